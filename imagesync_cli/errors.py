@@ -1,0 +1,92 @@
+"""Every error that a user can meet, each with the exit code that says what to do next.
+
+ImagesyncError      1
+├── UsageError      2  fix the call, the query or the configuration
+├── NotFound        3  the image is not there
+├── Denied          4  the registry does not allow it
+├── Unavailable     5  no answer, or an answer that may be better later: try again
+├── ContentError    6  what arrived is not what its digest, size or type says
+└── Refused         7  imagesync, or the registry, will not do this
+"""
+
+from __future__ import annotations
+
+
+class ImagesyncError(Exception):
+    """What went wrong (``message``), where, and what to do about it (``hint``, may be empty).
+
+    ``codes`` are the error codes in the registry's answer, such as MANIFEST_BLOB_UNKNOWN.
+    """
+
+    name = "error"
+    exit_code = 1
+    kind = "invalid"
+    codes: frozenset[str] = frozenset()
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UsageError(ImagesyncError):
+    """The call, the query or the configuration must change before it can work."""
+
+    name = "usage"
+    exit_code = 2
+
+
+class NotFound(ImagesyncError):
+    """The registry answers that the repository, manifest or blob does not exist."""
+
+    name = "not-found"
+    exit_code = 3
+    kind = "missing"
+
+
+class Denied(ImagesyncError):
+    """The registry answers 401 or 403, with the credentials that were found."""
+
+    name = "denied"
+    exit_code = 4
+    kind = "denied"
+
+
+class Unavailable(ImagesyncError):
+    """No usable answer although it was asked again.
+
+    ``retry_after_s`` is the wait the server asked for, in seconds; ``may_pass`` is False for what a
+    second try cannot mend (a name that does not exist, a certificate that does not match).
+    """
+
+    name = "unavailable"
+    exit_code = 5
+    kind = "unreachable"
+
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after_s: float | None = None, may_pass: bool = True
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+        self.may_pass = may_pass
+
+
+class ContentError(ImagesyncError):
+    """Bytes that do not match their digest or size, or a manifest that contradicts itself."""
+
+    name = "content"
+    exit_code = 6
+
+
+class Refused(ImagesyncError):
+    """The request is understood and will not be done; ``status`` is the registry's, 0 if it is us."""
+
+    name = "refused"
+    exit_code = 7
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status

@@ -1,0 +1,192 @@
+"""References: text that names an image, in a registry or in an OCI image layout folder.
+
+    registry  := ["docker://"] [host "/"] path [":" tag] ["@" digest]
+    host      := (name | "[" IPv6 "]") [":" port]      contains "." or ":", or is localhost, or has upper case
+    path      := component ("/" component)*            component: a-z 0-9, joined by . _ __ or dashes
+    tag       := [A-Za-z0-9_] [A-Za-z0-9_.-]{0,127}
+    layout    := "oci:" folder [":" tag] ["@" digest]
+
+Docker's shorthands hold: no host means docker.io, and a one-word path there means library/PATH; no tag and no
+digest means latest. The grammar is that of github.com/distribution/reference. Nothing here touches the network
+or the disk.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, replace
+
+from imagesync_cli.digest import is_digest
+from imagesync_cli.errors import UsageError
+
+DOCKER_HUB = "docker.io"
+_HUB_ALIASES = frozenset({DOCKER_HUB, "index.docker.io", "registry.hub.docker.com"})
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+_EXAMPLE = "a reference looks like registry.example.com/team/app:1.2 or oci:folder:1.2"
+
+
+@dataclass(frozen=True)
+class RegistryReference:
+    """An image in a registry; ``host`` is as the user spelled it, ``tag`` or ``digest`` is never both empty."""
+
+    host: str
+    repository: str
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def registry(self) -> str:
+        """The registry meant by the host: Docker Hub's aliases are one."""
+        return DOCKER_HUB if self.host.lower() in _HUB_ALIASES else self.host.lower()
+
+    @property
+    def name(self) -> str:
+        """Where the image lives, without tag and digest."""
+        return f"{self.host}/{self.repository}"
+
+    @property
+    def location(self) -> tuple[str, str]:
+        """Equal for two references into the same repository, however they are spelled."""
+        return self.registry, self.repository
+
+    @property
+    def wanted(self) -> str:
+        """What to ask the registry for: the digest if there is one, else the tag."""
+        return self.digest or self.tag
+
+    def at(self, *, tag: str = "", digest: str = "") -> RegistryReference:
+        """The same repository under another tag or digest."""
+        return replace(self, tag=tag, digest=digest)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.name}{tag}{'@' if self.digest else ''}{self.digest}"
+
+
+@dataclass(frozen=True)
+class LayoutReference:
+    """An image in an OCI image layout folder; without tag and digest it is the folder's only image."""
+
+    folder: str
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        """Where the image lives, without tag and digest."""
+        return f"oci:{self.folder}"
+
+    @property
+    def location(self) -> tuple[str, str]:
+        """Equal for two references into the same folder."""
+        return "oci", self.folder.rstrip("/")
+
+    @property
+    def wanted(self) -> str:
+        """What to look for: the digest if there is one, else the tag, else "" for the only image."""
+        return self.digest or self.tag
+
+    def at(self, *, tag: str = "", digest: str = "") -> LayoutReference:
+        """The same folder under another tag or digest."""
+        return replace(self, tag=tag, digest=digest)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.name}{tag}{'@' if self.digest else ''}{self.digest}"
+
+
+Reference = RegistryReference | LayoutReference
+
+
+def parse_reference(text: str) -> Reference:
+    """Read a reference, or raise UsageError that names the part which is wrong."""
+    if text.startswith("oci:"):
+        return _parse_layout(text)
+    return _parse_registry(text)
+
+
+def _parse_layout(text: str) -> LayoutReference:
+    rest, digest = _split_digest(text.removeprefix("oci:"), text)
+    folder, colon, tag = rest.rpartition(":")
+    if not colon or not _TAG.fullmatch(tag):
+        folder, tag = rest, ""
+    if not folder or "\0" in folder:
+        raise _wrong(text, "names no folder")
+    return LayoutReference(folder, tag, digest)
+
+
+def _parse_registry(text: str) -> RegistryReference:
+    rest, digest = _split_digest(text.removeprefix("docker://"), text)
+    host, path = _split_host(rest)
+    path, colon, tag = path.partition(":")
+    if colon and not _TAG.fullmatch(tag):
+        raise _wrong(text, f"{tag!r} is not a tag")
+    if not _HOST.fullmatch(host):
+        raise _wrong(text, f"{host!r} is not a host")
+    if host in _HUB_ALIASES and path and "/" not in path:
+        path = f"library/{path}"
+    _check_path(text, path)
+    if not digest and not tag:
+        tag = "latest"
+    return RegistryReference(host, path, tag, digest)
+
+
+def _split_digest(rest: str, text: str) -> tuple[str, str]:
+    name, at, digest = rest.partition("@") if not text.startswith("oci:") else _last_at(rest)
+    if at and not is_digest(digest):
+        raise _wrong(text, f"{digest!r} is not a digest")
+    return name, digest
+
+
+def _last_at(rest: str) -> tuple[str, str, str]:
+    # A folder's name may hold an @; only what follows the last one and looks like a digest is one.
+    name, at, digest = rest.rpartition("@")
+    return (name, at, digest) if at and ":" in digest and "/" not in digest else (rest, "", "")
+
+
+def _split_host(rest: str) -> tuple[str, str]:
+    # Docker's rule: the first part is a host only if it could not be a path component.
+    first, slash, path = rest.partition("/")
+    if slash and (any(c in first for c in ".:") or first == "localhost" or first != first.lower()):
+        return first, path
+    return DOCKER_HUB, rest
+
+
+def _check_path(text: str, path: str) -> None:
+    if _IMAGE_ID.fullmatch(text):
+        raise _wrong(text, "is the id of a local image, not a name")
+    if _PATH.fullmatch(path):
+        if len(path) > 255:
+            raise _wrong(text, "its repository is longer than 255 characters")
+        return
+    if path != path.lower() and _PATH.fullmatch(path.lower()):
+        raise _wrong(text, f"repository {path!r} must be lower case")
+    raise _wrong(text, f"{path!r} is not a repository" if path else "names no repository")
+
+
+def _wrong(text: str, why: str) -> UsageError:
+    return UsageError(f"reference {text!r}: {why}", hint=_EXAMPLE)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host[:port]`` is this machine itself: such registries speak plain HTTP."""
+    name = host_name(host)
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(host: str) -> str:
+    """The name or address in ``host[:port]``, without brackets, in lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()

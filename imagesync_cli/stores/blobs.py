@@ -1,0 +1,282 @@
+"""Blobs of one repository: streamed out with resumption, streamed in with as few requests as the registry allows.
+
+distribution-spec v1.1: pulling blobs (end-2), pushing blobs (end-4 to end-6), mounting (end-11).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import httpx
+
+from imagesync_cli.digest import Verifier
+from imagesync_cli.errors import ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.manifest import Descriptor
+from imagesync_cli.stores.auth import Scopes
+from imagesync_cli.stores.client import Client, Stream
+from imagesync_cli.stores.http import raw_chunks
+from imagesync_cli.stores.retry import persist
+from imagesync_cli.stores.store import Written
+
+CHUNK_BYTES = 8 * 1024 * 1024
+_CANCEL_TIMEOUT_S = 2.0
+# A body slower than this for a whole window is given up and resumed elsewhere.
+_SLOWEST_BYTES_A_WINDOW = 30 * 1024
+_WINDOW_S = 30.0
+# Resuming costs a request: a connection that brings less than this does not count as progress.
+_PROGRESS_BYTES = 64 * 1024
+_MOST_STALLS = 5
+# Ways to say that a body must come in pieces, or not in this way.
+_TOO_LARGE_AT_ONCE = frozenset({405, 411, 413, 416, 501})
+
+
+class BlobReader:
+    """Streams blobs out of a repository; every byte is checked before the last one is given away."""
+
+    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
+        self._client = client
+        self._path = f"/v2/{repository}/blobs/"
+        self._name = name
+        self._scopes = scopes
+
+    async def read(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """Yield the blob. The last chunk is held back until size and digest are right; else ContentError.
+
+        A connection that breaks is replaced and the blob continued by Range as long as bytes keep coming.
+        """
+        verifier = Verifier(blob.digest, blob.size)
+        held = b""
+        stalls = 0
+        while not verifier.complete:
+            start = verifier.seen_bytes
+            response = await self._open(blob, start)
+            broken = Unavailable(f"{self._doing(blob)}: the body ended early")
+            try:
+                async for chunk in _fast_enough(raw_chunks(response)):
+                    verifier.update(chunk)
+                    if held:
+                        yield held
+                    held = chunk
+            except Unavailable as error:
+                broken = error
+            finally:
+                await response.aclose()
+            stalls = stalls + 1 if verifier.seen_bytes - start < _PROGRESS_BYTES else 0
+            if stalls > _MOST_STALLS:
+                raise broken
+        verifier.check()
+        if held:
+            yield held
+
+    def _doing(self, blob: Descriptor) -> str:
+        return f"reading blob {blob.digest} from {self._name}"
+
+    async def _open(self, blob: Descriptor, start: int) -> httpx.Response:
+        response = await self._client.send(
+            "GET",
+            self._path + blob.digest,
+            doing=self._doing(blob),
+            scopes=self._scopes,
+            accept=(200, 206) if start else (200,),
+            headers={"Range": f"bytes={start}-"} if start else None,
+        )
+        if start and not _continues(response, start, blob.size):
+            await response.aclose()
+            raise Unavailable(f"{self._doing(blob)}: {response.url.host} does not resume at byte {start}")
+        return response
+
+
+def _continues(response: httpx.Response, start: int, size: int) -> bool:
+    """Whether this is the rest of the same blob and nothing else (RFC 9110, section 14.4)."""
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("content-range", ""))
+    fits = found is not None and int(found[1]) == start and found[3] in (str(size), "*")
+    return response.status_code == 206 and fits
+
+
+async def _fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    window_ends = time.monotonic() + _WINDOW_S
+    seen_bytes = 0
+    async for chunk in chunks:
+        seen_bytes += len(chunk)
+        now = time.monotonic()
+        if now > window_ends:
+            if seen_bytes < _SLOWEST_BYTES_A_WINDOW:
+                raise Unavailable(f"only {seen_bytes} bytes in {_WINDOW_S:.0f} s")
+            window_ends, seen_bytes = now + _WINDOW_S, 0
+        yield chunk
+
+
+class BlobWriter:
+    """Streams blobs into a repository: by mount, in one piece, or in chunks where that is refused."""
+
+    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
+        self._client = client
+        self._repository = repository
+        self._path = f"/v2/{repository}/blobs/"
+        self._name = name
+        self._scopes = scopes
+        self._mounts = True
+        self._in_chunks = False
+
+    async def has(self, blob: Descriptor) -> bool:
+        """Whether the repository holds this blob, by one HEAD request."""
+        try:
+            response = await self._send("HEAD", self._path + blob.digest, blob)
+        except NotFound:
+            return False
+        await response.aclose()
+        return True
+
+    async def write(self, blob: Descriptor, content: Stream, sibling: str = "", *, anew: bool = False) -> Written:
+        """Make sure that the repository holds the blob; ``content`` is called for each time it must be sent.
+
+        ``sibling`` is a repository on the same registry that has the blob, or "". A failed upload starts again with
+        the question whether the blob is there, so that one which only lost its answer is not sent twice; ``anew``
+        does not ask.
+        """
+
+        async def attempt() -> Written:
+            session = await (self._open(blob) if anew else self._begin(blob, sibling))
+            if isinstance(session, Written):
+                return session
+            try:
+                await self._fill(session, blob, content)
+            except BaseException:
+                await self._cancel(session, blob)
+                raise
+            return Written.SENT
+
+        return await persist(attempt)
+
+    async def _begin(self, blob: Descriptor, sibling: str) -> httpx.URL | Written:
+        """Ask for a mount, from the repository itself if there is no sibling: "is it there?" and "I upload" in one.
+
+        201 is a blob that is there; 202 opens a session (distribution-spec, end-11).
+        """
+        if self._mounts:
+            source = sibling or self._repository
+            scopes = self._scopes | ({f"repository:{sibling}:pull"} if sibling else set())
+            response = await self._send(
+                "POST",
+                f"{self._path}uploads/?mount={blob.digest}&from={source}",
+                blob,
+                accept=(201, 202, 400, 403, 404, 405, 415, 422),
+                scopes=frozenset(scopes),
+            )
+            await response.aclose()
+            if response.status_code == 201:
+                return Written.MOUNTED if sibling else Written.THERE
+            if response.status_code == 202:
+                return self._location(response)
+            self._mounts = False
+        return Written.THERE if await self.has(blob) else await self._open(blob)
+
+    async def _open(self, blob: Descriptor) -> httpx.URL:
+        response = await self._send("POST", f"{self._path}uploads/", blob, accept=(202,))
+        await response.aclose()
+        return self._location(response)
+
+    async def _fill(self, session: httpx.URL, blob: Descriptor, content: Stream) -> None:
+        if not self._in_chunks:
+            try:
+                await self._put(session, blob, content, blob.size)
+            except Refused as error:
+                if error.status not in _TOO_LARGE_AT_ONCE:
+                    raise
+                self._in_chunks = True
+                raise Unavailable(f"{error.message}; sending it in chunks", retry_after_s=0) from error
+        else:
+            await self._in_pieces(session, blob, content)
+
+    async def _in_pieces(self, session: httpx.URL, blob: Descriptor, content: Stream) -> None:
+        sent_bytes = 0
+        async with contextlib.aclosing(content()) as stream:
+            async for piece in _pieces(stream, CHUNK_BYTES):
+                last = sent_bytes + len(piece) - 1
+                response = await self._send(
+                    "PATCH",
+                    session,
+                    blob,
+                    accept=(202,),
+                    headers={
+                        "Content-Type": "application/octet-stream",
+                        "Content-Range": f"{sent_bytes}-{last}",
+                    },
+                    body=piece,
+                )
+                await response.aclose()
+                session, sent_bytes = self._location(response), last + 1
+        await self._put(session, blob, None, 0)
+
+    async def _put(self, session: httpx.URL, blob: Descriptor, content: Stream | None, size_bytes: int) -> None:
+        query = f"{session.query.decode('ascii')}&" if session.query else ""
+        response = await self._send(
+            "PUT",
+            session.copy_with(query=f"{query}digest={blob.digest}".encode("ascii")),
+            blob,
+            accept=(201, 202, 204),
+            headers={"Content-Type": "application/octet-stream"},
+            body=content or b"",
+            size_bytes=size_bytes,
+            again=False,
+        )
+        await response.aclose()
+
+    async def _cancel(self, session: httpx.URL, blob: Descriptor) -> None:
+        """Give up a session; the registry forgets it by itself when this fails."""
+        with contextlib.suppress(ImagesyncError, asyncio.TimeoutError):
+            cancelling = self._send("DELETE", session, blob, accept=(200, 202, 204), again=False)
+            response = await asyncio.wait_for(cancelling, _CANCEL_TIMEOUT_S)
+            await response.aclose()
+
+    def _location(self, response: httpx.Response) -> httpx.URL:
+        location = response.headers.get("location", "")
+        if not location:
+            raise Unavailable(f"{self._name} opens an upload without a location", may_pass=False)
+        return self._client.resolve_location(response.url, location)
+
+    async def _send(
+        self,
+        method: str,
+        target: str | httpx.URL,
+        blob: Descriptor,
+        *,
+        accept: tuple[int, ...] = (200,),
+        scopes: Scopes | None = None,
+        headers: dict[str, str] | None = None,
+        body: bytes | Stream = b"",
+        size_bytes: int | None = None,
+        again: bool = True,
+    ) -> httpx.Response:
+        try:
+            return await self._client.send(
+                method,
+                target,
+                doing=f"writing blob {blob.digest} to {self._name}",
+                scopes=scopes or self._scopes,
+                accept=accept,
+                headers=headers,
+                body=body,
+                size_bytes=size_bytes,
+                again=again,
+            )
+        except NotFound as error:
+            if method in ("PUT", "PATCH"):  # the session is gone, not the repository: a new one may do
+                raise Unavailable(error.message) from error
+            raise
+
+
+async def _pieces(stream: AsyncIterator[bytes], size_bytes: int) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of exactly ``size_bytes``, the last one shorter."""
+    piece = bytearray()
+    async for chunk in stream:
+        piece += chunk
+        while len(piece) >= size_bytes:
+            yield bytes(piece[:size_bytes])
+            del piece[:size_bytes]
+    if piece:
+        yield bytes(piece)

@@ -1,0 +1,224 @@
+"""One repository in a registry: manifests and tags here, blobs in blobs.py (OCI distribution-spec v1.1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+
+import httpx
+
+from imagesync_cli.digest import is_digest
+from imagesync_cli.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.gather import gather
+from imagesync_cli.manifest import MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, parse_manifest
+from imagesync_cli.reference import RegistryReference
+from imagesync_cli.stores.blobs import BlobReader, BlobWriter
+from imagesync_cli.stores.client import Client, read_errors
+from imagesync_cli.stores.store import Content, Store, Untagged, Written
+
+_ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
+_TAGS_LIMIT_BYTES = 4 * 1024 * 1024
+_TAGS_A_PAGE = 1000
+_MOST_PAGES = 1000
+# How registries say "I delete no tags": 400 UNSUPPORTED or DIGEST_INVALID, or 405.
+_NO_TAG_DELETION = frozenset({400, 405})
+# A registry's own guard: something still refers to it, or deleting is not for us.
+_GUARDED = frozenset({400, 403, 405, 409, 412})
+
+
+class Repository:
+    """``actions`` are those a token is asked for: "pull", "pull,push" or "pull,push,delete"."""
+
+    def __init__(self, client: Client, reference: RegistryReference, actions: str) -> None:
+        self.name = reference.name
+        self.registry, self.repository = reference.location
+        self._client = client
+        self._scopes = frozenset({f"repository:{self.repository}:{actions}"})
+        self._lists_referrers = True
+        self._blobs = BlobReader(client, self.repository, self.name, self._scopes)
+        self._uploads = BlobWriter(client, self.repository, self.name, self._scopes)
+
+    async def head(self, wanted: str) -> Descriptor:
+        """One HEAD request, which registries do not count as a pull; a GET where it gives no digest (end-3)."""
+        doing = f"looking up {self._spelled(wanted)}"
+        try:
+            response = await self._client.send(
+                "HEAD", self._manifest_path(wanted), doing=doing, scopes=self._scopes, headers=_ACCEPT
+            )
+        except (Denied, Refused) as error:
+            # Some allow or know GET alone; a real refusal is repeated there, with its reason.
+            if isinstance(error, Refused) and error.status not in (400, 405):
+                raise
+            return (await self.manifest(wanted)).descriptor
+        await response.aclose()
+        digest = response.headers.get("docker-content-digest", "")
+        size = response.headers.get("content-length", "")
+        if not is_digest(digest) or not size.isdecimal():
+            return (await self.manifest(wanted)).descriptor
+        if is_digest(wanted) and digest != wanted:
+            raise ContentError(f"{doing}: the registry answers with {digest}")
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+        return Descriptor(media_type, digest, int(size))
+
+    async def manifest(self, wanted: str) -> Manifest:
+        """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""
+        doing = f"reading manifest {self._spelled(wanted)}"
+        response, content = await self._client.fetch(
+            self._manifest_path(wanted),
+            doing=doing,
+            scopes=self._scopes,
+            limit_bytes=self._client.settings.max_manifest_bytes,
+            headers=_ACCEPT,
+        )
+        told = response.headers.get("docker-content-digest", "")
+        try:
+            manifest = parse_manifest(
+                content,
+                response.headers.get("content-type", ""),
+                digest=wanted if is_digest(wanted) else told if is_digest(told) else "",
+            )
+        except ImagesyncError as error:
+            error.message = f"{doing}: {error.message}"
+            raise
+        if is_digest(told) and told != manifest.digest and told.startswith("sha256:"):
+            raise ContentError(f"{doing}: the registry calls it {told}")
+        return manifest
+
+    def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """Stream a blob; see blobs.BlobReader.read."""
+        return self._blobs.read(blob)
+
+    async def has_blob(self, blob: Descriptor) -> bool:
+        """Whether the repository holds the blob."""
+        return await self._uploads.has(blob)
+
+    async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
+        """Mount the blob where ``origin`` is on the same registry, else upload it; see blobs.BlobWriter.write."""
+        sibling = ""
+        if isinstance(origin, Repository) and origin.registry == self.registry:
+            sibling = origin.repository
+        return await self._uploads.write(blob, content, sibling, anew=anew)
+
+    async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
+        """One PUT request; ContentError if the registry stored something else (end-7)."""
+        doing = f"writing manifest {self._spelled(tag or manifest.digest)}"
+        response = await self._client.send(
+            "PUT",
+            self._manifest_path(tag or manifest.digest),
+            doing=doing,
+            scopes=self._scopes,
+            accept=(200, 201, 202),
+            headers={"Content-Type": manifest.media_type},
+            body=manifest.content,
+        )
+        await response.aclose()
+        stored = response.headers.get("docker-content-digest") or (await self.head(tag or manifest.digest)).digest
+        if stored != manifest.digest:
+            raise ContentError(f"{doing}: the registry stored {stored} instead of {manifest.digest}")
+
+    async def tags(self) -> list[str]:
+        """Every tag, following the pages (end-8b); none where the repository does not exist."""
+        doing = f"listing the tags of {self.name}"
+        target: str | httpx.URL = f"/v2/{self.repository}/tags/list?n={_TAGS_A_PAGE}"
+        found: dict[str, None] = {}
+        for _ in range(_MOST_PAGES):
+            try:
+                response, content = await self._client.fetch(
+                    target, doing=doing, scopes=self._scopes, limit_bytes=_TAGS_LIMIT_BYTES
+                )
+            except NotFound:
+                return list(found)
+            page = _tags(content, doing)
+            new = [tag for tag in page if tag not in found]
+            found.update(dict.fromkeys(new))
+            following = response.links.get("next", {}).get("url")
+            if not following or not new:
+                return list(found)
+            target = self._next_page(response.url, following, doing)
+        raise Unavailable(f"{doing}: more than {_MOST_PAGES} pages", may_pass=False)
+
+    async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
+        """One HEAD a tag, many at once."""
+
+        async def one(tag: str) -> tuple[str, Descriptor] | None:
+            try:
+                return tag, await self.head(tag)
+            except NotFound:
+                return None
+            finally:
+                if advance is not None:
+                    advance()
+
+        return dict(filter(None, await gather(one(tag) for tag in tags)))
+
+    async def referrers(self, digest: str) -> list[Descriptor]:
+        """The Referrers API's answer (end-12); none where the registry does not have it."""
+        doing = f"listing the referrers of {self._spelled(digest)}"
+        if not self._lists_referrers:
+            return []
+        try:
+            _, content = await self._client.fetch(
+                f"/v2/{self.repository}/referrers/{digest}",
+                doing=doing,
+                scopes=self._scopes,
+                limit_bytes=self._client.settings.max_manifest_bytes,
+            )
+        except (NotFound, Refused):
+            self._lists_referrers = False
+            return []
+        return list(parse_manifest(content, OCI_INDEX).manifests)
+
+    async def untag(self, tag: str) -> Untagged:
+        """DELETE by tag (end-9); what the registry cannot do is told, what it will not do is an error."""
+        response = await self._delete(tag, f"removing the tag {self._spelled(tag)}", _NO_TAG_DELETION)
+        if response is None:
+            return Untagged.ABSENT
+        if response.status_code not in _NO_TAG_DELETION:
+            await response.aclose()
+            return Untagged.DONE
+        codes = {code for code, _ in await read_errors(response)}
+        # distribution 2.x takes the tag for a digest and complains of it.
+        return Untagged.ONLY_BY_DIGEST if "DIGEST_INVALID" in codes else Untagged.NOT_OFFERED
+
+    async def delete_manifest(self, digest: str) -> str:
+        """DELETE by digest (end-9); gives the registry's reason where it keeps the manifest, else ""."""
+        response = await self._delete(digest, f"deleting manifest {self._spelled(digest)}", _GUARDED)
+        if response is None or response.status_code < 300:
+            return ""
+        errors = await read_errors(response)
+        return "; ".join(f"{code}: {text}" for code, text in errors) or f"it answers {response.status_code}"
+
+    async def _delete(self, wanted: str, doing: str, understood: frozenset[int]) -> httpx.Response | None:
+        """The response, with a status in ``understood`` or a success; None where there was nothing to delete."""
+        try:
+            return await self._client.send(
+                "DELETE",
+                self._manifest_path(wanted),
+                doing=doing,
+                scopes=self._scopes,
+                accept={200, 202, 204, *understood},
+            )
+        except NotFound:
+            return None
+
+    def _next_page(self, url: httpx.URL, following: str, doing: str) -> httpx.URL:
+        page = url.join(following)
+        if (page.scheme, page.netloc) != (url.scheme, url.netloc):
+            raise ContentError(f"{doing}: the next page is on another host, {page.host}")
+        return page
+
+    def _manifest_path(self, wanted: str) -> str:
+        return f"/v2/{self.repository}/manifests/{wanted}"
+
+    def _spelled(self, wanted: str) -> str:
+        return f"{self.name}{'@' if is_digest(wanted) else ':'}{wanted}"
+
+
+def _tags(content: bytes, doing: str) -> list[str]:
+    try:
+        tags = json.loads(content).get("tags") or []
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ContentError(f"{doing}: the answer is not a list of tags") from error
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise ContentError(f"{doing}: the answer is not a list of tags")
+    return tags

@@ -1,0 +1,72 @@
+"""What the operations need of a place where images live, whether it is a registry or a folder."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from typing import Protocol
+
+from imagesync_cli.manifest import Descriptor, Manifest
+
+Content = Callable[[], AsyncGenerator[bytes, None]]
+
+
+class Written(enum.Enum):
+    """How a blob came to be where it should be."""
+
+    THERE = "there already"
+    MOUNTED = "mounted from another repository"
+    SENT = "sent"
+
+
+class Untagged(enum.Enum):
+    """What a request to remove a tag came to."""
+
+    DONE = "done"
+    ABSENT = "was not there"
+    ONLY_BY_DIGEST = "this registry is distribution 2.x: a manifest goes with all its tags, or not at all"
+    NOT_OFFERED = "this registry deletes no tags"
+
+
+class Store(Protocol):
+    """One repository or one layout folder. ``wanted`` is a tag or a digest; errors are those of errors.py."""
+
+    @property
+    def name(self) -> str:
+        """As the user spelled it; opens messages and ids."""
+
+    async def head(self, wanted: str) -> Descriptor:
+        """What this tag or digest is, without reading it; NotFound if it is nothing."""
+
+    async def manifest(self, wanted: str) -> Manifest:
+        """The manifest itself, checked against its digest; NotFound if there is none."""
+
+    def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """The blob's bytes; those that do not match its digest end in ContentError before the last chunk."""
+
+    async def has_blob(self, blob: Descriptor) -> bool:
+        """Whether the blob is there."""
+
+    async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
+        """Make sure that the blob is there, calling ``content`` for its bytes if they must be moved.
+
+        ``anew`` moves them without asking: the store has claimed to have the blob and was wrong.
+        """
+
+    async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
+        """Store a manifest under its digest, or under the tag, which then points at it."""
+
+    async def tags(self) -> list[str]:
+        """Every tag."""
+
+    async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
+        """What these tags point at; a tag that is gone meanwhile is left out. ``advance`` is called for each."""
+
+    async def referrers(self, digest: str) -> list[Descriptor]:
+        """What names this manifest as its subject, as far as the store can tell."""
+
+    async def untag(self, tag: str) -> Untagged:
+        """Remove the tag and nothing else."""
+
+    async def delete_manifest(self, digest: str) -> str:
+        """Delete a manifest by digest. Gives "" when it is gone, else why the store keeps it."""
