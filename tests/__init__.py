@@ -1,0 +1,1 @@
+"""Everything that holds imagesync to its word."""

@@ -1,0 +1,62 @@
+"""What every test may ask for: registries, repository names, a real image."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import peers
+from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry.images import Image
+from tests.real_image import TAG, busybox_image
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def registry() -> Iterator[EmbeddedRegistry]:
+    """A good embedded registry, empty."""
+    with EmbeddedRegistry() as embedded:
+        yield embedded
+
+
+@pytest.fixture
+def repository_name() -> str:
+    """A repository that no other test of this run uses."""
+    return f"tests/repository-{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a running Debian docker-registry (distribution 2.8), deletes enabled."""
+    with peers.docker_registry(tmp_path_factory.mktemp("docker-registry")) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def distribution_v3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a running distribution v3, deletes enabled."""
+    with peers.distribution_v3(tmp_path_factory.mktemp("distribution-v3")) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def crane_registry() -> Iterator[str]:
+    """HOST:PORT of a running `crane registry serve`."""
+    with peers.crane_registry() as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def busybox() -> Image:
+    """busybox-static of three Debian architectures under one OCI index."""
+    return busybox_image()
+
+
+@pytest.fixture(scope="session")
+def busybox_layout(busybox: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as an OCI image layout folder; real_image.TAG names its tag."""
+    return busybox.write_layout(tmp_path_factory.mktemp("busybox") / "layout", TAG)

@@ -1,0 +1,186 @@
+"""The doubles of registries that cannot be run here: each does what its documentation says of deleting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.contract.subject import outcome
+from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry.images import Image, image, index
+
+REPOSITORY = "team/app"
+ONE, SHARED = image(1), index(2, platforms=("linux/amd64", "linux/arm64"))
+
+Opener = Callable[[str], "Double"]
+
+
+class Double:
+    """A running double with ``one`` (one tag) and ``shared`` (an index with two tags) in it."""
+
+    def __init__(self, registry: EmbeddedRegistry, client: httpx.Client) -> None:
+        self.client = client
+        self.repository = registry.repository(REPOSITORY)
+        ONE.seed(self.repository, "one")
+        SHARED.seed(self.repository, "shared", "latest")
+
+    def delete(self, reference: str) -> tuple[int, str]:
+        return outcome(self.client.delete(f"/v2/{REPOSITORY}/manifests/{reference}"))
+
+    def has(self, pushed: Image) -> bool:
+        return pushed.digest in self.repository.manifests
+
+
+@pytest.fixture
+def double() -> Iterator[Opener]:
+    """Start the double of a registry kind by name."""
+    with ExitStack() as running:
+
+        def start(manner: str) -> Double:
+            registry = running.enter_context(EmbeddedRegistry(MANNERS[manner]))
+            return Double(registry, running.enter_context(httpx.Client(base_url=f"http://{registry.host}")))
+
+        yield start
+
+
+@pytest.mark.parametrize(
+    ("manner", "answer"),
+    [
+        ("zot", (202, "")),
+        ("harbor", (400, "UNSUPPORTED")),
+        ("quay", (202, "")),
+        ("docker-hub", (405, "UNSUPPORTED")),
+        ("ghcr", (405, "UNSUPPORTED")),
+        ("google", (202, "")),
+        ("acr", (405, "UNSUPPORTED")),
+        ("gitlab", (202, "")),
+    ],
+)
+def test_deleting_a_tag(double: Opener, manner: str, answer: tuple[int, str]) -> None:
+    """A tag is deleted alone, or not at all."""
+    running = double(manner)
+    assert running.delete("shared") == answer
+    assert ("shared" in running.repository.tags) == (answer[0] != 202)
+    assert "latest" in running.repository.tags
+    assert running.has(SHARED)
+
+
+@pytest.mark.parametrize(
+    ("manner", "answer"),
+    [
+        ("zot", (405, "DENIED")),
+        ("harbor", (412, "PRECONDITION")),
+        ("docker-hub", (403, "DENIED")),
+        ("ecr", (400, "ImageReferencedByManifestList")),
+        ("google", (400, "GOOGLE_MANIFEST_DANGLING_PARENT_IMAGE")),
+        ("quay", (404, "MANIFEST_UNKNOWN")),
+        ("ghcr", (405, "UNSUPPORTED")),
+    ],
+)
+def test_child_of_an_index_is_guarded(double: Opener, manner: str, answer: tuple[int, str]) -> None:
+    """A child of a live index is refused, and still there."""
+    running = double(manner)
+    assert running.delete(SHARED.children[0]) == answer
+    assert SHARED.children[0] in running.repository.manifests
+
+
+def test_google_guards_tagged_manifests(double: Opener) -> None:
+    """A manifest with a tag is refused; without one it goes."""
+    running = double("google")
+    assert running.delete(ONE.digest) == (400, "GOOGLE_MANIFEST_DANGLING_TAG")
+    assert running.delete("one") == (202, "")
+    assert running.delete(ONE.digest) == (202, "")
+
+
+def test_google_lists_every_manifest(double: Opener) -> None:
+    """One tags/list answer names each manifest with its tags."""
+    running = double("google")
+    named = running.client.get(f"/v2/{REPOSITORY}/tags/list").json()["manifest"]
+    assert set(named) == set(running.repository.manifests)
+    assert named[SHARED.digest]["tag"] == ["latest", "shared"]
+
+
+def test_harbor_takes_the_children_along(double: Opener) -> None:
+    """Deleting an index by digest takes its tags and children."""
+    running = double("harbor")
+    assert running.delete(SHARED.digest) == (202, "")
+    assert set(running.repository.manifests) == {ONE.digest}
+    assert set(running.repository.tags) == {"one"}
+
+
+@pytest.mark.parametrize("manner", ["nexus", "artifactory"])
+def test_tags_may_dangle(double: Opener, manner: str) -> None:
+    """The manifest goes by digest, its tags stay in the list and lead nowhere."""
+    running = double(manner)
+    assert running.delete(ONE.digest) == (202, "")
+    assert "one" in running.repository.tags
+    assert running.client.get(f"/v2/{REPOSITORY}/manifests/one").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("manner", "path", "status"),
+    [
+        ("harbor", "/api/v2.0/projects/team/repositories/app/artifacts/shared/tags/shared", 200),
+        ("acr", f"/acr/v1/{REPOSITORY}/_tags/shared", 202),
+        ("docker-hub", f"/v2/repositories/{REPOSITORY}/tags/shared/", 204),
+    ],
+)
+def test_tag_by_the_host_api(double: Opener, manner: str, path: str, status: int) -> None:
+    """The host's own API deletes one tag and nothing else; a second time it is 404."""
+    running = double(manner)
+    assert running.client.delete(path).status_code == status
+    assert set(running.repository.tags) == {"one", "latest"}
+    assert running.has(SHARED)
+    assert running.client.delete(path).status_code == 404
+
+
+def test_harbor_repository_with_a_slash(double: Opener) -> None:
+    """A slash in Harbor's repository name is encoded twice."""
+    running = double("harbor")
+    answer = running.client.delete("/api/v2.0/projects/team/repositories/sub%252Fapp/artifacts/one/tags/one")
+    assert answer.json()["errors"][0]["message"] == "repository team/sub/app not found"
+
+
+def test_ghcr_versions(double: Opener) -> None:
+    """A version is a manifest with its tags, and deleting it takes them all."""
+    running = double("ghcr")
+    versions = running.client.get("/orgs/team/packages/container/app/versions").json()
+    shared = next(version for version in versions if version["name"] == SHARED.digest)
+    assert shared["metadata"]["container"]["tags"] == ["latest", "shared"]
+    path = f"/orgs/team/packages/container/app/versions/{shared['id']}"
+    assert running.client.delete(path).status_code == 204
+    assert set(running.repository.tags) == {"one"}
+
+
+def _batch_delete(running: Double, *images: dict[str, str]) -> dict[str, Any]:
+    answer = running.client.post(
+        "/",
+        headers={"X-Amz-Target": "AmazonEC2ContainerRegistry_V20150921.BatchDeleteImage"},
+        content=json.dumps({"repositoryName": REPOSITORY, "imageIds": list(images)}),
+    )
+    assert answer.status_code == 200
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def test_ecr_last_tag_takes_the_image(double: Opener) -> None:
+    """One of two tags goes alone; the last one takes the image with it."""
+    running = double("ecr")
+    assert _batch_delete(running, {"imageTag": "shared"})["failures"] == []
+    assert running.has(SHARED)
+    done = _batch_delete(running, {"imageTag": "latest"})
+    assert done["imageIds"] == [{"imageTag": "latest", "imageDigest": SHARED.digest}]
+    assert not running.has(SHARED)
+
+
+def test_ecr_lists_failures(double: Opener) -> None:
+    """What cannot be deleted is named in an answer of 200."""
+    running = double("ecr")
+    done = _batch_delete(running, {"imageDigest": SHARED.children[0]}, {"imageTag": "nothing"})
+    codes = [failure["failureCode"] for failure in done["failures"]]
+    assert codes == ["ImageReferencedByManifestList", "ImageNotFound"]

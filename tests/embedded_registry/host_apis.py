@@ -1,0 +1,157 @@
+"""The deletion APIs that hosts have beside the distribution API, as far as deleting images needs them.
+
+Doubles, each by the documentation named at its functions; paging, rate limits and every other call are left out.
+Signing in to them is not modelled either: whoever may use the registry may use these.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from tests.embedded_registry.manifests import delete_digest, remove
+from tests.embedded_registry.routes import Call, RefusedError, Route, refuse, route
+from tests.embedded_registry.state import Manifest, Repository
+from tests.embedded_registry.wire import Response, json_response
+
+
+def routes(host_api: str) -> list[Route]:
+    """Return the routes that a host of this kind has more than a plain registry."""
+    return _ROUTES.get(host_api, [])
+
+
+def _repository(call: Call, name: str) -> Repository:
+    repository = call.state.repositories.get(name)
+    if repository is None:
+        raise refuse(404, "NOT_FOUND", f"repository {name} not found")
+    return repository
+
+
+def _untag(repository: Repository, tag: str) -> None:
+    if repository.tags.pop(tag, None) is None:
+        raise refuse(404, "NOT_FOUND", f"tag {tag} not found")
+
+
+def _harbor_delete_tag(call: Call) -> Response:
+    """Untag, 200; the reference may be a tag or a digest and the tag must be on it.
+
+    goharbor/harbor, api/v2.0/swagger.yaml, operation deleteTag. A slash in the repository's name is encoded twice.
+    """
+    match = re.fullmatch(_HARBOR_PATH, call.request.path)
+    project, name, reference, tag = match.groups() if match else ("", "", "", "")
+    repository = _repository(call, f"{project}/{unquote(name)}")
+    manifest = repository.find(reference)
+    if manifest is None or tag not in repository.tags_of(manifest.digest):
+        raise refuse(404, "NOT_FOUND", f"tag {tag} attached to {reference} not found")
+    _untag(repository, tag)
+    return Response(200)
+
+
+def _acr_delete_tag(call: Call) -> Response:
+    """Untag, 202 (learn.microsoft.com, Azure Container Registry REST API, "Tag - Delete")."""
+    _untag(_repository(call, call.name), call.target)
+    return Response(202)
+
+
+def _hub_delete_tag(call: Call) -> Response:
+    """Untag, 204: what Docker Hub's own site sends; it is in no reference that could be checked."""
+    _untag(_repository(call, call.name), call.target)
+    return Response(204)
+
+
+def _ghcr_versions(repository: Repository) -> dict[int, Manifest]:
+    """Number the manifests as package versions: from the digest, so that a number stays with its manifest."""
+    return {int(manifest.digest[7:19], 16): manifest for manifest in repository.manifests.values()}
+
+
+def _ghcr_package(call: Call) -> Repository:
+    match = re.fullmatch(_GHCR_PATH, call.request.path)
+    owner, package = (match["owner"], match["package"]) if match else ("", "")
+    return _repository(call, f"{owner}/{unquote(package)}")
+
+
+def _ghcr_list_versions(call: Call) -> Response:
+    """List versions with their tags (docs.github.com/rest/packages, "List package versions")."""
+    repository = _ghcr_package(call)
+    document = [
+        {
+            "id": number,
+            "name": manifest.digest,
+            "metadata": {
+                "package_type": "container",
+                "container": {"tags": repository.tags_of(manifest.digest)},
+            },
+        }
+        for number, manifest in _ghcr_versions(repository).items()
+    ]
+    return json_response(200, document)
+
+
+def _ghcr_delete_version(call: Call) -> Response:
+    """Delete a version with every tag on it, 204 (docs.github.com/rest/packages, "Delete package version")."""
+    repository = _ghcr_package(call)
+    manifest = _ghcr_versions(repository).get(int(call.target))
+    if manifest is None:
+        raise refuse(404, "NOT_FOUND", "Package not found.")
+    remove(call.manner, repository, manifest.digest)
+    return Response(204)
+
+
+def _ecr(call: Call) -> Response:
+    """Answer BatchDeleteImage, the one action offered.
+
+    docs.aws.amazon.com/cli/latest/reference/ecr/batch-delete-image.html: a tag is removed, and the image with its
+    last tag; a digest is removed with every tag on it; what fails is listed and the answer is 200 all the same.
+    """
+    action = call.request.headers.get("x-amz-target", "").rpartition(".")[2]
+    if action != "BatchDeleteImage":
+        return json_response(400, {"__type": "UnknownOperationException"})
+    wish = json.loads(bytes(call.request.body))
+    repository = call.state.repositories.get(wish["repositoryName"])
+    if repository is None:
+        return json_response(400, {"__type": "RepositoryNotFoundException", "message": "no such repository"})
+    results = [_ecr_result(call, repository, image) for image in wish["imageIds"]]
+    done = [result for result in results if "failureCode" not in result]
+    failures = [result for result in results if "failureCode" in result]
+    return json_response(200, {"imageIds": done, "failures": failures})
+
+
+def _ecr_result(call: Call, repository: Repository, image: dict[str, str]) -> dict[str, Any]:
+    try:
+        return {**_ecr_delete(call, repository, image)}
+    except RefusedError as refused:
+        code = _ECR_FAILURES.get(refused.refusal.code, refused.refusal.code)
+        return {"imageId": image, "failureCode": code, "failureReason": refused.refusal.message}
+
+
+def _ecr_delete(call: Call, repository: Repository, image: dict[str, str]) -> dict[str, str]:
+    if "imageTag" not in image:
+        delete_digest(call.manner, repository, image["imageDigest"])
+        return image
+    digest = repository.tags.get(image["imageTag"], "")
+    if not digest or image.get("imageDigest", digest) != digest:
+        raise refuse(404, "MANIFEST_UNKNOWN", "requested image not found")
+    if repository.tags_of(digest) == [image["imageTag"]]:
+        delete_digest(call.manner, repository, digest)
+    else:
+        del repository.tags[image["imageTag"]]
+    return {"imageTag": image["imageTag"], "imageDigest": digest}
+
+
+_ECR_FAILURES = {"MANIFEST_UNKNOWN": "ImageNotFound"}
+_HARBOR_PATH = r"/api/v2\.0/projects/([^/]+)/repositories/(.+)/artifacts/([^/]+)/tags/([^/]+)"
+_GHCR_PATH = r"/(?:orgs|users)/(?P<owner>[^/]+)/packages/container/(?P<package>.+?)/versions(?:/(?P<target>\d+))?"
+_GHCR_USER = _GHCR_PATH.replace("(?:/(?P<target>\\d+))?", "")
+
+_ROUTES: dict[str, list[Route]] = {
+    "harbor": [route(_HARBOR_PATH, DELETE=_harbor_delete_tag)],
+    "acr": [route("/acr/v1/NAME/_tags/(?P<target>[^/]+)", DELETE=_acr_delete_tag)],
+    "docker-hub": [route("/v2/repositories/NAME/tags/(?P<target>[^/]+)/?", DELETE=_hub_delete_tag)],
+    "ghcr": [
+        route(_GHCR_USER, GET=_ghcr_list_versions),
+        route(_GHCR_PATH, DELETE=_ghcr_delete_version),
+    ],
+    "ecr": [route("/", POST=_ecr)],
+}

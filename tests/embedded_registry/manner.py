@@ -1,0 +1,122 @@
+"""How a registry behaves, as one value: every knob of the embedded registry.
+
+The plain ``Manner()`` is a good registry of distribution-spec v1.1. The kinds of the world are in presets.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+HostApi = Literal["", "harbor", "acr", "docker-hub", "ghcr", "ecr"]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A status with the code and message of the error body; "%s" in the message becomes the digest or tag."""
+
+    status: int
+    code: str
+    message: str = ""
+
+
+NAME_UNKNOWN = Refusal(404, "NAME_UNKNOWN", "repository name not known to registry")
+MANIFEST_UNKNOWN = Refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")
+MANIFEST_BLOB_UNKNOWN = Refusal(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
+
+
+@dataclass(frozen=True)
+class Authentication:
+    """Who may do what, and how they prove it."""
+
+    scheme: Literal["none", "basic", "bearer"] = "none"
+    accounts: dict[str, str] = field(default_factory=dict)
+    anonymous_pull: bool = False
+    token_life_s: float = 300
+    token_field: Literal["token", "access_token"] = "token"
+    refuses_delete_scope: bool = False
+    """Quay's: the token endpoint answers 400 to a scope that names ``delete``; push may delete."""
+    one_scope_only: bool = False
+    """The token endpoint answers 400 to several scopes at once."""
+    allowed: dict[str, str] = field(default_factory=dict)
+    """Actions per repository, e.g. {"team/app": "pull,push"}; a repository that is not named allows all."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """The behaviour of one registry."""
+
+    name: str = "oci-1.1"
+
+    # deleting
+    delete_tag: Refusal | None = None
+    delete_digest: Refusal | None = None
+    tags_of_deleted: Literal["removed", "dangling", "answering"] = "removed"
+    deletes_children: bool = False
+    guards_children: Refusal | None = None
+    guards_tagged: Refusal | None = None
+    guards_untagged: Refusal | None = None
+    guards_subjects: Refusal | None = None
+    delete_in_unknown_repository: Refusal = NAME_UNKNOWN
+    delete_blob: Refusal | None = None
+
+    # reading
+    unknown_repository: Refusal = NAME_UNKNOWN
+    """The answer to a manifest's GET or HEAD where the repository itself is not known."""
+    head: Literal["answers", "refused", "no-digest"] = "answers"
+    needs_accept: bool = False
+    """Know a manifest only to clients whose Accept names its media type; */* is not enough."""
+    ranges: Literal["all", "closed", "none"] = "all"
+    """Which Range headers of a blob's GET are understood; "closed" is only ``bytes=FIRST-LAST``."""
+    cuts_416: bool = False
+    """Announce the blob's length with a 416 and close without a body."""
+    redirects_blobs: bool = False
+    compresses: bool = False
+    """Encode answers with gzip whenever the client would take it, as some proxies do."""
+    shares_blobs: bool = False
+    """A blob of one repository is there in all of them."""
+    tag_paging: Literal["link", "no-link", "none"] = "link"
+    """"no-link" cuts the list at ``n`` without saying so; "none" takes no notice of ``n`` and ``last``."""
+    tag_page_size: int = 1000
+    no_tags: Literal["empty", "null", "unknown"] = "empty"
+    """What the list of a repository without tags says."""
+    tags_list_names_manifests: bool = False
+    referrers: bool = True
+
+    # writing
+    immutable_tags: bool = False
+    validates_manifests: bool = True
+    missing_blob: Refusal | None = MANIFEST_BLOB_UNKNOWN
+    missing_child: Refusal | None = MANIFEST_BLOB_UNKNOWN
+    refused_media_types: tuple[str, ...] = ()
+    creates_repositories: bool = True
+    mount: Literal["answers", "session", "refused"] = "answers"
+    monolithic_post: bool = True
+    out_of_order: Refusal | None = Refusal(416, "BLOB_UPLOAD_INVALID", "chunk out of order")
+    """The answer to a chunk whose Content-Range is not the next one; None takes no notice of the header."""
+    names_location: bool = True
+    """Answer a stored blob or manifest with its Location."""
+    chunk_min_length: int = 0
+    patch_status: int = 202
+    commit_status: int = 201
+    location: Literal["absolute", "relative"] = "relative"
+    location_query: bool = False
+    """Upload Locations carry a query, which changes with every chunk."""
+    stale_location: Refusal | None = None
+    """The answer to a chunk sent to a Location that is not the latest."""
+    session_requests: Refusal | None = None
+    """The answer to GET and DELETE of an upload session where they are not offered."""
+
+    # around it all
+    authentication: Authentication = Authentication()
+    host_api: HostApi = ""
+    delay_ms: float = 0
+
+
+DELETES_ARE_OFF = Refusal(405, "UNSUPPORTED", "The operation is unsupported.")
+
+
+def without_deletes(manner: Manner) -> Manner:
+    """Switch deleting off, as ``REGISTRY_STORAGE_DELETE_ENABLED=false`` does."""
+    off = DELETES_ARE_OFF
+    return replace(manner, delete_tag=off, delete_digest=off, delete_blob=off)

@@ -1,0 +1,112 @@
+"""From a request to the answer of a registry: finds the route, keeps the lock, turns refusals into answers.
+
+The rules of each thing are beside it: manifests.py, blobs.py, uploads.py, listings.py, host_apis.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tests.embedded_registry.manner import NAME_UNKNOWN, Manner, Refusal
+from tests.embedded_registry.state import Repository, State
+from tests.embedded_registry.wire import Request, Response, json_response
+
+NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+
+
+class RefusedError(Exception):
+    """The answer is an error in the registry's form."""
+
+    def __init__(self, refusal: Refusal, *subjects: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(refusal.code)
+        self.refusal, self.subjects, self.headers = refusal, subjects or ("",), headers
+
+    def response(self) -> Response:
+        errors = [
+            {
+                "code": self.refusal.code,
+                "message": self.refusal.message.replace("%s", subject),
+                "detail": subject,
+            }
+            for subject in self.subjects
+        ]
+        return json_response(self.refusal.status, {"errors": errors}, self.headers)
+
+
+def refuse(status: int, code: str, message: str = "", headers: dict[str, str] | None = None) -> RefusedError:
+    return RefusedError(Refusal(status, code, message), headers=headers)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request with what its route made of it and the registry that it concerns."""
+
+    request: Request
+    state: State
+    manner: Manner
+    host: str
+    may_pull: Callable[[Request, str], bool]
+    name: str = ""
+    target: str = ""
+
+    @property
+    def known_repository(self) -> Repository:
+        """The repository; refuses when there is none of this name."""
+        try:
+            return self.state.repositories[self.name]
+        except KeyError:
+            raise RefusedError(NAME_UNKNOWN, self.name) from None
+
+    def address(self, path: str) -> str:
+        """Write a path as this registry writes its Locations."""
+        return f"http://{self.host}{path}" if self.manner.location == "absolute" else path
+
+    def stored(self, path: str, digest: str) -> dict[str, str]:
+        """Make the headers that tell of something stored."""
+        headers = {"Location": self.address(path)} if self.manner.names_location else {}
+        return {**headers, "Docker-Content-Digest": digest}
+
+    def find_blob(self, digest: str) -> bytes | None:
+        """Return a blob that this repository has, or any, where the registry shares them."""
+        repositories = self.state.repositories
+        names = list(repositories) if self.manner.shares_blobs else [self.name]
+        found = (repositories[name].blobs.get(digest) for name in names if name in repositories)
+        return next((content for content in found if content is not None), None)
+
+    @property
+    def writable_repository(self) -> Repository:
+        """The repository, made by the first write unless this registry wants it made beforehand."""
+        return self.state.repository(self.name) if self.manner.creates_repositories else self.known_repository
+
+
+Route = tuple[re.Pattern[str], dict[str, Callable[[Call], Response]]]
+
+
+def route(pattern: str, **handlers: Callable[[Call], Response]) -> Route:
+    """Name the handler of each method for the paths that the pattern matches (groups name and target)."""
+    return re.compile(pattern.replace("NAME", f"(?P<name>{NAME})")), handlers
+
+
+def answer(routes: list[Route], call: Call) -> Response:
+    """Find the route of the request and let its handler answer."""
+    for pattern, handlers in routes:
+        match = pattern.fullmatch(call.request.path)
+        if match is None:
+            continue
+        handler = handlers.get(call.request.method) or handlers.get(_reading(call.request.method))
+        if handler is None:
+            return json_response(405, {"errors": [{"code": "UNSUPPORTED", "message": "method not allowed"}]})
+        groups = match.groupdict(default="")
+        found = replace(call, name=groups.get("name", ""), target=groups.get("target", ""))
+        try:
+            with call.state.lock:
+                return handler(found)
+        except RefusedError as refused:
+            return refused.response()
+    return Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")
+
+
+def _reading(method: str) -> str:
+    return "GET" if method == "HEAD" else ""

@@ -1,0 +1,105 @@
+"""Real registries and tools to test with, started on free loopback ports or found on the PATH.
+
+A peer that is not there skips its test, or fails it where IMAGESYNC_REQUIRE_PEERS=1 says that all must be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+READY_WITHIN_S = 15
+
+_CONFIG = """\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {folder}}}
+  delete: {{enabled: {deletes}}}
+http: {{addr: {host}}}
+"""
+
+
+def unavailable(what: str) -> None:
+    """Skip the test, or fail it where every peer is required."""
+    if os.environ.get("IMAGESYNC_REQUIRE_PEERS") == "1":
+        pytest.fail(f"{what} is required (IMAGESYNC_REQUIRE_PEERS=1) and not there")
+    pytest.skip(f"{what} is not there")
+
+
+def program(name: str) -> str:
+    """Find a program on the PATH or where `go install` puts it."""
+    found = shutil.which(name) or shutil.which(name, path=_go_programs())
+    if found is None:
+        unavailable(name)
+    return str(found)
+
+
+def _go_programs() -> str:
+    if "GOBIN" in os.environ:
+        return os.environ["GOBIN"]
+    return str(Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin")
+
+
+def free_host() -> str:
+    """Return a loopback HOST:PORT that nothing listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def running(command: list[str], host: str) -> Iterator[str]:
+    """Run a server until the block ends; enters once it accepts connections at HOST:PORT."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait_until_ready(process, host)
+            yield host
+        finally:
+            process.kill()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], host: str) -> None:
+    address, _, port = host.rpartition(":")
+    deadline = time.monotonic() + READY_WITHIN_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection((address, int(port)), timeout=1).close()
+            return
+        time.sleep(0.005)
+    raise RuntimeError(f"{process.args!r} does not listen at {host} (exit code {process.poll()})")
+
+
+@contextlib.contextmanager
+def docker_registry(folder: Path, *, deletes: bool = True) -> Iterator[str]:
+    """Run Debian's docker-registry (distribution 2.8) with its storage in the folder."""
+    yield from _distribution("docker-registry", folder, deletes)
+
+
+@contextlib.contextmanager
+def distribution_v3(folder: Path, *, deletes: bool = True) -> Iterator[str]:
+    """Run distribution v3's ``registry`` with its storage in the folder."""
+    yield from _distribution("registry", folder, deletes)
+
+
+@contextlib.contextmanager
+def crane_registry() -> Iterator[str]:
+    """Run go-containerregistry's registry, in memory."""
+    host = free_host()
+    with running([program("crane"), "registry", "serve", "--address", host], host):
+        yield host
+
+
+def _distribution(name: str, folder: Path, deletes: bool) -> Iterator[str]:
+    host = free_host()
+    config = folder / "config.yml"
+    config.write_text(_CONFIG.format(folder=folder / "storage", deletes=str(deletes).lower(), host=host))
+    with running([program(name), "serve", str(config)], host):
+        yield host
