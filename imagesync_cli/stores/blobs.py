@@ -82,7 +82,8 @@ class BlobReader:
             doing=self._doing(blob),
             scopes=self._scopes,
             accept=(200, 206) if start else (200,),
-            headers={"Range": f"bytes={start}-"} if start else None,
+            # Both ends are named: the go-containerregistry registry answers 416 to an open one.
+            headers={"Range": f"bytes={start}-{blob.size - 1}"} if start else None,
         )
         if start and not _continues(response, start, blob.size):
             await response.aclose()

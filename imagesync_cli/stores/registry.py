@@ -132,6 +132,9 @@ class Repository:
             new = [tag for tag in page if tag not in found]
             found.update(dict.fromkeys(new))
             following = response.links.get("next", {}).get("url")
+            if not following and len(page) == _TAGS_A_PAGE:
+                # The go-containerregistry registry cuts its answer at n and names no next page.
+                following = f"list?n={_TAGS_A_PAGE}&last={page[-1]}"
             if not following or not new:
                 return list(found)
             target = self._next_page(response.url, following, doing)
