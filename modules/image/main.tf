@@ -1,0 +1,12 @@
+# One image is a map of one: all that happens is in ../images.
+module "images" {
+  source = "../images"
+
+  images             = { (var.destination_image) = { source = var.source_image } }
+  destination_prefix = var.destination_prefix
+  on_replace         = var.on_replace
+  on_destroy         = var.on_destroy
+  source_unavailable = var.source_unavailable
+  wait_for           = var.wait_for
+  command            = var.command
+}

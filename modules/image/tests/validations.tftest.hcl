@@ -1,0 +1,116 @@
+# Each validation has a run that fails it. The inner module may be read before a wrong option ends the run, hence the answers.
+
+override_data {
+  target = module.images.data.external.source
+  values = {
+    result = {
+      ":1.0"                         = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "registry.example.com/app:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+    }
+  }
+}
+
+override_data {
+  target = module.images.data.external.destination
+  values = {
+    result = {
+      ":1.0"                         = "{\"digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
+      "registry.example.com/app:1.0" = "{\"digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
+    }
+  }
+}
+
+run "an_empty_source_is_refused" {
+  command = plan
+  variables {
+    source_image      = ""
+    destination_image = "registry.example.com/app:1.0"
+  }
+  expect_failures = [var.source_image]
+}
+
+run "a_source_with_a_space_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox --insecure"
+    destination_image = "registry.example.com/app:1.0"
+  }
+  expect_failures = [var.source_image]
+}
+
+run "an_empty_destination_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = ""
+  }
+  expect_failures = [var.destination_image]
+}
+
+run "a_destination_with_a_space_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/my app"
+  }
+  expect_failures = [var.destination_image]
+}
+
+run "a_destination_by_digest_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+  }
+  expect_failures = [var.destination_image]
+}
+
+run "a_prefix_that_ends_with_a_slash_is_refused" {
+  command = plan
+  variables {
+    source_image       = "busybox"
+    destination_image  = ":1.0"
+    destination_prefix = "registry.example.com/app/"
+  }
+  expect_failures = [var.destination_prefix]
+}
+
+run "an_unknown_on_replace_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    on_replace        = "refuse"
+  }
+  expect_failures = [var.on_replace]
+}
+
+run "an_unknown_on_destroy_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    on_destroy        = "retain"
+  }
+  expect_failures = [var.on_destroy]
+}
+
+run "an_unknown_source_unavailable_is_refused" {
+  command = plan
+  variables {
+    source_image       = "busybox"
+    destination_image  = "registry.example.com/app:1.0"
+    source_unavailable = "ignore"
+  }
+  expect_failures = [var.source_unavailable]
+}
+
+run "an_empty_command_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    command           = []
+  }
+  expect_failures = [var.command]
+}

@@ -1,0 +1,93 @@
+variable "source_image" {
+  description = "Where the image comes from, like `docker.io/library/busybox:1.36`, or by digest."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^\\S+$", var.source_image))
+    error_message = "source_image is a reference without spaces, like \"docker.io/library/busybox:1.36\"; it is ${jsonencode(var.source_image)}."
+  }
+}
+
+variable "destination_image" {
+  description = "Where it goes, like `registry.example.com/app:1.0`; with `destination_prefix` what follows it: `app:1.0`, or `:1.0` for a tag of the prefix itself. Must be known at plan."
+  type        = string
+  nullable    = false
+
+  validation {
+    # A digest is let through here, for the next rule has a better word for it.
+    condition     = can(regex("^[^\\s@]*[^\\s@/:](@|$)", var.destination_image))
+    error_message = "destination_image is like \"registry.example.com/app:1.0\", or \":1.0\" after a destination_prefix; it is ${jsonencode(var.destination_image)}."
+  }
+
+  validation {
+    condition     = !strcontains(var.destination_image, "@")
+    error_message = "destination_image is a tag, like \"registry.example.com/app:1.0\": the digest follows from the source. It is ${jsonencode(var.destination_image)}."
+  }
+}
+
+variable "destination_prefix" {
+  description = "What `destination_image` follows: a registry, a folder in it or a repository, like `registry.example.com/mirror`. May be known only at apply, like the URL of a repository created in the same run."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^[^\\s@]*[^\\s@/:]$", var.destination_prefix))
+    error_message = "destination_prefix is a registry or a path in it, like \"registry.example.com/mirror\", without a digest and without \"/\" at its end; it is ${jsonencode(var.destination_prefix)}."
+  }
+}
+
+variable "on_replace" {
+  description = "What becomes of an image once the source has moved on and all consumers with it: `delete` removes it unless something else uses it, `keep` leaves it."
+  type        = string
+  default     = "delete"
+  nullable    = false
+
+  validation {
+    condition     = contains(["delete", "keep"], var.on_replace)
+    error_message = "on_replace is \"delete\" or \"keep\"; it is ${jsonencode(var.on_replace)}."
+  }
+}
+
+variable "on_destroy" {
+  description = "What becomes of the image when it is removed: `delete` removes it, `keep` leaves it, `refuse` fails the removal (prevent_destroy for images). Apply it before the removal that it is for."
+  type        = string
+  default     = "delete"
+  nullable    = false
+
+  validation {
+    condition     = contains(["delete", "keep", "refuse"], var.on_destroy)
+    error_message = "on_destroy is \"delete\", \"keep\" or \"refuse\"; it is ${jsonencode(var.on_destroy)}."
+  }
+}
+
+variable "source_unavailable" {
+  description = "What a plan does when the source is missing or cannot be reached: `error` fails, `use_destination` goes on with the image that the destination has."
+  type        = string
+  default     = "error"
+  nullable    = false
+
+  validation {
+    condition     = contains(["error", "use_destination"], var.source_unavailable)
+    error_message = "source_unavailable is \"error\" or \"use_destination\"; it is ${jsonencode(var.source_unavailable)}."
+  }
+}
+
+variable "wait_for" {
+  description = "Any value of what must exist before the first copy, like a repository's policy. It orders the copy alone; a `depends_on` of the module would put off the reads too and fail."
+  type        = any
+  default     = null
+}
+
+variable "command" {
+  description = "The command that runs imagesync, a list of arguments; no shell is involved. For example `[\"uvx\", \"--from\", \"imagesync-cli\", \"imagesync\"]`."
+  type        = list(string)
+  default     = ["imagesync"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.command) > 0 && alltrue([for argument in var.command : try(length(argument) > 0, false)])
+    error_message = "command is a program and its arguments, none of them empty, like [\"imagesync\"]; it is ${jsonencode(var.command)}."
+  }
+}

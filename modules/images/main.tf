@@ -1,0 +1,132 @@
+# Reads decide at plan, provisioners act at apply. How and why it is built like this: README.md, "How it works".
+
+# What should be there. A failed reference is an answer too (kind, error): a failed read would block `terraform destroy`.
+data "external" "source" {
+  count   = length(var.images) == 0 ? 0 : 1 # nothing to ask, nothing to run
+  program = concat(var.command, ["external"])
+  query   = { images = jsonencode({ for name, image in var.images : name => image.source }) }
+}
+
+# What is there now. A read of its own: a prefix known only at apply puts off this one, and the keys below stay known.
+data "external" "destination" {
+  count   = length(var.images) == 0 ? 0 : 1
+  program = concat(var.command, ["external"])
+  query   = { images = jsonencode(local.destinations) }
+}
+
+locals {
+  destinations = {
+    for name in keys(var.images) : name =>
+    var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
+  }
+
+  wanted  = { for name in keys(var.images) : name => jsondecode(data.external.source[0].result[name]) }
+  present = { for name in keys(var.images) : name => jsondecode(data.external.destination[0].result[name]) }
+
+  # Denied and invalid are mistakes in the configuration: no reason to go on with what the destination has.
+  unavailable = [
+    for name in keys(var.images) : name
+    if var.source_unavailable == "use_destination" && contains(["missing", "unreachable"], local.wanted[name].kind)
+  ]
+  digests = {
+    for name in keys(var.images) : name =>
+    contains(local.unavailable, name) ? local.present[name].digest : local.wanted[name].digest
+  }
+
+  # The digest is in the key, so that a moved source makes a new object and destroys the old one: Terraform skips destroy
+  # provisioners when it replaces. The name stands for the destination, for it is known when the prefix is not.
+  pinned = { for name, digest in local.digests : "${name}@${digest}" => name }
+
+  in_sync = { for name, digest in local.digests : name => local.present[name].digest == digest }
+}
+
+resource "terraform_data" "image" {
+  for_each = local.pinned
+
+  # All that destroy can see is `self`, as the last apply left it. A change of policy updates it in place.
+  input = {
+    destination = local.destinations[each.value]
+    digest      = local.digests[each.value]
+    delete_command = concat(var.command, [
+      "delete", "--digest", local.digests[each.value], "--on-replace", var.on_replace, "--on-destroy", var.on_destroy,
+    ])
+  }
+
+  # timestamp() is unknown at plan, which replaces the object; at apply the text is "in sync" again, so the next plan is empty.
+  triggers_replace = [
+    local.destinations[each.value],
+    local.in_sync[each.value] ? "in sync" : substr("in sync${timestamp()}", 0, 7),
+  ]
+
+  # One argument each and no shell: nothing to quote, nothing to inject, and the log shows a command one can run again.
+  provisioner "local-exec" {
+    interpreter = concat(var.command, ["sync", "--digest", local.digests[each.value], var.images[each.value].source])
+    command     = self.input.destination
+  }
+
+  # The tag tells imagesync which policy applies: it has moved on (on_replace), or is still at this digest (on_destroy).
+  provisioner "local-exec" {
+    when        = destroy
+    interpreter = self.input.delete_command
+    command     = self.input.destination
+  }
+
+  depends_on = [var.wait_for]
+
+  lifecycle {
+    create_before_destroy = true
+
+    precondition {
+      condition     = local.digests[each.value] != ""
+      error_message = "images[${jsonencode(each.value)}]: the source ${var.images[each.value].source} is ${local.wanted[each.value].kind}: ${local.wanted[each.value].error}"
+    }
+    precondition {
+      condition     = contains(["", "missing"], local.present[each.value].kind)
+      error_message = "images[${jsonencode(each.value)}]: the destination ${local.destinations[each.value]} is ${local.present[each.value].kind}: ${local.present[each.value].error}"
+    }
+  }
+}
+
+# Comes after every copy and changes with every key. Without such a dependant Terraform destroys an old image before, or
+# while, it copies the new one; and as a failed copy leaves it undone, the old image then stays.
+# It also remembers when its image was first planned, which is how `drift` tells new from tampered with.
+resource "terraform_data" "settled" {
+  for_each   = local.pinned
+  input      = plantimestamp()
+  depends_on = [terraform_data.image]
+
+  lifecycle {
+    create_before_destroy = true
+    ignore_changes        = [input]
+  }
+}
+
+locals {
+  # A conditional instead of &&, which would be unknown where a prefix is: a new image has not drifted, wherever it goes.
+  drift = {
+    for key, name in local.pinned : name =>
+    local.present[name].digest == "" ? "missing, deleted outside Terraform" : "overwritten by ${local.present[name].digest} outside Terraform"
+    if terraform_data.settled[key].input == plantimestamp() ? false : !local.in_sync[name]
+  }
+}
+
+# A new image and a moved source show as a new key. What else makes a plan is said here, as a warning.
+check "drift" {
+  assert {
+    condition = length(local.drift) == 0
+    error_message = join("\n\n", [
+      for name, what in local.drift :
+      "${local.destinations[name]} is ${what}; apply brings back ${local.digests[name]} from ${var.images[name].source}."
+    ])
+  }
+}
+
+check "source_available" {
+  assert {
+    condition = length(local.unavailable) == 0
+    error_message = join("\n\n", [
+      for name in local.unavailable :
+      "${var.images[name].source} is ${local.wanted[name].kind}, so ${local.destinations[name]} stays as it is: ${local.wanted[name].error}"
+    ])
+  }
+}

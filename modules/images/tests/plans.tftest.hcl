@@ -1,0 +1,120 @@
+# Plans on made-up answers of `imagesync external`: no program runs, no registry is asked. Needs Terraform 1.7 or OpenTofu 1.8.
+
+override_data {
+  target = data.external.source
+  values = {
+    result = {
+      "a"                               = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "localhost:5000/b"                = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "oci:layout:1.0"                  = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "docker://localhost:5000/c/d:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      ":1.0"                            = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "gone"                            = "{\"digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
+      "denied"                          = "{\"digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"denied\"}"
+    }
+  }
+}
+
+override_data {
+  target = data.external.destination
+  values = {
+    result = {
+      "a"                               = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "localhost:5000/b"                = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "oci:layout:1.0"                  = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "docker://localhost:5000/c/d:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      ":1.0"                            = "{\"digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
+      "gone"                            = "{\"digest\": \"sha256:2222222222222222222222222222222222222222222222222222222222222222\", \"error\": \"\", \"kind\": \"\"}"
+      "denied"                          = "{\"digest\": \"sha256:2222222222222222222222222222222222222222222222222222222222222222\", \"error\": \"\", \"kind\": \"\"}"
+    }
+  }
+}
+
+variables {
+  images = { "a" = { source = "busybox" } }
+}
+
+run "an_empty_map_is_allowed" {
+  command = plan
+  variables { images = {} }
+
+  assert {
+    condition     = length(output.ids) == 0 && length(data.external.source) == 0
+    error_message = "No image means no id and no read."
+  }
+}
+
+run "an_id_is_the_repository_without_scheme_and_tag" {
+  command = plan
+  variables {
+    images = {
+      "a"                               = { source = "busybox" }
+      "localhost:5000/b"                = { source = "busybox" }
+      "oci:layout:1.0"                  = { source = "busybox" }
+      "docker://localhost:5000/c/d:1.0" = { source = "busybox" }
+    }
+  }
+
+  assert {
+    condition     = [for id in values(output.ids) : split("@", id)[0]] == ["a", "localhost:5000/c/d", "localhost:5000/b", "oci:layout"]
+    error_message = "The tag goes, a port stays: ${jsonencode(values(output.ids))}."
+  }
+}
+
+run "a_key_of_a_tag_follows_the_prefix_itself" {
+  command = plan
+  variables {
+    images             = { ":1.0" = { source = "busybox" }, "a" = { source = "busybox" } }
+    destination_prefix = "localhost:5000/mirror"
+  }
+
+  assert {
+    condition     = [for id in values(output.ids) : split("@", id)[0]] == ["localhost:5000/mirror", "localhost:5000/mirror/a"]
+    error_message = "PREFIX:TAG and PREFIX/KEY: ${jsonencode(values(output.ids))}."
+  }
+}
+
+run "policies_reach_the_delete_command" {
+  command = plan
+  variables {
+    on_replace = "keep"
+    on_destroy = "refuse"
+    command    = ["uvx", "imagesync"]
+  }
+
+  assert {
+    condition = terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete_command == [
+      "uvx", "imagesync", "delete", "--digest", "sha256:1111111111111111111111111111111111111111111111111111111111111111", "--on-replace", "keep", "--on-destroy", "refuse",
+    ]
+    error_message = "One imagesync call, no shell: ${jsonencode(terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete_command)}."
+  }
+}
+
+run "a_missing_source_fails_the_plan" {
+  command = plan
+  variables { images = { "gone" = { source = "busybox" } } }
+  expect_failures = [terraform_data.image["gone@"]]
+}
+
+run "a_missing_source_leaves_the_destination_if_told_so" {
+  command = plan
+  variables {
+    images             = { "gone" = { source = "busybox" } }
+    source_unavailable = "use_destination"
+  }
+  expect_failures = [check.source_available] # a warning
+
+  assert {
+    condition     = output.digests == { "gone" = "sha256:2222222222222222222222222222222222222222222222222222222222222222" }
+    error_message = "The digest is the destination's: ${jsonencode(output.digests)}."
+  }
+}
+
+run "a_denied_source_fails_the_plan_all_the_same" {
+  command = plan
+  variables {
+    images             = { "denied" = { source = "busybox" } }
+    source_unavailable = "use_destination"
+  }
+  expect_failures = [terraform_data.image["denied@"]]
+}

@@ -1,0 +1,119 @@
+# Each validation has a run that fails it, and each option one that passes with every allowed value (plans.tftest.hcl).
+# Nothing is read or copied: a wrong variable ends the run before.
+
+run "a_key_with_a_space_is_refused" {
+  command = plan
+  variables { images = { "registry.example.com/my app" = { source = "busybox" } } }
+  expect_failures = [var.images]
+}
+
+run "an_empty_key_is_refused" {
+  command = plan
+  variables { images = { "" = { source = "busybox" } } }
+  expect_failures = [var.images]
+}
+
+run "a_key_that_ends_with_a_slash_is_refused" {
+  command = plan
+  variables { images = { "registry.example.com/app/" = { source = "busybox" } } }
+  expect_failures = [var.images]
+}
+
+run "a_destination_by_digest_is_refused" {
+  command = plan
+  variables { images = { "registry.example.com/app@sha256:8d8b68ec67e807c4fb762bcc5c17ff2b74030bac89f6c435506627dc3ffe6876" = { source = "busybox" } } }
+  expect_failures = [var.images]
+}
+
+run "a_key_with_and_without_latest_is_one_destination_too_often" {
+  command = plan
+  variables { images = { "app" = { source = "busybox" }, "app:latest" = { source = "alpine" } } }
+  expect_failures = [var.images]
+}
+
+run "a_key_with_and_without_docker_scheme_is_one_destination_too_often" {
+  command = plan
+  variables { images = { "localhost:5000/app:1" = { source = "busybox" }, "docker://localhost:5000/app:1" = { source = "alpine" } } }
+  expect_failures = [var.images]
+}
+
+run "an_empty_source_is_refused" {
+  command = plan
+  variables { images = { "app" = { source = "" } } }
+  expect_failures = [var.images]
+}
+
+run "a_source_of_null_is_refused" {
+  command = plan
+  variables { images = { "app" = { source = null } } }
+  expect_failures = [var.images]
+}
+
+run "a_source_with_a_space_is_refused" {
+  command = plan
+  variables { images = { "app" = { source = "busybox --insecure" } } }
+  expect_failures = [var.images]
+}
+
+run "a_prefix_that_ends_with_a_slash_is_refused" {
+  command = plan
+  variables {
+    images             = {}
+    destination_prefix = "registry.example.com/mirror/"
+  }
+  expect_failures = [var.destination_prefix]
+}
+
+run "a_prefix_with_a_digest_is_refused" {
+  command = plan
+  variables {
+    images             = {}
+    destination_prefix = "registry.example.com/app@sha256"
+  }
+  expect_failures = [var.destination_prefix]
+}
+
+run "an_unknown_on_replace_is_refused" {
+  command = plan
+  variables {
+    images     = {}
+    on_replace = "refuse"
+  }
+  expect_failures = [var.on_replace]
+}
+
+run "an_unknown_on_destroy_is_refused" {
+  command = plan
+  variables {
+    images     = {}
+    on_destroy = "retain"
+  }
+  expect_failures = [var.on_destroy]
+}
+
+run "an_unknown_source_unavailable_is_refused" {
+  command = plan
+  variables {
+    images             = {}
+    source_unavailable = "ignore"
+  }
+  expect_failures = [var.source_unavailable]
+}
+
+run "an_empty_command_is_refused" {
+  command = plan
+  variables {
+    images  = {}
+    command = []
+  }
+  expect_failures = [var.command]
+}
+
+run "a_command_with_an_empty_argument_is_refused" {
+  command = plan
+  variables {
+    images  = {}
+    command = ["imagesync", ""]
+  }
+  expect_failures = [var.command]
+}

@@ -1,0 +1,102 @@
+# A validation can see only its own variable (Terraform before 1.9), so it looks at the form of a reference alone.
+# The exact grammar is imagesync's: what passes here and is still wrong fails the plan, with the entry's name.
+
+variable "images" {
+  description = "Images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0` for a tag of the prefix itself. `source` is where the image comes from. An empty map removes them all."
+  type = map(object({
+    source = string
+  }))
+  nullable = false
+
+  validation {
+    # A digest is let through here, for the next rule has a better word for it.
+    condition     = alltrue([for key in keys(var.images) : can(regex("^[^\\s@]*[^\\s@/:](@|$)", key))])
+    error_message = "Each key of images names a destination, like \"registry.example.com/app:1.0\", or \":1.0\" after a destination_prefix. Not so: ${join(", ", [for key in keys(var.images) : jsonencode(key) if !can(regex("^[^\\s@]*[^\\s@/:](@|$)", key))])}."
+  }
+
+  validation {
+    condition     = alltrue([for key in keys(var.images) : !strcontains(key, "@")])
+    error_message = "A destination is a tag, like \"registry.example.com/app:1.0\": the digest follows from the source. With a digest: ${join(", ", [for key in keys(var.images) : jsonencode(key) if strcontains(key, "@")])}."
+  }
+
+  validation {
+    # "app", "app:latest" and "docker://app" are one destination: grouped by their longest form, no group may have two keys.
+    condition = alltrue([for group in values({
+      for key in keys(var.images) : replace(trimprefix(key, "docker://"), "/(^|/)([^:/]+)$/", "$1$2:latest") => key...
+    }) : length(group) == 1])
+    error_message = "Two keys of images must not name one destination; without a tag \":latest\" is meant. The same: ${join("; ", [for group in values({
+      for key in keys(var.images) : replace(trimprefix(key, "docker://"), "/(^|/)([^:/]+)$/", "$1$2:latest") => jsonencode(key)...
+    }) : join(" and ", group) if length(group) > 1])}."
+  }
+
+  validation {
+    condition     = alltrue([for image in values(var.images) : can(regex("^\\S+$", image.source))])
+    error_message = "Each source is a reference without spaces, like \"docker.io/library/busybox:1.36\" or \"quay.io/org/app@sha256:…\". Not so at: ${join(", ", [for key, image in var.images : jsonencode(key) if !can(regex("^\\S+$", image.source))])}."
+  }
+}
+
+variable "destination_prefix" {
+  description = "What every key follows: a registry, a folder in it or a repository, like `registry.example.com/mirror`. May be known only at apply, like the URL of a repository created in the same run."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^[^\\s@]*[^\\s@/:]$", var.destination_prefix))
+    error_message = "destination_prefix is a registry or a path in it, like \"registry.example.com/mirror\", without a digest and without \"/\" at its end; it is ${jsonencode(var.destination_prefix)}."
+  }
+}
+
+variable "on_replace" {
+  description = "What becomes of an image once the source has moved on and all consumers with it: `delete` removes it unless something else uses it, `keep` leaves it."
+  type        = string
+  default     = "delete"
+  nullable    = false
+
+  validation {
+    condition     = contains(["delete", "keep"], var.on_replace)
+    error_message = "on_replace is \"delete\" or \"keep\"; it is ${jsonencode(var.on_replace)}."
+  }
+}
+
+variable "on_destroy" {
+  description = "What becomes of an image whose entry is removed: `delete` removes it, `keep` leaves it, `refuse` fails the removal (prevent_destroy for images). Apply it before the removal that it is for."
+  type        = string
+  default     = "delete"
+  nullable    = false
+
+  validation {
+    condition     = contains(["delete", "keep", "refuse"], var.on_destroy)
+    error_message = "on_destroy is \"delete\", \"keep\" or \"refuse\"; it is ${jsonencode(var.on_destroy)}."
+  }
+}
+
+variable "source_unavailable" {
+  description = "What a plan does when a source is missing or cannot be reached: `error` fails, `use_destination` goes on with the image that the destination has."
+  type        = string
+  default     = "error"
+  nullable    = false
+
+  validation {
+    condition     = contains(["error", "use_destination"], var.source_unavailable)
+    error_message = "source_unavailable is \"error\" or \"use_destination\"; it is ${jsonencode(var.source_unavailable)}."
+  }
+}
+
+variable "wait_for" {
+  description = "Any value of what must exist before the first copy, like a repository's policy. It orders the copies alone; a `depends_on` of the module would put off the reads too and fail."
+  type        = any
+  default     = null
+}
+
+variable "command" {
+  description = "The command that runs imagesync, a list of arguments; no shell is involved. For example `[\"uvx\", \"--from\", \"imagesync-cli\", \"imagesync\"]`."
+  type        = list(string)
+  default     = ["imagesync"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.command) > 0 && alltrue([for argument in var.command : try(length(argument) > 0, false)])
+    error_message = "command is a program and its arguments, none of them empty, like [\"imagesync\"]; it is ${jsonencode(var.command)}."
+  }
+}

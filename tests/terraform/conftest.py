@@ -1,0 +1,103 @@
+"""What the Terraform tests may ask for: a workspace, an upstream and a mirror."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import peers
+from tests.embedded_registry.images import Image, index
+from tests.terraform.remote_repository import RemoteRepository
+from tests.terraform.workspace import CHECKOUT, Workspace
+
+PROVIDER_VERSION = "2.3.99"  # no version of the real one, so that nobody takes this one for it
+HOSTS = {"terraform": "registry.terraform.io", "tofu": "registry.opentofu.org"}
+CLI_CONFIG = """\
+disable_checkpoint = true
+provider_installation {
+  filesystem_mirror {
+    path = "%s"
+  }
+}
+"""
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def tool_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment in which both tools find the stand-in provider, and nothing else, in a filesystem mirror."""
+    mirror = tmp_path_factory.mktemp("providers")
+    provider = mirror / "provider"
+    source = Path(__file__).with_name("external_provider")
+    subprocess.run([peers.program("go"), "build", "-o", str(provider), "."], cwd=source, check=True)
+    for host in HOSTS.values():
+        folder = mirror / host / "hashicorp" / "external" / PROVIDER_VERSION / _platform()
+        folder.mkdir(parents=True)
+        shutil.copy(provider, folder / f"terraform-provider-external_v{PROVIDER_VERSION}")
+    config = mirror / "cli.tfrc"
+    config.write_text(CLI_CONFIG % mirror)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    return kept | {"TF_CLI_CONFIG_FILE": str(config), "TF_IN_AUTOMATION": "1", "PYTHONPATH": str(CHECKOUT)}
+
+
+def _platform() -> str:
+    machine = platform.machine().lower()
+    return f"{platform.system().lower()}_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine) }"
+
+
+@pytest.fixture
+def tool(request: pytest.FixtureRequest) -> str:
+    """Terraform; for tests that are marked BOTH_TOOLS OpenTofu too, where it is installed."""
+    name = getattr(request, "param", "terraform")
+    if name == "tofu" and shutil.which(name) is None:
+        pytest.skip("OpenTofu is not there; Terraform alone is required")
+    return peers.program(name)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, tool: str, tool_environment: dict[str, str]) -> Workspace:
+    """An empty folder to run the tool in."""
+    return Workspace(tmp_path, tool, tool_environment)
+
+
+@pytest.fixture(scope="session")
+def mirror_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a second docker-registry: sources and destinations never share a process."""
+    with peers.docker_registry(tmp_path_factory.mktemp("mirror-registry")) as host:
+        yield host
+
+
+@pytest.fixture
+def upstream(docker_registry: str) -> RemoteRepository:
+    """A repository to mirror from, empty."""
+    return RemoteRepository(docker_registry, f"upstream/app-{next(_numbers)}")
+
+
+@pytest.fixture
+def mirror(mirror_registry: str) -> RemoteRepository:
+    """A repository to mirror to, empty."""
+    return RemoteRepository(mirror_registry, f"mirror/app-{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def old() -> Image:
+    return index("old", platforms=("linux/amd64", "linux/arm64"))
+
+
+@pytest.fixture(scope="session")
+def new() -> Image:
+    return index("new", platforms=("linux/amd64", "linux/arm64"))
+
+
+@pytest.fixture(scope="session")
+def foreign() -> Image:
+    """What somebody else pushes over our tag."""
+    return index("foreign", platforms=("linux/amd64",))

@@ -1,0 +1,84 @@
+"""A repository of a running registry as a test sees it: push, look, tamper.
+
+Plain HTTP and not a line of imagesync, so that no error of ours hides itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+
+from tests.embedded_registry.images import Image
+
+MANIFESTS = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
+
+
+@dataclass(frozen=True)
+class RemoteRepository:
+    host: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.name}"
+
+    def tagged(self, tag: str) -> str:
+        return f"{self}:{tag}"
+
+    def push(self, image: Image, tag: str) -> str:
+        """Push a whole image under a tag; returns its digest."""
+        for digest, blob in image.blobs.items():
+            opened = self._request("POST", "blobs/uploads/")
+            location = httpx.URL(opened.headers["Location"]).copy_merge_params({"digest": digest})
+            httpx.put(location, content=blob).raise_for_status()
+        for digest, manifest in image.manifests.items():
+            if digest != image.digest:
+                self._put(digest, manifest.media_type, manifest.content)
+        self._put(tag, image.root.media_type, image.root.content)
+        return image.digest
+
+    def digest(self, reference: str) -> str | None:
+        """Return what a tag or digest points at, or None where the registry has no such thing."""
+        answer = self._request("HEAD", f"manifests/{reference}")
+        if answer.status_code == 404:
+            return None
+        return str(answer.raise_for_status().headers["Docker-Content-Digest"])
+
+    def holds(self, image: Image) -> bool:
+        return all(self.digest(digest) for digest in image.manifests)
+
+    def delete(self, digest: str) -> None:
+        self._request("DELETE", f"manifests/{digest}").raise_for_status()
+
+    @contextlib.contextmanager
+    def watched(self, tag: str) -> Iterator[list[str | None]]:
+        """Poll a tag while the block runs; yields the digests seen, None for absent, each change once."""
+        seen = [self.digest(tag)]
+        over = threading.Event()
+
+        def poll() -> None:
+            while not over.is_set():
+                digest = self.digest(tag)
+                if digest != seen[-1]:
+                    seen.append(digest)
+
+        watcher = threading.Thread(target=poll)
+        watcher.start()
+        try:
+            yield seen
+        finally:
+            over.set()
+            watcher.join()
+
+    def _put(self, reference: str, media_type: str, content: bytes) -> None:
+        headers = {"Content-Type": media_type}
+        self._request("PUT", f"manifests/{reference}", content, headers).raise_for_status()
+
+    def _request(
+        self, method: str, path: str, content: bytes = b"", headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        url = f"http://{self.host}/v2/{self.name}/{path}"
+        return httpx.request(method, url, content=content, headers={"Accept": MANIFESTS} | (headers or {}))

@@ -1,0 +1,63 @@
+"""on_replace and on_destroy: what becomes of an image that is no longer wanted."""
+
+from __future__ import annotations
+
+from tests.embedded_registry.images import Image
+from tests.terraform.remote_repository import RemoteRepository
+from tests.terraform.workspace import Workspace
+
+
+def test_on_replace_keep(
+    workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, new: Image
+) -> None:
+    """With on_replace = "keep" a replaced image can still be pulled by its digest."""
+    images = {mirror.tagged("1"): upstream.tagged("1")}
+    upstream.push(old, "1")
+    workspace.write(images, on_replace="keep")
+    workspace.apply()
+
+    upstream.push(new, "1")
+    workspace.apply()
+    assert mirror.digest("1") == new.digest
+    assert mirror.holds(old)
+
+
+def test_on_destroy_refuse(
+    workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, new: Image
+) -> None:
+    """With on_destroy = "refuse" a removal fails and says why, a replacement goes through."""
+    images = {mirror.tagged("1"): upstream.tagged("1")}
+    upstream.push(old, "1")
+    workspace.write(images, on_destroy="refuse")
+    workspace.apply()
+    upstream.push(new, "1")
+    workspace.apply()
+    assert mirror.digest(old.digest) is None
+
+    refused = workspace.run("destroy", "-auto-approve")
+    assert refused.code == 1
+    assert "refuse" in refused.text
+    assert mirror.holds(new)
+
+    workspace.write(images, on_destroy="delete")
+    workspace.apply()
+    workspace.destroy()
+    assert mirror.digest("1") is None
+
+
+def test_policy_change(workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image) -> None:
+    """A new policy updates in place and copies nothing; on_destroy = "keep" then leaves the image."""
+    images = {mirror.tagged("1"): upstream.tagged("1")}
+    upstream.push(old, "1")
+    workspace.write(images)
+    workspace.apply()
+    workspace.calls()
+
+    workspace.write(images, on_destroy="keep")
+    workspace.plan()
+    changes = workspace.planned()["resource_changes"]
+    assert [change["change"]["actions"] for change in changes if change["name"] == "image"] == [["update"]]
+    workspace.succeeding("apply", "plan.bin")
+    assert workspace.verbs() == []
+    workspace.destroy()
+    assert mirror.holds(old)
