@@ -1,0 +1,27 @@
+"""The checkout that the tests beside this file look at: its root, its files, its documentation.
+
+Does not ask git, so that it holds for an unpacked archive as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "imagesync_cli"
+NOT_OURS = {".git", ".venv", ".terraform", "__pycache__", "build", "dist", "site", "htmlcov", ".hypothesis"}
+
+
+def files(pattern: str = "*") -> Iterator[Path]:
+    """Yield the files that belong to the repository, leaving out what tools make."""
+    for path in sorted(ROOT.rglob(pattern)):
+        parts = path.relative_to(ROOT).parts
+        if path.is_file() and not NOT_OURS.intersection(parts) and not any(p.endswith("_cache") for p in parts):
+            yield path
+
+
+def documentation() -> str:
+    """Return what a user can read about the command: the README and every page under docs/."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return "\n".join(page.read_text(encoding="utf-8") for page in pages)

@@ -1,0 +1,61 @@
+"""The README's two commands work as pasted.
+
+Runs the first one here; the second one is what runs these tests, see .ci/run and .ci/bare-debian.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.repo.checkout import NOT_OURS, ROOT
+
+BLOCKS = ("Try it", "Run the tests")
+
+
+def block(heading: str) -> str:
+    asked = subprocess.run([ROOT / ".ci" / "readme-block", heading], capture_output=True, check=True, text=True)
+    return asked.stdout
+
+
+@pytest.mark.parametrize("heading", BLOCKS)
+def test_a_block_is_there_to_be_pasted(heading: str) -> None:
+    """Each of the two blocks is plain shell, without prompts to take away."""
+    pasted = block(heading)
+    assert ".venv/bin/" in pasted
+    assert not [line for line in pasted.splitlines() if line.startswith(("$", "#"))]
+    subprocess.run(["sh", "-n", "-c", pasted], check=True)
+
+
+def test_a_heading_that_is_gone_is_an_error() -> None:
+    """A renamed heading fails the checks instead of running nothing."""
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        block("No such heading")
+    assert "No such heading" in failed.value.stderr
+
+
+@pytest.mark.skipif(os.environ.get("IMAGESYNC_REQUIRE_PEERS") != "1", reason="needs the package index")
+def test_trying_it_works_as_pasted(tmp_path: Path) -> None:
+    """Whoever pastes the first block into a fresh checkout has an image copied, digest and all."""
+    checkout = tmp_path / "imagesync"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(*NOT_OURS, "*_cache"))
+    pasted = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block("Try it")],
+        cwd=checkout,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert pasted.returncode == 0, pasted.stdout + pasted.stderr
+    shipped = {path.name for path in (checkout / "examples/hello-image/blobs/sha256").iterdir()}
+    written = [
+        path.parent
+        for path in checkout.rglob("index.json")
+        if {blob.name for blob in path.parent.glob("blobs/sha256/*")} == shipped
+    ]
+    assert len(written) == 2, "the shipped layout and its copy"
