@@ -5,21 +5,23 @@ The only asyncio.run, the only exit and the only place that catches every except
 
 from __future__ import annotations
 
-import asyncio
-import signal
+import functools
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from imagesync_cli import __version__
 from imagesync_cli.digest import parse_digest
 from imagesync_cli.errors import ImagesyncError, UsageError
-from imagesync_cli.output import Output
-from imagesync_cli.reference import parse_reference
-from imagesync_cli.settings import read_settings
+from imagesync_cli.output import Output, show_log
+from imagesync_cli.reference import Reference, parse_reference
+from imagesync_cli.settings import Settings, read_settings
 from imagesync_cli.stores import Stores
+
+if TYPE_CHECKING:
+    import asyncio
 
 _T = TypeVar("_T")
 _EXIT_CODES = """\b
@@ -35,8 +37,45 @@ Exit codes:
 """
 
 
+def _verbosely(context: click.Context, parameter: click.Parameter, verbose: bool) -> None:
+    if verbose and not context.meta.get("log shown"):  # it may stand before and after the command
+        context.meta["log shown"] = True
+        context.call_on_close(show_log())
+
+
+_verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_verbosely,
+    help="Say which login is used for which host.",
+)
+
+
 def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that all commands have; what they say about the network reaches the command as its settings."""
+
+    @functools.wraps(command)
+    def with_settings(
+        *,
+        plain_http: tuple[str, ...],
+        ca_file: str | None,
+        src_auth_file: str | None = None,
+        dst_auth_file: str | None = None,
+        **options: Any,
+    ) -> Any:
+        settings = read_settings(
+            plain_http=plain_http,
+            ca_file=ca_file,
+            source_auth_file=src_auth_file,
+            destination_auth_file=dst_auth_file,
+        )
+        return command(settings=settings, **options)
+
+    shared: Callable[..., Any] = with_settings
     for option in (
+        _verbose_option,
         click.option("--quiet", is_flag=True, help="No progress and no summary on stderr."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option(
@@ -45,13 +84,19 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="HOST",
             help="Speak plain HTTP to this host[:port]; repeatable, or IMAGESYNC_PLAIN_HTTP. Loopback hosts do.",
         ),
+        click.option(
+            "--ca-file",
+            metavar="FILE",
+            help="Trust the authorities in this PEM file too; see also SSL_CERT_FILE and Docker's certs.d.",
+        ),
     ):
-        command = option(command)
-    return command
+        shared = option(shared)
+    return shared
 
 
 @click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="imagesync")
+@_verbose_option
 def cli() -> None:
     """Mirror container images between registries and OCI layout folders.
 
@@ -63,12 +108,12 @@ def cli() -> None:
 @cli.command("resolve")
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @_shared_options
-def resolve_command(references: tuple[str, ...], plain_http: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def resolve_command(references: tuple[str, ...], settings: Settings, as_json: bool, quiet: bool) -> None:
     """Print NAME@DIGEST for each reference, by one HEAD request each."""
     from imagesync_cli.operations.resolve import Resolved, resolve
 
     parsed = [parse_reference(text) for text in references]
-    found = _run(plain_http, lambda stores: resolve(stores, parsed))
+    found = _run(settings, parsed, lambda stores: resolve(stores, parsed))
     results = [
         answer if isinstance(answer, ImagesyncError) else Resolved(reference, answer)
         for reference, answer in zip(parsed, found, strict=True)
@@ -82,13 +127,15 @@ def resolve_command(references: tuple[str, ...], plain_http: tuple[str, ...], as
 @click.argument("destination", metavar="DST")
 @click.option("--digest", default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now.")
 @click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
+@click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
+@click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
 @_shared_options
 def sync_command(
     source: str,
     destination: str,
     digest: str,
     dry_run: bool,
-    plain_http: tuple[str, ...],
+    settings: Settings,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -108,7 +155,7 @@ def sync_command(
         async with output.showing(progress):
             return await sync(stores, here, there, digest=wanted, dry_run=dry_run, progress=progress)
 
-    output.synced(_run(plain_http, work))
+    output.synced(_run(settings, [here, there], work))
 
 
 @cli.command("delete")
@@ -142,7 +189,7 @@ def delete_command(
     max_tags: int | None,
     on_replace: str,
     on_destroy: str,
-    plain_http: tuple[str, ...],
+    settings: Settings,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -151,7 +198,8 @@ def delete_command(
     What another tag, index or referrer uses stays, and the report says who uses it. Already gone is success. Blobs are
     left to the registry's garbage collection.
     """
-    from imagesync_cli.operations.delete import DeleteReport, Policy, delete
+    from imagesync_cli.operations.delete import Policy, delete
+    from imagesync_cli.operations.delete_report import DeleteReport
     from imagesync_cli.operations.progress import Progress
 
     parsed = [parse_reference(text) for text in references]
@@ -170,14 +218,35 @@ def delete_command(
 
     async def work(stores: Stores) -> None:
         async with output.showing(progress):
-            for reference in parsed:
-                report = await delete(stores, reference, policy, progress)
-                reports.append(report)
+            await delete(stores, parsed, policy, progress, reports)
 
     try:
-        _run(plain_http, work)
+        _run(settings, parsed, work)
     finally:
         output.deleted(reports)
+    sys.exit(next((report.error.exit_code for report in reports if report.error), 0))
+
+
+@cli.command("doctor")
+@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@_shared_options
+def doctor_command(references: tuple[str, ...], settings: Settings, as_json: bool, quiet: bool) -> None:
+    """Find out what stands between you and a sync from or to each reference.
+
+    Tries name, DNS, connection, login, reading, listing, pushing, mounting, deleting and referrers, and says for each
+    failure what to do next. Nothing is left changed: an upload is opened and cancelled, a tag that never existed is
+    deleted. The table holds no secrets.
+    """
+    from imagesync_cli.operations.doctor import Diagnosis, diagnose
+
+    parsed = [parse_reference(text) for text in references]
+
+    async def work(stores: Stores) -> list[Diagnosis]:
+        return [await diagnose(stores, reference) for reference in parsed]
+
+    diagnoses = _run(settings, parsed, work)
+    Output(as_json=as_json, quiet=quiet).diagnosed(diagnoses)
+    sys.exit(next((each.exit_code for each in diagnoses if each.exit_code), 0))
 
 
 @cli.command("external")
@@ -185,8 +254,10 @@ def external_command() -> None:
     """Answer Terraform's external data source: JSON on stdin, JSON on stdout.
 
     \b
-    {"images": "<JSON object: key to reference>"}   each key: digest, media_type, size, error, kind
-    {"source": "...", "destination": "..."}         digest, id, destination_digest, in_sync, error, kind
+    {"images": "<JSON object: key to reference>"}
+        each key: digest, media_type, size, error, kind
+    {"source": "...", "destination": "..."}
+        digest, id, destination_digest, in_sync, error, kind
 
     Exits with 0 unless the query itself is wrong. IMAGESYNC_TIMEOUT is the limit for the whole call in seconds (30).
     """
@@ -197,15 +268,21 @@ def external_command() -> None:
         raise UsageError(f"the query is longer than {MAX_QUERY_BYTES} bytes")
     settings = read_settings()
     text = query.decode("utf-8", errors="replace")
-    Output().answer(_run((), lambda stores: answer(text, stores, settings.external_timeout_s)))
+    Output().answer(_run(settings, [], lambda stores: answer(text, stores, settings.external_timeout_s)))
 
 
-def _run(plain_http: tuple[str, ...], work: Callable[[Stores], Awaitable[_T]]) -> _T:
-    """Run the operation with the stores it needs; SIGTERM and its kin end it like Ctrl-C, cleanly."""
-    settings = read_settings(plain_http=plain_http)
+def _run(settings: Settings, references: Iterable[Reference], work: Callable[[Stores], Awaitable[_T]]) -> _T:
+    """Run the operation with the stores it needs; SIGTERM and its kin end it like Ctrl-C, cleanly.
+
+    Connections to the ``references`` begin now, while the rest is still being loaded.
+    """
+    from imagesync_cli.stores.early import connect_early
+
+    early = connect_early(references, settings)
+    import asyncio  # a third of the start-up: --help and --version go without
 
     async def main() -> _T:
-        stores = Stores(settings)
+        stores = Stores(settings, early)
         with _Signals():
             try:
                 return await work(stores)
@@ -222,6 +299,9 @@ class _Signals:
         self._received = 0
 
     def __enter__(self) -> None:
+        import asyncio
+        import signal
+
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  (for the type checker)
         if sys.platform != "win32":
@@ -233,6 +313,8 @@ class _Signals:
         task.cancel()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        import asyncio
+
         if self._received and isinstance(error, asyncio.CancelledError):
             raise SystemExit(128 + self._received)
 

@@ -22,6 +22,7 @@ class ImagesyncError(Exception):
     exit_code = 1
     kind = "invalid"
     codes: frozenset[str] = frozenset()
+    step = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -30,6 +31,12 @@ class ImagesyncError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def during(self, step: str) -> None:
+        """Open the message with the step at which it happened; the first to say so, nearest to the cause, is right."""
+        if not self.step:
+            self.step = step
+            self.message = f"{step}: {self.message}"
 
 
 class UsageError(ImagesyncError):
@@ -59,7 +66,7 @@ class Unavailable(ImagesyncError):
     """No usable answer although it was asked again.
 
     ``retry_after_s`` is the wait the server asked for, in seconds; ``may_pass`` is False for what a
-    second try cannot mend (a name that does not exist, a certificate that does not match).
+    second try cannot mend (a name that does not exist, a certificate that does not match) or has not mended.
     """
 
     name = "unavailable"

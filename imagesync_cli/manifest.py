@@ -112,6 +112,8 @@ def _agreed_type(document: dict[str, Any], header: str, digest: str) -> str:
     if not isinstance(body, str) or (body and known and body != header):
         raise ContentError(f"manifest {digest} calls itself {body!r}, the registry calls it {header!r}")
     media_type = body or (header if known else "") or (OCI_INDEX if "manifests" in document else OCI_MANIFEST)
+    if not body and not known and document.get("schemaVersion") != 2:
+        raise ContentError(f"{digest} is JSON, but not a manifest")  # any web server may answer 200 with some
     if media_type not in MANIFEST_TYPES:
         raise ContentError(f"{digest} has media type {media_type!r}, which is not a manifest")
     if (media_type in INDEX_TYPES) != ("manifests" in document):

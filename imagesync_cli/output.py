@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import sys
-import time
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +13,12 @@ from imagesync_cli.errors import ImagesyncError
 from imagesync_cli.operations.progress import Progress
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.delete import DeleteReport
+    from collections.abc import Callable
+
+    from imagesync_cli.operations.delete_report import DeleteReport
+    from imagesync_cli.operations.doctor import Diagnosis
     from imagesync_cli.operations.resolve import Resolved
     from imagesync_cli.operations.sync import SyncReport
-
-# Short runs show nothing; long ones say every few seconds that they are alive.
-_DISPLAY_AFTER_S = 0.5
-_LINE_EVERY_S = 5.0
 
 
 class Output:
@@ -39,25 +36,38 @@ class Output:
             if isinstance(result, ImagesyncError):
                 self.error(result)
             elif not self._as_json:
-                _print(result.id)
+                _print(_plain(result.id))
 
     def synced(self, report: SyncReport) -> None:
         """The id on stdout; on stderr, what was done."""
         if self._as_json:
             _print_json(_sync_json(report))
             return
-        _print(report.id)
+        _print(_plain(report.id))
         if not self._quiet:
             _say(_sync_line(report))
 
     def deleted(self, reports: list[DeleteReport]) -> None:
-        """One line an item."""
+        """One line an item, or one JSON list; errors go to stderr as well."""
         if self._as_json:
-            _print_json([asdict(report) for report in reports])
-            return
+            _print_json([_delete_json(report) for report in reports])
         for report in reports:
-            for line in _delete_lines(report):
-                _print(line)
+            for line in () if self._as_json else _delete_lines(report):
+                _print(_plain(line))
+            if report.error is not None:
+                self.error(report.error)
+
+    def diagnosed(self, diagnoses: list[Diagnosis]) -> None:
+        """A table for each reference, to be pasted into a report."""
+        if self._as_json:
+            _print_json([asdict(diagnosis) for diagnosis in diagnoses])
+            return
+        for diagnosis in diagnoses:
+            _print(_plain(diagnosis.reference))
+            for step in diagnosis.steps:
+                _print(_plain(f"  {step.name:<9}  {step.outcome:<2}  {step.seen}"))
+                if step.advice:
+                    _print(_plain(f"{'':<17}-> {step.advice}"))
 
     def answer(self, text: str) -> None:
         """An answer that is already text, as it is."""
@@ -69,28 +79,55 @@ class Output:
         if error.hint:
             _say(f"  {error.hint}")
 
-    @contextlib.asynccontextmanager
-    async def showing(self, progress: Progress) -> AsyncIterator[None]:
+    def showing(self, progress: Progress) -> AbstractAsyncContextManager[None]:
         """Show the progress while the block runs: live on a terminal, a line every few seconds elsewhere."""
-        if self._quiet:
-            yield
-            return
-        display = _live(progress) if sys.stderr.isatty() else _lines(progress)
-        task = asyncio.create_task(display)
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        from imagesync_cli.display import nothing, showing
+
+        return nothing() if self._quiet else showing(lambda: _progress_line(progress), progress, _say)
+
+
+def show_log() -> Callable[[], None]:
+    """Show what the package logs: which login is used for which host. Gives the function that ends it.
+
+    Never what httpx logs: it names signed URLs.
+    """
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            _say(record.getMessage())
+
+    log = logging.getLogger("imagesync_cli")
+    lines = Lines()
+    log.addHandler(lines)
+    log.setLevel(logging.INFO)
+    return lambda: log.removeHandler(lines)
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)
+    """A line on stdout; an error if nobody can have read it."""
+    if sys.stdout is None:
+        raise ImagesyncError("the result has nowhere to go: stdout is closed")
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError:  # stdout is ASCII, a folder's name is not
+        print(text.encode("ascii", "backslashreplace").decode("ascii"), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ImagesyncError(f"cannot write the result to stdout: {error.strerror}") from error
 
 
 def _say(text: str) -> None:
-    print(f"imagesync: {text}", file=sys.stderr, flush=True)
+    """A line on stderr, if there is one: not having it must not fail what was done."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"imagesync: {_plain(text)}", file=sys.stderr, flush=True)
+
+
+def _plain(text: str) -> str:
+    """Nothing that a terminal would obey or an encoding lacks: tags and messages may come from anywhere."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _print_json(document: Any) -> None:
@@ -126,15 +163,28 @@ def _sync_line(report: SyncReport) -> str:
     return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}, {_size(report.sent_bytes)} sent"
 
 
+def _delete_json(report: DeleteReport) -> dict[str, Any]:
+    error = report.error
+    return {
+        "reference": report.reference,
+        "dry_run": report.dry_run,
+        "items": [asdict(item) for item in report.items],
+        "freed_bytes": report.freed_bytes,
+        "error": str(error) if error else "",
+        "kind": error.kind if error else "",
+    }
+
+
 def _delete_lines(report: DeleteReport) -> list[str]:
     lines = []
     for item in report.items:
         outcome = f"would be {item.outcome}" if report.dry_run and item.outcome == "removed" else item.outcome
         why = f" ({item.why})" if item.why else ""
-        lines.append(f"{report.reference}: {outcome} {item.kind} {item.name}{why}")
+        lines.append(f"{report.reference}: {outcome}: {item.kind} {item.name}{why}")
     if report.freed_bytes:
-        size = _size(report.freed_bytes)
-        lines.append(f"{report.reference}: up to {size} come free when the registry collects its garbage")
+        when = "at once" if report.freed_at_once else "when the registry collects its garbage"
+        come = "would come" if report.dry_run else "come"
+        lines.append(f"{report.reference}: up to {_size(report.freed_bytes)} {come} free {when}")
     return lines
 
 
@@ -148,28 +198,7 @@ def _size(size_bytes: int) -> str:
 
 
 def _progress_line(progress: Progress) -> str:
-    line = f"{progress.doing}: {progress.done} of {progress.total} {progress.unit}"
+    line = f"{_plain(progress.doing)}: {progress.done} of {progress.total} {progress.unit}"
     if progress.total_bytes:
         line += f", {_size(progress.moved_bytes)} of {_size(progress.total_bytes)}"
     return line
-
-
-async def _lines(progress: Progress) -> None:
-    while True:
-        await asyncio.sleep(_LINE_EVERY_S)
-        _say(_progress_line(progress))
-
-
-async def _live(progress: Progress) -> None:
-    await asyncio.sleep(_DISPLAY_AFTER_S)
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    started = time.monotonic()
-    with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as live:
-        while True:
-            rate = progress.moved_bytes / max(time.monotonic() - started, 0.1)
-            speed = f", {_size(int(rate))}/s" if progress.moved_bytes else ""
-            live.update(Text(_progress_line(progress) + speed, overflow="ellipsis", no_wrap=True), refresh=True)
-            await asyncio.sleep(0.1)

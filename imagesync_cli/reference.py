@@ -17,10 +17,11 @@ import ipaddress
 import re
 from dataclasses import dataclass, replace
 
-from imagesync_cli.digest import is_digest
+from imagesync_cli.digest import ALGORITHMS, is_digest
 from imagesync_cli.errors import UsageError
 
 DOCKER_HUB = "docker.io"
+DOCKER_HUB_API = "registry-1.docker.io"  # where Docker Hub answers
 _HUB_ALIASES = frozenset({DOCKER_HUB, "index.docker.io", "registry.hub.docker.com"})
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
@@ -129,7 +130,7 @@ def _parse_registry(text: str) -> RegistryReference:
         raise _wrong(text, f"{tag!r} is not a tag")
     if not _HOST.fullmatch(host):
         raise _wrong(text, f"{host!r} is not a host")
-    if host in _HUB_ALIASES and path and "/" not in path:
+    if host.lower() in _HUB_ALIASES and path and "/" not in path:
         path = f"library/{path}"
     _check_path(text, path)
     if not digest and not tag:
@@ -145,9 +146,9 @@ def _split_digest(rest: str, text: str) -> tuple[str, str]:
 
 
 def _last_at(rest: str) -> tuple[str, str, str]:
-    # A folder's name may hold an @; only what follows the last one and looks like a digest is one.
+    # A folder's name may hold an @: only what follows the last one and begins like a digest is meant as one.
     name, at, digest = rest.rpartition("@")
-    return (name, at, digest) if at and ":" in digest and "/" not in digest else (rest, "", "")
+    return (name, at, digest) if digest.partition(":")[0] in ALGORITHMS else (rest, "", "")
 
 
 def _split_host(rest: str) -> tuple[str, str]:
@@ -177,12 +178,18 @@ def _wrong(text: str, why: str) -> UsageError:
 def is_loopback(host: str) -> bool:
     """Whether ``host[:port]`` is this machine itself: such registries speak plain HTTP."""
     name = host_name(host)
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
+    if is_address(name):
         return ipaddress.ip_address(name).is_loopback
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def is_address(name: str) -> bool:
+    """Whether this is an IP address, without port and brackets."""
+    try:
+        ipaddress.ip_address(name)
     except ValueError:
         return False
+    return True
 
 
 def host_name(host: str) -> str:

@@ -3,39 +3,80 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagesync_cli.errors import UsageError
-from imagesync_cli.reference import is_loopback
+from imagesync_cli.reference import DOCKER_HUB, DOCKER_HUB_API, host_name, is_loopback
+from imagesync_cli.secret import Secret
 
 DEFAULT_TIMEOUT_S = 30.0
+# What the environment may say about logins: by host, and in CI jobs (credentials/environment.py).
+_LOGIN_PREFIXES = ("IMAGESYNC_USERNAME_", "IMAGESYNC_PASSWORD_")
+_LOGIN_NAMES = ("IMAGESYNC_CI_LOGIN", "GITHUB_TOKEN", "GITHUB_ACTOR", "CI_JOB_TOKEN", "CI_REGISTRY")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to reach registries and who to be there; sizes in bytes, times in seconds."""
+    """How to reach registries and who to be there; sizes in bytes, times in seconds.
+
+    ``auth_files`` are asked in their order, after the one that is named for its side of a copy; ``required_files``
+    must exist because somebody named them. ``certificate_folders`` are Docker's certs.d and its like.
+    """
 
     plain_http: frozenset[str] = frozenset()
     external_timeout_s: float = DEFAULT_TIMEOUT_S
     auth_files: tuple[Path, ...] = ()
-    proxies: Mapping[str, str] = field(default_factory=dict)
+    required_files: frozenset[Path] = frozenset()
+    source_auth_file: Path | None = None
+    destination_auth_file: Path | None = None
+    logins: Mapping[str, Secret] = field(default_factory=dict)
+    ca_file: Path | None = None
+    ssl_cert_file: Path | None = None
+    certificate_folders: tuple[Path, ...] = ()
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # their URLs may hold a password
     max_manifest_bytes: int = 4 * 1024 * 1024
 
     def scheme(self, host: str) -> str:
         """``http`` for this machine itself and for the hosts named for it, else ``https``."""
         return "http" if is_loopback(host) or host.lower() in self.plain_http else "https"
 
+    def address(self, registry: str) -> tuple[str, int]:
+        """The name and port at which a registry is reached."""
+        host = DOCKER_HUB_API if registry == DOCKER_HUB else registry
+        port = host.rpartition(":")[2] if not host.endswith("]") else ""
+        return host_name(host), int(port) if port.isdecimal() else 80 if self.scheme(host) == "http" else 443
 
-def read_settings(*, plain_http: Iterable[str] = (), environ: Mapping[str, str] = os.environ) -> Settings:
+
+def read_settings(
+    *,
+    plain_http: Iterable[str] = (),
+    ca_file: str | None = None,
+    source_auth_file: str | None = None,
+    destination_auth_file: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
     """Settings from options and environment; an option wins where both say something."""
     named = [*plain_http, *environ.get("IMAGESYNC_PLAIN_HTTP", "").replace(",", " ").split()]
+    for host in named:
+        if "/" in host:
+            raise UsageError(f"plain HTTP host {host!r}", hint="it takes a host[:port], such as registry.lan:5000")
+    sides = [Path(file) if file else None for file in (source_auth_file, destination_auth_file)]
+    required = [Path(environ[name]) for name in ("IMAGESYNC_AUTH_FILE", "REGISTRY_AUTH_FILE") if environ.get(name)]
     return Settings(
         plain_http=frozenset(host.lower() for host in named),
         external_timeout_s=_seconds(environ.get("IMAGESYNC_TIMEOUT", ""), "IMAGESYNC_TIMEOUT"),
-        auth_files=tuple(_auth_files(environ)),
-        proxies={name.lower(): value for name, value in environ.items() if name.lower().endswith("_proxy")},
+        auth_files=(*required, *_usual_auth_files(environ)),
+        required_files=frozenset([*required, *filter(None, sides)]),
+        source_auth_file=sides[0],
+        destination_auth_file=sides[1],
+        logins=dict(_logins(environ)),
+        ca_file=Path(ca_file) if ca_file else None,
+        ssl_cert_file=Path(environ["SSL_CERT_FILE"]) if environ.get("SSL_CERT_FILE") else None,
+        certificate_folders=tuple(_certificate_folders(environ)),
+        # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
+        proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")},
     )
 
 
@@ -51,12 +92,41 @@ def _seconds(text: str, name: str) -> float:
     return seconds
 
 
-def _auth_files(environ: Mapping[str, str]) -> Iterable[Path]:
-    """Files in the form of Docker's config.json, in the order in which they are asked."""
-    for name in ("IMAGESYNC_AUTH_FILE", "REGISTRY_AUTH_FILE"):
-        if environ.get(name):
-            yield Path(environ[name])
+def _logins(environ: Mapping[str, str]) -> Iterator[tuple[str, Secret]]:
+    for name, value in environ.items():
+        if value and (name in _LOGIN_NAMES or name.upper().startswith(_LOGIN_PREFIXES)):
+            yield name.upper(), Secret(value)
+
+
+def _home(environ: Mapping[str, str]) -> Path | None:
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    return Path(home) if home else None
+
+
+def _docker_folder(environ: Mapping[str, str]) -> Path | None:
     if environ.get("DOCKER_CONFIG"):
-        yield Path(environ["DOCKER_CONFIG"], "config.json")
-    elif environ.get("HOME") or environ.get("USERPROFILE"):
-        yield Path(environ.get("HOME") or environ["USERPROFILE"], ".docker", "config.json")
+        return Path(environ["DOCKER_CONFIG"])
+    home = _home(environ)
+    return home / ".docker" if home else None
+
+
+def _usual_auth_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Where Docker, then Podman and skopeo, keep logins."""
+    if docker := _docker_folder(environ):
+        yield docker / "config.json"
+    if environ.get("XDG_RUNTIME_DIR"):
+        yield Path(environ["XDG_RUNTIME_DIR"], "containers", "auth.json")
+    elif hasattr(os, "getuid"):
+        yield Path("/run/containers", str(os.getuid()), "auth.json")
+    if environ.get("XDG_CONFIG_HOME"):
+        yield Path(environ["XDG_CONFIG_HOME"], "containers", "auth.json")
+    elif home := _home(environ):
+        yield home / ".config" / "containers" / "auth.json"
+
+
+def _certificate_folders(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Where certs.d/HOST may lie: the user's before the machine's, Docker's before Podman's."""
+    if docker := _docker_folder(environ):
+        yield docker / "certs.d"
+    yield Path("/etc/docker/certs.d")
+    yield Path("/etc/containers/certs.d")

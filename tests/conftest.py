@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from imagesync_cli.stores import retry
 from tests import peers
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image
@@ -21,6 +22,18 @@ def registry() -> Iterator[EmbeddedRegistry]:
     """A good embedded registry, empty."""
     with EmbeddedRegistry() as embedded:
         yield embedded
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between attempts, in seconds, noted and not waited for (stores/retry.py)."""
+    noted: list[float] = []
+
+    async def note(seconds: float) -> None:
+        noted.append(seconds)
+
+    monkeypatch.setattr(retry, "pause", note)
+    return noted
 
 
 @pytest.fixture

@@ -1,28 +1,47 @@
 """Who we are at a registry.
 
-The sources, in the order in which they are asked; the first that knows the host answers:
+The sources, in the order in which they are asked; the first that knows the registry answers:
 
-1. the files named by IMAGESYNC_AUTH_FILE and REGISTRY_AUTH_FILE, then ``$DOCKER_CONFIG/config.json`` or
-   ``~/.docker/config.json`` (docker_config.py)
-2. nobody: the request stays anonymous
+1. the file named by ``--src-auth-file`` or ``--dst-auth-file`` for its side of a copy
+2. the files named by IMAGESYNC_AUTH_FILE and REGISTRY_AUTH_FILE
+3. Docker's ``$DOCKER_CONFIG/config.json``, or ``~/.docker/config.json``
+4. Podman's ``$XDG_RUNTIME_DIR/containers/auth.json``, or ``/run/containers/UID/auth.json``, then
+   ``~/.config/containers/auth.json``
+   (1 to 4: docker_config.py; within a file first the helper named for the registry, then the file's own entry, then
+   the helper for all registries: helpers.py)
+5. the variables IMAGESYNC_USERNAME_<HOST> and IMAGESYNC_PASSWORD_<HOST> (environment.py)
+6. with IMAGESYNC_CI_LOGIN=1, the token of a GitHub or GitLab job for its own registry (environment.py)
+7. the cloud that the registry belongs to: Amazon, Google, Microsoft (cloud.py)
+8. nobody: the request stays anonymous
 
-A source that is broken is an error for the host that needs it, never a reason to go on anonymously.
+A source that is broken is an error for the registry that needs it, never a reason to go on anonymously. Nothing is
+read, run or asked before a registry answers 401.
 """
 
 from __future__ import annotations
 
-from imagesync_cli.credentials.credential import Credential, Secret
-from imagesync_cli.credentials.docker_config import from_docker_config
-from imagesync_cli.settings import Settings
+import logging
 
-__all__ = ["Credential", "Secret", "find_credential"]
+from imagesync_cli.credentials.cloud import from_cloud
+from imagesync_cli.credentials.credential import Anonymous, Credential, Post, Wanted
+from imagesync_cli.credentials.docker_config import account, from_files
+from imagesync_cli.credentials.environment import from_ci_job, from_variables
 
-SOURCES = (from_docker_config,)
+__all__ = ["Anonymous", "Credential", "Post", "Wanted", "account", "find_login"]
+
+SOURCES = (from_files, from_variables, from_ci_job, from_cloud)
+_log = logging.getLogger(__name__)
 
 
-async def find_credential(registry: str, settings: Settings) -> Credential | None:
-    """The first source's answer for ``host[:port]``, or None for anonymous."""
+async def find_login(wanted: Wanted) -> Credential | Anonymous:
+    """The first source's answer."""
     for source in SOURCES:
-        if (found := await source(registry, settings)) is not None:
-            return found
-    return None
+        login = await source(wanted)
+        if isinstance(login, Credential):
+            _log.info("%s: logging in with %s", wanted.registry, login.source)
+            return login
+        if login is not None:
+            _log.info("%s: going on anonymously: %s", wanted.registry, login.advice)
+            return login
+    _log.info("%s: no source knows a login; going on anonymously", wanted.registry)
+    return Anonymous(f"log in with: docker login {wanted.registry}")

@@ -1,45 +1,57 @@
-"""Credentials as values that do not print themselves."""
+"""What a source of credentials may answer, as values that do not print themselves."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from imagesync_cli.secret import NO_SECRET, Secret
+from imagesync_cli.settings import Settings
 
-class Secret:
-    """Text that shows itself only to ``reveal``: not in a repr, a log line, a traceback or JSON."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself, for the one header or body it is meant for."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
+# POST a form to a URL: the status and the body that come back. Lent by those who know HTTP (stores).
+Post = Callable[[str, Mapping[str, str]], Awaitable[tuple[int, bytes]]]
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A user name and password for a registry, and the source that knew them."""
+    """Who we are at a registry, and the source that knew it: one of a password and the two kinds of token.
 
-    username: str
-    password: Secret
+    ``identity_token`` is an OAuth2 refresh token, which the token server turns into bearer tokens; ``registry_token``
+    is a bearer token that somebody got for us and that is sent as it is.
+    """
+
     source: str
+    username: str = ""
+    password: Secret = NO_SECRET
+    identity_token: Secret = NO_SECRET
+    registry_token: Secret = NO_SECRET
 
-    def basic(self) -> str:
+    def basic(self) -> Secret:
         """The value of an Authorization header (RFC 7617)."""
         pair = f"{self.username}:{self.password.reveal()}".encode()
-        return f"Basic {base64.b64encode(pair).decode('ascii')}"
+        return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
+
+
+@dataclass(frozen=True)
+class Anonymous:
+    """Nobody is logged in; ``advice`` is what to do about it if the registry insists."""
+
+    advice: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a source is asked: who we are at ``registry`` (``host[:port]``) for what lies in ``repository``.
+
+    ``documents`` holds what was read so far, by file.
+    """
+
+    registry: str
+    repository: str
+    auth_files: tuple[Path, ...]
+    settings: Settings
+    post: Post
+    documents: dict[Path, Any]

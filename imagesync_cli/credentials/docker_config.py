@@ -1,6 +1,8 @@
-"""The ``auths`` of Docker's config.json (docs.docker.com/reference/cli/docker/login).
+"""Logins in files of the form of Docker's config.json and Podman's auth.json.
 
-Read once a run and only when a registry asks who we are. Credential helpers are not run from here.
+``auths`` holds them, ``credHelpers`` and ``credsStore`` name programs that do (docs.docker.com, "docker login";
+containers-auth.json(5)). A key of ``auths`` is a host[:port], which must match exactly, and may go on with a path: the
+longest one that the repository lies in wins. Files are read once a run, when a registry asks who we are.
 """
 
 from __future__ import annotations
@@ -8,70 +10,129 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.credentials.credential import Credential, Secret
+from imagesync_cli.credentials.credential import Credential, Wanted
+from imagesync_cli.credentials.helpers import ask_helper
 from imagesync_cli.errors import UsageError
 from imagesync_cli.reference import DOCKER_HUB
-from imagesync_cli.settings import Settings
+from imagesync_cli.secret import Secret
 
-# What "docker login" writes for Docker Hub, and what people write by hand.
-_HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
+_HUB_HOSTS = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+# What "docker login" calls Docker Hub, in files and to helpers.
+_HUB_KEY = "https://index.docker.io/v1/"
+_LIMIT_BYTES = 4 * 1024 * 1024
 
 
-async def from_docker_config(registry: str, settings: Settings) -> Credential | None:
-    """The first file that has an entry for ``host[:port]``, or None."""
-    for file in settings.auth_files:
-        entry = _entry(_read(file), registry, file)
-        if entry is not None:
-            return _credential(entry, registry, file)
+async def from_files(wanted: Wanted) -> Credential | None:
+    """The first file's answer."""
+    for file in wanted.auth_files:
+        if (found := await _from_file(file, wanted)) is not None:
+            return found
     return None
 
 
-@cache
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text("utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {file}: {error}", hint="mend the file, or name another one") from error
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        # The parser's own message quotes nothing of the file; the error keeps to its position.
-        raise UsageError(f"{file} is not JSON: {error}", hint="mend the file, or log in again") from None
-    if not isinstance(document, dict):
-        raise UsageError(f"{file} is not a JSON object", hint="mend the file, or log in again")
+def account(wanted: Wanted) -> str:
+    """The longest path under which any file has a login for this repository: equal for equal logins."""
+    found = (_best(_document(file, wanted), wanted, file) for file in wanted.auth_files)
+    return max((path for path, _ in filter(None, found)), key=len, default="")
+
+
+async def _from_file(file: Path, wanted: Wanted) -> Credential | None:
+    document = _document(file, wanted)
+    server = _HUB_KEY if wanted.registry == DOCKER_HUB else wanted.registry
+    for host, helper in _object(document, "credHelpers", file).items():
+        if _place(host) == (wanted.registry, "") and (found := await ask_helper(helper, server, file)):
+            return found
+    if best := _best(document, wanted, file):
+        return _credential(best[1], wanted.registry, file)
+    if store := document.get("credsStore"):
+        return await ask_helper(store, server, file)
+    return None
+
+
+def _document(file: Path, wanted: Wanted) -> dict[str, Any]:
+    if file not in wanted.documents:
+        wanted.documents[file] = _read(file, required=file in wanted.settings.required_files)
+    document: dict[str, Any] = wanted.documents[file]
     return document
 
 
-def _entry(document: dict[str, Any], registry: str, file: Path) -> dict[str, Any] | None:
-    auths = document.get("auths") or {}
-    if not isinstance(auths, dict):
-        raise UsageError(f"{file}: auths is not an object", hint="mend the file, or log in again")
-    keys = _HUB_KEYS if registry == DOCKER_HUB else (registry, f"https://{registry}", f"http://{registry}")
-    for key, entry in auths.items():
-        if key in keys or (key.startswith("http") and key.rstrip("/").removesuffix("/v2") in keys):
-            if not isinstance(entry, dict):
-                raise UsageError(f"{file}: the entry for {registry} is not an object", hint="log in again")
-            return entry or None  # Docker leaves {} where a helper holds the credentials
-    return None
+def _read(file: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_LIMIT_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        if required:
+            raise UsageError(f"there is no {file}", hint="it was named as the file of logins") from None
+        return {}
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}", hint="mend the file, or name another one") from error
+    if len(content) > _LIMIT_BYTES:
+        raise UsageError(f"{file} is longer than {_LIMIT_BYTES} bytes", hint="it cannot be a file of logins")
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        # Nothing of the parser's error: some quote the text, which holds passwords.
+        raise UsageError(f"{file} is not JSON", hint="mend the file, or remove it and log in again") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{file} is not a JSON object", hint="mend the file, or remove it and log in again")
+    return document
+
+
+def _object(document: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
+    value = {} if document.get(key) is None else document[key]
+    if not isinstance(value, dict):
+        raise UsageError(f"{file}: {key} is not an object", hint="mend the file, or remove it and log in again")
+    return value
+
+
+def _best(document: dict[str, Any], wanted: Wanted, file: Path) -> tuple[str, dict[str, Any]] | None:
+    """The entry with the longest path that holds the repository, and that path."""
+    return max(_entries(document, wanted, file), key=lambda found: len(found[0]), default=None)
+
+
+def _entries(document: dict[str, Any], wanted: Wanted, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, entry in _object(document, "auths", file).items():
+        registry, path = _place(key)
+        if registry != wanted.registry or not f"{wanted.repository}/".startswith(f"{path}/" if path else ""):
+            continue
+        if not isinstance(entry, dict):
+            raise UsageError(f"{file}: the entry for {key} is not an object", hint="log in again")
+        if any(entry.get(name) for name in ("auth", "username", "identitytoken", "registrytoken")):
+            yield path, entry  # Docker leaves {} where a helper holds the login
+
+
+def _place(key: str) -> tuple[str, str]:
+    """The registry that a key is about, and the path in it, "" for all of it."""
+    scheme, _, rest = key.rpartition("://")
+    host, _, path = rest.partition("/")
+    path = path.strip("/")
+    if scheme or path in ("v1", "v2"):  # docker login has written URLs: they mean the host
+        path = ""
+    return DOCKER_HUB if host.lower() in _HUB_HOSTS else host.lower(), path
 
 
 def _credential(entry: dict[str, Any], registry: str, file: Path) -> Credential:
     username, password = entry.get("username"), entry.get("password")
     if entry.get("auth"):
         username, _, password = _decoded(entry["auth"], registry, file).partition(":")
-    if not isinstance(username, str) or not isinstance(password, str) or not username:
+    identity, bearer = entry.get("identitytoken") or "", entry.get("registrytoken") or ""
+    if identity or bearer:
+        username, password = username or "", password or ""
+    elif not username:
+        raise UsageError(f"{file}: the entry for {registry} has no user name", hint="log in again")
+    texts = (username, password, identity, bearer)
+    if not all(isinstance(text, str) for text in texts):
         raise UsageError(f"{file}: the entry for {registry} has no user name and password", hint="log in again")
-    return Credential(username, Secret(password.rstrip("\0")), str(file))
+    username, password, identity, bearer = map(str, texts)
+    return Credential(str(file), username, Secret(password.rstrip("\0")), Secret(identity), Secret(bearer))
 
 
 def _decoded(auth: Any, registry: str, file: Path) -> str:
     try:
         return base64.b64decode(auth, validate=True).decode("utf-8")
-    except (TypeError, binascii.Error, UnicodeDecodeError):
+    except (TypeError, ValueError, binascii.Error):
         raise UsageError(f"{file}: auth of {registry} is not base64 text", hint="log in again") from None

@@ -1,4 +1,4 @@
-"""Remove a tag, and the manifests that nothing else in the repository uses.
+"""Remove tags, and the manifests that nothing else in their repository uses.
 
 1. Look: what does the tag point at, and is it still what we put there (``expect``)? If not, the tag stays.
 2. Untag first: a crash after this leaves garbage, never a broken tag.
@@ -6,24 +6,27 @@
 4. Delete what nobody uses, parents before children, keeping the bytes.
 5. Look again: a tag that came or moved meanwhile and misses something gets it back.
 
-Blobs are never deleted: that is the registry's garbage collection.
+References into one repository go through each step together. Steps 4 and 5 are in unused.py; what a registry cannot
+do by tag is in untag.py. Blobs of a registry are never deleted: that is its garbage collection.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
-from imagesync_cli.errors import ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.errors import ImagesyncError, NotFound, Refused, Unavailable, UsageError
 from imagesync_cli.gather import gather
-from imagesync_cli.manifest import Manifest
+from imagesync_cli.manifest import Descriptor, Manifest
+from imagesync_cli.operations.delete_report import DeleteReport
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.untag import original_of, untag_by_digest
-from imagesync_cli.operations.usage import Readings, Usage, usage_of
-from imagesync_cli.reference import Reference
-from imagesync_cli.stores import Access, Store, Stores, Untagged
+from imagesync_cli.operations.unused import Unused
+from imagesync_cli.operations.usage import Readings, Usage, read_usage
+from imagesync_cli.reference import LayoutReference, Reference
+from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
 
-# Up to this many tags, all are asked again at the end; above, only those that are new.
-_FEW_TAGS = 16
 # What a 404 must say to mean that the image is gone, and not that this is no registry.
 _GONE = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"})
 
@@ -45,107 +48,131 @@ class Policy:
     dry_run: bool = False
 
 
-@dataclass(frozen=True)
-class Item:
-    """One thing that was looked at: ``kind`` is tag or manifest, ``outcome`` removed, kept, absent or put back."""
+async def delete(
+    stores: Stores,
+    references: Iterable[Reference],
+    policy: Policy,
+    progress: Progress | None = None,
+    reports: list[DeleteReport] | None = None,
+) -> list[DeleteReport]:
+    """Remove what the references name, then what only that used; already gone is success.
 
-    kind: str
-    name: str
-    outcome: str
-    why: str = ""
-    size_bytes: int = 0
+    One report a reference, in order, with the error that kept it from more; only what is wrong with the call itself
+    is raised. ``reports`` is filled while this runs, for a caller that may be interrupted.
+    """
+    reports = [] if reports is None else reports
+    repositories: dict[tuple[str, str], tuple[Reference, list[_Wish]]] = {}
+    for reference in dict.fromkeys(references):
+        wish = _wish(reference, policy)
+        reports.append(wish.report)
+        repositories.setdefault(reference.location, (reference, []))[1].append(wish)
+    for first, wishes in repositories.values():
+        store = stores.open(first, Access.READ if policy.dry_run else Access.DELETE, Side.DESTINATION)
+        await _Repository(store, policy, progress or Progress(), wishes).run()
+    return reports
 
 
 @dataclass
-class DeleteReport:
-    """What went and what stays, and why."""
+class _Wish:
+    """A tag to remove (or "" for a manifest alone), and the manifest to look at after that (or "" for none)."""
 
-    reference: str
-    dry_run: bool
-    items: list[Item] = field(default_factory=list)
-    freed_bytes: int = 0  # at most: other images may share layers with what went
+    report: DeleteReport
+    tag: str
+    expect: str
+    target: str = ""
+    current: Manifest | None = None
+    offer: Untagged = Untagged.DONE  # what the registry answered when it was asked to remove the tag
 
-    def add(self, kind: str, name: str, outcome: str, why: str = "", size_bytes: int = 0) -> None:
-        """Note one item."""
-        self.items.append(Item(kind, name, outcome, why, size_bytes))
-
-
-async def delete(
-    stores: Stores, reference: Reference, policy: Policy, progress: Progress | None = None
-) -> DeleteReport:
-    """Remove the reference's tag, then what only it used; already gone is success.
-
-    Raises Refused, with nothing changed, where the policy or the registry forbids it.
-    """
-    store = stores.open(reference, Access.READ if policy.dry_run else Access.DELETE)
-    run = _Delete(store, reference, policy, progress or Progress())
-    await run.check_size()
-    if reference.digest:
-        await run.by_digest(reference.digest)
-    else:
-        await run.by_tag(reference.tag or "latest")
-    return run.report
+    @property
+    def failed(self) -> bool:
+        return self.report.error is not None
 
 
-class _Delete:
-    """One delete: what it found, what it took, and what it says about both."""
+def _wish(reference: Reference, policy: Policy) -> _Wish:
+    if policy.expect and reference.digest not in ("", policy.expect):
+        raise UsageError(f"{reference} and --digest {policy.expect} name two images", hint="leave one of them out")
+    report = DeleteReport(str(reference), policy.dry_run, freed_at_once=isinstance(reference, LayoutReference))
+    if reference.digest and not reference.tag:
+        return _Wish(report, "", reference.digest, target=reference.digest)
+    return _Wish(report, reference.tag or "latest", policy.expect or reference.digest)
 
-    def __init__(self, store: Store, reference: Reference, policy: Policy, progress: Progress) -> None:
+
+class _Repository:
+    """Everything that is to be removed from one repository; an error ends its own reference only."""
+
+    def __init__(self, store: Store, policy: Policy, progress: Progress, wishes: list[_Wish]) -> None:
         self._store = store
         self._policy = policy
         self._progress = progress
+        self._wishes = wishes
         self._readings = Readings(store)
-        self._taken: dict[str, Manifest] = {}
-        self.report = DeleteReport(str(reference), policy.dry_run)
+        self._unused = Unused(store, self._readings, dry_run=policy.dry_run)
+        self._untagged: dict[str, str] = {}  # tag → the digest it pointed at
+        self._unknown: ImagesyncError | None = None  # why it is not known who uses what
 
-    async def check_size(self) -> None:
+    async def run(self) -> None:
+        """All steps of the module's list."""
+        try:
+            await self._check_size()
+            usage = await self._tags_of_digests()
+            await self._each(self._wishes, self._release)
+            usage = await self._release_by_digest(usage)
+            await self._remove_unused(usage)
+        except ImagesyncError as error:
+            for wish in self._wishes:
+                wish.report.error = wish.report.error or error
+
+    async def _each(self, wishes: Iterable[_Wish], step: Callable[[_Wish], Awaitable[None]]) -> None:
+        """Take the step for all wishes that did not fail, at once."""
+
+        async def attempt(wish: _Wish) -> None:
+            try:
+                await step(wish)
+            except ImagesyncError as error:
+                wish.report.error = error
+
+        await gather(attempt(wish) for wish in wishes if not wish.failed)
+
+    async def _check_size(self) -> None:
         """Refuse before anything is changed where the repository has more tags than the user wants read."""
         limit = self._policy.max_tags
         if limit is not None and (count := len(await self._store.tags())) > limit:
             raise Refused(f"{self._store.name} has {count} tags, more than --max-tags {limit}")
 
-    async def by_tag(self, tag: str) -> None:
-        """The tag first, then the manifests that it, or ``expect``, was the last to use."""
-        current, expect = await self._look(tag), self._policy.expect
-        rule, usage, untagged = self._policy.on_destroy, None, set[str]()
-        if current is None:
-            self.report.add("tag", tag, "absent", "already gone")
-            rule = "keep" if rule == "refuse" else rule
-        elif expect not in ("", current.digest, original_of(current)):
-            self.report.add("tag", tag, "kept", f"it points at {current.digest} now, not at {expect}")
-            rule = self._policy.on_replace
-        elif rule == "refuse":
-            raise Refused(
-                f"{self.report.reference} still points at {current.digest}, and on_destroy is refuse",
-                hint="to remove it, apply on_destroy = delete or keep first",
-            )
-        elif rule == "keep":
-            self.report.add("tag", tag, "kept", "on_destroy is keep")
-        else:
-            usage, untagged = await self._untag(tag, current), {tag}
-        target = expect or (current and (original_of(current) or current.digest))
-        if target and rule == "delete" and not self._policy.keep_manifests:
-            await self._manifests(target, untagged, usage)
-        elif target:
-            self.report.add("manifest", target, "kept", "nothing but the tag was to be removed")
-
-    async def by_digest(self, digest: str) -> None:
-        """A manifest and the tags on it, if the user wants those gone as well."""
+    async def _tags_of_digests(self) -> Usage | None:
+        """Turn references by digest into their tags as well, or refuse them; gives the usage if it was needed."""
+        by_digest = [wish for wish in self._wishes if not wish.tag]
+        if not by_digest:
+            return None
         usage = await self._usage(set())
-        tags = usage.tags_at(digest)
-        if tags and not self._policy.all_tags:
-            raise Refused(
-                f"{self._store.name}@{digest} still has tags: {', '.join(sorted(tags))}",
-                hint="delete those, or add --all-tags",
-            )
-        current = await self._look(digest)
+        for wish in by_digest:
+            tags = usage.tags_at(wish.target)
+            if tags and not self._policy.all_tags:
+                wish.report.error = Refused(
+                    f"{self._store.name}@{wish.target} still has tags: {', '.join(tags)}",
+                    hint="delete those, or add --all-tags",
+                )
+            else:
+                self._wishes.extend(_Wish(wish.report, tag, wish.target) for tag in tags)
+        return usage
+
+    # Steps 1 and 2.
+
+    async def _release(self, wish: _Wish) -> None:
+        """Look, decide, and remove the tag if that is what is wanted; sets the target that is left to look at."""
+        current = wish.current = await self._look(wish.tag or wish.target)
         if current is None:
-            self.report.add("manifest", digest, "absent", "already gone")
-            return
-        for tag in tags:
-            usage = await self._untag(tag, current) or usage
-        others = {tag: found for tag, found in usage.tags.items() if tag not in tags}
-        await self._manifests(digest, set(tags), await usage_of(others, self._readings))
+            wish.report.add("tag" if wish.tag else "manifest", wish.tag or wish.target, "absent", "already gone")
+            wish.target = wish.expect if wish.tag and self._policy.on_destroy == "delete" else ""
+        elif wish.tag:
+            wish.target = wish.expect or original_of(current) or current.digest
+            if wish.expect in ("", current.digest, original_of(current)):
+                await self._release_ours(wish, current)
+            else:
+                self._leave_foreign(wish, current)
+        if wish.target and self._policy.keep_manifests:
+            wish.report.add("manifest", wish.target, "kept", "only the tag was to be removed")
+            wish.target = ""
 
     async def _look(self, wanted: str) -> Manifest | None:
         try:
@@ -158,107 +185,117 @@ class _Delete:
         self._readings.keep(manifest)
         return manifest
 
-    async def _untag(self, tag: str, current: Manifest) -> Usage | None:
-        """Step 2. Gives the usage of all other tags where that had to be read, and is still true."""
-        usage = None
-        if not self._policy.dry_run:
-            offer = await self._store.untag(tag)
-            if offer not in (Untagged.DONE, Untagged.ABSENT):
-                usage = await self._usage({tag})
-                if await untag_by_digest(self._store, tag, current, usage, offer):
-                    self._taken[current.digest] = current
-                elif not await self._still_used(current.digest, usage):
-                    usage = None
-        self.report.add("tag", tag, "removed", f"it pointed at {current.digest}")
+    def _leave_foreign(self, wish: _Wish, current: Manifest) -> None:
+        wish.report.add("tag", wish.tag, "kept", f"it points at {current.digest} now, not at {wish.expect}")
+        if self._policy.on_replace == "keep":
+            wish.report.add("manifest", wish.target, "kept", "on_replace is keep")
+            wish.target = ""
+
+    async def _release_ours(self, wish: _Wish, current: Manifest) -> None:
+        if self._policy.on_destroy == "refuse":
+            raise Refused(
+                f"{wish.report.reference} still points at {current.digest}, and on_destroy is refuse",
+                hint="to remove it, apply on_destroy = delete or keep first",
+            )
+        if self._policy.on_destroy == "keep":
+            wish.report.add("tag", wish.tag, "kept", "on_destroy is keep")
+            wish.target = ""
+            return
+        offer = Untagged.DONE if self._policy.dry_run else await self._store.untag(wish.tag, current.digest)
+        if offer is Untagged.ABSENT and await self._store.tagged([wish.tag]):
+            raise _moved(self._store, wish.tag)
+        if offer in (Untagged.DONE, Untagged.ABSENT):
+            self._note_untagged(wish, current)
+        else:
+            wish.offer = offer
+
+    def _note_untagged(self, wish: _Wish, current: Manifest) -> None:
+        self._untagged[wish.tag] = current.digest
+        wish.report.add("tag", wish.tag, "removed", f"it pointed at {current.digest}")
+
+    async def _release_by_digest(self, usage: Usage | None) -> Usage | None:
+        """Remove the tags that the registry would not, and give the usage of all tags that stay; None for unknown.
+
+        ``usage`` is what is known already, and true as long as nothing was removed.
+        """
+        pending = [wish for wish in self._wishes if wish.offer is not Untagged.DONE and not wish.failed]
+        if not pending and not any(wish.target and not wish.failed for wish in self._wishes):
+            return None
+        if usage is None or pending or self._untagged:
+            without = {*(self._untagged if self._policy.dry_run else ()), *(wish.tag for wish in pending)}
+            usage = await self._usage_if_known(without)
+        # One after the other: distribution 2.x may answer 500, and leave the tag leading nowhere, to two at once.
+        for wish in pending:
+            await self._each([wish], partial(self._untag_by_digest, usage, pending))
+        # A tag that could not be removed counts again. Those that shared a digest may all be going at this moment, each
+        # leaving it to the others.
+        failed = any(wish.failed for wish in pending)
+        if usage and (failed or not await self._still_used(usage, {wish.target for wish in pending})):
+            usage = await self._usage_if_known(set())
         return usage
 
-    async def _still_used(self, digest: str, usage: Usage) -> bool:
-        """Whether a tag that used the digest still does: one HEAD, as a rule, instead of one for each tag."""
-        for tag in usage.tags_at(digest):
-            if digest in {found.digest for found in (await self._store.tagged([tag])).values()}:
-                return True
-        return False
+    async def _untag_by_digest(self, usage: Usage | None, pending: list[_Wish], wish: _Wish) -> None:
+        assert wish.current is not None  # noqa: S101  (for the type checker)
+        if usage is None and wish.offer is not Untagged.ONLY_BY_DIGEST and self._unknown is not None:
+            raise self._unknown
+        digest = wish.current.digest
+        others = [other.tag for other in pending if other.current and other.current.digest == digest]
+        tags = list(dict.fromkeys([wish.tag, *others]))
+        if await untag_by_digest(self._store, tags, wish.current, usage, wish.offer):
+            self._unused.went(wish.current)
+        self._note_untagged(wish, wish.current)
+
+    async def _still_used(self, usage: Usage, digests: Iterable[str]) -> bool:
+        """Whether each digest that had tags has one yet: a HEAD or two, instead of one for each tag."""
+        for digest in digests:
+            for tag in usage.tags_at(digest):
+                if digest in {found.digest for found in (await self._store.tagged([tag])).values()}:
+                    break
+            else:
+                if usage.tags_at(digest):
+                    return False
+        return True
+
+    # Steps 3 to 5.
+
+    async def _usage_if_known(self, without: set[str]) -> Usage | None:
+        try:
+            return await self._usage(without)
+        except ImagesyncError as error:
+            self._unknown = error
+            return None
 
     async def _usage(self, without: set[str]) -> Usage:
-        names = [tag for tag in await self._store.tags() if tag not in without]
-        self._progress.doing, self._progress.unit = f"reading the tags of {self._store.name}", "tags"
-        self._progress.total = len(names)
-        return await usage_of(await self._store.tagged(names, self._progress.advance), self._readings)
-
-    async def _manifests(self, target: str, untagged: set[str], usage: Usage | None) -> None:
-        """Steps 3 to 5."""
-        try:
-            usage = usage or await self._usage(untagged)
-            levels = await self._unused(target, usage)
-        except ImagesyncError as error:
-            self.report.add("manifest", target, "kept", f"who else uses it is unknown: {error.message}")
-            return
-        spared: dict[str, str] = {}
-        for level in levels:
-            await gather(self._take(manifest, spared) for manifest in level)
-        if not self._policy.dry_run:
-            await self._look_again(usage, untagged)
-
-    async def _unused(self, target: str, usage: Usage) -> list[list[Manifest]]:
-        """The target and what it lists, without what somebody else uses; parents in earlier lists than children."""
-        levels, level, seen = [], [target], {target}
-        while level:
-            found = list(filter(None, await gather(self._unless_used(digest, usage) for digest in level)))
-            levels.append(found)
-            children = dict.fromkeys(child.digest for manifest in found for child in manifest.manifests)
-            level = [digest for digest in children if digest not in seen]
-            seen.update(level)
-        return levels
-
-    async def _unless_used(self, digest: str, usage: Usage) -> Manifest | None:
-        user = usage.users.get(digest)
-        if user is None and digest not in self._taken:
-            referrers = await self._store.referrers(digest)
-            user = f"referrer {referrers[0].digest}" if referrers else None
-        if user is not None:
-            self.report.add("manifest", digest, "kept", f"{user} uses it")
-            return None
-        manifest = await self._readings.manifest(digest)
-        if manifest is None:
-            self.report.add("manifest", digest, "absent", "already gone")
-        return manifest
-
-    async def _take(self, manifest: Manifest, spared: dict[str, str]) -> None:
-        """Step 4, for one manifest; what a kept parent lists is kept as well."""
-        why = spared.get(manifest.digest, "")
-        if not why and not self._policy.dry_run and manifest.digest not in self._taken:
-            why = await self._store.delete_manifest(manifest.digest)
-        if why:
-            self.report.add("manifest", manifest.digest, "kept", why)
-            spared.update((child.digest, f"index {manifest.digest} is kept") for child in manifest.manifests)
-            return
-        self._taken[manifest.digest] = manifest
-        self.report.add("manifest", manifest.digest, "removed", size_bytes=manifest.size)
-        freed = {
-            blob.digest: blob.size for taken in self._taken.values() for blob in taken.blobs if not blob.is_foreign
-        }
-        self.report.freed_bytes = sum(freed.values()) + sum(taken.size for taken in self._taken.values())
-
-    async def _look_again(self, usage: Usage, untagged: set[str]) -> None:
-        """Step 5. A tag that is listed and finds nothing may dangle on what was taken: then all of it comes back."""
         names = await self._store.tags()
-        asked = names if len(names) <= _FEW_TAGS else [tag for tag in names if tag not in usage.tags]
-        now = await self._store.tagged(asked)
-        if self._taken and any(tag not in now for tag in asked):
-            now = {**now, **{digest: manifest.descriptor for digest, manifest in self._taken.items()}}
-        for tag, found in now.items():
-            if tag not in usage.tags or usage.tags[tag].digest != found.digest:
-                await self._put_back(found.digest)
-        back = sorted(untagged & now.keys())
-        if back:
-            raise Unavailable(
-                f"{self._store.name}:{back[0]} is there again", hint="if nobody put it back, run it again"
-            )
+        # A layout folder keeps an image without a tag under its digest; that does not keep it from being deleted by it.
+        without = without | {wish.target for wish in self._wishes if not wish.tag}
+        self._progress.doing, self._progress.unit = f"reading the tags of {self._store.name}", "tags"
+        self._progress.done, self._progress.total = 0, len(names)
+        usage = await read_usage(self._store, self._readings, names, without, self._progress.advance)
+        self._check_untagged(usage.tags)
+        return usage
 
-    async def _put_back(self, digest: str) -> None:
-        manifest = self._taken.get(digest) or await self._readings.manifest(digest)
-        for child in manifest.manifests if manifest else ():
-            await self._put_back(child.digest)
-        if manifest is not None and digest in self._taken:
-            await self._store.put_manifest(manifest)
-            self.report.add("manifest", digest, "put back", "a tag uses it since")
+    async def _remove_unused(self, usage: Usage | None) -> None:
+        going = {wish.target: wish.report for wish in self._wishes if wish.target and not wish.failed}
+        if usage is None:
+            for digest, report in going.items():
+                why = self._unknown.message if self._unknown else ""
+                report.add("manifest", digest, "kept", f"who else uses it is unknown: {why}")
+        elif going:
+            self._progress.doing = f"removing what nobody uses from {self._store.name}"
+            names = await self._unused.remove(going, usage)
+            self._check_untagged(await self._store.tagged(names & self._untagged.keys()))
+
+    def _check_untagged(self, tags: Mapping[str, Descriptor]) -> None:
+        """Fail where a tag that we removed is there again, as it was; pushed anew by somebody, it is like any other."""
+        for wish in self._wishes:
+            found = tags.get(wish.tag)
+            if found is not None and found.digest == self._untagged.get(wish.tag) and not self._policy.dry_run:
+                wish.report.error = Unavailable(
+                    f"{self._store.name}:{wish.tag} still points at {found.digest}",
+                    hint="either the registry did not remove it, or somebody put it back; run it again",
+                )
+
+
+def _moved(store: Store, tag: str) -> Unavailable:
+    return Unavailable(f"{store.name}:{tag} was moved while it was being removed", hint="run it again")

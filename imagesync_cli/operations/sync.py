@@ -19,9 +19,11 @@ from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.transfer import Transfers
 from imagesync_cli.reference import Reference
-from imagesync_cli.stores import Access, Store, Stores, Written
+from imagesync_cli.stores import Access, Side, Store, Stores, Written
 
 _DEEPEST = 16
+# A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
+_LIKELY_UPLOADS = 2
 _MOST_DESCRIPTORS = 10_000
 # What registries call a manifest that names something they do not have.
 _MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
@@ -62,13 +64,17 @@ async def sync(
     if digest and source.digest not in ("", digest):
         raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")
     wanted, tag = digest or source.wanted, destination.tag or "latest"
-    here, there = stores.open(source), stores.open(destination, Access.READ if dry_run else Access.WRITE)
+    here = stores.open(source)
+    there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
+    here.warm(1)
     before = await _current(there, tag)
     if before and not digest and not source.digest:
         wanted = (await here.head(wanted)).digest
-    report = SyncReport(str(source), str(destination), "", wanted, before, changed=before != wanted, dry_run=dry_run)
+    changed = not before or before != wanted  # wanted may be "" too: the only image of a layout
+    report = SyncReport(str(source), str(destination), "", wanted, before, changed=changed, dry_run=dry_run)
     if report.changed:
         copy = _Copy(here, there, report, progress or Progress(), fresh=not before)
+        there.warm(_LIKELY_UPLOADS)
         root = await here.manifest(wanted)
         report.digest = root.digest
         if source.location == destination.location:
@@ -115,6 +121,8 @@ class _Copy:
     async def _below(self, manifest: Manifest, depth: int) -> None:
         if depth > _DEEPEST:
             raise ContentError(f"{manifest.digest} lies more than {_DEEPEST} indexes deep")
+        self._there.warm(len(manifest.blobs) + len(manifest.manifests))
+        self._here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
         blobs = [self._task(blob, self._blob(blob)) for blob in self._own_blobs(manifest)]
         children = [self._task(child, self._child(child, depth + 1)) for child in manifest.manifests]
         await asyncio.gather(*blobs, *children)
@@ -136,7 +144,7 @@ class _Copy:
         return self._once[target.digest]
 
     async def _child(self, child: Descriptor, depth: int) -> None:
-        if not self._fresh and await _has(self._there, child):
+        if not self._fresh and await self._there.has_manifest(child):
             self._found.append(child)
             return
         manifest = await self._here.manifest(child.digest)
@@ -173,14 +181,7 @@ class _Copy:
         await gather(self._restore_child(child) for child in manifest.manifests)
 
     async def _restore_child(self, child: Descriptor) -> None:
-        if not await _has(self._there, child):
+        if not await self._there.has_manifest(child):
             manifest = await self._here.manifest(child.digest)
             await self._restore(manifest)
             await self._there.put_manifest(manifest)
-
-
-async def _has(store: Store, manifest: Descriptor) -> bool:
-    try:
-        return (await store.head(manifest.digest)).digest == manifest.digest
-    except NotFound:
-        return False

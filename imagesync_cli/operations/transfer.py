@@ -12,9 +12,9 @@ from imagesync_cli.operations.progress import Progress
 from imagesync_cli.stores import Store, Written
 
 # Many small blobs at once hide the round trips; a few large ones fill the wire.
-_LARGE_BYTES = 16 * 1024 * 1024
+_LARGE_BYTES = 64 * 1024 * 1024
 _LARGE_AT_ONCE = 4
-_SMALL_AT_ONCE = 24
+_SMALL_AT_ONCE = 16
 
 
 class Transfers:

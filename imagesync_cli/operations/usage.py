@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from imagesync_cli.errors import NotFound
+from imagesync_cli.errors import NotFound, Unavailable
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.stores import Store
@@ -14,18 +14,10 @@ from imagesync_cli.stores import Store
 # What clients name the list of an image's referrers where there is no Referrers API (distribution-spec,
 # "Referrers Tag Schema"), and with a suffix what cosign names its signatures.
 _ABOUT = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(\..+)?")
-
-
-@dataclass
-class Usage:
-    """``users`` says of each digest in use who uses it first; ``tags`` what each tag pointed at when it was asked."""
-
-    tags: Mapping[str, Descriptor]
-    users: dict[str, str] = field(default_factory=dict)
-
-    def tags_at(self, digest: str) -> list[str]:
-        """The tags that point at the digest itself."""
-        return [tag for tag, descriptor in self.tags.items() if descriptor.digest == digest]
+# Up to this many tags, asking all of them once more costs next to nothing.
+FEW_TAGS = 16
+_ROUNDS = 5
+_NAMED = 3
 
 
 class Readings:
@@ -39,6 +31,10 @@ class Readings:
         """Remember what was read elsewhere."""
         self._known[manifest.digest] = manifest
 
+    def known(self, digest: str) -> Manifest | None:
+        """The manifest if it was read already."""
+        return self._known.get(digest)
+
     async def manifest(self, digest: str) -> Manifest | None:
         """The manifest, or None where it is gone."""
         if digest not in self._known:
@@ -49,24 +45,98 @@ class Readings:
         return self._known[digest]
 
 
-async def usage_of(tags: Mapping[str, Descriptor], readings: Readings) -> Usage:
-    """Everything that these tags reach: one GET for each distinct index; any error but "not there" is the caller's."""
-    usage = Usage(tags)
-    roots: dict[str, str] = {}
-    for tag, descriptor in tags.items():
-        usage.users.setdefault(descriptor.digest, f"tag {tag}")
-        if descriptor.is_index:
-            roots.setdefault(descriptor.digest, f"tag {tag}")
+@dataclass
+class Usage:
+    """``tags`` is what each tag pointed at when it was asked; ``users`` says of other digests who uses them.
+
+    ``listed`` are all names that there were, with those that lead nowhere.
+    """
+
+    tags: Mapping[str, Descriptor]
+    listed: Collection[str]
+    users: dict[str, str] = field(default_factory=dict)
+    _at: dict[str, list[str]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        for tag in sorted(self.tags):
+            self._at.setdefault(self.tags[tag].digest, []).append(tag)
+
+    def tags_at(self, digest: str) -> list[str]:
+        """The tags that point at the digest itself."""
+        return self._at.get(digest, [])
+
+    def user_of(self, digest: str) -> str:
+        """Who uses the digest, in words that may follow "used by"; "" for nobody."""
+        tags = self.tags_at(digest)
+        return f"tag {listed(tags)}" if tags else self.users.get(digest, "")
+
+    async def hold(self, readings: Readings, holder: Manifest, why: str) -> None:
+        """Count everything that ``holder`` reaches as used."""
+        if holder.subject is not None:
+            self.users.setdefault(holder.subject.digest, f"referrer {holder.digest}")
+        for child in holder.manifests:
+            if child.digest not in self.users:
+                self.users[child.digest] = why
+                nested = await readings.manifest(child.digest) if child.is_index else None
+                if nested is not None:
+                    await self.hold(readings, nested, why)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first few names, and how many more there are."""
+    several = list(names)
+    more = f" and {len(several) - _NAMED} more" if len(several) > _NAMED else ""
+    return ", ".join(several[:_NAMED]) + more
+
+
+async def read_usage(
+    store: Store,
+    readings: Readings,
+    names: Mapping[str, Descriptor | None],
+    without: Collection[str],
+    advance: Callable[[], None],
+) -> Usage:
+    """What the listed tags reach, but those in ``without``: a HEAD for each, a GET for each distinct index.
+
+    Where that takes a while, tags that came meanwhile are read as well. Raises whatever keeps it from knowing: half
+    an answer would look as if nobody used the rest.
+    """
+    tags = await _ask(store, names, without, advance)
+    if len(names) > FEW_TAGS:
+        now = await store.tags()
+        tags.update(await _ask(store, now, {*names, *without}, advance))
+        names = {**names, **now}
+    for _ in range(_ROUNDS):
+        roots = {found.digest: found for found in tags.values() if found.is_index}
+        read = dict(zip(roots, await gather(readings.manifest(digest) for digest in roots), strict=True))
+        lost = {tag: found.digest for tag, found in tags.items() if found.is_index and read[found.digest] is None}
+        if not lost:
+            return await _usage_of(Usage(tags, names.keys()), filter(None, read.values()), readings)
+        # Its tag moved on or went while we read, or the repository is broken.
+        now = await store.tagged(lost)
+        if broken := [tag for tag, found in now.items() if found.digest == lost[tag]]:
+            raise NotFound(f"tag {broken[0]} of {store.name} points at {lost[broken[0]]}, which is not there")
+        tags = {**{tag: found for tag, found in tags.items() if tag not in lost}, **now}
+    raise Unavailable(f"the tags of {store.name} move faster than they can be read")
+
+
+async def _ask(
+    store: Store, names: Mapping[str, Descriptor | None], without: Collection[str], advance: Callable[[], None]
+) -> dict[str, Descriptor]:
+    """What the tags point at, as far as the list of names did not tell it."""
+    # Tags that move have short names (latest, 1.2), those that stay have long ones (a commit, a date): the short are
+    # asked last, closest to what is deleted then.
+    wanted = sorted((tag for tag in names if tag not in without), key=len, reverse=True)
+    tags = {tag: told for tag in wanted if (told := names[tag]) is not None}
+    tags.update(await store.tagged([tag for tag in wanted if tag not in tags], advance))
+    return tags
+
+
+async def _usage_of(usage: Usage, roots: Iterable[Manifest], readings: Readings) -> Usage:
+    for tag in usage.tags:
         if about := _ABOUT.fullmatch(tag):
             usage.users.setdefault(f"{about[1]}:{about[2]}", f"its referrers' tag {tag}")
-    await gather(_descend(readings, digest, why, usage) for digest, why in roots.items())
+    await gather(
+        usage.hold(readings, root, f"index {root.digest} of tag {listed(usage.tags_at(root.digest))}") for root in roots
+    )
     return usage
-
-
-async def _descend(readings: Readings, digest: str, why: str, usage: Usage) -> None:
-    index = await readings.manifest(digest)
-    for child in index.manifests if index else ():
-        if child.digest not in usage.users:
-            usage.users[child.digest] = f"index {digest} of {why}"
-            if child.is_index:
-                await _descend(readings, child.digest, why, usage)

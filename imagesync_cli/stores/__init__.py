@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import enum
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.reference import LayoutReference, Reference
+from imagesync_cli.reference import LayoutReference, Reference, RegistryReference
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.store import Store, Untagged, Written
 
+# httpx builds its own command line (click, rich, pygments) if it can; without it the import takes half as long.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
 if TYPE_CHECKING:
     from imagesync_cli.stores.client import Client
+    from imagesync_cli.stores.early import Early
     from imagesync_cli.stores.http import Http
+    from imagesync_cli.stores.probe import Probe
 
-__all__ = ["Access", "Store", "Stores", "Untagged", "Written"]
+__all__ = ["Access", "Side", "Store", "Stores", "Untagged", "Written"]
 
 
 class Access(enum.Enum):
@@ -24,15 +31,23 @@ class Access(enum.Enum):
     DELETE = "pull,push,delete"
 
 
+class Side(enum.Enum):
+    """Which end of a copy a store is: each may have a login of its own, on the same registry."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
 class Stores:
     """Every store of one run; connections, logins and what is known of a registry are shared."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, early: dict[tuple[str, int], Early] | None = None) -> None:
         self._settings = settings
-        self._clients: dict[str, Client] = {}
+        self._early = early
+        self._clients: dict[tuple[str, Path | None], Client] = {}
         self._http: Http | None = None
 
-    def open(self, reference: Reference, access: Access = Access.READ) -> Store:
+    def open(self, reference: Reference, access: Access = Access.READ, side: Side = Side.SOURCE) -> Store:
         """The store that holds the reference; nothing is asked yet."""
         if isinstance(reference, LayoutReference):
             from imagesync_cli.stores.layout import Layout
@@ -40,19 +55,33 @@ class Stores:
             return Layout(reference, self._settings.max_manifest_bytes)
         from imagesync_cli.stores.registry import Repository
 
-        return Repository(self._client(reference.registry), reference, access.value)
+        return Repository(self.client(reference.registry, side), reference, access.value)
 
-    def _client(self, registry: str) -> Client:
+    def probe(self, reference: RegistryReference) -> Probe:
+        """Questions to a registry that change nothing (operations/doctor.py)."""
+        from imagesync_cli.stores.probe import Probe
+
+        return Probe(self.client(reference.registry), reference)
+
+    def client(self, registry: str, side: Side = Side.SOURCE) -> Client:
+        """The one client of this run for a registry, and for a side that has a login of its own."""
         from imagesync_cli.stores.client import Client
         from imagesync_cli.stores.http import Http
 
         if self._http is None:
-            self._http = Http(self._settings)
-        if registry not in self._clients:
-            self._clients[registry] = Client(registry, self._http, self._settings)
-        return self._clients[registry]
+            self._http = Http(self._settings, self._early)
+        settings = self._settings
+        auth_file = settings.source_auth_file if side is Side.SOURCE else settings.destination_auth_file
+        key = (registry, auth_file)
+        if key not in self._clients:
+            self._clients[key] = Client(registry, self._http, settings, auth_file)
+        return self._clients[key]
 
     async def aclose(self) -> None:
         """Close every connection."""
         if self._http is not None:
             await self._http.aclose()
+        if self._early:
+            from imagesync_cli.stores.early import close_unused
+
+            close_unused(self._early.values())

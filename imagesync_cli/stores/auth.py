@@ -1,87 +1,68 @@
-"""The token handshake with one registry (distribution-spec, Docker's registry token authentication).
+"""The handshake with one registry: who we are there, and the Authorization header that says it.
 
 1. A request goes out with what is known for its scopes: nothing at first.
-2. 401 names a scheme. Basic: the user's credentials from now on.
-3. Bearer: ask the realm for a token for the scopes, with the credentials if there are any.
+2. 401 names a scheme. The sources of credentials are asked, now and not before.
+3. Basic: the login from now on. Bearer: a token for the scopes, with the login if there is one (tokens.py).
 4. The request goes out once more. 401 again is Denied: there is no third time.
 
-A token serves until 80 % of its life are over; whoever needs the same token meanwhile waits for the same answer.
-Credentials are looked up at the first 401, never before.
+A login that is refused after a while is looked up once more: cloud logins end, and their source has a newer one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import json
-import re
+import contextlib
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 
-from imagesync_cli.credentials import Credential, Secret, find_credential
-from imagesync_cli.errors import ContentError, Denied, Unavailable
+from imagesync_cli.credentials import Anonymous, Credential, Wanted, account, find_login
+from imagesync_cli.errors import Denied
+from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.challenge import Challenge, check_realm, parse_challenge
 from imagesync_cli.stores.http import Http, read_all
+from imagesync_cli.stores.tokens import Login, Scopes, Tokens
 
-Scopes = frozenset[str]
-_TOKEN_LIMIT_BYTES = 64 * 1024
-_DEFAULT_LIFE_S = 60.0
-_PARAMETER = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
-
-
-@dataclass(frozen=True)
-class Challenge:
-    """What a registry asks for in WWW-Authenticate; ``scheme`` is lower case."""
-
-    scheme: str
-    realm: str
-    service: str
-    scopes: Scopes
-
-
-@dataclass(frozen=True)
-class _Token:
-    value: Secret
-    renew_at: float
-
-
-def parse_challenge(headers: Iterable[str]) -> Challenge | None:
-    """The challenge that we can answer, Bearer before Basic, or None (RFC 7235, section 4.1)."""
-    found = {}
-    for header in headers:
-        for scheme, rest in re.findall(r"(?i)\b(bearer|basic)\b((?:(?!\b(?:bearer|basic)\s).)*)", header):
-            pairs = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(rest)}
-            scopes = frozenset(pairs.get("scope", "").split())
-            found[scheme.lower()] = Challenge(scheme.lower(), pairs.get("realm", ""), pairs.get("service", ""), scopes)
-    return found.get("bearer") or found.get("basic")
+_ANSWER_LIMIT_BYTES = 64 * 1024
+# A login that is younger than this would not be another one if its source were asked again.
+_FRESH_S = 60.0
+_FIRST_ANSWER_WITHIN_S = 1.0
 
 
 class Authorizer:
     """Says who we are to one registry; shared by everything that runs at the same time."""
 
-    def __init__(self, registry: str, base: httpx.URL, http: Http, settings: Settings) -> None:
+    def __init__(self, registry: str, http: Http, settings: Settings, auth_file: Path | None = None) -> None:
         self._registry = registry
-        self._base = base
         self._http = http
         self._settings = settings
+        self._auth_files = (*([auth_file] if auth_file else []), *settings.auth_files)
         self._challenge: Challenge | None = None
-        self._credential: Credential | None = None
-        self._looked_up = False
-        self._tokens: dict[Scopes, _Token] = {}
-        self._locks: dict[Scopes, asyncio.Lock] = {}
+        self._realm = httpx.URL()
+        self._logins: dict[str, Login] = {}
+        self._found_at: dict[str, float] = {}
+        self._accounts: dict[Scopes, str] = {}
+        self._documents: dict[Path, Any] = {}
+        self._looking_up = asyncio.Lock()
+        self._heard: asyncio.Event | None = None
+        self._tokens = Tokens(registry, http)
 
     async def header(self, scopes: Scopes) -> Secret | None:
         """The Authorization header that is known to be needed for these scopes, or None."""
         if self._challenge is None:
+            await self._first_answer()
+        if self._challenge is None:
             return None
+        login = await self._login(scopes)
+        if isinstance(login, Credential) and login.registry_token:
+            return _bearer(login.registry_token)
         if self._challenge.scheme == "basic":
-            return Secret(self._credential.basic()) if self._credential else None
-        token = await self._token(scopes, self._challenge)
-        return Secret(f"Bearer {token.value.reveal()}")
+            return login.basic() if isinstance(login, Credential) else None
+        return _bearer(await self._token(scopes, self._challenge, login))
 
     async def learn(self, response: httpx.Response, scopes: Scopes, used: Secret | None) -> None:
         """Take in a 401: after this, ``header`` gives something that was not tried yet, or Denied is raised."""
@@ -89,83 +70,98 @@ class Authorizer:
         if challenge is None:
             raise Denied(f"{self._registry} answers 401 and does not say how to log in")
         if challenge.scheme == "bearer":
-            self._check_realm(challenge)
-        credential = await self._lookup()
-        if challenge.scheme == "basic" and (credential is None or used is not None):
-            raise Denied(f"{self._registry} wants a login{self._tried(credential)}", hint=self._advice())
-        # A token that was just refused is not used again; one that somebody else renewed meanwhile is.
-        token = self._tokens.get(scopes)
-        if token and used and used.reveal() == f"Bearer {token.value.reveal()}":
-            del self._tokens[scopes]
+            self._realm = check_realm(challenge, response.request.url)
         self._challenge = challenge
+        login = await self._login(scopes)
+        if challenge.scheme == "basic" and isinstance(login, Anonymous):
+            raise Denied(f"{self._registry} wants a login", hint=login.advice)
+        if used is not None:
+            self._tokens.refused(scopes, Secret(used.reveal().removeprefix("Bearer ")))
+            its_own = isinstance(login, Credential) and used in (login.basic(), _bearer(login.registry_token))
+            if its_own and await self._renewed(scopes, login) == login:
+                raise Denied(f"{self._registry} refuses the login{_with(login)}", hint=self._log_in_again())
 
-    async def _lookup(self) -> Credential | None:
-        if not self._looked_up:
-            self._credential = await find_credential(self._registry, self._settings)
-            self._looked_up = True
-        return self._credential
+    async def credential(self, scopes: Scopes) -> Credential | None:
+        """Who we are, for a host's own API beside the registry's (hosts/); None for nobody."""
+        login = await self._login(scopes)
+        return login if isinstance(login, Credential) else None
 
-    async def _token(self, scopes: Scopes, challenge: Challenge) -> _Token:
-        async with self._locks.setdefault(scopes, asyncio.Lock()):
-            token = self._tokens.get(scopes)
-            if token is None or time.monotonic() >= token.renew_at:
-                token = self._tokens[scopes] = await self._fetch(scopes, challenge)
-            return token
+    def heard(self) -> None:
+        """Take in that the registry has answered, or does not."""
+        if self._heard is not None:
+            self._heard.set()
 
-    async def _fetch(self, scopes: Scopes, challenge: Challenge) -> _Token:
-        wanted = scopes or challenge.scopes
-        status, content = await self._ask(wanted, challenge)
-        if status in (400, 401, 403) and wanted != challenge.scopes:
-            # Some servers refuse a scope as a whole for one action in it (Quay: delete); ask as they said.
-            status, content = await self._ask(challenge.scopes, challenge)
-        if status in (400, 401, 403, 404):
-            raise Denied(
-                f"{self._registry} gives no token for {' '.join(sorted(wanted)) or 'access'}"
-                f" ({status}){self._tried(self._credential)}",
-                hint=self._advice(),
-            )
-        if status != 200:
-            raise Unavailable(f"the token server of {self._registry} answers {status}")
-        return _read_token(content, self._registry)
+    def advice(self, scopes: Scopes) -> str:
+        """What to do about a refusal, "" where nobody has asked for a login."""
+        login = self._logins.get(self._account(scopes)) if self._challenge else None
+        if isinstance(login, Credential):
+            return f"the login{_with(login)} may not do this, or is wrong"
+        return login.advice if login else ""
 
-    async def _ask(self, scopes: Scopes, challenge: Challenge) -> tuple[int, bytes]:
-        query = httpx.QueryParams({"service": challenge.service} if challenge.service else None)
-        for scope in sorted(scopes):
-            query = query.add("scope", scope)
-        url = httpx.URL(challenge.realm).copy_merge_params(query)
-        headers = {"Accept-Encoding": "identity"}
-        if self._credential is not None:
-            headers["Authorization"] = self._credential.basic()
-        response = await self._http.handle_async_request(httpx.Request("GET", url, headers=headers))
-        return response.status_code, await read_all(response, _TOKEN_LIMIT_BYTES)
+    def granted(self, scopes: Scopes) -> str:
+        """What the token for these scopes grants, "" where it does not tell."""
+        return self._tokens.granted(scopes)
 
-    def _check_realm(self, challenge: Challenge) -> None:
-        """Credentials go to the realm: it must be no less safe than the registry, and no one's inner network."""
-        realm = httpx.URL(challenge.realm)
-        own = realm.host == self._base.host
-        if realm.scheme != "https" and not (realm.scheme == "http" and self._base.scheme == "http"):
-            raise Denied(f"{self._registry} sends logins to {challenge.realm!r}, which is not https")
+    def source(self, scopes: Scopes) -> str:
+        """Where the login for these scopes comes from, "" where there is none or nobody has asked for it."""
+        login = self._logins.get(self._account(scopes)) if self._challenge else None
+        return login.source if isinstance(login, Credential) else ""
+
+    async def _first_answer(self) -> None:
+        """Let one request go ahead, so that not each of many learns by a 401 of its own; but do not hang on it."""
+        if self._heard is None:
+            self._heard = asyncio.Event()
+        elif not self._heard.is_set():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._heard.wait(), _FIRST_ANSWER_WITHIN_S)
+
+    async def _token(self, scopes: Scopes, challenge: Challenge, login: Login) -> Secret:
         try:
-            address = ipaddress.ip_address(realm.host)
-        except ValueError:
-            return
-        if not own and not address.is_global:
-            raise Denied(f"{self._registry} sends logins to {challenge.realm!r}, an address that is not public")
+            return await self._tokens.get(scopes, self._realm, challenge, login)
+        except Denied as error:
+            renewed = await self._renewed(scopes, login)
+            if renewed == login:
+                error.hint = self.advice(scopes)
+                raise
+        return await self._tokens.get(scopes, self._realm, challenge, renewed)
 
-    def _tried(self, credential: Credential | None) -> str:
-        return f", with the login from {credential.source}" if credential else "; no login is known for it"
+    async def _login(self, scopes: Scopes) -> Login:
+        key = self._account(scopes)
+        async with self._looking_up:
+            if key not in self._logins:
+                self._logins[key] = await find_login(self._wanted(scopes))
+                self._found_at[key] = time.monotonic()
+            return self._logins[key]
 
-    def _advice(self) -> str:
-        return f"log in with: docker login {self._registry}"
+    async def _renewed(self, scopes: Scopes, refused: Login) -> Login:
+        """The login that is known by now, looked up again unless that was only just done."""
+        key = self._account(scopes)
+        async with self._looking_up:
+            if self._logins[key] == refused and time.monotonic() - self._found_at[key] > _FRESH_S:
+                self._logins[key] = await find_login(self._wanted(scopes))
+                self._found_at[key] = time.monotonic()
+            return self._logins[key]
+
+    def _log_in_again(self) -> str:
+        return f"log in again, for example with: docker login {self._registry}"
+
+    def _account(self, scopes: Scopes) -> str:
+        if scopes not in self._accounts:
+            self._accounts[scopes] = account(self._wanted(scopes))
+        return self._accounts[scopes]
+
+    def _wanted(self, scopes: Scopes) -> Wanted:
+        repository = scopes[0].split(":")[1] if scopes else ""
+        return Wanted(self._registry, repository, self._auth_files, self._settings, self._post, self._documents)
+
+    async def _post(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
+        response = await self._http.handle_async_request(httpx.Request("POST", url, data=dict(form)))
+        return response.status_code, await read_all(response, _ANSWER_LIMIT_BYTES)
 
 
-def _read_token(content: bytes, registry: str) -> _Token:
-    try:
-        answer: Any = json.loads(content)
-        value = answer.get("token") or answer.get("access_token")
-        life_s = float(answer.get("expires_in") or _DEFAULT_LIFE_S)
-    except (ValueError, AttributeError, TypeError) as error:
-        raise ContentError(f"the token server of {registry} does not answer with a token") from error
-    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
-        raise ContentError(f"the token server of {registry} does not answer with a token")
-    return _Token(Secret(value), time.monotonic() + 0.8 * life_s)
+def _with(login: Login) -> str:
+    return f" with {login.source}" if isinstance(login, Credential) else ""
+
+
+def _bearer(token: Secret) -> Secret:
+    return Secret(f"Bearer {token.reveal()}")

@@ -9,18 +9,19 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from typing import Any
 
 import httpx
 
 from imagesync_cli.digest import Verifier
 from imagesync_cli.errors import ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.manifest import Descriptor
-from imagesync_cli.stores.auth import Scopes
 from imagesync_cli.stores.client import Client, Stream
 from imagesync_cli.stores.http import raw_chunks
-from imagesync_cli.stores.retry import persist
+from imagesync_cli.stores.retry import back_off, persist
 from imagesync_cli.stores.store import Written
+from imagesync_cli.stores.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
 _CANCEL_TIMEOUT_S = 2.0
@@ -31,7 +32,9 @@ _WINDOW_S = 30.0
 _PROGRESS_BYTES = 64 * 1024
 _MOST_STALLS = 5
 # Ways to say that a body must come in pieces, or not in this way.
-_TOO_LARGE_AT_ONCE = frozenset({405, 411, 413, 416, 501})
+_TOO_LARGE_AT_ONCE = frozenset({405, 411, 413, 501})
+# What an upload session answers that is there no longer, or has another offset than ours.
+_LOST_SESSION = frozenset({404, 416})
 
 
 class BlobReader:
@@ -48,35 +51,49 @@ class BlobReader:
 
         A connection that breaks is replaced and the blob continued by Range as long as bytes keep coming.
         """
-        verifier = Verifier(blob.digest, blob.size)
-        held = b""
-        stalls = 0
-        while not verifier.complete:
-            start = verifier.seen_bytes
-            response = await self._open(blob, start)
-            broken = Unavailable(f"{self._doing(blob)}: the body ended early")
-            try:
-                async for chunk in _fast_enough(raw_chunks(response)):
+        verifier, held = Verifier(blob.digest, blob.size), b""
+        try:
+            async with contextlib.aclosing(self._unbroken(blob)) as chunks:
+                async for chunk in chunks:
                     verifier.update(chunk)
                     if held:
                         yield held
                     held = chunk
+            verifier.check()
+        except ImagesyncError as error:
+            error.during(self._doing(blob))
+            raise
+        if held:
+            yield held
+
+    async def _unbroken(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """As many bytes as the blob has, from as many connections as that takes."""
+        seen_bytes = stalls = 0
+        while seen_bytes < blob.size:
+            start, broken = seen_bytes, Unavailable("the body ended early", may_pass=False)
+            response = await self._open(blob, start)
+            try:
+                async for chunk in _from(_fast_enough(raw_chunks(response)), start, response):
+                    seen_bytes += len(chunk)
+                    yield chunk
             except Unavailable as error:
                 broken = error
             finally:
                 await response.aclose()
-            stalls = stalls + 1 if verifier.seen_bytes - start < _PROGRESS_BYTES else 0
+            if seen_bytes - start >= _PROGRESS_BYTES or seen_bytes >= blob.size:
+                stalls = 0
+                continue
+            stalls += 1
             if stalls > _MOST_STALLS:
+                broken.may_pass = False
                 raise broken
-        verifier.check()
-        if held:
-            yield held
+            await back_off(stalls)
 
     def _doing(self, blob: Descriptor) -> str:
         return f"reading blob {blob.digest} from {self._name}"
 
     async def _open(self, blob: Descriptor, start: int) -> httpx.Response:
-        response = await self._client.send(
+        return await self._client.send(
             "GET",
             self._path + blob.digest,
             doing=self._doing(blob),
@@ -85,17 +102,23 @@ class BlobReader:
             # Both ends are named: the go-containerregistry registry answers 416 to an open one.
             headers={"Range": f"bytes={start}-{blob.size - 1}"} if start else None,
         )
-        if start and not _continues(response, start, blob.size):
-            await response.aclose()
-            raise Unavailable(f"{self._doing(blob)}: {response.url.host} does not resume at byte {start}")
-        return response
 
 
-def _continues(response: httpx.Response, start: int, size: int) -> bool:
-    """Whether this is the rest of the same blob and nothing else (RFC 9110, section 14.4)."""
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("content-range", ""))
-    fits = found is not None and int(found[1]) == start and found[3] in (str(size), "*")
-    return response.status_code == 206 and fits
+async def _from(chunks: AsyncIterator[bytes], start: int, response: httpx.Response) -> AsyncIterator[bytes]:
+    """The bytes from ``start`` on: of the rest, if that is what the server sends, or of the whole blob once more."""
+    if response.status_code == 206 and _first_byte(response) != start:
+        raise Unavailable(f"{response.url.host} does not resume at byte {start}")
+    skip = start if response.status_code == 200 else 0
+    async for chunk in chunks:
+        if len(chunk) > skip:
+            yield chunk[skip:]
+        skip = max(0, skip - len(chunk))
+
+
+def _first_byte(response: httpx.Response) -> int:
+    """Where a partial answer says that it begins, -1 if it does not say (RFC 9110, section 14.4)."""
+    found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", response.headers.get("content-range", ""))
+    return int(found[1]) if found else -1
 
 
 async def _fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -141,7 +164,7 @@ class BlobWriter:
         """
 
         async def attempt() -> Written:
-            session = await (self._open(blob) if anew else self._begin(blob, sibling))
+            session = await self._opened(self._open(blob) if anew else self._begin(blob, sibling), blob)
             if isinstance(session, Written):
                 return session
             try:
@@ -153,6 +176,18 @@ class BlobWriter:
 
         return await persist(attempt)
 
+    async def _opened(self, opening: Coroutine[Any, Any, httpx.URL | Written], blob: Descriptor) -> httpx.URL | Written:
+        """What opens a session is not left halfway: only its answer says where the session can be given up."""
+        task = asyncio.ensure_future(opening)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            done, _ = await asyncio.wait({task}, timeout=_CANCEL_TIMEOUT_S)
+            task.cancel()
+            if done and task.exception() is None and isinstance(session := task.result(), httpx.URL):
+                await self._cancel(session, blob)
+            raise
+
     async def _begin(self, blob: Descriptor, sibling: str) -> httpx.URL | Written:
         """Ask for a mount, from the repository itself if there is no sibling: "is it there?" and "I upload" in one.
 
@@ -160,13 +195,13 @@ class BlobWriter:
         """
         if self._mounts:
             source = sibling or self._repository
-            scopes = self._scopes | ({f"repository:{sibling}:pull"} if sibling else set())
+            mounts_from = (f"repository:{sibling}:pull",) if sibling else ()
             response = await self._send(
                 "POST",
                 f"{self._path}uploads/?mount={blob.digest}&from={source}",
                 blob,
                 accept=(201, 202, 400, 403, 404, 405, 415, 422),
-                scopes=frozenset(scopes),
+                scopes=(*self._scopes, *mounts_from),
             )
             await response.aclose()
             if response.status_code == 201:
@@ -202,7 +237,7 @@ class BlobWriter:
                     "PATCH",
                     session,
                     blob,
-                    accept=(202,),
+                    accept=(201, 202, 204),  # ECR answers 201
                     headers={
                         "Content-Type": "application/octet-stream",
                         "Content-Range": f"{sent_bytes}-{last}",
@@ -228,10 +263,22 @@ class BlobWriter:
         await response.aclose()
 
     async def _cancel(self, session: httpx.URL, blob: Descriptor) -> None:
-        """Give up a session; the registry forgets it by itself when this fails."""
-        with contextlib.suppress(ImagesyncError, asyncio.TimeoutError):
-            cancelling = self._send("DELETE", session, blob, accept=(200, 202, 204), again=False)
-            response = await asyncio.wait_for(cancelling, _CANCEL_TIMEOUT_S)
+        """Give up a session, even while this copy is itself given up; if that fails, the registry forgets it."""
+        forgetting = asyncio.ensure_future(self._forget(session, blob))
+        try:
+            await asyncio.wait({forgetting}, timeout=_CANCEL_TIMEOUT_S)
+        except asyncio.CancelledError:
+            await asyncio.wait({forgetting}, timeout=_CANCEL_TIMEOUT_S)
+            raise
+        finally:
+            forgetting.cancel()
+
+    async def _forget(self, session: httpx.URL, blob: Descriptor) -> None:
+        with contextlib.suppress(ImagesyncError):
+            # distribution wants the action delete for this, although nothing is deleted.
+            scopes = (f"{self._scopes[0].removesuffix(',delete')},delete",)
+            accept = (200, 202, 204)
+            response = await self._send("DELETE", session, blob, accept=accept, scopes=scopes, again=False)
             await response.aclose()
 
     def _location(self, response: httpx.Response) -> httpx.URL:
@@ -253,11 +300,12 @@ class BlobWriter:
         size_bytes: int | None = None,
         again: bool = True,
     ) -> httpx.Response:
+        doing = f"writing blob {blob.digest} to {self._name}"
         try:
             return await self._client.send(
                 method,
                 target,
-                doing=f"writing blob {blob.digest} to {self._name}",
+                doing=doing,
                 scopes=scopes or self._scopes,
                 accept=accept,
                 headers=headers,
@@ -265,9 +313,10 @@ class BlobWriter:
                 size_bytes=size_bytes,
                 again=again,
             )
-        except NotFound as error:
-            if method in ("PUT", "PATCH"):  # the session is gone, not the repository: a new one may do
-                raise Unavailable(error.message) from error
+        except (NotFound, Refused) as error:
+            lost = isinstance(error, NotFound) or error.status in _LOST_SESSION
+            if lost and method in ("PUT", "PATCH") and error.step == doing:  # not an error of the source
+                raise Unavailable(f"{error.message}; the upload is lost") from error
             raise
 
 

@@ -5,31 +5,48 @@ It knows HTTP and nothing of images: paths and bodies come from registry.py and 
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import email.utils
 import json
-import time
+import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
 from imagesync_cli import __version__
-from imagesync_cli.credentials import Secret
-from imagesync_cli.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
-from imagesync_cli.reference import DOCKER_HUB
+from imagesync_cli.errors import (
+    ContentError,
+    Denied,
+    ImagesyncError,
+    NotFound,
+    Refused,
+    Unavailable,
+    UsageError,
+)
+from imagesync_cli.reference import DOCKER_HUB, DOCKER_HUB_API, is_loopback
+from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.auth import Authorizer, Scopes
-from imagesync_cli.stores.http import Http, read_all
+from imagesync_cli.stores.auth import Authorizer
+from imagesync_cli.stores.http import Http, read_all, retry_after_s
 from imagesync_cli.stores.retry import persist
+from imagesync_cli.stores.tokens import Scopes
 
-_DOCKER_HUB_API = "registry-1.docker.io"
 _ERROR_LIMIT_BYTES = 64 * 1024
+# Anything shorter is a part of too many words to be looked for.
+_SHORTEST_SECRET = 4
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 # Every 5xx is worth another try but the two that say "never".
 _LASTING = frozenset({501, 505})
 _PASSING = frozenset({408, 425, 429, 499})
+# What a TLS port answers to plain HTTP: Go (and so most registries), nginx, Apache.
+_IS_TLS_PORT = re.compile(
+    rb"client sent an HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port"
+    rb"|speaking plain HTTP to an SSL",
+    re.IGNORECASE,
+)
 Stream = Callable[[], AsyncGenerator[bytes, None]]
 Body = bytes | Stream
 
@@ -48,13 +65,22 @@ class _Call:
 class Client:
     """One registry, reached as ``settings`` say; ``registry`` is ``host[:port]``."""
 
-    def __init__(self, registry: str, http: Http, settings: Settings) -> None:
-        host = _DOCKER_HUB_API if registry == DOCKER_HUB else registry
+    def __init__(self, registry: str, http: Http, settings: Settings, auth_file: Path | None = None) -> None:
+        host = DOCKER_HUB_API if registry == DOCKER_HUB else registry
         self.registry = registry
         self.settings = settings
-        self.base = httpx.URL(f"{settings.scheme(host)}://{host}")
-        self._http = http
-        self._auth = Authorizer(registry, self.base, http, settings)
+        try:
+            self.base = _checked(httpx.URL(f"{settings.scheme(host)}://{host}"))
+        except httpx.InvalidURL as error:
+            raise UsageError(f"{host} cannot be a registry: {error}") from error
+        self.http = http
+        self.auth = Authorizer(registry, http, settings, auth_file)
+        # A registry on this machine that is not named as one of plain HTTP may speak TLS all the same.
+        self._may_be_https = is_loopback(host) and host.lower() not in settings.plain_http
+
+    def warm(self, count: int) -> None:
+        """Begin connections that ``count`` requests will need soon."""
+        self.http.warm(self.base, count)
 
     async def send(
         self,
@@ -81,11 +107,11 @@ class Client:
             try:
                 response = await self._follow(call, target)
                 if response.status_code not in accept:
-                    raise await _refusal(response, method)
+                    raise await refusal(response, method)
             except ImagesyncError as error:
-                # Say on which side and at which step, once: this error may come through here again.
-                if not error.message.startswith(doing):
-                    error.message = f"{doing}: {error.message}"
+                if isinstance(error, Denied) and not error.hint:
+                    error.hint = self.auth.advice(scopes)
+                error.during(doing)
                 raise
             return response
 
@@ -104,11 +130,35 @@ class Client:
 
         async def attempt() -> tuple[httpx.Response, bytes]:
             response = await self.send("GET", target, doing=doing, scopes=scopes, headers=headers, again=False)
-            return response, await read_all(response, limit_bytes)
+            try:
+                return response, await read_all(response, limit_bytes)
+            except ImagesyncError as error:
+                error.during(doing)
+                raise
 
         return await persist(attempt)
 
     async def _follow(self, call: _Call, target: str | httpx.URL) -> httpx.Response:
+        response = await self._redirected(call, target)
+        if response.status_code == 400 and self._may_be_https and await self._is_https():
+            await response.aclose()
+            response = await self._redirected(call, target)
+        return response
+
+    async def _is_https(self) -> bool:
+        """Whether a server that was spoken to in plain HTTP says that this is its TLS port: it is, from now on.
+
+        Go's servers, nginx and Apache do say so, but not in an answer to HEAD. Nothing secret has been sent yet: who we
+        are is only told after a 401.
+        """
+        self._may_be_https = False
+        call = _Call("GET", (), {}, b"", None)
+        answer = await read_all(await self._once(call, self.base.join("/v2/"), None), _ERROR_LIMIT_BYTES)
+        if _IS_TLS_PORT.search(answer):
+            self.base = self.base.copy_with(scheme="https")
+        return self.base.scheme == "https"
+
+    async def _redirected(self, call: _Call, target: str | httpx.URL) -> httpx.Response:
         url = self.base.join(target)
         for _ in range(_MOST_REDIRECTS):
             response = await self._signed(call, url)
@@ -122,24 +172,32 @@ class Client:
     def resolve_location(self, url: httpx.URL, location: str) -> httpx.URL:
         """The URL that a Location header means; never one that is less safe than the registry itself."""
         try:
-            resolved = url.join(location)
+            resolved = _checked(url.join(location))
         except (httpx.InvalidURL, ValueError) as error:
-            raise ContentError(f"a location that is not a URL: {location!r}") from error
-        if resolved.scheme not in ("https", self.base.scheme):
-            raise Refused(f"a redirect from https to {resolved.scheme}://{resolved.host}")
+            raise ContentError(f"{url.host} answers with a location that is not a URL") from error
+        if resolved.scheme not in ("https", self.base.scheme) or not resolved.host:
+            # Not the location itself: it may be signed, and then it is a login.
+            where = f"{resolved.scheme}://{resolved.host}"
+            raise Refused(
+                f"{url.host} points at {where}, which is no safe place to go on from {self.base.scheme}",
+                hint="if a proxy ends its TLS, tell the registry its public address",
+            )
         return resolved
 
     async def _signed(self, call: _Call, url: httpx.URL) -> httpx.Response:
         """Send with the login for these scopes; learn from a 401 and send once more. No login leaves the registry."""
         if (url.scheme, url.host, url.port) != (self.base.scheme, self.base.host, self.base.port):
             return await self._once(call, url, None)
-        login = await self._auth.header(call.scopes)
-        response = await self._once(call, url, login)
-        if response.status_code == 401:
+        login = await self.auth.header(call.scopes)
+        try:
+            response = await self._once(call, url, login)
+            if response.status_code != 401:
+                return response
             await response.aclose()
-            await self._auth.learn(response, call.scopes, login)
-            response = await self._once(call, url, await self._auth.header(call.scopes))
-        return response
+            await self.auth.learn(response, call.scopes, login)
+        finally:
+            self.auth.heard()
+        return await self._once(call, url, await self.auth.header(call.scopes))
 
     async def _once(self, call: _Call, url: httpx.URL, login: Secret | None) -> httpx.Response:
         headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity", **call.headers}
@@ -147,37 +205,44 @@ class Client:
             headers["Authorization"] = login.reveal()
         if isinstance(call.body, bytes):
             request = httpx.Request(call.method, url, headers=headers, content=call.body or None)
-            response = await self._http.handle_async_request(request)
+            response = await self.http.handle_async_request(request)
         else:
             headers["Content-Length"] = str(call.size_bytes)
             # What is half read when the exchange fails holds a connection to the source: close it here.
             async with contextlib.aclosing(call.body()) as content:
                 request = httpx.Request(call.method, url, headers=headers, content=content)
-                response = await self._http.handle_async_request(request)
+                response = await self.http.handle_async_request(request)
         encoding = response.headers.get("content-encoding", "identity")
-        if encoding.lower() != "identity" and call.method != "HEAD":
+        if encoding.lower() != "identity" and call.method != "HEAD" and response.status_code < 300:
             await response.aclose()
             raise ContentError(f"{url.host} encodes the answer as {encoding}, which nobody asked for")
         return response
 
 
-async def _refusal(response: httpx.Response, method: str) -> ImagesyncError:
+def _checked(url: httpx.URL) -> httpx.URL:
+    """The URL, or InvalidURL for a port that httpx lets pass and that sockets would take for another one."""
+    if url.port is not None and not 0 < url.port < 65536:
+        raise httpx.InvalidURL(f"there is no port {url.port}")
+    return url
+
+
+async def refusal(response: httpx.Response, method: str) -> ImagesyncError:
     """Our error for a status that was not expected."""
     errors = await read_errors(response) if method != "HEAD" else []
     await response.aclose()
     status = response.status_code
     answer = "not found (404)" if status == 404 else f"the registry answers {status}"
     said = "; ".join([answer, *(f"{code}: {text}" for code, text in errors)])
-    error = _by_status(status, said, _retry_after(response.headers.get("retry-after", "")))
+    error = _by_status(status, said, retry_after_s(response.headers.get("retry-after", "")))
     error.codes = frozenset(code for code, _ in errors)
     return error
 
 
-def _by_status(status: int, said: str, retry_after_s: float | None) -> ImagesyncError:
+def _by_status(status: int, said: str, wait_s: float | None) -> ImagesyncError:
     if status in _PASSING or (status >= 500 and status not in _LASTING):
-        if retry_after_s is not None:
-            said = f"{said}; it asks to wait {retry_after_s:.0f} s"
-        return Unavailable(said, retry_after_s=retry_after_s)
+        if wait_s is not None:
+            said = f"{said}; it asks to wait {wait_s:.0f} s"
+        return Unavailable(said, retry_after_s=wait_s)
     if status == 404:
         return NotFound(said)
     if status in (401, 403):
@@ -186,24 +251,28 @@ def _by_status(status: int, said: str, retry_after_s: float | None) -> Imagesync
 
 
 async def read_errors(response: httpx.Response) -> list[tuple[str, str]]:
-    """Codes and messages in an error body, safe for a terminal (distribution-spec, Error Codes)."""
-    content = await read_all(response, _ERROR_LIMIT_BYTES)
+    """Codes and messages in an error body, safe for a terminal and a log (distribution-spec, Error Codes)."""
     try:
-        errors = json.loads(content)["errors"]
-        return [(_plain(error.get("code")), _plain(error.get("message"))) for error in errors]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        errors = json.loads(await read_all(response, _ERROR_LIMIT_BYTES))["errors"]
+        said = [(str(error.get("code") or ""), str(error.get("message") or "")) for error in errors]
+        secrets = _told(response.request)
+        return [(_plain(code, secrets), _plain(text, secrets)) for code, text in said]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ImagesyncError):
+        # Not in the registry's form, too long or cut off: the status alone has to tell.
         return []
 
 
-def _plain(text: object) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text or "")[:300])
+def _told(request: httpx.Request) -> list[str]:
+    """What the request has told its server in confidence, as that may repeat it."""
+    scheme, _, login = request.headers.get("authorization", "").partition(" ")
+    secrets = [login.rstrip("=")]
+    if scheme == "Basic":
+        secrets.append(base64.b64decode(login).decode().partition(":")[2])
+    return [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
 
 
-def _retry_after(text: str) -> float | None:
-    """Seconds from a Retry-After header, in seconds or as a date (RFC 9110, section 10.2.3)."""
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
-        return None
+def _plain(text: str, secrets: list[str]) -> str:
+    """A server's text without what a terminal would obey, cut to a line; none of it if it repeats our login."""
+    if any(secret in text for secret in secrets):
+        return "(a text with our login in it)"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:300])

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from imagesync_cli.digest import is_digest
-from imagesync_cli.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.digest import is_digest, parse_digest
+from imagesync_cli.errors import (
+    ContentError,
+    Denied,
+    ImagesyncError,
+    NotFound,
+    Refused,
+    Unavailable,
+    UsageError,
+)
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import RegistryReference
@@ -16,14 +25,17 @@ from imagesync_cli.stores.blobs import BlobReader, BlobWriter
 from imagesync_cli.stores.client import Client, read_errors
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 
+if TYPE_CHECKING:
+    from imagesync_cli.stores.hosts.place import Place
+
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
 _TAGS_LIMIT_BYTES = 4 * 1024 * 1024
-_TAGS_A_PAGE = 1000
+# As many as possible, since each page is a round trip; ECR and GitLab refuse to give more than the second number.
+_TAGS_A_PAGE = 10_000
+_FEWER_TAGS_A_PAGE = 1000
+_USUAL_PAGES = frozenset({50, 100, 200, 250, 500, 1000})
 _MOST_PAGES = 1000
-# How registries say "I delete no tags": 400 UNSUPPORTED or DIGEST_INVALID, or 405.
-_NO_TAG_DELETION = frozenset({400, 405})
-# A registry's own guard: something still refers to it, or deleting is not for us.
-_GUARDED = frozenset({400, 403, 405, 409, 412})
+_NO_REPOSITORY = frozenset({"NAME_UNKNOWN", "NOT_FOUND", "MANIFEST_UNKNOWN"})
 
 
 class Repository:
@@ -33,10 +45,16 @@ class Repository:
         self.name = reference.name
         self.registry, self.repository = reference.location
         self._client = client
-        self._scopes = frozenset({f"repository:{self.repository}:{actions}"})
+        self._scopes = (f"repository:{self.repository}:{actions}",)
         self._lists_referrers = True
+        self._tags_a_page = _TAGS_A_PAGE
+        self._no_tag_deletion: Untagged | None = None
         self._blobs = BlobReader(client, self.repository, self.name, self._scopes)
         self._uploads = BlobWriter(client, self.repository, self.name, self._scopes)
+
+    def warm(self, count: int) -> None:
+        """Begin so many connections."""
+        self._client.warm(count)
 
     async def head(self, wanted: str) -> Descriptor:
         """One HEAD request, which registries do not count as a pull; a GET where it gives no digest (end-3)."""
@@ -47,7 +65,7 @@ class Repository:
             )
         except (Denied, Refused) as error:
             # Some allow or know GET alone; a real refusal is repeated there, with its reason.
-            if isinstance(error, Refused) and error.status not in (400, 405):
+            if isinstance(error, Refused) and error.status not in (400, 405, 501):
                 raise
             return (await self.manifest(wanted)).descriptor
         await response.aclose()
@@ -62,6 +80,12 @@ class Repository:
 
     async def manifest(self, wanted: str) -> Manifest:
         """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""
+        try:
+            return await self._read_manifest(wanted)
+        except ContentError:  # on the way here, perhaps, and not at the registry
+            return await self._read_manifest(wanted)
+
+    async def _read_manifest(self, wanted: str) -> Manifest:
         doing = f"reading manifest {self._spelled(wanted)}"
         response, content = await self._client.fetch(
             self._manifest_path(wanted),
@@ -78,11 +102,18 @@ class Repository:
                 digest=wanted if is_digest(wanted) else told if is_digest(told) else "",
             )
         except ImagesyncError as error:
-            error.message = f"{doing}: {error.message}"
+            error.during(doing)
             raise
         if is_digest(told) and told != manifest.digest and told.startswith("sha256:"):
             raise ContentError(f"{doing}: the registry calls it {told}")
         return manifest
+
+    async def has_manifest(self, manifest: Descriptor) -> bool:
+        """One HEAD request."""
+        try:
+            return (await self.head(manifest.digest)).digest == manifest.digest
+        except NotFound:
+            return False
 
     def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Stream a blob; see blobs.BlobReader.read."""
@@ -116,27 +147,39 @@ class Repository:
         if stored != manifest.digest:
             raise ContentError(f"{doing}: the registry stored {stored} instead of {manifest.digest}")
 
-    async def tags(self) -> list[str]:
-        """Every tag, following the pages (end-8b); none where the repository does not exist."""
+    async def tags(self) -> Mapping[str, Descriptor | None]:
+        """Every tag, following the pages (end-8b); none where the repository is not known.
+
+        Google's registries tell in the same answer what each points at (``size`` is 0 then: it is not told).
+        """
         doing = f"listing the tags of {self.name}"
-        target: str | httpx.URL = f"/v2/{self.repository}/tags/list?n={_TAGS_A_PAGE}"
-        found: dict[str, None] = {}
+        target: str | httpx.URL = self._tags_path(self._tags_a_page)
+        found: dict[str, Descriptor | None] = {}
         for _ in range(_MOST_PAGES):
             try:
                 response, content = await self._client.fetch(
                     target, doing=doing, scopes=self._scopes, limit_bytes=_TAGS_LIMIT_BYTES
                 )
-            except NotFound:
-                return list(found)
+            except NotFound as error:
+                # Anything else, or a list that ends in the middle, would be taken for the whole.
+                if found or not error.codes & _NO_REPOSITORY:
+                    raise
+                return found
+            except Refused as error:
+                if found or error.status != 400 or self._tags_a_page == _FEWER_TAGS_A_PAGE:
+                    raise
+                self._tags_a_page = _FEWER_TAGS_A_PAGE
+                target = self._tags_path(self._tags_a_page)
+                continue
             page = _tags(content, doing)
-            new = [tag for tag in page if tag not in found]
-            found.update(dict.fromkeys(new))
+            new = {tag: told for tag, told in page.items() if tag not in found}
+            found.update(new)
             following = response.links.get("next", {}).get("url")
-            if not following and len(page) == _TAGS_A_PAGE:
-                # The go-containerregistry registry cuts its answer at n and names no next page.
-                following = f"list?n={_TAGS_A_PAGE}&last={page[-1]}"
+            if not following and len(page) in (self._tags_a_page, *_USUAL_PAGES):
+                # The go-containerregistry registry cuts its answer at n and names no next page; others may.
+                following = f"list?{httpx.QueryParams(n=self._tags_a_page, last=list(page)[-1])}"
             if not following or not new:
-                return list(found)
+                return found
             target = self._next_page(response.url, following, doing)
         raise Unavailable(f"{doing}: more than {_MOST_PAGES} pages", may_pass=False)
 
@@ -171,25 +214,47 @@ class Repository:
             return []
         return list(parse_manifest(content, OCI_INDEX).manifests)
 
-    async def untag(self, tag: str) -> Untagged:
-        """DELETE by tag (end-9); what the registry cannot do is told, what it will not do is an error."""
-        response = await self._delete(tag, f"removing the tag {self._spelled(tag)}", _NO_TAG_DELETION)
+    async def untag(self, tag: str, digest: str) -> Untagged:
+        """DELETE by tag (end-9), or the host's own API; what the registry cannot do is told, the rest is an error."""
+        if self._no_tag_deletion is not None:
+            return self._no_tag_deletion
+        from imagesync_cli.stores import kinds
+
+        response = await self._delete(tag, f"removing the tag {self._spelled(tag)}", kinds.NO_TAG_DELETION)
         if response is None:
             return Untagged.ABSENT
-        if response.status_code not in _NO_TAG_DELETION:
+        if response.status_code not in kinds.NO_TAG_DELETION:
             await response.aclose()
             return Untagged.DONE
-        codes = {code for code, _ in await read_errors(response)}
-        # distribution 2.x takes the tag for a digest and complains of it.
-        return Untagged.ONLY_BY_DIGEST if "DIGEST_INVALID" in codes else Untagged.NOT_OFFERED
+        codes = frozenset(code for code, _ in await read_errors(response))
+        way = kinds.own_untag(self.registry, response.status_code, codes)
+        if isinstance(way, kinds.Kind):
+            assert way.untag is not None  # noqa: S101  (for the type checker)
+            way = await way.untag(self._place(way.api), tag, digest)
+        if way in (Untagged.ONLY_BY_DIGEST, Untagged.NOT_OFFERED):
+            self._no_tag_deletion = way
+        return way
 
-    async def delete_manifest(self, digest: str) -> str:
-        """DELETE by digest (end-9); gives the registry's reason where it keeps the manifest, else ""."""
-        response = await self._delete(digest, f"deleting manifest {self._spelled(digest)}", _GUARDED)
-        if response is None or response.status_code < 300:
+    async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
+        """DELETE by digest (end-9), or by the host's own API; gives the reason where the manifest is kept, else ""."""
+        from imagesync_cli.stores import kinds
+
+        response = await self._delete(digest, f"deleting manifest {self._spelled(digest)}", kinds.GUARDED)
+        if response is None:
+            return ""
+        if response.status_code < 300:
+            await response.aclose()
             return ""
         errors = await read_errors(response)
+        kind = kinds.kind_of(self.registry)
+        if response.status_code in kinds.NO_TAG_DELETION and kind is not None and kind.delete is not None:
+            return await kind.delete(self._place(kind.api), digest, tags)
         return "; ".join(f"{code}: {text}" for code, text in errors) or f"it answers {response.status_code}"
+
+    def _place(self, api: str) -> Place:
+        from imagesync_cli.stores.hosts.place import Place
+
+        return Place(self._client, self.repository, self.name, self._scopes, api or str(self._client.base))
 
     async def _delete(self, wanted: str, doing: str, understood: frozenset[int]) -> httpx.Response | None:
         """The response, with a status in ``understood`` or a success; None where there was nothing to delete."""
@@ -205,10 +270,13 @@ class Repository:
             return None
 
     def _next_page(self, url: httpx.URL, following: str, doing: str) -> httpx.URL:
-        page = url.join(following)
+        page = self._client.resolve_location(url, following)
         if (page.scheme, page.netloc) != (url.scheme, url.netloc):
             raise ContentError(f"{doing}: the next page is on another host, {page.host}")
         return page
+
+    def _tags_path(self, count: int) -> str:
+        return f"/v2/{self.repository}/tags/list?n={count}"
 
     def _manifest_path(self, wanted: str) -> str:
         return f"/v2/{self.repository}/manifests/{wanted}"
@@ -217,11 +285,25 @@ class Repository:
         return f"{self.name}{'@' if is_digest(wanted) else ':'}{wanted}"
 
 
-def _tags(content: bytes, doing: str) -> list[str]:
+def _tags(content: bytes, doing: str) -> dict[str, Descriptor | None]:
     try:
-        tags = json.loads(content).get("tags") or []
+        document = json.loads(content)
+        tags = document.get("tags") or []
     except (ValueError, AttributeError, RecursionError) as error:
         raise ContentError(f"{doing}: the answer is not a list of tags") from error
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise ContentError(f"{doing}: the answer is not a list of tags")
-    return tags
+    told = _told(document.get("manifest"))
+    return {tag: told.get(tag) for tag in tags}
+
+
+def _told(manifests: Any) -> dict[str, Descriptor]:
+    """Google's registries name every manifest beside the tags; whatever else stands there tells nothing."""
+    try:
+        return {
+            tag: Descriptor(str(manifest["mediaType"]), parse_digest(digest), 0)
+            for digest, manifest in (manifests or {}).items()
+            for tag in manifest["tag"]
+        }
+    except (AttributeError, KeyError, TypeError, UsageError):
+        return {}

@@ -6,6 +6,7 @@ is imported at the first failure: most runs have none.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,20 +44,41 @@ async def _again(attempt: Callable[[], Awaitable[_T]], first: Unavailable) -> _T
             raise failed.pop()
         return await attempt()
 
-    jitter = tenacity.wait_random_exponential(multiplier=0.5, max=30)
-
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after_s if isinstance(error, Unavailable) else None
-        return jitter(state) if asked is None else asked
+        return backoff_s(state.attempt_number) if asked is None else asked
 
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(_may_pass),
         wait=wait,
         stop=tenacity.stop_after_attempt(ATTEMPTS),
+        sleep=pause,
         reraise=True,
     )
-    return await retrying(next_attempt)
+    try:
+        return await retrying(next_attempt)
+    except Unavailable as error:
+        # Tried often enough: a caller that persists as well must not begin to count anew.
+        error.may_pass = False
+        raise
+
+
+async def pause(seconds: float) -> None:
+    """Wait before another attempt. Nothing else waits here, so tests replace this and see how long it would be."""
+    await asyncio.sleep(seconds)
+
+
+async def back_off(failures: int) -> None:
+    """Wait as long as so many failures in a row ask for."""
+    await pause(backoff_s(failures))
+
+
+def backoff_s(failures: int) -> float:
+    """How long to wait after so many failures in a row: full jitter, from 0.5 s up to 30 s."""
+    import random
+
+    return random.uniform(0, min(30.0, 0.5 * 2 ** (failures - 1)))  # noqa: S311
 
 
 def _may_pass(error: BaseException) -> bool:

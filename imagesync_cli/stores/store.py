@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 from imagesync_cli.manifest import Descriptor, Manifest
@@ -35,11 +35,17 @@ class Store(Protocol):
     def name(self) -> str:
         """As the user spelled it; opens messages and ids."""
 
+    def warm(self, count: int) -> None:
+        """Be ready for so many requests at once; they come soon."""
+
     async def head(self, wanted: str) -> Descriptor:
         """What this tag or digest is, without reading it; NotFound if it is nothing."""
 
     async def manifest(self, wanted: str) -> Manifest:
         """The manifest itself, checked against its digest; NotFound if there is none."""
+
+    async def has_manifest(self, manifest: Descriptor) -> bool:
+        """Whether the manifest is there."""
 
     def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """The blob's bytes; those that do not match its digest end in ContentError before the last chunk."""
@@ -56,8 +62,8 @@ class Store(Protocol):
     async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
         """Store a manifest under its digest, or under the tag, which then points at it."""
 
-    async def tags(self) -> list[str]:
-        """Every tag."""
+    async def tags(self) -> Mapping[str, Descriptor | None]:
+        """Every tag, and what it points at where the list tells that."""
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """What these tags point at; a tag that is gone meanwhile is left out. ``advance`` is called for each."""
@@ -65,8 +71,11 @@ class Store(Protocol):
     async def referrers(self, digest: str) -> list[Descriptor]:
         """What names this manifest as its subject, as far as the store can tell."""
 
-    async def untag(self, tag: str) -> Untagged:
-        """Remove the tag and nothing else."""
+    async def untag(self, tag: str, digest: str) -> Untagged:
+        """Remove the tag and nothing else; a store that can do so leaves a tag that is not on this digest any more."""
 
-    async def delete_manifest(self, digest: str) -> str:
-        """Delete a manifest by digest. Gives "" when it is gone, else why the store keeps it."""
+    async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
+        """Delete a manifest by digest. Gives "" when it is gone, else why the store keeps it.
+
+        ``tags`` may go with it, for a store that asks.
+        """

@@ -1,7 +1,7 @@
 """The deletion APIs that hosts have beside the distribution API, as far as deleting images needs them.
 
-Doubles, each by the documentation named at its functions; paging, rate limits and every other call are left out.
-Signing in to them is not modelled either: whoever may use the registry may use these.
+Doubles, each by the documentation named at its functions; rate limits and every other call are left out. Signing in to
+them is not modelled, but for Docker Hub's token: whoever may use the registry may use these.
 """
 
 from __future__ import annotations
@@ -55,8 +55,16 @@ def _acr_delete_tag(call: Call) -> Response:
     return Response(202)
 
 
+def _hub_token(call: Call) -> Response:
+    """Give a token to whoever names an account (docs.docker.com/reference/api/hub/latest, "Create access token")."""
+    body = json.loads(bytes(call.request.body))
+    if not body.get("identifier") or not body.get("secret"):
+        raise refuse(401, "UNAUTHORIZED", "wrong credentials")
+    return json_response(200, {"access_token": "a-hub-token"})
+
+
 def _hub_delete_tag(call: Call) -> Response:
-    """Untag, 204: what Docker Hub's own site sends; it is in no reference that could be checked."""
+    """Untag, 204: in no reference, but what Docker's hub-tool sends (github.com/docker/hub-tool, pkg/hub/tags.go)."""
     _untag(_repository(call, call.name), call.target)
     return Response(204)
 
@@ -73,20 +81,30 @@ def _ghcr_package(call: Call) -> Repository:
 
 
 def _ghcr_list_versions(call: Call) -> Response:
-    """List versions with their tags (docs.github.com/rest/packages, "List package versions")."""
+    """List versions with their tags (docs.github.com/rest/packages, "List package versions for an organization")."""
+    repository, query = _ghcr_package(call), call.request.query
+    size = min(int(query.get("per_page", "30")), 100)
+    start = (int(query.get("page", "1")) - 1) * size
+    versions = list(_ghcr_versions(repository).items())[start : start + size]
+    return json_response(200, [_ghcr_version(repository, number, manifest) for number, manifest in versions])
+
+
+def _ghcr_version(repository: Repository, number: int, manifest: Manifest) -> dict[str, Any]:
+    tags = {"tags": repository.tags_of(manifest.digest)}
+    return {
+        "id": number,
+        "name": manifest.digest,
+        "metadata": {"package_type": "container", "container": tags},
+    }
+
+
+def _ghcr_get_version(call: Call) -> Response:
+    """Answer one version (docs.github.com/rest/packages, "Get a package version for an organization")."""
     repository = _ghcr_package(call)
-    document = [
-        {
-            "id": number,
-            "name": manifest.digest,
-            "metadata": {
-                "package_type": "container",
-                "container": {"tags": repository.tags_of(manifest.digest)},
-            },
-        }
-        for number, manifest in _ghcr_versions(repository).items()
-    ]
-    return json_response(200, document)
+    manifest = _ghcr_versions(repository).get(int(call.target))
+    if manifest is None:
+        raise refuse(404, "NOT_FOUND", "Package not found.")
+    return json_response(200, _ghcr_version(repository, int(call.target), manifest))
 
 
 def _ghcr_delete_version(call: Call) -> Response:
@@ -123,7 +141,8 @@ def _ecr_result(call: Call, repository: Repository, image: dict[str, str]) -> di
         return {**_ecr_delete(call, repository, image)}
     except RefusedError as refused:
         code = _ECR_FAILURES.get(refused.refusal.code, refused.refusal.code)
-        return {"imageId": image, "failureCode": code, "failureReason": refused.refusal.message}
+        reason = refused.refusal.message.replace("%s", refused.subjects[0])
+        return {"imageId": image, "failureCode": code, "failureReason": reason}
 
 
 def _ecr_delete(call: Call, repository: Repository, image: dict[str, str]) -> dict[str, str]:
@@ -131,8 +150,10 @@ def _ecr_delete(call: Call, repository: Repository, image: dict[str, str]) -> di
         delete_digest(call.manner, repository, image["imageDigest"])
         return image
     digest = repository.tags.get(image["imageTag"], "")
-    if not digest or image.get("imageDigest", digest) != digest:
+    if not digest:
         raise refuse(404, "MANIFEST_UNKNOWN", "requested image not found")
+    if image.get("imageDigest", digest) != digest:
+        raise refuse(400, "ImageTagDoesNotMatchDigest", "the tag is on another image")
     if repository.tags_of(digest) == [image["imageTag"]]:
         delete_digest(call.manner, repository, digest)
     else:
@@ -148,10 +169,13 @@ _GHCR_USER = _GHCR_PATH.replace("(?:/(?P<target>\\d+))?", "")
 _ROUTES: dict[str, list[Route]] = {
     "harbor": [route(_HARBOR_PATH, DELETE=_harbor_delete_tag)],
     "acr": [route("/acr/v1/NAME/_tags/(?P<target>[^/]+)", DELETE=_acr_delete_tag)],
-    "docker-hub": [route("/v2/repositories/NAME/tags/(?P<target>[^/]+)/?", DELETE=_hub_delete_tag)],
+    "docker-hub": [
+        route("/v2/auth/token", POST=_hub_token),
+        route("/v2/repositories/NAME/tags/(?P<target>[^/]+)/?", DELETE=_hub_delete_tag),
+    ],
     "ghcr": [
         route(_GHCR_USER, GET=_ghcr_list_versions),
-        route(_GHCR_PATH, DELETE=_ghcr_delete_version),
+        route(_GHCR_PATH, GET=_ghcr_get_version, DELETE=_ghcr_delete_version),
     ],
     "ecr": [route("/", POST=_ecr)],
 }

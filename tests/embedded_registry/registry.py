@@ -22,7 +22,7 @@ class EmbeddedRegistry:
     def __init__(self, manner: Manner | None = None, port: int = 0) -> None:
         self.manner = manner or Manner()
         self.state = State()
-        self._server = LoopbackServer(self._handle, self.manner.delay_ms, port)
+        self._server = LoopbackServer(self.handle, self.manner.delay_ms, port)
         self.storage = LoopbackServer(lambda request: blobs.get_from_storage(self.state, request))
         self.host = self._server.host
         self.authenticator = Authenticator(self.manner.authentication, self.host)
@@ -72,7 +72,8 @@ class EmbeddedRegistry:
     def wait(self) -> None:
         self._server.wait()
 
-    def _handle(self, request: Request) -> Response:
+    def handle(self, request: Request) -> Response:
+        """Answer a request that came by socket, or from a test that does without."""
         if request.path == "/token" and self.manner.authentication.scheme == "bearer":
             return self.authenticator.token_endpoint(request)
         refused = self.authenticator.challenge(request)

@@ -19,19 +19,20 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
     frozenset({"external"}),
     frozenset({"output"}),
+    frozenset({"display"}),
     frozenset({"operations"}),
     frozenset({"stores"}),
     frozenset({"credentials"}),
     frozenset({"settings"}),
-    frozenset({"reference", "digest", "platforms", "manifest", "errors", "gather", "__init__"}),
+    frozenset({"reference", "digest", "platforms", "manifest", "errors", "gather", "secret", "__init__"}),
 )
 
 # What only some parts may touch, whatever their row: libraries by their name, calls as they are written.
 ONLY_IN = {
     "click": {"cli"},
-    "rich": {"output"},
+    "rich": {"display"},
     "httpx": {"stores"},
-    "httpcore": {"stores"},
+    "h11": {"stores"},
     "os.environ": {"settings"},
     "os.getenv": {"settings"},
     "asyncio.run": {"cli"},

@@ -1,0 +1,107 @@
+"""Docker's credential helpers: programs named docker-credential-NAME that know logins.
+
+Run without a shell, with the registry on stdin, for no more than 30 s and 64 KiB of answer. Only "credentials not
+found" means that there is no login; whatever else goes wrong is an error. What a helper says is never shown: it may
+hold the secret (github.com/docker/docker-credential-helpers, "Development").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+from imagesync_cli.credentials.credential import Credential
+from imagesync_cli.errors import UsageError
+from imagesync_cli.secret import Secret
+
+TIMEOUT_S = 30.0
+_LIMIT_BYTES = 64 * 1024
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_NOT_FOUND = b"credentials not found"
+# The user name that says: the secret is an identity token.
+_TOKEN_USER = "<token>"
+
+
+async def ask_helper(name: Any, server: str, file: Path) -> Credential | None:
+    """The login that the helper has for the server; None if it has none. ``file`` is the one that names the helper."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UsageError(f"{file} names a credential helper {name!r}", hint="a name has letters, digits, . _ and -")
+    program = f"docker-credential-{name}"
+    try:
+        code, said = await asyncio.wait_for(_run(program, server), TIMEOUT_S)
+    except asyncio.TimeoutError:  # before OSError, of which it is one since Python 3.11
+        raise _broken(program, server, f"did not answer within {TIMEOUT_S:g} s") from None
+    except OSError as error:
+        raise UsageError(
+            f"{program}, which {file} names for {server}, does not start: {error.strerror or error}",
+            hint="install it on the PATH, or take its name out of the file and log in again",
+        ) from error
+    if len(said) > _LIMIT_BYTES:
+        raise _broken(program, server, f"answered with more than {_LIMIT_BYTES} bytes")
+    if code != 0:
+        if said.strip().lower().startswith(_NOT_FOUND):
+            return None
+        raise _broken(program, server, f"failed with exit code {code}")
+    return _credential(said, program, server)
+
+
+async def _run(program: str, server: str) -> tuple[int | None, bytes]:
+    process = await asyncio.create_subprocess_exec(
+        program,
+        "get",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # so that what it starts can be ended with it
+    )
+    try:
+        said = await _exchange(process, server)
+        if len(said) <= _LIMIT_BYTES:
+            await process.wait()
+        return process.returncode, said
+    finally:
+        await _end(process)
+
+
+async def _exchange(process: asyncio.subprocess.Process, server: str) -> bytes:
+    assert process.stdin is not None  # noqa: S101  (for the type checker)
+    assert process.stdout is not None  # noqa: S101
+    process.stdin.write(server.encode())
+    process.stdin.close()
+    said = b""
+    while len(said) <= _LIMIT_BYTES and (chunk := await process.stdout.read(_LIMIT_BYTES)):
+        said += chunk
+    return said
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the helper, and whatever it has started and left behind."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        elif process.returncode is None:
+            process.kill()
+    await process.wait()
+
+
+def _credential(said: bytes, program: str, server: str) -> Credential:
+    try:
+        answer = json.loads(said)
+        username, secret = answer["Username"], answer["Secret"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _broken(program, server, "did not answer with Username and Secret") from None
+    if not isinstance(username, str) or not isinstance(secret, str) or not secret:
+        raise _broken(program, server, "did not answer with Username and Secret")
+    if username == _TOKEN_USER:
+        return Credential(program, identity_token=Secret(secret))
+    return Credential(program, username, Secret(secret))
+
+
+def _broken(program: str, server: str, what: str) -> UsageError:
+    return UsageError(f"{program} {what} when asked for {server}", hint=f"see: echo {server} | {program} get")

@@ -1,0 +1,61 @@
+"""Progress while an operation runs: a live line on a terminal, a plain line every few seconds elsewhere.
+
+What a line says is output.py's; it is imported when something runs, not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+
+from imagesync_cli.operations.progress import Progress
+
+# Short runs show nothing; long ones say every few seconds that they are alive.
+_DISPLAY_AFTER_S = 0.5
+_LINE_EVERY_S = 5.0
+Line = Callable[[], str]
+Say = Callable[[str], None]
+
+
+@contextlib.asynccontextmanager
+async def showing(line: Line, progress: Progress, say: Say) -> AsyncIterator[None]:
+    """Show the line, as it is at the moment, while the block runs."""
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    task = asyncio.create_task(_live(line, progress) if on_terminal else _lines(line, say))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
+async def nothing() -> AsyncIterator[None]:
+    """Show nothing."""
+    yield
+
+
+async def _lines(line: Line, say: Say) -> None:
+    while True:
+        await asyncio.sleep(_LINE_EVERY_S)
+        say(line())
+
+
+async def _live(line: Line, progress: Progress) -> None:
+    await asyncio.sleep(_DISPLAY_AFTER_S)
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    started, moved_before = time.monotonic(), progress.moved_bytes
+    with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as live:
+        while True:
+            moved_bytes = progress.moved_bytes - moved_before
+            rate = moved_bytes / max(time.monotonic() - started, 0.1) / 1_000_000
+            speed = f", {rate:.1f} MB/s" if moved_bytes else ""
+            live.update(Text(line() + speed, overflow="ellipsis", no_wrap=True), refresh=True)
+            await asyncio.sleep(0.1)

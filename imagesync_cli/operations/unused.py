@@ -1,0 +1,118 @@
+"""Remove the manifests of a repository that nobody uses, and put back what somebody began to use meanwhile.
+
+Parents go before their children, because some registries guard what an index lists, and what stays keeps all that it
+lists. The bytes of everything that goes are kept until the tags have been looked at once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.gather import gather
+from imagesync_cli.manifest import Descriptor, Manifest
+from imagesync_cli.operations.delete_report import DeleteReport, Item
+from imagesync_cli.operations.usage import FEW_TAGS, Readings, Usage
+from imagesync_cli.stores import Store
+
+
+class Unused:
+    """What is taken out of one repository."""
+
+    def __init__(self, store: Store, readings: Readings, *, dry_run: bool) -> None:
+        self._store = store
+        self._readings = readings
+        self._dry_run = dry_run
+        self._gone_with_tag: set[str] = set()
+        self._taken: dict[str, Manifest] = {}
+        self._owners: dict[str, DeleteReport] = {}
+
+    def went(self, manifest: Manifest) -> None:
+        """Note a manifest that the registry deleted together with its tag."""
+        self._gone_with_tag.add(manifest.digest)
+
+    async def remove(self, targets: Mapping[str, DeleteReport], usage: Usage) -> AbstractSet[str]:
+        """Remove the targets and what they list, but for what is used; gives the tags that there are afterwards.
+
+        What becomes of each manifest goes into its target's report.
+        """
+        read = await gather(self._readings.manifest(digest) for digest in targets)
+        inner = {child.digest for manifest in read if manifest for child in manifest.manifests}
+        await self._levels({digest: targets[digest] for digest in targets if digest not in inner}, usage)
+        await self._levels({digest: targets[digest] for digest in targets if digest not in self._owners}, usage)
+        names = await self._look_again(usage) if self._taken and not self._dry_run else frozenset[str]()
+        for report in {id(report): report for report in targets.values()}.values():
+            self._count(report)
+        return names
+
+    async def _levels(self, level: dict[str, DeleteReport], usage: Usage) -> None:
+        while level:
+            self._owners.update(level)
+            found = await gather(self._consider(digest, usage) for digest in level)
+            following: dict[str, DeleteReport] = {}
+            for (item, manifest), report in zip(found, level.values(), strict=True):
+                report.items.append(item)
+                if manifest and item.outcome == "removed":
+                    following.update({child.digest: report for child in manifest.manifests})
+                elif manifest:
+                    await usage.hold(self._readings, manifest, f"index {manifest.digest}, which is kept,")
+            level = {digest: report for digest, report in following.items() if digest not in self._owners}
+
+    async def _consider(self, digest: str, usage: Usage) -> tuple[Item, Manifest | None]:
+        """Take the manifest, or say who uses it."""
+        user = usage.user_of(digest)
+        if not user and digest not in self._gone_with_tag:
+            user = await self._referrer_of(digest)
+        if user:
+            return Item("manifest", digest, "kept", f"used by {user}"), self._readings.known(digest)
+        manifest = await self._readings.manifest(digest)
+        if manifest is None:
+            return Item("manifest", digest, "absent", "already gone"), None
+        if digest not in self._gone_with_tag and not self._dry_run:
+            self._taken[digest] = manifest  # before the request: what is cut short may have been done
+            if reason := await self._store.delete_manifest(digest):
+                del self._taken[digest]
+                return Item("manifest", digest, "kept", reason), manifest
+        self._taken[digest] = manifest
+        return Item("manifest", digest, "removed", size_bytes=manifest.size), manifest
+
+    async def _referrer_of(self, digest: str) -> str:
+        """The first referrer that stays; those that the image lists itself go with it."""
+        try:
+            referrers = await self._store.referrers(digest)
+        except ImagesyncError as error:
+            return f"a referrer that cannot be asked for ({error.message})"
+        return next((f"referrer {found.digest}" for found in referrers if found.digest not in self._owners), "")
+
+    async def _look_again(self, usage: Usage) -> AbstractSet[str]:
+        """Ask all tags, or where there are many those that did not answer before: what they reach comes back."""
+        names = await self._store.tags()
+        asked = [tag for tag in names if len(names) <= FEW_TAGS or tag not in usage.tags]
+        now = {tag: told for tag in asked if (told := names[tag]) is not None}
+        now.update(await self._store.tagged([tag for tag in asked if tag not in now]))
+        for tag, found in now.items():
+            if tag not in usage.tags or usage.tags[tag].digest != found.digest:
+                await self._put_back(found, tag)
+        # Listed, and leading nowhere now but not before: most likely to what we took.
+        silent = [tag for tag in asked if tag not in now and (tag in usage.tags or tag not in usage.listed)]
+        if silent and (dangling := [tag for tag in await self._store.tags() if tag in silent]):
+            for manifest in reversed(list(self._taken.values())):
+                await self._put_back(manifest.descriptor, dangling[0])
+        return names.keys()
+
+    async def _put_back(self, found: Descriptor, tag: str) -> None:
+        """Write again what was taken of this and of what it lists, children first."""
+        taken = self._taken.get(found.digest)
+        manifest = taken or (await self._readings.manifest(found.digest) if found.is_index else None)
+        for child in manifest.manifests if manifest else ():
+            await self._put_back(child, tag)
+        if taken is not None:
+            await self._store.put_manifest(taken)
+            self._taken.pop(found.digest, None)
+            self._owners[found.digest].add("manifest", found.digest, "put back", f"tag {tag} uses it since")
+
+    def _count(self, report: DeleteReport) -> None:
+        taken = [manifest for digest, manifest in self._taken.items() if self._owners[digest] is report]
+        blobs = {blob.digest: blob.size for manifest in taken for blob in manifest.blobs if not blob.is_foreign}
+        report.freed_bytes = sum(blobs.values()) + sum(manifest.size for manifest in taken)

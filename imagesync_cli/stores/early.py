@@ -1,0 +1,55 @@
+"""Connections that are begun before anything else is: looking up and connecting take as long as loading the rest.
+
+Threads, because there is no event loop yet. Only sockets: what is sent over them waits for stores/http.py.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+
+from imagesync_cli.reference import Reference, RegistryReference
+from imagesync_cli.settings import Settings
+
+_TIMEOUT_S = 10.0
+_MOST = 8
+Early = Future[socket.socket]
+
+
+def connect_early(references: Iterable[Reference], settings: Settings) -> dict[tuple[str, int], Early]:
+    """Begin a connection to each registry, by host and port. One that fails says so to whoever takes it over."""
+    if settings.proxies:
+        return {}
+    addresses = dict.fromkeys(
+        settings.address(reference.registry) for reference in references if isinstance(reference, RegistryReference)
+    )
+    return {address: _begin(address) for address in list(addresses)[:_MOST]}
+
+
+def close_unused(begun: Iterable[Early]) -> None:
+    """Close those connections, each as soon as it is there."""
+    for early in begun:
+        early.add_done_callback(_close)
+
+
+def _close(early: Early) -> None:
+    if early.exception() is None:
+        early.result().close()
+
+
+def _begin(address: tuple[str, int]) -> Early:
+    early: Early = Future()
+
+    def connect() -> None:
+        early.set_running_or_notify_cancel()  # from now on nobody cancels it: it ends with a socket or an error
+        try:
+            connected = socket.create_connection(address, _TIMEOUT_S)
+            connected.setblocking(False)  # noqa: FBT003
+            early.set_result(connected)
+        except (OSError, UnicodeError) as error:
+            early.set_exception(error)
+
+    threading.Thread(target=connect, daemon=True).start()
+    return early

@@ -1,0 +1,72 @@
+"""What is loaded before a command does its work: every plan waits for it, so each addition is a decision."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.command import environment
+from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry.images import image
+
+# Packages outside the standard library that may be loaded, by command; and parts of it that are slow and may not.
+FOR_REGISTRIES = {"click", "h11", "httpx", "idna"}
+MAY_LOAD = {
+    "--version": {"click"},
+    "external": FOR_REGISTRIES,
+    "resolve": FOR_REGISTRIES,
+    "sync": FOR_REGISTRIES,
+}
+SLOW_PARTS = {"--version": {"asyncio", "ssl", "urllib.request"}}
+REPORT = """
+import json, sys
+before = set(sys.modules)
+from imagesync_cli.cli import main
+try:
+    main()
+except SystemExit as ended:
+    sys.stderr.write(json.dumps([ended.code, sorted(name for name in set(sys.modules) - before if sys.modules[name])]))
+"""
+
+
+def loaded(*arguments: str, stdin: str = "") -> set[str]:
+    """The modules that a run has loaded when it is over."""
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
+    code, modules = json.loads(done.stderr)
+    assert code == 0
+    return set(modules)
+
+
+def packages(modules: set[str]) -> set[str]:
+    """The packages among them that were installed."""
+    tops = {module.partition(".")[0] for module in modules}
+    return {top for top in tops if top not in sys.stdlib_module_names and not top.startswith(("_", "imagesync_cli"))}
+
+
+@pytest.mark.parametrize("command", MAY_LOAD)
+def test_a_command_loads_only_what_it_uses(command: str) -> None:
+    """A run with nothing to copy starts without progress bars, retries, cloud SDKs and everything else that waits."""
+    with EmbeddedRegistry() as registry:
+        image().seed(registry.repository("app"), "1", "2")
+        one, two = f"{registry.host}/app:1", f"{registry.host}/app:2"
+        question = json.dumps({"images": json.dumps({"app": one})})
+        calls = {
+            "--version": ((), ""),
+            "external": ((), question),
+            "resolve": ((one,), ""),
+            "sync": (("--quiet", one, two), ""),
+        }
+        arguments, stdin = calls[command]
+        modules = loaded(command, *arguments, stdin=stdin)
+    assert packages(modules) - MAY_LOAD[command] == set()
+    assert modules & SLOW_PARTS.get(command, set()) == set()

@@ -1,0 +1,142 @@
+"""Terraform's question and its answer, and every question that is none; OCI layouts stand in for registries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imagesync_cli.errors import UsageError
+from imagesync_cli.external import answer
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores import Stores
+from tests.embedded_registry.images import OCI_MANIFEST, image
+
+
+def ask(query: object, deadline_s: float = 30) -> Any:
+    text = query if isinstance(query, str) else json.dumps(query)
+    return json.loads(asyncio.run(answer(text, Stores(Settings()), deadline_s)))
+
+
+def ask_images(images: dict[str, str]) -> dict[str, dict[str, Any]]:
+    found = ask({"images": json.dumps(images)})
+    assert all(isinstance(value, str) for value in found.values())
+    return {key: json.loads(value) for key, value in found.items()}
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> str:
+    return f"oci:{image().write_layout(tmp_path / 'layout', '1.0')}"
+
+
+def test_images(layout: str) -> None:
+    """Each key is answered with what its reference points at, and one that fails hides no other."""
+    found = ask_images({"a": f"{layout}:1.0", "b": f"{layout}:2.0", "c": "Not A Reference", "d": f"{layout}:1.0"})
+    here = {
+        "digest": image().digest,
+        "media_type": OCI_MANIFEST,
+        "size": len(image().root.content),
+        "error": "",
+        "kind": "",
+    }
+    assert (found["a"], found["d"]) == (here, here)
+    assert [found[key]["kind"] for key in "bc"] == ["missing", "invalid"]
+    assert "no image '2.0' (1.0)" in found["b"]["error"]
+    assert found["b"] | {"error": ""} == {"digest": "", "media_type": "", "size": 0, "error": "", "kind": "missing"}
+
+
+def test_no_images() -> None:
+    """An empty map is answered with an empty map."""
+    assert ask_images({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("", "the query is not JSON"),
+        ("{", "the query is not JSON"),
+        ("null", "the query is not a JSON object"),
+        ("[]", "the query is not a JSON object"),
+        ('"images"', "the query is not a JSON object"),
+        ("{}", "the query has the keys none"),
+        ('{"images": null}', "the query: the value of 'images' is not a string"),
+        ('{"images": {}}', "the query: the value of 'images' is not a string"),
+        ('{"images": ""}', "images is not JSON"),
+        ('{"images": "{"}', "images is not JSON"),
+        ('{"images": "null"}', "images is not a JSON object"),
+        ('{"images": "[]"}', "images is not a JSON object"),
+        ('{"images": "{\\"a\\": 1}"}', "images: the value of 'a' is not a string"),
+        ('{"images": "{\\"a\\": null}"}', "images: the value of 'a' is not a string"),
+        ('{"images": "{}", "more": ""}', "the query has the keys images, more"),
+        ('{"destination": "a"}', "the query has the keys destination"),
+        ('{"image": "a"}', "the query has the keys image"),
+        ("[" * 100_000, "the query is not JSON"),
+    ],
+)
+def test_wrong_question(query: str, why: str) -> None:
+    """A question that is itself wrong is bad usage, with an example of a right one."""
+    with pytest.raises(UsageError) as refused:
+        ask(query)
+    assert refused.value.message.startswith(why)
+    assert '{"images":' in refused.value.hint
+
+
+@settings(deadline=None)
+@given(
+    st.text()
+    | st.dictionaries(st.sampled_from(["images", "x"]), st.text()).map(json.dumps)
+    | st.dictionaries(st.sampled_from(["source", "destination"]), st.text().map("oci:{}".format)).map(json.dumps)
+    | st.dictionaries(st.text(), st.text().map("oci:{}".format)).map(
+        lambda asked: json.dumps({"images": json.dumps(asked)})
+    )
+)
+def test_every_question(query: str) -> None:
+    """Any text at all is answered with strings, or refused as bad usage."""
+    try:
+        found = ask(query)
+    except UsageError:
+        return
+    assert all(isinstance(value, str) for value in found.values())
+
+
+def test_source_and_destination_in_sync(layout: str) -> None:
+    """The simple form compares two references, and names the id that the destination will have."""
+    found = ask({"source": f"{layout}:1.0", "destination": layout})
+    digest = image().digest
+    assert found == {
+        "digest": digest,
+        "id": f"{layout}@{digest}",
+        "destination_digest": digest,
+        "in_sync": "true",
+        "error": "",
+        "kind": "",
+    }
+
+
+def test_destination_that_is_not_there_yet(layout: str, tmp_path: Path) -> None:
+    """A destination without an image is no error: it is what a sync is for."""
+    found = ask({"source": layout, "destination": f"oci:{tmp_path}/new:1"})
+    assert (found["in_sync"], found["destination_digest"], found["error"]) == ("false", "", "")
+    assert found["id"] == f"oci:{tmp_path}/new@{image().digest}"
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "kind"),
+    [("oci:/nowhere:1", "oci:/nowhere:2", "missing"), ("No", "oci:/nowhere:2", "invalid"), ("LAYOUT", "No", "invalid")],
+)
+def test_comparison_that_fails(layout: str, source: str, destination: str, kind: str) -> None:
+    """The simple form says what kept it from an answer."""
+    found = ask({"source": source.replace("LAYOUT", layout), "destination": destination})
+    assert (found["kind"], found["in_sync"], found["id"]) == (kind, "false", "")
+    assert found["error"]
+
+
+def test_source_alone(layout: str) -> None:
+    """Without a destination the simple form looks the source up."""
+    found = ask({"source": layout})
+    assert (found["digest"], found["id"], found["in_sync"]) == (image().digest, "", "false")
