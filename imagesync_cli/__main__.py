@@ -15,10 +15,12 @@ def main() -> None:
     end, would be a quarter of what a plan waits for.
     """
     gc.set_threshold(50_000)
-    from imagesync_cli.cli import main as run
-
     code = 1
     try:
+        if sys.argv[1:] == ["external"]:
+            from imagesync_cli.external import main as run
+        else:
+            from imagesync_cli.cli import main as run
         run()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1

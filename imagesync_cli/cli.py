@@ -1,29 +1,29 @@
 """The command line: options become settings, one operation runs, its result is printed.
 
-The only asyncio.run, the only exit and the only place that catches every exception.
+What a command needs is imported when that command runs: --help and --version wait for nothing.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imagesync_cli import __version__
-from imagesync_cli.digest import parse_digest
-from imagesync_cli.errors import ImagesyncError, UsageError
-from imagesync_cli.output import Output, show_log
-from imagesync_cli.reference import Reference, parse_reference
-from imagesync_cli.settings import Settings, read_settings
-from imagesync_cli.stores import Stores
+from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.process import exit_code, run
 
 if TYPE_CHECKING:
-    import asyncio
+    from imagesync_cli.operations.delete_report import DeleteReport
+    from imagesync_cli.operations.doctor import Diagnosis
+    from imagesync_cli.operations.sync import SyncReport
+    from imagesync_cli.reference import Reference
+    from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
 
-_T = TypeVar("_T")
 _EXIT_CODES = """\b
 Exit codes:
   0    done, or already so
@@ -37,8 +37,31 @@ Exit codes:
 """
 
 
+class _ReferenceType(click.ParamType):  # type: ignore[type-arg]  # not generic in older clicks
+    name = "reference"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Reference:
+        from imagesync_cli.reference import parse_reference
+
+        return parse_reference(value)
+
+
+class _DigestType(click.ParamType):  # type: ignore[type-arg]
+    name = "digest"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from imagesync_cli.digest import parse_digest
+
+        return parse_digest(value) if value else ""
+
+
+_REFERENCE, _DIGEST = _ReferenceType(), _DigestType()
+
+
 def _verbosely(context: click.Context, parameter: click.Parameter, verbose: bool) -> None:
     if verbose and not context.meta.get("log shown"):  # it may stand before and after the command
+        from imagesync_cli.output import show_log
+
         context.meta["log shown"] = True
         context.call_on_close(show_log())
 
@@ -65,6 +88,8 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         dst_auth_file: str | None = None,
         **options: Any,
     ) -> Any:
+        from imagesync_cli.settings import read_settings
+
         settings = read_settings(
             plain_http=plain_http,
             ca_file=ca_file,
@@ -106,33 +131,35 @@ def cli() -> None:
 
 
 @cli.command("resolve")
-@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.argument("references", metavar="REF...", type=_REFERENCE, nargs=-1, required=True)
 @_shared_options
-def resolve_command(references: tuple[str, ...], settings: Settings, as_json: bool, quiet: bool) -> None:
+def resolve_command(references: tuple[Reference, ...], settings: Settings, as_json: bool, quiet: bool) -> None:
     """Print NAME@DIGEST for each reference, by one HEAD request each."""
     from imagesync_cli.operations.resolve import Resolved, resolve
+    from imagesync_cli.output import Output
 
-    parsed = [parse_reference(text) for text in references]
-    found = _run(settings, parsed, lambda stores: resolve(stores, parsed))
+    found = run(settings, references, lambda stores: resolve(stores, references))
     results = [
         answer if isinstance(answer, ImagesyncError) else Resolved(reference, answer)
-        for reference, answer in zip(parsed, found, strict=True)
+        for reference, answer in zip(references, found, strict=True)
     ]
     Output(as_json=as_json, quiet=quiet).resolved(results)
     sys.exit(next((result.exit_code for result in results if isinstance(result, ImagesyncError)), 0))
 
 
 @cli.command("sync")
-@click.argument("source", metavar="SRC")
-@click.argument("destination", metavar="DST")
-@click.option("--digest", default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now.")
+@click.argument("source", metavar="SRC", type=_REFERENCE)
+@click.argument("destination", metavar="DST", type=_REFERENCE)
+@click.option(
+    "--digest", type=_DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
 @click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
 @_shared_options
 def sync_command(
-    source: str,
-    destination: str,
+    source: Reference,
+    destination: Reference,
     digest: str,
     dry_run: bool,
     settings: Settings,
@@ -144,23 +171,28 @@ def sync_command(
     Prints DST's name with the digest. Where DST has that digest already, nothing is copied.
     """
     from imagesync_cli.operations.progress import Progress
-    from imagesync_cli.operations.sync import SyncReport, sync
+    from imagesync_cli.operations.sync import sync
+    from imagesync_cli.output import Output
 
-    here, there = parse_reference(source), parse_reference(destination)
-    wanted = parse_digest(digest) if digest else ""
     output = Output(as_json=as_json, quiet=quiet)
-    progress = Progress(f"copying {there}")
+    progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:
         async with output.showing(progress):
-            return await sync(stores, here, there, digest=wanted, dry_run=dry_run, progress=progress)
+            return await sync(stores, source, destination, digest=digest, dry_run=dry_run, progress=progress)
 
-    output.synced(_run(settings, [here, there], work))
+    output.synced(run(settings, [source, destination], work))
 
 
 @cli.command("delete")
-@click.argument("references", metavar="REF...", nargs=-1, required=True)
-@click.option("--digest", default="", metavar="DIGEST", help="Remove the tag only if it still points at this digest.")
+@click.argument("references", metavar="REF...", type=_REFERENCE, nargs=-1, required=True)
+@click.option(
+    "--digest",
+    type=_DIGEST,
+    default="",
+    metavar="DIGEST",
+    help="Remove the tag only if it still points at this digest.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
 @click.option("--keep-manifests", is_flag=True, help="Remove the tag alone.")
 @click.option("--all-tags", is_flag=True, help="For a REF by digest: remove every tag on it as well.")
@@ -181,7 +213,7 @@ def sync_command(
 )
 @_shared_options
 def delete_command(
-    references: tuple[str, ...],
+    references: tuple[Reference, ...],
     digest: str,
     dry_run: bool,
     keep_manifests: bool,
@@ -199,12 +231,11 @@ def delete_command(
     left to the registry's garbage collection.
     """
     from imagesync_cli.operations.delete import Policy, delete
-    from imagesync_cli.operations.delete_report import DeleteReport
     from imagesync_cli.operations.progress import Progress
+    from imagesync_cli.output import Output
 
-    parsed = [parse_reference(text) for text in references]
     policy = Policy(
-        expect=parse_digest(digest) if digest else "",
+        expect=digest,
         on_replace=on_replace,
         on_destroy=on_destroy,
         keep_manifests=keep_manifests,
@@ -218,33 +249,32 @@ def delete_command(
 
     async def work(stores: Stores) -> None:
         async with output.showing(progress):
-            await delete(stores, parsed, policy, progress, reports)
+            await delete(stores, references, policy, progress, reports)
 
     try:
-        _run(settings, parsed, work)
+        run(settings, references, work)
     finally:
         output.deleted(reports)
     sys.exit(next((report.error.exit_code for report in reports if report.error), 0))
 
 
 @cli.command("doctor")
-@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.argument("references", metavar="REF...", type=_REFERENCE, nargs=-1, required=True)
 @_shared_options
-def doctor_command(references: tuple[str, ...], settings: Settings, as_json: bool, quiet: bool) -> None:
+def doctor_command(references: tuple[Reference, ...], settings: Settings, as_json: bool, quiet: bool) -> None:
     """Find out what stands between you and a sync from or to each reference.
 
     Tries name, DNS, connection, login, reading, listing, pushing, mounting, deleting and referrers, and says for each
     failure what to do next. Nothing is left changed: an upload is opened and cancelled, a tag that never existed is
     deleted. The table holds no secrets.
     """
-    from imagesync_cli.operations.doctor import Diagnosis, diagnose
-
-    parsed = [parse_reference(text) for text in references]
+    from imagesync_cli.operations.doctor import diagnose
+    from imagesync_cli.output import Output
 
     async def work(stores: Stores) -> list[Diagnosis]:
-        return [await diagnose(stores, reference) for reference in parsed]
+        return [await diagnose(stores, reference) for reference in references]
 
-    diagnoses = _run(settings, parsed, work)
+    diagnoses = run(settings, references, work)
     Output(as_json=as_json, quiet=quiet).diagnosed(diagnoses)
     sys.exit(next((each.exit_code for each in diagnoses if each.exit_code), 0))
 
@@ -261,81 +291,22 @@ def external_command() -> None:
 
     Exits with 0 unless the query itself is wrong. IMAGESYNC_TIMEOUT is the limit for the whole call in seconds (30).
     """
-    from imagesync_cli.external import MAX_QUERY_BYTES, answer
+    from imagesync_cli.external import answer_terraform
 
-    query = sys.stdin.buffer.read(MAX_QUERY_BYTES + 1)
-    if len(query) > MAX_QUERY_BYTES:
-        raise UsageError(f"the query is longer than {MAX_QUERY_BYTES} bytes")
-    settings = read_settings()
-    text = query.decode("utf-8", errors="replace")
-    Output().answer(_run(settings, [], lambda stores: answer(text, stores, settings.external_timeout_s)))
-
-
-def _run(settings: Settings, references: Iterable[Reference], work: Callable[[Stores], Awaitable[_T]]) -> _T:
-    """Run the operation with the stores it needs; SIGTERM and its kin end it like Ctrl-C, cleanly.
-
-    Connections to the ``references`` begin now, while the rest is still being loaded.
-    """
-    from imagesync_cli.stores.early import connect_early
-
-    early = connect_early(references, settings)
-    import asyncio  # a third of the start-up: --help and --version go without
-
-    async def main() -> _T:
-        stores = Stores(settings, early)
-        with _Signals():
-            try:
-                return await work(stores)
-            finally:
-                await stores.aclose()
-
-    return asyncio.run(main())
-
-
-class _Signals:
-    """Turns a signal into the cancellation of the running task, and that into the exit code."""
-
-    def __init__(self) -> None:
-        self._received = 0
-
-    def __enter__(self) -> None:
-        import asyncio
-        import signal
-
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  (for the type checker)
-        if sys.platform != "win32":
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, self._receive, number, task)
-
-    def _receive(self, number: int, task: asyncio.Task[Any]) -> None:
-        self._received = self._received or number
-        task.cancel()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        import asyncio
-
-        if self._received and isinstance(error, asyncio.CancelledError):
-            raise SystemExit(128 + self._received)
+    answer_terraform()
 
 
 def main() -> None:
     """Run the command line and exit: with the code of what went wrong, if something did."""
+    sys.exit(exit_code(_invoke))
+
+
+def _invoke() -> int | None:
     try:
-        code = cli.main(standalone_mode=False) or 0
-    except ImagesyncError as error:
-        Output().error(error)
-        code = error.exit_code
+        code: int | None = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code = 130
-    except BrokenPipeError:
-        # Whoever read our output has left. Nothing is to be said to them, at exit neither.
-        sys.stdout = None
-        code = 1
-    except Exception as error:  # noqa: BLE001
-        Output().error(ImagesyncError(f"unexpected {type(error).__name__}: {error}", hint="this is a bug in imagesync"))
-        code = 1
-    sys.exit(code)
+        return error.exit_code
+    except click.Abort:
+        return 130
+    return code

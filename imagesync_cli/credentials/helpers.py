@@ -21,6 +21,7 @@ from imagesync_cli.errors import UsageError
 from imagesync_cli.secret import Secret
 
 TIMEOUT_S = 30.0
+_FAREWELL_S = 2.0
 _LIMIT_BYTES = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NOT_FOUND = b"credentials not found"
@@ -87,6 +88,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         elif process.returncode is None:
             process.kill()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(_farewell(process), _FAREWELL_S)
+
+
+async def _farewell(process: asyncio.subprocess.Process) -> None:
+    # asyncio sees the end of a process only once its output is read to the end.
+    while process.stdout is not None and await process.stdout.read(_LIMIT_BYTES):
+        pass
     await process.wait()
 
 

@@ -32,6 +32,7 @@ class Connections:
         self._proxy = proxy
         self._early = early
         self._idle: list[Connection] = []
+        self._every: list[Connection] = []
         self._opening: deque[asyncio.Task[Connection]] = deque()
         self._in_use = 0
         self._free = asyncio.Semaphore(PER_HOST)
@@ -76,10 +77,10 @@ class Connections:
         """Close what is idle or was never needed."""
         for task in self._opening:
             task.cancel()
-        opened = await asyncio.gather(*self._opening, return_exceptions=True)
-        for connection in [*self._idle, *opened]:
-            if isinstance(connection, Connection):
-                connection.close()
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        # Not the idle ones alone: whoever was cancelled between two steps has not given his back.
+        for connection in self._every:
+            connection.close()
 
     async def _take(self) -> Connection:
         while self._idle:
@@ -119,7 +120,9 @@ class Connections:
         except BaseException:
             wire.close()
             raise
-        return Connection(wire)
+        connection = Connection(wire)
+        self._every.append(connection)
+        return connection
 
     def _target(self, request: httpx.Request) -> bytes:
         if self._proxy is None or self._context is not None:

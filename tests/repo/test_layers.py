@@ -18,6 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
     frozenset({"external"}),
+    frozenset({"process"}),
     frozenset({"output"}),
     frozenset({"display"}),
     frozenset({"operations"}),
@@ -35,8 +36,8 @@ ONLY_IN = {
     "h11": {"stores"},
     "os.environ": {"settings"},
     "os.getenv": {"settings"},
-    "asyncio.run": {"cli"},
-    "sys.exit": {"cli", "__main__"},
+    "asyncio.run": {"process"},
+    "sys.exit": {"cli", "external"},
 }
 
 

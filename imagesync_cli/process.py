@@ -1,0 +1,91 @@
+"""One run: its event loop, the signals that end it, and whatever goes wrong as an exit code.
+
+The only asyncio.run, and the only place that catches every exception.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from imagesync_cli.errors import ImagesyncError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from imagesync_cli.reference import Reference
+    from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
+
+_T = TypeVar("_T")
+
+
+def run(settings: Settings, references: Iterable[Reference], work: Callable[[Stores], Awaitable[_T]]) -> _T:
+    """Run an operation with the stores it needs; SIGTERM and its kin end it like Ctrl-C, cleanly.
+
+    Connections to the ``references`` begin now, while the rest is still being loaded.
+    """
+    from imagesync_cli.stores.early import connect_early
+
+    early = connect_early(references, settings)
+    import asyncio  # a third of the start-up: --help and --version go without
+
+    from imagesync_cli.stores import Stores
+
+    async def main() -> _T:
+        stores = Stores(settings, early)
+        with _Signals():
+            try:
+                return await work(stores)
+            finally:
+                await stores.aclose()
+
+    return asyncio.run(main())
+
+
+def exit_code(call: Callable[[], int | None]) -> int:
+    """Make the call; gives its code (None is 0), or the code of the error that it raised, which is printed."""
+    from imagesync_cli.output import Output
+
+    try:
+        return call() or 0
+    except ImagesyncError as error:
+        Output().error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has left. Nothing is to be said to them, at exit neither.
+        sys.stdout = None
+        return 1
+    except Exception as error:  # noqa: BLE001
+        Output().error(ImagesyncError(f"unexpected {type(error).__name__}: {error}", hint="this is a bug in imagesync"))
+        return 1
+
+
+class _Signals:
+    """Turns a signal into the cancellation of the running task, and that into the exit code."""
+
+    def __init__(self) -> None:
+        self._received = 0
+
+    def __enter__(self) -> None:
+        import asyncio
+        import signal
+
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (for the type checker)
+        if sys.platform != "win32":
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self._receive, number, task)
+
+    def _receive(self, number: int, task: asyncio.Task[Any]) -> None:
+        self._received = self._received or number
+        task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        import asyncio
+
+        if self._received and isinstance(error, asyncio.CancelledError):
+            raise SystemExit(128 + self._received)
