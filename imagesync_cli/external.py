@@ -10,19 +10,34 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.errors import ImagesyncError, UsageError
-from imagesync_cli.operations.resolve import Answer, resolve
 from imagesync_cli.output import Output
 from imagesync_cli.process import exit_code, run
 from imagesync_cli.reference import Reference, parse_reference
 from imagesync_cli.settings import read_settings
-from imagesync_cli.stores import Stores
+
+if TYPE_CHECKING:
+    from imagesync_cli.operations.resolve import Answer
+    from imagesync_cli.stores import Stores
 
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
 MAX_QUERY_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question: references by key, where one that cannot be read as a reference is the error that says so."""
+
+    asked: dict[str, Reference | UsageError]
+    compares: bool  # the form with source and destination
+
+    @property
+    def references(self) -> dict[str, Reference]:
+        """Those that can be asked for."""
+        return {key: found for key, found in self.asked.items() if not isinstance(found, UsageError)}
 
 
 def main() -> None:
@@ -32,47 +47,50 @@ def main() -> None:
 
 def answer_terraform() -> None:
     """Read one question from stdin and print the answer."""
-    query = sys.stdin.buffer.read(MAX_QUERY_BYTES + 1)
-    if len(query) > MAX_QUERY_BYTES:
+    content = sys.stdin.buffer.read(MAX_QUERY_BYTES + 1)
+    if len(content) > MAX_QUERY_BYTES:
         raise UsageError(f"the query is longer than {MAX_QUERY_BYTES} bytes")
     settings = read_settings()
-    text = query.decode("utf-8", errors="replace")
-    Output().answer(run(settings, [], lambda stores: answer(text, stores, settings.external_timeout_s)))
+    query = read_query(content.decode("utf-8", errors="replace"))
+    references = query.references.values()
+    Output().answer(run(settings, references, lambda stores: answer(query, stores, settings.external_timeout_s)))
 
 
-async def answer(query: str, stores: Stores, deadline_s: float) -> str:
-    """The answer to one question, both as JSON text; UsageError if the question is wrong."""
-    asked = _object(query, "the query")
+def read_query(text: str) -> Query:
+    """The question in a JSON text, or UsageError if it is none of the two."""
+    asked = _object(text, "the query")
     if set(asked) == {"images"}:
         images = _object(asked["images"], "images")
-        answers = await _ask(images, stores, deadline_s)
-        return json.dumps({key: json.dumps(_described(found)) for key, found in answers.items()})
+        return Query({key: _parsed(reference) for key, reference in images.items()}, compares=False)
     if "source" in asked and set(asked) <= {"source", "destination"}:
-        return json.dumps(await _compare(asked, stores, deadline_s))
+        # Terraform sends null as "": a side that is left out.
+        return Query({side: _parsed(reference) for side, reference in asked.items() if reference}, compares=True)
     raise UsageError(f"the query has the keys {', '.join(sorted(asked)) or 'none'}", hint=_EXAMPLE)
 
 
-async def _compare(asked: dict[str, str], stores: Stores, deadline_s: float) -> dict[str, str]:
-    answers = await _ask({side: text for side, text in asked.items() if text}, stores, deadline_s)
+async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
+    """The answer as JSON text; all references are looked up at once."""
+    from imagesync_cli.operations.resolve import resolve
+
+    references = query.references
+    found = dict(zip(references, await resolve(stores, references.values(), deadline_s), strict=True))
+    answers = {key: asked if isinstance(asked, UsageError) else found[key] for key, asked in query.asked.items()}
+    if query.compares:
+        return json.dumps(_compared(answers, references.get("destination")))
+    return json.dumps({key: json.dumps(_described(each)) for key, each in answers.items()})
+
+
+def _compared(answers: dict[str, Answer], wanted: Reference | None) -> dict[str, str]:
     source, destination = (_described(answers.get(side)) for side in ("source", "destination"))
     failed = source if source["error"] else destination if destination["kind"] not in ("", "missing") else None
-    name = parse_reference(asked["destination"]).name if asked.get("destination") and not failed else ""
     return {
         "digest": source["digest"],
-        "id": f"{name}@{source['digest']}" if name else "",
+        "id": f"{wanted.name}@{source['digest']}" if wanted and not failed else "",
         "destination_digest": destination["digest"],
         "in_sync": "true" if source["digest"] and source["digest"] == destination["digest"] else "false",
         "error": str(failed["error"]) if failed else "",
         "kind": str(failed["kind"]) if failed else "",
     }
-
-
-async def _ask(images: Mapping[str, str], stores: Stores, deadline_s: float) -> dict[str, Answer]:
-    """All references at once; one that cannot be read as a reference is its own answer."""
-    parsed = {key: _parsed(text) for key, text in images.items()}
-    references = {key: found for key, found in parsed.items() if not isinstance(found, UsageError)}
-    answers = dict(zip(references, await resolve(stores, references.values(), deadline_s), strict=True))
-    return {key: found if isinstance(found, UsageError) else answers[key] for key, found in parsed.items()}
 
 
 def _parsed(text: str) -> Reference | UsageError:

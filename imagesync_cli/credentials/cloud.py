@@ -23,32 +23,36 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class _Cloud:
+class Cloud:
+    """Registries by the form of their whole name, and the extra that knows how to log in there."""
+
     registries: str
     extra: str
-    hosts: re.Pattern[str]
+    hosts: str
+
+    def has(self, registry: str) -> bool:
+        """Whether the registry is one of this cloud: its whole name, without a port."""
+        return re.fullmatch(self.hosts, registry) is not None
 
 
-_CLOUDS = (
-    _Cloud(
+CLOUDS = (
+    Cloud(
         "Amazon ECR",
         "aws",
-        re.compile(
-            r"[0-9]{12}\.dkr[.-]ecr(?:-fips)?\.[a-z0-9-]+\."
-            r"(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn"
-            r"|sc2s\.sgov\.gov|c2s\.ic\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)"
-            r"|public\.ecr\.aws|ecr-public\.aws\.com"
-        ),
+        r"[0-9]{12}\.dkr[.-]ecr(?:-fips)?\.[a-z0-9-]+\."
+        r"(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn"
+        r"|sc2s\.sgov\.gov|c2s\.ic\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)"
+        r"|public\.ecr\.aws|ecr-public\.aws\.com",
     ),
-    _Cloud("Google's registries", "gcp", re.compile(r"(?:[a-z0-9-]+\.)?gcr\.io|[a-z0-9-]+\.pkg\.dev")),
-    _Cloud("Azure's registries", "azure", re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)?\.azurecr\.(?:io|cn|us)")),
+    Cloud("Google's registries", "gcp", r"(?:[a-z0-9-]+\.)?gcr\.io|[a-z0-9-]+\.pkg\.dev"),
+    Cloud("Azure's registries", "azure", r"[a-z0-9]+(?:-[a-z0-9]+)?\.azurecr\.(?:io|cn|us)"),
 )
 
 
 async def from_cloud(wanted: Wanted) -> Credential | Anonymous | None:
     """The login of the cloud that the registry belongs to; Anonymous where it has none or its extra is missing."""
-    for cloud in _CLOUDS:
-        if cloud.hosts.fullmatch(wanted.registry):
+    for cloud in CLOUDS:
+        if cloud.has(wanted.registry):
             try:
                 source = importlib.import_module(f"imagesync_cli.credentials.{cloud.extra}")
             except ModuleNotFoundError:

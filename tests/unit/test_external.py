@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesync_cli.errors import UsageError
-from imagesync_cli.external import answer
+from imagesync_cli.external import answer, read_query
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
 from tests.embedded_registry.images import OCI_MANIFEST, image
@@ -20,7 +20,7 @@ from tests.embedded_registry.images import OCI_MANIFEST, image
 
 def ask(query: object, deadline_s: float = 30) -> Any:
     text = query if isinstance(query, str) else json.dumps(query)
-    return json.loads(asyncio.run(answer(text, Stores(Settings()), deadline_s)))
+    return json.loads(asyncio.run(answer(read_query(text), Stores(Settings()), deadline_s)))
 
 
 def ask_images(images: dict[str, str]) -> dict[str, dict[str, Any]]:

@@ -39,7 +39,7 @@ async def _versions_of(place: Place, path: str, digest: str, login: Secret, doin
     for page in range(1, _MOST_PAGES):
         target = f"{path}?per_page={_A_PAGE}&page={page}"
         answer = await place.ask("GET", target, doing=doing, login=login, headers=_HEADERS)
-        if not isinstance(answer, list):
+        if not isinstance(answer, list) or not all(isinstance(version, dict) for version in answer):
             raise ContentError(f"{doing}: the answer is not a list of versions")
         for version in answer:
             if version.get("name") == digest:

@@ -1,0 +1,182 @@
+"""TLS: which authorities are trusted, which certificate is shown, and what is said when it fails."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command import imagesync
+from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry.images import image
+from tests.security.authority import Authority
+from tests.security.relay import ConnectProxy, TlsFront
+
+NAME = "registry.example.com"
+
+
+@pytest.fixture
+def served(registry: EmbeddedRegistry) -> EmbeddedRegistry:
+    image().seed(registry.repository("app"), "1")
+    return registry
+
+
+@pytest.fixture
+def tls(served: EmbeddedRegistry, authority: Authority) -> Iterator[TlsFront]:
+    """A registry on this machine that speaks TLS with a certificate of the private authority."""
+    with TlsFront(served.host, authority.server_context("127.0.0.1", "localhost")) as front:
+        assert isinstance(front, TlsFront)
+        yield front
+
+
+def certs_d(home: Path, host: str) -> Path:
+    folder = home / ".docker" / "certs.d" / host
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("how", ["--ca-file", "SSL_CERT_FILE", "certs.d"])
+def test_a_private_authority(tls: TlsFront, authority: Authority, home: Path, how: str) -> None:
+    """A registry whose certificate a private authority signed is read once that one is named, in any of three ways."""
+    environ, options = {"HOME": str(home)}, []
+    if how == "--ca-file":
+        options = ["--ca-file", str(authority.ca_file)]
+    elif how == "SSL_CERT_FILE":
+        environ["SSL_CERT_FILE"] = str(authority.ca_file)
+    else:
+        shutil.copy(authority.ca_file, certs_d(home, tls.host) / "ca.crt")
+    done = imagesync("resolve", f"{tls.host}/app:1", *options, environ=environ)
+    assert (done.code, done.out) == (0, f"{tls.host}/app@{image().digest}\n"), done.err
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_trust_store(
+    tls: TlsFront, authority: Authority, home: Path, installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With and without the library for the system's trust store a private authority is added to what is trusted."""
+    if not installed:
+        monkeypatch.setitem(sys.modules, "truststore", None)
+    environ = {"HOME": str(home)}
+    assert imagesync("resolve", f"{tls.host}/app:1", environ=environ).code == 5
+    assert imagesync("resolve", f"{tls.host}/app:1", "--ca-file", str(authority.ca_file), environ=environ).code == 0
+
+
+def test_an_unknown_authority(tls: TlsFront, home: Path) -> None:
+    """A certificate that nobody vouches for is an error which names the file to set; nothing is sent to the server."""
+    done = imagesync("resolve", f"{tls.host}/app:1", environ={"HOME": str(home)})
+    assert done.code == 5
+    assert f"the certificate of {tls.host} is not trusted" in done.err
+    assert f"{home}/.docker/certs.d/{tls.host}/ca.crt" in done.err
+    assert "--ca-file" in done.err
+
+
+def test_an_authority_for_one_host(tls: TlsFront, authority: Authority, home: Path) -> None:
+    """An authority for one host in certs.d is trusted there, and for no other host."""
+    shutil.copy(authority.ca_file, certs_d(home, "other.example.com") / "ca.crt")
+    done = imagesync("resolve", f"{tls.host}/app:1", environ={"HOME": str(home)})
+    assert done.code == 5
+
+
+def test_the_wrong_name(served: EmbeddedRegistry, authority: Authority, home: Path) -> None:
+    """A good certificate for other names is an error that says which name was asked for and which ones it has."""
+    with TlsFront(served.host, authority.server_context(NAME, "mirror.example.com")) as front:
+        ca = str(authority.ca_file)
+        done = imagesync("resolve", f"localhost:{front.port}/app:1", "--ca-file", ca, environ={"HOME": str(home)})
+    assert done.code == 5
+    assert f"is not for localhost but for {NAME}, mirror.example.com" in done.err
+    assert served.requests == []
+
+
+def test_an_expired_certificate(served: EmbeddedRegistry, authority: Authority, home: Path) -> None:
+    """An expired certificate is called that, with the hint to renew it."""
+    with TlsFront(served.host, authority.server_context("127.0.0.1", expired=True)) as front:
+        ca = str(authority.ca_file)
+        done = imagesync("resolve", f"{front.host}/app:1", "--ca-file", ca, environ={"HOME": str(home)})
+    assert done.code == 5
+    assert "expired" in done.err
+    assert "renew it" in done.err
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_client_certificate(served: EmbeddedRegistry, authority: Authority, home: Path, shown: bool) -> None:
+    """The pair in certs.d is shown to a registry that asks for one; without it the error says where to put it."""
+    with TlsFront(served.host, authority.server_context("127.0.0.1", clients=True)) as front:
+        folder = certs_d(home, front.host)
+        shutil.copy(authority.ca_file, folder / "ca.crt")
+        if shown:
+            certificate, key = authority.issue("somebody")
+            shutil.copy(certificate, folder / "client.cert")
+            shutil.copy(key, folder / "client.key")
+        done = imagesync("resolve", f"{front.host}/app:1", environ={"HOME": str(home)})
+    assert done.code == (0 if shown else 5), done.err
+    if not shown:
+        assert f"put client.cert and client.key into {folder}" in done.err
+
+
+@pytest.mark.parametrize("file", ["missing", "not a certificate"])
+def test_a_bad_ca_file(tls: TlsFront, home: Path, file: str) -> None:
+    """A --ca-file that cannot be used is named."""
+    path = home / "ca.pem"
+    if file != "missing":
+        path.write_text(file)
+    done = imagesync("resolve", f"{tls.host}/app:1", "--ca-file", str(path), environ={"HOME": str(home)})
+    assert done.code == 2
+    assert str(path) in done.err
+
+
+def test_a_missing_ssl_cert_file(tls: TlsFront, home: Path) -> None:
+    """An SSL_CERT_FILE that is not there is named, where OpenSSL would say nothing."""
+    environ = {"HOME": str(home), "SSL_CERT_FILE": str(home / "nothing.pem")}
+    done = imagesync("resolve", f"{tls.host}/app:1", environ=environ)
+    assert done.code == 2
+    assert "SSL_CERT_FILE names" in done.err
+
+
+def test_a_key_without_certificate(tls: TlsFront, home: Path) -> None:
+    """A client certificate without its key is an error that names both, not a certificate that is not shown."""
+    (certs_d(home, tls.host) / "client.cert").write_text("-")
+    done = imagesync("resolve", f"{tls.host}/app:1", environ={"HOME": str(home)})
+    assert done.code == 2
+    assert "client.key" in done.err
+
+
+def test_plain_http_where_tls_is_expected(served: EmbeddedRegistry, authority: Authority, home: Path) -> None:
+    """A host that is not loopback and answers without TLS is an error with the option that would allow it."""
+    with ConnectProxy({f"{NAME}:443": served.host}) as proxy:
+        environ = {"HOME": str(home), "HTTPS_PROXY": f"http://{proxy.host}"}
+        done = imagesync("resolve", f"{NAME}/app:1", environ=environ)
+    assert done.code == 5
+    assert f"--plain-http {NAME}" in done.err
+    assert served.requests == []
+
+
+@pytest.mark.parametrize("credentials", ["", "user:pass@"])
+def test_through_a_proxy(served: EmbeddedRegistry, authority: Authority, home: Path, credentials: str) -> None:
+    """HTTPS_PROXY is asked to connect, with its own login if it has one, and never sees the inside."""
+    with (
+        TlsFront(served.host, authority.server_context(NAME)) as front,
+        ConnectProxy({f"{NAME}:443": front.host}) as proxy,
+    ):
+        assert isinstance(proxy, ConnectProxy)
+        environ = {"HOME": str(home), "HTTPS_PROXY": f"http://{credentials}{proxy.host}"}
+        done = imagesync("resolve", f"{NAME}/app:1", "--ca-file", str(authority.ca_file), environ=environ)
+    assert done.code == 0, done.err
+    assert proxy.asked == [f"CONNECT {NAME}:443"]
+    assert (b"Proxy-Authorization: Basic" in proxy.heads[0]) == bool(credentials)
+
+
+def test_no_proxy(tls: TlsFront, authority: Authority, home: Path) -> None:
+    """A host in NO_PROXY, and this machine itself, is reached directly."""
+    environ = {"HOME": str(home), "HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1"}
+    done = imagesync("resolve", f"{tls.host}/app:1", "--ca-file", str(authority.ca_file), environ=environ)
+    assert done.code == 0, done.err
+
+
+def test_a_host_named_for_plain_http_stays_there(tls: TlsFront, authority: Authority, home: Path) -> None:
+    """Whoever names a host for plain HTTP gets plain HTTP, even where its server speaks TLS."""
+    options = ["--ca-file", str(authority.ca_file), "--plain-http", tls.host]
+    done = imagesync("resolve", f"{tls.host}/app:1", *options, environ={"HOME": str(home)})
+    assert done.code != 0
