@@ -1,0 +1,98 @@
+"""What a Terraform plan of many images costs: modules/images, and a stand-in for the external provider."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.images import SMALL
+from benchmarks.laboratory import Laboratory
+from benchmarks.measure import Cost, measure
+from benchmarks.registries import Registry
+from benchmarks.repository import Repository
+from benchmarks.results import Row
+from benchmarks.tools import IMAGESYNC, OURS
+
+_CHECKOUT = Path(__file__).parents[1]
+_PROVIDER = _CHECKOUT / "tests" / "terraform" / "external_provider"
+_VERSION = "2.3.99"
+_COUNTS = (0, 1, 20, 200)
+_CLI_CONFIG = 'disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n'
+
+
+def rows(laboratory: Laboratory) -> Iterator[Row]:
+    """Plans of 0 images (Terraform alone), 1, 20 and 200, where Terraform and Go are there."""
+    delays_ms = (0, 20)
+    wanted = [
+        (count, delay)
+        for delay in delays_ms
+        for count in _COUNTS
+        if laboratory.wanted(f"terraform plan {count}", delay)
+    ]
+    if laboratory.quick or not wanted:
+        return
+    if not all(map(shutil.which, ("terraform", "go"))):
+        laboratory.say("terraform plan: left out, for it takes terraform and go")
+        return
+    with laboratory.registry() as source, laboratory.registry() as destination:
+        bench = Bench(laboratory, source, destination)
+        for count, delay_ms in wanted:
+            yield bench.plan(count, delay_ms)
+
+
+class Bench:
+    """A provider, and two registries with the same images."""
+
+    def __init__(self, laboratory: Laboratory, source: Registry, destination: Registry) -> None:
+        self._laboratory = laboratory
+        self._registries = source, destination
+        self._folder = laboratory.folder / "terraform"
+        self._folder.mkdir()
+        self._environ = {**laboratory.environment(), "TF_CLI_CONFIG_FILE": str(self._install_provider())}
+        for registry in self._registries:
+            repository = Repository(registry.address, "app")
+            repository.push(SMALL, "0")
+            repository.tag(SMALL, [str(number) for number in range(1, max(_COUNTS))])
+
+    def plan(self, count: int, delay_ms: int) -> Row:
+        """Plan the images before they are in a state: what a plan asks does not depend on it."""
+        folder = self._folder / f"{count}-{delay_ms}"
+        folder.mkdir()
+        (folder / "main.tf.json").write_text(json.dumps(self._configuration(count)))
+        subprocess.run(
+            ["terraform", "init", "-input=false"], cwd=folder, env=self._environ, check=True, stdout=subprocess.DEVNULL
+        )
+        costs = [self._cost(folder, delay_ms) for _ in range(self._laboratory.runs)]
+        requests = "+".join(str(registry.counts().total) for registry in self._registries)
+        scenario = f"terraform plan, {count} images"
+        self._laboratory.say(f"{scenario} {delay_ms} ms: {min(cost.wall_s for cost in costs) * 1000:.0f} ms")
+        return Row(scenario, OURS, delay_ms, costs, requests)
+
+    def _cost(self, folder: Path, delay_ms: int) -> Cost:
+        for registry in self._registries:
+            registry.start_counting(delay_ms)
+        return measure(["terraform", f"-chdir={folder}", "plan", "-input=false"], self._environ)
+
+    def _configuration(self, count: int) -> dict[str, object]:
+        source, destination = (registry.proxied_host for registry in self._registries)
+        module = {
+            "source": str(_CHECKOUT / "modules" / "images"),
+            "command": [IMAGESYNC],
+            "destination_prefix": f"{destination}/app",
+            "images": {f":{number}": {"source": f"{source}/app:{number}"} for number in range(count)},
+        }
+        return {"module": {"mirror": module}}
+
+    def _install_provider(self) -> Path:
+        """Build the stand-in where Terraform finds it; returns the configuration that says so."""
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        place = f"registry.terraform.io/hashicorp/external/{_VERSION}/{platform.system().lower()}_{machine}"
+        program = self._folder / place / f"terraform-provider-external_v{_VERSION}"
+        subprocess.run(["go", "build", "-o", str(program), "."], cwd=_PROVIDER, check=True)
+        config = self._folder / "terraform.tfrc"
+        config.write_text(_CLI_CONFIG % self._folder)
+        return config

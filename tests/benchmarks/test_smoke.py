@@ -1,0 +1,77 @@
+"""One quick run of the benchmarks, from the command to its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tests import peers
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a quick run wrote its files to."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    programs = [str(Path(peers.program(name)).parent) for name in ("registry", "crane", "regctl")]
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--tools", "imagesync,crane,regctl"]
+    files = ["--json", str(folder / "r.json"), "--markdown", str(folder / "r.md"), "--chart", str(folder / "r.svg")]
+    path = os.pathsep.join([*programs, os.environ["PATH"]])
+    done = subprocess.run(
+        [*command, *files],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _rows(results: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((results / "r.json").read_text())["rows"]
+    return rows
+
+
+def test_a_quick_run_measures_every_tool(results: Path) -> None:
+    """A quick run has a row with a time, CPU and memory for each tool in each kind of copy."""
+    rows = [row for row in _rows(results) if row["scenario"] in ("cold small", "warm small", "mount small")]
+
+    assert {row["tool"] for row in rows} == {"imagesync", "crane", "regctl"}
+    assert {(row["scenario"], row["delay_ms"]) for row in rows} == {
+        ("cold small", 0),
+        ("cold small", 1),
+        ("warm small", 1),
+        ("mount small", 1),
+    }
+    assert all(row["wall_ms"] > 0 and row["cpu_ms"] > 0 and row["rss_mib"] > 1 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "requests"),
+    [("cold small", "3+6"), ("warm small", "1+1"), ("mount small", "5"), ("resolve 20", "20")],
+)
+def test_the_requests_are_the_fewest_that_the_protocol_allows(results: Path, scenario: str, requests: str) -> None:
+    """imagesync needs no request more than the protocol does: at the source + at the destination."""
+    ours = [row for row in _rows(results) if row["scenario"] == scenario and row["tool"] == "imagesync"]
+
+    assert ours
+    assert {row["requests"] for row in ours} == {requests}
+
+
+def test_the_table_and_the_chart_are_written(results: Path) -> None:
+    """The Markdown table has a ratio to the best peer, and the chart is an SVG with our name in it."""
+    table = (results / "r.md").read_text().splitlines()
+    assert all(line.count("|") == table[0].count("|") for line in table)
+    assert any("| imagesync |" in line and "**" in line for line in table)
+
+    chart = ElementTree.parse(results / "r.svg")  # noqa: S314  (written a moment ago)
+    assert "imagesync" in {element.text for element in chart.iter()}
