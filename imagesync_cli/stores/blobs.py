@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from imagesync_cli.digest import Verifier
-from imagesync_cli.errors import ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.manifest import Descriptor
 from imagesync_cli.stores.client import Client, Stream
 from imagesync_cli.stores.http import raw_chunks
@@ -73,9 +73,12 @@ class BlobReader:
             start, broken = seen_bytes, Unavailable("the body ended early", may_pass=False)
             response = await self._open(blob, start)
             try:
-                async for chunk in _from(_fast_enough(raw_chunks(response)), start, response):
+                async for chunk in _from(_fast_enough(raw_chunks(response)), start, blob.size, response):
                     seen_bytes += len(chunk)
                     yield chunk
+                if seen_bytes < blob.size and "content-length" in response.headers:
+                    # Nothing broke off: the registry gave all that it has.
+                    raise ContentError(f"it has {seen_bytes} bytes, its descriptor says {blob.size}")
             except Unavailable as error:
                 broken = error
             finally:
@@ -93,20 +96,24 @@ class BlobReader:
         return f"reading blob {blob.digest} from {self._name}"
 
     async def _open(self, blob: Descriptor, start: int) -> httpx.Response:
-        return await self._client.send(
+        response = await self._client.send(
             "GET",
             self._path + blob.digest,
             doing=self._doing(blob),
             scopes=self._scopes,
-            accept=(200, 206) if start else (200,),
+            accept=(200, 206, 416) if start else (200,),
             # Both ends are named: the go-containerregistry registry answers 416 to an open one.
             headers={"Range": f"bytes={start}-{blob.size - 1}"} if start else None,
         )
+        if response.status_code == 416:
+            await response.aclose()
+            raise ContentError(f"it has no byte {start}, and its descriptor says {blob.size}")
+        return response
 
 
-async def _from(chunks: AsyncIterator[bytes], start: int, response: httpx.Response) -> AsyncIterator[bytes]:
+async def _from(chunks: AsyncIterator[bytes], start: int, size: int, response: httpx.Response) -> AsyncIterator[bytes]:
     """The bytes from ``start`` on: of the rest, if that is what the server sends, or of the whole blob once more."""
-    if response.status_code == 206 and _first_byte(response) != start:
+    if response.status_code == 206 and not _is_rest(response, start, size):
         raise Unavailable(f"{response.url.host} does not resume at byte {start}")
     skip = start if response.status_code == 200 else 0
     async for chunk in chunks:
@@ -115,10 +122,10 @@ async def _from(chunks: AsyncIterator[bytes], start: int, response: httpx.Respon
         skip = max(0, skip - len(chunk))
 
 
-def _first_byte(response: httpx.Response) -> int:
-    """Where a partial answer says that it begins, -1 if it does not say (RFC 9110, section 14.4)."""
-    found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", response.headers.get("content-range", ""))
-    return int(found[1]) if found else -1
+def _is_rest(response: httpx.Response, start: int, size: int) -> bool:
+    """Whether a partial answer begins at ``start`` and is a part of ``size`` bytes (RFC 9110, section 14.4)."""
+    found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.headers.get("content-range", ""))
+    return found is not None and int(found[1]) == start and found[2] in ("*", str(size))
 
 
 async def _fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -140,7 +140,9 @@ class Client:
 
     async def _follow(self, call: _Call, target: str | httpx.URL) -> httpx.Response:
         response = await self._redirected(call, target)
-        if response.status_code == 400 and self._may_be_https and await self._is_https():
+        # A registry says what is wrong in JSON; a TLS port does not know how.
+        speechless = response.status_code == 400 and "json" not in response.headers.get("content-type", "")
+        if speechless and self._may_be_https and await self._is_https():
             await response.aclose()
             response = await self._redirected(call, target)
         return response

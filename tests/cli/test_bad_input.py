@@ -110,7 +110,7 @@ def test_truncated_blob(registry: EmbeddedRegistry) -> None:
         layer = made.manifests[made.children[0]].blobs[1]
         wrong.repository("app").blobs[layer] = made.blobs[layer][:100]
         finished = imagesync("sync", f"{wrong.host}/app:1", f"{registry.host}/team/new:1")
-    assert finished.code in (5, 6, 7), finished.err
+    assert finished.code == 6, finished.err
     assert f"reading blob {layer} from {wrong.host}/app" in finished.err
     assert "1" not in registry.repository("team/new").tags
     del registry.state.repositories["team/new"]

@@ -55,8 +55,8 @@ def test_lower_case_proxy_wins() -> None:
 
 def test_docker_configuration() -> None:
     """Logins are looked for in the file named for them, then where docker login keeps them."""
-    home, named = {"HOME": "/home/me"}, {"DOCKER_CONFIG": "/etc/docker"}
-    assert Path("/home/me/.docker/config.json") in read_settings(environ=home).auth_files
+    home, named = {"HOME": "/nowhere/me"}, {"DOCKER_CONFIG": "/etc/docker"}
+    assert Path("/nowhere/me/.docker/config.json") in read_settings(environ=home).auth_files
     files = read_settings(environ={**home, **named, "REGISTRY_AUTH_FILE": "/run/auth.json"}).auth_files
     assert files.index(Path("/run/auth.json")) < files.index(Path("/etc/docker/config.json"))
-    assert Path("/home/me/.docker/config.json") not in files
+    assert Path("/nowhere/me/.docker/config.json") not in files

@@ -1,0 +1,1 @@
+"""Deleting: on every kind of registry, at the same time as others, and killed at every request."""

@@ -1,0 +1,48 @@
+"""Makes an embedded registry count as a host of a kind: the seam is kinds.KINDS, which a login follows.
+
+Everything here is a double of the product it is named after (tests/embedded_registry/presets.py says from what).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores import kinds
+
+# The manner of the embedded registry → the kind of host that has an API of its own; Harbor is known by its answers.
+OWN_API = {"docker-hub": "Docker Hub", "ghcr": "GitHub", "acr": "Azure", "ecr": "Amazon ECR"}
+
+
+@contextlib.contextmanager
+def pretending(manner: str, host: str) -> Iterator[None]:
+    """While the block lasts, ``host`` is a host of the kind that the manner is a double of."""
+    if manner not in OWN_API:
+        yield
+        return
+    kind = next(kind for kind in kinds.KINDS if kind.name == OWN_API[manner])
+    double = replace(kind, hosts=re.compile(re.escape(host)), api=f"http://{host}")
+    kinds.KINDS.insert(0, double)
+    try:
+        yield
+    finally:
+        kinds.KINDS.remove(double)
+
+
+def logins(folder: Path, host: str) -> Path:
+    """A file with a login for the host, as docker login writes it."""
+    file = folder / "auth.json"
+    auth = base64.b64encode(b"user:password").decode("ascii")
+    file.write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+    return file
+
+
+def settings(file: Path) -> Settings:
+    """Nothing but the logins in this file."""
+    return Settings(auth_files=(file,))

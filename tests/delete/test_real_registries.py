@@ -1,0 +1,145 @@
+"""Workers and processes on real registries, whose answers take their own time."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores import Stores
+from imagesync_cli.stores.http import Http
+from tests.command import IMAGESYNC, environment
+from tests.delete import world as worlds
+from tests.delete.world import IMAGES, TAGS, World
+from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry.images import Image
+from tests.embedded_registry.state import Repository
+
+_SEEDS = range(6)
+_PROCESSES = 10
+_ACCEPT = {"Accept": ", ".join({found.media_type for one in IMAGES.values() for found in one.manifests.values()})}
+
+
+class Running:
+    """A repository of a registry that is looked into from outside."""
+
+    def __init__(self, host: str, repository: str, *, is_distribution: bool) -> None:
+        self.host, self.repository, self.is_distribution = host, repository, is_distribution
+        self.http = httpx.Client(base_url=f"http://{host}/v2/{repository}/", headers=_ACCEPT, trust_env=False)
+
+    def push(self, pushed: Image, *tags: str) -> None:
+        for digest, content in pushed.blobs.items():
+            upload = self.http.post("blobs/uploads/")
+            url = upload.url.join(upload.headers["Location"]).copy_merge_params({"digest": digest})
+            assert self.http.put(url, content=content).status_code == 201
+        for target, manifest in [*pushed.manifests.items(), *((tag, pushed.root) for tag in tags)]:
+            headers = {"Content-Type": manifest.media_type}
+            assert self.http.put(f"manifests/{target}", content=manifest.content, headers=headers).status_code == 201
+
+    def state(self) -> Repository:
+        """Tags and manifests as they are now."""
+        repository = Repository()
+        for digest, manifest in {d: m for one in IMAGES.values() for d, m in one.manifests.items()}.items():
+            if self.http.head(f"manifests/{digest}").status_code == 200:
+                repository.manifests[digest] = manifest
+        for tag in self.http.get("tags/list").json().get("tags") or []:
+            answer = self.http.head(f"manifests/{tag}")
+            if answer.status_code == 200:
+                repository.tags[tag] = answer.headers["Docker-Content-Digest"]
+        return repository
+
+
+@pytest.fixture(params=["docker_registry", "distribution_v3", "embedded"])
+def running(request: pytest.FixtureRequest, repository_name: str) -> Iterator[Running]:
+    """A repository of distribution 2.8, of 3, and of the embedded registry in the manner of 2.8."""
+    if request.param == "embedded":
+        with EmbeddedRegistry(MANNERS["distribution-2.8"]) as registry:
+            found = Running(registry.host, repository_name, is_distribution=False)
+            yield found
+    else:
+        found = Running(request.getfixturevalue(request.param), repository_name, is_distribution=True)
+        yield found
+    found.http.close()
+
+
+def test_workers(running: Running, registry: EmbeddedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sync, delete, retag and push at once: no tag misses a manifest, no removed tag is there."""
+    for name, pushed in IMAGES.items():
+        pushed.seed(registry.repository(name), "1")
+    monkeypatch.setattr(worlds, "REPOSITORY", running.repository)
+    for seed in _SEEDS:
+        for tag, pushed in zip(TAGS, IMAGES.values(), strict=True):
+            running.push(pushed, tag)
+        asyncio.run(_play(running, registry, seed))
+
+
+async def _play(running: Running, registry: EmbeddedRegistry, seed: int) -> None:
+    opened: list[Stores] = []
+    http = Http(Settings())
+
+    def open_stores() -> Stores:
+        opened.append(Stores(Settings()))
+        return opened[-1]
+
+    async def send(request: httpx.Request) -> httpx.Response:
+        response = await http.handle_async_request(request)
+        await response.aclose()
+        return response
+
+    # distribution deletes a manifest first and its tags after that: in between they lead nowhere, a delete of one finds
+    # nothing to do, and it answers again when the manifest is put back. The embedded registry does both at once.
+    world = World(running.host, registry.host, open_stores, send, revives=running.is_distribution)
+    await asyncio.gather(*(world.work(steps) for steps in world.plan(seed)))
+    assert list(world.broken(running.state())) == [], "\n".join(map(str, (seed, *world.steps)))
+    for _ in range(2):
+        assert await world.clear() == [], "\n".join(map(str, (seed, *world.steps)))
+    assert running.state().tags == {}
+    for stores in opened:
+        await stores.aclose()
+    await http.aclose()
+
+
+def test_ten_processes(running: Running) -> None:
+    """Ten processes that delete tags on the same and on overlapping images leave every other tag whole."""
+    first, second, third = IMAGES["xy"], IMAGES["xz"], IMAGES["yz"]
+    going = [f"going-{number}" for number in range(_PROCESSES)]
+    running.push(first, *going[:5], "staying-first")
+    running.push(second, *going[5:9])
+    running.push(third, going[9], "staying-third")
+    processes = [
+        subprocess.Popen(
+            [*IMAGESYNC, "delete", "--quiet", f"{running.host}/{running.repository}:{tag}"],
+            stdout=subprocess.DEVNULL,
+            env=environment(),
+        )
+        for tag in going
+    ]
+    assert [process.wait(timeout=60) for process in processes] == [0] * _PROCESSES
+    state = running.state()
+    assert state.tags == {"staying-first": first.digest, "staying-third": third.digest}
+    assert set(state.manifests) == {*first.manifests, *third.manifests}
+
+
+def test_ten_processes_on_one_tag(running: Running) -> None:
+    """Ten processes that delete the same tag all succeed, and its sibling stays."""
+    pushed = IMAGES["xy"]
+    running.push(pushed, "going", "staying")
+    command = [*IMAGESYNC, "delete", "--quiet", "--digest", pushed.digest]
+    processes = [
+        subprocess.Popen(
+            [*command, f"{running.host}/{running.repository}:going"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        for _ in range(_PROCESSES)
+    ]
+    told = [process.communicate(timeout=60)[1].decode() for process in processes]
+    assert {process.returncode for process in processes} <= {0, 5}, told
+    state = running.state()
+    assert state.tags == {"staying": pushed.digest}
+    assert set(state.manifests) == set(pushed.manifests)

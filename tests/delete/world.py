@@ -1,0 +1,171 @@
+"""Several workers on one repository, each doing one thing after the other: what they may do, and what must hold.
+
+The images share children, the tags are few, the blobs are all there: whatever can go wrong between manifests does.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+
+import httpx
+
+from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.operations.delete import Policy, delete
+from imagesync_cli.operations.sync import sync
+from imagesync_cli.reference import parse_reference
+from imagesync_cli.stores import Stores
+from tests.embedded_registry.images import Image, image, index_of
+from tests.embedded_registry.state import Repository
+
+REPOSITORY = "team/app"
+TAGS = ("1", "2", "latest", "stable")
+_PARTS = {name: image(name) for name in ("x", "y", "z")}
+IMAGES = {
+    "xy": index_of({"linux/amd64": _PARTS["x"], "linux/arm64": _PARTS["y"]}),
+    "xz": index_of({"linux/amd64": _PARTS["x"], "linux/s390x": _PARTS["z"]}),
+    "yz": index_of({"linux/arm64": _PARTS["y"], "linux/s390x": _PARTS["z"]}),
+    "x": _PARTS["x"],
+}
+# A registry answers these to a push of a manifest whose children are not there.
+_PUSHES = 3
+
+
+@dataclass
+class Step:
+    """One thing that a worker does: sync, push or retag an image, or delete a tag."""
+
+    verb: str
+    tag: str
+    image: str = ""
+    started: int = -1
+    ended: int = -1
+    error: str = ""
+
+    @property
+    def writes(self) -> bool:
+        return self.verb != "delete"
+
+
+@dataclass
+class World:
+    """``open_stores`` gives what a process of its own would have, ``send`` is a foreign client's request.
+
+    ``revives`` is for a registry whose tags dangle when their manifest goes, and lead somewhere again when it comes
+    back under any tag.
+    """
+
+    host: str
+    upstream: str
+    open_stores: Callable[[], Stores]
+    send: Callable[[httpx.Request], Awaitable[httpx.Response]]
+    revives: bool = False
+    steps: list[Step] = field(default_factory=list)
+    _clock: int = 0
+
+    def plan(self, seed: int, workers: int = 3, steps: int = 3) -> list[list[Step]]:
+        """What each worker will do, from the seed."""
+        choose = random.Random(seed)  # noqa: S311
+        return [[_step(choose) for _ in range(choose.randint(1, steps))] for _ in range(workers)]
+
+    async def work(self, steps: list[Step]) -> None:
+        """Do one worker's steps; what fails says so and the next one follows, as people do."""
+        for step in steps:
+            self.steps.append(step)
+            step.started = self._tick()
+            try:
+                await self._do(step)
+            except ImagesyncError as error:
+                step.error = str(error) or type(error).__name__
+            step.ended = self._tick()
+
+    async def clear(self) -> list[str]:
+        """Delete every tag in one call; gives the errors."""
+        steps = [Step("delete", tag, started=self._tick()) for tag in TAGS]
+        names = [parse_reference(f"{self.host}/{REPOSITORY}:{tag}") for tag in TAGS]
+        for step, report in zip(steps, await delete(self.open_stores(), names, Policy()), strict=True):
+            step.error, step.ended = str(report.error or ""), self._tick()
+        self.steps.extend(steps)
+        return [step.error for step in steps if step.error]
+
+    async def _do(self, step: Step) -> None:
+        tag = parse_reference(f"{self.host}/{REPOSITORY}:{step.tag}")
+        if step.verb == "push":
+            await self._push(IMAGES[step.image], step.tag)
+        elif step.verb == "delete":
+            expect = IMAGES[step.image].digest if step.image else ""
+            for report in await delete(self.open_stores(), [tag], Policy(expect=expect)):
+                if report.error:
+                    raise report.error
+        else:
+            name = (
+                f"{self.upstream}/{step.image}:1" if step.verb == "sync" else f"{self.host}/{REPOSITORY}:{step.image}"
+            )
+            await sync(self.open_stores(), parse_reference(name), tag)
+
+    async def _push(self, pushed: Image, tag: str) -> None:
+        """Push as docker and crane do: children that are there are skipped, and nobody looks again."""
+        for _ in range(_PUSHES):
+            for child in pushed.children:
+                if (await self._request("HEAD", child)).status_code != 200:
+                    await self._request("PUT", child, pushed.manifests[child].content)
+            if (await self._request("PUT", tag, pushed.root.content)).status_code == 201:
+                return
+        raise ImagesyncError("gave up pushing")
+
+    async def _request(self, method: str, target: str, content: bytes = b"") -> httpx.Response:
+        headers = {"Accept": _ACCEPT}
+        if content:
+            headers["Content-Type"] = next(
+                found.media_type
+                for pushed in IMAGES.values()
+                for found in pushed.manifests.values()
+                if found.content == content
+            )
+        url = f"http://{self.host}/v2/{REPOSITORY}/manifests/{target}"
+        return await self.send(httpx.Request(method, url, headers=headers, content=content or None))
+
+    def _tick(self) -> int:
+        self._clock += 1
+        return self._clock
+
+    def must_be_gone(self, tag: str) -> bool:
+        """Whether a delete of the tag succeeded that nobody's writing followed or overlapped."""
+        steps = [step for step in self.steps if step.tag == tag]
+        deleted = [step.started for step in steps if step.verb == "delete" and not step.error and not step.image]
+        return bool(deleted) and not any(step.writes and step.ended > max(deleted) for step in steps)
+
+    def may_be_gone(self, tag: str) -> bool:
+        """Whether a delete of the tag succeeded, if only of the digest it was on, and nobody wrote to it after that."""
+        steps = [step for step in self.steps if step.tag == tag]
+        deleted = [step.ended for step in steps if step.verb == "delete" and not step.error]
+        return bool(deleted) and not any(
+            step.writes and not step.error and step.started > max(deleted) for step in steps
+        )
+
+    def broken(self, repository: Repository) -> Iterator[str]:
+        """What must not be: a tag that leads nowhere or misses a child, or that a delete reported as gone."""
+        for tag, digest in repository.tags.items():
+            found = repository.find(tag)
+            if self.must_be_gone(tag):
+                if found is not None and not self.revives:
+                    yield f"{tag} was reported as removed and is there"
+            elif digest not in repository.manifests:
+                if not self.may_be_gone(tag):
+                    yield f"{tag} leads to {digest}, which is not there"
+            elif found is not None:
+                yield from (f"{tag} misses {child}" for child in found.children if child not in repository.manifests)
+
+
+_ACCEPT = ", ".join({manifest.media_type for pushed in IMAGES.values() for manifest in pushed.manifests.values()})
+
+
+def _step(choose: random.Random) -> Step:
+    verb = choose.choice(("sync", "delete", "delete", "retag", "push"))
+    tag, pushed = choose.choice(TAGS), choose.choice(tuple(IMAGES))
+    if verb == "retag":
+        return Step(verb, tag, choose.choice(TAGS))
+    if verb == "delete":
+        return Step(verb, tag, choose.choice(("", "", pushed)))
+    return Step(verb, tag, pushed)
