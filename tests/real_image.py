@@ -27,9 +27,7 @@ def busybox_image() -> Image:
     """Build the image; skips the test where Debian's archive is out of reach."""
     binaries = {platform: _busybox(architecture) for platform, architecture in PLATFORMS.items()}
     layer_of = {platform: tar({"bin/busybox": (0o755, binary)}) for platform, binary in binaries.items()}
-    return index_of(
-        {platform: compose(platform, [layer], compression=6) for platform, layer in layer_of.items()}
-    )
+    return index_of({platform: compose(platform, [layer], compression=6) for platform, layer in layer_of.items()})
 
 
 def cache_folder() -> Path:
@@ -62,9 +60,7 @@ def _download(architecture: str) -> Path:
 
 def _run(command: list[str], folder: Path) -> str:
     """Run to the end; returns what went wrong, or nothing."""
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=APT_WITHIN_S
-    )
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=APT_WITHIN_S)
     return done.stderr.strip() or "no reason given" if done.returncode else ""
 
 

@@ -283,7 +283,7 @@ class _Repository:
                 report.add("manifest", digest, "kept", f"who else uses it is unknown: {why}")
         elif going:
             self._progress.doing = f"removing what nobody uses from {self._store.name}"
-            names = await self._unused.remove(going, usage)
+            names = await self._unused.remove(going, usage, self._untagged.keys())
             self._check_untagged(await self._store.tagged(names & self._untagged.keys()))
 
     def _check_untagged(self, tags: Mapping[str, Descriptor]) -> None:

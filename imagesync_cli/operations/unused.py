@@ -6,10 +6,11 @@ lists. The bytes of everything that goes are kept until the tags have been looke
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.errors import ImagesyncError, NotFound, Refused
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.operations.delete_report import DeleteReport, Item
@@ -32,16 +33,19 @@ class Unused:
         """Note a manifest that the registry deleted together with its tag."""
         self._gone_with_tag.add(manifest.digest)
 
-    async def remove(self, targets: Mapping[str, DeleteReport], usage: Usage) -> AbstractSet[str]:
+    async def remove(
+        self, targets: Mapping[str, DeleteReport], usage: Usage, untagged: AbstractSet[str]
+    ) -> AbstractSet[str]:
         """Remove the targets and what they list, but for what is used; gives the tags that there are afterwards.
 
+        The ``untagged`` are tags that were removed before: nobody misses what they lead to.
         What becomes of each manifest goes into its target's report.
         """
         read = await gather(self._readings.manifest(digest) for digest in targets)
         inner = {child.digest for manifest in read if manifest for child in manifest.manifests}
         await self._levels({digest: targets[digest] for digest in targets if digest not in inner}, usage)
         await self._levels({digest: targets[digest] for digest in targets if digest not in self._owners}, usage)
-        names = await self._look_again(usage) if self._taken and not self._dry_run else frozenset[str]()
+        names = await self._look_again(usage, untagged) if self._taken and not self._dry_run else frozenset[str]()
         for report in {id(report): report for report in targets.values()}.values():
             self._count(report)
         return names
@@ -85,7 +89,7 @@ class Unused:
             return f"a referrer that cannot be asked for ({error.message})"
         return next((f"referrer {found.digest}" for found in referrers if found.digest not in self._owners), "")
 
-    async def _look_again(self, usage: Usage) -> AbstractSet[str]:
+    async def _look_again(self, usage: Usage, untagged: AbstractSet[str]) -> AbstractSet[str]:
         """Ask all tags, or where there are many those that did not answer before: what they reach comes back."""
         names = await self._store.tags()
         asked = [tag for tag in names if len(names) <= FEW_TAGS or tag not in usage.tags]
@@ -94,12 +98,27 @@ class Unused:
         for tag, found in now.items():
             if tag not in usage.tags or usage.tags[tag].digest != found.digest:
                 await self._put_back(found, tag)
-        # Listed, and leading nowhere now but not before: most likely to what we took.
-        silent = [tag for tag in asked if tag not in now and (tag in usage.tags or tag not in usage.listed)]
+        silent = [tag for tag in asked if tag not in now and tag not in untagged]
         if silent and (dangling := [tag for tag in await self._store.tags() if tag in silent]):
-            for manifest in reversed(list(self._taken.values())):
-                await self._put_back(manifest.descriptor, dangling[0])
+            await self._revive(dangling, usage)
         return names.keys()
+
+    async def _revive(self, dangling: list[str], usage: Usage) -> None:
+        """Put everything back where a tag is listed and leads nowhere: most likely to what we took.
+
+        If it led nowhere before, somebody else may have taken it, and be about to put it back, from under us: then
+        what we took stays only if the tag leads to it.
+        """
+        led_somewhere = any(tag in usage.tags or tag not in usage.listed for tag in dangling)
+        taken = list(self._taken.values())
+        for manifest in reversed(taken):
+            # What others took as well cannot come back alone, and no tag that dangled before can have led to it whole.
+            with contextlib.suppress(*(() if led_somewhere else (Refused, NotFound))):
+                await self._store.put_manifest(manifest)
+        stays = led_somewhere or bool(await self._store.tagged(dangling))
+        for manifest in taken:
+            if stays or await self._store.delete_manifest(manifest.digest):
+                self._note_put_back(manifest, dangling[0])
 
     async def _put_back(self, found: Descriptor, tag: str) -> None:
         """Write again what was taken of this and of what it lists, children first."""
@@ -109,8 +128,11 @@ class Unused:
             await self._put_back(child, tag)
         if taken is not None:
             await self._store.put_manifest(taken)
-            self._taken.pop(found.digest, None)
-            self._owners[found.digest].add("manifest", found.digest, "put back", f"tag {tag} uses it since")
+            self._note_put_back(taken, tag)
+
+    def _note_put_back(self, manifest: Manifest, tag: str) -> None:
+        self._taken.pop(manifest.digest, None)
+        self._owners[manifest.digest].add("manifest", manifest.digest, "put back", f"tag {tag} uses it since")
 
     def _count(self, report: DeleteReport) -> None:
         taken = [manifest for digest, manifest in self._taken.items() if self._owners[digest] is report]
