@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from imagesync_cli.stores.http1 import Answer, Connection
+from imagesync_cli.stores.places import Places
 from imagesync_cli.stores.proxy import proxy_login, proxy_port, tunnel
 from imagesync_cli.stores.tls import Tls
 from imagesync_cli.stores.wire import Wire
@@ -34,44 +35,41 @@ class Connections:
         self._idle: list[Connection] = []
         self._every: list[Connection] = []
         self._opening: deque[asyncio.Task[Connection]] = deque()
-        self._in_use = 0
-        self._free = asyncio.Semaphore(PER_HOST)
+        self._places = Places(PER_HOST)
 
     def warm(self, count: int) -> None:
         """Begin connections, so that ``count`` more requests than are under way find one open."""
-        missing = min(count, PER_HOST - self._in_use) - len(self._idle) - len(self._opening)
+        missing = min(count, self._places.limit - self._places.taken) - len(self._idle) - len(self._opening)
         self._opening.extend(asyncio.create_task(self._connect()) for _ in range(missing))
 
     async def exchange(self, request: httpx.Request) -> tuple[Connection, Answer]:
         """Send over a connection of our own; it is given back when the answer's body is closed."""
-        await self._free.acquire()
-        self._in_use += 1
+        await self._places.take()
         try:
             while True:
                 connection = await self._take()
                 try:
-                    return connection, await connection.exchange(request, self._target(request))
+                    answer = await connection.exchange(request, self._target(request))
                 except BaseException as error:
                     connection.close()
                     # A server may close an idle connection at the moment it is used again: not a failure yet.
                     stale = isinstance(error, ConnectionError) and connection.served > 0
                     if not stale or not isinstance(request.stream, httpx.ByteStream):
                         raise
+                else:
+                    self._places.answered(answer.status)
+                    return connection, answer
         except BaseException:
-            self._release()
+            self._places.free()
             raise
 
     def give_back(self, connection: Connection) -> None:
         """The exchange is over."""
-        self._release()
+        self._places.free()
         if connection.idle:
             self._idle.append(connection)
         else:
             connection.close()
-
-    def _release(self) -> None:
-        self._in_use -= 1
-        self._free.release()
 
     async def aclose(self) -> None:
         """Close what is idle or was never needed."""
