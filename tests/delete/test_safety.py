@@ -220,10 +220,14 @@ def test_a_tag_that_came_meanwhile(manner: str) -> None:
         XY.seed(repository, "1")
         for number in range(40):
             image("many").seed(repository, f"version-{number}")
-        registry.fault = _on_once(
-            lambda request: request.method == "DELETE" and request.path.endswith(Y.digest),
-            lambda: _push(repository, XZ, "new"),
-        )
+        going = {f"/v2/{REPOSITORY}/manifests/{digest}" for digest in (X.digest, Y.digest)}
+
+        def is_last_child(request: Request) -> bool:
+            if request.method == "DELETE":
+                going.discard(request.path)  # both go at once, in either order
+            return not going
+
+        registry.fault = _on_once(is_last_child, lambda: _push(repository, XZ, "new"))
         XZ.seed(repository)
         del repository.manifests[XZ.digest]
         done = imagesync("delete", f"{registry.host}/{REPOSITORY}:1")
