@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from imagesync_cli.credentials import Anonymous, Credential, Wanted, account, find_login
+from imagesync_cli.deadline import within
 from imagesync_cli.errors import Denied
 from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings
@@ -113,7 +114,7 @@ class Authorizer:
             self._heard = asyncio.Event()
         elif not self._heard.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), _FIRST_ANSWER_WITHIN_S)
+                await within(_FIRST_ANSWER_WITHIN_S, self._heard.wait())
 
     async def _token(self, scopes: Scopes, challenge: Challenge, login: Login) -> Secret:
         try:

@@ -10,6 +10,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from imagesync_cli.deadline import within
 from imagesync_cli.reference import is_address
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Wire(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         if early is not None:
             try:
-                connected = await asyncio.wait_for(asyncio.wrap_future(early), timeout_s)
+                connected = await within(timeout_s, asyncio.wrap_future(early))
             except BaseException:
                 from imagesync_cli.stores.early import close_unused
 
@@ -54,14 +55,14 @@ class Wire(asyncio.Protocol):
             # Between addresses there is a race; asyncio leaves its losers open when it is given up, so not for one.
             delay_s = None if is_address(host) else 0.25
             connecting = loop.create_connection(cls, host, port, happy_eyeballs_delay=delay_s)
-        transport, wire = await asyncio.wait_for(connecting, timeout_s)
+        transport, wire = await within(timeout_s, connecting)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return wire
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, timeout_s: float) -> None:
         """Speak TLS from here on; the certificate must be the server name's, as the context says."""
         upgrade = asyncio.get_running_loop().start_tls(self._transport, self, context, server_hostname=server_name)
-        transport = await asyncio.wait_for(upgrade, timeout_s)
+        transport = await within(timeout_s, upgrade)
         if transport is None:
             raise ConnectionResetError("the connection was closed during the TLS handshake")
         transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)

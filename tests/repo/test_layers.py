@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"stores"}),
     frozenset({"credentials"}),
     frozenset({"settings"}),
-    frozenset({"reference", "digest", "platforms", "manifest", "errors", "gather", "secret", "__init__"}),
+    frozenset({"reference", "digest", "platforms", "manifest", "errors", "gather", "deadline", "secret", "__init__"}),
 )
 
 # What only some parts may touch, whatever their row: libraries by their name, calls as they are written.
