@@ -26,7 +26,7 @@ _CLOSED = "the connection was closed by the other side"
 class Wire(asyncio.Protocol):
     """One connection. Failures are OSError (ssl's errors among them) and asyncio.TimeoutError."""
 
-    _transport: asyncio.Transport
+    _transport: asyncio.Transport = cast(asyncio.Transport, None)  # until it is made
 
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
@@ -41,7 +41,7 @@ class Wire(asyncio.Protocol):
     @classmethod
     async def connect(cls, host: str, port: int, timeout_s: float, early: Early | None = None) -> Wire:
         """Connect to the first address of the host that answers, or take over a connection that was begun early."""
-        loop = asyncio.get_running_loop()
+        loop, wire = asyncio.get_running_loop(), cls()
         if early is not None:
             try:
                 connected = await within(timeout_s, asyncio.wrap_future(early))
@@ -50,12 +50,16 @@ class Wire(asyncio.Protocol):
 
                 close_unused([early])
                 raise
-            connecting = loop.create_connection(cls, sock=connected)
+            connecting = loop.create_connection(lambda: wire, sock=connected)
         else:
             # Between addresses there is a race; asyncio leaves its losers open when it is given up, so not for one.
             delay_s = None if is_address(host) else 0.25
-            connecting = loop.create_connection(cls, host, port, happy_eyeballs_delay=delay_s)
-        transport, wire = await within(timeout_s, connecting)
+            connecting = loop.create_connection(lambda: wire, host, port, happy_eyeballs_delay=delay_s)
+        try:
+            transport, _ = await within(timeout_s, connecting)
+        except BaseException:
+            wire.close()  # it may have been made in the moment in which it was given up
+            raise
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return wire
 
@@ -101,8 +105,9 @@ class Wire(asyncio.Protocol):
                 raise self._error or ConnectionResetError(_CLOSED)
 
     def close(self) -> None:
-        """Drop the connection; what is still unsent is not worth waiting for."""
-        self._transport.abort()
+        """Drop the connection, if there is one; what is still unsent is not worth waiting for."""
+        if self._transport is not None:
+            self._transport.abort()
 
     # What the event loop calls.
 
