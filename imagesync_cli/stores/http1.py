@@ -45,11 +45,9 @@ class Connection:
         except OSError as error:
             # A server that refuses a body may answer and close without reading it.
             with contextlib.suppress(OSError):
-                return Answer(self, self._wire, protocol, await self._head(protocol), request.method)
+                return Answer(self, self._wire, protocol, await self._head(protocol), request.method, sent=False)
             raise error from None
-        answer = Answer(self, self._wire, protocol, await self._head(protocol), request.method)
-        answer.reusable = answer.reusable and sent
-        return answer
+        return Answer(self, self._wire, protocol, await self._head(protocol), request.method, sent=sent)
 
     def release(self) -> None:
         """Both messages are over and the server keeps the connection."""
@@ -88,7 +86,14 @@ class Answer:
     """Status, headers as pairs of bytes, and a body that is still on the wire."""
 
     def __init__(
-        self, connection: Connection, wire: Wire, protocol: h11.Connection, head: h11.Response, method: str
+        self,
+        connection: Connection,
+        wire: Wire,
+        protocol: h11.Connection,
+        head: h11.Response,
+        method: str,
+        *,
+        sent: bool,
     ) -> None:
         self.status = head.status_code
         self.headers = head.headers.raw_items()
@@ -96,7 +101,8 @@ class Answer:
         self._wire = wire
         self._protocol = protocol
         fields = dict(iter(head.headers))
-        self.reusable = head.http_version == b"1.1" and b"close" not in fields.get(b"connection", b"").lower()
+        kept = head.http_version == b"1.1" and b"close" not in fields.get(b"connection", b"").lower()
+        self.reusable = sent and kept  # after half a request, nothing else can follow on this connection
         self._left: int | None = None  # bytes of a body whose length is known; h11 finds the end of any other
         if method == "HEAD" or self.status in (204, 304):
             self._left = 0
