@@ -6,7 +6,8 @@ ImagesyncError      1
 ├── Denied          4  the registry does not allow it
 ├── Unavailable     5  no answer, or an answer that may be better later: try again
 ├── ContentError    6  what arrived is not what its digest, size or type says
-└── Refused         7  imagesync, or the registry, will not do this
+├── Refused         7  imagesync, or the registry, will not do this
+└── Differs         8  what was checked is not as it should be
 """
 
 from __future__ import annotations
@@ -97,3 +98,11 @@ class Refused(ImagesyncError):
     def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class Differs(ImagesyncError):
+    """What was to be checked was read, and is not what it should be: out of sync, damaged, or moved."""
+
+    name = "differs"
+    exit_code = 8
+    kind = "differs"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from imagesync_cli.operations import sync as operation
+from imagesync_cli.operations import copy as operation
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Request
 from tests.embedded_registry.images import (

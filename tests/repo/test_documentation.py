@@ -29,7 +29,10 @@ def commands(command: click.Command, *path: str) -> Iterator[tuple[str, click.Co
     """Yield every command below this one as a person types it."""
     yield " ".join(path), command
     if isinstance(command, click.Group):
-        for name, child in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
             yield from commands(child, *path, name)
 
 

@@ -12,7 +12,7 @@ from imagesync_cli.errors import ImagesyncError, NotFound
 from imagesync_cli.manifest import OCI_INDEX, Descriptor
 from imagesync_cli.operations.delete_report import DeleteReport
 from imagesync_cli.operations.resolve import Resolved
-from imagesync_cli.operations.sync import SyncReport
+from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.output import Output
 from imagesync_cli.reference import LayoutReference, parse_reference
 from imagesync_cli.stores import Written

@@ -1,0 +1,91 @@
+"""Remove images."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from imagesync_cli.commands.options import DIGEST, REFERENCE, shared_options
+from imagesync_cli.process import run
+
+if TYPE_CHECKING:
+    from imagesync_cli.operations.delete_report import DeleteReport
+    from imagesync_cli.reference import Reference
+    from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
+
+
+@click.command("delete")
+@click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
+@click.option(
+    "--digest",
+    type=DIGEST,
+    default="",
+    metavar="DIGEST",
+    help="Remove the tag only if it still points at this digest.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
+@click.option("--keep-manifests", is_flag=True, help="Remove the tag alone.")
+@click.option("--all-tags", is_flag=True, help="For a REF by digest: remove every tag on it as well.")
+@click.option("--max-tags", type=click.IntRange(min=0), metavar="N", help="Refuse a repository with more tags.")
+@click.option(
+    "--on-replace",
+    type=click.Choice(["delete", "keep"]),
+    default="delete",
+    show_default=True,
+    help="What happens to DIGEST where the tag has moved on.",
+)
+@click.option(
+    "--on-destroy",
+    type=click.Choice(["delete", "keep", "refuse"]),
+    default="delete",
+    show_default=True,
+    help="What happens where the tag still points at DIGEST.",
+)
+@shared_options
+def command(
+    references: tuple[Reference, ...],
+    digest: str,
+    dry_run: bool,
+    keep_manifests: bool,
+    all_tags: bool,
+    max_tags: int | None,
+    on_replace: str,
+    on_destroy: str,
+    settings: Settings,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Remove tags, then the manifests that nothing else in their repository uses.
+
+    What another tag, index or referrer uses stays, and the report says who uses it. Already gone is success. Blobs are
+    left to the registry's garbage collection.
+    """
+    from imagesync_cli.operations.delete import Policy, delete
+    from imagesync_cli.operations.progress import Progress
+    from imagesync_cli.output import Output
+
+    policy = Policy(
+        expect=digest,
+        on_replace=on_replace,
+        on_destroy=on_destroy,
+        keep_manifests=keep_manifests,
+        all_tags=all_tags,
+        max_tags=max_tags,
+        dry_run=dry_run,
+    )
+    output = Output(as_json=as_json, quiet=quiet)
+    progress = Progress("deleting")
+    reports: list[DeleteReport] = []
+
+    async def work(stores: Stores) -> None:
+        async with output.showing(progress):
+            await delete(stores, references, policy, progress, reports)
+
+    try:
+        run(settings, references, work)
+    finally:
+        output.deleted(reports)
+    sys.exit(next((report.error.exit_code for report in reports if report.error), 0))

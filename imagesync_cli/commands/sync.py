@@ -1,0 +1,55 @@
+"""Copy one image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from imagesync_cli.commands.options import DIGEST, REFERENCE, shared_options
+from imagesync_cli.process import run
+
+if TYPE_CHECKING:
+    from imagesync_cli.operations.sync_report import SyncReport
+    from imagesync_cli.reference import Reference
+    from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
+
+
+@click.command("sync")
+@click.argument("source", metavar="SRC", type=REFERENCE)
+@click.argument("destination", metavar="DST", type=REFERENCE)
+@click.option(
+    "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
+@click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
+@click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
+@shared_options
+def command(
+    source: Reference,
+    destination: Reference,
+    digest: str,
+    dry_run: bool,
+    settings: Settings,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Copy the image SRC to DST: all platforms, byte for byte, the tag last.
+
+    Prints DST's name with the digest. Where DST has that digest already, nothing is copied.
+    """
+    from imagesync_cli.operations.progress import Progress
+    from imagesync_cli.operations.sync import sync
+    from imagesync_cli.output import Output
+    from imagesync_cli.selection import Selection
+
+    output = Output(as_json=as_json, quiet=quiet)
+    selection = Selection(digest)
+    progress = Progress(f"copying {destination}")
+
+    async def work(stores: Stores) -> SyncReport:
+        async with output.showing(progress):
+            return await sync(stores, source, destination, selection=selection, dry_run=dry_run, progress=progress)
+
+    output.synced(run(settings, [source, destination], work))

@@ -1,0 +1,114 @@
+"""Copy the content of one image: children before parents, each digest once however often the image names it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from imagesync_cli.errors import ContentError, ImagesyncError
+from imagesync_cli.gather import gather
+from imagesync_cli.manifest import Descriptor, Manifest
+from imagesync_cli.operations.progress import Progress
+from imagesync_cli.operations.sync_report import SyncReport
+from imagesync_cli.operations.transfer import Transfers
+from imagesync_cli.stores import Store, Written
+
+_DEEPEST = 16
+_MOST_DESCRIPTORS = 10_000
+# What registries call a manifest that names something they do not have.
+_MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
+
+
+class Copy:
+    """One image on its way. Each digest is copied once, however often the image names it."""
+
+    def __init__(self, here: Store, there: Store, report: SyncReport, progress: Progress, *, fresh: bool) -> None:
+        self._here = here
+        self._there = there
+        self._report = report
+        self._transfers = Transfers(here, there, progress)
+        # The destination had no such tag: asking it for each child would find nothing.
+        self._fresh = fresh
+        self._found: list[Descriptor] = []
+        self._once: dict[str, asyncio.Task[None]] = {}
+
+    async def image(self, root: Manifest, tag: str) -> None:
+        """Everything below the root, then the root under its tag."""
+        try:
+            await self._below(root, 0)
+            await self.put(root, tag)
+            # A delete that ran meanwhile may have taken what was found here and so was not written.
+            await gather(self._restore_child(child) for child in self._found)
+        finally:
+            for task in self._once.values():
+                task.cancel()
+            await asyncio.gather(*self._once.values(), return_exceptions=True)
+
+    async def _below(self, manifest: Manifest, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise ContentError(f"{manifest.digest} lies more than {_DEEPEST} indexes deep")
+        self._there.warm(len(manifest.blobs) + len(manifest.manifests))
+        self._here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
+        blobs = [self._task(blob, self._blob(blob)) for blob in self._own_blobs(manifest)]
+        children = [self._task(child, self._child(child, depth + 1)) for child in manifest.manifests]
+        await asyncio.gather(*blobs, *children)
+
+    def _own_blobs(self, manifest: Manifest) -> Iterable[Descriptor]:
+        for blob in manifest.blobs:
+            if blob.is_foreign:
+                self._report.foreign += 1
+            else:
+                yield blob
+
+    def _task(self, target: Descriptor, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        if target.digest in self._once:
+            work.close()
+        else:
+            self._once[target.digest] = asyncio.create_task(work)
+        if len(self._once) > _MOST_DESCRIPTORS:
+            raise ContentError(f"the image names more than {_MOST_DESCRIPTORS} manifests and blobs")
+        return self._once[target.digest]
+
+    async def _child(self, child: Descriptor, depth: int) -> None:
+        if not self._fresh and await self._there.has_manifest(child):
+            self._found.append(child)
+            return
+        manifest = await self._here.manifest(child.digest)
+        await self._below(manifest, depth)
+        await self.put(manifest)
+
+    async def _blob(self, blob: Descriptor, *, anew: bool = False) -> None:
+        if self._report.dry_run:
+            written = Written.THERE if await self._there.has_blob(blob) else Written.SENT
+        else:
+            written = await self._transfers.transfer(blob, anew=anew)
+        self._report.blobs[written] += 1
+        if written is Written.SENT:
+            self._report.sent_bytes += blob.size
+
+    async def put(self, manifest: Manifest, tag: str = "") -> None:
+        """Write a manifest; what the destination says it misses is sent again, once."""
+        self._report.manifests += 1
+        if self._report.dry_run:
+            return
+        try:
+            await self._there.put_manifest(manifest, tag)
+        except ImagesyncError as error:
+            if not error.codes & _MISSING:
+                raise
+            await self._restore(manifest)
+            await self._there.put_manifest(manifest, tag)
+
+    async def _restore(self, manifest: Manifest) -> None:
+        """Send again what the destination had, or said it had, and has no longer."""
+        for blob in manifest.blobs:
+            if not blob.is_foreign and not await self._there.has_blob(blob):
+                await self._blob(blob, anew=True)
+        await gather(self._restore_child(child) for child in manifest.manifests)
+
+    async def _restore_child(self, child: Descriptor) -> None:
+        if not await self._there.has_manifest(child):
+            manifest = await self._here.manifest(child.digest)
+            await self._restore(manifest)
+            await self._there.put_manifest(manifest)

@@ -1,0 +1,25 @@
+"""What a sync says of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from imagesync_cli.stores import Written
+
+
+@dataclass
+class SyncReport:
+    """What a sync did, or with ``dry_run`` would do; sizes in bytes."""
+
+    source: str
+    destination: str
+    id: str
+    digest: str
+    before: str  # the digest the destination's tag pointed at, "" for none
+    changed: bool
+    dry_run: bool
+    manifests: int = 0
+    blobs: Counter[Written] = field(default_factory=Counter)
+    sent_bytes: int = 0
+    foreign: int = 0

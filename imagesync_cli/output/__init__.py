@@ -1,0 +1,96 @@
+"""Everything that is printed: results on stdout, progress and errors on stderr.
+
+What a report says is in the module of its command; console.py alone prints.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.output.console import plain, print_json, print_line, say, show_log
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from imagesync_cli.operations.delete_report import DeleteReport
+    from imagesync_cli.operations.doctor import Diagnosis
+    from imagesync_cli.operations.progress import Progress
+    from imagesync_cli.operations.resolve import Resolved
+    from imagesync_cli.operations.sync_report import SyncReport
+
+__all__ = ["Output", "show_log"]
+
+
+class Output:
+    """How one run speaks: text or JSON, with or without progress."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self._as_json = as_json
+        self._quiet = quiet
+
+    def resolved(self, results: list[Resolved | ImagesyncError]) -> None:
+        """One line for each reference, or one JSON list; errors go to stderr as well."""
+        if self._as_json:
+            from imagesync_cli.output.resolve import resolved_json
+
+            print_json([resolved_json(result) for result in results])
+        for result in results:
+            if isinstance(result, ImagesyncError):
+                self.error(result)
+            elif not self._as_json:
+                print_line(plain(result.id))
+
+    def synced(self, report: SyncReport) -> None:
+        """The id on stdout; on stderr, what was done."""
+        from imagesync_cli.output.sync import sync_json, sync_line
+
+        if self._as_json:
+            print_json(sync_json(report))
+            return
+        print_line(plain(report.id))
+        if not self._quiet:
+            say(sync_line(report))
+
+    def deleted(self, reports: list[DeleteReport]) -> None:
+        """One line an item, or one JSON list; errors go to stderr as well."""
+        from imagesync_cli.output.delete import delete_json, delete_lines
+
+        if self._as_json:
+            print_json([delete_json(report) for report in reports])
+        for report in reports:
+            for line in () if self._as_json else delete_lines(report):
+                print_line(plain(line))
+            if report.error is not None:
+                self.error(report.error)
+
+    def diagnosed(self, diagnoses: list[Diagnosis]) -> None:
+        """A table for each reference, to be pasted into a report."""
+        if self._as_json:
+            from dataclasses import asdict
+
+            print_json([asdict(diagnosis) for diagnosis in diagnoses])
+            return
+        for diagnosis in diagnoses:
+            print_line(plain(diagnosis.reference))
+            for step in diagnosis.steps:
+                print_line(plain(f"  {step.name:<9}  {step.outcome:<2}  {step.seen}"))
+                if step.advice:
+                    print_line(plain(f"{'':<17}-> {step.advice}"))
+
+    def answer(self, text: str) -> None:
+        """An answer that is already text, as it is."""
+        print_line(text)
+
+    def error(self, error: ImagesyncError) -> None:
+        """What went wrong, and what to do about it."""
+        say(error.message)
+        if error.hint:
+            say(f"  {error.hint}")
+
+    def showing(self, progress: Progress) -> AbstractAsyncContextManager[None]:
+        """Show the progress while the block runs: live on a terminal, a line every few seconds elsewhere."""
+        from imagesync_cli.display import nothing, showing
+        from imagesync_cli.output.progress import progress_line
+
+        return nothing() if self._quiet else showing(lambda: progress_line(progress), progress, say)

@@ -1,0 +1,70 @@
+"""Lines on stdout and stderr. The only module that prints; nothing it prints drives a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from imagesync_cli.errors import ImagesyncError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def print_line(text: str) -> None:
+    """A line on stdout; an error if nobody can have read it."""
+    if sys.stdout is None:
+        raise ImagesyncError("the result has nowhere to go: stdout is closed")
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError:  # stdout is ASCII, a folder's name is not
+        print(text.encode("ascii", "backslashreplace").decode("ascii"), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ImagesyncError(f"cannot write the result to stdout: {error.strerror}") from error
+
+
+def say(text: str) -> None:
+    """A line on stderr, if there is one: not having it must not fail what was done."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"imagesync: {plain(text)}", file=sys.stderr, flush=True)
+
+
+def plain(text: str) -> str:
+    """Nothing that a terminal would obey or an encoding lacks: tags and messages may come from anywhere."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def print_json(document: Any) -> None:
+    print_line(json.dumps(document, indent=2))
+
+
+def size_text(size_bytes: int) -> str:
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def show_log() -> Callable[[], None]:
+    """Show what the package logs: which login is used for which host. Gives the function that ends it.
+
+    Never what httpx logs: it names signed URLs.
+    """
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    log = logging.getLogger("imagesync_cli")
+    lines = Lines()
+    log.addHandler(lines)
+    log.setLevel(logging.INFO)
+    return lambda: log.removeHandler(lines)

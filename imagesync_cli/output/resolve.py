@@ -1,0 +1,21 @@
+"""What resolve says of each reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.operations.resolve import Resolved
+
+
+def resolved_json(result: Resolved | ImagesyncError) -> dict[str, Any]:
+    if isinstance(result, ImagesyncError):
+        return {"error": str(result), "kind": result.kind}
+    found = result.descriptor
+    return {
+        "reference": str(result.reference),
+        "id": result.id,
+        "digest": found.digest,
+        "media_type": found.media_type,
+        "size": found.size,
+    }

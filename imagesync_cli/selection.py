@@ -1,0 +1,24 @@
+"""What of an image is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagesync_cli.platforms import Platform
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is copied, resolved or compared; by default the image whole, as its source has it.
+
+    ``digest`` is the image's digest wherever its tag points by now, "" for what the reference names.
+    ``platforms`` are those wanted, none for all.
+    ``referrers`` says that whatever is attached to the image, such as its signatures, belongs to it.
+    """
+
+    digest: str = ""
+    platforms: tuple[Platform, ...] = ()
+    referrers: bool = False
+
+
+WHOLE = Selection()
