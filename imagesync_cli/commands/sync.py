@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, REFERENCE, shared_options
+from imagesync_cli.commands.options import DIGEST, REFERENCE, platform_option, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
     from imagesync_cli.operations.sync_report import SyncReport
+    from imagesync_cli.platforms import Platform
     from imagesync_cli.reference import Reference
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
 )
+@platform_option
 @click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
 @click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
@@ -30,12 +32,13 @@ def command(
     source: Reference,
     destination: Reference,
     digest: str,
+    platforms: tuple[Platform, ...],
     dry_run: bool,
     settings: Settings,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Copy the image SRC to DST: all platforms, byte for byte, the tag last.
+    """Copy the image SRC to DST: all platforms, or those named, byte for byte, the tag last.
 
     Prints DST's name with the digest. Where DST has that digest already, nothing is copied.
     """
@@ -45,7 +48,7 @@ def command(
     from imagesync_cli.selection import Selection
 
     output = Output(as_json=as_json, quiet=quiet)
-    selection = Selection(digest)
+    selection = Selection(digest, platforms)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:

@@ -1,6 +1,6 @@
-"""Copy an image whole: every platform, every other manifest in the index, byte for byte.
+"""Copy an image: whole, or the platforms that are wanted of it (select.py); every manifest in it byte for byte.
 
-1. HEAD the destination; HEAD the source if there is something to compare. Equal: done.
+1. HEAD the destination; HEAD the source if there is something to compare, or read its root to choose. Equal: done.
 2. Children before parents: a manifest is written when all that it names is there.
 3. The tag comes last, so the destination is at every moment the old image or the new one.
 """
@@ -42,16 +42,23 @@ async def sync(
     there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
     here.warm(1)
     before = await _current(there, tag)
-    if before and not digest and not source.digest:
+    selected = None
+    if selection.platforms:
+        from imagesync_cli.operations.select import select
+
+        selected = await select(here, await here.manifest(wanted), selection.platforms, str(source))
+        wanted = selected.descriptor.digest
+    elif before and not digest and not source.digest:
         wanted = (await here.head(wanted)).digest
     changed = not before or before != wanted  # wanted may be "" too: the only image of a layout
     report = SyncReport(str(source), str(destination), "", wanted, before, changed=changed, dry_run=dry_run)
     if report.changed:
-        copy = Copy(here, there, report, progress or Progress(), fresh=not before)
+        same = source.location == destination.location
+        copy = Copy(here, there, report, progress or Progress(), fresh=not before and not same)
         there.warm(_LIKELY_UPLOADS)
-        root = await here.manifest(wanted)
+        root = (selected and selected.manifest) or await here.manifest(wanted)
         report.digest = root.digest
-        if source.location == destination.location:
+        if same and not (selected and selected.is_new):  # a new index is not written unless its children are seen
             await copy.put(root, tag)
         else:
             await copy.image(root, tag)
