@@ -3,6 +3,7 @@ module "images" {
   source = "../images"
 
   images             = { (var.destination_image) = { source = var.source_image } }
+  platforms          = var.platforms
   destination_prefix = var.destination_prefix
   on_replace         = var.on_replace
   on_destroy         = var.on_destroy

@@ -4,7 +4,9 @@
 data "external" "source" {
   count   = length(var.images) == 0 ? 0 : 1 # nothing to ask, nothing to run
   program = concat(var.command, ["external"])
-  query   = { images = jsonencode({ for name, image in var.images : name => image.source }) }
+  query = { images = jsonencode({
+    for name, image in var.images : name => { reference = image.source, platforms = local.platforms[name] }
+  }) }
 }
 
 # What is there now. A read of its own: a prefix known only at apply puts off this one, and the keys below stay known.
@@ -15,6 +17,8 @@ data "external" "destination" {
 }
 
 locals {
+  platforms = { for name, image in var.images : name => image.platforms == null ? var.platforms : image.platforms }
+
   destinations = {
     for name in keys(var.images) : name =>
     var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
@@ -23,7 +27,7 @@ locals {
   wanted  = { for name in keys(var.images) : name => jsondecode(data.external.source[0].result[name]) }
   present = { for name in keys(var.images) : name => jsondecode(data.external.destination[0].result[name]) }
 
-  # Denied and invalid are mistakes in the configuration: no reason to go on with what the destination has.
+  # Denied, invalid and unsuitable are mistakes in the configuration: no reason to go on with what the destination has.
   unavailable = [
     for name in keys(var.images) : name
     if var.source_unavailable == "use_destination" && contains(["missing", "unreachable"], local.wanted[name].kind)
@@ -31,6 +35,14 @@ locals {
   digests = {
     for name in keys(var.images) : name =>
     contains(local.unavailable, name) ? local.present[name].digest : local.wanted[name].digest
+  }
+
+  # What is copied is told by the digest of the whole source, from which the same platforms make the same image again.
+  copied = {
+    for name, digest in local.digests : name => contains(local.unavailable, name) ? ["--digest", digest] : concat(
+      ["--digest", local.wanted[name].source_digest],
+      flatten([for platform in local.platforms[name] : ["--platform", platform]]),
+    )
   }
 
   # The digest is in the key, so that a moved source makes a new object and destroys the old one: Terraform skips destroy
@@ -60,7 +72,7 @@ resource "terraform_data" "image" {
 
   # One argument each and no shell: nothing to quote, nothing to inject, and the log shows a command one can run again.
   provisioner "local-exec" {
-    interpreter = concat(var.command, ["sync", "--digest", local.digests[each.value], var.images[each.value].source])
+    interpreter = concat(var.command, ["sync"], local.copied[each.value], [var.images[each.value].source])
     command     = self.input.destination
   }
 

@@ -15,7 +15,6 @@ from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import (
     DOCKER_LIST,
     OCI_CONFIG,
-    OCI_INDEX,
     OCI_MANIFEST,
     Image,
     about,
@@ -129,30 +128,6 @@ def test_several(source: EmbeddedRegistry, registry: EmbeddedRegistry, up: Repos
     )
     assert set(down.manifests) == {down.tags["1"], *parts(made, 0, 2, 3, 5)}
     assert holds_all(down, down.tags["1"])
-
-
-SOURCE_INDEX = """{
-  "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
-  "manifests": [
-    {"size": 7, "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:%064x",
-     "platform": {"os": "linux", "architecture": "amd64"},
-     "annotations": {"ß": "\\u007f \\"\\\\\\/\\b\\u2028🙂", "": ""}},
-    {"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 8, "digest": "sha256:%064x",
-     "platform": {"variant": "v8", "os": "linux", "architecture": "arm64"}},
-    {"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 9, "digest": "sha256:%064x",
-     "platform": {"os": "linux", "architecture": "s390x"}}
-  ],
-  "more": [1, 1.50, -0.0, 1e100, true, null, {"z": [], "a": {}}]
-}"""
-
-
-def test_digest_of_a_new_index(source: EmbeddedRegistry, up: Repository) -> None:
-    """The digest of a new index is the same on every machine, on every version of Python, for ever."""
-    root = Manifest(OCI_INDEX, (SOURCE_INDEX % (1, 2, 3)).encode())
-    Image(root, {root.digest: root}, {}).seed(up, "1")
-    assert resolve(source, "linux/amd64", "linux/arm64") == (
-        "sha256:e8708c40cd081cd349cb2a82207e691e0f85a49315824c61dc1a3bb6cceb77b6"
-    )
 
 
 def test_nothing_left_out(source: EmbeddedRegistry, registry: EmbeddedRegistry, up: Repository) -> None:
