@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from imagesync_cli.operations.inspect import Problem
 from imagesync_cli.stores import Written
 
 
@@ -23,3 +24,4 @@ class SyncReport:
     blobs: Counter[Written] = field(default_factory=Counter)
     sent_bytes: int = 0
     foreign: int = 0
+    damage: tuple[Problem, ...] = ()  # what a look at the destination found, and this run has sent again
