@@ -3,15 +3,17 @@
 Two questions are understood. ``{"images": "<JSON object: key → reference>"}`` gives each key a JSON text with digest,
 source_digest, media_type, size, error and kind; in place of a reference may stand an object with the reference and
 with what of its image is wanted. ``{"source": …, "destination": …, "platforms": …}`` gives digest, id,
-destination_digest, in_sync, error and kind. What a registry answers, or that it does not, is part of the result: a
-failing program would block ``terraform destroy``. Only a question that is itself wrong is an error. Nothing is ever
-written to a registry.
+destination_digest, in_sync, error and kind. With ``"verify": "deep"``, in that object or beside the destination, all
+below the digest is looked at, and ``damage`` says in a sentence what is missing or wrong, "" for nothing. What a
+registry answers, or that it does not, is part of the result: a failing program would block ``terraform destroy``. Only
+a question that is itself wrong is an error. Nothing is ever written to a registry.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +25,13 @@ from imagesync_cli.selection import WHOLE, Selection
 from imagesync_cli.settings import read_settings
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.resolve import Answer, Asked
+    from imagesync_cli.operations.resolve import Answer, Asked, Resolved
     from imagesync_cli.platforms import Platform
     from imagesync_cli.stores import Stores
 
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
 _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
+_VERIFY = ("", "tag", "deep")
 MAX_QUERY_BYTES = 16 * 1024 * 1024
 
 
@@ -38,6 +41,7 @@ class Query:
 
     asked: dict[str, Asked | UsageError]
     compares: bool  # the form with source and destination
+    deep: frozenset[str] = frozenset()  # the keys where all below the digest is looked at
 
     @property
     def sound(self) -> dict[str, Asked]:
@@ -66,40 +70,74 @@ def read_query(text: str) -> Query:
     asked = _object(text, "the query")
     if set(asked) == {"images"}:
         images = _object(asked["images"], "images", or_objects=True)
-        return Query({key: _parsed(wanted) for key, wanted in images.items()}, compares=False)
-    if "source" in asked and set(asked) <= {"source", "destination", "platforms"}:
+        return _query(images, compares=False)
+    if "source" in asked and set(asked) <= {"source", "destination", "platforms", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}
         if asked.get("platforms"):
             source["platforms"] = asked["platforms"].split(",")
-        sides = {"source": source, "destination": asked.get("destination", "")}
-        return Query({side: _parsed(wanted) for side, wanted in sides.items() if asked.get(side)}, compares=True)
+        destination = {"reference": asked.get("destination", ""), "verify": asked.get("verify", "")}
+        sides = {"source": source, "destination": destination}
+        return _query({side: wanted for side, wanted in sides.items() if asked.get(side)}, compares=True)
     raise UsageError(f"the query has the keys {', '.join(sorted(asked)) or 'none'}", hint=_EXAMPLE)
+
+
+def _query(asked: dict[str, Any], *, compares: bool) -> Query:
+    deep = frozenset(
+        key for key, wanted in asked.items() if isinstance(wanted, dict) and wanted.get("verify") == "deep"
+    )
+    return Query({key: _parsed(wanted) for key, wanted in asked.items()}, compares, deep)
 
 
 async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
     """The answer as JSON text; all references are looked up at once."""
     from imagesync_cli.operations.resolve import resolve
 
+    ends = time.monotonic() + deadline_s
     sound = query.sound
     found = dict(zip(sound, await resolve(stores, sound.values(), deadline_s), strict=True))
     answers = {key: asked if isinstance(asked, UsageError) else found[key] for key, asked in query.asked.items()}
+    described = {key: _described(each, deep=key in query.deep) for key, each in answers.items()}
+    if query.deep:
+        roots = {
+            key: each for key, each in answers.items() if key in query.deep and not isinstance(each, ImagesyncError)
+        }
+        described |= await _damage(stores, roots, described, ends - time.monotonic())
     if query.compares:
-        return json.dumps(_compared(answers, sound["destination"][0] if "destination" in sound else None))
-    return json.dumps({key: json.dumps(_described(each)) for key, each in answers.items()})
+        return json.dumps(_compared(described, sound["destination"][0] if "destination" in sound else None))
+    return json.dumps({key: json.dumps(each) for key, each in described.items()})
 
 
-def _compared(answers: dict[str, Answer], wanted: Reference | None) -> dict[str, str]:
-    source, destination = (_described(answers.get(side)) for side in ("source", "destination"))
+async def _damage(
+    stores: Stores, roots: dict[str, Resolved], described: dict[str, dict[str, Any]], deadline_s: float
+) -> dict[str, dict[str, Any]]:
+    """The same answers with what is missing or wrong below their digest; one that cannot be looked at is its error."""
+    from imagesync_cli.operations.inspect import inspect_each
+    from imagesync_cli.output.check import damage_text
+
+    wanted = [(root.reference, root.source_digest) for root in roots.values()]
+    found = dict(zip(roots, await inspect_each(stores, wanted, deadline_s), strict=True))
+    return {
+        key: _described(each, deep=True)
+        if isinstance(each, ImagesyncError)
+        else described[key] | {"damage": damage_text(each)}
+        for key, each in found.items()
+    }
+
+
+def _compared(described: dict[str, dict[str, Any]], wanted: Reference | None) -> dict[str, str]:
+    source, destination = (described.get(side) or _described(None) for side in ("source", "destination"))
+    damage = destination.get("damage")
+    same = source["digest"] and source["digest"] == destination["digest"] and not damage
     failed = source if source["error"] else destination if destination["kind"] not in ("", "missing") else None
     return {
         "digest": source["digest"],
         "id": f"{wanted.name}@{source['digest']}" if wanted and not failed else "",
         "destination_digest": destination["digest"],
-        "in_sync": "true" if source["digest"] and source["digest"] == destination["digest"] else "false",
+        "in_sync": "true" if same else "false",
         "error": str(failed["error"]) if failed else "",
         "kind": str(failed["kind"]) if failed else "",
-    }
+    } | ({} if damage is None else {"damage": str(damage)})
 
 
 def _parsed(wanted: str | dict[str, Any]) -> Asked | UsageError:
@@ -111,11 +149,13 @@ def _parsed(wanted: str | dict[str, Any]) -> Asked | UsageError:
 
 def _parsed_image(image: dict[str, Any]) -> Asked:
     """A reference with what of its image is wanted."""
-    if unknown := image.keys() - {"reference", "platforms"}:
+    if unknown := image.keys() - {"reference", "platforms", "verify"}:
         raise UsageError(f"an image has no {', '.join(map(repr, sorted(unknown)))}", hint=_IMAGE_EXAMPLE)
     reference = image.get("reference")
     if not isinstance(reference, str):
         raise UsageError("the 'reference' of an image is a string", hint=_IMAGE_EXAMPLE)
+    if image.get("verify", "") not in _VERIFY:
+        raise UsageError('the \'verify\' of an image is "tag" or "deep"', hint=_IMAGE_EXAMPLE)
     return parse_reference(reference), Selection(platforms=_platforms(image.get("platforms", [])))
 
 
@@ -129,8 +169,9 @@ def _platforms(names: Any) -> tuple[Platform, ...]:
     return tuple(parse_platform(name.strip()) for name in names)
 
 
-def _described(found: Answer | None) -> dict[str, Any]:
+def _described(found: Answer | None, *, deep: bool = False) -> dict[str, Any]:
     answer = {"digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
+    answer |= {"damage": ""} if deep else {}
     if isinstance(found, ImagesyncError):
         return answer | {"error": str(found), "kind": found.kind}
     if found is None:
