@@ -10,7 +10,8 @@ def command() -> None:
     """Answer Terraform's external data source: JSON on stdin, JSON on stdout.
 
     \b
-    {"images": "<JSON object: key to reference, or to {reference, platforms, verify}>"}
+    {"images": "<JSON object: key to reference or object>"}
+        object: reference, platforms, verify
         each key: digest, source_digest, media_type, size, error, kind
     {"source": "...", "destination": "...", "platforms": "...", "verify": "..."}
         digest, id, destination_digest, in_sync, error, kind

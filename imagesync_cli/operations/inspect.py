@@ -20,7 +20,7 @@ from imagesync_cli.platforms import read_platform
 from imagesync_cli.reference import Reference
 from imagesync_cli.stores import Store, Stores
 
-_READ_AT_ONCE = 8
+_READ_AT_ONCE = 16
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import pytest
 
 from tests import peers
 from tests.command import Finished, imagesync
-from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry import EmbeddedRegistry, Fault, Request
+from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.state import Repository
 from tests.operations.test_check import ATTESTED, SHARED
 
@@ -157,6 +158,40 @@ def test_layout(source: EmbeddedRegistry, tmp_path: Path) -> None:
     child.write_bytes(b"{}")
     assert sync(source, f"oci:{folder}:1", "--read").code == 0
     assert {path: path.read_bytes() for path in whole} == whole
+
+
+def test_chosen_platforms(source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository) -> None:
+    """An index that was made of chosen platforms comes back too, though the source has no such index."""
+    destination, options = f"{registry.host}/team/app:1", ("--platform", "linux/amd64", "--platform", "linux/arm64")
+    assert sync(source, destination, *options).code == 0
+    assert check(source, destination).code == 8
+    assert check(source, destination, "--read", *options).code == 0
+    before = dict(down.manifests)
+    content = before[down.tags["1"]].content
+
+    def damage(asked: Request) -> Fault | None:
+        """The tag still answers, its manifest is gone until it is written again."""
+        if asked.method == "PUT":
+            registry.fault = None
+        gone = asked.method == "GET" and asked.path.endswith(down.tags["1"])
+        return refusal(404, "MANIFEST_UNKNOWN") if gone else None
+
+    registry.fault = damage
+    assert check(source, destination, "--deep", *options).code == 8
+    assert sync(source, destination, "--verify", *options).code == 0
+    assert (down.manifests, before[down.tags["1"]].content) == (before, content)
+    assert check(source, destination, "--deep", *options).code == 0
+
+
+def test_another_tag_in_the_same_repository(registry: EmbeddedRegistry, down: Repository) -> None:
+    """A second tag is put on an image only when all of it is there, if that is to be verified."""
+    ATTESTED.seed(down, "1")
+    images = (f"{registry.host}/team/app:1", f"{registry.host}/team/app:2")
+    assert imagesync("sync", *images, "--verify").code == 0
+    del down.tags["2"]
+    del down.blobs[SHARED]
+    assert imagesync("sync", *images, "--verify").code == 3
+    assert set(down.tags) == {"1"}
 
 
 def test_source_that_lacks_it_too(source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository) -> None:
