@@ -16,7 +16,6 @@ from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Unavail
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
-from imagesync_cli.platforms import read_platform
 from imagesync_cli.reference import Reference
 from imagesync_cli.stores import Store, Stores
 
@@ -222,7 +221,11 @@ def _bare(entry: Descriptor) -> Descriptor:
 def _platform(entry: Descriptor) -> str:
     """What an index says that its entry runs on, "" where it says nothing, or nothing that makes sense."""
     told = entry.raw.get("platform")
-    platform = read_platform(told) if isinstance(told, dict) else None
+    if not isinstance(told, dict):
+        return ""
+    from imagesync_cli.platforms import read_platform  # only who looks waits for it
+
+    platform = read_platform(told)
     return "" if platform is None or platform.os == "unknown" else str(platform)  # as BuildKit's attestations say
 
 
