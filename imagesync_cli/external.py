@@ -25,7 +25,7 @@ from imagesync_cli.selection import WHOLE, Selection
 from imagesync_cli.settings import read_settings
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.resolve import Answer, Asked, Resolved
+    from imagesync_cli.operations.resolve import Answer, Asked
     from imagesync_cli.platforms import Platform
     from imagesync_cli.stores import Stores
 
@@ -91,38 +91,47 @@ def _query(asked: dict[str, Any], *, compares: bool) -> Query:
 
 async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
     """The answer as JSON text; all references are looked up at once."""
-    from imagesync_cli.operations.resolve import resolve
+    from imagesync_cli.gather import gather
 
-    ends = time.monotonic() + deadline_s
     sound = query.sound
-    found = dict(zip(sound, await resolve(stores, sound.values(), deadline_s), strict=True))
-    answers = {key: asked if isinstance(asked, UsageError) else found[key] for key, asked in query.asked.items()}
-    described = {key: _described(each, deep=key in query.deep) for key, each in answers.items()}
-    if query.deep:
-        roots = {
-            key: each for key, each in answers.items() if key in query.deep and not isinstance(each, ImagesyncError)
-        }
-        described |= await _damage(stores, roots, described, ends - time.monotonic())
+    # What is looked at whole goes by itself: it waits for no other answer, and none waits for it.
+    alone = [_answers(stores, {key: sound[key]}, deadline_s, deep=True) for key in sound if key in query.deep]
+    others = {key: question for key, question in sound.items() if key not in query.deep}
+    parts = await gather([_answers(stores, others, deadline_s), *alone])
+    found = {key: each for part in parts for key, each in part.items()}
+    described = {
+        key: _described(asked, deep=key in query.deep) if isinstance(asked, UsageError) else found[key]
+        for key, asked in query.asked.items()
+    }
     if query.compares:
         return json.dumps(_compared(described, sound["destination"][0] if "destination" in sound else None))
     return json.dumps({key: json.dumps(each) for key, each in described.items()})
 
 
-async def _damage(
-    stores: Stores, roots: dict[str, Resolved], described: dict[str, dict[str, Any]], deadline_s: float
+async def _answers(
+    stores: Stores, asked: dict[str, Asked], deadline_s: float, *, deep: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """The same answers with what is missing or wrong below their digest; one that cannot be looked at is its error."""
-    from imagesync_cli.operations.inspect import inspect_each
+    from imagesync_cli.operations.resolve import resolve
+
+    ends = time.monotonic() + deadline_s
+    found = dict(zip(asked, await resolve(stores, asked.values(), deadline_s), strict=True))
+    if not deep:
+        return {key: _described(each) for key, each in found.items()}
+    return {key: await _with_damage(stores, each, ends - time.monotonic()) for key, each in found.items()}
+
+
+async def _with_damage(stores: Stores, found: Answer, deadline_s: float) -> dict[str, Any]:
+    """The same with what is missing or wrong below the digest; what cannot be looked at is an error."""
+    if isinstance(found, ImagesyncError):
+        return _described(found, deep=True)
+    from imagesync_cli.operations.inspect import inspect_within
     from imagesync_cli.output.check import damage_text
 
-    wanted = [(root.reference, root.source_digest) for root in roots.values()]
-    found = dict(zip(roots, await inspect_each(stores, wanted, deadline_s), strict=True))
-    return {
-        key: _described(each, deep=True)
-        if isinstance(each, ImagesyncError)
-        else described[key] | {"damage": damage_text(each)}
-        for key, each in found.items()
-    }
+    try:
+        findings = await inspect_within(deadline_s, stores, found.reference, found.source_digest)
+    except ImagesyncError as error:
+        return _described(error, deep=True)
+    return _described(found) | {"damage": damage_text(findings)}
 
 
 def _compared(described: dict[str, dict[str, Any]], wanted: Reference | None) -> dict[str, str]:

@@ -70,5 +70,6 @@ def command(
     report = run(settings, references, work)
     output.checked(report)
     if not report.in_sync:
-        again = f"imagesync sync{' --verify' if report.findings else ''} {report.source} {destination}"
+        options = [*(["--verify"] if report.findings else []), *(f"--platform {platform}" for platform in platforms)]
+        again = " ".join(["imagesync sync", *options, report.source, str(destination)])
         raise Differs(f"{destination} is not as it should be", hint=again if source else "sync it again with --verify")

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from imagesync_cli.deadline import within
 from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Unavailable
-from imagesync_cli.gather import gather
 from imagesync_cli.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.reference import Reference
@@ -150,7 +148,10 @@ class Inspection:
         self._progress.total += 1
         try:
             if self._read and blob.size:
-                await self._hash(blob)
+                try:
+                    await self._hash(blob)
+                except ContentError:  # on the way here, perhaps, and not in the store
+                    await self._hash(blob)
             elif (size := await self._store.blob_size(blob)) not in (None, blob.size):
                 raise ContentError(f"it has {size} bytes, its descriptor says {blob.size}")
         except ImagesyncError as error:
@@ -180,25 +181,13 @@ class Inspection:
         return Problem(kind, place.what, place.target.digest, place.parent, place.platform, why)
 
 
-async def inspect_each(
-    stores: Stores, wanted: Iterable[tuple[Reference, str]], deadline_s: float
-) -> list[Findings | ImagesyncError]:
-    """Look at images, all at once: a reference says where, a digest which. An error in one hides no other.
-
-    What is not looked through after ``deadline_s`` seconds is Unavailable.
-    """
-
-    async def one(reference: Reference, digest: str) -> Findings | ImagesyncError:
-        looking = Inspection(stores.open(reference)).images(Descriptor("", digest, 0))
-        try:
-            return await within(deadline_s, looking)
-        except ImagesyncError as error:
-            return error
-        except asyncio.TimeoutError:
-            hint = "it has many parts; see IMAGESYNC_TIMEOUT"
-            return Unavailable(f"looking at all of {reference}: not done within the time that was given", hint=hint)
-
-    return await gather(one(reference, digest) for reference, digest in wanted)
+async def inspect_within(deadline_s: float, stores: Stores, reference: Reference, digest: str) -> Findings:
+    """Look at the image with this digest where the reference is; Unavailable if that takes longer."""
+    try:
+        return await within(deadline_s, Inspection(stores.open(reference)).images(Descriptor("", digest, 0)))
+    except asyncio.TimeoutError:
+        hint = "it has many parts; see IMAGESYNC_TIMEOUT"
+        raise Unavailable(f"looking at all of {reference}: no end within the time that is left", hint=hint) from None
 
 
 def _named(manifest: Manifest, at: _Place) -> list[_Place]:

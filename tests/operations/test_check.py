@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from imagesync_cli.operations import inspect
 from tests.command import imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Request
 from tests.embedded_registry.faults import Fault, flip_bit, refusal, reset_before_handling
@@ -211,6 +212,25 @@ def test_wrong(source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repos
     registry.fault = lambda request: flip_bit(30) if request.path.endswith(ATTESTED.children[0]) else None
     code, report = check(source, registry, "--deep")
     assert (code, damaged(report)) == (8, [("wrong", "manifest", ATTESTED.children[0])])
+
+
+def test_damage_on_the_way(source: EmbeddedRegistry, registry: EmbeddedRegistry) -> None:
+    """Bytes that arrive wrong once are read once more, and are no problem of the image."""
+    both(source, registry, ATTESTED)
+    faults = [flip_bit(30)]
+    registry.fault = lambda request: faults.pop() if faults and "/blobs/" in request.path else None
+    assert check(source, registry, "--read")[0] == 0
+    assert not faults
+
+
+@pytest.mark.parametrize(("most", "code"), [(39, 0), (38, 6)])
+def test_too_many(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, monkeypatch: pytest.MonkeyPatch, most: int, code: int
+) -> None:
+    """An image that names more manifests and blobs than any real one is not followed to its end."""
+    both(source, registry, ATTESTED)  # 13 manifests, 26 blobs
+    monkeypatch.setattr(inspect, "MAX_DESCRIPTORS", most)
+    assert check(source, registry, "--deep")[0] == code
 
 
 def test_unreadable(
