@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
 )
 @platform_option
+@click.option(
+    "--foreign-layers", is_flag=True, help="Copy layers too that live at URLs of their own, such as those of Windows."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
 @click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
@@ -33,6 +36,7 @@ def command(
     destination: Reference,
     digest: str,
     platforms: tuple[Platform, ...],
+    foreign_layers: bool,
     dry_run: bool,
     settings: Settings,
     as_json: bool,
@@ -48,7 +52,7 @@ def command(
     from imagesync_cli.selection import Selection
 
     output = Output(as_json=as_json, quiet=quiet)
-    selection = Selection(digest, platforms)
+    selection = Selection(digest, platforms, foreign_layers=foreign_layers)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:

@@ -11,7 +11,7 @@ from imagesync_cli.gather import gather
 from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.sync_report import SyncReport
-from imagesync_cli.operations.transfer import Transfers
+from imagesync_cli.operations.transfer import Read, Transfers
 from imagesync_cli.stores import Store, Written
 
 _DEEPEST = 16
@@ -23,11 +23,22 @@ _MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN
 class Copy:
     """One image on its way. Each digest is copied once, however often the image names it."""
 
-    def __init__(self, here: Store, there: Store, report: SyncReport, progress: Progress, *, fresh: bool) -> None:
+    def __init__(
+        self,
+        here: Store,
+        there: Store,
+        report: SyncReport,
+        progress: Progress,
+        *,
+        fresh: bool,
+        read_foreign: Read | None = None,
+    ) -> None:
+        """``read_foreign`` gives the bytes of foreign layers; without it they are left where they are."""
         self._here = here
         self._there = there
         self._report = report
         self._transfers = Transfers(here, there, progress)
+        self._foreign = Transfers(here, there, progress, read_foreign) if read_foreign else None
         # The destination had no such tag: asking it for each child would find nothing.
         self._fresh = fresh
         self._found: list[Descriptor] = []
@@ -45,6 +56,13 @@ class Copy:
                 task.cancel()
             await asyncio.gather(*self._once.values(), return_exceptions=True)
 
+    async def foreign_layers(self, digest: str) -> None:
+        """The foreign layers of an image that is there already, whose manifests say which."""
+        manifest = await self._there.manifest(digest)
+        await gather(self._blob(blob) for blob in dict.fromkeys(manifest.blobs) if blob.is_foreign)
+        for child in manifest.manifests:
+            await self.foreign_layers(child.digest)
+
     async def _below(self, manifest: Manifest, depth: int) -> None:
         if depth > _DEEPEST:
             raise ContentError(f"{manifest.digest} lies more than {_DEEPEST} indexes deep")
@@ -56,7 +74,7 @@ class Copy:
 
     def _own_blobs(self, manifest: Manifest) -> Iterable[Descriptor]:
         for blob in manifest.blobs:
-            if blob.is_foreign:
+            if blob.is_foreign and self._foreign is None:
                 self._report.foreign += 1
             else:
                 yield blob
@@ -82,8 +100,11 @@ class Copy:
         if self._report.dry_run:
             written = Written.THERE if await self._there.has_blob(blob) else Written.SENT
         else:
-            written = await self._transfers.transfer(blob, anew=anew)
+            transfers = self._foreign if self._foreign is not None and blob.is_foreign else self._transfers
+            written = await transfers.transfer(blob, anew=anew)
         self._report.blobs[written] += 1
+        if blob.is_foreign and written is not Written.THERE:
+            self._report.foreign_copied += 1
         if written is Written.SENT:
             self._report.sent_bytes += blob.size
 
@@ -98,12 +119,21 @@ class Copy:
             if not error.codes & _MISSING:
                 raise
             await self._restore(manifest)
+            await self._put_again(manifest, tag)
+
+    async def _put_again(self, manifest: Manifest, tag: str) -> None:
+        try:
             await self._there.put_manifest(manifest, tag)
+        except ImagesyncError as error:
+            left = any(blob.is_foreign for blob in manifest.blobs) and self._foreign is None
+            if error.codes & _MISSING and left:
+                error.hint = "it may want the foreign layers too: --foreign-layers copies them"
+            raise
 
     async def _restore(self, manifest: Manifest) -> None:
         """Send again what the destination had, or said it had, and has no longer."""
         for blob in manifest.blobs:
-            if not blob.is_foreign and not await self._there.has_blob(blob):
+            if (self._foreign or not blob.is_foreign) and not await self._there.has_blob(blob):
                 await self._blob(blob, anew=True)
         await gather(self._restore_child(child) for child in manifest.manifests)
 

@@ -52,9 +52,11 @@ async def sync(
         wanted = (await here.head(wanted)).digest
     changed = not before or before != wanted  # wanted may be "" too: the only image of a layout
     report = SyncReport(str(source), str(destination), "", wanted, before, changed=changed, dry_run=dry_run)
+    read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
+    same = source.location == destination.location
+    fresh = not before and not same
+    copy = Copy(here, there, report, progress or Progress(), fresh=fresh, read_foreign=read_foreign)
     if report.changed:
-        same = source.location == destination.location
-        copy = Copy(here, there, report, progress or Progress(), fresh=not before and not same)
         there.warm(_LIKELY_UPLOADS)
         root = (selected and selected.manifest) or await here.manifest(wanted)
         report.digest = root.digest
@@ -62,6 +64,8 @@ async def sync(
             await copy.put(root, tag)
         else:
             await copy.image(root, tag)
+    elif selection.foreign_layers:
+        await copy.foreign_layers(before)
     report.id = f"{destination.name}@{report.digest}"
     return report
 
