@@ -1,13 +1,23 @@
-"""Where images live: a repository in a registry, or an OCI layout folder, behind one small protocol (store.py)."""
+"""Where images live: a registry's repository, a layout folder, an archive; behind one small protocol (store.py)."""
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.reference import LayoutReference, Reference, RegistryReference
+from imagesync_cli.errors import UsageError
+from imagesync_cli.manifest import Descriptor
+from imagesync_cli.reference import (
+    DOCKER_ARCHIVE,
+    ArchiveReference,
+    LayoutReference,
+    Reference,
+    RegistryReference,
+)
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.store import Store, Untagged, Written
 
@@ -16,8 +26,10 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.client import Client
+    from imagesync_cli.stores.docker_archive import DockerArchive
     from imagesync_cli.stores.early import Early
     from imagesync_cli.stores.http import Http
+    from imagesync_cli.stores.oci_archive import OciArchive
     from imagesync_cli.stores.probe import Probe
 
 __all__ = ["Access", "Side", "Store", "Stores", "Untagged", "Written"]
@@ -45,6 +57,8 @@ class Stores:
         self._settings = settings
         self._early = early
         self._clients: dict[tuple[str, Path | None], Client] = {}
+        self._archives: list[OciArchive | DockerArchive] = []
+        self._read_archives: dict[str, OciArchive | DockerArchive] = {}
         self._http: Http | None = None
 
     def open(self, reference: Reference, access: Access = Access.READ, side: Side = Side.SOURCE) -> Store:
@@ -53,9 +67,38 @@ class Stores:
             from imagesync_cli.stores.layout import Layout
 
             return Layout(reference, self._settings.max_manifest_bytes)
+        if isinstance(reference, ArchiveReference):
+            return self._archive(reference, access, side)
         from imagesync_cli.stores.registry import Repository
 
         return Repository(self.client(reference.registry, side), reference, access.value)
+
+    def _archive(self, reference: ArchiveReference, access: Access, side: Side) -> Store:
+        """Archives that are only read are indexed once a run; each writer has a new file of its own."""
+        is_read = access is Access.READ
+        if reference.form == DOCKER_ARCHIVE and not (is_read and side is Side.SOURCE):
+            raise UsageError(
+                f"{reference.name} is only read: docker save wrote it", hint="write to oci-archive: or oci: instead"
+            )
+        if is_read and reference.name in self._read_archives:
+            return self._read_archives[reference.name]
+        if reference.form == DOCKER_ARCHIVE:
+            from imagesync_cli.stores.docker_archive import DockerArchive as Archive
+        else:
+            from imagesync_cli.stores.oci_archive import OciArchive as Archive  # type: ignore[assignment]
+        archive = Archive(reference, self._settings.max_manifest_bytes)
+        self._archives.append(archive)
+        if is_read:
+            self._read_archives[reference.name] = archive
+        return archive
+
+    async def read_foreign(self, blob: Descriptor, source: Store) -> AsyncGenerator[bytes, None]:
+        """A foreign layer, from the source if that has it, else from its own URLs; see foreign.py."""
+        from imagesync_cli.stores.foreign import read_foreign
+
+        async with contextlib.aclosing(read_foreign(blob, source, self._the_http(), self._settings)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def probe(self, reference: RegistryReference) -> Probe:
         """Questions to a registry that change nothing (operations/doctor.py)."""
@@ -66,19 +109,25 @@ class Stores:
     def client(self, registry: str, side: Side = Side.SOURCE) -> Client:
         """The one client of this run for a registry, and for a side that has a login of its own."""
         from imagesync_cli.stores.client import Client
-        from imagesync_cli.stores.http import Http
 
-        if self._http is None:
-            self._http = Http(self._settings, self._early)
         settings = self._settings
         auth_file = settings.source_auth_file if side is Side.SOURCE else settings.destination_auth_file
         key = (registry, auth_file)
         if key not in self._clients:
-            self._clients[key] = Client(registry, self._http, settings, auth_file)
+            self._clients[key] = Client(registry, self._the_http(), settings, auth_file)
         return self._clients[key]
 
+    def _the_http(self) -> Http:
+        if self._http is None:
+            from imagesync_cli.stores.http import Http
+
+            self._http = Http(self._settings, self._early)
+        return self._http
+
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection and archive; what was written for no tag is gone."""
+        for archive in self._archives:
+            archive.close()
         if self._http is not None:
             await self._http.aclose()
         if self._early:
