@@ -66,17 +66,18 @@ class Manifest:
         return Descriptor(self.media_type, self.digest, self.size)
 
 
-def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "") -> Manifest:
+def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "", sound_only: bool = False) -> Manifest:
     """Read a manifest and check it against itself, its media type and the digest it was asked by.
 
     ``media_type`` is the Content-Type it came with, or "". Raises ContentError, or Refused for Docker schema 1.
+    ``sound_only`` passes over entries of an index that are no descriptors: anybody may write into a list of referrers.
     """
     if digest:
         check_bytes(content, digest)
     digest = digest or sha256(content)
     document = _read(content, digest)
     media_type = _agreed_type(document, media_type.partition(";")[0].strip(), digest)
-    manifests = _descriptors(document, "manifests", digest) if media_type in INDEX_TYPES else ()
+    manifests = _descriptors(document, "manifests", digest, sound_only=sound_only) if media_type in INDEX_TYPES else ()
     blobs = () if media_type in INDEX_TYPES else _blobs(document, digest)
     subject = _descriptor(document["subject"], digest) if document.get("subject") else None
     return Manifest(content, media_type, digest, manifests, blobs, subject)
@@ -122,11 +123,21 @@ def _blobs(document: dict[str, Any], digest: str) -> tuple[Descriptor, ...]:
     return config + layers
 
 
-def _descriptors(document: dict[str, Any], key: str, digest: str) -> tuple[Descriptor, ...]:
+def _descriptors(
+    document: dict[str, Any], key: str, digest: str, *, sound_only: bool = False
+) -> tuple[Descriptor, ...]:
     entries = document.get(key) or []
     if not isinstance(entries, list) or len(entries) > MAX_DESCRIPTORS:
         raise ContentError(f"manifest {digest}: {key} is not a list of at most {MAX_DESCRIPTORS}")
-    return tuple(_descriptor(entry, digest) for entry in entries)
+    return tuple(_descriptor(entry, digest) for entry in entries if not sound_only or _is_sound(entry, digest))
+
+
+def _is_sound(entry: Any, digest: str) -> bool:
+    try:
+        _descriptor(entry, digest)
+    except ContentError:
+        return False
+    return True
 
 
 def _descriptor(entry: Any, digest: str) -> Descriptor:

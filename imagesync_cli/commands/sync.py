@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 @click.option(
     "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
 )
+@click.option(
+    "--referrers", is_flag=True, help="Copy what is attached to the image too: signatures, SBOMs and the like."
+)
+@click.option(
+    "--require-signature", is_flag=True, help="Fail, with nothing written, if SRC is not signed; --referrers."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
 @click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
@@ -30,6 +36,8 @@ def command(
     source: Reference,
     destination: Reference,
     digest: str,
+    referrers: bool,
+    require_signature: bool,
     dry_run: bool,
     settings: Settings,
     as_json: bool,
@@ -45,11 +53,19 @@ def command(
     from imagesync_cli.selection import Selection
 
     output = Output(as_json=as_json, quiet=quiet)
-    selection = Selection(digest)
+    selection = Selection(digest, referrers=referrers or require_signature)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:
         async with output.showing(progress):
-            return await sync(stores, source, destination, selection=selection, dry_run=dry_run, progress=progress)
+            return await sync(
+                stores,
+                source,
+                destination,
+                selection=selection,
+                require_signature=require_signature,
+                dry_run=dry_run,
+                progress=progress,
+            )
 
     output.synced(run(settings, [source, destination], work))

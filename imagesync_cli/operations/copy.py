@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from imagesync_cli.errors import ContentError, ImagesyncError
@@ -17,39 +17,66 @@ from imagesync_cli.stores import Store, Written
 _DEEPEST = 16
 _MOST_DESCRIPTORS = 10_000
 # What registries call a manifest that names something they do not have.
-_MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
+MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
 class Copy:
     """One image on its way. Each digest is copied once, however often the image names it."""
 
     def __init__(self, here: Store, there: Store, report: SyncReport, progress: Progress, *, fresh: bool) -> None:
-        self._here = here
-        self._there = there
-        self._report = report
+        self.here = here
+        self.there = there
+        self.report = report
         self._transfers = Transfers(here, there, progress)
         # The destination had no such tag: asking it for each child would find nothing.
         self._fresh = fresh
         self._found: list[Descriptor] = []
         self._once: dict[str, asyncio.Task[None]] = {}
 
-    async def image(self, root: Manifest, tag: str) -> None:
-        """Everything below the root, then the root under its tag."""
-        try:
-            await self._below(root, 0)
-            await self.put(root, tag)
-            # A delete that ran meanwhile may have taken what was found here and so was not written.
-            await gather(self._restore_child(child) for child in self._found)
-        finally:
-            for task in self._once.values():
-                task.cancel()
-            await asyncio.gather(*self._once.values(), return_exceptions=True)
+    async def __aenter__(self) -> Copy:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        """Leave nothing running."""
+        for task in self._once.values():
+            task.cancel()
+        await asyncio.gather(*self._once.values(), return_exceptions=True)
+
+    async def image(self, root: Manifest, tag: str, attach: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Everything below the root, then the root under its tag.
+
+        ``attach`` brings what belongs to the image besides. It is called before the tag is there, and once more after
+        that: by then somebody else may have taken what it found.
+        """
+        await self._below(root, 0)
+        if attach is not None:
+            await self._put_early(root)
+            await attach()
+        await self.put(root, tag)
+        # A delete that ran meanwhile may have taken what was found here and so was not written.
+        await gather(self._restore_child(child) for child in self._found)
+        if attach is not None:
+            await attach()
+
+    async def attached(self, manifest: Manifest) -> bool:
+        """A referrer with all that it names; whether the destination lists it by itself."""
+        await self.below(manifest)
+        return await self.put(manifest)
+
+    async def below(self, manifest: Manifest) -> None:
+        """Everything that this manifest names."""
+        await self._below(manifest, 0)
+
+    async def _put_early(self, root: Manifest) -> None:
+        """The root without its tag, for registries that take no referrer before its subject (GitLab once did not)."""
+        if not self.report.dry_run:
+            await self._put(root)
 
     async def _below(self, manifest: Manifest, depth: int) -> None:
         if depth > _DEEPEST:
             raise ContentError(f"{manifest.digest} lies more than {_DEEPEST} indexes deep")
-        self._there.warm(len(manifest.blobs) + len(manifest.manifests))
-        self._here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
+        self.there.warm(len(manifest.blobs) + len(manifest.manifests))
+        self.here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
         blobs = [self._task(blob, self._blob(blob)) for blob in self._own_blobs(manifest)]
         children = [self._task(child, self._child(child, depth + 1)) for child in manifest.manifests]
         await asyncio.gather(*blobs, *children)
@@ -57,7 +84,7 @@ class Copy:
     def _own_blobs(self, manifest: Manifest) -> Iterable[Descriptor]:
         for blob in manifest.blobs:
             if blob.is_foreign:
-                self._report.foreign += 1
+                self.report.foreign += 1
             else:
                 yield blob
 
@@ -71,44 +98,46 @@ class Copy:
         return self._once[target.digest]
 
     async def _child(self, child: Descriptor, depth: int) -> None:
-        if not self._fresh and await self._there.has_manifest(child):
+        if not self._fresh and await self.there.has_manifest(child):
             self._found.append(child)
             return
-        manifest = await self._here.manifest(child.digest)
+        manifest = await self.here.manifest(child.digest)
         await self._below(manifest, depth)
         await self.put(manifest)
 
     async def _blob(self, blob: Descriptor, *, anew: bool = False) -> None:
-        if self._report.dry_run:
-            written = Written.THERE if await self._there.has_blob(blob) else Written.SENT
+        if self.report.dry_run:
+            written = Written.THERE if await self.there.has_blob(blob) else Written.SENT
         else:
             written = await self._transfers.transfer(blob, anew=anew)
-        self._report.blobs[written] += 1
+        self.report.blobs[written] += 1
         if written is Written.SENT:
-            self._report.sent_bytes += blob.size
+            self.report.sent_bytes += blob.size
 
-    async def put(self, manifest: Manifest, tag: str = "") -> None:
-        """Write a manifest; what the destination says it misses is sent again, once."""
-        self._report.manifests += 1
-        if self._report.dry_run:
-            return
+    async def put(self, manifest: Manifest, tag: str = "") -> bool:
+        """Write a manifest; whether the destination lists it by itself among the referrers of its subject."""
+        self.report.manifests += 1
+        return self.report.dry_run or await self._put(manifest, tag)
+
+    async def _put(self, manifest: Manifest, tag: str = "") -> bool:
+        """What the destination says it misses is sent again, once."""
         try:
-            await self._there.put_manifest(manifest, tag)
+            return await self.there.put_manifest(manifest, tag)
         except ImagesyncError as error:
-            if not error.codes & _MISSING:
+            if not error.codes & MISSING:
                 raise
             await self._restore(manifest)
-            await self._there.put_manifest(manifest, tag)
+            return await self.there.put_manifest(manifest, tag)
 
     async def _restore(self, manifest: Manifest) -> None:
         """Send again what the destination had, or said it had, and has no longer."""
         for blob in manifest.blobs:
-            if not blob.is_foreign and not await self._there.has_blob(blob):
+            if not blob.is_foreign and not await self.there.has_blob(blob):
                 await self._blob(blob, anew=True)
         await gather(self._restore_child(child) for child in manifest.manifests)
 
     async def _restore_child(self, child: Descriptor) -> None:
-        if not await self._there.has_manifest(child):
-            manifest = await self._here.manifest(child.digest)
+        if not await self.there.has_manifest(child):
+            manifest = await self.here.manifest(child.digest)
             await self._restore(manifest)
-            await self._there.put_manifest(manifest)
+            await self.there.put_manifest(manifest)

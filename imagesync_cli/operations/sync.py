@@ -2,12 +2,16 @@
 
 1. HEAD the destination; HEAD the source if there is something to compare. Equal: done.
 2. Children before parents: a manifest is written when all that it names is there.
-3. The tag comes last, so the destination is at every moment the old image or the new one.
+3. With referrers: what is attached to the image, as far as the destination does not have it.
+4. The tag comes last, so the destination is at every moment the old image or the new one, with its signatures.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from imagesync_cli.errors import NotFound, UsageError
+from imagesync_cli.manifest import Manifest
 from imagesync_cli.operations.copy import Copy
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.sync_report import SyncReport
@@ -25,12 +29,14 @@ async def sync(
     destination: Reference,
     *,
     selection: Selection = WHOLE,
+    require_signature: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> SyncReport:
     """Make the destination's tag point at what is selected of the source's image.
 
-    Raises UsageError for a destination by digest; every other error names the side and the step.
+    Raises UsageError for a destination by digest, Refused where a signature is required and there is none; every
+    other error names the side and the step.
     """
     if destination.digest:
         raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
@@ -46,17 +52,36 @@ async def sync(
         wanted = (await here.head(wanted)).digest
     changed = not before or before != wanted  # wanted may be "" too: the only image of a layout
     report = SyncReport(str(source), str(destination), "", wanted, before, changed=changed, dry_run=dry_run)
-    if report.changed:
-        copy = Copy(here, there, report, progress or Progress(), fresh=not before)
+    if report.changed or selection.referrers:
         there.warm(_LIKELY_UPLOADS)
         root = await here.manifest(wanted)
         report.digest = root.digest
-        if source.location == destination.location:
-            await copy.put(root, tag)
-        else:
-            await copy.image(root, tag)
+        async with Copy(here, there, report, progress or Progress(), fresh=not before) as copy:
+            attach = None
+            if selection.referrers:
+                attach = await _attach(copy, root, signed=require_signature)
+            if source.location == destination.location:
+                if report.changed:
+                    await copy.put(root, tag)
+            elif report.changed:
+                await copy.image(root, tag, attach)
+            elif attach is not None:
+                await attach()
+        report.changed = report.changed or report.attached > 0
     report.id = f"{destination.name}@{report.digest}"
     return report
+
+
+async def _attach(copy: Copy, root: Manifest, *, signed: bool) -> Callable[[], Awaitable[None]] | None:
+    """What brings all that is attached to the image, None where nothing is; ``signed`` requires a signature."""
+    from imagesync_cli.operations import attach
+    from imagesync_cli.operations.referrers import Referrers
+
+    attached = await Referrers(copy.here).attached(root.descriptor, root)
+    copy.report.referrers = attached.kinds
+    if signed:
+        attach.require_signature(copy.here.name, root, attached)
+    return attach.Attach(copy, attached).complete if attached.attachments else None
 
 
 async def _current(store: Store, tag: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iter
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.digest import Verifier, is_digest
+from imagesync_cli.digest import Verifier, is_digest, tag_about
 from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Refused, UsageError
 from imagesync_cli.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import LayoutReference
@@ -87,12 +87,15 @@ class Layout:
                     file.write(chunk)
         return Written.SENT
 
-    async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
-        """Write the manifest's file and, with a tag, its entry in index.json in place of the tag's old one."""
+    async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
+        """Write the manifest's file and, with a tag, its entry in index.json in place of the tag's old one.
+
+        A referrer has to be listed under its subject's tag, as regctl does in a layout and oras finds it too.
+        """
         with self._writable():
             self._write(self._blob_path(manifest.digest), manifest.content)
             if not tag:
-                return
+                return False
             with locked(self._folder):
                 # Another process may have removed, as unused, what this one found there and did not write again.
                 if missing := self._lacking(manifest):
@@ -105,6 +108,7 @@ class Layout:
                 }
                 others = [other for other in self._entries() if _tag(other) != tag]
                 self._write_index([*others, entry])
+        return False
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
@@ -121,8 +125,28 @@ class Layout:
         return {tag: told for tag, told in (await self.tags()).items() if told is not None and tag in wanted}
 
     async def referrers(self, digest: str) -> list[Descriptor]:
-        """None: in a layout, referrers are entries of index.json like every other image."""
-        return []
+        """The entries of index.json whose subject this is: where oras keeps them."""
+        with self._readable(""):
+            entries = {entry["digest"]: entry for entry in self._entries()}
+            return [
+                Descriptor(entry["mediaType"], entry["digest"], entry["size"], entry)
+                for entry in entries.values()
+                if self._subject(entry["digest"]) == digest
+            ]
+        raise AssertionError
+
+    async def listed(self, tag: str) -> Manifest | None:
+        """The index under this tag."""
+        with self._readable(tag):
+            entry = next((entry for entry in self._entries() if _tag(entry) == tag), None)
+            if entry is None:
+                return None
+            content = self._read(self._blob_path(entry["digest"]))
+            found = parse_manifest(content, entry["mediaType"], digest=entry["digest"], sound_only=True)
+            if not found.descriptor.is_index:
+                raise ContentError(f"{tag} is not a list of referrers, as its name says")
+            return found
+        raise AssertionError
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Take the tag's entry out of index.json if it is on this digest; the files stay."""
@@ -163,7 +187,8 @@ class Layout:
     # The folder's files.
 
     def _find(self, tag: str) -> Entry:
-        entries = self._entries()
+        # What is attached to the images comes when it is named.
+        entries = [entry for entry in self._entries() if tag or not tag_about(_tag(entry))]
         tags = [_tag(entry) for entry in entries]
         if tag or "latest" in tags:
             found = [entry for entry in entries if _tag(entry) == (tag or "latest")]
@@ -173,6 +198,12 @@ class Layout:
             listed = ", ".join(sorted(filter(None, tags))) or "no tags"
             raise _not_found(f"{self.name}: no image {tag!r}" if tag else f"{self.name}: which image?", hint=listed)
         return found[-1]
+
+    def _subject(self, digest: str) -> str:
+        with contextlib.suppress(FileNotFoundError, ContentError, Refused):
+            manifest = parse_manifest(self._read(self._blob_path(digest)), digest=digest, sound_only=True)
+            return manifest.subject.digest if manifest.subject else ""
+        return ""
 
     def _entries(self) -> list[Entry]:
         """The manifests of index.json; none where the folder has no index yet."""
