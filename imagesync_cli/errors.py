@@ -3,6 +3,7 @@
 ImagesyncError      1
 ├── UsageError      2  fix the call, the query or the configuration
 ├── NotFound        3  the image is not there
+│   └── NoPlatform  3  the image is there, but not for this platform
 ├── Denied          4  the registry does not allow it
 ├── Unavailable     5  no answer, or an answer that may be better later: try again
 ├── ContentError    6  what arrived is not what its digest, size or type says
@@ -53,6 +54,13 @@ class NotFound(ImagesyncError):
     name = "not-found"
     exit_code = 3
     kind = "missing"
+
+
+class NoPlatform(NotFound):
+    """The image is there without a platform that is wanted. Not ``missing``, which may pass: the wish must change."""
+
+    name = "no-platform"
+    kind = "unsuitable"
 
 
 class Denied(ImagesyncError):

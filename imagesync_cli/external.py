@@ -1,9 +1,12 @@
 """The protocol of Terraform's ``external`` data source: a JSON object of strings in, one out.
 
 Two questions are understood. ``{"images": "<JSON object: key → reference>"}`` gives each key a JSON text with digest,
-media_type, size, error and kind. ``{"source": …, "destination": …}`` gives digest, id, destination_digest, in_sync,
-error and kind. What a registry answers, or that it does not, is part of the result: a failing program would block
-``terraform destroy``. Only a question that is itself wrong is an error. Nothing is ever written to a registry.
+source_digest, media_type, size, error and kind; in place of a reference may stand an object with the reference and
+with what of its image is wanted; whoever asks for referrers gets those, and as ``attached`` what has to be found again
+at a mirror. ``{"source": …, "destination": …, "platforms": …, "referrers": …}`` gives digest, id, destination_digest,
+in_sync, error and kind. What a registry answers, or that it does not, is part of the result: a
+failing program would block ``terraform destroy``. Only a question that is itself wrong is an error. Nothing is ever
+written to a registry.
 """
 
 from __future__ import annotations
@@ -15,27 +18,30 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.errors import ImagesyncError, UsageError
 from imagesync_cli.output import Output
+from imagesync_cli.platforms import Platform, parse_platform
 from imagesync_cli.process import exit_code, run
 from imagesync_cli.reference import Reference, parse_reference
+from imagesync_cli.selection import WHOLE, Selection
 from imagesync_cli.settings import read_settings
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.resolve import Answer
+    from imagesync_cli.operations.resolve import Answer, Asked
     from imagesync_cli.stores import Stores
 
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
+_IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
 MAX_QUERY_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Query:
-    """A question: references by key, where one that cannot be read as a reference is the error that says so."""
+    """A question: what is asked by key, where one that makes no sense is the error that says so."""
 
-    asked: dict[str, Reference | UsageError]
+    asked: dict[str, Asked | UsageError]
     compares: bool  # the form with source and destination
 
     @property
-    def references(self) -> dict[str, Reference]:
+    def sound(self) -> dict[str, Asked]:
         """Those that can be asked for."""
         return {key: found for key, found in self.asked.items() if not isinstance(found, UsageError)}
 
@@ -52,7 +58,7 @@ def answer_terraform() -> None:
         raise UsageError(f"the query is longer than {MAX_QUERY_BYTES} bytes")
     settings = read_settings()
     query = read_query(content.decode("utf-8", errors="replace"))
-    references = query.references.values()
+    references = [reference for reference, _ in query.sound.values()]
     Output().answer(run(settings, references, lambda stores: answer(query, stores, settings.external_timeout_s)))
 
 
@@ -60,11 +66,17 @@ def read_query(text: str) -> Query:
     """The question in a JSON text, or UsageError if it is none of the two."""
     asked = _object(text, "the query")
     if set(asked) == {"images"}:
-        images = _object(asked["images"], "images")
-        return Query({key: _parsed(reference) for key, reference in images.items()}, compares=False)
-    if "source" in asked and set(asked) <= {"source", "destination"}:
-        # Terraform sends null as "": a side that is left out.
-        return Query({side: _parsed(reference) for side, reference in asked.items() if reference}, compares=True)
+        images = _object(asked["images"], "images", or_objects=True)
+        return Query({key: _parsed(wanted) for key, wanted in images.items()}, compares=False)
+    if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers"}:
+        # Terraform sends null as "": a side, or a choice, that is left out.
+        source: dict[str, Any] = {"reference": asked["source"]}
+        if asked.get("platforms"):
+            source["platforms"] = asked["platforms"].split(",")
+        destination: dict[str, Any] = {"reference": asked.get("destination", "")}
+        source["referrers"] = destination["referrers"] = _flag(asked.get("referrers", ""))
+        sides = {"source": source, "destination": destination}
+        return Query({side: _parsed(wanted) for side, wanted in sides.items() if asked.get(side)}, compares=True)
     raise UsageError(f"the query has the keys {', '.join(sorted(asked)) or 'none'}", hint=_EXAMPLE)
 
 
@@ -72,11 +84,11 @@ async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
     """The answer as JSON text; all references are looked up at once."""
     from imagesync_cli.operations.resolve import resolve
 
-    references = query.references
-    found = dict(zip(references, await resolve(stores, references.values(), deadline_s), strict=True))
+    sound = query.sound
+    found = dict(zip(sound, await resolve(stores, sound.values(), deadline_s), strict=True))
     answers = {key: asked if isinstance(asked, UsageError) else found[key] for key, asked in query.asked.items()}
     if query.compares:
-        return json.dumps(_compared(answers, references.get("destination")))
+        return json.dumps(_compared(answers, sound["destination"][0] if "destination" in sound else None))
     return json.dumps({key: json.dumps(_described(each)) for key, each in answers.items()})
 
 
@@ -87,34 +99,68 @@ def _compared(answers: dict[str, Answer], wanted: Reference | None) -> dict[str,
         "digest": source["digest"],
         "id": f"{wanted.name}@{source['digest']}" if wanted and not failed else "",
         "destination_digest": destination["digest"],
-        "in_sync": "true" if source["digest"] and source["digest"] == destination["digest"] else "false",
+        "in_sync": "true" if _in_sync(source, destination) else "false",
         "error": str(failed["error"]) if failed else "",
         "kind": str(failed["kind"]) if failed else "",
     }
 
 
-def _parsed(text: str) -> Reference | UsageError:
+def _in_sync(source: dict[str, Any], destination: dict[str, Any]) -> bool:
+    same = source["digest"] and source["digest"] == destination["digest"]
+    return same and set(source.get("attached", ())) <= set(destination.get("attached", ()))
+
+
+def _parsed(wanted: str | dict[str, Any]) -> Asked | UsageError:
     try:
-        return parse_reference(text)
+        return (parse_reference(wanted), WHOLE) if isinstance(wanted, str) else _parsed_image(wanted)
     except UsageError as error:
         return error
 
 
+def _parsed_image(image: dict[str, Any]) -> Asked:
+    """A reference with what of its image is wanted."""
+    if unknown := image.keys() - {"reference", "platforms", "referrers"}:
+        raise UsageError(f"an image has no {', '.join(map(repr, sorted(unknown)))}", hint=_IMAGE_EXAMPLE)
+    reference = image.get("reference")
+    if not isinstance(reference, str):
+        raise UsageError("the 'reference' of an image is a string", hint=_IMAGE_EXAMPLE)
+    referrers = image.get("referrers", False)
+    if not isinstance(referrers, bool):
+        raise UsageError("the 'referrers' of an image are true or false", hint=_IMAGE_EXAMPLE)
+    return parse_reference(reference), Selection("", _platforms(image.get("platforms", [])), referrers)
+
+
+def _flag(text: str) -> bool:
+    if text not in ("", "true", "false"):
+        raise UsageError(f'referrers is "true" or "false", not {text!r}', hint=_EXAMPLE)
+    return text == "true"
+
+
+def _platforms(names: Any) -> tuple[Platform, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UsageError("the 'platforms' of an image are a list of strings", hint=_IMAGE_EXAMPLE)
+    return tuple(parse_platform(name.strip()) for name in names)
+
+
 def _described(found: Answer | None) -> dict[str, Any]:
-    if found is None or isinstance(found, ImagesyncError):
-        error, kind = (str(found), found.kind) if found else ("", "")
-        return {"digest": "", "media_type": "", "size": 0, "error": error, "kind": kind}
-    return {
-        "digest": found.digest,
-        "media_type": found.media_type,
-        "size": found.size,
-        "error": "",
-        "kind": "",
+    answer = {"digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
+    if isinstance(found, ImagesyncError):
+        return answer | {"error": str(found), "kind": found.kind}
+    if found is None:
+        return answer
+    answer |= {
+        "digest": found.descriptor.digest,
+        "source_digest": found.source_digest,
+        "media_type": found.descriptor.media_type,
+        "size": found.descriptor.size,
     }
+    if found.attached is None:
+        return answer
+    return answer | {"referrers": found.attached.digests, "attached": found.attached.identities}
 
 
-def _object(text: str, what: str) -> dict[str, str]:
-    """A JSON object whose values are strings."""
+def _object(text: str, what: str, *, or_objects: bool = False) -> dict[str, Any]:
+    """A JSON object whose values are strings, ``or_objects``."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -122,6 +168,6 @@ def _object(text: str, what: str) -> dict[str, str]:
     if not isinstance(document, dict):
         raise UsageError(f"{what} is not a JSON object", hint=_EXAMPLE)
     for key, value in document.items():
-        if not isinstance(value, str):
+        if not isinstance(value, str) and not (or_objects and isinstance(value, dict)):
             raise UsageError(f"{what}: the value of {key!r} is not a string", hint=_EXAMPLE)
     return document

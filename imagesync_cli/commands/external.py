@@ -10,9 +10,9 @@ def command() -> None:
     """Answer Terraform's external data source: JSON on stdin, JSON on stdout.
 
     \b
-    {"images": "<JSON object: key to reference>"}
-        each key: digest, media_type, size, error, kind
-    {"source": "...", "destination": "..."}
+    {"images": "<JSON object: key to reference, or to {reference, platforms}>"}
+        each key: digest, source_digest, media_type, size, error, kind
+    {"source": "...", "destination": "...", "platforms": "..."}
         digest, id, destination_digest, in_sync, error, kind
 
     Exits with 0 unless the query itself is wrong. IMAGESYNC_TIMEOUT is the limit for the whole call in seconds (30).

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from imagesync_cli.platforms import Platform
     from imagesync_cli.reference import Reference
 
 
@@ -30,7 +31,25 @@ class _DigestType(click.ParamType):  # type: ignore[type-arg]
         return parse_digest(value) if value else ""
 
 
-REFERENCE, DIGEST = _ReferenceType(), _DigestType()
+class _PlatformType(click.ParamType):  # type: ignore[type-arg]
+    name = "platform"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Platform:
+        from imagesync_cli.platforms import parse_platform
+
+        return parse_platform(value)
+
+
+REFERENCE, DIGEST, PLATFORM = _ReferenceType(), _DigestType(), _PlatformType()
+
+platform_option = click.option(
+    "--platform",
+    "platforms",
+    type=PLATFORM,
+    multiple=True,
+    metavar="OS/ARCH[/VARIANT]",
+    help="Of an image for several platforms, this one alone; repeatable, and then an index of those alone.",
+)
 
 
 def _verbosely(context: click.Context, parameter: click.Parameter, verbose: bool) -> None:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, REFERENCE, shared_options
+from imagesync_cli.commands.options import DIGEST, REFERENCE, platform_option, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
     from imagesync_cli.operations.sync_report import SyncReport
+    from imagesync_cli.platforms import Platform
     from imagesync_cli.reference import Reference
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--require-signature", is_flag=True, help="Fail, with nothing written, if SRC is not signed; --referrers."
 )
+@platform_option
 @click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
 @click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
@@ -38,12 +40,13 @@ def command(
     digest: str,
     referrers: bool,
     require_signature: bool,
+    platforms: tuple[Platform, ...],
     dry_run: bool,
     settings: Settings,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Copy the image SRC to DST: all platforms, byte for byte, the tag last.
+    """Copy the image SRC to DST: all platforms, or those named, byte for byte, the tag last.
 
     Prints DST's name with the digest. Where DST has that digest already, nothing is copied.
     """
@@ -53,7 +56,7 @@ def command(
     from imagesync_cli.selection import Selection
 
     output = Output(as_json=as_json, quiet=quiet)
-    selection = Selection(digest, referrers=referrers or require_signature)
+    selection = Selection(digest, platforms, referrers or require_signature)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:

@@ -1,25 +1,33 @@
-"""What references point at, all asked at once: one HEAD request for each distinct reference."""
+"""What references point at, all asked at once: one HEAD request for each distinct reference.
+
+Where platforms are chosen it is one GET, which some registries count as a pull: what is chosen depends on the content.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from imagesync_cli.errors import ImagesyncError, Unavailable
-from imagesync_cli.manifest import Descriptor
+from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.reference import Reference
-from imagesync_cli.stores import Stores
+from imagesync_cli.selection import Selection
+from imagesync_cli.stores import Store, Stores
 
-Answer = Descriptor | ImagesyncError
+if TYPE_CHECKING:
+    from imagesync_cli.operations.referrers import Attached, Referrers
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A reference and the descriptor of what it points at."""
+    """A reference, the descriptor of what of it is wanted, and the digest of the image that this is chosen from."""
 
     reference: Reference
     descriptor: Descriptor
+    source_digest: str
+    attached: Attached | None = None  # where that was asked for
 
     @property
     def id(self) -> str:
@@ -27,27 +35,67 @@ class Resolved:
         return f"{self.reference.name}@{self.descriptor.digest}"
 
 
-async def resolve(stores: Stores, references: Iterable[Reference], deadline_s: float | None = None) -> list[Answer]:
-    """For each reference, in order, its descriptor or the error that kept it from one; none hides another.
+Asked = tuple[Reference, Selection]
+Answer = Resolved | ImagesyncError
+
+
+async def resolve(stores: Stores, questions: Iterable[Asked], deadline_s: float | None = None) -> list[Answer]:
+    """For each question, in order, what it comes to or the error that kept it from that; none hides another.
 
     What has no answer after ``deadline_s`` seconds is Unavailable.
     """
-    wanted = list(references)
-    asked = {reference: asyncio.ensure_future(_one(stores, reference)) for reference in dict.fromkeys(wanted)}
+    questions = list(questions)
+    lookup = _Lookup(stores)
+    asked = {question: asyncio.ensure_future(lookup.answer(*question)) for question in dict.fromkeys(questions)}
     if asked:
         await asyncio.wait(asked.values(), timeout=deadline_s)
     late = [task for task in asked.values() if not task.done()]
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
-    return [_answer(asked[reference], reference, deadline_s) for reference in wanted]
+    return [_answer(asked[question], question[0], deadline_s) for question in questions]
 
 
-async def _one(stores: Stores, reference: Reference) -> Answer:
-    try:
-        return await stores.open(reference).head(reference.wanted)
-    except ImagesyncError as error:
-        return error
+class _Lookup:
+    """Asks once for what several questions need: each manifest that is read may count as a pull."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._roots: dict[Reference, asyncio.Task[Manifest]] = {}
+        self._referrers: dict[tuple[str, str], Referrers] = {}  # by repository
+
+    async def answer(self, reference: Reference, selection: Selection) -> Answer:
+        try:
+            store = self._stores.open(reference)
+            manifest = None
+            if selection.platforms:
+                found, manifest = await self._selected(store, reference, selection)
+            else:
+                head = await store.head(reference.wanted)
+                found = Resolved(reference, head, head.digest)
+            if selection.referrers:
+                return replace(found, attached=await self._attached(store, found, manifest))
+        except ImagesyncError as error:
+            return error
+        return found
+
+    async def _attached(self, store: Store, found: Resolved, manifest: Manifest | None) -> Attached:
+        from imagesync_cli.operations.referrers import Referrers
+
+        referrers = self._referrers.setdefault(found.reference.location, Referrers(store))
+        return await referrers.attached(found.descriptor, manifest)
+
+    async def _selected(
+        self, store: Store, reference: Reference, selection: Selection
+    ) -> tuple[Resolved, Manifest | None]:
+        """And the manifest, where it is at hand."""
+        from imagesync_cli.operations.select import select
+
+        if reference not in self._roots:
+            self._roots[reference] = asyncio.create_task(store.manifest(reference.wanted))
+        root = await self._roots[reference]
+        found = await select(store, root, selection.platforms, f"{reference}")
+        return Resolved(reference, found.descriptor, root.digest), found.manifest
 
 
 def _answer(task: asyncio.Future[Answer], reference: Reference, deadline_s: float | None) -> Answer:

@@ -1,6 +1,6 @@
-"""Copy an image whole: every platform, every other manifest in the index, byte for byte.
+"""Copy an image: whole, or the platforms that are wanted of it (select.py); every manifest in it byte for byte.
 
-1. HEAD the destination; HEAD the source if there is something to compare. Equal: done.
+1. HEAD the destination; HEAD the source if there is something to compare, or read its root to choose. Equal: done.
 2. Children before parents: a manifest is written when all that it names is there.
 3. With referrers: what is attached to the image, as far as the destination does not have it.
 4. The tag comes last, so the destination is at every moment the old image or the new one, with its signatures.
@@ -48,21 +48,27 @@ async def sync(
     there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
     here.warm(1)
     before = await _current(there, tag)
-    if before and not digest and not source.digest:
+    selected = None
+    if selection.platforms:
+        from imagesync_cli.operations.select import select
+
+        selected = await select(here, await here.manifest(wanted), selection.platforms, str(source))
+        wanted = selected.descriptor.digest
+    elif before and not digest and not source.digest:
         wanted = (await here.head(wanted)).digest
     changed = not before or before != wanted  # wanted may be "" too: the only image of a layout
     report = SyncReport(str(source), str(destination), "", wanted, before, changed=changed, dry_run=dry_run)
     if report.changed or selection.referrers:
+        same = source.location == destination.location
         there.warm(_LIKELY_UPLOADS)
-        root = await here.manifest(wanted)
+        root = (selected and selected.manifest) or await here.manifest(wanted)
         report.digest = root.digest
-        async with Copy(here, there, report, progress or Progress(), fresh=not before) as copy:
-            attach = None
-            if selection.referrers:
-                attach = await _attach(copy, root, signed=require_signature)
-            if source.location == destination.location:
-                if report.changed:
-                    await copy.put(root, tag)
+        async with Copy(here, there, report, progress or Progress(), fresh=not before and not same) as copy:
+            attach = await _attach(copy, root, signed=require_signature) if selection.referrers else None
+            attach = None if same else attach  # what is attached in a repository is there
+            # A new index is not written unless its children are seen.
+            if report.changed and same and not (selected and selected.is_new):
+                await copy.put(root, tag)
             elif report.changed:
                 await copy.image(root, tag, attach)
             elif attach is not None:

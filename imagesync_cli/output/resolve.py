@@ -16,6 +16,7 @@ def resolved_json(result: Resolved | ImagesyncError) -> dict[str, Any]:
         "reference": str(result.reference),
         "id": result.id,
         "digest": found.digest,
+        "source_digest": result.source_digest,
         "media_type": found.media_type,
         "size": found.size,
     }

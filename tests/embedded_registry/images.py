@@ -90,8 +90,11 @@ def describe(media_type: str, content: bytes) -> Descriptor:
 
 
 def platform_of(text: str) -> dict[str, str]:
-    """Turn "linux/arm/v7" into the platform of a descriptor."""
-    return dict(zip(("os", "architecture", "variant"), text.split("/"), strict=False))
+    """Turn "linux/arm/v7" or "windows(10.0.17763.1)/amd64" into the platform of a descriptor."""
+    system, *others = text.split("/")
+    name, _, version = system.rstrip(")").partition("(")
+    told = dict(zip(("os", "architecture", "variant"), (name, *others), strict=False))
+    return told | ({"os.version": version} if version else {})
 
 
 def random_bytes(seed: object, size_bytes: int) -> bytes:
@@ -162,21 +165,34 @@ def attestation(of: str, seed: object = 0) -> Image:
     return Image(root, {root.digest: root}, {digest_of(blob): blob for blob in (config, statement)})
 
 
+def listing(parts: Iterable[tuple[Image, Descriptor]], *, docker: bool = False, **members: Any) -> Image:
+    """Put images under one index, each with what its entry says besides type, digest and size."""
+    parts = list(parts)
+    entries = [describe(part.root.media_type, part.root.content) | said for part, said in parts]
+    media_type = DOCKER_LIST if docker else OCI_INDEX
+    document = {"schemaVersion": 2, "mediaType": media_type, "manifests": entries, **members}
+    root = Manifest(media_type, to_json(document))
+    manifests = {digest: manifest for part, _ in parts for digest, manifest in part.manifests.items()}
+    blobs = {digest: blob for part, _ in parts for digest, blob in part.blobs.items()}
+    return Image(root, manifests | {root.digest: root}, blobs)
+
+
 def index_of(images: dict[str, Image], *, docker: bool = False, attested: bool = False) -> Image:
     """Put images (by platform) under one index, with an attestation beside each if wanted."""
-    entries: list[Descriptor] = []
-    parts = list(images.values())
-    for platform, part in images.items():
-        entry = describe(part.root.media_type, part.root.content)
-        entries.append({**entry, "platform": platform_of(platform)})
-    for part in list(parts) if attested else []:
-        parts.append(attestation(part.digest))
-        entries.append(_attestation_entry(parts[-1], part.digest))
-    media_type = DOCKER_LIST if docker else OCI_INDEX
-    root = Manifest(media_type, to_json({"schemaVersion": 2, "mediaType": media_type, "manifests": entries}))
-    manifests = {digest: manifest for part in parts for digest, manifest in part.manifests.items()}
-    blobs = {digest: blob for part in parts for digest, blob in part.blobs.items()}
-    return Image(root, manifests | {root.digest: root}, blobs)
+    parts = [(part, {"platform": platform_of(platform)}) for platform, part in images.items()]
+    attestations = [(attestation(part.digest), about(part)) for part in images.values()] if attested else []
+    return listing([*parts, *attestations], docker=docker)
+
+
+def about(part: Image) -> Descriptor:
+    """Say what BuildKit says in the entry of an attestation about an image."""
+    return {
+        "platform": platform_of("unknown/unknown"),
+        "annotations": {
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": part.digest,
+        },
+    }
 
 
 def index(
@@ -210,14 +226,3 @@ def referrer(subject: Image, artifact_type: str = "application/vnd.example.signa
     }
     root = Manifest(OCI_MANIFEST, to_json(document))
     return Image(root, {root.digest: root}, {digest_of(blob): blob for blob in (empty, content)})
-
-
-def _attestation_entry(part: Image, of: str) -> Descriptor:
-    return {
-        **describe(part.root.media_type, part.root.content),
-        "platform": platform_of("unknown/unknown"),
-        "annotations": {
-            "vnd.docker.reference.type": "attestation-manifest",
-            "vnd.docker.reference.digest": of,
-        },
-    }

@@ -6,6 +6,7 @@ new blob, one for a blob that is there, one PUT a manifest.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -119,3 +120,41 @@ def test_by_digest(source: EmbeddedRegistry, destination: Relay, repository_name
         source.clear_requests()
         copy(f"{source.host}/up/app@{SIX.digest}", f"{destination.host}/{repository_name}:1")
     assert source.requests == []
+
+
+def test_one_platform(source: EmbeddedRegistry, destination: Relay, repository_name: str) -> None:
+    """One platform of six costs its own manifest and blobs, and one GET more, of the index that tells it."""
+    SIX.seed(source.repository("up/app"), "1")
+    arguments = (f"{source.host}/up/app:1", f"{destination.host}/{repository_name}:1", "--platform", "linux/arm64")
+    for cost in ((7, 12), (1, 1)):
+        source.clear_requests()
+        destination.lines.clear()
+        assert imagesync("sync", *arguments).code == 0
+        assert (len(source.requests), len(destination.lines)) == cost, destination.lines
+    assert [f"{request}" for request in source.requests] == ["GET /v2/up/app/manifests/1"]
+
+
+def test_several_platforms(source: EmbeddedRegistry, destination: Relay, repository_name: str) -> None:
+    """A new index costs no request at the source, and is written by one PUT."""
+    SIX.seed(source.repository("up/app"), "1")
+    arguments = (f"{source.host}/up/app:1", f"{destination.host}/{repository_name}:1")
+    platforms = ("--platform", "linux/arm64", "--platform", "linux/amd64")
+    for cost in ((12, 22), (1, 1)):
+        source.clear_requests()
+        destination.lines.clear()
+        assert imagesync("sync", *arguments, *platforms).code == 0
+        assert (len(source.requests), len(destination.lines)) == cost, destination.lines
+
+
+def test_resolved_platforms(source: EmbeddedRegistry) -> None:
+    """What several choices of one image come to costs one GET; only a single image has its config read as well."""
+    SIX.seed(source.repository("up/app"), "1")
+    SMALL.seed(source.repository("up/small"), "1")
+    wanted = {"a": ["linux/amd64"], "b": ["linux/arm64", "linux/amd64"], "c": ["linux/arm64"]}
+    images = {key: {"reference": f"{source.host}/up/app:1", "platforms": names} for key, names in wanted.items()}
+    finished = imagesync("external", stdin=json.dumps({"images": json.dumps(images)}))
+    assert (finished.code, len(json.loads(finished.out))) == (0, 3)
+    assert [f"{request}" for request in source.requests] == ["GET /v2/up/app/manifests/1"]
+    source.clear_requests()
+    assert imagesync("resolve", f"{source.host}/up/small:1", "--platform", "linux/amd64").code == 0
+    assert [request.method for request in source.requests] == ["GET", "GET"]

@@ -77,10 +77,8 @@ def places(request: pytest.FixtureRequest, repository_name: str) -> Iterator[tup
     host = running.host if isinstance(running, EmbeddedRegistry) else running
     # go-containerregistry's registry blocks on a blob that is read and written at once.
     source = request.getfixturevalue("docker_registry") if request.param == "crane_registry" else host
-    made = (
-        Place(source, f"{repository_name}/up"),
-        *(Place(host, f"{repository_name}/{name}") for name in ("ours", "theirs")),
-    )
+    ours, theirs = (Place(host, f"{repository_name}/{name}") for name in ("ours", "theirs"))
+    made = (Place(source, f"{repository_name}/up"), ours, theirs)
     yield made
     for place in made:
         place.close()
@@ -159,7 +157,7 @@ def test_from_lists_to_an_api(docker_registry: str, registry: EmbeddedRegistry, 
 
 @pytest.mark.parametrize("made", UPSTREAMS)
 def test_layouts(registry: EmbeddedRegistry, tmp_path: Path, made: str) -> None:
-    """A layout that we wrote shows regctl and oras the same as the registry, and one that regctl wrote is read whole."""
+    """A layout that we wrote shows regctl and oras the same as the registry; one that regctl wrote is read whole."""
     upstream = UPSTREAMS[made]()
     upstream.seed(registry.repository("up/app"))
     source, ours, theirs = f"{registry.host}/up/app:1", tmp_path / "ours", tmp_path / "theirs"
@@ -184,10 +182,10 @@ def test_an_oras_layout(tmp_path: Path, registry: EmbeddedRegistry) -> None:
     """What oras attached to an image in a layout, where it keeps no list, comes along."""
     upstream = UPSTREAMS["graph"]()
     folder = upstream.image.write_layout(tmp_path / "layout", "1")
-    (tmp_path / "sbom.json").write_text("{}")
+    file = "sbom.json"
+    (tmp_path / file).write_text("{}")
     subprocess.run(
-        [peers.program("oras"), "attach", "--oci-layout", "--artifact-type", "application/spdx+json", f"{folder}:1"]
-        + ["sbom.json"],
+        [peers.program("oras"), "attach", "--oci-layout", "--artifact-type=application/spdx+json", f"{folder}:1", file],
         cwd=tmp_path,
         capture_output=True,
         check=True,

@@ -15,7 +15,7 @@ from imagesync_cli.errors import UsageError
 from imagesync_cli.external import answer, read_query
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
-from tests.embedded_registry.images import OCI_MANIFEST, image
+from tests.embedded_registry.images import OCI_MANIFEST, Image, image, index
 
 
 def ask(query: object, deadline_s: float = 30) -> Any:
@@ -23,7 +23,7 @@ def ask(query: object, deadline_s: float = 30) -> Any:
     return json.loads(asyncio.run(answer(read_query(text), Stores(Settings()), deadline_s)))
 
 
-def ask_images(images: dict[str, str]) -> dict[str, dict[str, Any]]:
+def ask_images(images: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = ask({"images": json.dumps(images)})
     assert all(isinstance(value, str) for value in found.values())
     return {key: json.loads(value) for key, value in found.items()}
@@ -39,6 +39,7 @@ def test_images(layout: str) -> None:
     found = ask_images({"a": f"{layout}:1.0", "b": f"{layout}:2.0", "c": "Not A Reference", "d": f"{layout}:1.0"})
     here = {
         "digest": image().digest,
+        "source_digest": image().digest,
         "media_type": OCI_MANIFEST,
         "size": len(image().root.content),
         "error": "",
@@ -47,7 +48,8 @@ def test_images(layout: str) -> None:
     assert (found["a"], found["d"]) == (here, here)
     assert [found[key]["kind"] for key in "bc"] == ["missing", "invalid"]
     assert "no image '2.0' (1.0)" in found["b"]["error"]
-    assert found["b"] | {"error": ""} == {"digest": "", "media_type": "", "size": 0, "error": "", "kind": "missing"}
+    nothing = {"digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": "missing"}
+    assert found["b"] | {"error": ""} == nothing
 
 
 def test_no_images() -> None:
@@ -74,6 +76,9 @@ def test_no_images() -> None:
         ('{"images": "{\\"a\\": null}"}', "images: the value of 'a' is not a string"),
         ('{"images": "{}", "more": ""}', "the query has the keys images, more"),
         ('{"destination": "a"}', "the query has the keys destination"),
+        ('{"images": "{}", "platforms": "linux/amd64"}', "the query has the keys images, platforms"),
+        ('{"images": "{\\"a\\": []}"}', "images: the value of 'a' is not a string"),
+        ('{"source": {"reference": "a"}}', "the query: the value of 'source' is not a string"),
         ('{"image": "a"}', "the query has the keys image"),
         ("[" * 100_000, "the query is not JSON"),
     ],
@@ -140,3 +145,76 @@ def test_source_alone(layout: str) -> None:
     """Without a destination the simple form looks the source up."""
     found = ask({"source": layout})
     assert (found["digest"], found["id"], found["in_sync"]) == (image().digest, "", "false")
+
+
+@pytest.fixture
+def made() -> Image:
+    return index(attested=True)
+
+
+@pytest.fixture
+def whole(made: Image, tmp_path: Path) -> str:
+    """A layout with an image of six platforms."""
+    return f"oci:{made.write_layout(tmp_path / 'whole', '1.0')}:1.0"
+
+
+def test_platforms(whole: str, made: Image) -> None:
+    """Each key may choose platforms; its answer is what would arrive, and which image at the source that is of."""
+    chosen = {
+        "all": whole,
+        "all, as an object": {"reference": whole},
+        "none named": {"reference": whole, "platforms": []},
+        "one": {"reference": whole, "platforms": ["linux/arm64"]},
+        "one by two names": {"reference": whole, "platforms": ["linux/aarch64", "linux/arm64/v8"]},
+        "two": {"reference": whole, "platforms": ["linux/arm64", "linux/amd64"]},
+        "the same two": {"reference": whole, "platforms": ["linux/amd64", " linux/arm64"]},
+    }
+    found = ask_images(chosen)
+    assert {answer["source_digest"] for answer in found.values()} == {made.digest}
+    assert {found[key]["digest"] for key in ("all", "all, as an object", "none named")} == {made.digest}
+    assert found["one"]["digest"] == found["one by two names"]["digest"] == made.children[1]
+    assert found["two"] == found["the same two"]
+    assert found["two"]["digest"] not in {made.digest, *made.children}
+    assert (found["one"]["size"], found["one"]["media_type"]) == (
+        len(made.manifests[made.children[1]].content),
+        OCI_MANIFEST,
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind", "why"),
+    [
+        ({"platforms": ["linux/sparc"]}, "unsuitable", "is not there for linux/sparc (it has linux/amd64, linux/arm64"),
+        ({"platforms": ["linux"]}, "invalid", "'linux' is not a platform (a platform looks like linux/amd64"),
+        ({"platforms": "linux/amd64"}, "invalid", "the 'platforms' of an image are a list of strings"),
+        ({"platforms": [1]}, "invalid", "the 'platforms' of an image are a list of strings"),
+        ({"platforms": None}, "invalid", "the 'platforms' of an image are a list of strings"),
+        ({"platfroms": []}, "invalid", "an image has no 'platfroms' (like {\"reference\": "),
+        ({"reference": 1}, "invalid", "the 'reference' of an image is a string"),
+        ({"reference": "No"}, "invalid", "reference 'No'"),
+    ],
+)
+def test_one_image_that_makes_no_sense(whole: str, made: Image, wrong: dict[str, Any], kind: str, why: str) -> None:
+    """What is wrong with one image is that image's error, and hides no other."""
+    found = ask_images({"wrong": {"reference": whole, **wrong}, "right": whole})
+    assert (found["wrong"]["kind"], found["wrong"]["digest"], found["wrong"]["source_digest"]) == (kind, "", "")
+    assert why in found["wrong"]["error"]
+    assert found["right"]["digest"] == made.digest
+
+
+def test_an_image_without_reference() -> None:
+    """An image needs a reference, whatever else it has."""
+    found = ask_images({"a": {"platforms": ["linux/amd64"]}})
+    assert "the 'reference' of an image is a string" in found["a"]["error"]
+
+
+def test_platforms_of_the_simple_form(whole: str, made: Image, tmp_path: Path) -> None:
+    """The simple form takes platforms too, separated by commas; Terraform's null is "" and means all of them."""
+    query = {"source": whole, "destination": f"oci:{tmp_path}/new:1", "platforms": "linux/arm64, linux/arm64/v8"}
+    assert ask(query)["id"] == f"oci:{tmp_path}/new@{made.children[1]}"
+    assert ask(query | {"platforms": ""})["digest"] == made.digest
+    assert ask(query | {"destination": ""})["digest"] == made.children[1]
+    wrong = ask(query | {"platforms": "linux/arm64,"})
+    assert (wrong["kind"], wrong["digest"]) == ("invalid", "")
+    assert "'' is not a platform" in wrong["error"]
+    assert ask(query | {"platforms": "linux/sparc"})["kind"] == "unsuitable"

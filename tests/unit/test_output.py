@@ -23,7 +23,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 def resolved(reference: str) -> Resolved:
-    return Resolved(parse_reference(reference), Descriptor(OCI_INDEX, DIGEST, 7))
+    return Resolved(parse_reference(reference), Descriptor(OCI_INDEX, DIGEST, 7), DIGEST)
 
 
 def synced(**more: object) -> SyncReport:
@@ -51,6 +51,7 @@ def test_resolved_as_json(capsys: Captured) -> None:
             "reference": "a.example/a:1",
             "id": f"a.example/a@{DIGEST}",
             "digest": DIGEST,
+            "source_digest": DIGEST,
             "media_type": OCI_INDEX,
             "size": 7,
         },
@@ -103,7 +104,7 @@ def test_foreign_text_drives_no_terminal(capsys: Captured) -> None:
     report.add("manifest", DIGEST, "kept", f"tag {HOSTILE}")
     Output().deleted([report])
     Output().error(ImagesyncError(HOSTILE, hint=HOSTILE))
-    Output().resolved([Resolved(LayoutReference(HOSTILE), Descriptor(OCI_INDEX, DIGEST, 7))])
+    Output().resolved([Resolved(LayoutReference(HOSTILE), Descriptor(OCI_INDEX, DIGEST, 7), DIGEST)])
     Output().synced(synced(source=HOSTILE, id=HOSTILE))
     for text in capsys.readouterr():
         lines = text.splitlines(keepends=True)
@@ -115,5 +116,5 @@ def test_stdout_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that stdout's encoding lacks is escaped, not a crash after the work is done."""
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    Output().resolved([Resolved(LayoutReference("grüße"), Descriptor(OCI_INDEX, DIGEST, 7))])
+    Output().resolved([Resolved(LayoutReference("grüße"), Descriptor(OCI_INDEX, DIGEST, 7), DIGEST)])
     assert raw.getvalue() == f"oci:gr\\xfc\\xdfe@{DIGEST}\n".encode()
