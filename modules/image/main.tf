@@ -4,6 +4,7 @@ module "images" {
 
   images             = { (var.destination_image) = { source = var.source_image } }
   destination_prefix = var.destination_prefix
+  referrers          = var.referrers
   on_replace         = var.on_replace
   on_destroy         = var.on_destroy
   source_unavailable = var.source_unavailable

@@ -4,17 +4,23 @@
 data "external" "source" {
   count   = length(var.images) == 0 ? 0 : 1 # nothing to ask, nothing to run
   program = concat(var.command, ["external"])
-  query   = { images = jsonencode({ for name, image in var.images : name => image.source }) }
+  query = { images = jsonencode({
+    for name, image in var.images : name => { reference = image.source, referrers = local.referrers[name] }
+  }) }
 }
 
 # What is there now. A read of its own: a prefix known only at apply puts off this one, and the keys below stay known.
 data "external" "destination" {
   count   = length(var.images) == 0 ? 0 : 1
   program = concat(var.command, ["external"])
-  query   = { images = jsonencode(local.destinations) }
+  query = { images = jsonencode({
+    for name, destination in local.destinations : name => { reference = destination, referrers = local.referrers[name] }
+  }) }
 }
 
 locals {
+  referrers = { for name, image in var.images : name => image.referrers == null ? var.referrers : image.referrers }
+
   destinations = {
     for name in keys(var.images) : name =>
     var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
@@ -37,7 +43,16 @@ locals {
   # provisioners when it replaces. The name stands for the destination, for it is known when the prefix is not.
   pinned = { for name, digest in local.digests : "${name}@${digest}" => name }
 
-  in_sync = { for name, digest in local.digests : name => local.present[name].digest == digest }
+  # Signatures and the like that the source has by now and the destination has not.
+  missing = {
+    for name in keys(var.images) : name =>
+    setsubtract(try(local.wanted[name].attached, []), try(local.present[name].attached, []))
+  }
+
+  in_sync = {
+    for name, digest in local.digests : name =>
+    local.present[name].digest == digest && length(local.missing[name]) == 0
+  }
 }
 
 resource "terraform_data" "image" {
@@ -49,7 +64,7 @@ resource "terraform_data" "image" {
     digest      = local.digests[each.value]
     delete_command = concat(var.command, [
       "delete", "--digest", local.digests[each.value], "--on-replace", var.on_replace, "--on-destroy", var.on_destroy,
-    ])
+    ], local.referrers[each.value] ? ["--referrers"] : [])
   }
 
   # timestamp() is unknown at plan, which replaces the object; at apply the text is "in sync" again, so the next plan is empty.
@@ -60,8 +75,13 @@ resource "terraform_data" "image" {
 
   # One argument each and no shell: nothing to quote, nothing to inject, and the log shows a command one can run again.
   provisioner "local-exec" {
-    interpreter = concat(var.command, ["sync", "--digest", local.digests[each.value], var.images[each.value].source])
-    command     = self.input.destination
+    interpreter = concat(
+      var.command,
+      ["sync", "--digest", local.digests[each.value]],
+      local.referrers[each.value] ? ["--referrers"] : [],
+      [var.images[each.value].source],
+    )
+    command = self.input.destination
   }
 
   # The tag tells imagesync which policy applies: it has moved on (on_replace), or is still at this digest (on_destroy).
@@ -105,7 +125,11 @@ locals {
   # A conditional instead of &&, which would be unknown where a prefix is: a new image has not drifted, wherever it goes.
   drift = {
     for key, name in local.pinned : name =>
-    local.present[name].digest == "" ? "missing, deleted outside Terraform" : "overwritten by ${local.present[name].digest} outside Terraform"
+    local.present[name].digest == "" ? "is missing, deleted outside Terraform" : (
+      local.present[name].digest != local.digests[name]
+      ? "is overwritten by ${local.present[name].digest} outside Terraform"
+      : "is there, but ${length(local.missing[name])} ${length(local.missing[name]) == 1 ? "referrer is" : "referrers are"} missing"
+    )
     if terraform_data.settled[key].input == plantimestamp() ? false : !local.in_sync[name]
   }
 }
@@ -116,7 +140,7 @@ check "drift" {
     condition = length(local.drift) == 0
     error_message = join("\n\n", [
       for name, what in local.drift :
-      "${local.destinations[name]} is ${what}; apply brings back ${local.digests[name]} from ${var.images[name].source}."
+      "${local.destinations[name]} ${what}; apply brings back ${local.digests[name]} from ${var.images[name].source}."
     ])
   }
 }
