@@ -7,7 +7,7 @@ tag only if it is still what one has read, so what is written is read again, and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from imagesync_cli.digest import digest_tag
@@ -120,13 +120,19 @@ def _merged(present: Manifest | None, attachments: Sequence[Attachment], model: 
     missing = {found.manifest.digest: found.entry for found in attachments if found.manifest.digest not in known}
     if not missing and present is not None:
         return None
-    if present is None and model is not None and {entry.digest for entry in model.manifests} == missing.keys():
+    if present is None and model is not None and _names_just(model, missing.keys()):
         return model
     document: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
     if present is not None:
         document = json.loads(present.content)
     document["manifests"] = [*(document["manifests"] or []), *missing.values()]
     return _index(document, present)
+
+
+def _names_just(model: Manifest, digests: Collection[str]) -> bool:
+    """Whether the list has these entries, and none that is unsound."""
+    entries = json.loads(model.content)["manifests"]
+    return {entry.digest for entry in model.manifests} == digests and len(entries) == len(model.manifests)
 
 
 def _without(index: Manifest, gone: set[str]) -> Manifest:

@@ -41,9 +41,9 @@ class Attached:
         return sorted({found.manifest.digest for found in self.attachments})
 
     @property
-    def kinds(self) -> Counter[str]:
+    def kinds(self) -> dict[str, int]:
         """How many there are of each kind."""
-        return Counter({found.manifest.digest: found.kind for found in self.attachments}.values())
+        return dict(Counter({found.manifest.digest: found.kind for found in self.attachments}.values()))
 
     @property
     def identities(self) -> list[str]:

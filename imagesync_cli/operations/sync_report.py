@@ -23,6 +23,6 @@ class SyncReport:
     blobs: Counter[Written] = field(default_factory=Counter)
     sent_bytes: int = 0
     foreign: int = 0
-    referrers: Counter[str] = field(default_factory=Counter)  # what is attached at the source, by kind
+    referrers: dict[str, int] = field(default_factory=dict)  # what is attached at the source, by kind
     attached: int = 0  # how many of these were written
     left: list[str] = field(default_factory=list)  # cosign's tags that hold other signatures at the destination
