@@ -19,6 +19,9 @@ ALGORITHMS: dict[str, tuple[Callable[[], _Hash], int]] = {
     "sha512": (hashlib.sha512, 128),
 }
 _HEX = re.compile(r"[0-9a-f]+")
+# A tag has at most 128 characters, so that longer digests are cut (distribution-spec v1.1, "Referrers Tag Schema").
+_MOST_HEX_IN_TAG = 64
+_DIGEST_TAG = re.compile(r"((?:sha256|sha384|sha512)-[0-9a-f]{64})[0-9a-f]*(\..+)?")
 
 
 def is_digest(text: str) -> bool:
@@ -33,6 +36,18 @@ def parse_digest(text: str) -> str:
     if not is_digest(text):
         raise UsageError(f"{text!r} is not a digest", hint="a digest looks like sha256: and 64 hexadecimal digits")
     return text
+
+
+def digest_tag(digest: str) -> str:
+    """The tag under which clients list a manifest's referrers; cosign's tags are the same with a suffix."""
+    algorithm, _, encoded = digest.partition(":")
+    return f"{algorithm}-{encoded[:_MOST_HEX_IN_TAG]}"
+
+
+def tag_about(tag: str) -> str:
+    """What ``digest_tag`` gives for the manifest that this tag is about, "" for a tag like any other."""
+    about = _DIGEST_TAG.fullmatch(tag)
+    return about[1] if about else ""
 
 
 def new_hash(digest: str) -> _Hash:

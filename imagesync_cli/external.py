@@ -2,11 +2,12 @@
 
 Two questions are understood. ``{"images": "<JSON object: key → reference>"}`` gives each key a JSON text with digest,
 source_digest, media_type, size, error and kind; in place of a reference may stand an object with the reference and
-with what of its image is wanted. ``{"source": …, "destination": …, "platforms": …}`` gives digest, id,
-destination_digest, in_sync, error and kind. With ``"verify": "deep"``, in that object or beside the destination, all
-below the digest is looked at, and ``damage`` says in a sentence what is missing or wrong, "" for nothing. What a
-registry answers, or that it does not, is part of the result: a failing program would block ``terraform destroy``. Only
-a question that is itself wrong is an error. Nothing is ever written to a registry.
+with what of its image is wanted. Whoever asks for referrers gets those, and as ``attached`` what has to be found again
+at a mirror. With ``"verify": "deep"`` all below the digest is looked at, and ``damage`` says in a sentence what is
+missing or wrong, "" for nothing. ``{"source": …, "destination": …, "platforms": …, "referrers": …, "verify": …}`` gives
+digest, id, destination_digest, in_sync, error and kind. What a registry answers, or that it does not, is part of the
+result: a failing program would block ``terraform destroy``. Only a question that is itself wrong is an error. Nothing
+is ever written to a registry.
 """
 
 from __future__ import annotations
@@ -71,12 +72,13 @@ def read_query(text: str) -> Query:
     if set(asked) == {"images"}:
         images = _object(asked["images"], "images", or_objects=True)
         return _query(images, compares=False)
-    if "source" in asked and set(asked) <= {"source", "destination", "platforms", "verify"}:
+    if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}
         if asked.get("platforms"):
             source["platforms"] = asked["platforms"].split(",")
-        destination = {"reference": asked.get("destination", ""), "verify": asked.get("verify", "")}
+        destination: dict[str, Any] = {"reference": asked.get("destination", ""), "verify": asked.get("verify", "")}
+        source["referrers"] = destination["referrers"] = _flag(asked.get("referrers", ""))
         sides = {"source": source, "destination": destination}
         return _query({side: wanted for side, wanted in sides.items() if asked.get(side)}, compares=True)
     raise UsageError(f"the query has the keys {', '.join(sorted(asked)) or 'none'}", hint=_EXAMPLE)
@@ -137,16 +139,20 @@ async def _with_damage(stores: Stores, found: Answer, deadline_s: float) -> dict
 def _compared(described: dict[str, dict[str, Any]], wanted: Reference | None) -> dict[str, str]:
     source, destination = (described.get(side) or _described(None) for side in ("source", "destination"))
     damage = destination.get("damage")
-    same = source["digest"] and source["digest"] == destination["digest"] and not damage
     failed = source if source["error"] else destination if destination["kind"] not in ("", "missing") else None
     return {
         "digest": source["digest"],
         "id": f"{wanted.name}@{source['digest']}" if wanted and not failed else "",
         "destination_digest": destination["digest"],
-        "in_sync": "true" if same else "false",
+        "in_sync": "true" if _in_sync(source, destination) else "false",
         "error": str(failed["error"]) if failed else "",
         "kind": str(failed["kind"]) if failed else "",
     } | ({} if damage is None else {"damage": str(damage)})
+
+
+def _in_sync(source: dict[str, Any], destination: dict[str, Any]) -> bool:
+    same = source["digest"] and source["digest"] == destination["digest"] and not destination.get("damage")
+    return same and set(source.get("attached", ())) <= set(destination.get("attached", ()))
 
 
 def _parsed(wanted: str | dict[str, Any]) -> Asked | UsageError:
@@ -158,14 +164,23 @@ def _parsed(wanted: str | dict[str, Any]) -> Asked | UsageError:
 
 def _parsed_image(image: dict[str, Any]) -> Asked:
     """A reference with what of its image is wanted."""
-    if unknown := image.keys() - {"reference", "platforms", "verify"}:
+    if unknown := image.keys() - {"reference", "platforms", "referrers", "verify"}:
         raise UsageError(f"an image has no {', '.join(map(repr, sorted(unknown)))}", hint=_IMAGE_EXAMPLE)
     reference = image.get("reference")
     if not isinstance(reference, str):
         raise UsageError("the 'reference' of an image is a string", hint=_IMAGE_EXAMPLE)
     if image.get("verify", "") not in _VERIFY:
         raise UsageError('the \'verify\' of an image is "tag" or "deep"', hint=_IMAGE_EXAMPLE)
-    return parse_reference(reference), Selection(platforms=_platforms(image.get("platforms", [])))
+    referrers = image.get("referrers", False)
+    if not isinstance(referrers, bool):
+        raise UsageError("the 'referrers' of an image are true or false", hint=_IMAGE_EXAMPLE)
+    return parse_reference(reference), Selection("", _platforms(image.get("platforms", [])), referrers)
+
+
+def _flag(text: str) -> bool:
+    if text not in ("", "true", "false"):
+        raise UsageError(f'referrers is "true" or "false", not {text!r}', hint=_EXAMPLE)
+    return text == "true"
 
 
 def _platforms(names: Any) -> tuple[Platform, ...]:
@@ -185,12 +200,15 @@ def _described(found: Answer | None, *, deep: bool = False) -> dict[str, Any]:
         return answer | {"error": str(found), "kind": found.kind}
     if found is None:
         return answer
-    return answer | {
+    answer |= {
         "digest": found.descriptor.digest,
         "source_digest": found.source_digest,
         "media_type": found.descriptor.media_type,
         "size": found.descriptor.size,
     }
+    if found.attached is None:
+        return answer
+    return answer | {"referrers": found.attached.digests, "attached": found.attached.identities}
 
 
 def _object(text: str, what: str, *, or_objects: bool = False) -> dict[str, Any]:

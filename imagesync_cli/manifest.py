@@ -83,10 +83,11 @@ class Manifest:
         return Descriptor(self.media_type, self.digest, self.size)
 
 
-def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "") -> Manifest:
+def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "", sound_only: bool = False) -> Manifest:
     """Read a manifest and check it against itself, its media type and the digest it was asked by.
 
     ``media_type`` is the Content-Type it came with, or "". Raises ContentError, or Refused for Docker schema 1.
+    ``sound_only`` passes over entries of an index that are no descriptors: anybody may write into a list of referrers.
     """
     if media_type.partition(";")[0].strip() in SCHEMA_1_TYPES:
         raise schema_1(f"manifest {digest}".strip())
@@ -96,7 +97,7 @@ def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "") ->
     document = _read(content, digest)
     media_type = _agreed_type(document, media_type.partition(";")[0].strip(), digest)
     if media_type in INDEX_TYPES:
-        listed = _descriptors(document, "manifests", digest)
+        listed = _descriptors(document, "manifests", digest, sound_only=sound_only)
         manifests = tuple(entry for entry in listed if entry.is_manifest)
         blobs = tuple(entry for entry in listed if not entry.is_manifest)
     else:
@@ -150,11 +151,21 @@ def _blobs(document: dict[str, Any], digest: str) -> tuple[Descriptor, ...]:
     return config + layers
 
 
-def _descriptors(document: dict[str, Any], key: str, digest: str) -> tuple[Descriptor, ...]:
+def _descriptors(
+    document: dict[str, Any], key: str, digest: str, *, sound_only: bool = False
+) -> tuple[Descriptor, ...]:
     entries = document.get(key) or []
     if not isinstance(entries, list) or len(entries) > MAX_DESCRIPTORS:
         raise ContentError(f"manifest {digest}: {key} is not a list of at most {MAX_DESCRIPTORS}")
-    return tuple(_descriptor(entry, digest) for entry in entries)
+    return tuple(_descriptor(entry, digest) for entry in entries if not sound_only or _is_sound(entry, digest))
+
+
+def _is_sound(entry: Any, digest: str) -> bool:
+    try:
+        _descriptor(entry, digest)
+    except ContentError:
+        return False
+    return True
 
 
 def _descriptor(entry: Any, digest: str) -> Descriptor:

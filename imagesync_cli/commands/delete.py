@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
 @click.option("--keep-manifests", is_flag=True, help="Remove the tag alone.")
 @click.option("--all-tags", is_flag=True, help="For a REF by digest: remove every tag on it as well.")
+@click.option("--referrers", is_flag=True, help="Remove what is attached to the image, and only to it, as well.")
 @click.option("--max-tags", type=click.IntRange(min=0), metavar="N", help="Refuse a repository with more tags.")
 @click.option(
     "--on-replace",
@@ -51,6 +52,7 @@ def command(
     dry_run: bool,
     keep_manifests: bool,
     all_tags: bool,
+    referrers: bool,
     max_tags: int | None,
     on_replace: str,
     on_destroy: str,
@@ -73,6 +75,7 @@ def command(
         on_destroy=on_destroy,
         keep_manifests=keep_manifests,
         all_tags=all_tags,
+        referrers=referrers,
         max_tags=max_tags,
         dry_run=dry_run,
     )

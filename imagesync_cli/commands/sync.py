@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 @click.option(
     "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
 )
+@click.option(
+    "--referrers", is_flag=True, help="Copy what is attached to the image too: signatures, SBOMs and the like."
+)
+@click.option(
+    "--require-signature", is_flag=True, help="Fail, with nothing written, if SRC is not signed; --referrers."
+)
 @platform_option
 @click.option(
     "--foreign-layers", is_flag=True, help="Copy layers too that live at URLs of their own, such as those of Windows."
@@ -37,6 +43,8 @@ def command(
     source: Reference,
     destination: Reference,
     digest: str,
+    referrers: bool,
+    require_signature: bool,
     platforms: tuple[Platform, ...],
     foreign_layers: bool,
     dry_run: bool,
@@ -51,21 +59,27 @@ def command(
     Prints DST's name with the digest. Where DST has that digest already, nothing is copied; with --verify it is looked
     at, and what is missing or wrong below it is sent again.
     """
-    from imagesync_cli.operations.copy import Verify
     from imagesync_cli.operations.progress import Progress
     from imagesync_cli.operations.sync import sync
     from imagesync_cli.output import Output
     from imagesync_cli.selection import Selection
 
     output = Output(as_json=as_json, quiet=quiet)
-    selection = Selection(digest, platforms, foreign_layers=foreign_layers)
-    looking = Verify(read=read) if verify or read else None
+    selection = Selection(digest, platforms, referrers or require_signature, foreign_layers)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:
         async with output.showing(progress):
             return await sync(
-                stores, source, destination, selection=selection, dry_run=dry_run, verify=looking, progress=progress
+                stores,
+                source,
+                destination,
+                selection=selection,
+                require_signature=require_signature,
+                dry_run=dry_run,
+                verify=verify,
+                read=read,
+                progress=progress,
             )
 
     output.synced(run(settings, [source, destination], work))

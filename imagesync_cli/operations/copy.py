@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.errors import ContentError, ImagesyncError
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import MAX_DEPTH, Descriptor, Manifest
-from imagesync_cli.operations.inspect import Findings, Inspection
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.operations.transfer import Read, Transfers
 from imagesync_cli.stores import Store, Written
 
+if TYPE_CHECKING:
+    from imagesync_cli.operations.attach import Attach
+    from imagesync_cli.operations.mend import Mend
+
 _MOST_DESCRIPTORS = 10_000
 # What registries call a manifest that names something they do not have.
-_MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
-# distribution 2.8 and 3 take a blob that they have a file for, answer 201, and keep that file as it is. A file that is
-# gone they write again.
-_KEPT = (
-    "the registry took the right bytes and kept the wrong ones: remove that file from its storage, or delete every "
-    "image that uses it and collect the registry's garbage, then sync again"
-)
-
-
-@dataclass(frozen=True)
-class Verify:
-    """What the destination has is looked at and mended, not trusted; ``read`` hashes its blobs too."""
-
-    read: bool = False
+MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
 class Copy:
@@ -45,55 +34,90 @@ class Copy:
         progress: Progress,
         *,
         fresh: bool,
-        verify: Verify | None = None,
         read_foreign: Read | None = None,
     ) -> None:
         """``read_foreign`` gives the bytes of foreign layers; without it they are left where they are."""
-        self._here = here
-        self._there = there
-        self._report = report
-        self._progress = progress
-        self._verify = verify
+        self.here = here
+        self.there = there
+        self.report = report
+        self.progress = progress
         self._transfers = Transfers(here, there, progress)
         self._foreign = Transfers(here, there, progress, read_foreign) if read_foreign else None
         # The destination had no such tag: asking it for each child would find nothing.
         self._fresh = fresh
-        self._found: list[Descriptor] = []
+        self.found: list[Descriptor] = []  # children that the destination had, and that were left as they are
         self._once: dict[str, asyncio.Task[None]] = {}
 
-    async def image(self, root: Manifest, tag: str) -> None:
-        """Everything below the root, then the root under its tag."""
-        try:
-            await self._below(root, 0)
-            await self.mend_below(root)
-            await self.put(root, tag)
-            # A delete that ran meanwhile may have taken what was found here and so was not written.
-            await gather(self._restore_child(child) for child in self._found)
-        finally:
-            for task in self._once.values():
-                task.cancel()
-            await asyncio.gather(*self._once.values(), return_exceptions=True)
+    async def __aenter__(self) -> Copy:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        """Leave nothing running."""
+        for task in self._once.values():
+            task.cancel()
+        await asyncio.gather(*self._once.values(), return_exceptions=True)
+
+    async def image(
+        self,
+        root: Manifest,
+        tag: str,
+        *,
+        in_place: bool = False,
+        mend: Mend | None = None,
+        attach: Attach | None = None,
+    ) -> None:
+        """Everything below the root, then the root under its tag; ``in_place``, the repository has it all already.
+
+        ``mend`` looks at all that is below the root before the tag is there. ``attach`` brings what belongs to the
+        image besides, before the tag too, and once more after that: by then somebody else may have taken what it found.
+        """
+        if not in_place:
+            await self.below(root)
+        if mend is not None:
+            await mend.below(root)
+        if attach is not None:
+            await self._put_early(root)
+            await attach.complete()
+        await self.put(root, tag)
+        # A delete that ran meanwhile may have taken what was found here and so was not written.
+        await gather(self._restore_child(child) for child in self.found)
+        if attach is not None:
+            await attach.complete()
+
+    async def attached(self, manifest: Manifest) -> bool:
+        """A referrer with all that it names; whether the destination lists it by itself."""
+        await self.below(manifest)
+        return await self.put(manifest)
+
+    async def below(self, manifest: Manifest) -> None:
+        """Everything that this manifest names."""
+        await self._below(manifest, 0)
 
     async def foreign_layers(self, digest: str) -> None:
         """The foreign layers of an image that is there already, whose manifests say which."""
-        manifest = await self._there.manifest(digest)
-        await gather(self._blob(blob) for blob in dict.fromkeys(manifest.blobs) if blob.is_foreign)
+        manifest = await self.there.manifest(digest)
+        await gather(self.send(blob) for blob in dict.fromkeys(manifest.blobs) if blob.is_foreign)
         for child in manifest.manifests:
             await self.foreign_layers(child.digest)
+
+    async def _put_early(self, root: Manifest) -> None:
+        """The root without its tag, for registries that take no referrer before its subject (GitLab once did not)."""
+        if not self.report.dry_run:
+            await self._put(root)
 
     async def _below(self, manifest: Manifest, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
-        self._there.warm(len(manifest.blobs) + len(manifest.manifests))
-        self._here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
-        blobs = [self._task(blob, self._blob(blob)) for blob in self._own_blobs(manifest)]
+        self.there.warm(len(manifest.blobs) + len(manifest.manifests))
+        self.here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
+        blobs = [self._task(blob, self.send(blob)) for blob in self._own_blobs(manifest)]
         children = [self._task(child, self._child(child, depth + 1)) for child in manifest.manifests]
         await asyncio.gather(*blobs, *children)
 
     def _own_blobs(self, manifest: Manifest) -> Iterable[Descriptor]:
         for blob in manifest.blobs:
             if blob.is_foreign and self._foreign is None:
-                self._report.foreign += 1
+                self.report.foreign += 1
             else:
                 yield blob
 
@@ -107,43 +131,46 @@ class Copy:
         return self._once[target.digest]
 
     async def _child(self, child: Descriptor, depth: int) -> None:
-        if not self._fresh and await self._there.has_manifest(child):
-            self._found.append(child)
+        if not self._fresh and await self.there.has_manifest(child):
+            self.found.append(child)
             return
-        manifest = await self._here.manifest(child.digest)
+        manifest = await self.here.manifest(child.digest)
         await self._below(manifest, depth)
         await self.put(manifest)
 
-    async def _blob(self, blob: Descriptor, *, anew: bool = False) -> None:
-        if self._report.dry_run:
-            written = Written.THERE if not anew and await self._there.has_blob(blob) else Written.SENT
+    async def send(self, blob: Descriptor, *, anew: bool = False) -> None:
+        """Move a blob unless it is there; ``anew`` although the destination may say that it is."""
+        if self.report.dry_run:
+            written = Written.THERE if not anew and await self.there.has_blob(blob) else Written.SENT
         else:
             transfers = self._foreign if self._foreign is not None and blob.is_foreign else self._transfers
             written = await transfers.transfer(blob, anew=anew)
-        self._report.blobs[written] += 1
+        self.report.blobs[written] += 1
         if blob.is_foreign and written is not Written.THERE:
-            self._report.foreign_copied += 1
+            self.report.foreign_copied += 1
         if written is Written.SENT:
-            self._report.sent_bytes += blob.size
+            self.report.sent_bytes += blob.size
 
-    async def put(self, manifest: Manifest, tag: str = "") -> None:
-        """Write a manifest; what the destination says it misses is sent again, once."""
-        self._report.manifests += 1
-        if self._report.dry_run:
-            return
+    async def put(self, manifest: Manifest, tag: str = "") -> bool:
+        """Write a manifest; whether the destination lists it by itself among the referrers of its subject."""
+        self.report.manifests += 1
+        return self.report.dry_run or await self._put(manifest, tag)
+
+    async def _put(self, manifest: Manifest, tag: str = "") -> bool:
+        """What the destination says it misses is sent again, once."""
         try:
-            await self._there.put_manifest(manifest, tag)
+            return await self.there.put_manifest(manifest, tag)
         except ImagesyncError as error:
-            if not error.codes & _MISSING:
+            if not error.codes & MISSING:
                 raise
             await self._restore(manifest)
-            await self._put_again(manifest, tag)
+            return await self._put_again(manifest, tag)
 
-    async def _put_again(self, manifest: Manifest, tag: str) -> None:
+    async def _put_again(self, manifest: Manifest, tag: str) -> bool:
         try:
-            await self._there.put_manifest(manifest, tag)
+            return await self.there.put_manifest(manifest, tag)
         except ImagesyncError as error:
-            if error.codes & _MISSING:
+            if error.codes & MISSING:
                 error.hint = self._advice(manifest) or error.hint
             raise
 
@@ -157,58 +184,15 @@ class Copy:
         wants = "" if self._foreign else "it may want the foreign layers too, which --foreign-layers copies; "
         return f"{wants}distribution takes them only from URLs that its option validation.manifests.urls allows"
 
-    async def mend(self, root: Descriptor, known: Manifest | None) -> None:
-        """Look at an image that the destination has, and send anew what it lacks or holds wrongly.
-
-        ``known`` is its root where that has been made here, and so cannot be read at the source.
-        Raises ContentError if the destination keeps the damage.
-        """
-        if await self._send_again(await self._inspection(known).images(root)):
-            self._check_mended(await self._inspection(known).images(root))
-
-    async def mend_below(self, root: Manifest) -> None:
-        """The same, if it is to be verified, for what is below an image that has no tag yet.
-
-        A dry run has put nothing there to look at; it looks at what it would have left as it was.
-        """
-        if self._verify is None:
-            return
-        if self._report.dry_run:
-            await self._send_again(await self._inspection().images(*self._found))
-        elif await self._send_again(await self._inspection().below(root)):
-            self._check_mended(await self._inspection().below(root))
-
-    def _inspection(self, known: Manifest | None = None) -> Inspection:
-        read = self._verify is not None and self._verify.read
-        return Inspection(self._there, self._progress, read=read, origin=self._here, known=known)
-
-    async def _send_again(self, found: Findings) -> bool:
-        """Send what is lost; gives whether there is reason to look again."""
-        self._report.damage += found.problems
-        await gather(self._blob(blob, anew=True) for blob in found.lost_blobs)
-        await gather(self.put(manifest) for manifest in found.lost_manifests if not manifest.manifests)
-        for index in found.lost_manifests:
-            if index.manifests:
-                await self.put(index)
-        return bool(found.problems) and not self._report.dry_run
-
-    def _check_mended(self, found: Findings) -> None:
-        if found.problems:
-            worst = found.problems[0]
-            raise ContentError(
-                f"{self._there.name} is damaged even after it was sent again: {worst} ({worst.why})",
-                hint="" if worst.kind == "missing" else _KEPT,
-            )
-
     async def _restore(self, manifest: Manifest) -> None:
         """Send again what the destination had, or said it had, and has no longer."""
         for blob in manifest.blobs:
-            if (self._foreign or not blob.is_foreign) and not await self._there.has_blob(blob):
-                await self._blob(blob, anew=True)
+            if (self._foreign or not blob.is_foreign) and not await self.there.has_blob(blob):
+                await self.send(blob, anew=True)
         await gather(self._restore_child(child) for child in manifest.manifests)
 
     async def _restore_child(self, child: Descriptor) -> None:
-        if not await self._there.has_manifest(child):
-            manifest = await self._here.manifest(child.digest)
+        if not await self.there.has_manifest(child):
+            manifest = await self.here.manifest(child.digest)
             await self._restore(manifest)
-            await self._there.put_manifest(manifest)
+            await self.there.put_manifest(manifest)

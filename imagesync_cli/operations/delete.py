@@ -23,7 +23,7 @@ from imagesync_cli.operations.delete_report import DeleteReport
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.untag import original_of, untag_by_digest
 from imagesync_cli.operations.unused import Unused
-from imagesync_cli.operations.usage import Readings, Usage, read_usage
+from imagesync_cli.operations.usage import Plan, Readings, Usage, read_usage
 from imagesync_cli.reference import LayoutReference, Reference
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
 
@@ -37,6 +37,7 @@ class Policy:
 
     ``expect`` is the digest that was put there, "" for whatever is there now. If the tag has moved on from it,
     ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse").
+    ``referrers`` says that what is attached to an image goes with it.
     """
 
     expect: str = ""
@@ -44,6 +45,7 @@ class Policy:
     on_destroy: str = "delete"
     keep_manifests: bool = False
     all_tags: bool = False
+    referrers: bool = False
     max_tags: int | None = None
     dry_run: bool = False
 
@@ -224,6 +226,7 @@ class _Repository:
         if usage is None or pending or self._untagged:
             without = {*(self._untagged if self._policy.dry_run else ()), *(wish.tag for wish in pending)}
             usage = await self._usage_if_known(without)
+        usage = await self._planned(usage)
         # One after the other: distribution 2.x may answer 500, and leave the tag leading nowhere, to two at once.
         for wish in pending:
             await self._each([wish], partial(self._untag_by_digest, usage, pending))
@@ -231,7 +234,7 @@ class _Repository:
         # leaving it to the others.
         failed = any(wish.failed for wish in pending)
         if usage and (failed or not await self._still_used(usage, {wish.target for wish in pending})):
-            usage = await self._usage_if_known(set())
+            usage = await self._planned(await self._usage_if_known(set()))
         return usage
 
     async def _untag_by_digest(self, usage: Usage | None, pending: list[_Wish], wish: _Wish) -> None:
@@ -265,6 +268,19 @@ class _Repository:
             self._unknown = error
             return None
 
+    async def _planned(self, usage: Usage | None) -> Usage | None:
+        """With referrers: the usage by all but what goes with the images."""
+        if usage is None or not self._policy.referrers:
+            return usage
+        from imagesync_cli.operations import detach
+
+        targets = [wish.target for wish in self._wishes if wish.target and not wish.failed]
+        try:
+            return await detach.plan(self._store, self._readings, usage, targets)
+        except ImagesyncError as error:
+            self._unknown = error
+            return None
+
     async def _usage(self, without: set[str]) -> Usage:
         names = await self._store.tags()
         # A layout folder keeps an image without a tag under its digest; that does not keep it from being deleted by it.
@@ -283,8 +299,18 @@ class _Repository:
                 report.add("manifest", digest, "kept", f"who else uses it is unknown: {why}")
         elif going:
             self._progress.doing = f"removing what nobody uses from {self._store.name}"
-            names = await self._unused.remove(going, usage, self._untagged.keys())
+            await self._unused.take(going, usage)
+            untagged = {*self._untagged}
+            if usage.planned is not None:
+                await self._detach(usage, usage.planned)
+                untagged |= usage.planned.removed
+            names = await self._unused.finish(usage, untagged)
             self._check_untagged(await self._store.tagged(names & self._untagged.keys()))
+
+    async def _detach(self, usage: Usage, planned: Plan) -> None:
+        from imagesync_cli.operations.detach import Detach
+
+        await Detach(self._store, self._unused, planned, usage).run()
 
     def _check_untagged(self, tags: Mapping[str, Descriptor]) -> None:
         """Fail where a tag that we removed is there again, as it was; pushed anew by somebody, it is like any other."""

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from imagesync_cli.errors import ImagesyncError, Unavailable
 from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.reference import Reference
 from imagesync_cli.selection import Selection
 from imagesync_cli.stores import Store, Stores
+
+if TYPE_CHECKING:
+    from imagesync_cli.operations.referrers import Attached, Referrers
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Resolved:
     reference: Reference
     descriptor: Descriptor
     source_digest: str
+    attached: Attached | None = None  # where that was asked for
 
     @property
     def id(self) -> str:
@@ -57,25 +62,40 @@ class _Lookup:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._roots: dict[Reference, asyncio.Task[Manifest]] = {}
+        self._referrers: dict[tuple[str, str], Referrers] = {}  # by repository
 
     async def answer(self, reference: Reference, selection: Selection) -> Answer:
         try:
             store = self._stores.open(reference)
+            manifest = None
             if selection.platforms:
-                return await self._selected(store, reference, selection)
-            found = await store.head(reference.wanted)
+                found, manifest = await self._selected(store, reference, selection)
+            else:
+                head = await store.head(reference.wanted)
+                found = Resolved(reference, head, head.digest)
+            if selection.referrers:
+                return replace(found, attached=await self._attached(store, found, manifest))
         except ImagesyncError as error:
             return error
-        return Resolved(reference, found, found.digest)
+        return found
 
-    async def _selected(self, store: Store, reference: Reference, selection: Selection) -> Resolved:
+    async def _attached(self, store: Store, found: Resolved, manifest: Manifest | None) -> Attached:
+        from imagesync_cli.operations.referrers import Referrers
+
+        referrers = self._referrers.setdefault(found.reference.location, Referrers(store))
+        return await referrers.attached(found.descriptor, manifest)
+
+    async def _selected(
+        self, store: Store, reference: Reference, selection: Selection
+    ) -> tuple[Resolved, Manifest | None]:
+        """And the manifest, where it is at hand."""
         from imagesync_cli.operations.select import select
 
         if reference not in self._roots:
             self._roots[reference] = asyncio.create_task(store.manifest(reference.wanted))
         root = await self._roots[reference]
         found = await select(store, root, selection.platforms, f"{reference}")
-        return Resolved(reference, found.descriptor, root.digest)
+        return Resolved(reference, found.descriptor, root.digest), found.manifest
 
 
 def _answer(task: asyncio.Future[Answer], reference: Reference, deadline_s: float | None) -> Answer:

@@ -26,3 +26,6 @@ class SyncReport:
     foreign: int = 0  # layers that live at URLs of their own, left there
     foreign_copied: int = 0
     damage: tuple[Problem, ...] = ()  # what a look at the destination found, and this run has sent again
+    referrers: dict[str, int] = field(default_factory=dict)  # what is attached at the source, by kind
+    attached: int = 0  # how many of these were written
+    left: list[str] = field(default_factory=list)  # cosign's tags that hold other signatures at the destination

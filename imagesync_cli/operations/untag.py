@@ -75,7 +75,13 @@ async def _user(store: Store, digest: str, usage: Usage | None, offer: Untagged)
     if usage is None:
         return "somebody unknown"
     user = usage.user_of(digest)
-    if not user and offer is not Untagged.ONLY_BY_DIGEST and (referrers := await store.referrers(digest)):
+    # Where it is planned that referrers go as well, those that stay are known as users.
+    if (
+        not user
+        and usage.planned is None
+        and offer is not Untagged.ONLY_BY_DIGEST
+        and (referrers := await store.referrers(digest))
+    ):
         user = f"referrer {referrers[0].digest}"
     return user
 

@@ -7,14 +7,14 @@ lists. The bytes of everything that goes are kept until the tags have been looke
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 
 from imagesync_cli.errors import ImagesyncError, NotFound, Refused
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.operations.delete_report import DeleteReport, Item
-from imagesync_cli.operations.usage import FEW_TAGS, Readings, Usage
+from imagesync_cli.operations.usage import FEW_TAGS, Plan, Readings, Usage
 from imagesync_cli.stores import Store
 
 
@@ -26,6 +26,7 @@ class Unused:
         self._readings = readings
         self._dry_run = dry_run
         self._gone_with_tag: set[str] = set()
+        self._gone: set[str] = set()
         self._taken: dict[str, Manifest] = {}
         self._owners: dict[str, DeleteReport] = {}
 
@@ -33,40 +34,59 @@ class Unused:
         """Note a manifest that the registry deleted together with its tag."""
         self._gone_with_tag.add(manifest.digest)
 
-    async def remove(
-        self, targets: Mapping[str, DeleteReport], usage: Usage, untagged: AbstractSet[str]
-    ) -> AbstractSet[str]:
-        """Remove the targets and what they list, but for what is used; gives the tags that there are afterwards.
+    async def take(self, targets: Mapping[str, DeleteReport], usage: Usage, leaves: Collection[str] = ()) -> None:
+        """Remove the targets and what they list (not what ``leaves`` do), but for what is used.
 
-        The ``untagged`` are tags that were removed before: nobody misses what they lead to.
         What becomes of each manifest goes into its target's report.
         """
         read = await gather(self._readings.manifest(digest) for digest in targets)
         inner = {child.digest for manifest in read if manifest for child in manifest.manifests}
-        await self._levels({digest: targets[digest] for digest in targets if digest not in inner}, usage)
-        await self._levels({digest: targets[digest] for digest in targets if digest not in self._owners}, usage)
+        await self._levels({d: targets[d] for d in targets if d not in inner or d in leaves}, usage, leaves)
+        await self._levels({d: targets[d] for d in targets if d not in self._owners}, usage, leaves)
+
+    async def finish(self, usage: Usage, untagged: AbstractSet[str]) -> AbstractSet[str]:
+        """Put back what somebody needs by now, and count the rest; gives the tags that there are afterwards.
+
+        The ``untagged`` are tags that were removed before: nobody misses what they lead to.
+        """
         names = await self._look_again(usage, untagged) if self._taken and not self._dry_run else frozenset[str]()
-        for report in {id(report): report for report in targets.values()}.values():
+        for report in {id(report): report for report in self._owners.values()}.values():
             self._count(report)
         return names
 
-    async def _levels(self, level: dict[str, DeleteReport], usage: Usage) -> None:
+    def is_gone(self, digest: str) -> bool:
+        """Whether this was removed, or was not there to be removed."""
+        return digest in self._gone
+
+    def owner_of(self, digest: str) -> DeleteReport:
+        """The report of the target that this belongs to."""
+        return self._owners[digest]
+
+    async def keep(self, digest: str, user: str, usage: Usage) -> None:
+        """Count this manifest, and what it lists, as used after all."""
+        usage.users[digest] = user
+        if (manifest := self._readings.known(digest)) is not None:
+            await usage.hold(self._readings, manifest, f"index {digest} of {user}")
+
+    async def _levels(self, level: dict[str, DeleteReport], usage: Usage, leaves: Collection[str]) -> None:
         while level:
             self._owners.update(level)
             found = await gather(self._consider(digest, usage) for digest in level)
             following: dict[str, DeleteReport] = {}
             for (item, manifest), report in zip(found, level.values(), strict=True):
                 report.items.append(item)
-                if manifest and item.outcome == "removed":
+                if item.outcome != "kept":
+                    self._gone.add(item.name)
+                if manifest and item.outcome == "removed" and item.name not in leaves:
                     following.update({child.digest: report for child in manifest.manifests})
-                elif manifest:
+                elif manifest and item.outcome == "kept":
                     await usage.hold(self._readings, manifest, f"index {manifest.digest}, which is kept,")
             level = {digest: report for digest, report in following.items() if digest not in self._owners}
 
     async def _consider(self, digest: str, usage: Usage) -> tuple[Item, Manifest | None]:
         """Take the manifest, or say who uses it."""
         user = usage.user_of(digest)
-        if not user and digest not in self._gone_with_tag:
+        if not user and usage.planned is None and digest not in self._gone_with_tag:
             user = await self._referrer_of(digest)
         if user:
             return Item("manifest", digest, "kept", f"used by {user}"), self._readings.known(digest)
@@ -97,7 +117,7 @@ class Unused:
         now.update(await self._store.tagged([tag for tag in asked if tag not in now]))
         for tag, found in now.items():
             if tag not in usage.tags or usage.tags[tag].digest != found.digest:
-                await self._put_back(found, tag)
+                await self._put_back(found, tag, usage.planned)
         silent = [tag for tag in asked if tag not in now and tag not in untagged]
         if silent and (dangling := [tag for tag in await self._store.tags() if tag in silent]):
             await self._revive(dangling, usage)
@@ -120,15 +140,30 @@ class Unused:
             if stays or await self._store.delete_manifest(manifest.digest):
                 self._note_put_back(manifest, dangling[0])
 
-    async def _put_back(self, found: Descriptor, tag: str) -> None:
-        """Write again what was taken of this and of what it lists, children first."""
+    async def _put_back(self, found: Descriptor, tag: str, planned: Plan | None) -> None:
+        """Write again what was taken of this, of what it lists, and of what was attached to it, children first."""
         taken = self._taken.get(found.digest)
         manifest = taken or (await self._readings.manifest(found.digest) if found.is_index else None)
         for child in manifest.manifests if manifest else ():
-            await self._put_back(child, tag)
+            await self._put_back(child, tag, planned)
         if taken is not None:
             await self._store.put_manifest(taken)
             self._note_put_back(taken, tag)
+        if planned is not None and found.digest in planned.attached:
+            await self._attach_again(found.digest, tag, planned)
+
+    async def _attach_again(self, subject: str, tag: str, planned: Plan) -> None:
+        """Write again what was taken of what was attached, and the tags that were about the subject."""
+        for digest in planned.attached.pop(subject):
+            if (attached := self._readings.known(digest)) is not None:
+                await self._put_back(attached.descriptor, tag, planned)
+        lost = {about: at for about, at in planned.tags.get(subject, {}).items() if about in planned.removed}
+        there = await self._store.tagged(lost)
+        for about in lost.keys() - there.keys():
+            if (manifest := self._readings.known(lost[about])) is not None:
+                await self._store.put_manifest(manifest, about)
+                self._taken.pop(manifest.digest, None)
+                self._owners[subject].add("tag", about, "put back", f"tag {tag} uses it since")
 
     def _note_put_back(self, manifest: Manifest, tag: str) -> None:
         self._taken.pop(manifest.digest, None)

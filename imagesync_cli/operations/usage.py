@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from imagesync_cli.digest import digest_tag, tag_about
 from imagesync_cli.errors import NotFound, Unavailable
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.stores import Store
 
-# What clients name the list of an image's referrers where there is no Referrers API (distribution-spec,
-# "Referrers Tag Schema"), and with a suffix what cosign names its signatures.
-_ABOUT = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(\..+)?")
 # Up to this many tags, asking all of them once more costs next to nothing.
 FEW_TAGS = 16
 _ROUNDS = 5
@@ -46,20 +43,39 @@ class Readings:
 
 
 @dataclass
+class Plan:
+    """What goes with images that are removed (detach.py).
+
+    ``attached`` are digests by their subject, ``tags`` by theirs (tag → digest), ``lists`` lists of referrers;
+    ``removed`` is what went of the tags.
+    """
+
+    attached: dict[str, list[str]] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    lists: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Usage:
     """``tags`` is what each tag pointed at when it was asked; ``users`` says of other digests who uses them.
 
-    ``listed`` are all names that there were, with those that lead nowhere.
+    ``listed`` are all names that there were, with those that lead nowhere. ``planned`` is what goes together with the
+    images that are removed, where that is wanted: its tags are not among the others then.
     """
 
     tags: Mapping[str, Descriptor]
     listed: Collection[str]
     users: dict[str, str] = field(default_factory=dict)
+    planned: Plan | None = None
     _at: dict[str, list[str]] = field(default_factory=dict, init=False)
+    _about: dict[str, list[str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         for tag in sorted(self.tags):
             self._at.setdefault(self.tags[tag].digest, []).append(tag)
+            if about := tag_about(tag):
+                self._about.setdefault(about, []).append(tag)
 
     def tags_at(self, digest: str) -> list[str]:
         """The tags that point at the digest itself."""
@@ -67,8 +83,21 @@ class Usage:
 
     def user_of(self, digest: str) -> str:
         """Who uses the digest, in words that may follow "used by"; "" for nobody."""
-        tags = self.tags_at(digest)
-        return f"tag {listed(tags)}" if tags else self.users.get(digest, "")
+        if tags := self.tags_at(digest):
+            return f"tag {listed(tags)}"
+        if tags := self.tags_about(digest):
+            return f"its referrers' tag {tags[0]}"
+        return self.users.get(digest, "")
+
+    def tags_about(self, digest: str) -> list[str]:
+        """The tags whose name says that they are about this manifest."""
+        return self._about.get(digest_tag(digest), [])
+
+    async def without(self, tags: Collection[str], readings: Readings) -> Usage:
+        """The usage if these tags were not there; all that it needs was read before."""
+        rest = {tag: found for tag, found in self.tags.items() if tag not in tags}
+        roots = {found.digest for found in rest.values() if found.is_index}
+        return await _usage_of(Usage(rest, self.listed), filter(None, map(readings.known, roots)), readings)
 
     async def hold(self, readings: Readings, holder: Manifest, why: str) -> None:
         """Count everything that ``holder`` reaches as used."""
@@ -133,9 +162,6 @@ async def _ask(
 
 
 async def _usage_of(usage: Usage, roots: Iterable[Manifest], readings: Readings) -> Usage:
-    for tag in usage.tags:
-        if about := _ABOUT.fullmatch(tag):
-            usage.users.setdefault(f"{about[1]}:{about[2]}", f"its referrers' tag {tag}")
     await gather(
         usage.hold(readings, root, f"index {root.digest} of tag {listed(usage.tags_at(root.digest))}") for root in roots
     )

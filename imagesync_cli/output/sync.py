@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -15,8 +16,11 @@ def sync_json(report: SyncReport) -> dict[str, Any]:
 
 
 def sync_line(report: SyncReport) -> str:
+    attached = referrers_text(report.referrers)
     if not report.changed:
-        brought = f", with {report.foreign_copied} more foreign layers" if report.foreign_copied else ""
+        brought = f", with {attached}" if attached else ""
+        if report.foreign_copied:
+            brought += f", with {report.foreign_copied} more foreign layers"
         return f"{report.destination} is in sync with {report.source}{brought}"
     counts = [f"{report.manifests} manifests", f"{sum(report.blobs.values())} blobs"]
     counts += [f"{count} {how.value}" for how, count in report.blobs.items() if how.name != "SENT"]
@@ -26,5 +30,23 @@ def sync_line(report: SyncReport) -> str:
         counts.append(f"{len(report.damage)} of them damaged before")
     if report.foreign_copied:
         counts.append(f"{report.foreign_copied} foreign layers among them")
+    if attached:
+        counts.append(f"with {attached}")
     verb = "would copy" if report.dry_run else "copied"
     return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}, {size_text(report.sent_bytes)} sent"
+
+
+def left_lines(report: SyncReport) -> list[str]:
+    """What was not overwritten, and what to do about it."""
+    return [
+        f"{report.destination}: {tag} there holds signatures that the source does not have, so it stays as it is; "
+        f"to have the source's instead, remove that tag"
+        for tag in report.left
+    ]
+
+
+def referrers_text(kinds: Mapping[str, int]) -> str:
+    """Such as "3 signatures, 1 SBOM, 2 attestations, 1 other"."""
+    known = ("signature", "SBOM", "attestation")
+    counts = [f"{kinds[kind]} {kind}{'s' if kinds[kind] > 1 else ''}" for kind in known if kinds.get(kind)]
+    return ", ".join([*counts, *([f"{kinds['other']} other"] if kinds.get("other") else [])])

@@ -75,6 +75,7 @@ class Client:
             raise UsageError(f"{host} cannot be a registry: {error}") from error
         self.http = http
         self.auth = Authorizer(registry, http, settings, auth_file)
+        self.lists_referrers = True  # as far as is known: whether it has the Referrers API
         # A registry on this machine that is not named as one of plain HTTP may speak TLS all the same.
         self._may_be_https = is_loopback(host) and host.lower() not in settings.plain_http
 

@@ -102,6 +102,10 @@ class DockerArchive:
         """Whether the blob is there."""
         return blob.digest in self._blobs or await self._layout.has_blob(blob)
 
+    async def blob_size(self, blob: Descriptor) -> int | None:
+        """The size of its file in the archive."""
+        return self._blobs[blob.digest].size if blob.digest in self._blobs else await self._layout.blob_size(blob)
+
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in the archive."""
         with reading(self.name, ""):
@@ -116,11 +120,15 @@ class DockerArchive:
         """None: docker save keeps images alone."""
         return []
 
+    async def listed(self, tag: str) -> Manifest | None:
+        """None, likewise."""
+        return None
+
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Refused, as every change is."""
         self._refuse()
 
-    async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
+    async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
         """Refused, as every change is."""
         self._refuse()
 

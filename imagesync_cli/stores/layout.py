@@ -25,10 +25,12 @@ from imagesync_cli.stores.layout_index import (
     described,
     find_entry,
     lacking,
+    listed_under,
     new_index,
     no_manifest,
     reached,
     read_index,
+    referring,
     tag_of,
     tagged_entries,
     went_missing,
@@ -105,17 +107,21 @@ class Layout:
                     file.write(chunk)
         return Written.SENT
 
-    async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
-        """Write the manifest's file and, with a tag, its entry in index.json in place of the tag's old one."""
+    async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
+        """Write the manifest's file and, with a tag, its entry in index.json in place of the tag's old one.
+
+        A referrer has to be listed under its subject's tag, as regctl does in a layout and oras finds it too.
+        """
         with self._writable():
             self._write(self._blob_path(manifest.digest), manifest.content)
             if not tag:
-                return
+                return False
             with locked(self._folder):
                 # Another process may have removed, as unused, what this one found there and did not write again.
                 if missing := self._lacking(manifest):
                     raise went_missing(f"{self.name}: {missing} was removed while {tag} was being written")
                 self._write_index(tagged_entries(self._entries(), manifest, tag))
+        return False
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
@@ -129,8 +135,16 @@ class Layout:
         return {tag: told for tag, told in (await self.tags()).items() if told is not None and tag in wanted}
 
     async def referrers(self, digest: str) -> list[Descriptor]:
-        """None: in a layout, referrers are entries of index.json like every other image."""
-        return []
+        """The entries of index.json whose subject this is: where oras keeps them."""
+        with self._readable(""):
+            return referring(self._entries(), digest, self._manifest_file)
+        raise AssertionError
+
+    async def listed(self, tag: str) -> Manifest | None:
+        """The index under this tag."""
+        with self._readable(tag):
+            return listed_under(self._entries(), tag, self._manifest_file)
+        raise AssertionError
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Take the tag's entry out of index.json if it is on this digest; the files stay."""

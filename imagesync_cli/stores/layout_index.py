@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from imagesync_cli.digest import tag_about
 from imagesync_cli.errors import ContentError, NotFound, Refused
 from imagesync_cli.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
@@ -62,6 +63,8 @@ def tagged_entries(entries: Iterable[Entry], manifest: Manifest, tag: str) -> li
 
 def find_entry(entries: list[Entry], tag: str, name: str) -> Entry:
     """The entry of the tag; without one the only entry, or the one named latest. NotFound lists the tags there are."""
+    # What is attached to the images comes when it is named.
+    entries = [entry for entry in entries if tag or not tag_about(tag_of(entry))]
     tags = [tag_of(entry) for entry in entries]
     if tag or "latest" in tags:
         found = [entry for entry in entries if tag_of(entry) == (tag or "latest")]
@@ -79,6 +82,34 @@ def described(entries: Iterable[Entry]) -> Mapping[str, Descriptor | None]:
         tag_of(entry) or entry["digest"]: Descriptor(entry["mediaType"], entry["digest"], entry["size"])
         for entry in entries
     }
+
+
+def referring(entries: Iterable[Entry], digest: str, read: Read) -> list[Descriptor]:
+    """The entries whose subject this is: where oras keeps referrers."""
+    distinct = {entry["digest"]: entry for entry in entries}.values()
+    return [
+        Descriptor(entry["mediaType"], entry["digest"], entry["size"], entry)
+        for entry in distinct
+        if _subject(entry["digest"], read) == digest
+    ]
+
+
+def _subject(digest: str, read: Read) -> str:
+    with contextlib.suppress(FileNotFoundError, ContentError, Refused):
+        manifest = parse_manifest(read(digest), digest=digest, sound_only=True)
+        return manifest.subject.digest if manifest.subject else ""
+    return ""
+
+
+def listed_under(entries: Iterable[Entry], tag: str, read: Read) -> Manifest | None:
+    """The list of referrers under this tag, None for none; ContentError for something else of that name."""
+    entry = next((entry for entry in entries if tag_of(entry) == tag), None)
+    if entry is None:
+        return None
+    found = parse_manifest(read(entry["digest"]), entry["mediaType"], digest=entry["digest"], sound_only=True)
+    if not found.descriptor.is_index:
+        raise ContentError(f"{tag} is not a list of referrers, as its name says")
+    return found
 
 
 def reached(roots: Iterable[str], read: Read) -> set[str]:

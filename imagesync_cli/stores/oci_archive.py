@@ -26,10 +26,12 @@ from imagesync_cli.stores.layout_index import (
     described,
     find_entry,
     lacking,
+    listed_under,
     new_index,
     no_manifest,
     reached,
     read_index,
+    referring,
     tagged_entries,
     went_missing,
 )
@@ -94,6 +96,14 @@ class OciArchive:
             return self._has(blob)
         raise AssertionError
 
+    async def blob_size(self, blob: Descriptor) -> int | None:
+        """The member's size."""
+        with self._readable(blob.digest):
+            if self._is_written(blob):
+                return blob.size
+            return self._tar().member(blob_name(blob.digest)).size
+        raise AssertionError
+
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Write the blob to its place in the new file, unless the old one has it."""
         name = blob_name(blob.digest)
@@ -109,17 +119,21 @@ class OciArchive:
                 new.end(name)
         return Written.SENT
 
-    async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
-        """Add the manifest to the new file and, with a tag, put that file in the place of the old one."""
+    async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
+        """Add the manifest to the new file and, with a tag, put that file in the place of the old one.
+
+        A referrer has to be listed under its subject's tag, as in a folder.
+        """
         if not tag:
             async with self._writing.inside():
                 with self._writable():
                     self._writer().add(blob_name(manifest.digest), manifest.content)
-            return
+            return False
         # Other images may be on their way into the same file: what of them is here by now goes along.
         async with self._writing.closed():
             with self._writable():
                 await self._publish(manifest, tag)
+        return False
 
     async def _publish(self, manifest: Manifest, tag: str) -> None:
         self._new = new = await self._writer().without_torn()
@@ -152,8 +166,16 @@ class OciArchive:
         return {tag: told for tag, told in (await self.tags()).items() if told is not None and tag in wanted}
 
     async def referrers(self, digest: str) -> list[Descriptor]:
-        """None: in a layout, referrers are entries of index.json like every other image."""
+        """The entries of index.json whose subject this is."""
+        with self._readable(""), contextlib.suppress(FileNotFoundError):
+            return referring(self.index()["manifests"] or [], digest, self._manifest_file)
         return []
+
+    async def listed(self, tag: str) -> Manifest | None:
+        """The index under this tag."""
+        with self._readable(tag), contextlib.suppress(FileNotFoundError):
+            return listed_under(self.index()["manifests"] or [], tag, self._manifest_file)
+        return None
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Refused: an archive is written, carried and thrown away whole."""

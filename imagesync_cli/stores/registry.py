@@ -46,7 +46,6 @@ class Repository:
         self.registry, self.repository = reference.location
         self._client = client
         self._scopes = (f"repository:{self.repository}:{actions}",)
-        self._lists_referrers = True
         self._tags_a_page = _TAGS_A_PAGE
         self._no_tag_deletion: Untagged | None = None
         self._blobs = BlobReader(client, self.repository, self.name, self._scopes)
@@ -80,12 +79,15 @@ class Repository:
 
     async def manifest(self, wanted: str) -> Manifest:
         """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""
-        try:
-            return await self._read_manifest(wanted)
-        except ContentError:  # on the way here, perhaps, and not at the registry
-            return await self._read_manifest(wanted)
+        return await self._read_manifest(wanted)
 
-    async def _read_manifest(self, wanted: str) -> Manifest:
+    async def _read_manifest(self, wanted: str, *, sound_only: bool = False) -> Manifest:
+        try:
+            return await self._read_manifest_once(wanted, sound_only=sound_only)
+        except ContentError:  # on the way here, perhaps, and not at the registry
+            return await self._read_manifest_once(wanted, sound_only=sound_only)
+
+    async def _read_manifest_once(self, wanted: str, *, sound_only: bool) -> Manifest:
         doing = f"reading manifest {self._spelled(wanted)}"
         response, content = await self._client.fetch(
             self._manifest_path(wanted),
@@ -100,6 +102,7 @@ class Repository:
                 content,
                 response.headers.get("content-type", ""),
                 digest=wanted if is_digest(wanted) else told if is_digest(told) else "",
+                sound_only=sound_only,
             )
         except ImagesyncError as error:
             error.during(doing)
@@ -134,8 +137,11 @@ class Repository:
             sibling = origin.repository
         return await self._uploads.write(blob, content, sibling, anew=anew)
 
-    async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
-        """One PUT request; ContentError if the registry stored something else (end-7)."""
+    async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
+        """One PUT request; ContentError if the registry stored something else (end-7).
+
+        A registry that lists referrers says so with OCI-Subject ("Pushing Manifests with Subject").
+        """
         doing = f"writing manifest {self._spelled(tag or manifest.digest)}"
         response = await self._client.send(
             "PUT",
@@ -150,6 +156,7 @@ class Repository:
         stored = response.headers.get("docker-content-digest") or (await self.head(tag or manifest.digest)).digest
         if stored != manifest.digest:
             raise ContentError(f"{doing}: the registry stored {stored} instead of {manifest.digest}")
+        return manifest.subject is not None and response.headers.get("oci-subject") == manifest.subject.digest
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every tag, following the pages (end-8b); none where the repository is not known.
@@ -202,21 +209,51 @@ class Repository:
         return dict(filter(None, await gather(one(tag) for tag in tags)))
 
     async def referrers(self, digest: str) -> list[Descriptor]:
-        """The Referrers API's answer (end-12); none where the registry does not have it."""
+        """The Referrers API's answer, following the pages (end-12); none where the registry does not have it."""
         doing = f"listing the referrers of {self._spelled(digest)}"
-        if not self._lists_referrers:
-            return []
+        target: str | httpx.URL = f"/v2/{self.repository}/referrers/{digest}"
+        found: dict[str, Descriptor] = {}
+        for _ in range(_MOST_PAGES):
+            answer = await self._referrers_page(target, doing)
+            if answer is None:
+                return []
+            response, content = answer
+            page = parse_manifest(content, OCI_INDEX, sound_only=True).manifests
+            new = {entry.digest: entry for entry in page if entry.digest not in found}
+            found.update(new)
+            following = response.links.get("next", {}).get("url")
+            if not following or not new:
+                return list(found.values())
+            target = self._next_page(response.url, following, doing)
+        raise Unavailable(f"{doing}: more than {_MOST_PAGES} pages", may_pass=False)
+
+    async def _referrers_page(self, target: str | httpx.URL, doing: str) -> tuple[httpx.Response, bytes] | None:
+        """None where there is no such API, which is remembered for the whole registry."""
+        if not self._client.lists_referrers:
+            return None
+        limit_bytes = self._client.settings.max_manifest_bytes
         try:
-            _, content = await self._client.fetch(
-                f"/v2/{self.repository}/referrers/{digest}",
-                doing=doing,
-                scopes=self._scopes,
-                limit_bytes=self._client.settings.max_manifest_bytes,
+            response, content = await self._client.fetch(
+                target, doing=doing, scopes=self._scopes, limit_bytes=limit_bytes
             )
-        except (NotFound, Refused):
-            self._lists_referrers = False
-            return []
-        return list(parse_manifest(content, OCI_INDEX).manifests)
+        except (NotFound, Refused) as error:
+            # An unknown repository says nothing of the registry.
+            self._client.lists_referrers = "NAME_UNKNOWN" in error.codes
+            return None
+        if response.headers.get("content-type", "").partition(";")[0].strip() != OCI_INDEX:
+            self._client.lists_referrers = False  # any web server may answer 200
+            return None
+        return response, content
+
+    async def listed(self, tag: str) -> Manifest | None:
+        """One GET request."""
+        try:
+            found = await self._read_manifest(tag, sound_only=True)
+        except NotFound:
+            return None
+        if not found.descriptor.is_index:
+            raise ContentError(f"{self._spelled(tag)} is not a list of referrers, as its name says")
+        return found
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """DELETE by tag (end-9), or the host's own API; what the registry cannot do is told, the rest is an error."""

@@ -62,8 +62,11 @@ class Store(Protocol):
         ``anew`` moves them without asking: the store has claimed to have the blob and was wrong.
         """
 
-    async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
-        """Store a manifest under its digest, or under the tag, which then points at it."""
+    async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
+        """Store a manifest under its digest, or under the tag, which then points at it.
+
+        Whether the store lists it among its subject's referrers by itself.
+        """
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every tag, and what it points at where the list tells that."""
@@ -72,7 +75,13 @@ class Store(Protocol):
         """What these tags point at; a tag that is gone meanwhile is left out. ``advance`` is called for each."""
 
     async def referrers(self, digest: str) -> list[Descriptor]:
-        """What names this manifest as its subject, as far as the store can tell."""
+        """What names this manifest as its subject, as far as the store itself can tell."""
+
+    async def listed(self, tag: str) -> Manifest | None:
+        """The list of referrers that clients keep under this tag, its unsound entries left out; None if there is none.
+
+        ContentError where the tag is something else.
+        """
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Remove the tag and nothing else; a store that can do so leaves a tag that is not on this digest any more."""

@@ -5,6 +5,7 @@ module "images" {
   images             = { (var.destination_image) = { source = var.source_image } }
   platforms          = var.platforms
   destination_prefix = var.destination_prefix
+  referrers          = var.referrers
   on_replace         = var.on_replace
   on_destroy         = var.on_destroy
   source_unavailable = var.source_unavailable

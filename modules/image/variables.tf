@@ -50,6 +50,13 @@ variable "destination_prefix" {
   }
 }
 
+variable "referrers" {
+  description = "Whether what is attached to the image belongs to it: signatures, SBOMs, attestations. They are copied and removed with the image, and one that arrives later is brought by the next apply."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "on_replace" {
   description = "What becomes of an image once the source has moved on and all consumers with it: `delete` removes it unless something else uses it, `keep` leaves it."
   type        = string

@@ -5,7 +5,11 @@ data "external" "source" {
   count   = length(var.images) == 0 ? 0 : 1 # nothing to ask, nothing to run
   program = concat(var.command, ["external"])
   query = { images = jsonencode({
-    for name, image in var.images : name => { reference = image.source, platforms = local.platforms[name] }
+    for name, image in var.images : name => {
+      reference = image.source
+      platforms = local.platforms[name]
+      referrers = local.referrers[name]
+    }
   }) }
 }
 
@@ -13,15 +17,18 @@ data "external" "source" {
 data "external" "destination" {
   count   = length(var.images) == 0 ? 0 : 1
   program = concat(var.command, ["external"])
-  query = {
-    images = var.verify == "tag" ? jsonencode(local.destinations) : jsonencode({
-      for name, destination in local.destinations : name => { reference = destination, verify = var.verify }
-    })
-  }
+  query = { images = jsonencode({
+    for name, destination in local.destinations : name => {
+      reference = destination
+      referrers = local.referrers[name]
+      verify    = var.verify
+    }
+  }) }
 }
 
 locals {
   platforms = { for name, image in var.images : name => image.platforms == null ? var.platforms : image.platforms }
+  referrers = { for name, image in var.images : name => image.referrers == null ? var.referrers : image.referrers }
 
   destinations = {
     for name in keys(var.images) : name =>
@@ -55,9 +62,17 @@ locals {
 
   # What a deep look has found below the tag. Without its source an image cannot be mended, and stays as it is.
   damage = { for name in keys(var.images) : name => try(local.present[name].damage, "") }
+
+  # Signatures and the like that the source has by now and the destination has not.
+  missing = {
+    for name in keys(var.images) : name =>
+    setsubtract(try(local.wanted[name].attached, []), try(local.present[name].attached, []))
+  }
+
   in_sync = {
     for name, digest in local.digests : name =>
-    local.present[name].digest == digest && (local.damage[name] == "" || contains(local.unavailable, name))
+    local.present[name].digest == digest && length(local.missing[name]) == 0 &&
+    (local.damage[name] == "" || contains(local.unavailable, name))
   }
 }
 
@@ -70,7 +85,7 @@ resource "terraform_data" "image" {
     digest      = local.digests[each.value]
     delete_command = concat(var.command, [
       "delete", "--digest", local.digests[each.value], "--on-replace", var.on_replace, "--on-destroy", var.on_destroy,
-    ])
+    ], local.referrers[each.value] ? ["--referrers"] : [])
   }
 
   # timestamp() is unknown at plan, which replaces the object; at apply the text is "in sync" again, so the next plan is empty.
@@ -82,7 +97,9 @@ resource "terraform_data" "image" {
   # One argument each and no shell: nothing to quote, nothing to inject, and the log shows a command one can run again.
   provisioner "local-exec" {
     interpreter = concat(
-      var.command, ["sync"], local.copied[each.value], var.verify == "deep" ? ["--verify"] : [],
+      var.command, ["sync"], local.copied[each.value],
+      local.referrers[each.value] ? ["--referrers"] : [],
+      var.verify == "deep" ? ["--verify"] : [],
       [var.images[each.value].source],
     )
     command = self.input.destination
@@ -129,9 +146,10 @@ locals {
   # A conditional instead of &&, which would be unknown where a prefix is: a new image has not drifted, wherever it goes.
   drift = {
     for key, name in local.pinned : name =>
-    local.present[name].digest == "" ? "missing, deleted outside Terraform" :
-    local.present[name].digest == local.digests[name] ? "damaged (${local.damage[name]})" :
-    "overwritten by ${local.present[name].digest} outside Terraform"
+    local.present[name].digest == "" ? "is missing, deleted outside Terraform" :
+    local.present[name].digest != local.digests[name] ? "is overwritten by ${local.present[name].digest} outside Terraform" :
+    local.damage[name] != "" ? "is damaged (${local.damage[name]})" :
+    "is there, but ${length(local.missing[name])} ${length(local.missing[name]) == 1 ? "referrer is" : "referrers are"} missing"
     if terraform_data.settled[key].input == plantimestamp() ? false : !local.in_sync[name]
   }
 }
@@ -142,7 +160,7 @@ check "drift" {
     condition = length(local.drift) == 0
     error_message = join("\n\n", [
       for name, what in local.drift :
-      "${local.destinations[name]} is ${what}; apply brings back ${local.digests[name]} from ${var.images[name].source}."
+      "${local.destinations[name]} ${what}; apply brings back ${local.digests[name]} from ${var.images[name].source}."
     ])
   }
 }

@@ -2,10 +2,11 @@
 # The exact grammar is imagesync's: what passes here and is still wrong fails the plan, with the entry's name.
 
 variable "images" {
-  description = "Images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0` for a tag of the prefix itself. `source` is where the image comes from, `platforms` what of it is copied, like the variable `platforms` and before it; an empty list means all. An empty map removes them all."
+  description = "Images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0` for a tag of the prefix itself. `source` is where the image comes from, `platforms` what of it is copied, like the variable `platforms` and before it; an empty list means all. `referrers` is as below, for this image. An empty map removes them all."
   type = map(object({
     source    = string
     platforms = optional(list(string))
+    referrers = optional(bool)
   }))
   nullable = false
 
@@ -63,6 +64,13 @@ variable "destination_prefix" {
     condition     = can(regex("^$|^[^\\s@]*[^\\s@/:]$", var.destination_prefix))
     error_message = "destination_prefix is a registry or a path in it, like \"registry.example.com/mirror\", without a digest and without \"/\" at its end; it is ${jsonencode(var.destination_prefix)}."
   }
+}
+
+variable "referrers" {
+  description = "Whether what is attached to the images belongs to them: signatures, SBOMs, attestations. They are copied and removed with the image, and one that arrives later is brought by the next apply."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "on_replace" {

@@ -13,7 +13,7 @@ import pytest
 from imagesync_cli.stores.hosts import ecr
 from tests.delete.doubles import logins, pretending, settings
 from tests.delete.inline import InlineHttp, InlineStores, Schedule
-from tests.delete.world import IMAGES, REPOSITORY, TAGS, World
+from tests.delete.world import ATTACHED, IMAGES, REPOSITORY, TAGS, World
 from tests.embedded_registry import MANNERS, EmbeddedRegistry
 
 # Enough for CI; pytest -m soak does IMAGESYNC_SOAK_RUNS (10,000) over all kinds.
@@ -30,8 +30,8 @@ _DANGLES = _REVIVES | {"ggcr"}
 def upstream() -> Iterator[EmbeddedRegistry]:
     """Where the images come from."""
     with EmbeddedRegistry() as registry:
-        for name, pushed in IMAGES.items():
-            pushed.seed(registry.repository(name), "1")
+        for name, attached in ATTACHED.items():
+            attached.seed(registry.repository(name))
         yield registry
 
 
@@ -43,21 +43,28 @@ class Play:
         self._settings = settings(logins(folder, registry.host))
         self.schedule = Schedule()
 
-    def play(self, seed: int) -> None:
+    def play(self, seed: int, *, referrers: bool = False) -> None:
         """Play one seed, check what must hold, delete everything, check again."""
         self.registry.state.repositories.clear()
         repository = self.registry.repository(REPOSITORY)
         for tag, pushed in zip(TAGS, IMAGES.values(), strict=True):
             pushed.seed(repository, tag)
-        asyncio.run(self._play(seed))
+        for attached in ATTACHED.values() if referrers else ():
+            attached.seed(repository, listed=not self.registry.manner.referrers)
+            del repository.tags["1"]
+        if referrers:
+            repository.tags["1"] = IMAGES["xy"].digest
+        asyncio.run(self._play(seed, referrers=referrers))
 
-    async def _play(self, seed: int) -> None:
+    async def _play(self, seed: int, *, referrers: bool) -> None:
         self.schedule = Schedule(seed)
         world = self._world(InlineHttp(self.schedule, self.registry, self.upstream))
+        world.referrers = referrers
         await self.schedule.run(world.work(steps) for steps in world.plan(seed))
         repository = self.registry.repository(REPOSITORY)
         told = self.manner in _DANGLES and any(step.error for step in world.steps if step.verb == "delete")
         assert told or list(world.broken(repository)) == [], (self.manner, seed, world.steps)
+        assert told or not referrers or list(world.unattached(repository)) == [], (self.manner, seed, world.steps)
         self.schedule.end()
         for _ in range(2):
             errors = await world.clear()
@@ -100,6 +107,13 @@ def test_interleavings(play: Play) -> None:
     """Whatever the order, no tag loses a manifest, no removed tag is there, and deleting twice is success."""
     for seed in _SEEDS:
         play.play(seed)
+
+
+@pytest.mark.parametrize("play", MANNERS, indirect=True)
+def test_interleavings_with_referrers(play: Play) -> None:
+    """The same where sync and delete take along what is attached; and what was synced has its signatures."""
+    for seed in _SEEDS:
+        play.play(seed, referrers=True)
 
 
 @pytest.mark.soak

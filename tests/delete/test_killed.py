@@ -10,18 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from imagesync_cli.digest import digest_tag, tag_about
 from tests.delete.doubles import logins
 from tests.delete.killable import Killable
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request, Response
 from tests.embedded_registry.images import image, index_of
 from tests.embedded_registry.state import Repository
+from tests.referrers.artifacts import graph, signed
 
 REPOSITORY = "team/app"
 X, Y, Z = image("x"), image("y"), image("z")
 XY = index_of({"linux/amd64": X, "linux/arm64": Y})
 XZ = index_of({"linux/amd64": X, "linux/s390x": Z})
 # An index that shares a child with another tag's; an image that two tags share; one that is alone.
-CASES = {"overlapping": "1", "shared": "3", "alone": "5"}
+# One with signatures and an SBOM, deleted with them.
+CASES = {"overlapping": "1", "shared": "3", "alone": "5", "attached": "6"}
+_OPTIONS = {"attached": ("--referrers",)}
 _WITHOUT_TAG_DELETION = ("distribution-2.8", "ghcr", "nexus", "ecr")
 # They delete no tag that shares its digest: exit 7 and nothing done, killed or not.
 _NOT_OFFERED = {("ghcr", "shared"), ("nexus", "shared")}
@@ -33,9 +37,10 @@ class Target:
     def __init__(self, manner: str, registry: EmbeddedRegistry, killable: Killable) -> None:
         self.manner, self.registry, self._killable = manner, registry, killable
         self._process = 0
+        self._options: tuple[str, ...] = ()
         self._started = threading.Event()
 
-    def fill(self) -> Repository:
+    def fill(self, case: str) -> Repository:
         """The repository as it is before each run."""
         self.registry.state.repositories.clear()
         repository = self.registry.repository(REPOSITORY)
@@ -43,6 +48,10 @@ class Target:
         XZ.seed(repository, "2")
         Y.seed(repository, "3", "4")
         image("alone").seed(repository, "5")
+        if case == "attached":
+            for upstream in (graph(), signed()):
+                upstream.seed(repository, "6", listed=not self.registry.manner.referrers)
+        self._options = _OPTIONS.get(case, ())
         return repository
 
     def delete(self, tag: str, digest: str, *, killed_at: int = -1, handled: bool = False) -> int:
@@ -68,7 +77,7 @@ class Target:
         self._process = self._killable.start(
             self.manner,
             self.registry.host,
-            *("delete", "--quiet", "--digest", digest, f"{self.registry.host}/{REPOSITORY}:{tag}"),
+            *("delete", "--quiet", "--digest", digest, *self._options, f"{self.registry.host}/{REPOSITORY}:{tag}"),
         )
         self._started.set()
         code = self._killable.end()
@@ -111,15 +120,19 @@ def _runs() -> Iterator[tuple[str, str]]:
         if manner in ("oci-1.1", *_WITHOUT_TAG_DELETION):
             yield manner, "shared"
             yield manner, "alone"
+        if manner in ("oci-1.1", "distribution-2.8", "distribution-3"):
+            yield manner, "attached"
 
 
 @pytest.mark.parametrize(("target", "case"), list(_runs()), indirect=["target"])
 def test_killed_at_every_request(target: Target, case: str) -> None:
     """Before and after each request: every other tag is whole, and a second run ends with 0 and the tag gone."""
     tag = CASES[case]
-    repository = target.fill()
-    others = {name: repository.tags[name] for name in repository.tags if name != tag}
+    repository = target.fill(case)
+    others = {name: repository.tags[name] for name in repository.tags if name != tag and not tag_about(name)}
     digest = repository.tags[tag]
+    # Of an index that went, what was attached to its children cannot be found any more: garbage, like the children.
+    attached_to_others = {name for name in repository.tags if tag_about(name) not in ("", digest_tag(digest))}
     target.registry.clear_requests()
     ends_with = 7 if (target.manner, case) in _NOT_OFFERED else 0
     assert target.delete(tag, digest) == ends_with
@@ -128,10 +141,11 @@ def test_killed_at_every_request(target: Target, case: str) -> None:
     for killed_at, method in enumerate(requests):
         # Killed after a question was answered is killed before the next one is asked.
         for handled in (False,) if method in ("GET", "HEAD") else (False, True):
-            repository = target.fill()
+            repository = target.fill(case)
             assert target.delete(tag, digest, killed_at=killed_at, handled=handled) == -signal.SIGKILL
             assert broken(repository, tag) == []
             assert target.delete(tag, digest) == ends_with
             assert broken(repository, tag) == []
             assert (repository.find(tag) is None) == (ends_with == 0)
             assert {name: repository.tags.get(name) for name in others} == others
+            assert {name for name in repository.tags if tag_about(name)} <= attached_to_others

@@ -15,9 +15,11 @@ from imagesync_cli.errors import ImagesyncError
 from imagesync_cli.operations.delete import Policy, delete
 from imagesync_cli.operations.sync import sync
 from imagesync_cli.reference import parse_reference
+from imagesync_cli.selection import Selection
 from imagesync_cli.stores import Stores
-from tests.embedded_registry.images import Image, image, index_of
+from tests.embedded_registry.images import Image, image, index_of, referrer
 from tests.embedded_registry.state import Repository
+from tests.referrers.artifacts import Upstream, about, cosign
 
 REPOSITORY = "team/app"
 TAGS = ("1", "2", "latest", "stable")
@@ -27,6 +29,17 @@ IMAGES = {
     "xz": index_of({"linux/amd64": _PARTS["x"], "linux/s390x": _PARTS["z"]}),
     "yz": index_of({"linux/arm64": _PARTS["y"], "linux/s390x": _PARTS["z"]}),
     "x": _PARTS["x"],
+}
+# What is attached to them upstream, for worlds in which that counts: by a subject, and by cosign's tags.
+ATTACHED = {
+    "xy": Upstream(
+        IMAGES["xy"],
+        [(IMAGES["xy"], referrer(IMAGES["xy"])), (_PARTS["x"], referrer(_PARTS["x"]))],
+        {about(IMAGES["xy"], ".sig"): cosign(IMAGES["xy"])},
+    ),
+    "xz": Upstream(IMAGES["xz"], [(_PARTS["x"], referrer(_PARTS["x"]))], {}),
+    "yz": Upstream(IMAGES["yz"], [], {about(_PARTS["y"], ".att"): cosign(_PARTS["y"])}),
+    "x": Upstream(_PARTS["x"], [(_PARTS["x"], referrer(_PARTS["x"]))], {}),
 }
 # A registry answers these to a push of a manifest whose children are not there.
 _PUSHES = 3
@@ -53,7 +66,7 @@ class World:
     """``open_stores`` gives what a process of its own would have, ``send`` is a foreign client's request.
 
     ``revives`` is for a registry whose tags dangle when their manifest goes, and lead somewhere again when it comes
-    back under any tag.
+    back under any tag. With ``referrers``, sync and delete take what is attached along.
     """
 
     host: str
@@ -61,6 +74,7 @@ class World:
     open_stores: Callable[[], Stores]
     send: Callable[[httpx.Request], Awaitable[httpx.Response]]
     revives: bool = False
+    referrers: bool = False
     steps: list[Step] = field(default_factory=list)
     _clock: int = 0
 
@@ -84,7 +98,9 @@ class World:
         """Delete every tag in one call; gives the errors."""
         steps = [Step("delete", tag, started=self._tick()) for tag in TAGS]
         names = [parse_reference(f"{self.host}/{REPOSITORY}:{tag}") for tag in TAGS]
-        for step, report in zip(steps, await delete(self.open_stores(), names, Policy()), strict=True):
+        for step, report in zip(
+            steps, await delete(self.open_stores(), names, Policy(referrers=self.referrers)), strict=True
+        ):
             step.error, step.ended = str(report.error or ""), self._tick()
         self.steps.extend(steps)
         return [step.error for step in steps if step.error]
@@ -95,14 +111,15 @@ class World:
             await self._push(IMAGES[step.image], step.tag)
         elif step.verb == "delete":
             expect = IMAGES[step.image].digest if step.image else ""
-            for report in await delete(self.open_stores(), [tag], Policy(expect=expect)):
+            for report in await delete(self.open_stores(), [tag], Policy(expect=expect, referrers=self.referrers)):
                 if report.error:
                     raise report.error
         else:
             name = (
                 f"{self.upstream}/{step.image}:1" if step.verb == "sync" else f"{self.host}/{REPOSITORY}:{step.image}"
             )
-            await sync(self.open_stores(), parse_reference(name), tag)
+            selection = Selection(referrers=self.referrers)
+            await sync(self.open_stores(), parse_reference(name), tag, selection=selection)
 
     async def _push(self, pushed: Image, tag: str) -> None:
         """Push as docker and crane do: children that are there are skipped, and nobody looks again."""
@@ -152,10 +169,28 @@ class World:
                 if found is not None and not self.revives:
                     yield f"{tag} was reported as removed and is there"
             elif digest not in repository.manifests:
-                if not self.may_be_gone(tag):
+                # Where tags dangle, those that were about an image dangle after it has gone.
+                if not self.may_be_gone(tag) and not (self.revives and tag not in TAGS):
                     yield f"{tag} leads to {digest}, which is not there"
             elif found is not None:
                 yield from (f"{tag} misses {child}" for child in found.children if child not in repository.manifests)
+
+    def unattached(self, repository: Repository) -> Iterator[str]:
+        """What a tag misses that was attached to its image upstream, where nobody wrote to it after a sync."""
+        for tag in TAGS:
+            steps = [step for step in self.steps if step.tag == tag and not (step.error and step.verb == "push")]
+            last = max(steps, key=lambda step: step.ended, default=None)
+            if (
+                last is None
+                or last.verb != "sync"
+                or last.error
+                or any(s.ended > last.started for s in steps if s is not last)
+            ):
+                continue
+            upstream = ATTACHED[last.image]
+            if repository.tags.get(tag) == upstream.image.digest:
+                yield from (f"{tag} misses {digest}" for digest in upstream.referrers - repository.manifests.keys())
+                yield from (f"{tag} misses {name}" for name in upstream.tagged.keys() - repository.tags.keys())
 
 
 _ACCEPT = ", ".join({manifest.media_type for pushed in IMAGES.values() for manifest in pushed.manifests.values()})

@@ -183,6 +183,9 @@ def test_report(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegi
         "foreign": 0,
         "damage": [],
         "foreign_copied": 0,
+        "referrers": {},
+        "attached": 0,
+        "left": [],
     }
     again = json.loads(sync(source, registry, "--json").out)
     assert (again["changed"], again["before"], again["manifests"]) == (False, made.digest, 0)

@@ -1,0 +1,170 @@
+"""What is attached to an image: signatures, SBOMs, attestations, and whatever is attached to those.
+
+Looked for at the image and at every manifest below it, in three places, each digest once:
+
+1. the Referrers API (distribution-spec v1.1, end-12)
+2. the list that clients keep under the tag ``sha256-<hex>`` where there is no such API ("Referrers Tag Schema")
+3. the tags ``sha256-<hex>.sig``, ``.att``, ``.sbom`` and so on of cosign, where the name alone says what it is about
+
+A manifest from 1 or 2 counts only if its own ``subject`` says the same. No signature is verified.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+from imagesync_cli.digest import digest_tag, tag_about
+from imagesync_cli.errors import ContentError, Denied, NotFound, Refused
+from imagesync_cli.gather import gather
+from imagesync_cli.manifest import MAX_DESCRIPTORS, Descriptor, Manifest
+from imagesync_cli.operations.attachment import Attachment
+from imagesync_cli.stores import Store
+
+_DEEPEST = 16
+# What cosign uses, to be asked for by name where tags cannot be listed.
+_SUFFIXES = (".sig", ".att", ".sbom")
+Tags = dict[str, Descriptor | None]
+
+
+@dataclass
+class Attached:
+    """All that was found, and the lists that name it, by their tag."""
+
+    attachments: list[Attachment] = field(default_factory=list)
+    lists: dict[str, Manifest] = field(default_factory=dict)
+
+    @property
+    def digests(self) -> list[str]:
+        """Of every attached manifest, sorted; the lists are not among them."""
+        return sorted({found.manifest.digest for found in self.attachments})
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many there are of each kind."""
+        return dict(Counter({found.manifest.digest: found.kind for found in self.attachments}.values()))
+
+    @property
+    def identities(self) -> list[str]:
+        """What a mirror has as well if nothing is missing there; see Attachment.identities."""
+        return sorted({identity for found in self.attachments for identity in found.identities})
+
+
+@dataclass
+class Claims:
+    """What is said to be attached to one manifest: by a list of referrers, and by cosign's tags (tag → digest)."""
+
+    listed: dict[str, Descriptor] = field(default_factory=dict)
+    tagged: dict[str, str] = field(default_factory=dict)
+    list: Manifest | None = None
+
+
+class Referrers:
+    """Questions to one repository; its tags are listed once, however many manifests are asked about."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._listing = asyncio.Lock()
+        self._tags: dict[str, Tags] | None = None  # digest_tag → the tags that begin with it
+        self._unlisted = False  # the tags cannot be listed
+        self._manifests: dict[str, Manifest | None] = {}
+
+    async def attached(self, root: Descriptor, manifest: Manifest | None = None) -> Attached:
+        """Everything attached to the image and to all below it, recursively.
+
+        ``manifest`` is the root's if it was read already. ContentError for what goes deeper than any real thing.
+        """
+        if manifest is not None:
+            self._manifests[root.digest] = manifest
+        found, seen, level = Attached(), {root.digest}, [root]
+        # The root comes alone: its answer tells whether there is an API that can be asked about the others.
+        for _ in range(_DEEPEST + 1):
+            visits = await gather(self._visit(target, found) for target in level)
+            level = list({next_one.digest: next_one for visit in visits for next_one in visit}.values())
+            level = [target for target in level if target.digest not in seen]
+            seen.update(target.digest for target in level)
+            if len(seen) > MAX_DESCRIPTORS:
+                raise ContentError(f"more than {MAX_DESCRIPTORS} manifests are attached to {root.digest}")
+            if not level:
+                return found
+        raise ContentError(f"what is attached to {root.digest} goes more than {_DEEPEST} manifests deep")
+
+    async def claims(self, digest: str) -> Claims:
+        """What is said to be attached to this manifest, without a look at it."""
+        by_api, by_name = await gather([self._by_api(digest), self._by_name(digest_tag(digest))])
+        return Claims({**by_name.listed, **by_api.listed}, by_name.tagged, by_name.list)
+
+    async def manifest(self, digest: str) -> Manifest | None:
+        """The manifest, read once a run; None where there is none."""
+        if digest not in self._manifests:
+            try:
+                self._manifests[digest] = await self._store.manifest(digest)
+            except NotFound:
+                self._manifests[digest] = None
+        return self._manifests[digest]
+
+    async def _visit(self, target: Descriptor, found: Attached) -> list[Descriptor]:
+        """Note what is attached to one manifest; gives where to go on."""
+        visits = [self._attachments(target.digest, found), *([self._children(target)] if target.is_index else [])]
+        return [reached for visit in await gather(visits) for reached in visit]
+
+    async def _children(self, index: Descriptor) -> list[Descriptor]:
+        manifest = await self.manifest(index.digest)
+        return list(manifest.manifests) if manifest else []
+
+    async def _attachments(self, subject: str, found: Attached) -> list[Descriptor]:
+        claims = await self.claims(subject)
+        if claims.list is not None:
+            found.lists[digest_tag(subject)] = claims.list
+        claimed = [*((digest, "") for digest in claims.listed), *((at, tag) for tag, at in claims.tagged.items())]
+        read = await gather(self.manifest(digest) for digest, _ in claimed)
+        attachments = [
+            Attachment(subject, manifest, tag)
+            for manifest, (_, tag) in zip(read, claimed, strict=True)
+            if manifest is not None and (tag or (manifest.subject and manifest.subject.digest == subject))
+        ]
+        found.attachments += attachments
+        return [attachment.manifest.descriptor for attachment in attachments]
+
+    async def _by_api(self, digest: str) -> Claims:
+        return Claims({entry.digest: entry for entry in await self._store.referrers(digest)})
+
+    async def _by_name(self, name: str) -> Claims:
+        tags = await self._tags_about(name)
+        by_list, by_tags = await gather([self._by_list(name, tags), self._by_tags(tags)])
+        return Claims(by_list.listed, by_tags.tagged, by_list.list)
+
+    async def _by_list(self, name: str, tags: Tags) -> Claims:
+        if name not in tags:
+            return Claims()
+        try:
+            found = await self._store.listed(name)
+        except ContentError:  # something else has this name, so it lists nothing
+            found = None
+        return Claims({entry.digest: entry for entry in found.manifests} if found else {}, list=found)
+
+    async def _by_tags(self, tags: Tags) -> Claims:
+        tagged = {tag: told.digest for tag, told in tags.items() if "." in tag and told is not None}
+        asked = await self._store.tagged([tag for tag in tags if "." in tag and tag not in tagged])
+        return Claims(tagged={**tagged, **{tag: found.digest for tag, found in asked.items()}})
+
+    async def _tags_about(self, name: str) -> Tags:
+        """The tags whose name says that they are about this manifest; all that there may be where nobody lists them."""
+        async with self._listing:
+            if self._tags is None and not self._unlisted:
+                try:
+                    self._tags = _by_subject(dict(await self._store.tags()))
+                except (Denied, Refused, NotFound):
+                    self._unlisted = True
+        if self._tags is None:
+            return dict.fromkeys([name, *(f"{name}{suffix}" for suffix in _SUFFIXES)])
+        return self._tags.get(name, {})
+
+
+def _by_subject(tags: Tags) -> dict[str, Tags]:
+    about: dict[str, Tags] = {}
+    for tag, told in tags.items():
+        if subject := tag_about(tag):
+            about.setdefault(subject, {})[tag] = told
+    return about
