@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iter
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.digest import Verifier, is_digest
+from imagesync_cli.digest import is_digest, verified
 from imagesync_cli.errors import ContentError, ImagesyncError, Refused, UsageError
 from imagesync_cli.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import ArchiveReference
@@ -87,7 +87,7 @@ class OciArchive:
         with self._readable(blob.digest):
             tar = self._tar()
             chunks = tar.chunks(tar.member(blob_name(blob.digest)))
-            for chunk in verified(chunks, blob):
+            for chunk in verified(chunks, blob.digest, blob.size):
                 yield chunk
 
     async def has_blob(self, blob: Descriptor) -> bool:
@@ -242,7 +242,7 @@ class OciArchive:
     def _keeps(self) -> Refused:
         return Refused(
             f"{self.name}: nothing is deleted from an archive",
-            hint="write the images that should stay into a new one",
+            hint='write the images that should stay into a new one; in Terraform, on_destroy = "keep"',
         )
 
     @contextlib.contextmanager
@@ -258,19 +258,6 @@ class OciArchive:
             raise UsageError(
                 f"cannot write {self.name}: {error.strerror}", hint="nothing that was there before is lost"
             ) from error
-
-
-def verified(chunks: Iterable[bytes], blob: Descriptor) -> Iterator[bytes]:
-    """The chunks, the last one only when size and digest are right; else ContentError."""
-    verifier, held = Verifier(blob.digest, blob.size), b""
-    for chunk in chunks:
-        verifier.update(chunk)
-        if held:
-            yield held
-        held = chunk
-    verifier.check()
-    if held:
-        yield held
 
 
 @contextlib.contextmanager
