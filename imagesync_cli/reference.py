@@ -1,10 +1,16 @@
-"""References: text that names an image, in a registry or in an OCI image layout folder.
+"""References: text that names an image, in a registry, in an OCI image layout folder or in an archive file.
 
     registry  := ["docker://"] [host "/"] path [":" tag] ["@" digest]
     host      := (name | "[" IPv6 "]") [":" port]      contains "." or ":", or is localhost, or has upper case
     path      := component ("/" component)*            component: a-z 0-9, joined by . _ __ or dashes
     tag       := [A-Za-z0-9_] [A-Za-z0-9_.-]{0,127}
     layout    := "oci:" folder [":" tag] ["@" digest]
+    archive   := "oci-archive:" file [":" name] ["@" digest]
+               | "docker-archive:" file [":" (image | "@" number)] ["@" digest]
+    name      := part (separator part)*                part: A-Za-z0-9, separator: one of - . _ : @ / +
+    image     := path with or without host, [":" tag]  as in RepoTags
+
+An archive's file ends at the first colon, as skopeo has it; a drive letter's colon does not count.
 
 Docker's shorthands hold: no host means docker.io, and a one-word path there means library/PATH; no tag and no
 digest means latest. The grammar is that of github.com/distribution/reference. Nothing here touches the network
@@ -14,6 +20,7 @@ or the disk.
 from __future__ import annotations
 
 import ipaddress
+import os.path
 import re
 from dataclasses import dataclass, replace
 
@@ -29,6 +36,10 @@ _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+OCI_ARCHIVE, DOCKER_ARCHIVE = FORMS = ("oci-archive", "docker-archive")
+_NAME = re.compile(r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*")  # what an entry of index.json may be called
+_NUMBER = re.compile(r"@[0-9]{1,9}")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _EXAMPLE = "a reference looks like registry.example.com/team/app:1.2 or oci:folder:1.2"
 
 
@@ -85,8 +96,8 @@ class LayoutReference:
 
     @property
     def location(self) -> tuple[str, str]:
-        """Equal for two references into the same folder."""
-        return "oci", self.folder.rstrip("/")
+        """Equal for two references into the same folder, as far as their spelling tells."""
+        return "oci", os.path.abspath(self.folder)  # noqa: PTH100  (a Path would not take out "..")
 
     @property
     def wanted(self) -> str:
@@ -102,13 +113,53 @@ class LayoutReference:
         return f"{self.name}{tag}{'@' if self.digest else ''}{self.digest}"
 
 
-Reference = RegistryReference | LayoutReference
+@dataclass(frozen=True)
+class ArchiveReference:
+    """An image in a tar file; without tag and digest it is the file's only image.
+
+    ``form`` is one of FORMS. ``tag`` is a name in index.json, or for docker-archive an image's name with its tag, as
+    the user spelled it, or "@" and its number.
+    """
+
+    form: str
+    file: str
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        """Where the image lives, without tag and digest."""
+        return f"{self.form}:{self.file}"
+
+    @property
+    def location(self) -> tuple[str, str]:
+        """Equal for two references into the same file, as far as their spelling tells."""
+        return self.form, os.path.abspath(self.file)  # noqa: PTH100  (a Path would not take out "..")
+
+    @property
+    def wanted(self) -> str:
+        """What to look for: the digest if there is one, else the tag, else "" for the only image."""
+        return self.digest or self.tag
+
+    def at(self, *, tag: str = "", digest: str = "") -> ArchiveReference:
+        """The same file under another tag or digest."""
+        return replace(self, tag=tag, digest=digest)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.name}{tag}{'@' if self.digest else ''}{self.digest}"
+
+
+Reference = RegistryReference | LayoutReference | ArchiveReference
 
 
 def parse_reference(text: str) -> Reference:
     """Read a reference, or raise UsageError that names the part which is wrong."""
     if text.startswith("oci:"):
         return _parse_layout(text)
+    form, colon, rest = text.partition(":")
+    if colon and form in FORMS:
+        return _parse_archive(text, form, rest)
     return _parse_registry(text)
 
 
@@ -120,6 +171,27 @@ def _parse_layout(text: str) -> LayoutReference:
     if not folder or "\0" in folder:
         raise _wrong(text, "names no folder")
     return LayoutReference(folder, tag, digest)
+
+
+def _parse_archive(text: str, form: str, rest: str) -> ArchiveReference:
+    rest, at, digest = _last_at(rest)
+    if at and not is_digest(digest):
+        raise _wrong(text, f"{digest!r} is not a digest")
+    drive = 2 if _DRIVE.match(rest) else 0
+    file, colon, tag = rest[drive:].partition(":")
+    if not file or "\0" in file:
+        raise _wrong(text, "names no file")
+    if colon and form == OCI_ARCHIVE and not (_NAME.fullmatch(tag) or _TAG.fullmatch(tag)):
+        raise _wrong(text, f"{tag!r} is not a tag")
+    if colon and form == DOCKER_ARCHIVE and not _NUMBER.fullmatch(tag):
+        normal_name(tag)
+    return ArchiveReference(form, rest[:drive] + file, tag, digest)
+
+
+def normal_name(text: str) -> str:
+    """An image's name as Docker means it, host and tag included; two spellings of one name give the same."""
+    meant = _parse_registry(text)
+    return f"{meant.registry}/{meant.repository}:{meant.tag}"
 
 
 def _parse_registry(text: str) -> RegistryReference:

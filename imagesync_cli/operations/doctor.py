@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from imagesync_cli.errors import Denied, ImagesyncError, NotFound, Unavailable
-from imagesync_cli.reference import LayoutReference, Reference, RegistryReference
+from imagesync_cli.reference import ArchiveReference, LayoutReference, Reference, RegistryReference
 from imagesync_cli.stores import Stores, Untagged
 
 _ECR = re.compile(r".*\.dkr[.-]ecr.*")
@@ -43,6 +43,9 @@ async def diagnose(stores: Stores, reference: Reference) -> Diagnosis:
     diagnosis = Diagnosis(str(reference))
     if isinstance(reference, LayoutReference):
         diagnosis.steps.append(Step("name", "ok", f"a folder on this machine: {reference.folder}"))
+        return diagnosis
+    if isinstance(reference, ArchiveReference):
+        diagnosis.steps.append(Step("name", "ok", f"a file on this machine: {reference.file}"))
         return diagnosis
     await _Examination(stores, reference, diagnosis).run()
     return diagnosis

@@ -1,4 +1,4 @@
-"""Where images live: a repository in a registry, or an OCI layout folder, behind one small protocol (store.py)."""
+"""Where images live: a registry's repository, a layout folder, an archive; behind one small protocol (store.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.reference import LayoutReference, Reference, RegistryReference
+from imagesync_cli.errors import UsageError
+from imagesync_cli.reference import (
+    DOCKER_ARCHIVE,
+    ArchiveReference,
+    LayoutReference,
+    Reference,
+    RegistryReference,
+)
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.store import Store, Untagged, Written
 
@@ -16,8 +23,10 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.client import Client
+    from imagesync_cli.stores.docker_archive import DockerArchive
     from imagesync_cli.stores.early import Early
     from imagesync_cli.stores.http import Http
+    from imagesync_cli.stores.oci_archive import OciArchive
     from imagesync_cli.stores.probe import Probe
 
 __all__ = ["Access", "Side", "Store", "Stores", "Untagged", "Written"]
@@ -45,6 +54,8 @@ class Stores:
         self._settings = settings
         self._early = early
         self._clients: dict[tuple[str, Path | None], Client] = {}
+        self._archives: list[OciArchive | DockerArchive] = []
+        self._read_archives: dict[str, OciArchive | DockerArchive] = {}
         self._http: Http | None = None
 
     def open(self, reference: Reference, access: Access = Access.READ, side: Side = Side.SOURCE) -> Store:
@@ -53,9 +64,30 @@ class Stores:
             from imagesync_cli.stores.layout import Layout
 
             return Layout(reference, self._settings.max_manifest_bytes)
+        if isinstance(reference, ArchiveReference):
+            return self._archive(reference, access, side)
         from imagesync_cli.stores.registry import Repository
 
         return Repository(self.client(reference.registry, side), reference, access.value)
+
+    def _archive(self, reference: ArchiveReference, access: Access, side: Side) -> Store:
+        """Archives that are only read are indexed once a run; each writer has a new file of its own."""
+        is_read = access is Access.READ
+        if reference.form == DOCKER_ARCHIVE and not (is_read and side is Side.SOURCE):
+            raise UsageError(
+                f"{reference.name} is only read: docker save wrote it", hint="write to oci-archive: or oci: instead"
+            )
+        if is_read and reference.name in self._read_archives:
+            return self._read_archives[reference.name]
+        if reference.form == DOCKER_ARCHIVE:
+            from imagesync_cli.stores.docker_archive import DockerArchive as Archive
+        else:
+            from imagesync_cli.stores.oci_archive import OciArchive as Archive  # type: ignore[assignment]
+        archive = Archive(reference, self._settings.max_manifest_bytes)
+        self._archives.append(archive)
+        if is_read:
+            self._read_archives[reference.name] = archive
+        return archive
 
     def probe(self, reference: RegistryReference) -> Probe:
         """Questions to a registry that change nothing (operations/doctor.py)."""
@@ -78,7 +110,9 @@ class Stores:
         return self._clients[key]
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection and archive; what was written for no tag is gone."""
+        for archive in self._archives:
+            archive.close()
         if self._http is not None:
             await self._http.aclose()
         if self._early:

@@ -15,16 +15,28 @@ from pathlib import Path
 from typing import Any
 
 from imagesync_cli.digest import Verifier, is_digest
-from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Refused, UsageError
-from imagesync_cli.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
+from imagesync_cli.errors import ContentError, ImagesyncError, UsageError
+from imagesync_cli.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import LayoutReference
+from imagesync_cli.stores.layout_index import (
+    LAYOUT,
+    Entry,
+    blob_name,
+    described,
+    find_entry,
+    lacking,
+    new_index,
+    no_manifest,
+    reached,
+    read_index,
+    tag_of,
+    tagged_entries,
+    went_missing,
+)
 from imagesync_cli.stores.lock import locked
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 
-_TAG = "org.opencontainers.image.ref.name"
-_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _READ_BYTES = 1024 * 1024
-Entry = dict[str, Any]
 
 
 class Layout:
@@ -45,7 +57,7 @@ class Layout:
     async def manifest(self, wanted: str) -> Manifest:
         """The manifest's file, checked against its digest."""
         with self._readable(wanted):
-            entry = {"digest": wanted} if is_digest(wanted) else self._find(wanted)
+            entry = {"digest": wanted} if is_digest(wanted) else find_entry(self._entries(), wanted, self.name)
             content = self._read(self._blob_path(entry["digest"]))
             return parse_manifest(content, entry.get("mediaType", ""), digest=entry["digest"])
         raise AssertionError
@@ -102,23 +114,13 @@ class Layout:
             with locked(self._folder):
                 # Another process may have removed, as unused, what this one found there and did not write again.
                 if missing := self._lacking(manifest):
-                    raise _missing(f"{self.name}: {missing} was removed while {tag} was being written")
-                entry = {
-                    "mediaType": manifest.media_type,
-                    "digest": manifest.digest,
-                    "size": manifest.size,
-                    "annotations": {_TAG: tag},
-                }
-                others = [other for other in self._entries() if _tag(other) != tag]
-                self._write_index([*others, entry])
+                    raise went_missing(f"{self.name}: {missing} was removed while {tag} was being written")
+                self._write_index(tagged_entries(self._entries(), manifest, tag))
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
         with self._readable(""):
-            return {
-                _tag(entry) or entry["digest"]: Descriptor(entry["mediaType"], entry["digest"], entry["size"])
-                for entry in self._entries()
-            }
+            return described(self._entries())
         raise AssertionError
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
@@ -134,7 +136,7 @@ class Layout:
         """Take the tag's entry out of index.json if it is on this digest; the files stay."""
         with self._writable(), locked(self._folder):
             entries = self._entries()
-            others = [entry for entry in entries if _tag(entry) != tag or entry["digest"] != digest]
+            others = [entry for entry in entries if tag_of(entry) != tag or entry["digest"] != digest]
             if len(others) == len(entries):
                 return Untagged.ABSENT
             self._write_index(others)
@@ -150,8 +152,8 @@ class Layout:
         """
         with self._writable(), locked(self._folder):
             entries = self._entries()
-            others = [entry for entry in entries if entry["digest"] != digest or _tag(entry)]
-            used = self._reached(entry["digest"] for entry in others)
+            others = [entry for entry in entries if entry["digest"] != digest or tag_of(entry)]
+            used = reached((entry["digest"] for entry in others), self._manifest_file)
             if digest in used:
                 return "an image that came meanwhile uses it"
             if len(others) != len(entries):
@@ -168,18 +170,6 @@ class Layout:
 
     # The folder's files.
 
-    def _find(self, tag: str) -> Entry:
-        entries = self._entries()
-        tags = [_tag(entry) for entry in entries]
-        if tag or "latest" in tags:
-            found = [entry for entry in entries if _tag(entry) == (tag or "latest")]
-        else:
-            found = entries if len(entries) == 1 else []
-        if not found:
-            listed = ", ".join(sorted(filter(None, tags))) or "no tags"
-            raise _not_found(f"{self.name}: no image {tag!r}" if tag else f"{self.name}: which image?", hint=listed)
-        return found[-1]
-
     def _entries(self) -> list[Entry]:
         """The manifests of index.json; none where the folder has no index yet."""
         return self._index()["manifests"] or []
@@ -188,20 +178,12 @@ class Layout:
         try:
             content = self._read(self._folder / "index.json")
         except FileNotFoundError:
-            return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
-        try:
-            # Parsed as an index first: its descriptors must be sound before one of them names a file.
-            parse_manifest(content, OCI_INDEX)
-            return json.loads(content)  # type: ignore[no-any-return]
-        except (ContentError, Refused) as error:
-            raise ContentError(
-                f"{self._folder / 'index.json'} is not an index: {error.message}",
-                hint="imagesync does not replace what it cannot read",
-            ) from error
+            return new_index()
+        return read_index(content, str(self._folder / "index.json"))
 
     def _write_index(self, entries: list[Entry]) -> None:
         index = {**self._index(), "manifests": entries}  # with what else somebody may have noted there
-        self._write(self._folder / "oci-layout", _LAYOUT)
+        self._write(self._folder / "oci-layout", LAYOUT)
         self._write(self._folder / "index.json", json.dumps(index).encode("utf-8"))
 
     def _read(self, path: Path) -> bytes:
@@ -211,39 +193,14 @@ class Layout:
             raise ContentError(f"{path} is longer than the {self._max_manifest_bytes} bytes a manifest may have")
         return content
 
-    def _reached(self, roots: Iterable[str]) -> set[str]:
-        """The digests of everything that these manifests reach, themselves included; an error if one cannot be read."""
-        reached: set[str] = set()
-        waiting = list(roots)
-        while waiting:
-            digest = waiting.pop()
-            if digest not in reached:
-                reached.add(digest)
-                with contextlib.suppress(FileNotFoundError):  # an index may list what was never copied here
-                    manifest = parse_manifest(self._read(self._blob_path(digest)), digest=digest)
-                    reached.update(blob.digest for blob in manifest.blobs)
-                    waiting.extend(child.digest for child in manifest.manifests)
-        return reached
+    def _manifest_file(self, digest: str) -> bytes:
+        return self._read(self._blob_path(digest))
 
     def _lacking(self, manifest: Manifest) -> str:
-        """The first digest below this manifest that has no file, "" if all are there."""
-        for blob in manifest.blobs:
-            if not self._has_file(blob):
-                return blob.digest
-        for child in manifest.manifests:
-            if not self._has_file(child):
-                return child.digest
-            content = self._read(self._blob_path(child.digest))
-            if missing := self._lacking(parse_manifest(content, digest=child.digest)):
-                return missing
-        return ""
-
-    def _has_file(self, blob: Descriptor) -> bool:
-        return blob.is_foreign or self._blob_path(blob.digest).is_file()
+        return lacking(manifest, self._manifest_file, lambda blob: self._blob_path(blob.digest).is_file())
 
     def _blob_path(self, digest: str) -> Path:
-        algorithm, _, encoded = digest.partition(":")
-        path = self._folder / "blobs" / algorithm / encoded
+        path = self._folder / blob_name(digest)
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise ContentError(f"{path} is not a regular file, as a layout's blobs are")
         return path
@@ -272,7 +229,7 @@ class Layout:
         try:
             yield
         except FileNotFoundError as error:
-            raise _not_found(f"{self.name} has no {wanted or 'image'}") from error
+            raise no_manifest(f"{self.name} has no {wanted or 'image'}") from error
         except OSError as error:
             raise UsageError(f"cannot read {self.name}: {error.strerror}") from error
         except ImagesyncError as error:
@@ -288,22 +245,3 @@ class Layout:
             raise UsageError(
                 f"cannot write {self.name}: {error.strerror}", hint="nothing that was there before is lost"
             ) from error
-
-
-def _not_found(message: str, hint: str = "") -> NotFound:
-    error = NotFound(message, hint=hint)
-    error.codes = frozenset({"MANIFEST_UNKNOWN"})
-    return error
-
-
-def _missing(message: str) -> Refused:
-    """What sync mends by sending it again."""
-    error = Refused(message, hint="run it again")
-    error.codes = frozenset({"MANIFEST_BLOB_UNKNOWN"})
-    return error
-
-
-def _tag(entry: Entry) -> str:
-    annotations = entry.get("annotations")
-    tag = annotations.get(_TAG) if isinstance(annotations, dict) else None
-    return tag if isinstance(tag, str) else ""

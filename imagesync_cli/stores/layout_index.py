@@ -1,0 +1,123 @@
+"""index.json of an image layout, folder or archive: which images it names, and what they reach (image-layout.md).
+
+Where the files are is not known here: whoever calls brings a function that reads one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from imagesync_cli.errors import ContentError, NotFound, Refused
+from imagesync_cli.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
+
+INDEX_FILE, LAYOUT_FILE = "index.json", "oci-layout"
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_TAG = "org.opencontainers.image.ref.name"
+Entry = dict[str, Any]
+Read = Callable[[str], bytes]
+
+
+def new_index() -> dict[str, Any]:
+    """An index of no images."""
+    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+
+
+def read_index(content: bytes, where: str) -> dict[str, Any]:
+    """The index as it was written, its descriptors sound; ``where`` names it in errors."""
+    try:
+        # Parsed as an index first: its descriptors must be sound before one of them names a file.
+        parse_manifest(content, OCI_INDEX)
+        return json.loads(content)  # type: ignore[no-any-return]
+    except (ContentError, Refused) as error:
+        raise ContentError(
+            f"{where} is not an index: {error.message}", hint="imagesync does not replace what it cannot read"
+        ) from error
+
+
+def blob_name(digest: str) -> str:
+    """The file of a blob or manifest, below the layout's root."""
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def tag_of(entry: Entry) -> str:
+    """The name of an entry, "" if it has none."""
+    annotations = entry.get("annotations")
+    tag = annotations.get(_TAG) if isinstance(annotations, dict) else None
+    return tag if isinstance(tag, str) else ""
+
+
+def tagged_entries(entries: Iterable[Entry], manifest: Manifest, tag: str) -> list[Entry]:
+    """The entries once this manifest has the tag: those of other tags stay as they are."""
+    entry = {
+        "mediaType": manifest.media_type,
+        "digest": manifest.digest,
+        "size": manifest.size,
+        "annotations": {_TAG: tag},
+    }
+    return [*(other for other in entries if tag_of(other) != tag), entry]
+
+
+def find_entry(entries: list[Entry], tag: str, name: str) -> Entry:
+    """The entry of the tag; without one the only entry, or the one named latest. NotFound lists the tags there are."""
+    tags = [tag_of(entry) for entry in entries]
+    if tag or "latest" in tags:
+        found = [entry for entry in entries if tag_of(entry) == (tag or "latest")]
+    else:
+        found = entries if len(entries) == 1 else []
+    if not found:
+        listed = ", ".join(sorted(filter(None, tags))) or "no tags"
+        raise no_manifest(f"{name}: no image {tag!r}" if tag else f"{name}: which image?", hint=listed)
+    return found[-1]
+
+
+def described(entries: Iterable[Entry]) -> Mapping[str, Descriptor | None]:
+    """What each name points at; an entry without a name goes by its digest."""
+    return {
+        tag_of(entry) or entry["digest"]: Descriptor(entry["mediaType"], entry["digest"], entry["size"])
+        for entry in entries
+    }
+
+
+def reached(roots: Iterable[str], read: Read) -> set[str]:
+    """The digests of everything that these manifests reach, themselves included; an error if one cannot be read."""
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        digest = waiting.pop()
+        if digest not in found:
+            found.add(digest)
+            with contextlib.suppress(FileNotFoundError):  # an index may list what was never copied here
+                manifest = parse_manifest(read(digest), digest=digest)
+                found.update(blob.digest for blob in manifest.blobs)
+                waiting.extend(child.digest for child in manifest.manifests)
+    return found
+
+
+def lacking(manifest: Manifest, read: Read, has: Callable[[Descriptor], bool]) -> str:
+    """The first digest below this manifest that is not there, "" if all are; foreign layers need not be."""
+    for blob in manifest.blobs:
+        if not blob.is_foreign and not has(blob):
+            return blob.digest
+    for child in manifest.manifests:
+        if not has(child):
+            return child.digest
+        if missing := lacking(parse_manifest(read(child.digest), digest=child.digest), read, has):
+            return missing
+    return ""
+
+
+def no_manifest(message: str, hint: str = "") -> NotFound:
+    """An image or a file that a layout does not have."""
+    error = NotFound(message, hint=hint)
+    error.codes = frozenset({"MANIFEST_UNKNOWN"})
+    return error
+
+
+def went_missing(message: str) -> Refused:
+    """What sync mends by sending it again."""
+    error = Refused(message, hint="run it again")
+    error.codes = frozenset({"MANIFEST_BLOB_UNKNOWN"})
+    return error
