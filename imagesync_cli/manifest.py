@@ -19,6 +19,8 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 ARTIFACT_MANIFEST = "application/vnd.oci.artifact.manifest.v1+json"
 INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
 MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, ARTIFACT_MANIFEST)
+# Docker image manifest v2 schema 1, with and without a signature; the signed one has not the digest of its bytes.
+SCHEMA_1_TYPES = frozenset(f"application/vnd.docker.distribution.manifest.v1+{form}" for form in ("json", "prettyjws"))
 # Layers that registries must not hold; clients fetch them from the URLs in their descriptor.
 _FOREIGN = ("application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable.")
 MAX_DESCRIPTORS = 10_000
@@ -40,14 +42,28 @@ class Descriptor:
         return self.media_type in INDEX_TYPES
 
     @property
+    def is_manifest(self) -> bool:
+        """It refers to a manifest or index: what names no type is taken for one, any other type for a blob."""
+        return not self.media_type or self.media_type in MANIFEST_TYPES or self.media_type in SCHEMA_1_TYPES
+
+    @property
     def is_foreign(self) -> bool:
         """A layer that is fetched from its own URLs and that registries do not hold."""
         return self.media_type.startswith(_FOREIGN)
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where a foreign layer may be fetched, as its manifest says."""
+        urls = self.raw.get("urls")
+        return tuple(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
+
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest or index: its bytes, and what they refer to."""
+    """A manifest or index: its bytes, and what they refer to.
+
+    What an index lists and is no manifest, such as the layers of a build cache, counts among its ``blobs``.
+    """
 
     content: bytes = field(repr=False)
     media_type: str
@@ -72,15 +88,29 @@ def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "") ->
 
     ``media_type`` is the Content-Type it came with, or "". Raises ContentError, or Refused for Docker schema 1.
     """
+    if media_type.partition(";")[0].strip() in SCHEMA_1_TYPES:
+        raise schema_1(f"manifest {digest}".strip())
     if digest:
         check_bytes(content, digest)
     digest = digest or sha256(content)
     document = _read(content, digest)
     media_type = _agreed_type(document, media_type.partition(";")[0].strip(), digest)
-    manifests = _descriptors(document, "manifests", digest) if media_type in INDEX_TYPES else ()
-    blobs = () if media_type in INDEX_TYPES else _blobs(document, digest)
+    if media_type in INDEX_TYPES:
+        listed = _descriptors(document, "manifests", digest)
+        manifests = tuple(entry for entry in listed if entry.is_manifest)
+        blobs = tuple(entry for entry in listed if not entry.is_manifest)
+    else:
+        manifests, blobs = (), _blobs(document, digest)
     subject = _descriptor(document["subject"], digest) if document.get("subject") else None
     return Manifest(content, media_type, digest, manifests, blobs, subject)
+
+
+def schema_1(what: str) -> Refused:
+    """The error for an image in Docker's first format; ``what`` names it."""
+    return Refused(
+        f"{what} is Docker schema 1, which registries no longer accept",
+        hint="push the image again with a current client",
+    )
 
 
 def _read(content: bytes, digest: str) -> dict[str, Any]:
@@ -91,10 +121,7 @@ def _read(content: bytes, digest: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ContentError(f"manifest {digest} is not a JSON object")
     if document.get("schemaVersion") == 1:
-        raise Refused(
-            f"manifest {digest} is Docker schema 1, which registries no longer accept",
-            hint="push the image again with a current client",
-        )
+        raise schema_1(f"manifest {digest}")
     if "manifests" in document and ("layers" in document or "config" in document):
         # One document, two readings: what one tool checks, another would run.
         raise ContentError(f"manifest {digest} is an index and an image at once")

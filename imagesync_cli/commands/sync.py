@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
 )
 @platform_option
+@click.option(
+    "--foreign-layers", is_flag=True, help="Copy layers too that live at URLs of their own, such as those of Windows."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
 @click.option("--verify", is_flag=True, help="Look at all that DST has of the image, and send again what it lacks.")
 @click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not by its size.")
@@ -35,6 +38,7 @@ def command(
     destination: Reference,
     digest: str,
     platforms: tuple[Platform, ...],
+    foreign_layers: bool,
     dry_run: bool,
     verify: bool,
     read: bool,
@@ -54,8 +58,8 @@ def command(
     from imagesync_cli.selection import Selection
 
     output = Output(as_json=as_json, quiet=quiet)
-    selection = Selection(digest, platforms)
     looking = Verify(read=read) if verify or read else None
+    selection = Selection(digest, platforms, foreign_layers=foreign_layers)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:

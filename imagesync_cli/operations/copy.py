@@ -13,7 +13,7 @@ from imagesync_cli.manifest import MAX_DEPTH, Descriptor, Manifest
 from imagesync_cli.operations.inspect import Findings, Inspection
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.sync_report import SyncReport
-from imagesync_cli.operations.transfer import Transfers
+from imagesync_cli.operations.transfer import Read, Transfers
 from imagesync_cli.stores import Store, Written
 
 _MOST_DESCRIPTORS = 10_000
@@ -46,13 +46,16 @@ class Copy:
         *,
         fresh: bool,
         verify: Verify | None = None,
+        read_foreign: Read | None = None,
     ) -> None:
+        """``read_foreign`` gives the bytes of foreign layers; without it they are left where they are."""
         self._here = here
         self._there = there
         self._report = report
         self._progress = progress
         self._verify = verify
         self._transfers = Transfers(here, there, progress)
+        self._foreign = Transfers(here, there, progress, read_foreign) if read_foreign else None
         # The destination had no such tag: asking it for each child would find nothing.
         self._fresh = fresh
         self._found: list[Descriptor] = []
@@ -71,6 +74,13 @@ class Copy:
                 task.cancel()
             await asyncio.gather(*self._once.values(), return_exceptions=True)
 
+    async def foreign_layers(self, digest: str) -> None:
+        """The foreign layers of an image that is there already, whose manifests say which."""
+        manifest = await self._there.manifest(digest)
+        await gather(self._blob(blob) for blob in dict.fromkeys(manifest.blobs) if blob.is_foreign)
+        for child in manifest.manifests:
+            await self.foreign_layers(child.digest)
+
     async def _below(self, manifest: Manifest, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
@@ -82,7 +92,7 @@ class Copy:
 
     def _own_blobs(self, manifest: Manifest) -> Iterable[Descriptor]:
         for blob in manifest.blobs:
-            if blob.is_foreign:
+            if blob.is_foreign and self._foreign is None:
                 self._report.foreign += 1
             else:
                 yield blob
@@ -108,8 +118,11 @@ class Copy:
         if self._report.dry_run:
             written = Written.THERE if not anew and await self._there.has_blob(blob) else Written.SENT
         else:
-            written = await self._transfers.transfer(blob, anew=anew)
+            transfers = self._foreign if self._foreign is not None and blob.is_foreign else self._transfers
+            written = await transfers.transfer(blob, anew=anew)
         self._report.blobs[written] += 1
+        if blob.is_foreign and written is not Written.THERE:
+            self._report.foreign_copied += 1
         if written is Written.SENT:
             self._report.sent_bytes += blob.size
 
@@ -124,7 +137,16 @@ class Copy:
             if not error.codes & _MISSING:
                 raise
             await self._restore(manifest)
+            await self._put_again(manifest, tag)
+
+    async def _put_again(self, manifest: Manifest, tag: str) -> None:
+        try:
             await self._there.put_manifest(manifest, tag)
+        except ImagesyncError as error:
+            left = any(blob.is_foreign for blob in manifest.blobs) and self._foreign is None
+            if error.codes & _MISSING and left:
+                error.hint = "it may want the foreign layers too: --foreign-layers copies them"
+            raise
 
     async def mend(self, root: Descriptor, known: Manifest | None) -> None:
         """Look at an image that the destination has, and send anew what it lacks or holds wrongly.
@@ -172,7 +194,7 @@ class Copy:
     async def _restore(self, manifest: Manifest) -> None:
         """Send again what the destination had, or said it had, and has no longer."""
         for blob in manifest.blobs:
-            if not blob.is_foreign and not await self._there.has_blob(blob):
+            if (self._foreign or not blob.is_foreign) and not await self._there.has_blob(blob):
                 await self._blob(blob, anew=True)
         await gather(self._restore_child(child) for child in manifest.manifests)
 

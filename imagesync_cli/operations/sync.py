@@ -55,8 +55,10 @@ async def sync(
         wanted = (await here.head(wanted)).digest
     changed = not before or before != wanted  # wanted may be "" too: the only image of a layout
     report = SyncReport(str(source), str(destination), "", wanted, before, changed=changed, dry_run=dry_run)
+    read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
     same = source.location == destination.location
-    copy = Copy(here, there, report, progress or Progress(), fresh=not before and not same, verify=verify)
+    fresh = not before and not same
+    copy = Copy(here, there, report, progress or Progress(), fresh=fresh, verify=verify, read_foreign=read_foreign)
     if report.changed:
         there.warm(_LIKELY_UPLOADS)
         root = (selected and selected.manifest) or await here.manifest(wanted)
@@ -70,6 +72,8 @@ async def sync(
         # What is attached to the image and wanted (selection.referrers) is looked at here as well: further roots.
         await copy.mend(Descriptor("", report.digest, 0), selected.manifest if selected else None)
         report.changed = bool(report.damage)
+    if not changed and selection.foreign_layers:
+        await copy.foreign_layers(before)
     report.id = f"{destination.name}@{report.digest}"
     return report
 

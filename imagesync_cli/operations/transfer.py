@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from imagesync_cli.errors import ContentError
 from imagesync_cli.manifest import Descriptor
@@ -15,13 +15,18 @@ from imagesync_cli.stores import Store, Written
 _LARGE_BYTES = 64 * 1024 * 1024
 _LARGE_AT_ONCE = 4
 _SMALL_AT_ONCE = 16
+Read = Callable[[Descriptor], AsyncGenerator[bytes, None]]
 
 
 class Transfers:
-    """Moves blobs from one store to another, a bounded number at a time."""
+    """Moves blobs from one store to another, a bounded number at a time.
 
-    def __init__(self, source: Store, destination: Store, progress: Progress) -> None:
+    ``read`` gives a blob's bytes where the source is not where it is to be had.
+    """
+
+    def __init__(self, source: Store, destination: Store, progress: Progress, read: Read | None = None) -> None:
         self._source = source
+        self._read = read or source.read_blob
         self._destination = destination
         self._progress = progress
         self._small = asyncio.Semaphore(_SMALL_AT_ONCE)
@@ -51,7 +56,7 @@ class Transfers:
         """The source's bytes, counted; a second try takes back what the first had counted."""
         moved_bytes = 0
         try:
-            async with contextlib.aclosing(self._source.read_blob(blob)) as chunks:
+            async with contextlib.aclosing(self._read(blob)) as chunks:
                 async for chunk in chunks:
                     moved_bytes += len(chunk)
                     self._progress.moved_bytes += len(chunk)

@@ -16,12 +16,15 @@ def sync_json(report: SyncReport) -> dict[str, Any]:
 
 def sync_line(report: SyncReport) -> str:
     if not report.changed:
-        return f"{report.destination} is in sync with {report.source}"
+        brought = f", with {report.foreign_copied} more foreign layers" if report.foreign_copied else ""
+        return f"{report.destination} is in sync with {report.source}{brought}"
     counts = [f"{report.manifests} manifests", f"{sum(report.blobs.values())} blobs"]
     counts += [f"{count} {how.value}" for how, count in report.blobs.items() if how.name != "SENT"]
     if report.foreign:
         counts.append(f"{report.foreign} foreign layers left where they are")
     if report.damage:
         counts.append(f"{len(report.damage)} of them damaged before")
+    if report.foreign_copied:
+        counts.append(f"{report.foreign_copied} foreign layers among them")
     verb = "would copy" if report.dry_run else "copied"
     return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}, {size_text(report.sent_bytes)} sent"

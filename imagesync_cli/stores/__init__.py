@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesync_cli.errors import UsageError
+from imagesync_cli.manifest import Descriptor
 from imagesync_cli.reference import (
     DOCKER_ARCHIVE,
     ArchiveReference,
@@ -89,6 +92,14 @@ class Stores:
             self._read_archives[reference.name] = archive
         return archive
 
+    async def read_foreign(self, blob: Descriptor, source: Store) -> AsyncGenerator[bytes, None]:
+        """A foreign layer, from the source if that has it, else from its own URLs; see foreign.py."""
+        from imagesync_cli.stores.foreign import read_foreign
+
+        async with contextlib.aclosing(read_foreign(blob, source, self._the_http(), self._settings)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
     def probe(self, reference: RegistryReference) -> Probe:
         """Questions to a registry that change nothing (operations/doctor.py)."""
         from imagesync_cli.stores.probe import Probe
@@ -98,16 +109,20 @@ class Stores:
     def client(self, registry: str, side: Side = Side.SOURCE) -> Client:
         """The one client of this run for a registry, and for a side that has a login of its own."""
         from imagesync_cli.stores.client import Client
-        from imagesync_cli.stores.http import Http
 
-        if self._http is None:
-            self._http = Http(self._settings, self._early)
         settings = self._settings
         auth_file = settings.source_auth_file if side is Side.SOURCE else settings.destination_auth_file
         key = (registry, auth_file)
         if key not in self._clients:
-            self._clients[key] = Client(registry, self._http, settings, auth_file)
+            self._clients[key] = Client(registry, self._the_http(), settings, auth_file)
         return self._clients[key]
+
+    def _the_http(self) -> Http:
+        if self._http is None:
+            from imagesync_cli.stores.http import Http
+
+            self._http = Http(self._settings, self._early)
+        return self._http
 
     async def aclose(self) -> None:
         """Close every connection and archive; what was written for no tag is gone."""

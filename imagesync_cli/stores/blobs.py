@@ -109,13 +109,16 @@ class BlobReader:
                 raise broken
             await back_off(stalls)
 
+    def _address(self, blob: Descriptor) -> str | httpx.URL:
+        return self._path + blob.digest
+
     def _doing(self, blob: Descriptor) -> str:
         return f"reading blob {blob.digest} from {self._name}"
 
     async def _open(self, blob: Descriptor, start: int) -> httpx.Response:
         response = await self._client.send(
             "GET",
-            self._path + blob.digest,
+            self._address(blob),
             doing=self._doing(blob),
             scopes=self._scopes,
             accept=(200, 206, 416) if start else (200,),

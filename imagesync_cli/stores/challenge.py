@@ -55,15 +55,18 @@ def check_realm(challenge: Challenge, registry: httpx.URL) -> httpx.URL:
         raise Denied(f"{sends}, which is not https")
     if not realm.host or realm.userinfo:
         raise Denied(f"{sends}, which is not the URL of a token server")
-    if realm.host != registry.host and not _is_public(realm.host, registry.host):
+    if realm.host != registry.host and not is_public(realm.host, registry.host):
         raise Denied(f"{sends}, an address that is not public")
     return realm
 
 
-def _is_public(host: str, registry: str) -> bool:
-    """Whether a host may be told a login: what is no address may, where it is not this machine in disguise."""
+def is_public(host: str, registry: str = "") -> bool:
+    """Whether a host may be spoken to: what is no address may, where it is not this machine in disguise.
+
+    This machine may, where the ``registry`` that names the host is on it too.
+    """
     if is_loopback(_bracketed(host)):
-        return is_loopback(_bracketed(registry))
+        return bool(registry) and is_loopback(_bracketed(registry))
     try:
         return ipaddress.ip_address(host).is_global
     except ValueError:

@@ -52,7 +52,7 @@ Body = bytes | Stream
 
 
 @dataclass(frozen=True)
-class _Call:
+class Call:
     """One request, as it goes out each time it is sent; a ``body`` that is a function makes a new stream each time."""
 
     method: str
@@ -101,7 +101,7 @@ class Client:
         is the length of a body that is given as a function, ``again`` allows more than one try.
         """
 
-        call = _Call(method, scopes, headers or {}, body, size_bytes)
+        call = Call(method, scopes, headers or {}, body, size_bytes)
 
         async def attempt() -> httpx.Response:
             try:
@@ -138,7 +138,7 @@ class Client:
 
         return await persist(attempt)
 
-    async def _follow(self, call: _Call, target: str | httpx.URL) -> httpx.Response:
+    async def _follow(self, call: Call, target: str | httpx.URL) -> httpx.Response:
         response = await self._redirected(call, target)
         # A registry says what is wrong in JSON; a TLS port does not know how.
         speechless = response.status_code == 400 and "json" not in response.headers.get("content-type", "")
@@ -154,13 +154,13 @@ class Client:
         are is only told after a 401.
         """
         self._may_be_https = False
-        call = _Call("GET", (), {}, b"", None)
+        call = Call("GET", (), {}, b"", None)
         answer = await read_all(await self._once(call, self.base.join("/v2/"), None), _ERROR_LIMIT_BYTES)
         if _IS_TLS_PORT.search(answer):
             self.base = self.base.copy_with(scheme="https")
         return self.base.scheme == "https"
 
-    async def _redirected(self, call: _Call, target: str | httpx.URL) -> httpx.Response:
+    async def _redirected(self, call: Call, target: str | httpx.URL) -> httpx.Response:
         url = self.base.join(target)
         for _ in range(_MOST_REDIRECTS):
             response = await self._signed(call, url)
@@ -186,7 +186,7 @@ class Client:
             )
         return resolved
 
-    async def _signed(self, call: _Call, url: httpx.URL) -> httpx.Response:
+    async def _signed(self, call: Call, url: httpx.URL) -> httpx.Response:
         """Send with the login for these scopes; learn from a 401 and send once more. No login leaves the registry."""
         if (url.scheme, url.host, url.port) != (self.base.scheme, self.base.host, self.base.port):
             return await self._once(call, url, None)
@@ -201,7 +201,7 @@ class Client:
             self.auth.heard()
         return await self._once(call, url, await self.auth.header(call.scopes))
 
-    async def _once(self, call: _Call, url: httpx.URL, login: Secret | None) -> httpx.Response:
+    async def _once(self, call: Call, url: httpx.URL, login: Secret | None) -> httpx.Response:
         headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity", **call.headers}
         if login is not None:
             headers["Authorization"] = login.reveal()
