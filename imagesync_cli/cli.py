@@ -52,10 +52,11 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="imagesync")
 @verbose_option
 def cli() -> None:
-    """Mirror container images between registries and OCI layout folders.
+    """Mirror container images between registries, OCI layout folders and archives.
 
-    A reference is HOST/REPOSITORY:TAG, with Docker's shorthands (busybox is docker.io/library/busybox:latest), or
-    oci:FOLDER:TAG for an OCI image layout.
+    A reference is HOST/REPOSITORY:TAG, with Docker's shorthands (busybox is docker.io/library/busybox:latest),
+    oci:FOLDER:TAG for an OCI image layout, oci-archive:FILE:TAG for one in a tar file, or docker-archive:FILE:IMAGE
+    for what docker save wrote.
     """
 
 

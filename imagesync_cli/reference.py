@@ -160,7 +160,7 @@ def parse_reference(text: str) -> Reference:
     form, colon, rest = text.partition(":")
     if colon and form in FORMS:
         return _parse_archive(text, form, rest)
-    return _parse_registry(text)
+    return _parse_registry(text, text)
 
 
 def _parse_layout(text: str) -> LayoutReference:
@@ -184,18 +184,18 @@ def _parse_archive(text: str, form: str, rest: str) -> ArchiveReference:
     if colon and form == OCI_ARCHIVE and not (_NAME.fullmatch(tag) or _TAG.fullmatch(tag)):
         raise _wrong(text, f"{tag!r} is not a tag")
     if colon and form == DOCKER_ARCHIVE and not _NUMBER.fullmatch(tag):
-        normal_name(tag)
+        _parse_registry(tag, text)
     return ArchiveReference(form, rest[:drive] + file, tag, digest)
 
 
 def normal_name(text: str) -> str:
     """An image's name as Docker means it, host and tag included; two spellings of one name give the same."""
-    meant = _parse_registry(text)
+    meant = _parse_registry(text, text)
     return f"{meant.registry}/{meant.repository}:{meant.tag}"
 
 
-def _parse_registry(text: str) -> RegistryReference:
-    rest, digest = _split_digest(text.removeprefix("docker://"), text)
+def _parse_registry(name: str, text: str) -> RegistryReference:
+    rest, digest = _split_digest(name.removeprefix("docker://"), text)
     host, path = _split_host(rest)
     path, colon, tag = path.partition(":")
     if colon and not _TAG.fullmatch(tag):

@@ -25,6 +25,7 @@ storage:
   filesystem: {{rootdirectory: {folder}}}
   delete: {{enabled: {deletes}}}
 http: {{addr: {host}}}
+validation: {{manifests: {{urls: {{allow: [{foreign_urls}]}}}}}}
 """
 
 
@@ -78,15 +79,15 @@ def _wait_until_ready(process: subprocess.Popen[bytes], host: str) -> None:
 
 
 @contextlib.contextmanager
-def docker_registry(folder: Path, *, deletes: bool = True) -> Iterator[str]:
+def docker_registry(folder: Path, *, deletes: bool = True, foreign_urls: str = "") -> Iterator[str]:
     """Run Debian's docker-registry (distribution 2.8) with its storage in the folder."""
-    yield from _distribution("docker-registry", folder, deletes)
+    yield from _distribution("docker-registry", folder, deletes, foreign_urls)
 
 
 @contextlib.contextmanager
-def distribution_v3(folder: Path, *, deletes: bool = True) -> Iterator[str]:
+def distribution_v3(folder: Path, *, deletes: bool = True, foreign_urls: str = "") -> Iterator[str]:
     """Run distribution v3's ``registry`` with its storage in the folder."""
-    yield from _distribution("registry", folder, deletes)
+    yield from _distribution("registry", folder, deletes, foreign_urls)
 
 
 @contextlib.contextmanager
@@ -97,9 +98,11 @@ def crane_registry() -> Iterator[str]:
         yield host
 
 
-def _distribution(name: str, folder: Path, deletes: bool) -> Iterator[str]:
+def _distribution(name: str, folder: Path, deletes: bool, foreign_urls: str) -> Iterator[str]:
     host = free_host()
     config = folder / "config.yml"
-    config.write_text(_CONFIG.format(folder=folder / "storage", deletes=str(deletes).lower(), host=host))
+    config.write_text(
+        _CONFIG.format(folder=folder / "storage", deletes=str(deletes).lower(), host=host, foreign_urls=foreign_urls)
+    )
     with running([program(name), "serve", str(config)], host):
         yield host

@@ -143,9 +143,8 @@ class Copy:
         try:
             await self._there.put_manifest(manifest, tag)
         except ImagesyncError as error:
-            left = any(blob.is_foreign for blob in manifest.blobs) and self._foreign is None
-            if error.codes & _MISSING and left:
-                error.hint = "it may want the foreign layers too: --foreign-layers copies them"
+            if error.codes & _MISSING:
+                error.hint = self._advice(manifest) or error.hint
             raise
 
     async def mend(self, root: Descriptor, known: Manifest | None) -> None:
@@ -190,6 +189,16 @@ class Copy:
                 f"{self._there.name} is damaged even after it was sent again: {worst} ({worst.why})",
                 hint="" if worst.kind == "missing" else _KEPT,
             )
+
+    def _advice(self, manifest: Manifest) -> str:
+        """What may help where a destination misses what it cannot have."""
+        if manifest.descriptor.is_index and manifest.blobs:
+            return "it takes no index that lists anything but manifests, such as an older build cache"
+        if not any(blob.is_foreign for blob in manifest.blobs):
+            return ""
+        # distribution takes a foreign layer's absence for a fault, too, where it does not allow the layer's URL.
+        wants = "" if self._foreign else "it may want the foreign layers too, which --foreign-layers copies; "
+        return f"{wants}distribution takes them only from URLs that its option validation.manifests.urls allows"
 
     async def _restore(self, manifest: Manifest) -> None:
         """Send again what the destination had, or said it had, and has no longer."""

@@ -12,7 +12,7 @@ import pytest
 from tests.command import IMAGESYNC, Finished, environment, imagesync
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import flip_bit
-from tests.embedded_registry.images import OCI_INDEX, Image, image, index
+from tests.embedded_registry.images import OCI_INDEX, Image, image, index, index_of
 from tests.wire.copying import always, blob
 
 TAG = "org.opencontainers.image.ref.name"
@@ -54,6 +54,20 @@ def test_tags_beside_each_other(folder: Path, tmp_path: Path) -> None:
         write(tmp_path / name, index(name))
         assert sync(f"oci:{tmp_path / name}", f"oci:{folder}:{tag}").code == 0
     assert tags(folder) == {"2": index("b").digest, "1": index("c").digest}
+
+
+def test_many_images_share_their_blobs(folder: Path, tmp_path: Path) -> None:
+    """What two images have in common lies in the folder once, and the second one does not write it again."""
+    common, other = image("common"), image("other")
+    first, second = index_of({"linux/amd64": common, "linux/arm64": other}), index_of({"linux/amd64": common})
+    write(tmp_path / "a", first)
+    write(tmp_path / "b", second)
+    assert sync(f"oci:{tmp_path / 'a'}", f"oci:{folder}:1").code == 0
+    shared = [folder / "blobs" / digest.replace(":", "/") for digest in common.blobs]
+    before, written = files(folder / "blobs").keys(), [path.stat().st_mtime_ns for path in shared]
+    assert sync(f"oci:{tmp_path / 'b'}", f"oci:{folder}:2").code == 0
+    assert files(folder / "blobs").keys() - before == {second.digest.replace(":", "/")}
+    assert [path.stat().st_mtime_ns for path in shared] == written
 
 
 def test_which_image(folder: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from imagesync_cli.errors import UsageError
-from imagesync_cli.reference import LayoutReference, RegistryReference, is_loopback, parse_reference
+from imagesync_cli.reference import ArchiveReference, LayoutReference, RegistryReference, is_loopback, parse_reference
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -140,3 +140,61 @@ def test_every_text_is_a_reference_or_a_usage_error(text: str) -> None:
     with contextlib.suppress(UsageError):
         reference = parse_reference(text)
         assert parse_reference(str(reference)) == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("oci-archive:a.tar", ArchiveReference("oci-archive", "a.tar")),
+        ("oci-archive:/x/a.tar:1.0", ArchiveReference("oci-archive", "/x/a.tar", "1.0")),
+        ("oci-archive:a.tar:_1", ArchiveReference("oci-archive", "a.tar", "_1")),
+        ("oci-archive:a@b.tar:localhost/x:1", ArchiveReference("oci-archive", "a@b.tar", "localhost/x:1")),
+        (f"oci-archive:a.tar@{DIGEST}", ArchiveReference("oci-archive", "a.tar", "", DIGEST)),
+        (r"oci-archive:C:\x\a.tar:1", ArchiveReference("oci-archive", r"C:\x\a.tar", "1")),
+        ("docker-archive:a.tar", ArchiveReference("docker-archive", "a.tar")),
+        ("docker-archive:a.tar:busybox:1.36", ArchiveReference("docker-archive", "a.tar", "busybox:1.36")),
+        ("docker-archive:a.tar:h.io:5000/x", ArchiveReference("docker-archive", "a.tar", "h.io:5000/x")),
+        ("docker-archive:a.tar:@12", ArchiveReference("docker-archive", "a.tar", "@12")),
+        (f"docker-archive:a.tar:x@{DIGEST}", ArchiveReference("docker-archive", "a.tar", "x", DIGEST)),
+    ],
+)
+def test_archives(text: str, expected: ArchiveReference) -> None:
+    """An archive's file ends at the first colon; what follows names an image, and is spelled again as it was."""
+    assert parse_reference(text) == expected
+    assert str(parse_reference(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("oci-archive:", "names no file"),
+        ("docker-archive::x", "names no file"),
+        ("oci-archive:a.tar:", "is not a tag"),
+        ("oci-archive:a.tar:a//", "is not a tag"),
+        ("oci-archive:a.tar@sha256:12", "is not a digest"),
+        ("oci-archive:a\0.tar", "names no file"),
+        ("docker-archive:a.tar:Busybox", "must be lower case"),
+        ("docker-archive:a.tar:@x", "is not"),
+        ("docker-archive:a.tar:", "names no repository"),
+    ],
+)
+def test_archives_that_are_none(text: str, message: str) -> None:
+    """What is wrong with an archive's reference is said of the text as it was typed."""
+    with pytest.raises(UsageError, match=message) as error:
+        parse_reference(text)
+    assert repr(text) in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("oci-archive:a.tar:1", "oci-archive:./a.tar:2"),
+        ("oci-archive:/x/y/../a.tar", "oci-archive:/x//a.tar"),
+        ("oci:a", "oci:./a/:1"),
+        ("oci:a/../b", "oci:b"),
+    ],
+)
+def test_one_place_in_two_spellings(one: str, other: str) -> None:
+    """A file or folder is the same place however its path is written, but not as another kind of place."""
+    assert parse_reference(one).location == parse_reference(other).location
+    assert parse_reference("oci:a").location != parse_reference("oci-archive:a").location
