@@ -70,6 +70,7 @@ def test_memory(source: EmbeddedRegistry, docker_registry: str, repository_name:
     assert peak_kib(f"{source.host}/up/app:1", f"{archive}:1") < MEMORY_KIB
     assert peak_kib(f"{archive}:large", f"{docker_registry}/{repository_name}:1") < MEMORY_KIB
     assert tags(tmp_path / "images.tar").keys() == {"large", "1"}
+    (tmp_path / "images.tar").unlink()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
@@ -80,3 +81,4 @@ def test_memory_for_docker_save(docker_registry: str, repository_name: str, tmp_
     items = json.dumps([{"Config": "c", "RepoTags": None, "Layers": ["l"]}]).encode()
     archive = write_tar(tmp_path / "saved.tar", [("l", layer), ("c", config), ("manifest.json", items)])
     assert peak_kib(f"docker-archive:{archive}", f"{docker_registry}/{repository_name}:1") < MEMORY_KIB
+    archive.unlink()
