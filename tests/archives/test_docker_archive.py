@@ -202,8 +202,11 @@ def test_newer_archive_of_one_platform(archive: Path, tmp_path: Path) -> None:
     finished = imagesync("sync", f"docker-archive:{archive}", f"oci:{tmp_path / 'new'}:1")
     assert finished.code == 3
     assert child in finished.err
-    assert "one platform" in finished.err
+    assert "--platform" in finished.err
     assert not (tmp_path / "new" / "index.json").exists()
+    there = f"oci:{tmp_path / 'new'}:1"
+    chosen = imagesync("sync", f"docker-archive:{archive}", there, "--platform", "linux/amd64")
+    assert chosen.out.strip().endswith(f"@{made.children[0]}"), chosen.err
 
 
 def test_never_a_destination(archive: Path, tmp_path: Path) -> None:
