@@ -77,7 +77,10 @@ class DockerArchive:
         try:
             return await self._layout.manifest(digest)
         except NotFound as error:
-            error.hint = error.hint or "docker save keeps what its machine had: where that is one platform, choose it with --platform"
+            error.hint = (
+                error.hint
+                or "docker save keeps what its machine had: where that is one platform, choose it with --platform"
+            )
             raise
 
     async def has_manifest(self, manifest: Descriptor) -> bool:

@@ -88,17 +88,36 @@ class NewArchive:
     async def carry(self, name: str, old: Tar) -> None:
         """Take a member over from another archive, by a copy that the kernel makes where it can."""
         member = old.member(name)
-        to = self.begin(name, member.size)
+        await self._take(name, member.size, old.fileno(), member.offset)
+
+    async def _take(self, name: str, size: int, source: int, offset: int) -> None:
+        to = self.begin(name, size)
         self._file.flush()
         copied = 0
-        while copied < member.size:
-            count = min(_COPY_BYTES, member.size - copied)
-            done = _copy(old.fileno(), self._file.fileno(), count, member.offset + copied, to + copied)
+        while copied < size:
+            count = min(_COPY_BYTES, size - copied)
+            done = _copy(source, self._file.fileno(), count, offset + copied, to + copied)
             if not done:
-                raise ContentError(f"{old.path} was cut short while it was read")
+                raise ContentError(f"{self._path}: {name} was cut short while it was copied")
             copied += done
             await asyncio.sleep(0)  # a signal may want to end this
         self.end(name)
+
+    async def without_torn(self) -> NewArchive:
+        """This archive, or one in its place without the members that were begun and will never be whole."""
+        if all(room.is_full for room in self._rooms.values()):
+            return self
+        other = NewArchive(self._path)
+        try:
+            self._file.flush()
+            for name, room in self._rooms.items():
+                if room.is_full:
+                    await other._take(name, room.size, self._file.fileno(), room.offset)
+        except BaseException:
+            other.discard()
+            raise
+        self.discard()
+        return other
 
     def read(self, name: str) -> bytes:
         """A small member whole; FileNotFoundError if it is not here."""
@@ -109,9 +128,7 @@ class NewArchive:
         return self._file.read(room.size)
 
     def publish(self) -> None:
-        """Put it in the place of the old archive, which until then is untouched; what is not whole is not published."""
-        if torn := [name for name, room in self._rooms.items() if not room.is_full]:
-            raise ContentError(f"{torn[0]} is not whole")
+        """Put it in the place of the old archive, which until then is untouched."""
         self._file.seek(0)  # writes what is still buffered
         self._file.truncate(_rounded(self._end + 2 * tarfile.BLOCKSIZE, tarfile.RECORDSIZE))
         os.fsync(self._file.fileno())

@@ -17,6 +17,7 @@ from imagesync_cli.digest import Verifier, is_digest
 from imagesync_cli.errors import ContentError, ImagesyncError, Refused, UsageError
 from imagesync_cli.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import ArchiveReference
+from imagesync_cli.stores.gate import Gate
 from imagesync_cli.stores.layout_index import (
     INDEX_FILE,
     LAYOUT,
@@ -47,6 +48,7 @@ class OciArchive:
         self._max_manifest_bytes = max_manifest_bytes
         self._opened: list[Tar] = []  # the last one is the archive as it is now
         self._new: NewArchive | None = None
+        self._writing = Gate()
 
     def close(self) -> None:
         """Let go of the file, and of what was written for a tag that was never put."""
@@ -97,7 +99,7 @@ class OciArchive:
         name = blob_name(blob.digest)
         if self._is_written(blob) or (not anew and self._has(blob)):
             return Written.THERE
-        async with contextlib.aclosing(content()) as chunks:
+        async with self._writing.inside(), contextlib.aclosing(content()) as chunks:
             with self._writable():
                 new = self._writer()
                 offset = new.begin(name, blob.size)
@@ -109,22 +111,34 @@ class OciArchive:
 
     async def put_manifest(self, manifest: Manifest, tag: str = "") -> None:
         """Add the manifest to the new file and, with a tag, put that file in the place of the old one."""
-        with self._writable():
-            new = self._writer()
-            new.add(blob_name(manifest.digest), manifest.content)
-            if not tag:
-                return
-            async with locked_file(new.lock):
-                # Another process may have replaced the archive, and left out what this one found in it.
-                if missing := self._lacking(manifest):
-                    raise went_missing(f"{self.name}: {missing} was removed while {tag} was being written")
-                index = self._index_or_new()
-                index["manifests"] = tagged_entries(index["manifests"] or [], manifest, tag)
+        if not tag:
+            async with self._writing.inside():
+                with self._writable():
+                    self._writer().add(blob_name(manifest.digest), manifest.content)
+            return
+        # Other images may be on their way into the same file: what of them is here by now goes along.
+        async with self._writing.closed():
+            with self._writable():
+                await self._publish(manifest, tag)
+
+    async def _publish(self, manifest: Manifest, tag: str) -> None:
+        self._new = new = await self._writer().without_torn()
+        new.add(blob_name(manifest.digest), manifest.content)
+        async with locked_file(new.lock):
+            # Another process may have replaced the archive, and left out what this one found in it.
+            if missing := self._lacking(manifest):
+                raise went_missing(f"{self.name}: {missing} was removed while {tag} was being written")
+            index = self._index_or_new()
+            index["manifests"] = tagged_entries(index["manifests"] or [], manifest, tag)
+            try:
                 await self._carry(new, index["manifests"])
                 new.add(LAYOUT_FILE, LAYOUT)
                 new.add(INDEX_FILE, json.dumps(index).encode("utf-8"))
                 new.publish()
-            self._new = None
+            finally:
+                # What could not be published holds an index that nobody must find in it.
+                self._new = None
+                new.discard()
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
