@@ -25,8 +25,10 @@ storage:
   filesystem: {{rootdirectory: {folder}}}
   delete: {{enabled: {deletes}}}
 http: {{addr: {host}}}
-validation: {{manifests: {{urls: {{allow: [{foreign_urls}]}}}}}}
 """
+# distribution allows no foreign layers unless it is told from where.
+ALLOWS_FOREIGN_LAYERS = "validation: {manifests: {urls: {allow: [^https://]}}}\n"
+TAKES_SCHEMA_1 = "compatibility: {schema1: {enabled: true}}\n"
 
 
 def unavailable(what: str) -> None:
@@ -79,15 +81,15 @@ def _wait_until_ready(process: subprocess.Popen[bytes], host: str) -> None:
 
 
 @contextlib.contextmanager
-def docker_registry(folder: Path, *, deletes: bool = True, foreign_urls: str = "") -> Iterator[str]:
-    """Run Debian's docker-registry (distribution 2.8) with its storage in the folder."""
-    yield from _distribution("docker-registry", folder, deletes, foreign_urls)
+def docker_registry(folder: Path, *, deletes: bool = True, more: str = "") -> Iterator[str]:
+    """Run Debian's docker-registry (distribution 2.8), its storage in the folder; ``more`` is added to its config."""
+    yield from _distribution("docker-registry", folder, deletes, more)
 
 
 @contextlib.contextmanager
-def distribution_v3(folder: Path, *, deletes: bool = True, foreign_urls: str = "") -> Iterator[str]:
-    """Run distribution v3's ``registry`` with its storage in the folder."""
-    yield from _distribution("registry", folder, deletes, foreign_urls)
+def distribution_v3(folder: Path, *, deletes: bool = True, more: str = "") -> Iterator[str]:
+    """Run distribution v3's ``registry`` with its storage in the folder; ``more`` is added to its configuration."""
+    yield from _distribution("registry", folder, deletes, more)
 
 
 @contextlib.contextmanager
@@ -98,11 +100,9 @@ def crane_registry() -> Iterator[str]:
         yield host
 
 
-def _distribution(name: str, folder: Path, deletes: bool, foreign_urls: str) -> Iterator[str]:
+def _distribution(name: str, folder: Path, deletes: bool, more: str) -> Iterator[str]:
     host = free_host()
     config = folder / "config.yml"
-    config.write_text(
-        _CONFIG.format(folder=folder / "storage", deletes=str(deletes).lower(), host=host, foreign_urls=foreign_urls)
-    )
+    config.write_text(_CONFIG.format(folder=folder / "storage", deletes=str(deletes).lower(), host=host) + more)
     with running([program(name), "serve", str(config)], host):
         yield host

@@ -220,7 +220,7 @@ class OciArchive:
     def _keeps(self) -> Refused:
         return Refused(
             f"{self.name}: nothing is deleted from an archive",
-            hint="write the images that should stay into a new one",
+            hint='write the images that should stay into a new one; in Terraform, on_destroy = "keep"',
         )
 
     @contextlib.contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 from tests.embedded_registry.images import (
+    DOCKER_CONFIG,
     DOCKER_MANIFEST,
     OCI_EMPTY,
     OCI_INDEX,
@@ -104,6 +106,17 @@ def windows() -> Image:
     root = Manifest(plain.root.media_type, to_json(document))
     manifests = {digest: each for digest, each in plain.manifests.items() if digest != plain.digest}
     return Image(root, manifests | {root.digest: root}, plain.blobs)
+
+
+def with_history() -> Image:
+    """A Docker image whose config tells how it was made: no other can be converted to schema 1."""
+    made = image("history", docker=True)
+    (old,) = (blob for blob in made.blobs.values() if blob.startswith(b"{"))
+    step = {"created": "2020-01-01T00:00:00Z", "created_by": "COPY"}
+    config = to_json({**json.loads(old), "created": step["created"], "history": [step]})
+    root = Manifest(DOCKER_MANIFEST, to_json({**made.root.document, "config": describe(DOCKER_CONFIG, config)}))
+    layers = {digest: blob for digest, blob in made.blobs.items() if blob != old}
+    return Image(root, {root.digest: root}, {**layers, digest_of(config): config})
 
 
 def build_cache() -> Image:

@@ -17,7 +17,7 @@ from tests.embedded_registry import EmbeddedRegistry, Manner
 from tests.embedded_registry.faults import Fault
 from tests.embedded_registry.images import Image
 from tests.embedded_registry.wire import Response
-from tests.operations.artifacts import KINDS, build_cache, own_type, windows
+from tests.operations.artifacts import KINDS, build_cache, own_type, windows, with_history
 from tests.wire.copying import blob, manifest, sent
 
 TOOLS = {
@@ -43,7 +43,7 @@ def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A real registry, distribution 2.8 or 3, that allows foreign layers of any https URL; and its storage."""
     folder = tmp_path_factory.mktemp(request.param)
     run = peers.docker_registry if request.param == "docker-registry" else peers.distribution_v3
-    with run(folder, foreign_urls="^https://") as host:
+    with run(folder, more=peers.ALLOWS_FOREIGN_LAYERS) as host:
         yield host, folder / "storage" / "docker" / "registry" / "v2" / "repositories"
 
 
@@ -191,6 +191,19 @@ def test_docker_schema_1(registry: EmbeddedRegistry, source: EmbeddedRegistry, f
     assert "Docker schema 1" in finished.err
     assert "push the image again" in finished.err
     assert not registry.repository("app").tags
+
+
+def test_docker_schema_1_of_a_real_registry(tmp_path: Path) -> None:
+    """What skopeo converted and distribution 2.8 keeps in that format is refused, and can be written over."""
+    made = with_history()
+    with peers.docker_registry(tmp_path, more=peers.TAKES_SCHEMA_1) as host, EmbeddedRegistry() as source:
+        made.seed(source.repository("app"), "1")
+        assert imagesync("sync", f"{source.host}/app:1", f"{host}/app:1").code == 0
+        skopeo = "skopeo --insecure-policy copy --format v2s1 --src-tls-verify=false --dest-tls-verify=false"
+        run(f"{skopeo} docker://{host}/app:1 docker://{host}/app:old", tmp_path)
+        finished = imagesync("sync", f"{host}/app:old", f"oci:{tmp_path / 'new'}:1")
+        assert (finished.code, f"{host}/app:old" in finished.err, "Docker schema 1" in finished.err) == (7, True, True)
+        assert imagesync("sync", f"{host}/app:1", f"{host}/app:old").out == f"{host}/app@{made.digest}\n"
 
 
 def test_a_registry_that_allows_no_foreign_layers(

@@ -73,8 +73,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     with (
-        peers.docker_registry(tmp_path / "a", foreign_urls="^https://") as here,
-        peers.distribution_v3(tmp_path / "b", foreign_urls="^https://") as there,
+        peers.docker_registry(tmp_path / "a", more=peers.ALLOWS_FOREIGN_LAYERS) as here,
+        peers.distribution_v3(tmp_path / "b", more=peers.ALLOWS_FOREIGN_LAYERS) as there,
     ):
         yield Desk(tmp_path, here, there)
 
