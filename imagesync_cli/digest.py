@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from imagesync_cli.errors import ContentError, UsageError
@@ -73,6 +73,19 @@ class Verifier:
         found = f"{self.digest.partition(':')[0]}:{self._hash.hexdigest()}"
         if found != self.digest:
             raise ContentError(f"{self.digest} arrived as {found}")
+
+
+def verified(chunks: Iterable[bytes], digest: str, size_bytes: int) -> Iterator[bytes]:
+    """Yield the chunks, the last one only when all of them are the right bytes; else ContentError."""
+    verifier, held = Verifier(digest, size_bytes), b""
+    for chunk in chunks:
+        verifier.update(chunk)
+        if held:
+            yield held
+        held = chunk
+    verifier.check()
+    if held:
+        yield held
 
 
 def check_bytes(content: bytes, digest: str) -> None:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from imagesync_cli.digest import is_digest, new_hash, sha256
+from imagesync_cli.digest import is_digest, new_hash, sha256, verified
 from imagesync_cli.errors import ContentError, NotFound, Refused, UsageError
 from imagesync_cli.manifest import DOCKER_MANIFEST, Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import ArchiveReference, normal_name
 from imagesync_cli.stores.layout_index import INDEX_FILE, LAYOUT_FILE, Entry, no_manifest
-from imagesync_cli.stores.oci_archive import OciArchive, reading, verified
+from imagesync_cli.stores.oci_archive import OciArchive, reading
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.stores.tar import Member, Tar
 
@@ -92,7 +92,8 @@ class DockerArchive:
         with reading(self.name, blob.digest):
             self._read()
             if blob.digest in self._blobs:
-                for chunk in verified(self._tar().chunks(self._blobs[blob.digest]), blob):
+                chunks = self._tar().chunks(self._blobs[blob.digest])
+                for chunk in verified(chunks, blob.digest, blob.size):
                     yield chunk
                 return
         async for chunk in self._layout.read_blob(blob):

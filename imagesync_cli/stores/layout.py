@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iter
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.digest import Verifier, is_digest
+from imagesync_cli.digest import is_digest, verified
 from imagesync_cli.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import LayoutReference
@@ -71,17 +71,9 @@ class Layout:
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the file's bytes, the last chunk only when size and digest are right."""
-        with self._readable(blob.digest):
-            verifier, held = Verifier(blob.digest, blob.size), b""
-            with self._blob_path(blob.digest).open("rb") as file:
-                while chunk := file.read(_READ_BYTES):
-                    verifier.update(chunk)
-                    if held:
-                        yield held
-                    held = chunk
-            verifier.check()
-            if held:
-                yield held
+        with self._readable(blob.digest), self._blob_path(blob.digest).open("rb") as file:
+            for chunk in verified(iter(lambda: file.read(_READ_BYTES), b""), blob.digest, blob.size):
+                yield chunk
 
     async def has_blob(self, blob: Descriptor) -> bool:
         """Whether the file is there with the right size."""

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iter
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.digest import Verifier, is_digest
+from imagesync_cli.digest import is_digest, verified
 from imagesync_cli.errors import ContentError, ImagesyncError, Refused, UsageError
 from imagesync_cli.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import ArchiveReference
@@ -85,7 +85,7 @@ class OciArchive:
         with self._readable(blob.digest):
             tar = self._tar()
             chunks = tar.chunks(tar.member(blob_name(blob.digest)))
-            for chunk in verified(chunks, blob):
+            for chunk in verified(chunks, blob.digest, blob.size):
                 yield chunk
 
     async def has_blob(self, blob: Descriptor) -> bool:
@@ -236,19 +236,6 @@ class OciArchive:
             raise UsageError(
                 f"cannot write {self.name}: {error.strerror}", hint="nothing that was there before is lost"
             ) from error
-
-
-def verified(chunks: Iterable[bytes], blob: Descriptor) -> Iterator[bytes]:
-    """The chunks, the last one only when size and digest are right; else ContentError."""
-    verifier, held = Verifier(blob.digest, blob.size), b""
-    for chunk in chunks:
-        verifier.update(chunk)
-        if held:
-            yield held
-        held = chunk
-    verifier.check()
-    if held:
-        yield held
 
 
 @contextlib.contextmanager
