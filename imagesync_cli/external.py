@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.errors import ImagesyncError, UsageError
 from imagesync_cli.output import Output
-from imagesync_cli.platforms import Platform, parse_platform
 from imagesync_cli.process import exit_code, run
 from imagesync_cli.reference import Reference, parse_reference
 from imagesync_cli.selection import WHOLE, Selection
@@ -26,6 +25,7 @@ from imagesync_cli.settings import read_settings
 
 if TYPE_CHECKING:
     from imagesync_cli.operations.resolve import Answer, Asked
+    from imagesync_cli.platforms import Platform
     from imagesync_cli.stores import Stores
 
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
@@ -139,6 +139,10 @@ def _flag(text: str) -> bool:
 def _platforms(names: Any) -> tuple[Platform, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UsageError("the 'platforms' of an image are a list of strings", hint=_IMAGE_EXAMPLE)
+    if not names:
+        return ()
+    from imagesync_cli.platforms import parse_platform
+
     return tuple(parse_platform(name.strip()) for name in names)
 
 

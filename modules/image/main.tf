@@ -3,6 +3,7 @@ module "images" {
   source = "../images"
 
   images             = { (var.destination_image) = { source = var.source_image } }
+  platforms          = var.platforms
   destination_prefix = var.destination_prefix
   referrers          = var.referrers
   on_replace         = var.on_replace

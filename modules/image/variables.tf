@@ -26,6 +26,18 @@ variable "destination_image" {
   }
 }
 
+variable "platforms" {
+  description = "What of the image is copied: one platform as its own image, several as an index of those alone, like `[\"linux/amd64\", \"linux/arm64\"]`. An empty list copies all that the source has."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for platform in var.platforms : can(regex("^[A-Za-z0-9_-]+(\\([A-Za-z0-9_.-]+\\))?(/[A-Za-z0-9_.-]+){1,2}$", platform))])
+    error_message = "Each of platforms is like \"linux/amd64\", \"linux/arm/v7\" or \"windows(10.0.20348)/amd64\"; they are ${jsonencode(var.platforms)}."
+  }
+}
+
 variable "destination_prefix" {
   description = "What `destination_image` follows: a registry, a folder in it or a repository, like `registry.example.com/mirror`. May be known only at apply, like the URL of a repository created in the same run."
   type        = string

@@ -5,7 +5,9 @@ data "external" "source" {
   count   = length(var.images) == 0 ? 0 : 1 # nothing to ask, nothing to run
   program = concat(var.command, ["external"])
   query = { images = jsonencode({
-    for name, image in var.images : name => { reference = image.source, referrers = local.referrers[name] }
+    for name, image in var.images : name => {
+      reference = image.source, platforms = local.platforms[name], referrers = local.referrers[name]
+    }
   }) }
 }
 
@@ -19,6 +21,7 @@ data "external" "destination" {
 }
 
 locals {
+  platforms = { for name, image in var.images : name => image.platforms == null ? var.platforms : image.platforms }
   referrers = { for name, image in var.images : name => image.referrers == null ? var.referrers : image.referrers }
 
   destinations = {
@@ -29,7 +32,7 @@ locals {
   wanted  = { for name in keys(var.images) : name => jsondecode(data.external.source[0].result[name]) }
   present = { for name in keys(var.images) : name => jsondecode(data.external.destination[0].result[name]) }
 
-  # Denied and invalid are mistakes in the configuration: no reason to go on with what the destination has.
+  # Denied, invalid and unsuitable are mistakes in the configuration: no reason to go on with what the destination has.
   unavailable = [
     for name in keys(var.images) : name
     if var.source_unavailable == "use_destination" && contains(["missing", "unreachable"], local.wanted[name].kind)
@@ -37,6 +40,14 @@ locals {
   digests = {
     for name in keys(var.images) : name =>
     contains(local.unavailable, name) ? local.present[name].digest : local.wanted[name].digest
+  }
+
+  # What is copied is told by the digest of the whole source, from which the same platforms make the same image again.
+  copied = {
+    for name, digest in local.digests : name => contains(local.unavailable, name) ? ["--digest", digest] : concat(
+      ["--digest", local.wanted[name].source_digest],
+      flatten([for platform in local.platforms[name] : ["--platform", platform]]),
+    )
   }
 
   # The digest is in the key, so that a moved source makes a new object and destroys the old one: Terraform skips destroy
@@ -77,7 +88,8 @@ resource "terraform_data" "image" {
   provisioner "local-exec" {
     interpreter = concat(
       var.command,
-      ["sync", "--digest", local.digests[each.value]],
+      ["sync"],
+      local.copied[each.value],
       local.referrers[each.value] ? ["--referrers"] : [],
       [var.images[each.value].source],
     )

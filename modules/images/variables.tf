@@ -2,9 +2,10 @@
 # The exact grammar is imagesync's: what passes here and is still wrong fails the plan, with the entry's name.
 
 variable "images" {
-  description = "Images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0` for a tag of the prefix itself. `source` is where the image comes from, `referrers` is as below, for this image. An empty map removes them all."
+  description = "Images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0` for a tag of the prefix itself. `source` is where the image comes from, `platforms` what of it is copied, like the variable `platforms` and before it; an empty list means all. `referrers` is like the variable too. An empty map removes them all."
   type = map(object({
     source    = string
+    platforms = optional(list(string))
     referrers = optional(bool)
   }))
   nullable = false
@@ -33,6 +34,23 @@ variable "images" {
   validation {
     condition     = alltrue([for image in values(var.images) : can(regex("^\\S+$", image.source))])
     error_message = "Each source is a reference without spaces, like \"docker.io/library/busybox:1.36\" or \"quay.io/org/app@sha256:…\". Not so at: ${join(", ", [for key, image in var.images : jsonencode(key) if !can(regex("^\\S+$", image.source))])}."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for image in values(var.images) : [for platform in coalesce(image.platforms, []) : can(regex("^[A-Za-z0-9_-]+(\\([A-Za-z0-9_.-]+\\))?(/[A-Za-z0-9_.-]+){1,2}$", platform))]]))
+    error_message = "Each of an image's platforms is like \"linux/amd64\", \"linux/arm/v7\" or \"windows(10.0.20348)/amd64\". Not so at: ${join(", ", [for key, image in var.images : jsonencode(key) if !alltrue([for platform in coalesce(image.platforms, []) : can(regex("^[A-Za-z0-9_-]+(\\([A-Za-z0-9_.-]+\\))?(/[A-Za-z0-9_.-]+){1,2}$", platform))])])}."
+  }
+}
+
+variable "platforms" {
+  description = "What of every image that does not say otherwise is copied: one platform as its own image, several as an index of those alone, like `[\"linux/amd64\", \"linux/arm64\"]`. An empty list copies all that the source has."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for platform in var.platforms : can(regex("^[A-Za-z0-9_-]+(\\([A-Za-z0-9_.-]+\\))?(/[A-Za-z0-9_.-]+){1,2}$", platform))])
+    error_message = "Each of platforms is like \"linux/amd64\", \"linux/arm/v7\" or \"windows(10.0.20348)/amd64\"; they are ${jsonencode(var.platforms)}."
   }
 }
 

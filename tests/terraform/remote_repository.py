@@ -47,6 +47,10 @@ class RemoteRepository:
             return None
         return str(answer.raise_for_status().headers["Docker-Content-Digest"])
 
+    def content(self, reference: str) -> bytes:
+        """Return a manifest's bytes."""
+        return self._request("GET", f"manifests/{reference}").raise_for_status().content
+
     def holds(self, image: Image) -> bool:
         return all(self.digest(digest) for digest in image.manifests)
 

@@ -10,6 +10,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,9 @@ class Workspace:
         self._log = folder / "calls.log"
         self._initialised = False
 
-    def write(self, images: dict[str, str], more: str = "", **options: object) -> None:
+    def write(self, images: Mapping[str, str | dict[str, Any]], more: str = "", **options: object) -> None:
         """Write main.tf: destinations and their sources, the module's other options, and HCL beside the module."""
-        sources = {name: {"source": source} for name, source in images.items()}
+        sources = {name: {"source": source} if isinstance(source, str) else source for name, source in images.items()}
         self.write_module("images", more, images=sources, **options)
 
     def write_module(self, module: str, more: str = "", **options: object) -> None:

@@ -4,8 +4,8 @@ override_data {
   target = module.images.data.external.source
   values = {
     result = {
-      ":1.0"                         = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "registry.example.com/app:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      ":1.0"                         = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "registry.example.com/app:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
     }
   }
 }
@@ -83,6 +83,16 @@ run "an_unknown_on_replace_is_refused" {
     on_replace        = "refuse"
   }
   expect_failures = [var.on_replace]
+}
+
+run "a_platform_without_a_system_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    platforms         = ["amd64"]
+  }
+  expect_failures = [var.platforms]
 }
 
 run "an_unknown_on_destroy_is_refused" {

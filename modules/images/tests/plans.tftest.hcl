@@ -4,13 +4,13 @@ override_data {
   target = data.external.source
   values = {
     result = {
-      "a"                               = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "localhost:5000/b"                = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "oci:layout:1.0"                  = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "docker://localhost:5000/c/d:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      ":1.0"                            = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "gone"                            = "{\"digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
-      "denied"                          = "{\"digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"denied\"}"
+      "a"                               = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "localhost:5000/b"                = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "oci:layout:1.0"                  = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "docker://localhost:5000/c/d:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      ":1.0"                            = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "gone"                            = "{\"digest\": \"\", \"source_digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
+      "denied"                          = "{\"digest\": \"\", \"source_digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"denied\"}"
     }
   }
 }
@@ -71,6 +71,27 @@ run "a_key_of_a_tag_follows_the_prefix_itself" {
   assert {
     condition     = [for id in values(output.ids) : split("@", id)[0]] == ["localhost:5000/mirror", "localhost:5000/mirror/a"]
     error_message = "PREFIX:TAG and PREFIX/KEY: ${jsonencode(values(output.ids))}."
+  }
+}
+
+run "an_images_own_platforms_come_before_those_of_all" {
+  command = plan
+  variables {
+    images = {
+      "a"                = { source = "busybox" }
+      "localhost:5000/b" = { source = "busybox", platforms = ["windows(10.0.20348)/amd64", "linux/arm/v7"] }
+      "oci:layout:1.0"   = { source = "busybox", platforms = [] }
+    }
+    platforms = ["linux/amd64"]
+  }
+
+  assert {
+    condition = jsondecode(data.external.source[0].query.images) == {
+      "a"                = { reference = "busybox", platforms = ["linux/amd64"] }
+      "localhost:5000/b" = { reference = "busybox", platforms = ["windows(10.0.20348)/amd64", "linux/arm/v7"] }
+      "oci:layout:1.0"   = { reference = "busybox", platforms = [] }
+    }
+    error_message = "An empty list is all platforms: ${data.external.source[0].query.images}."
   }
 }
 
