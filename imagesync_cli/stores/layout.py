@@ -188,7 +188,7 @@ class Layout:
 
     def _find(self, tag: str) -> Entry:
         # What is attached to the images comes when it is named.
-        entries = [entry for entry in self._entries() if tag or not tag_about(_tag(entry))]
+        entries = [entry for entry in self._entries() if tag or not self._is_attached(entry)]
         tags = [_tag(entry) for entry in entries]
         if tag or "latest" in tags:
             found = [entry for entry in entries if _tag(entry) == (tag or "latest")]
@@ -198,6 +198,9 @@ class Layout:
             listed = ", ".join(sorted(filter(None, tags))) or "no tags"
             raise _not_found(f"{self.name}: no image {tag!r}" if tag else f"{self.name}: which image?", hint=listed)
         return found[-1]
+
+    def _is_attached(self, entry: Entry) -> bool:
+        return bool(tag_about(_tag(entry)) if _tag(entry) else self._subject(entry["digest"]))
 
     def _subject(self, digest: str) -> str:
         with contextlib.suppress(FileNotFoundError, ContentError, Refused):
