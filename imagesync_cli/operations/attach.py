@@ -16,7 +16,7 @@ from imagesync_cli.gather import gather
 from imagesync_cli.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 from imagesync_cli.operations.attachment import Attachment
 from imagesync_cli.operations.copy import MISSING, Copy
-from imagesync_cli.operations.referrers import Attached, Referrers
+from imagesync_cli.operations.referrers import Attached, Claims, Referrers
 from imagesync_cli.stores import Store
 
 _ROUNDS = 5
@@ -54,15 +54,17 @@ class Attach:
         claims += await gather(asked.claims(subject) for subject in subjects[1:])
         at = dict(zip(subjects, claims, strict=True))
         self._tagged.update(*(claim.tagged for claim in claims))
-        return [
-            found
-            for found in self._attached.attachments
-            if (
-                at[found.subject].tagged.get(found.tag) != found.manifest.digest
-                if found.tag
-                else found.manifest.digest not in at[found.subject].listed
-            )
-        ]
+        there = await gather(self._is_there(found, at[found.subject]) for found in self._attached.attachments)
+        return [found for found, is_there in zip(self._attached.attachments, there, strict=True) if not is_there]
+
+    async def _is_there(self, found: Attachment, claims: Claims) -> bool:
+        digest = found.manifest.digest
+        if found.tag:
+            return claims.tagged.get(found.tag) == digest
+        # A list may name what somebody has deleted.
+        return digest in claims.by_api or (
+            digest in claims.by_list and await self._there.has_manifest(found.manifest.descriptor)
+        )
 
     async def _bring(self, missing: Iterable[Attachment]) -> None:
         """Write these and make the destination name them."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from imagesync_cli.digest import digest_tag, tag_about
 from imagesync_cli.errors import ContentError, Denied, NotFound, Refused
@@ -23,6 +23,8 @@ from imagesync_cli.operations.attachment import Attachment
 from imagesync_cli.stores import Store
 
 _DEEPEST = 16
+# All of them are held at once, and anybody may attach something to a public image.
+_MOST_BYTES = 32 * 1024 * 1024
 # What cosign uses, to be asked for by name where tags cannot be listed.
 _SUFFIXES = (".sig", ".att", ".sbom")
 Tags = dict[str, Descriptor | None]
@@ -53,11 +55,17 @@ class Attached:
 
 @dataclass
 class Claims:
-    """What is said to be attached to one manifest: by a list of referrers, and by cosign's tags (tag → digest)."""
+    """What is said to be attached to one manifest: by the API or a list, and by cosign's tags (tag → digest)."""
 
-    listed: dict[str, Descriptor] = field(default_factory=dict)
+    by_api: dict[str, Descriptor] = field(default_factory=dict)
+    by_list: dict[str, Descriptor] = field(default_factory=dict)
     tagged: dict[str, str] = field(default_factory=dict)
     list: Manifest | None = None
+
+    @property
+    def digests(self) -> set[str]:
+        """What names the manifest as its subject, if it is true."""
+        return {*self.by_api, *self.by_list}
 
 
 class Referrers:
@@ -69,6 +77,7 @@ class Referrers:
         self._tags: dict[str, Tags] | None = None  # digest_tag → the tags that begin with it
         self._unlisted = False  # the tags cannot be listed
         self._manifests: dict[str, Manifest | None] = {}
+        self._held_bytes = 0
 
     async def attached(self, root: Descriptor, manifest: Manifest | None = None) -> Attached:
         """Everything attached to the image and to all below it, recursively.
@@ -93,15 +102,19 @@ class Referrers:
     async def claims(self, digest: str) -> Claims:
         """What is said to be attached to this manifest, without a look at it."""
         by_api, by_name = await gather([self._by_api(digest), self._by_name(digest_tag(digest))])
-        return Claims({**by_name.listed, **by_api.listed}, by_name.tagged, by_name.list)
+        return replace(by_name, by_api=by_api.by_api)
 
     async def manifest(self, digest: str) -> Manifest | None:
         """The manifest, read once a run; None where there is none."""
         if digest not in self._manifests:
             try:
-                self._manifests[digest] = await self._store.manifest(digest)
+                found = self._manifests[digest] = await self._store.manifest(digest)
             except NotFound:
                 self._manifests[digest] = None
+            else:
+                self._held_bytes += found.size
+                if self._held_bytes > _MOST_BYTES:
+                    raise ContentError(f"what is attached to images of {self._store.name} has too large manifests")
         return self._manifests[digest]
 
     async def _visit(self, target: Descriptor, found: Attached) -> list[Descriptor]:
@@ -117,7 +130,10 @@ class Referrers:
         claims = await self.claims(subject)
         if claims.list is not None:
             found.lists[digest_tag(subject)] = claims.list
-        claimed = [*((digest, "") for digest in claims.listed), *((at, tag) for tag, at in claims.tagged.items())]
+        claimed = [
+            *((digest, "") for digest in sorted(claims.digests)),
+            *((at, tag) for tag, at in claims.tagged.items()),
+        ]
         read = await gather(self.manifest(digest) for digest, _ in claimed)
         attachments = [
             Attachment(subject, manifest, tag)
@@ -133,7 +149,7 @@ class Referrers:
     async def _by_name(self, name: str) -> Claims:
         tags = await self._tags_about(name)
         by_list, by_tags = await gather([self._by_list(name, tags), self._by_tags(tags)])
-        return Claims(by_list.listed, by_tags.tagged, by_list.list)
+        return replace(by_list, tagged=by_tags.tagged)
 
     async def _by_list(self, name: str, tags: Tags) -> Claims:
         if name not in tags:
@@ -142,7 +158,7 @@ class Referrers:
             found = await self._store.listed(name)
         except ContentError:  # something else has this name, so it lists nothing
             found = None
-        return Claims({entry.digest: entry for entry in found.manifests} if found else {}, list=found)
+        return Claims(by_list={entry.digest: entry for entry in found.manifests} if found else {}, list=found)
 
     async def _by_tags(self, tags: Tags) -> Claims:
         tagged = {tag: told.digest for tag, told in tags.items() if "." in tag and told is not None}

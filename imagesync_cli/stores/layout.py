@@ -59,7 +59,11 @@ class Layout:
     async def manifest(self, wanted: str) -> Manifest:
         """The manifest's file, checked against its digest."""
         with self._readable(wanted):
-            entry = {"digest": wanted} if is_digest(wanted) else find_entry(self._entries(), wanted, self.name)
+            entry = (
+                {"digest": wanted}
+                if is_digest(wanted)
+                else find_entry(self._entries(), wanted, self.name, self._manifest_file)
+            )
             content = self._read(self._blob_path(entry["digest"]))
             return parse_manifest(content, entry.get("mediaType", ""), digest=entry["digest"])
         raise AssertionError

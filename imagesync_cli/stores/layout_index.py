@@ -61,10 +61,10 @@ def tagged_entries(entries: Iterable[Entry], manifest: Manifest, tag: str) -> li
     return [*(other for other in entries if tag_of(other) != tag), entry]
 
 
-def find_entry(entries: list[Entry], tag: str, name: str) -> Entry:
+def find_entry(entries: list[Entry], tag: str, name: str, read: Read) -> Entry:
     """The entry of the tag; without one the only entry, or the one named latest. NotFound lists the tags there are."""
     # What is attached to the images comes when it is named.
-    entries = [entry for entry in entries if tag or not tag_about(tag_of(entry))]
+    entries = [entry for entry in entries if tag or not _is_attached(entry, read)]
     tags = [tag_of(entry) for entry in entries]
     if tag or "latest" in tags:
         found = [entry for entry in entries if tag_of(entry) == (tag or "latest")]
@@ -74,6 +74,10 @@ def find_entry(entries: list[Entry], tag: str, name: str) -> Entry:
         listed = ", ".join(sorted(filter(None, tags))) or "no tags"
         raise no_manifest(f"{name}: no image {tag!r}" if tag else f"{name}: which image?", hint=listed)
     return found[-1]
+
+
+def _is_attached(entry: Entry, read: Read) -> bool:
+    return bool(tag_about(tag_of(entry)) if tag_of(entry) else _subject(entry["digest"], read))
 
 
 def described(entries: Iterable[Entry]) -> Mapping[str, Descriptor | None]:

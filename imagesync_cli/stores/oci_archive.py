@@ -71,7 +71,7 @@ class OciArchive:
         with self._readable(wanted):
             if is_digest(wanted):
                 return parse_manifest(self._manifest_file(wanted), digest=wanted)
-            entry = find_entry(self.index()["manifests"] or [], wanted, self.name)
+            entry = find_entry(self.index()["manifests"] or [], wanted, self.name, self._manifest_file)
             return parse_manifest(self._manifest_file(entry["digest"]), entry["mediaType"], digest=entry["digest"])
         raise AssertionError
 

@@ -2,7 +2,7 @@
 # The exact grammar is imagesync's: what passes here and is still wrong fails the plan, with the entry's name.
 
 variable "images" {
-  description = "Images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0` for a tag of the prefix itself. `source` is where the image comes from, `platforms` what of it is copied, like the variable `platforms` and before it; an empty list means all. `referrers` is as below, for this image. An empty map removes them all."
+  description = "Images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0` for a tag of the prefix itself. `source` is where the image comes from, `platforms` what of it is copied, like the variable `platforms` and before it; an empty list means all. `referrers` is like the variable too. An empty map removes them all."
   type = map(object({
     source    = string
     platforms = optional(list(string))

@@ -190,7 +190,7 @@ def test_an_oras_layout(tmp_path: Path, registry: EmbeddedRegistry) -> None:
         capture_output=True,
         check=True,
     )
-    done = imagesync("sync", "--referrers", f"oci:{folder}:1", f"{registry.host}/team/app:1")
+    done = imagesync("sync", "--referrers", f"oci:{folder}", f"{registry.host}/team/app:1")
     assert "with 1 SBOM" in done.err
     (found,) = registry.repository("team/app").referrers_of(upstream.image.digest)
     assert found.document["artifactType"] == "application/spdx+json"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from imagesync_cli.operations import referrers
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request, Response
 from tests.embedded_registry.faults import refusal
@@ -384,6 +385,45 @@ def test_a_referrer_that_was_taken_meanwhile(
     registry.fault = take
     sync(source, registry)
     assert upstream.referrers <= down.manifests.keys()
+
+
+def test_a_referrer_that_is_listed_and_gone(source: EmbeddedRegistry, up: Repository) -> None:
+    """What the destination's list names, and somebody has deleted there, is copied again; external sees it too."""
+    upstream = UPSTREAMS["graph"]()
+    upstream.seed(up)
+    with EmbeddedRegistry(WITHOUT_API) as registry:
+        down = registry.repository("team/app")
+        sync(source, registry)
+        whole, lost = set(down.manifests), upstream.attached[0][1].digest
+        del down.manifests[lost]
+        names = {"source": f"{source.host}/up/app:1", "destination": f"{registry.host}/team/app:1"}
+        query = json.dumps({**names, "referrers": "true"})
+        assert json.loads(imagesync("external", stdin=query).out)["in_sync"] == "false"
+        assert json.loads(sync(source, registry, "--json").out)["attached"] == 1
+        assert set(down.manifests) == whole
+        assert json.loads(imagesync("external", stdin=query).out)["in_sync"] == "true"
+
+
+def test_a_child_that_is_about_another(source: EmbeddedRegistry, up: Repository) -> None:
+    """A manifest of the index that names another as its subject is listed as its referrer like any other."""
+    signature = referrer(PLAIN, NOTATION)
+    made = index_of({"linux/amd64": PLAIN, "unknown/unknown": signature})
+    made.seed(up, "1")
+    with EmbeddedRegistry(WITHOUT_API) as registry:
+        done = sync(source, registry)
+        assert "with 1 signature" in done.err
+        assert entries(registry.repository("team/app"), PLAIN) == [signature.digest]
+        assert "is in sync" in sync(source, registry).err
+
+
+def test_more_than_memory_has_room_for(
+    source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is attached is refused where its manifests together are far larger than any real ones."""
+    UPSTREAMS["graph"]().seed(up)
+    monkeypatch.setattr(referrers, "_MOST_BYTES", 1500)
+    assert "too large" in sync(source, registry, code=6).err
+    assert registry.dump() == {}
 
 
 def test_dry_run(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegistry) -> None:

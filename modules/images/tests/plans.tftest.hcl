@@ -87,11 +87,34 @@ run "an_images_own_platforms_come_before_those_of_all" {
 
   assert {
     condition = jsondecode(data.external.source[0].query.images) == {
-      "a"                = { reference = "busybox", platforms = ["linux/amd64"] }
-      "localhost:5000/b" = { reference = "busybox", platforms = ["windows(10.0.20348)/amd64", "linux/arm/v7"] }
-      "oci:layout:1.0"   = { reference = "busybox", platforms = [] }
+      "a"                = { reference = "busybox", platforms = ["linux/amd64"], referrers = false }
+      "localhost:5000/b" = { reference = "busybox", platforms = ["windows(10.0.20348)/amd64", "linux/arm/v7"], referrers = false }
+      "oci:layout:1.0"   = { reference = "busybox", platforms = [], referrers = false }
     }
     error_message = "An empty list is all platforms: ${data.external.source[0].query.images}."
+  }
+}
+
+run "an_images_own_referrers_come_before_those_of_all" {
+  command = plan
+  variables {
+    images = {
+      "a"              = { source = "busybox" }
+      "oci:layout:1.0" = { source = "busybox", referrers = false }
+    }
+    referrers = true
+  }
+
+  assert {
+    condition = jsondecode(data.external.destination[0].query.images) == {
+      "a"              = { reference = "a", referrers = true }
+      "oci:layout:1.0" = { reference = "oci:layout:1.0", referrers = false }
+    }
+    error_message = "Both sides are asked for the same: ${data.external.destination[0].query.images}."
+  }
+  assert {
+    condition     = [for image in values(terraform_data.image) : contains(image.input.delete_command, "--referrers")] == [true, false]
+    error_message = "They are removed only where they were copied."
   }
 }
 
