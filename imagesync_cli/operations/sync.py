@@ -17,7 +17,7 @@ from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.operations.copy import Copy
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.sync_report import SyncReport
-from imagesync_cli.reference import Reference
+from imagesync_cli.reference import ArchiveReference, Reference
 from imagesync_cli.selection import WHOLE, Selection
 from imagesync_cli.stores import Access, Side, Store, Stores
 
@@ -56,7 +56,7 @@ async def sync(
     destination by digest, Refused where a signature is required and there is none; every other error names the side
     and the step.
     """
-    _check(source, destination, selection)
+    _check(source, destination, selection, verify=verify or read)
     here = stores.open(source)
     there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
     here.warm(1)
@@ -91,9 +91,14 @@ async def sync(
     return report
 
 
-def _check(source: Reference, destination: Reference, selection: Selection) -> None:
+def _check(source: Reference, destination: Reference, selection: Selection, *, verify: bool) -> None:
     if destination.digest:
         raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
+    if verify and isinstance(destination, ArchiveReference):
+        raise UsageError(
+            f"{destination.name}: an archive is not mended in place",
+            hint="sync into a new one; check tells what it lacks",
+        )
     digest = selection.digest
     if digest and source.digest not in ("", digest):
         raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")

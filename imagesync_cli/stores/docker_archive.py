@@ -104,8 +104,12 @@ class DockerArchive:
         return blob.digest in self._blobs or await self._layout.has_blob(blob)
 
     async def blob_size(self, blob: Descriptor) -> int | None:
-        """The size of its file in the archive."""
-        return self._blobs[blob.digest].size if blob.digest in self._blobs else await self._layout.blob_size(blob)
+        """The size of what is there for the blob."""
+        with reading(self.name, blob.digest):
+            self._read()
+            if blob.digest in self._blobs:
+                return self._blobs[blob.digest].size
+        return await self._layout.blob_size(blob)
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in the archive."""
