@@ -13,7 +13,7 @@ from imagesync_cli.manifest import Descriptor
 from imagesync_cli.operations.copy import Copy, Verify
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.sync_report import SyncReport
-from imagesync_cli.reference import Reference
+from imagesync_cli.reference import ArchiveReference, Reference
 from imagesync_cli.selection import WHOLE, Selection
 from imagesync_cli.stores import Access, Side, Store, Stores
 
@@ -37,6 +37,11 @@ async def sync(
     """
     if destination.digest:
         raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
+    if verify is not None and isinstance(destination, ArchiveReference):
+        raise UsageError(
+            f"{destination.name}: an archive is not mended in place",
+            hint="sync into a new one; check tells what it lacks",
+        )
     digest = selection.digest
     if digest and source.digest not in ("", digest):
         raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")

@@ -103,6 +103,14 @@ class DockerArchive:
         """Whether the blob is there."""
         return blob.digest in self._blobs or await self._layout.has_blob(blob)
 
+    async def blob_size(self, blob: Descriptor) -> int | None:
+        """The size of what is there for the blob."""
+        with reading(self.name, blob.digest):
+            self._read()
+            if blob.digest in self._blobs:
+                return self._blobs[blob.digest].size
+        return await self._layout.blob_size(blob)
+
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in the archive."""
         with reading(self.name, ""):

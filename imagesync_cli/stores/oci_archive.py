@@ -94,6 +94,12 @@ class OciArchive:
             return self._has(blob)
         raise AssertionError
 
+    async def blob_size(self, blob: Descriptor) -> int | None:
+        """The member's size."""
+        with self._readable(blob.digest):
+            return self._tar().member(blob_name(blob.digest)).size
+        raise AssertionError
+
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Write the blob to its place in the new file, unless the old one has it."""
         name = blob_name(blob.digest)

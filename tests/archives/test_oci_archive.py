@@ -279,6 +279,22 @@ def test_headers_that_would_fill_the_memory(archive: Path) -> None:
     assert (finished.code, "a header of" in finished.err) == (6, True)
 
 
+def test_checked(archive: Path, tmp_path: Path) -> None:
+    """A check looks into an archive and names what it lacks; to mend it in place is refused, and it stays as it is."""
+    INDEX.write_layout(tmp_path / "source", "1")
+    there = f"oci-archive:{archive}:1"
+    assert sync(f"oci:{tmp_path / 'source'}:1", there).code == 0
+    assert imagesync("check", f"oci:{tmp_path / 'source'}:1", there, "--deep", "--read").code == 0
+    lost = image(platform="linux/arm64").root.blobs[1]
+    kept = [member for member in files(archive).items() if lost[7:] not in member[0]]
+    before = write_tar(archive, kept).read_bytes()
+    checked = imagesync("check", f"oci:{tmp_path / 'source'}:1", there, "--deep")
+    assert (checked.code, lost in checked.out + checked.err) == (8, True), checked.err
+    finished = sync(f"oci:{tmp_path / 'source'}:1", there, "--verify")
+    assert (finished.code, "not mended in place" in finished.err) == (2, True)
+    assert archive.read_bytes() == before
+
+
 def test_nothing_is_deleted(archive: Path) -> None:
     """A delete in an archive is refused, and the file stays as it is."""
     before = written(archive, a=image()).read_bytes()

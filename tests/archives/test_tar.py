@@ -11,7 +11,7 @@ import pytest
 
 from imagesync_cli.errors import ContentError, ImagesyncError
 from imagesync_cli.stores.tar import Tar
-from tests.archives.tars import link, write_tar
+from tests.archives.tars import Member, link, write_tar
 
 
 def members(path: Path) -> dict[str, bytes]:
@@ -29,7 +29,7 @@ def members(path: Path) -> dict[str, bytes]:
 def test_every_bit(tmp_path: Path) -> None:
     """Of an archive with any byte of it changed, members are read within the file, or the error is ours."""
     path, dice = tmp_path / "a.tar", random.Random(7)  # noqa: S311
-    contents = [("a" * 150, b"1" * 600), ("b", b"2"), link("c", "b"), ("d", b"")]
+    contents: list[Member | tarfile.TarInfo] = [("a" * 150, b"1" * 600), ("b", b"2"), link("c", "b"), ("d", b"")]
     content = write_tar(path, contents).read_bytes()
     outcomes = set()
     for _ in range(1500):
