@@ -49,7 +49,8 @@ class Unused:
 
         The ``untagged`` are tags that were removed before: nobody misses what they lead to.
         """
-        names = await self._look_again(usage, untagged) if self._taken and not self._dry_run else frozenset[str]()
+        changed = bool(self._taken) or (usage.planned is not None and bool(usage.planned.removed))
+        names = await self._look_again(usage, untagged) if changed and not self._dry_run else frozenset[str]()
         for report in {id(report): report for report in self._owners.values()}.values():
             self._count(report)
         return names
@@ -139,6 +140,8 @@ class Unused:
         for manifest in taken:
             if stays or await self._store.delete_manifest(manifest.digest):
                 self._note_put_back(manifest, dangling[0])
+                if usage.planned is not None:
+                    await self._tag_again(manifest.digest, dangling[0], usage.planned)
 
     async def _put_back(self, found: Descriptor, tag: str, planned: Plan | None) -> None:
         """Write again what was taken of this, of what it lists, and of what was attached to it, children first."""
@@ -155,12 +158,16 @@ class Unused:
     async def _attach_again(self, subject: str, tag: str, planned: Plan) -> None:
         """Write again what was taken of what was attached, and the tags that were about the subject."""
         for digest in planned.attached.pop(subject):
-            if (attached := self._readings.known(digest)) is not None:
+            if (attached := await self._readings.manifest(digest)) is not None:
                 await self._put_back(attached.descriptor, tag, planned)
+        await self._tag_again(subject, tag, planned)
+
+    async def _tag_again(self, subject: str, tag: str, planned: Plan) -> None:
+        """Write again the tags that were about this manifest and were removed."""
         lost = {about: at for about, at in planned.tags.get(subject, {}).items() if about in planned.removed}
         there = await self._store.tagged(lost)
         for about in lost.keys() - there.keys():
-            if (manifest := self._readings.known(lost[about])) is not None:
+            if (manifest := await self._readings.manifest(lost[about])) is not None:
                 await self._store.put_manifest(manifest, about)
                 self._taken.pop(manifest.digest, None)
                 self._owners[subject].add("tag", about, "put back", f"tag {tag} uses it since")

@@ -117,9 +117,10 @@ def test_interleavings_with_referrers(play: Play) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("referrers", [False, True])
 @pytest.mark.parametrize("play", MANNERS, indirect=True)
-def test_many_interleavings(play: Play) -> None:
+def test_many_interleavings(play: Play, *, referrers: bool) -> None:
     """The same, 10,000 times over all kinds of registries."""
     runs = int(os.environ.get("IMAGESYNC_SOAK_RUNS", "10000")) // len(MANNERS) + 1
     for seed in range(1000, 1000 + runs):
-        play.play(seed)
+        play.play(seed, referrers=referrers)
