@@ -86,9 +86,9 @@ class _Search:
         while waiting:
             digest = waiting.pop()
             manifest = self.manifests.get(digest)
-            follows = (
-                {child.digest: f"index {digest}, which is kept," for child in manifest.manifests} if manifest else {}
-            )
+            lists = map(self._readings.known, self.plan.tags.get(digest, {}).values())
+            kept = [one for one in (manifest, *lists) if one is not None]
+            follows = {child.digest: f"index {one.digest}, which is kept," for one in kept for child in one.manifests}
             follows.update(dict.fromkeys(self.plan.attached.get(digest, ()), f"{digest}, to which it is attached"))
             if manifest and manifest.subject:
                 follows[manifest.subject.digest] = f"referrer {digest}"

@@ -162,6 +162,19 @@ def test_who_only_claims_to_be_a_referrer(registry: EmbeddedRegistry) -> None:
     assert repository.tags == {}
 
 
+def test_a_list_that_stays_keeps_all_that_it_names(registry: EmbeddedRegistry) -> None:
+    """The list of an image that stays loses nothing, be it about something else: here a part of the image that goes."""
+    repository = registry.repository(REPOSITORY)
+    signature = referrer(X)
+    for tag, pushed in (("1", XY), ("2", XZ)):
+        pushed.seed(repository, tag)
+    signature.seed(repository)
+    list_of(signature, Y).seed(repository, about(X))
+    assert "put back" not in delete(registry, "1")
+    assert set(repository.manifests) == {*XZ.manifests, signature.digest, Y.digest, list_of(signature, Y).digest}
+    assert set(repository.tags) == {"2", about(X)}
+
+
 def test_an_unreadable_list_keeps_everything(registry: EmbeddedRegistry) -> None:
     """If what is attached cannot be read, the tag goes and every manifest stays."""
     repository = registry.repository(REPOSITORY)
