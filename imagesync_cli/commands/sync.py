@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 )
 @platform_option
 @click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
+@click.option("--verify", is_flag=True, help="Look at all that DST has of the image, and send again what it lacks.")
+@click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not by its size.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
 @click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
 @shared_options
@@ -42,14 +44,18 @@ def command(
     require_signature: bool,
     platforms: tuple[Platform, ...],
     dry_run: bool,
+    verify: bool,
+    read: bool,
     settings: Settings,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Copy the image SRC to DST: all platforms, or those named, byte for byte, the tag last.
 
-    Prints DST's name with the digest. Where DST has that digest already, nothing is copied.
+    Prints DST's name with the digest. Where DST has that digest already, nothing is copied; with --verify it is looked
+    at, and what is missing or wrong below it is sent again.
     """
+    from imagesync_cli.operations.copy import Verify
     from imagesync_cli.operations.progress import Progress
     from imagesync_cli.operations.sync import sync
     from imagesync_cli.output import Output
@@ -57,6 +63,7 @@ def command(
 
     output = Output(as_json=as_json, quiet=quiet)
     selection = Selection(digest, platforms, referrers or require_signature)
+    looking = Verify(read=read) if verify or read else None
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:
@@ -68,6 +75,7 @@ def command(
                 selection=selection,
                 require_signature=require_signature,
                 dry_run=dry_run,
+                verify=looking,
                 progress=progress,
             )
 

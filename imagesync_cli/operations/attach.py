@@ -32,6 +32,12 @@ class Attach:
         self._attached = attached
         self._tagged: set[str] = set()  # cosign's tags that the destination was seen to have
 
+    @property
+    def descriptors(self) -> list[Descriptor]:
+        """Of all that is attached, each once."""
+        found = {attachment.manifest.digest: attachment.manifest for attachment in self._attached.attachments}
+        return [manifest.descriptor for manifest in found.values()]
+
     async def complete(self) -> None:
         """Bring what is missing; called again, what went missing since."""
         if self._report.attached and self._report.dry_run:

@@ -4,20 +4,24 @@
 2. Children before parents: a manifest is written when all that it names is there.
 3. With referrers: what is attached to the image, as far as the destination does not have it.
 4. The tag comes last, so the destination is at every moment the old image or the new one, with its signatures.
+5. To verify is to look at what the destination has rather than to trust that it is whole, and to mend it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from imagesync_cli.errors import NotFound, UsageError
-from imagesync_cli.manifest import Manifest
-from imagesync_cli.operations.copy import Copy
+from imagesync_cli.manifest import Descriptor, Manifest
+from imagesync_cli.operations.copy import Copy, Verify
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.reference import Reference
 from imagesync_cli.selection import WHOLE, Selection
 from imagesync_cli.stores import Access, Side, Store, Stores
+
+if TYPE_CHECKING:
+    from imagesync_cli.operations.attach import Attach
 
 # A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
 _LIKELY_UPLOADS = 2
@@ -31,6 +35,7 @@ async def sync(
     selection: Selection = WHOLE,
     require_signature: bool = False,
     dry_run: bool = False,
+    verify: Verify | None = None,
     progress: Progress | None = None,
 ) -> SyncReport:
     """Make the destination's tag point at what is selected of the source's image.
@@ -38,11 +43,8 @@ async def sync(
     Raises UsageError for a destination by digest, Refused where a signature is required and there is none; every
     other error names the side and the step.
     """
-    if destination.digest:
-        raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
     digest = selection.digest
-    if digest and source.digest not in ("", digest):
-        raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")
+    _check_call(source, destination, digest)
     wanted, tag = digest or source.wanted, destination.tag or "latest"
     here = stores.open(source)
     there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
@@ -58,27 +60,41 @@ async def sync(
         wanted = (await here.head(wanted)).digest
     changed = not before or before != wanted  # wanted may be "" too: the only image of a layout
     report = SyncReport(str(source), str(destination), "", wanted, before, changed=changed, dry_run=dry_run)
-    if report.changed or selection.referrers:
-        same = source.location == destination.location
-        there.warm(_LIKELY_UPLOADS)
-        root = (selected and selected.manifest) or await here.manifest(wanted)
-        report.digest = root.digest
-        async with Copy(here, there, report, progress or Progress(), fresh=not before and not same) as copy:
-            attach = await _attach(copy, root, signed=require_signature) if selection.referrers else None
-            attach = None if same else attach  # what is attached in a repository is there
-            # A new index is not written unless its children are seen.
-            if report.changed and same and not (selected and selected.is_new):
-                await copy.put(root, tag)
-            elif report.changed:
-                await copy.image(root, tag, attach)
-            elif attach is not None:
-                await attach()
-        report.changed = report.changed or report.attached > 0
+    same = source.location == destination.location
+    fresh = not before and not same
+    async with Copy(here, there, report, progress or Progress(), fresh=fresh, verify=verify) as copy:
+        attach = None
+        if report.changed or selection.referrers:
+            there.warm(_LIKELY_UPLOADS)
+            root = (selected and selected.manifest) or await here.manifest(wanted)
+            report.digest = root.digest
+            if selection.referrers:
+                attach = await _attach(copy, root, signed=require_signature)
+        bring = attach.complete if attach and not same else None  # what is attached in a repository is there
+        if not report.changed:
+            if bring is not None:
+                await bring()
+            if verify is not None:
+                attached = attach.descriptors if attach else []
+                await copy.mend(selected.manifest if selected else None, Descriptor("", report.digest, 0), *attached)
+        elif same and not (selected and selected.is_new):  # a new index is not written unless its children are seen
+            await copy.mend_below(root)
+            await copy.put(root, tag)
+        else:
+            await copy.image(root, tag, bring)
+    report.changed = report.changed or report.attached > 0 or bool(report.damage)
     report.id = f"{destination.name}@{report.digest}"
     return report
 
 
-async def _attach(copy: Copy, root: Manifest, *, signed: bool) -> Callable[[], Awaitable[None]] | None:
+def _check_call(source: Reference, destination: Reference, digest: str) -> None:
+    if destination.digest:
+        raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
+    if digest and source.digest not in ("", digest):
+        raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")
+
+
+async def _attach(copy: Copy, root: Manifest, *, signed: bool) -> Attach | None:
     """What brings all that is attached to the image, None where nothing is; ``signed`` requires a signature."""
     from imagesync_cli.operations import attach
     from imagesync_cli.operations.referrers import Referrers
@@ -87,7 +103,7 @@ async def _attach(copy: Copy, root: Manifest, *, signed: bool) -> Callable[[], A
     copy.report.referrers = attached.kinds
     if signed:
         attach.require_signature(copy.here.name, root, attached)
-    return attach.Attach(copy, attached).complete if attached.attachments else None
+    return attach.Attach(copy, attached) if attached.attachments else None
 
 
 async def _current(store: Store, tag: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from imagesync_cli.operations.inspect import Problem
 from imagesync_cli.stores import Written
 
 
@@ -26,3 +27,4 @@ class SyncReport:
     referrers: dict[str, int] = field(default_factory=dict)  # what is attached at the source, by kind
     attached: int = 0  # how many of these were written
     left: list[str] = field(default_factory=list)  # cosign's tags that hold other signatures at the destination
+    damage: tuple[Problem, ...] = ()  # what a look at the destination found, and this run has sent again

@@ -25,6 +25,8 @@ def sync_line(report: SyncReport) -> str:
         counts.append(f"{report.foreign} foreign layers left where they are")
     if attached:
         counts.append(f"with {attached}")
+    if report.damage:
+        counts.append(f"{len(report.damage)} of them damaged before")
     verb = "would copy" if report.dry_run else "copied"
     return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}, {size_text(report.sent_bytes)} sent"
 

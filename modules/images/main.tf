@@ -16,7 +16,9 @@ data "external" "destination" {
   count   = length(var.images) == 0 ? 0 : 1
   program = concat(var.command, ["external"])
   query = { images = jsonencode({
-    for name, destination in local.destinations : name => { reference = destination, referrers = local.referrers[name] }
+    for name, destination in local.destinations : name => {
+      reference = destination, referrers = local.referrers[name], verify = var.verify
+    }
   }) }
 }
 
@@ -60,9 +62,12 @@ locals {
     setsubtract(try(local.wanted[name].attached, []), try(local.present[name].attached, []))
   }
 
+  # What a deep look has found below the tag. Without its source an image cannot be mended, and stays as it is.
+  damage = { for name in keys(var.images) : name => try(local.present[name].damage, "") }
   in_sync = {
     for name, digest in local.digests : name =>
-    local.present[name].digest == digest && length(local.missing[name]) == 0
+    local.present[name].digest == digest && length(local.missing[name]) == 0 &&
+    (local.damage[name] == "" || contains(local.unavailable, name))
   }
 }
 
@@ -87,9 +92,7 @@ resource "terraform_data" "image" {
   # One argument each and no shell: nothing to quote, nothing to inject, and the log shows a command one can run again.
   provisioner "local-exec" {
     interpreter = concat(
-      var.command,
-      ["sync"],
-      local.copied[each.value],
+      var.command, ["sync"], local.copied[each.value], var.verify == "deep" ? ["--verify"] : [],
       local.referrers[each.value] ? ["--referrers"] : [],
       [var.images[each.value].source],
     )
@@ -137,11 +140,10 @@ locals {
   # A conditional instead of &&, which would be unknown where a prefix is: a new image has not drifted, wherever it goes.
   drift = {
     for key, name in local.pinned : name =>
-    local.present[name].digest == "" ? "is missing, deleted outside Terraform" : (
-      local.present[name].digest != local.digests[name]
-      ? "is overwritten by ${local.present[name].digest} outside Terraform"
-      : "is there, but ${length(local.missing[name])} ${length(local.missing[name]) == 1 ? "referrer is" : "referrers are"} missing"
-    )
+    local.present[name].digest == "" ? "is missing, deleted outside Terraform" :
+    local.present[name].digest != local.digests[name] ? "is overwritten by ${local.present[name].digest} outside Terraform" :
+    local.damage[name] != "" ? "is damaged (${local.damage[name]})" :
+    "is there, but ${length(local.missing[name])} ${length(local.missing[name]) == 1 ? "referrer is" : "referrers are"} missing"
     if terraform_data.settled[key].input == plantimestamp() ? false : !local.in_sync[name]
   }
 }
@@ -162,7 +164,7 @@ check "source_available" {
     condition = length(local.unavailable) == 0
     error_message = join("\n\n", [
       for name in local.unavailable :
-      "${var.images[name].source} is ${local.wanted[name].kind}, so ${local.destinations[name]} stays as it is: ${local.wanted[name].error}"
+      "${var.images[name].source} is ${local.wanted[name].kind}, so ${local.destinations[name]} stays as it is${local.damage[name] == "" ? "" : ", damaged (${local.damage[name]})"}: ${local.wanted[name].error}"
     ])
   }
 }

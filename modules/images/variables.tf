@@ -109,6 +109,18 @@ variable "source_unavailable" {
   }
 }
 
+variable "verify" {
+  description = "How a plan looks at what the destination has: `tag` compares the tag's digest, one request an image; `deep` looks for every manifest and blob below it as well, some dozens, and what is missing or wrong comes back with the next apply."
+  type        = string
+  default     = "tag"
+  nullable    = false
+
+  validation {
+    condition     = contains(["tag", "deep"], var.verify)
+    error_message = "verify is \"tag\" or \"deep\"; it is ${jsonencode(var.verify)}."
+  }
+}
+
 variable "wait_for" {
   description = "Any value of what must exist before the first copy, like a repository's policy. It orders the copies alone; a `depends_on` of the module would put off the reads too and fail."
   type        = any

@@ -184,6 +184,7 @@ def test_report(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegi
         "referrers": {},
         "attached": 0,
         "left": [],
+        "damage": [],
     }
     again = json.loads(sync(source, registry, "--json").out)
     assert (again["changed"], again["before"], again["manifests"]) == (False, made.digest, 0)

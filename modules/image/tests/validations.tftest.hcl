@@ -115,6 +115,16 @@ run "an_unknown_source_unavailable_is_refused" {
   expect_failures = [var.source_unavailable]
 }
 
+run "an_unknown_verify_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    verify            = "always"
+  }
+  expect_failures = [var.verify]
+}
+
 run "an_empty_command_is_refused" {
   command = plan
   variables {

@@ -107,8 +107,8 @@ run "an_images_own_referrers_come_before_those_of_all" {
 
   assert {
     condition = jsondecode(data.external.destination[0].query.images) == {
-      "a"              = { reference = "a", referrers = true }
-      "oci:layout:1.0" = { reference = "oci:layout:1.0", referrers = false }
+      "a"              = { reference = "a", referrers = true, verify = "tag" }
+      "oci:layout:1.0" = { reference = "oci:layout:1.0", referrers = false, verify = "tag" }
     }
     error_message = "Both sides are asked for the same: ${data.external.destination[0].query.images}."
   }
@@ -131,6 +131,29 @@ run "policies_reach_the_delete_command" {
       "uvx", "imagesync", "delete", "--digest", "sha256:1111111111111111111111111111111111111111111111111111111111111111", "--on-replace", "keep", "--on-destroy", "refuse",
     ]
     error_message = "One imagesync call, no shell: ${jsonencode(terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete_command)}."
+  }
+}
+
+run "only_a_deep_look_asks_for_more_than_the_tag" {
+  command = plan
+  variables { images = { "a" = { source = "busybox" } } }
+
+  assert {
+    condition     = data.external.destination[0].query.images == "{\"a\":\"a\"}"
+    error_message = "A reference alone: ${data.external.destination[0].query.images}."
+  }
+}
+
+run "a_deep_look_is_asked_for_by_name" {
+  command = plan
+  variables {
+    images = { "a" = { source = "busybox" } }
+    verify = "deep"
+  }
+
+  assert {
+    condition     = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", verify = "deep" } }
+    error_message = "A reference and how to look at it: ${data.external.destination[0].query.images}."
   }
 }
 

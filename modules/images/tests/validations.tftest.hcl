@@ -121,6 +121,15 @@ run "an_unknown_source_unavailable_is_refused" {
   expect_failures = [var.source_unavailable]
 }
 
+run "an_unknown_verify_is_refused" {
+  command = plan
+  variables {
+    images = {}
+    verify = "always"
+  }
+  expect_failures = [var.verify]
+}
+
 run "an_empty_command_is_refused" {
   command = plan
   variables {
