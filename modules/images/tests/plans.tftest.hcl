@@ -139,8 +139,8 @@ run "only_a_deep_look_asks_for_more_than_the_tag" {
   variables { images = { "a" = { source = "busybox" } } }
 
   assert {
-    condition     = data.external.destination[0].query.images == "{\"a\":\"a\"}"
-    error_message = "A reference alone: ${data.external.destination[0].query.images}."
+    condition     = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", referrers = false, verify = "tag" } }
+    error_message = "Nothing below the tag, nothing attached: ${data.external.destination[0].query.images}."
   }
 }
 
@@ -152,7 +152,7 @@ run "a_deep_look_is_asked_for_by_name" {
   }
 
   assert {
-    condition     = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", verify = "deep" } }
+    condition     = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", referrers = false, verify = "deep" } }
     error_message = "A reference and how to look at it: ${data.external.destination[0].query.images}."
   }
 }
