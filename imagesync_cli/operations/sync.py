@@ -15,7 +15,7 @@ from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.reference import Reference
 from imagesync_cli.selection import WHOLE, Selection
-from imagesync_cli.stores import Access, Side, Store, Stores
+from imagesync_cli.stores import Access, Side, Store, Stores, effort
 
 # A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
 _LIKELY_UPLOADS = 2
@@ -41,6 +41,7 @@ async def sync(
     if digest and source.digest not in ("", digest):
         raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")
     wanted, tag = digest or source.wanted, destination.tag or "latest"
+    trouble = effort.counting()
     here = stores.open(source)
     there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
     here.warm(1)
@@ -71,6 +72,7 @@ async def sync(
         await copy.mend(Descriptor("", report.digest, 0), selected.manifest if selected else None)
         report.changed = bool(report.damage)
     report.id = f"{destination.name}@{report.digest}"
+    report.retries, report.resumed = trouble.retries, trouble.resumed
     return report
 
 

@@ -25,3 +25,5 @@ class SyncReport:
     sent_bytes: int = 0
     foreign: int = 0
     damage: tuple[Problem, ...] = ()  # what a look at the destination found, and this run has sent again
+    retries: int = 0
+    resumed: int = 0  # downloads that broke off and were continued

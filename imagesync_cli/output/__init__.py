@@ -44,7 +44,7 @@ class Output:
 
     def synced(self, report: SyncReport) -> None:
         """The id on stdout; on stderr, what was done."""
-        from imagesync_cli.output.sync import sync_json, sync_line
+        from imagesync_cli.output.sync import effort_line, sync_json, sync_line
 
         if self._as_json:
             print_json(sync_json(report))
@@ -52,6 +52,8 @@ class Output:
         print_line(plain(report.id))
         if not self._quiet:
             say(sync_line(report))
+            if took := effort_line(report):
+                say(took)
 
     def checked(self, report: CheckReport) -> None:
         """Whether all is well and what is not, a line each; or one JSON object."""

@@ -25,3 +25,13 @@ def sync_line(report: SyncReport) -> str:
         counts.append(f"{len(report.damage)} of them damaged before")
     verb = "would copy" if report.dry_run else "copied"
     return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}, {size_text(report.sent_bytes)} sent"
+
+
+def effort_line(report: SyncReport) -> str:
+    """What it took, "" where everything went well at once."""
+    counts = []
+    if report.retries:
+        counts.append("1 retry" if report.retries == 1 else f"{report.retries} retries")
+    if report.resumed:
+        counts.append("1 resumed download" if report.resumed == 1 else f"{report.resumed} resumed downloads")
+    return ", ".join(counts)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Any
 
@@ -17,20 +16,21 @@ import httpx
 from imagesync_cli.digest import Verifier
 from imagesync_cli.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.manifest import Descriptor
+from imagesync_cli.stores import effort
 from imagesync_cli.stores.client import Client, Stream
 from imagesync_cli.stores.http import raw_chunks
-from imagesync_cli.stores.retry import back_off, persist
+from imagesync_cli.stores.http1 import SILENCE_S
+from imagesync_cli.stores.pace import fast_enough
+from imagesync_cli.stores.retry import Budget, persist
 from imagesync_cli.stores.store import Written
 from imagesync_cli.stores.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
 _CANCEL_TIMEOUT_S = 2.0
-# A body slower than this for a whole window is given up and resumed elsewhere.
-_SLOWEST_BYTES_A_WINDOW = 30 * 1024
-_WINDOW_S = 30.0
 # Resuming costs a request: a connection that brings less than this does not count as progress.
 _PROGRESS_BYTES = 64 * 1024
-_MOST_STALLS = 5
+# Registries hash a blob, or move it to where it is to stay, before they say that they have it.
+_COMMITTED_BYTES_A_SECOND = 20 * 1024 * 1024
 # Ways to say that a body must come in pieces, or not in this way.
 _TOO_LARGE_AT_ONCE = frozenset({405, 411, 413, 501})
 # What an upload session answers that is there no longer, or has another offset than ours.
@@ -85,12 +85,15 @@ class BlobReader:
 
     async def _unbroken(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """As many bytes as the blob has, from as many connections as that takes."""
-        seen_bytes = stalls = 0
+        seen_bytes, budget, pieces = 0, Budget(), 0
         while seen_bytes < blob.size:
-            start, broken = seen_bytes, Unavailable("the body ended early", may_pass=False)
+            start, broken = seen_bytes, Unavailable("the body ended early")
             response = await self._open(blob, start)
+            pieces += start > 0
+            if pieces == 1:
+                effort.resumed()
             try:
-                async for chunk in _from(_fast_enough(raw_chunks(response)), start, blob.size, response):
+                async for chunk in _from(fast_enough(raw_chunks(response)), start, blob.size, response):
                     seen_bytes += len(chunk)
                     yield chunk
                 if seen_bytes < blob.size and "content-length" in response.headers:
@@ -100,14 +103,10 @@ class BlobReader:
                 broken = error
             finally:
                 await response.aclose()
-            if seen_bytes - start >= _PROGRESS_BYTES or seen_bytes >= blob.size:
-                stalls = 0
-                continue
-            stalls += 1
-            if stalls > _MOST_STALLS:
-                broken.may_pass = False
-                raise broken
-            await back_off(stalls)
+            if seen_bytes < blob.size:
+                if seen_bytes - start >= _PROGRESS_BYTES:
+                    budget.renew()
+                await budget.spend(broken)
 
     def _doing(self, blob: Descriptor) -> str:
         return f"reading blob {blob.digest} from {self._name}"
@@ -145,19 +144,6 @@ def _is_rest(response: httpx.Response, start: int, size: int) -> bool:
     return found is not None and int(found[1]) == start and found[2] in ("*", str(size))
 
 
-async def _fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    window_ends = time.monotonic() + _WINDOW_S
-    seen_bytes = 0
-    async for chunk in chunks:
-        seen_bytes += len(chunk)
-        now = time.monotonic()
-        if now > window_ends:
-            if seen_bytes < _SLOWEST_BYTES_A_WINDOW:
-                raise Unavailable(f"only {seen_bytes} bytes in {_WINDOW_S:.0f} s")
-            window_ends, seen_bytes = now + _WINDOW_S, 0
-        yield chunk
-
-
 class BlobWriter:
     """Streams blobs into a repository: by mount, in one piece, or in chunks where that is refused."""
 
@@ -171,10 +157,10 @@ class BlobWriter:
         self._in_chunks = False
 
     async def has(self, blob: Descriptor) -> bool:
-        """Whether the repository holds this blob, by one HEAD request."""
+        """Whether the repository holds this blob, by one HEAD request; one that will not tell is taken for a no."""
         try:
             response = await self._send("HEAD", self._path + blob.digest, blob)
-        except NotFound:
+        except (NotFound, Denied, Refused):
             return False
         await response.aclose()
         return True
@@ -283,8 +269,12 @@ class BlobWriter:
             body=content or b"",
             size_bytes=size_bytes,
             again=False,
+            patience_s=SILENCE_S + blob.size / _COMMITTED_BYTES_A_SECOND,
         )
         await response.aclose()
+        stored = response.headers.get("docker-content-digest", blob.digest)
+        if stored != blob.digest and stored.partition(":")[0] == blob.digest.partition(":")[0]:
+            raise ContentError(f"writing blob {blob.digest} to {self._name}: the registry stored {stored}")
 
     async def _cancel(self, session: httpx.URL, blob: Descriptor) -> None:
         """Give up a session, even while this copy is itself given up; if that fails, the registry forgets it."""
@@ -323,6 +313,7 @@ class BlobWriter:
         body: bytes | Stream = b"",
         size_bytes: int | None = None,
         again: bool = True,
+        patience_s: float = SILENCE_S,
     ) -> httpx.Response:
         doing = f"writing blob {blob.digest} to {self._name}"
         try:
@@ -336,11 +327,14 @@ class BlobWriter:
                 body=body,
                 size_bytes=size_bytes,
                 again=again,
+                patience_s=patience_s,
             )
         except (NotFound, Refused) as error:
             lost = isinstance(error, NotFound) or error.status in _LOST_SESSION
             if lost and method in ("PUT", "PATCH") and error.step == doing:  # not an error of the source
                 raise Unavailable(f"{error.message}; the upload is lost") from error
+            if "DIGEST_INVALID" in error.codes and method == "PUT":  # we have checked what we sent
+                raise ContentError(f"{error.message}; it was damaged on the way") from error
             raise
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -13,21 +14,33 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_AGAIN_AFTER_S = 0.01
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+
+@contextlib.asynccontextmanager
+async def locked(folder: Path) -> AsyncIterator[None]:
     """Hold the folder's lock; waits while somebody else does (for as long as one index.json takes to write)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / ".imagesync.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    handle = _open(folder)
     try:
-        _lock(handle)
+        while not try_lock(handle):  # not by a call that blocks: a signal must end the waiting
+            await asyncio.sleep(_AGAIN_AFTER_S)  # noqa: ASYNC110  (other processes set no events)
         yield
     finally:
         os.close(handle)
 
 
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+def _open(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    return os.open(folder / ".imagesync.lock", os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def try_lock(handle: int) -> bool:
+    """Lock an open file until it is closed; False where somebody else has."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

@@ -182,6 +182,8 @@ def test_report(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegi
         "sent_bytes": sum(map(len, made.blobs.values())),
         "foreign": 0,
         "damage": [],
+        "retries": 0,
+        "resumed": 0,
     }
     again = json.loads(sync(source, registry, "--json").out)
     assert (again["changed"], again["before"], again["manifests"]) == (False, made.digest, 0)
