@@ -22,8 +22,9 @@ async def locked(folder: Path) -> AsyncIterator[None]:
     """Hold the folder's lock; waits while somebody else does (for as long as one index.json takes to write)."""
     handle = _open(folder)
     try:
-        while not try_lock(handle):  # not by a call that blocks: a signal must end the waiting
-            await asyncio.sleep(_AGAIN_AFTER_S)  # noqa: ASYNC110  (other processes set no events)
+        # Not by a call that blocks, since a signal must end the waiting; and other processes set no events.
+        while not try_lock(handle):  # noqa: ASYNC110
+            await asyncio.sleep(_AGAIN_AFTER_S)
         yield
     finally:
         os.close(handle)

@@ -23,6 +23,7 @@ from imagesync_cli.credentials import Anonymous, Credential
 from imagesync_cli.errors import ContentError, Denied, ImagesyncError, Unavailable
 from imagesync_cli.gather import gather
 from imagesync_cli.secret import Secret
+from imagesync_cli.stores import effort
 from imagesync_cli.stores.challenge import Challenge
 from imagesync_cli.stores.http import Http, read_all, retry_after_s
 from imagesync_cli.stores.retry import status_may_pass
@@ -149,6 +150,13 @@ class Tokens:
         return list(dict.fromkeys([*first, plain, plain[:1], named]))
 
     async def _fetch(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
+        try:
+            return await self._try(alternatives, batch)
+        except ContentError:  # it was damaged on the way, perhaps
+            effort.retried()
+            return await self._try(alternatives, batch)
+
+    async def _try(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
         started, status = time.monotonic(), 0
         for scopes in alternatives:
             response, content = await self._ask(scopes, batch)
