@@ -19,7 +19,6 @@ from imagesync_cli.manifest import Descriptor
 from imagesync_cli.stores import effort
 from imagesync_cli.stores.client import Client, Stream
 from imagesync_cli.stores.http import raw_chunks
-from imagesync_cli.stores.http1 import SILENCE_S
 from imagesync_cli.stores.pace import fast_enough
 from imagesync_cli.stores.retry import Budget, persist
 from imagesync_cli.stores.store import Written
@@ -269,7 +268,7 @@ class BlobWriter:
             body=content or b"",
             size_bytes=size_bytes,
             again=False,
-            patience_s=SILENCE_S + blob.size / _COMMITTED_BYTES_A_SECOND,
+            longer_s=blob.size / _COMMITTED_BYTES_A_SECOND,
         )
         await response.aclose()
         stored = response.headers.get("docker-content-digest", blob.digest)
@@ -313,7 +312,7 @@ class BlobWriter:
         body: bytes | Stream = b"",
         size_bytes: int | None = None,
         again: bool = True,
-        patience_s: float = SILENCE_S,
+        longer_s: float = 0.0,
     ) -> httpx.Response:
         doing = f"writing blob {blob.digest} to {self._name}"
         try:
@@ -327,7 +326,7 @@ class BlobWriter:
                 body=body,
                 size_bytes=size_bytes,
                 again=again,
-                patience_s=patience_s,
+                longer_s=longer_s,
             )
         except (NotFound, Refused) as error:
             lost = isinstance(error, NotFound) or error.status in _LOST_SESSION

@@ -30,7 +30,6 @@ from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.auth import Authorizer
 from imagesync_cli.stores.http import Http, read_all, retry_after_s
-from imagesync_cli.stores.http1 import SILENCE_S
 from imagesync_cli.stores.retry import persist, status_may_pass
 from imagesync_cli.stores.tokens import Scopes
 
@@ -58,7 +57,7 @@ class _Call:
     headers: Mapping[str, str]
     body: Body
     size_bytes: int | None
-    patience_s: float
+    longer_s: float
 
 
 class Client:
@@ -93,16 +92,16 @@ class Client:
         body: Body = b"",
         size_bytes: int | None = None,
         again: bool = True,
-        patience_s: float = SILENCE_S,
+        longer_s: float = 0.0,
     ) -> httpx.Response:
         """Give the first response whose status is in ``accept``; its body is unread and the caller closes it.
 
         ``target`` is a path or a URL, ``doing`` opens every error ("reading manifest 1.0 of host/app"), ``size_bytes``
-        is the length of a body that is given as a function, ``again`` allows more than one try, ``patience_s`` is how
-        long the answer may take to begin.
+        is the length of a body that is given as a function, ``again`` allows more than one try, ``longer_s`` is how
+        much longer than usual the answer may take to begin.
         """
 
-        call = _Call(method, scopes, headers or {}, body, size_bytes, patience_s)
+        call = _Call(method, scopes, headers or {}, body, size_bytes, longer_s)
 
         async def attempt() -> httpx.Response:
             try:
@@ -155,7 +154,7 @@ class Client:
         are is only told after a 401.
         """
         self._may_be_https = False
-        call = _Call("GET", (), {}, b"", None, SILENCE_S)
+        call = _Call("GET", (), {}, b"", None, 0.0)
         answer = await read_all(await self._once(call, self.base.join("/v2/"), None), _ERROR_LIMIT_BYTES)
         if _IS_TLS_PORT.search(answer):
             self.base = self.base.copy_with(scheme="https")
@@ -206,7 +205,7 @@ class Client:
         headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity", **call.headers}
         if login is not None:
             headers["Authorization"] = login.reveal()
-        patience = {"patience_s": call.patience_s}
+        patience = {"longer_s": call.longer_s}
         if isinstance(call.body, bytes):
             request = httpx.Request(call.method, url, headers=headers, content=call.body or None, extensions=patience)
             response = await self.http.handle_async_request(request)

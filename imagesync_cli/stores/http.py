@@ -22,7 +22,7 @@ from imagesync_cli.errors import ContentError, Unavailable, exhausted
 from imagesync_cli.reference import host_name
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.connections import Connections
-from imagesync_cli.stores.http1 import SILENCE_S, Answer, Connection
+from imagesync_cli.stores.http1 import Answer, Connection
 from imagesync_cli.stores.pace import fast_enough
 from imagesync_cli.stores.proxy import proxy_for
 from imagesync_cli.stores.tls import Tls
@@ -44,8 +44,7 @@ class Http(httpx.AsyncBaseTransport):
         """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""
         url = request.url
         host = self._host(url)
-        usual_s = request.extensions.get("patience_s", SILENCE_S)
-        request.extensions["patience_s"] = host.hearing.patience_s(usual_s)
+        request.extensions["patience_s"] = host.hearing.patience_s(request.extensions.get("longer_s", 0.0))
         try:
             connection, answer = await host.exchange(request)
         except ssl.SSLError as error:

@@ -13,10 +13,9 @@ from collections.abc import AsyncIterator
 import h11
 import httpx
 
+from imagesync_cli.stores.pace import SILENCE_S
 from imagesync_cli.stores.wire import Wire
 
-# The whole head of an answer, and each next part of a body, has this long: a silent server is given up in 35 s.
-SILENCE_S = 30.0
 # So much of a body that nobody reads is still read to its end, because then the connection can be used again.
 _WORTH_DRAINING_BYTES = 16 * 1024
 _DRAIN_TIMEOUT_S = 1.0

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Callable
 
 from imagesync_cli.errors import Unavailable
 
+# The whole head of an answer, and each next part of a body, has this long: a silent server is given up in 35 s.
+SILENCE_S = 30.0
 # A body slower than this for a whole window is given up; a blob is resumed on another connection.
 _SLOWEST_BYTES_A_WINDOW = 30 * 1024
 _WINDOW_S = 30.0
 # Two tries for the first answer of a host. Later ones may take longer: then there is somebody who works on them.
 _FIRST_ANSWER_S = 15.0
-_FIRST_ANSWER_IN_ALL_S = 30.0
+# A try that would be shorter is none.
+_LAST_TRY_S = 1.0
 
 
 async def fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -37,13 +40,13 @@ class Hearing:
         self._answered = False
         self._asked_at: float | None = None
 
-    def patience_s(self, usual_s: float) -> float:
-        """How long to wait for the answer to a request that goes out now."""
+    def patience_s(self, longer_s: float) -> float:
+        """How long to wait for the answer to a request that goes out now, and whose answer takes longer than usual."""
         if self._answered:
-            return usual_s
+            return SILENCE_S + longer_s
         if self._asked_at is None:
             self._asked_at = self._clock()
-        return min(usual_s, _FIRST_ANSWER_S, max(1.0, self._asked_at + _FIRST_ANSWER_IN_ALL_S - self._clock()))
+        return min(_FIRST_ANSWER_S, max(_LAST_TRY_S, self._asked_at + 2 * _FIRST_ANSWER_S - self._clock()))
 
     def heard(self, *, answer: bool) -> None:
         """Take in an answer, or anything else that is not silence, such as a connection that was refused."""
@@ -53,4 +56,5 @@ class Hearing:
     @property
     def is_dead(self) -> bool:
         """It was asked for as long as a host that has never answered is."""
-        return self._asked_at is not None and self._clock() - self._asked_at >= _FIRST_ANSWER_IN_ALL_S - 1.0
+        asked_s = 0.0 if self._asked_at is None else self._clock() - self._asked_at
+        return asked_s >= 2 * _FIRST_ANSWER_S - _LAST_TRY_S

@@ -32,6 +32,8 @@ class Fault:
     """Handle the request, then answer this instead of the truth."""
     cut_answer_after: int | None = None
     """Handle the request, send so many bytes of the answer's body, then end (or stall)."""
+    drops_every_s: float = 0
+    """Send the answer's body a byte at a time, so many seconds apart, as long as the client stays."""
     ending: Literal["reset", "close"] = "reset"
     """How the connection ends where it does."""
 
