@@ -49,11 +49,13 @@ def limited(kind: int, amount: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(kind, (amount, amount))
 
 
-def run(*arguments: str, before: Callable[[], None] | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, before: Callable[[], None] | None = None, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command as a process of its own, with what it is denied."""
     return subprocess.run(
         [*IMAGESYNC, *arguments],
-        env=environment(**environ),
+        env=environment(**(environ or {})),
         capture_output=True,
         text=True,
         check=False,
@@ -167,7 +169,7 @@ def test_plain_language(source: EmbeddedRegistry, tmp_path: Path) -> None:
     """Where the language is C and nothing but ASCII can be printed, a folder may have any name all the same."""
     folder = tmp_path / "päckchen"
     plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    done = run("sync", f"{source.host}/{UP}:1", f"oci:{folder}:1", **plain)
+    done = run("sync", f"{source.host}/{UP}:1", f"oci:{folder}:1", environ=plain)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert (folder / "index.json").is_file()
