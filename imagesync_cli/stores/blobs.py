@@ -25,6 +25,9 @@ from imagesync_cli.stores.store import Written
 from imagesync_cli.stores.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
+# Where connections break, the less there is to send again the better; so often an upload in one piece is tried before.
+SMALL_CHUNK_BYTES = 1024 * 1024
+_MOST_BROKEN = 2
 _CANCEL_TIMEOUT_S = 2.0
 # Resuming costs a request: a connection that brings less than this does not count as progress.
 _PROGRESS_BYTES = 64 * 1024
@@ -169,16 +172,20 @@ class BlobWriter:
 
         ``sibling`` is a repository on the same registry that has the blob, or "". A failed upload starts again with
         the question whether the blob is there, so that one which only lost its answer is not sent twice; ``anew``
-        does not ask.
+        does not ask. One that breaks off again and again is sent in chunks, which can be continued.
         """
+        broken = 0
 
         async def attempt() -> Written:
+            nonlocal broken
+            chunk_bytes = SMALL_CHUNK_BYTES if broken >= _MOST_BROKEN else CHUNK_BYTES * self._in_chunks
             session = await self._opened(self._open(blob) if anew else self._begin(blob, sibling), blob)
             if isinstance(session, Written):
                 return session
             try:
-                await self._fill(session, blob, content)
-            except BaseException:
+                await self._fill(session, blob, content, chunk_bytes)
+            except BaseException as error:
+                broken += isinstance(error, Unavailable) and blob.size > SMALL_CHUNK_BYTES
                 await self._cancel(session, blob)
                 raise
             return Written.SENT
@@ -225,37 +232,60 @@ class BlobWriter:
         await response.aclose()
         return self._location(response)
 
-    async def _fill(self, session: httpx.URL, blob: Descriptor, content: Stream) -> None:
-        if not self._in_chunks:
-            try:
-                await self._put(session, blob, content, blob.size)
-            except Refused as error:
-                if error.status not in _TOO_LARGE_AT_ONCE:
-                    raise
-                self._in_chunks = True
-                raise Unavailable(f"{error.message}; sending it in chunks", retry_after_s=0) from error
-        else:
-            await self._in_pieces(session, blob, content)
+    async def _fill(self, session: httpx.URL, blob: Descriptor, content: Stream, chunk_bytes: int) -> None:
+        if chunk_bytes:
+            await self._in_pieces(session, blob, content, chunk_bytes)
+            return
+        try:
+            await self._put(session, blob, content, blob.size)
+        except Refused as error:
+            if error.status not in _TOO_LARGE_AT_ONCE:
+                raise
+            self._in_chunks = True
+            raise Unavailable(f"{error.message}; sending it in chunks", retry_after_s=0) from error
 
-    async def _in_pieces(self, session: httpx.URL, blob: Descriptor, content: Stream) -> None:
+    async def _in_pieces(self, session: httpx.URL, blob: Descriptor, content: Stream, chunk_bytes: int) -> None:
         sent_bytes = 0
         async with contextlib.aclosing(content()) as stream:
-            async for piece in _pieces(stream, CHUNK_BYTES):
-                last = sent_bytes + len(piece) - 1
-                response = await self._send(
-                    "PATCH",
-                    session,
-                    blob,
-                    accept=(201, 202, 204),  # ECR answers 201
-                    headers={
-                        "Content-Type": "application/octet-stream",
-                        "Content-Range": f"{sent_bytes}-{last}",
-                    },
-                    body=piece,
-                )
-                await response.aclose()
-                session, sent_bytes = self._location(response), last + 1
+            async for piece in _pieces(stream, chunk_bytes):
+                session = await self._piece(session, blob, piece, sent_bytes)
+                sent_bytes += len(piece)
         await self._put(session, blob, None, 0)
+
+    async def _piece(self, session: httpx.URL, blob: Descriptor, piece: bytes, start: int) -> httpx.URL:
+        """Send a piece; one that breaks off goes on where the registry says that it has come to (end-5, end-13)."""
+        budget, done = Budget(), 0
+        while done < len(piece):
+            try:
+                return await self._patch(session, blob, piece[done:], start + done)
+            except Unavailable as error:
+                await budget.spend(error)
+            session, has_bytes = await self._progress(session, blob, start + done)
+            if not start + done <= has_bytes <= start + len(piece):
+                raise Unavailable(f"{self._name} has {has_bytes} bytes of {blob.digest}: the upload is lost")
+            if has_bytes > start + done:
+                budget.renew()
+            done = has_bytes - start
+        return session
+
+    async def _patch(self, session: httpx.URL, blob: Descriptor, piece: bytes, start: int) -> httpx.URL:
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{start}-{start + len(piece) - 1}"}
+        # ECR answers 201.
+        response = await self._send(
+            "PATCH", session, blob, accept=(201, 202, 204), headers=headers, body=piece, again=False
+        )
+        await response.aclose()
+        return self._location(response)
+
+    async def _progress(self, session: httpx.URL, blob: Descriptor, expected: int) -> tuple[httpx.URL, int]:
+        """Where to go on, and how many bytes are there: as ``expected`` where the registry does not tell."""
+        response = await self._send("GET", session, blob, accept=(200, 204, 400, 405, 501))
+        await response.aclose()
+        found = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", response.headers.get("range", ""))
+        if response.status_code not in (200, 204) or found is None:
+            return session, expected
+        location = self._location(response) if "location" in response.headers else session
+        return location, int(found[1]) + 1 if found[1] != "0" else 0  # "0-0" is also said of nothing
 
     async def _put(self, session: httpx.URL, blob: Descriptor, content: Stream | None, size_bytes: int) -> None:
         query = f"{session.query.decode('ascii')}&" if session.query else ""
@@ -330,7 +360,7 @@ class BlobWriter:
             )
         except (NotFound, Refused) as error:
             lost = isinstance(error, NotFound) or error.status in _LOST_SESSION
-            if lost and method in ("PUT", "PATCH") and error.step == doing:  # not an error of the source
+            if lost and method in ("GET", "PUT", "PATCH") and error.step == doing:  # not an error of the source
                 raise Unavailable(f"{error.message}; the upload is lost") from error
             if "DIGEST_INVALID" in error.codes and method == "PUT":  # we have checked what we sent
                 raise ContentError(f"{error.message}; it was damaged on the way") from error
