@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from imagesync_cli.deadline import finish
 from imagesync_cli.digest import Verifier
 from imagesync_cli.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.manifest import Descriptor
@@ -28,7 +29,7 @@ CHUNK_BYTES = 8 * 1024 * 1024
 # Where connections break, the less there is to send again the better; so often an upload in one piece is tried before.
 SMALL_CHUNK_BYTES = 1024 * 1024
 _MOST_BROKEN = 2
-_CANCEL_TIMEOUT_S = 2.0
+_CANCEL_TIMEOUT_S = 3.0
 # Resuming costs a request: a connection that brings less than this does not count as progress.
 _PROGRESS_BYTES = 64 * 1024
 # Registries hash a blob, or move it to where it is to stay, before they say that they have it.
@@ -198,9 +199,8 @@ class BlobWriter:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            done, _ = await asyncio.wait({task}, timeout=_CANCEL_TIMEOUT_S)
-            task.cancel()
-            if done and task.exception() is None and isinstance(session := task.result(), httpx.URL):
+            await finish(_CANCEL_TIMEOUT_S, task)
+            if task.done() and task.exception() is None and isinstance(session := task.result(), httpx.URL):
                 await self._cancel(session, blob)
             raise
 
@@ -307,14 +307,8 @@ class BlobWriter:
 
     async def _cancel(self, session: httpx.URL, blob: Descriptor) -> None:
         """Give up a session, even while this copy is itself given up; if that fails, the registry forgets it."""
-        forgetting = asyncio.ensure_future(self._forget(session, blob))
-        try:
-            await asyncio.wait({forgetting}, timeout=_CANCEL_TIMEOUT_S)
-        except asyncio.CancelledError:
-            await asyncio.wait({forgetting}, timeout=_CANCEL_TIMEOUT_S)
-            raise
-        finally:
-            forgetting.cancel()
+        if await finish(_CANCEL_TIMEOUT_S, asyncio.ensure_future(self._forget(session, blob))):
+            raise asyncio.CancelledError
 
     async def _forget(self, session: httpx.URL, blob: Descriptor) -> None:
         with contextlib.suppress(ImagesyncError):
