@@ -186,7 +186,8 @@ class BlobWriter:
             try:
                 await self._fill(session, blob, content, chunk_bytes)
             except BaseException as error:
-                broken += isinstance(error, Unavailable) and blob.size > SMALL_CHUNK_BYTES
+                # An answer, whatever it says, is no line that breaks.
+                broken += isinstance(error, Unavailable) and not error.status and blob.size > SMALL_CHUNK_BYTES
                 await self._cancel(session, blob)
                 raise
             return Written.SENT
