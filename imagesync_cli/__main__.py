@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TextIO
 
+from imagesync_cli.process import leave_on_signals
+
 
 def main() -> None:
     """Run the command line, then leave at once.
@@ -15,6 +17,7 @@ def main() -> None:
     end, would be a quarter of what a plan waits for.
     """
     gc.set_threshold(50_000)
+    leave_on_signals()
     code = 1
     try:
         if sys.argv[1:] == ["external"]:
@@ -27,6 +30,8 @@ def main() -> None:
         if not _flush(sys.stdout):
             code = code or 1
         _flush(sys.stderr)  # what nobody can read there does not undo what was done
+    except KeyboardInterrupt:
+        code = 130
     os._exit(code)
 
 

@@ -13,6 +13,8 @@ ImagesyncError      1
 
 from __future__ import annotations
 
+import errno
+
 
 class ImagesyncError(Exception):
     """What went wrong (``message``), where, and what to do about it (``hint``, may be empty).
@@ -122,3 +124,12 @@ class Differs(ImagesyncError):
     name = "differs"
     exit_code = 8
     kind = "differs"
+
+
+def exhausted(error: BaseException) -> UsageError | None:
+    """Our error for one that says what the process has no more of; None for any other."""
+    if isinstance(error, MemoryError):
+        return UsageError("there is no more memory", hint="raise the limit: ulimit -v, or that of the container")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return UsageError("there are too many open files", hint="raise the limit: ulimit -n 1024")
+    return None

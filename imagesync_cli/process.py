@@ -5,11 +5,13 @@ The only asyncio.run, and the only place that catches every exception.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.errors import ImagesyncError, exhausted
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,7 +20,18 @@ if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 
+# What a signal leaves to be cleaned up may take so long, whatever a registry, a disk or a resolver is up to.
+_LEAVE_WITHIN_S = 4.5
 _T = TypeVar("_T")
+
+
+def leave_on_signals() -> None:
+    """Let signals end the process at once, with their exit codes, until ``run`` begins something to be cleaned up."""
+    import signal
+
+    if sys.platform != "win32":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda received, _: os._exit(128 + received))
 
 
 def run(settings: Settings, references: Iterable[Reference], work: Callable[[Stores], Awaitable[_T]]) -> _T:
@@ -60,8 +73,11 @@ def exit_code(call: Callable[[], int | None]) -> int:
         sys.stdout = None
         return 1
     except Exception as error:  # noqa: BLE001
-        Output().error(ImagesyncError(f"unexpected {type(error).__name__}: {error}", hint="this is a bug in imagesync"))
-        return 1
+        ours = exhausted(error) or ImagesyncError(
+            f"unexpected {type(error).__name__}: {error}", hint="this is a bug in imagesync"
+        )
+        Output().error(ours)
+        return ours.exit_code
 
 
 class _Signals:
@@ -81,8 +97,16 @@ class _Signals:
                 asyncio.get_running_loop().add_signal_handler(number, self._receive, number, task)
 
     def _receive(self, number: int, task: asyncio.Task[Any]) -> None:
-        self._received = self._received or number
+        if self._received:
+            return  # it is on its way, and a second one must not interrupt the cleaning up
+        import threading
+
+        self._received = number
         task.cancel()
+        last = threading.Timer(_LEAVE_WITHIN_S, os._exit, [128 + number])
+        last.daemon = True
+        with contextlib.suppress(RuntimeError):  # no more threads: then nothing hurries it
+            last.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         import asyncio

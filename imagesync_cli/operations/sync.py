@@ -19,7 +19,7 @@ from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.reference import ArchiveReference, Reference
 from imagesync_cli.selection import WHOLE, Selection
-from imagesync_cli.stores import Access, Side, Store, Stores
+from imagesync_cli.stores import Access, Side, Store, Stores, effort
 
 if TYPE_CHECKING:
     from imagesync_cli.operations.attach import Attach
@@ -57,6 +57,7 @@ async def sync(
     and the step.
     """
     _check(source, destination, selection, verify=verify or read)
+    trouble = effort.counting()
     here = stores.open(source)
     there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
     here.warm(1)
@@ -87,6 +88,7 @@ async def sync(
         if mend is not None and attach is not None:
             await mend.images(*attach.roots)
     report.changed = changed or bool(report.attached or report.damage)
+    report.retries, report.resumed = trouble.retries, trouble.resumed
     report.id = f"{destination.name}@{report.digest}"
     return report
 

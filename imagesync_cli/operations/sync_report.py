@@ -29,3 +29,5 @@ class SyncReport:
     referrers: dict[str, int] = field(default_factory=dict)  # what is attached at the source, by kind
     attached: int = 0  # how many of these were written
     left: list[str] = field(default_factory=list)  # cosign's tags that hold other signatures at the destination
+    retries: int = 0
+    resumed: int = 0  # downloads that broke off and were continued

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from imagesync_cli.errors import ContentError
 from imagesync_cli.manifest import Descriptor
 from imagesync_cli.operations.progress import Progress
-from imagesync_cli.stores import Store, Written
+from imagesync_cli.stores import Store, Written, effort
 
 # Many small blobs at once hide the round trips; a few large ones fill the wire.
 _LARGE_BYTES = 64 * 1024 * 1024
@@ -43,6 +43,7 @@ class Transfers:
             try:
                 written = await self._write(blob, anew=anew)
             except ContentError:
+                effort.retried()
                 written = await self._write(blob, anew=anew)
         if written is not Written.SENT:
             self._progress.total_bytes -= blob.size

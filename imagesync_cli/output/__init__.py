@@ -44,14 +44,14 @@ class Output:
 
     def synced(self, report: SyncReport) -> None:
         """The id on stdout; on stderr, what was done."""
-        from imagesync_cli.output.sync import left_lines, sync_json, sync_line
+        from imagesync_cli.output.sync import effort_lines, left_lines, sync_json, sync_line
 
         if self._as_json:
             print_json(sync_json(report))
             return
         print_line(plain(report.id))
         if not self._quiet:
-            for line in (sync_line(report), *left_lines(report)):
+            for line in (sync_line(report), *effort_lines(report), *left_lines(report)):
                 say(line)
 
     def checked(self, report: CheckReport) -> None:

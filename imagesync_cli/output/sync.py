@@ -50,3 +50,13 @@ def referrers_text(kinds: Mapping[str, int]) -> str:
     known = ("signature", "SBOM", "attestation")
     counts = [f"{kinds[kind]} {kind}{'s' if kinds[kind] > 1 else ''}" for kind in known if kinds.get(kind)]
     return ", ".join([*counts, *([f"{kinds['other']} other"] if kinds.get("other") else [])])
+
+
+def effort_lines(report: SyncReport) -> list[str]:
+    """What it took, nothing where everything went well at once."""
+    counts = []
+    if report.retries:
+        counts.append("1 retry" if report.retries == 1 else f"{report.retries} retries")
+    if report.resumed:
+        counts.append("1 resumed download" if report.resumed == 1 else f"{report.resumed} resumed downloads")
+    return [", ".join(counts)] if counts else []

@@ -8,29 +8,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Any
 
 import httpx
 
+from imagesync_cli.deadline import finish
 from imagesync_cli.digest import Verifier
 from imagesync_cli.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.manifest import Descriptor
+from imagesync_cli.stores import effort
 from imagesync_cli.stores.client import Client, Stream
 from imagesync_cli.stores.http import raw_chunks
-from imagesync_cli.stores.retry import back_off, persist
+from imagesync_cli.stores.pace import fast_enough
+from imagesync_cli.stores.retry import Budget, persist
 from imagesync_cli.stores.store import Written
 from imagesync_cli.stores.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
-_CANCEL_TIMEOUT_S = 2.0
-# A body slower than this for a whole window is given up and resumed elsewhere.
-_SLOWEST_BYTES_A_WINDOW = 30 * 1024
-_WINDOW_S = 30.0
+# Where connections break, the less there is to send again the better; so often an upload in one piece is tried before.
+SMALL_CHUNK_BYTES = 1024 * 1024
+_MOST_BROKEN = 2
+_CANCEL_TIMEOUT_S = 3.0
 # Resuming costs a request: a connection that brings less than this does not count as progress.
 _PROGRESS_BYTES = 64 * 1024
-_MOST_STALLS = 5
+# Registries hash a blob, or move it to where it is to stay, before they say that they have it.
+_COMMITTED_BYTES_A_SECOND = 20 * 1024 * 1024
 # Ways to say that a body must come in pieces, or not in this way.
 _TOO_LARGE_AT_ONCE = frozenset({405, 411, 413, 501})
 # What an upload session answers that is there no longer, or has another offset than ours.
@@ -85,12 +88,15 @@ class BlobReader:
 
     async def _unbroken(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """As many bytes as the blob has, from as many connections as that takes."""
-        seen_bytes = stalls = 0
+        seen_bytes, budget, pieces = 0, Budget(), 0
         while seen_bytes < blob.size:
-            start, broken = seen_bytes, Unavailable("the body ended early", may_pass=False)
+            start, broken = seen_bytes, Unavailable("the body ended early")
             response = await self._open(blob, start)
+            pieces += start > 0
+            if pieces == 1:
+                effort.resumed()
             try:
-                async for chunk in _from(_fast_enough(raw_chunks(response)), start, blob.size, response):
+                async for chunk in _from(fast_enough(raw_chunks(response)), start, blob.size, response):
                     seen_bytes += len(chunk)
                     yield chunk
                 if seen_bytes < blob.size and "content-length" in response.headers:
@@ -100,14 +106,10 @@ class BlobReader:
                 broken = error
             finally:
                 await response.aclose()
-            if seen_bytes - start >= _PROGRESS_BYTES or seen_bytes >= blob.size:
-                stalls = 0
-                continue
-            stalls += 1
-            if stalls > _MOST_STALLS:
-                broken.may_pass = False
-                raise broken
-            await back_off(stalls)
+            if seen_bytes < blob.size:
+                if seen_bytes - start >= _PROGRESS_BYTES:
+                    budget.renew()
+                await budget.spend(broken)
 
     def _address(self, blob: Descriptor) -> str | httpx.URL:
         return self._path + blob.digest
@@ -148,19 +150,6 @@ def _is_rest(response: httpx.Response, start: int, size: int) -> bool:
     return found is not None and int(found[1]) == start and found[2] in ("*", str(size))
 
 
-async def _fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    window_ends = time.monotonic() + _WINDOW_S
-    seen_bytes = 0
-    async for chunk in chunks:
-        seen_bytes += len(chunk)
-        now = time.monotonic()
-        if now > window_ends:
-            if seen_bytes < _SLOWEST_BYTES_A_WINDOW:
-                raise Unavailable(f"only {seen_bytes} bytes in {_WINDOW_S:.0f} s")
-            window_ends, seen_bytes = now + _WINDOW_S, 0
-        yield chunk
-
-
 class BlobWriter:
     """Streams blobs into a repository: by mount, in one piece, or in chunks where that is refused."""
 
@@ -174,10 +163,10 @@ class BlobWriter:
         self._in_chunks = False
 
     async def has(self, blob: Descriptor) -> bool:
-        """Whether the repository holds this blob, by one HEAD request."""
+        """Whether the repository holds this blob, by one HEAD request; one that will not tell is taken for a no."""
         try:
             response = await self._send("HEAD", self._path + blob.digest, blob)
-        except NotFound:
+        except (NotFound, Denied, Refused):
             return False
         await response.aclose()
         return True
@@ -187,16 +176,21 @@ class BlobWriter:
 
         ``sibling`` is a repository on the same registry that has the blob, or "". A failed upload starts again with
         the question whether the blob is there, so that one which only lost its answer is not sent twice; ``anew``
-        does not ask.
+        does not ask. One that breaks off again and again is sent in chunks, which can be continued.
         """
+        broken = 0
 
         async def attempt() -> Written:
+            nonlocal broken
+            chunk_bytes = SMALL_CHUNK_BYTES if broken >= _MOST_BROKEN else CHUNK_BYTES * self._in_chunks
             session = await self._opened(self._open(blob) if anew else self._begin(blob, sibling), blob)
             if isinstance(session, Written):
                 return session
             try:
-                await self._fill(session, blob, content)
-            except BaseException:
+                await self._fill(session, blob, content, chunk_bytes)
+            except BaseException as error:
+                # An answer, whatever it says, is no line that breaks.
+                broken += isinstance(error, Unavailable) and not error.status and blob.size > SMALL_CHUNK_BYTES
                 await self._cancel(session, blob)
                 raise
             return Written.SENT
@@ -209,9 +203,8 @@ class BlobWriter:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            done, _ = await asyncio.wait({task}, timeout=_CANCEL_TIMEOUT_S)
-            task.cancel()
-            if done and task.exception() is None and isinstance(session := task.result(), httpx.URL):
+            await finish(_CANCEL_TIMEOUT_S, task)
+            if task.done() and task.exception() is None and isinstance(session := task.result(), httpx.URL):
                 await self._cancel(session, blob)
             raise
 
@@ -243,37 +236,60 @@ class BlobWriter:
         await response.aclose()
         return self._location(response)
 
-    async def _fill(self, session: httpx.URL, blob: Descriptor, content: Stream) -> None:
-        if not self._in_chunks:
-            try:
-                await self._put(session, blob, content, blob.size)
-            except Refused as error:
-                if error.status not in _TOO_LARGE_AT_ONCE:
-                    raise
-                self._in_chunks = True
-                raise Unavailable(f"{error.message}; sending it in chunks", retry_after_s=0) from error
-        else:
-            await self._in_pieces(session, blob, content)
+    async def _fill(self, session: httpx.URL, blob: Descriptor, content: Stream, chunk_bytes: int) -> None:
+        if chunk_bytes:
+            await self._in_pieces(session, blob, content, chunk_bytes)
+            return
+        try:
+            await self._put(session, blob, content, blob.size)
+        except Refused as error:
+            if error.status not in _TOO_LARGE_AT_ONCE:
+                raise
+            self._in_chunks = True
+            raise Unavailable(f"{error.message}; sending it in chunks", retry_after_s=0) from error
 
-    async def _in_pieces(self, session: httpx.URL, blob: Descriptor, content: Stream) -> None:
+    async def _in_pieces(self, session: httpx.URL, blob: Descriptor, content: Stream, chunk_bytes: int) -> None:
         sent_bytes = 0
         async with contextlib.aclosing(content()) as stream:
-            async for piece in _pieces(stream, CHUNK_BYTES):
-                last = sent_bytes + len(piece) - 1
-                response = await self._send(
-                    "PATCH",
-                    session,
-                    blob,
-                    accept=(201, 202, 204),  # ECR answers 201
-                    headers={
-                        "Content-Type": "application/octet-stream",
-                        "Content-Range": f"{sent_bytes}-{last}",
-                    },
-                    body=piece,
-                )
-                await response.aclose()
-                session, sent_bytes = self._location(response), last + 1
+            async for piece in _pieces(stream, chunk_bytes):
+                session = await self._piece(session, blob, piece, sent_bytes)
+                sent_bytes += len(piece)
         await self._put(session, blob, None, 0)
+
+    async def _piece(self, session: httpx.URL, blob: Descriptor, piece: bytes, start: int) -> httpx.URL:
+        """Send a piece; one that breaks off goes on where the registry says that it has come to (end-5, end-13)."""
+        budget, done = Budget(), 0
+        while done < len(piece):
+            try:
+                return await self._patch(session, blob, piece[done:], start + done)
+            except Unavailable as error:
+                await budget.spend(error)
+            session, has_bytes = await self._progress(session, blob, start + done)
+            if not start + done <= has_bytes <= start + len(piece):
+                raise Unavailable(f"{self._name} has {has_bytes} bytes of {blob.digest}: the upload is lost")
+            if has_bytes > start + done:
+                budget.renew()
+            done = has_bytes - start
+        return session
+
+    async def _patch(self, session: httpx.URL, blob: Descriptor, piece: bytes, start: int) -> httpx.URL:
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{start}-{start + len(piece) - 1}"}
+        # ECR answers 201.
+        response = await self._send(
+            "PATCH", session, blob, accept=(201, 202, 204), headers=headers, body=piece, again=False
+        )
+        await response.aclose()
+        return self._location(response)
+
+    async def _progress(self, session: httpx.URL, blob: Descriptor, expected: int) -> tuple[httpx.URL, int]:
+        """Where to go on, and how many bytes are there: as ``expected`` where the registry does not tell."""
+        response = await self._send("GET", session, blob, accept=(200, 204, 400, 405, 501))
+        await response.aclose()
+        found = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", response.headers.get("range", ""))
+        if response.status_code not in (200, 204) or found is None:
+            return session, expected
+        location = self._location(response) if "location" in response.headers else session
+        return location, int(found[1]) + 1 if found[1] != "0" else 0  # "0-0" is also said of nothing
 
     async def _put(self, session: httpx.URL, blob: Descriptor, content: Stream | None, size_bytes: int) -> None:
         query = f"{session.query.decode('ascii')}&" if session.query else ""
@@ -286,19 +302,17 @@ class BlobWriter:
             body=content or b"",
             size_bytes=size_bytes,
             again=False,
+            longer_s=blob.size / _COMMITTED_BYTES_A_SECOND,
         )
         await response.aclose()
+        stored = response.headers.get("docker-content-digest", blob.digest)
+        if stored != blob.digest and stored.partition(":")[0] == blob.digest.partition(":")[0]:
+            raise ContentError(f"writing blob {blob.digest} to {self._name}: the registry stored {stored}")
 
     async def _cancel(self, session: httpx.URL, blob: Descriptor) -> None:
         """Give up a session, even while this copy is itself given up; if that fails, the registry forgets it."""
-        forgetting = asyncio.ensure_future(self._forget(session, blob))
-        try:
-            await asyncio.wait({forgetting}, timeout=_CANCEL_TIMEOUT_S)
-        except asyncio.CancelledError:
-            await asyncio.wait({forgetting}, timeout=_CANCEL_TIMEOUT_S)
-            raise
-        finally:
-            forgetting.cancel()
+        if await finish(_CANCEL_TIMEOUT_S, asyncio.ensure_future(self._forget(session, blob))):
+            raise asyncio.CancelledError
 
     async def _forget(self, session: httpx.URL, blob: Descriptor) -> None:
         with contextlib.suppress(ImagesyncError):
@@ -326,6 +340,7 @@ class BlobWriter:
         body: bytes | Stream = b"",
         size_bytes: int | None = None,
         again: bool = True,
+        longer_s: float = 0.0,
     ) -> httpx.Response:
         doing = f"writing blob {blob.digest} to {self._name}"
         try:
@@ -339,11 +354,14 @@ class BlobWriter:
                 body=body,
                 size_bytes=size_bytes,
                 again=again,
+                longer_s=longer_s,
             )
         except (NotFound, Refused) as error:
             lost = isinstance(error, NotFound) or error.status in _LOST_SESSION
-            if lost and method in ("PUT", "PATCH") and error.step == doing:  # not an error of the source
+            if lost and method in ("GET", "PUT", "PATCH") and error.step == doing:  # not an error of the source
                 raise Unavailable(f"{error.message}; the upload is lost") from error
+            if "DIGEST_INVALID" in error.codes and method == "PUT":  # we have checked what we sent
+                raise ContentError(f"{error.message}; it was damaged on the way") from error
             raise
 
 

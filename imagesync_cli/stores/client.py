@@ -30,7 +30,7 @@ from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.auth import Authorizer
 from imagesync_cli.stores.http import Http, read_all, retry_after_s
-from imagesync_cli.stores.retry import persist
+from imagesync_cli.stores.retry import persist, status_may_pass
 from imagesync_cli.stores.tokens import Scopes
 
 _ERROR_LIMIT_BYTES = 64 * 1024
@@ -38,9 +38,6 @@ _ERROR_LIMIT_BYTES = 64 * 1024
 _SHORTEST_SECRET = 4
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
-# Every 5xx is worth another try but the two that say "never".
-_LASTING = frozenset({501, 505})
-_PASSING = frozenset({408, 425, 429, 499})
 # What a TLS port answers to plain HTTP: Go (and so most registries), nginx, Apache.
 _IS_TLS_PORT = re.compile(
     rb"client sent an HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port"
@@ -60,6 +57,7 @@ class Call:
     headers: Mapping[str, str]
     body: Body
     size_bytes: int | None
+    longer_s: float = 0.0
 
 
 class Client:
@@ -95,14 +93,16 @@ class Client:
         body: Body = b"",
         size_bytes: int | None = None,
         again: bool = True,
+        longer_s: float = 0.0,
     ) -> httpx.Response:
         """Give the first response whose status is in ``accept``; its body is unread and the caller closes it.
 
         ``target`` is a path or a URL, ``doing`` opens every error ("reading manifest 1.0 of host/app"), ``size_bytes``
-        is the length of a body that is given as a function, ``again`` allows more than one try.
+        is the length of a body that is given as a function, ``again`` allows more than one try, ``longer_s`` is how
+        much longer than usual the answer may take to begin.
         """
 
-        call = Call(method, scopes, headers or {}, body, size_bytes)
+        call = Call(method, scopes, headers or {}, body, size_bytes, longer_s)
 
         async def attempt() -> httpx.Response:
             try:
@@ -206,14 +206,15 @@ class Client:
         headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity", **call.headers}
         if login is not None:
             headers["Authorization"] = login.reveal()
+        patience = {"longer_s": call.longer_s}
         if isinstance(call.body, bytes):
-            request = httpx.Request(call.method, url, headers=headers, content=call.body or None)
+            request = httpx.Request(call.method, url, headers=headers, content=call.body or None, extensions=patience)
             response = await self.http.handle_async_request(request)
         else:
             headers["Content-Length"] = str(call.size_bytes)
             # What is half read when the exchange fails holds a connection to the source: close it here.
             async with contextlib.aclosing(call.body()) as content:
-                request = httpx.Request(call.method, url, headers=headers, content=content)
+                request = httpx.Request(call.method, url, headers=headers, content=content, extensions=patience)
                 response = await self.http.handle_async_request(request)
         encoding = response.headers.get("content-encoding", "identity")
         if encoding.lower() != "identity" and call.method != "HEAD" and response.status_code < 300:
@@ -242,7 +243,7 @@ async def refusal(response: httpx.Response, method: str) -> ImagesyncError:
 
 
 def _by_status(status: int, said: str, wait_s: float | None) -> ImagesyncError:
-    if status in _PASSING or (status >= 500 and status not in _LASTING):
+    if status_may_pass(status):
         if wait_s is not None:
             said = f"{said}; it asks to wait {wait_s:.0f} s"
         return Unavailable(said, retry_after_s=wait_s, status=status)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from imagesync_cli.stores.http1 import Answer, Connection
+from imagesync_cli.stores.pace import Hearing
 from imagesync_cli.stores.places import Places
 from imagesync_cli.stores.proxy import proxy_login, proxy_port, tunnel
 from imagesync_cli.stores.tls import Tls
@@ -36,6 +37,7 @@ class Connections:
         self._every: list[Connection] = []
         self._opening: deque[asyncio.Task[Connection]] = deque()
         self._places = Places(PER_HOST)
+        self.hearing = Hearing()
 
     def warm(self, count: int) -> None:
         """Begin connections, so that ``count`` more requests than are under way find one open."""

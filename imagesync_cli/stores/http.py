@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import h11
 import httpx
 
-from imagesync_cli.errors import ContentError, Unavailable
+from imagesync_cli.errors import ContentError, Unavailable, exhausted
 from imagesync_cli.reference import host_name
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.connections import Connections
 from imagesync_cli.stores.http1 import Answer, Connection
+from imagesync_cli.stores.pace import fast_enough
 from imagesync_cli.stores.proxy import proxy_for
 from imagesync_cli.stores.tls import Tls
 
@@ -43,13 +44,21 @@ class Http(httpx.AsyncBaseTransport):
         """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""
         url = request.url
         host = self._host(url)
+        request.extensions["patience_s"] = host.hearing.patience_s(request.extensions.get("longer_s", 0.0))
         try:
             connection, answer = await host.exchange(request)
         except ssl.SSLError as error:
             raise await host.explain(error) from error
+        except asyncio.TimeoutError as error:
+            where = url.netloc.decode("ascii")
+            raise Unavailable(
+                f"{where} did not answer: {error or 'no connection'}", may_pass=not host.hearing.is_dead
+            ) from error
         except Exception as error:
+            host.hearing.heard(answer=False)
             _raise_ours(error, url, host.hint(error))
             raise
+        host.hearing.heard(answer=True)
         body = _Body(answer, host, connection, url)
         return httpx.Response(answer.status, headers=answer.headers, stream=body, request=request)
 
@@ -102,6 +111,8 @@ class _Body(httpx.AsyncByteStream):
 def _raise_ours(error: Exception, url: httpx.URL, hint: str = "") -> None:
     """Raise our error for one of the network's, the most specific class first; return if it is none."""
     where = url.netloc.decode("ascii")
+    if ours := exhausted(error):
+        raise ours from error
     if isinstance(error, (socket.gaierror, UnicodeError)):  # a name may be too long for the DNS
         raise Unavailable(
             f"there is no host {host_name(where)}",
@@ -118,7 +129,7 @@ async def read_all(response: httpx.Response, limit_bytes: int) -> bytes:
     """The whole body, which must not be longer than ``limit_bytes``; the response is closed."""
     try:
         content = bytearray()
-        async for chunk in raw_chunks(response):
+        async for chunk in fast_enough(raw_chunks(response)):
             content += chunk
             if len(content) > limit_bytes:
                 raise ContentError(f"{response.url.host} answers with more than {limit_bytes} bytes")

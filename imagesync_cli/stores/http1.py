@@ -13,10 +13,9 @@ from collections.abc import AsyncIterator
 import h11
 import httpx
 
+from imagesync_cli.stores.pace import SILENCE_S
 from imagesync_cli.stores.wire import Wire
 
-# The whole head of an answer, and each next part of a body, has this long: a silent server is given up in 35 s.
-SILENCE_S = 30.0
 # So much of a body that nobody reads is still read to its end, because then the connection can be used again.
 _WORTH_DRAINING_BYTES = 16 * 1024
 _DRAIN_TIMEOUT_S = 1.0
@@ -36,7 +35,11 @@ class Connection:
         return self._between and not self._wire.readable
 
     async def exchange(self, request: httpx.Request, target: bytes) -> Answer:
-        """Send the request; gives the answer as soon as its head is there."""
+        """Send the request; gives the answer as soon as its head is there.
+
+        The head may take as long as the extension ``patience_s`` says, SILENCE_S without one.
+        """
+        patience_s = request.extensions.get("patience_s", SILENCE_S)
         self._between = False
         protocol = h11.Connection(h11.CLIENT)
         head = protocol.send(h11.Request(method=request.method, target=target, headers=request.headers.raw))
@@ -45,9 +48,11 @@ class Connection:
         except OSError as error:
             # A server that refuses a body may answer and close without reading it.
             with contextlib.suppress(OSError):
-                return Answer(self, self._wire, protocol, await self._head(protocol), request.method, sent=False)
+                return Answer(
+                    self, self._wire, protocol, await self._head(protocol, patience_s), request.method, sent=False
+                )
             raise error from None
-        return Answer(self, self._wire, protocol, await self._head(protocol), request.method, sent=sent)
+        return Answer(self, self._wire, protocol, await self._head(protocol, patience_s), request.method, sent=sent)
 
     def release(self) -> None:
         """Both messages are over and the server keeps the connection."""
@@ -71,8 +76,8 @@ class Connection:
             await self._wire.write(chunk, SILENCE_S)
         return True
 
-    async def _head(self, protocol: h11.Connection) -> h11.Response:
-        deadline = time.monotonic() + SILENCE_S
+    async def _head(self, protocol: h11.Connection, patience_s: float) -> h11.Response:
+        deadline = time.monotonic() + patience_s
         while not isinstance(event := protocol.next_event(), h11.Response):
             if event is h11.NEED_DATA:
                 data = await self._wire.read(deadline - time.monotonic())
@@ -122,9 +127,10 @@ class Answer:
     async def aclose(self) -> None:
         """Read a short rest for the connection's sake; close the connection where that is not worth it."""
         if self._left is not None and self._left <= _WORTH_DRAINING_BYTES and self.reusable:
+            deadline = time.monotonic() + _DRAIN_TIMEOUT_S
             with contextlib.suppress(OSError, asyncio.TimeoutError):
                 while not self._ended:
-                    await self._next(_DRAIN_TIMEOUT_S)
+                    await self._next(deadline - time.monotonic())
         if not self._ended:
             self._ended = True
             self._connection.close()

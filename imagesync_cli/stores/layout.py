@@ -1,15 +1,13 @@
 """An OCI image layout folder as a store (OCI image-spec v1.1, image-layout.md).
 
-Files appear complete or not at all: written beside their place, flushed, renamed. index.json is changed last, under a
-lock that other processes respect, and never replaced when it cannot be read.
+Files appear complete or not at all (new_file.py). index.json is changed last, when all that it names is on the disk,
+under a lock that other processes respect, and never replaced when it cannot be read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +34,7 @@ from imagesync_cli.stores.layout_index import (
     went_missing,
 )
 from imagesync_cli.stores.lock import locked
+from imagesync_cli.stores.new_file import flush_folders, new_file, sweep
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 
 _READ_BYTES = 1024 * 1024
@@ -98,7 +97,7 @@ class Layout:
         if not anew and await self.has_blob(blob):
             return Written.THERE
         async with contextlib.aclosing(content()) as chunks:
-            with self._writable(), self._new_file(self._blob_path(blob.digest)) as file:
+            with self._writable(), new_file(self._blob_path(blob.digest)) as file:
                 async for chunk in chunks:
                     file.write(chunk)
         return Written.SENT
@@ -112,7 +111,7 @@ class Layout:
             self._write(self._blob_path(manifest.digest), manifest.content)
             if not tag:
                 return False
-            with locked(self._folder):
+            async with locked(self._folder):
                 # Another process may have removed, as unused, what this one found there and did not write again.
                 if missing := self._lacking(manifest):
                     raise went_missing(f"{self.name}: {missing} was removed while {tag} was being written")
@@ -144,13 +143,14 @@ class Layout:
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Take the tag's entry out of index.json if it is on this digest; the files stay."""
-        with self._writable(), locked(self._folder):
-            entries = self._entries()
-            others = [entry for entry in entries if tag_of(entry) != tag or entry["digest"] != digest]
-            if len(others) == len(entries):
-                return Untagged.ABSENT
-            self._write_index(others)
-            return Untagged.DONE
+        with self._writable():
+            async with locked(self._folder):
+                entries = self._entries()
+                others = [entry for entry in entries if tag_of(entry) != tag or entry["digest"] != digest]
+                if len(others) == len(entries):
+                    return Untagged.ABSENT
+                self._write_index(others)
+                return Untagged.DONE
         raise AssertionError
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
@@ -160,22 +160,16 @@ class Layout:
         What another process has written and not yet named there may go; it finds out and writes it again
         (``put_manifest``).
         """
-        with self._writable(), locked(self._folder):
-            entries = self._entries()
-            others = [entry for entry in entries if entry["digest"] != digest or tag_of(entry)]
-            used = reached((entry["digest"] for entry in others), self._manifest_file)
-            if digest in used:
-                return "an image that came meanwhile uses it"
-            if len(others) != len(entries):
-                self._write_index(others)
-            try:
-                manifest = parse_manifest(self._read(self._blob_path(digest)), digest=digest)
-            except FileNotFoundError:
-                return ""
-            for blob in manifest.blobs:
-                if blob.digest not in used:
-                    self._blob_path(blob.digest).unlink(missing_ok=True)
-            self._blob_path(digest).unlink()
+        with self._writable():
+            async with locked(self._folder):
+                entries = self._entries()
+                others = [entry for entry in entries if entry["digest"] != digest or tag_of(entry)]
+                used = reached((entry["digest"] for entry in others), self._manifest_file)
+                if digest in used:
+                    return "an image that came meanwhile uses it"
+                if len(others) != len(entries):
+                    self._write_index(others)
+                self._remove(digest, used)
         return ""
 
     # The folder's files.
@@ -193,8 +187,23 @@ class Layout:
 
     def _write_index(self, entries: list[Entry]) -> None:
         index = {**self._index(), "manifests": entries}  # with what else somebody may have noted there
+        folders = [*(self._folder / "blobs").glob("*/"), self._folder / "blobs", self._folder]
         self._write(self._folder / "oci-layout", LAYOUT)
+        flush_folders(folders)
         self._write(self._folder / "index.json", json.dumps(index).encode("utf-8"))
+        flush_folders([self._folder, self._folder.parent])
+        sweep(folders)
+
+    def _remove(self, digest: str, used: Collection[str]) -> None:
+        """Remove a manifest's file and the blobs that only it used."""
+        try:
+            manifest = parse_manifest(self._read(self._blob_path(digest)), digest=digest)
+        except FileNotFoundError:
+            return
+        for blob in manifest.blobs:
+            if blob.digest not in used:
+                self._blob_path(blob.digest).unlink(missing_ok=True)
+        self._blob_path(digest).unlink()
 
     def _read(self, path: Path) -> bytes:
         with path.open("rb") as file:
@@ -216,23 +225,8 @@ class Layout:
         return path
 
     def _write(self, path: Path, content: bytes) -> None:
-        with self._new_file(path) as file:
+        with new_file(path) as file:
             file.write(content)
-
-    @contextlib.contextmanager
-    def _new_file(self, path: Path) -> Iterator[Any]:
-        """A file that takes its name when the block ends well, and leaves nothing when it does not."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
 
     @contextlib.contextmanager
     def _readable(self, wanted: str) -> Iterator[None]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -14,26 +14,20 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-_LOOK_AGAIN_S = 0.05
+_AGAIN_AFTER_S = 0.01
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def locked(folder: Path) -> AsyncIterator[None]:
     """Hold the folder's lock; waits while somebody else does (for as long as one index.json takes to write)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / ".imagesync.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    handle = _open(folder)
     try:
-        _lock(handle)
+        # Not by a call that blocks, since a signal must end the waiting; and other processes set no events.
+        while not try_lock(handle):  # noqa: ASYNC110
+            await asyncio.sleep(_AGAIN_AFTER_S)
         yield
     finally:
         os.close(handle)
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 @contextlib.asynccontextmanager
@@ -59,7 +53,7 @@ async def _acquired(path: Path) -> int:
         if try_lock(handle) and _is_at(handle, path):
             return handle
         os.close(handle)
-        await asyncio.sleep(_LOOK_AGAIN_S)
+        await asyncio.sleep(_AGAIN_AFTER_S)
 
 
 def _is_at(handle: int, path: Path) -> bool:
@@ -69,8 +63,13 @@ def _is_at(handle: int, path: Path) -> bool:
         return False
 
 
+def _open(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    return os.open(folder / ".imagesync.lock", os.O_RDWR | os.O_CREAT, 0o644)
+
+
 def try_lock(handle: int) -> bool:
-    """Lock an open file unless another process does; it is free again when it is closed."""
+    """Lock an open file until it is closed; False where somebody else has."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)

@@ -21,6 +21,7 @@ from imagesync_cli.errors import (
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import RegistryReference
+from imagesync_cli.stores import effort
 from imagesync_cli.stores.blobs import BlobReader, BlobWriter
 from imagesync_cli.stores.client import Client, read_errors
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
@@ -85,6 +86,7 @@ class Repository:
         try:
             return await self._read_manifest_once(wanted, sound_only=sound_only)
         except ContentError:  # on the way here, perhaps, and not at the registry
+            effort.retried()
             return await self._read_manifest_once(wanted, sound_only=sound_only)
 
     async def _read_manifest_once(self, wanted: str, *, sound_only: bool) -> Manifest:
@@ -138,10 +140,17 @@ class Repository:
         return await self._uploads.write(blob, content, sibling, anew=anew)
 
     async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
-        """One PUT request; ContentError if the registry stored something else (end-7).
+        """One PUT request; ContentError if the registry stored something else, also the second time (end-7).
 
         A registry that lists referrers says so with OCI-Subject ("Pushing Manifests with Subject").
         """
+        try:
+            return await self._write_manifest(manifest, tag)
+        except ContentError:  # it was damaged on the way, perhaps, and the tag must not stay on that
+            effort.retried()
+            return await self._write_manifest(manifest, tag)
+
+    async def _write_manifest(self, manifest: Manifest, tag: str) -> bool:
         doing = f"writing manifest {self._spelled(tag or manifest.digest)}"
         response = await self._client.send(
             "PUT",
@@ -153,10 +162,17 @@ class Repository:
             body=manifest.content,
         )
         await response.aclose()
-        stored = response.headers.get("docker-content-digest") or (await self.head(tag or manifest.digest)).digest
+        stored = response.headers.get("docker-content-digest") or await self._found(tag or manifest.digest)
         if stored != manifest.digest:
             raise ContentError(f"{doing}: the registry stored {stored} instead of {manifest.digest}")
         return manifest.subject is not None and response.headers.get("oci-subject") == manifest.subject.digest
+
+    async def _found(self, wanted: str) -> str:
+        """What is there, for a registry that does not say what it has stored."""
+        try:
+            return (await self.head(wanted)).digest
+        except NotFound:
+            return "nothing"
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every tag, following the pages (end-8b); none where the repository is not known.

@@ -1,7 +1,7 @@
 """What is tried again, how often and how long after.
 
-Errors say of themselves whether they may pass (errors.Unavailable); this is the only place that acts on it. tenacity
-is imported at the first failure: most runs have none.
+Errors say of themselves whether they may pass (errors.Unavailable), statuses here; this is the only place that acts on
+it. tenacity is imported at the first failure: most runs have none.
 """
 
 from __future__ import annotations
@@ -11,13 +11,22 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from imagesync_cli.errors import Unavailable
+from imagesync_cli.stores import effort
 
 if TYPE_CHECKING:
     import tenacity
 
 ATTEMPTS = 5
 LONGEST_WAIT_S = 120.0
+# Every 5xx is worth another try but the two that say "never"; of the 4xx these alone are.
+_LASTING = frozenset({501, 505})
+_PASSING = frozenset({408, 425, 429, 499})
 _T = TypeVar("_T")
+
+
+def status_may_pass(status: int) -> bool:
+    """Whether a server that answers with this status may answer otherwise soon."""
+    return status in _PASSING or (status >= 500 and status not in _LASTING)
 
 
 async def persist(attempt: Callable[[], Awaitable[_T]]) -> _T:
@@ -47,6 +56,7 @@ async def _again(attempt: Callable[[], Awaitable[_T]], first: Unavailable) -> _T
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after_s if isinstance(error, Unavailable) else None
+        effort.retried()
         return backoff_s(state.attempt_number) if asked is None else asked
 
     retrying = tenacity.AsyncRetrying(
@@ -69,9 +79,24 @@ async def pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def back_off(failures: int) -> None:
-    """Wait as long as so many failures in a row ask for."""
-    await pause(backoff_s(failures))
+class Budget:
+    """How often in a row something that advances bit by bit may fail without getting further."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def renew(self) -> None:
+        """It got further: whatever failed before does not count any more."""
+        self._failures = 0
+
+    async def spend(self, error: Unavailable) -> None:
+        """Wait before another attempt, or raise the error: it cannot pass, or was met too often."""
+        self._failures += 1
+        if not _may_pass(error) or self._failures >= ATTEMPTS:
+            error.may_pass = False
+            raise error
+        effort.retried()
+        await pause(backoff_s(self._failures) if error.retry_after_s is None else error.retry_after_s)
 
 
 def backoff_s(failures: int) -> float:

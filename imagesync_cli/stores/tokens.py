@@ -23,8 +23,10 @@ from imagesync_cli.credentials import Anonymous, Credential
 from imagesync_cli.errors import ContentError, Denied, ImagesyncError, Unavailable
 from imagesync_cli.gather import gather
 from imagesync_cli.secret import Secret
+from imagesync_cli.stores import effort
 from imagesync_cli.stores.challenge import Challenge
 from imagesync_cli.stores.http import Http, read_all, retry_after_s
+from imagesync_cli.stores.retry import status_may_pass
 
 # Such as ("repository:team/app:pull,push",). The first is what the request is about, a second one a mount's source.
 Scopes = tuple[str, ...]
@@ -148,6 +150,13 @@ class Tokens:
         return list(dict.fromkeys([*first, plain, plain[:1], named]))
 
     async def _fetch(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
+        try:
+            return await self._try(alternatives, batch)
+        except ContentError:  # it was damaged on the way, perhaps
+            effort.retried()
+            return await self._try(alternatives, batch)
+
+    async def _try(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
         started, status = time.monotonic(), 0
         for scopes in alternatives:
             response, content = await self._ask(scopes, batch)
@@ -160,7 +169,7 @@ class Tokens:
                 raise Unavailable(
                     f"the token server of {self._registry} answers {status}",
                     retry_after_s=retry_after_s(response.headers.get("retry-after", "")),
-                    may_pass=status >= 400 and status not in (501, 505),
+                    may_pass=status_may_pass(status),
                 )
         wanted = " ".join(alternatives[0]) or "access"
         raise Denied(f"{self._registry} gives no token for {wanted} ({status})")

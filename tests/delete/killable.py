@@ -1,14 +1,17 @@
 """A process that runs the command line in forks of itself: each is a process of its own, and ready in milliseconds.
 
 Reads a JSON object a line: ``args``, and ``manner`` and ``host`` of the double that it should take for the real thing;
-answers with the process id of the fork, and when that has ended, with its exit code (negative for a signal).
+with ``folder`` and ``call`` it is killed before the file call of this number in that folder. Answers with the process
+id of the fork, and when that has ended, with its exit code (negative for a signal).
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +19,15 @@ from typing import Any
 
 from imagesync_cli import cli
 from imagesync_cli.operations import delete, sync
-from imagesync_cli.stores import kinds, registry
+from imagesync_cli.stores import kinds, layout, registry
 from tests.delete.doubles import pretending
 
 # Imported before the fork: this is what makes it quick.
-_READY = (delete, sync, kinds, registry)
+_READY = (delete, layout, sync, kinds, registry)
+# What Python tells of what it does to files (audit events); it tells nothing of fsync.
+_FILE_CALLS = frozenset(
+    {"open", "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "fcntl.flock"}
+)
 
 
 def main(*more: str) -> None:
@@ -38,12 +45,34 @@ def main(*more: str) -> None:
 def _run(order: dict[str, Any]) -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
+    if "call" in order:
+        _die_before(order["call"], order["folder"])
     sys.argv = ["imagesync", *order["args"]]
     with pretending(order["manner"], order["host"]):
         try:
             cli.main()
         except SystemExit as ended:
             os._exit(int(ended.code or 0))
+
+
+def _die_before(call: int, folder: str) -> None:
+    """Kill this process when it is about to do the file call of this number, from 1, in the folder."""
+    numbers, flush = itertools.count(1), os.fsync
+
+    def count() -> None:
+        if next(numbers) == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def told(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _FILE_CALLS and (event == "fcntl.flock" or str(arguments[0]).startswith(folder)):
+            count()
+
+    def flushing(handle: Any) -> None:
+        count()
+        flush(handle)
+
+    sys.addaudithook(told)
+    os.fsync = flushing  # type: ignore[assignment]
 
 
 def _say(number: int) -> None:
@@ -64,10 +93,10 @@ class Killable:
             cwd=Path(__file__).parents[2],
         )
 
-    def start(self, manner: str, host: str, *args: str) -> int:
-        """Start a run; gives its process id."""
+    def start(self, manner: str, host: str, *args: str, **more: object) -> int:
+        """Start a run; gives its process id. ``more`` are ``folder`` and ``call``, where it is to be killed."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"args": args, "manner": manner, "host": host}) + "\n")
+        self._process.stdin.write(json.dumps({"args": args, "manner": manner, "host": host, **more}) + "\n")
         self._process.stdin.flush()
         return self._number()
 

@@ -97,6 +97,8 @@ class LoopbackServer:
         response = self._answer(request, fault)
         if fault.cut_answer_after is not None:
             return self._cut(connection, response, fault)
+        if fault.drops_every_s:
+            return self._drip(connection, response, fault.drops_every_s)
         connection.send(response)
         closing = fault.unread or response.close or request.headers.get("connection", "").lower() == "close"
         return not closing
@@ -118,6 +120,14 @@ class LoopbackServer:
             return self._end(connection, fault)
         self._hold(fault.stall)
         connection.sock.sendall(response.body[sent:] if sent >= 0 else response.head() + response.body)
+        return True
+
+    def _drip(self, connection: Connection, response: Response, every_s: float) -> bool:
+        connection.sock.sendall(response.head())
+        for byte in bytes(response.body):
+            connection.sock.sendall(bytes([byte]))
+            if self._stopping.wait(every_s):
+                return False
         return True
 
     def _end(self, connection: Connection, fault: Fault) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -126,14 +127,19 @@ class State:
             return self.repositories.setdefault(name, Repository())
 
     def dump(self) -> dict[str, dict[str, Any]]:
-        """Take a plain snapshot that two moments or two registries can be compared by."""
+        """Take a plain snapshot of everything, that two moments or two registries can be compared by.
+
+        Blobs are named by what their bytes are, not by what they were called.
+        """
         with self.lock:
+            sessions = Counter(upload.repository for upload in self.uploads.values())
             return {
                 name: {
                     "tags": dict(sorted(repository.tags.items())),
                     "manifests": sorted(repository.manifests),
-                    "blobs": sorted(repository.blobs),
+                    "blobs": sorted(map(digest_of, repository.blobs.values())),
+                    "open uploads": sessions[name],
                 }
                 for name, repository in sorted(self.repositories.items())
-                if repository.tags or repository.manifests or repository.blobs
+                if repository.tags or repository.manifests or repository.blobs or sessions[name]
             }

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from imagesync_cli.stores.new_file import PREFIX
 from tests.command import IMAGESYNC, environment, imagesync
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.images import Image, describe, image, to_json
@@ -92,7 +93,7 @@ def test_signal_while_writing_a_layout(source: EmbeddedRegistry, tmp_path: Path,
     assert code == 128 + number
     assert "Traceback" not in err
     left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
-    assert not any(name.startswith(".new-") for name in left)
+    assert not any(name.startswith(PREFIX) for name in left)
     assert "index.json" not in left
 
 

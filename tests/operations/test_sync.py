@@ -186,6 +186,8 @@ def test_report(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegi
         "referrers": {},
         "attached": 0,
         "left": [],
+        "retries": 0,
+        "resumed": 0,
     }
     again = json.loads(sync(source, registry, "--json").out)
     assert (again["changed"], again["before"], again["manifests"]) == (False, made.digest, 0)

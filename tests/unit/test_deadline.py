@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from imagesync_cli.deadline import within
+from imagesync_cli.deadline import finish, within
 
 
 def test_in_time() -> None:
@@ -37,3 +37,29 @@ def test_cancelled_as_it_ends() -> None:
         return waiting.cancelled()
 
     assert asyncio.run(run())
+
+
+def test_finished_although_cancelled() -> None:
+    """What must still be done is done, however often its caller is cancelled, and that is told."""
+
+    async def run() -> tuple[bool, bool]:
+        cleaned = asyncio.Event()
+        cleaning = asyncio.ensure_future(cleaned.wait())
+        waiting = asyncio.ensure_future(finish(60, cleaning))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            waiting.cancel()
+        await asyncio.sleep(0)
+        cleaned.set()
+        return await waiting, cleaning.result()
+
+    assert asyncio.run(run()) == (True, True)
+
+
+def test_not_finished_in_time() -> None:
+    """What does not end is not waited for without end."""
+
+    async def run() -> bool:
+        return await finish(0.01, asyncio.ensure_future(asyncio.sleep(60)))
+
+    assert asyncio.run(run()) is False

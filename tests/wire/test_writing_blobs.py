@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from imagesync_cli.stores import blobs
 from tests.command import imagesync
 from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, Fault, Manner, Request, Response
 from tests.embedded_registry.faults import drop_answer, refusal, with_header
-from tests.embedded_registry.images import Image, image
+from tests.embedded_registry.images import Image, image, index
 from tests.embedded_registry.server import LoopbackServer
 from tests.wire.copying import NAME, Copying, always, blob, manifest, once, sent, upload
 
@@ -209,3 +210,28 @@ def test_cancelled_when_the_source_fails(copying: Copying) -> None:
     assert copying.untouched()
     assert not copying.destination.state.uploads
     assert sent(copying.destination, upload("DELETE"))
+
+
+def test_cancelled_while_being_opened(copying: Copying) -> None:
+    """An upload that is just being opened when something else fails is cancelled as soon as its session is known."""
+    made = copying.seed(index(platforms=("linux/amd64", "linux/arm64")))
+    opening, failed = threading.Event(), threading.Event()
+
+    def lose(answer: Response) -> Response:
+        assert opening.wait(10)
+        threading.Timer(0.3, failed.set).start()
+        return replace(answer, status=404, body=b"")
+
+    copying.source.fault = once(lambda r: r.path.endswith(made.children[1]), Fault(change=lose))
+
+    def stall(request: Request) -> Fault | None:
+        if upload("POST")(request):
+            opening.set()
+            return Fault(stall=failed)
+        return None
+
+    copying.destination.fault = stall
+    assert copying.run().code == 3
+    assert sent(copying.destination, upload("POST"))
+    assert not copying.destination.state.uploads
+    assert copying.untouched()

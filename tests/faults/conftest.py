@@ -1,0 +1,7 @@
+"""The copies of tests/wire are used here as well."""
+
+from __future__ import annotations
+
+from tests.wire.conftest import copying
+
+__all__ = ["copying"]

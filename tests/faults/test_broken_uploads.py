@@ -1,0 +1,152 @@
+"""Uploads over a line that breaks again and again: they get through as long as they get further."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from imagesync_cli.stores import blobs
+from tests.command import Finished, imagesync
+from tests.embedded_registry import EmbeddedRegistry, Fault
+from tests.embedded_registry.faults import drop_answer, refusal
+from tests.embedded_registry.images import image
+from tests.wire.copying import Copying, always, once, sent, times, upload
+
+MIB = 1024 * 1024
+
+
+class Cutting:
+    """A line to a server that is reset, in both directions, after so many bytes of each connection."""
+
+    def __init__(self, upstream: str, after_bytes: int) -> None:
+        address, _, port = upstream.rpartition(":")
+        self._upstream, self._after_bytes = (address, int(port)), after_bytes
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.resets = 0
+
+    def __enter__(self) -> Cutting:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._upstream)
+            for one, other in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        left = self._after_bytes
+        try:
+            while left and (data := source.recv(min(left, 64 * 1024))):
+                left -= len(data)
+                target.sendall(data)
+        except OSError:
+            pass
+        self.resets += not left
+        for opened in (source, target):
+            with contextlib.suppress(OSError):
+                if not left:
+                    opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                opened.shutdown(socket.SHUT_RDWR)
+                opened.close()
+
+
+def upload_over(host: str, repository: str, folder: Path) -> tuple[Finished, Cutting, str]:
+    """Copy an image with a layer of 12 MiB into a registry, over a line that breaks every 2 MiB."""
+    made = image("upload", layer_size_bytes=12 * MIB)
+    made.write_layout(folder / "source", "1")
+    with Cutting(host, 2 * MIB) as line:
+        finished = imagesync("sync", f"oci:{folder / 'source'}:1", f"{line.host}/{repository}:1")
+    return finished, line, made.digest
+
+
+@pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize("kind", ["registry", "distribution_v3"])
+def test_upload_over_a_line_that_breaks(
+    request: pytest.FixtureRequest, kind: str, repository_name: str, tmp_path: Path
+) -> None:
+    """A blob gets through a line that breaks again and again, where the registry says how far it has come."""
+    found = request.getfixturevalue(kind)
+    host = found.host if isinstance(found, EmbeddedRegistry) else found
+    finished, line, digest = upload_over(host, repository_name, tmp_path)
+    assert finished.code == 0, finished.err
+    assert line.resets > 6
+    assert "retries" in finished.err
+    assert imagesync("resolve", f"{host}/{repository_name}:1").out.strip().endswith(digest)
+
+
+@pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize("kind", ["docker_registry", "crane_registry"])
+def test_upload_that_cannot_be_continued(
+    request: pytest.FixtureRequest, kind: str, repository_name: str, tmp_path: Path
+) -> None:
+    """A registry that loses an upload with its connection (distribution 2.x, go-containerregistry's) is given up."""
+    host = request.getfixturevalue(kind)
+    finished, _, _ = upload_over(host, repository_name, tmp_path)
+    assert finished.code == 5
+    assert "writing blob sha256:" in finished.err
+    assert "Traceback" not in finished.err
+    assert imagesync("resolve", f"{host}/{repository_name}:1").code == 3
+
+
+@pytest.mark.usefixtures("pauses")
+def test_download_over_a_line_that_breaks(registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """The same the other way: what came stays, and little more than the blob is fetched."""
+    made = image("download", layer_size_bytes=24 * MIB)
+    made.seed(registry.repository("up/app"), "1")
+    with Cutting(registry.host, 2 * MIB) as line:
+        finished = imagesync("sync", f"{line.host}/up/app:1", f"oci:{tmp_path / 'layout'}:1")
+    assert finished.code == 0, finished.err
+    assert line.resets > 10
+    assert "1 resumed download" in finished.err
+
+
+@pytest.fixture
+def chunked(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> Copying:
+    """A copy that has to be sent in chunks of 100,000 bytes."""
+    monkeypatch.setattr(blobs, "CHUNK_BYTES", 100_000)
+    return copying
+
+
+@pytest.mark.parametrize("fault", ["lost answer", "reset", "416", "500"])
+def test_chunk_that_breaks_off(chunked: Copying, fault: str) -> None:
+    """Of an upload in chunks only the chunk that broke off is sent again, at most."""
+    made = chunked.seed(image(layer_size_bytes=300 * 1024))
+    wrong = {"lost answer": drop_answer(), "reset": Fault(drop_request_after=500)}.get(fault) or refusal(int(fault))
+    at_once = always(lambda r: upload("PUT")(r) and int(r.headers["content-length"]) > 100_000, refusal(413))
+    broken = once(lambda r: upload("PATCH")(r) and r.headers["content-range"].startswith("100000-"), wrong)
+    chunked.destination.fault = lambda request: at_once(request) or broken(request)
+    finished = chunked.run()
+    assert finished.code == 0, finished.err
+    assert chunked.arrived(made)
+    starts = Counter(r.headers["content-range"].partition("-")[0] for r in sent(chunked.destination, upload("PATCH")))
+    assert starts["100000"] <= 2
+    assert (starts["200000"], starts["300000"]) == (1, 1)
+
+
+def test_chunk_that_never_arrives(chunked: Copying) -> None:
+    """A chunk that fails without end is an error in the end, and no session stays open."""
+    chunked.seed(image(layer_size_bytes=300 * 1024))
+    at_once = always(lambda r: upload("PUT")(r) and int(r.headers["content-length"]) > 100_000, refusal(413))
+    broken = times(1000, upload("PATCH"), refusal(503))
+    chunked.destination.fault = lambda request: at_once(request) or broken(request)
+    finished = chunked.run()
+    assert finished.code == 5
+    assert "the registry answers 503" in finished.err
+    assert chunked.untouched()
+    assert not chunked.destination.state.uploads
+    assert len(sent(chunked.destination, upload("PATCH"))) <= 10
