@@ -14,6 +14,7 @@ or the disk.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass, replace
 
@@ -28,7 +29,9 @@ _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_LONGEST_SHOWN = 500
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+_LONGEST = 8192  # no host, repository, tag or path needs as much
 _EXAMPLE = "a reference looks like registry.example.com/team/app:1.2 or oci:folder:1.2"
 
 
@@ -107,6 +110,8 @@ Reference = RegistryReference | LayoutReference
 
 def parse_reference(text: str) -> Reference:
     """Read a reference, or raise UsageError that names the part which is wrong."""
+    if len(text) > _LONGEST:
+        raise _wrong(text, f"it is longer than {_LONGEST} characters")
     if text.startswith("oci:"):
         return _parse_layout(text)
     return _parse_registry(text)
@@ -117,9 +122,17 @@ def _parse_layout(text: str) -> LayoutReference:
     folder, colon, tag = rest.rpartition(":")
     if not colon or not _TAG.fullmatch(tag):
         folder, tag = rest, ""
-    if not folder or "\0" in folder:
+    if not folder or not _is_path(folder):
         raise _wrong(text, "names no folder")
     return LayoutReference(folder, tag, digest)
+
+
+def _is_path(folder: str) -> bool:
+    """Whether a file system could have it: no NUL, nothing that it has no bytes for."""
+    try:
+        return b"\0" not in os.fsencode(folder)
+    except UnicodeEncodeError:
+        return False
 
 
 def _parse_registry(text: str) -> RegistryReference:
@@ -172,12 +185,18 @@ def _check_path(text: str, path: str) -> None:
 
 
 def _wrong(text: str, why: str) -> UsageError:
-    return UsageError(f"reference {text!r}: {why}", hint=_EXAMPLE)
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return UsageError(f"reference {shown!r}: {why[: 2 * _LONGEST_SHOWN]}", hint=_EXAMPLE)
+
+
+def is_tag(text: str) -> bool:
+    """Whether this can be a tag."""
+    return _TAG.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:
     """Whether ``host[:port]`` is this machine itself: such registries speak plain HTTP."""
-    name = host_name(host)
+    name = host_name(host).removesuffix(".")
     if is_address(name):
         return ipaddress.ip_address(name).is_loopback
     return name == "localhost" or name.endswith(".localhost")

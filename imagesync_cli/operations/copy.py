@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+import functools
+import itertools
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,9 @@ from imagesync_cli.operations.transfer import Transfers
 from imagesync_cli.stores import Store, Written
 
 _MOST_DESCRIPTORS = 10_000
+_AT_ONCE = 64
+# What is below an index is in memory at once; a hundred platforms have less than a megabyte of manifests.
+_MOST_MANIFEST_BYTES = 16 * 1024 * 1024
 # What registries call a manifest that names something they do not have.
 _MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 # distribution 2.8 and 3 take a blob that they have a file for, answer 201, and keep that file as it is. A file that is
@@ -57,6 +62,8 @@ class Copy:
         self._fresh = fresh
         self._found: list[Descriptor] = []
         self._once: dict[str, asyncio.Task[None]] = {}
+        self._restored: dict[str, asyncio.Task[None]] = {}
+        self._manifest_bytes = 0
 
     async def image(self, root: Manifest, tag: str) -> None:
         """Everything below the root, then the root under its tag."""
@@ -67,18 +74,26 @@ class Copy:
             # A delete that ran meanwhile may have taken what was found here and so was not written.
             await gather(self._restore_child(child) for child in self._found)
         finally:
-            for task in self._once.values():
+            tasks = [*self._once.values(), *self._restored.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._once.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _below(self, manifest: Manifest, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
         self._there.warm(len(manifest.blobs) + len(manifest.manifests))
         self._here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
-        blobs = [self._task(blob, self._blob(blob)) for blob in self._own_blobs(manifest)]
-        children = [self._task(child, self._child(child, depth + 1)) for child in manifest.manifests]
-        await asyncio.gather(*blobs, *children)
+        blobs = ((blob, functools.partial(self._blob, blob)) for blob in self._own_blobs(manifest))
+        children = ((child, functools.partial(self._child, child, depth + 1)) for child in manifest.manifests)
+        waiting = itertools.chain(blobs, children)
+
+        async def next_ones() -> None:
+            for target, work in waiting:
+                await self._task(target, work)
+
+        # Not all at once: each costs memory from when it begins, and more than this never run.
+        await gather(next_ones() for _ in range(min(_AT_ONCE, len(manifest.blobs) + len(manifest.manifests))))
 
     def _own_blobs(self, manifest: Manifest) -> Iterable[Descriptor]:
         for blob in manifest.blobs:
@@ -87,11 +102,9 @@ class Copy:
             else:
                 yield blob
 
-    def _task(self, target: Descriptor, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        if target.digest in self._once:
-            work.close()
-        else:
-            self._once[target.digest] = asyncio.create_task(work)
+    def _task(self, target: Descriptor, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        if target.digest not in self._once:
+            self._once[target.digest] = asyncio.create_task(work())
         if len(self._once) > _MOST_DESCRIPTORS:
             raise ContentError(f"the image names more than {_MOST_DESCRIPTORS} manifests and blobs")
         return self._once[target.digest]
@@ -100,7 +113,12 @@ class Copy:
         if not self._fresh and await self._there.has_manifest(child):
             self._found.append(child)
             return
+        self._manifest_bytes += child.size
+        if self._manifest_bytes > _MOST_MANIFEST_BYTES:
+            raise ContentError(f"the image names more than {_MOST_MANIFEST_BYTES} bytes of manifests")
         manifest = await self._here.manifest(child.digest)
+        if manifest.size != child.size:
+            raise ContentError(f"{child.digest} has {manifest.size} bytes, its descriptor says {child.size}")
         await self._below(manifest, depth)
         await self.put(manifest)
 
@@ -177,6 +195,12 @@ class Copy:
         await gather(self._restore_child(child) for child in manifest.manifests)
 
     async def _restore_child(self, child: Descriptor) -> None:
+        """Once each, or an index of indexes that name the same ones would multiply."""
+        if child.digest not in self._restored:
+            self._restored[child.digest] = asyncio.create_task(self._restore_whole(child))
+        await asyncio.shield(self._restored[child.digest])
+
+    async def _restore_whole(self, child: Descriptor) -> None:
         if not await self._there.has_manifest(child):
             manifest = await self._here.manifest(child.digest)
             await self._restore(manifest)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from imagesync_cli.errors import NotFound, Unavailable
+from imagesync_cli.errors import ContentError, NotFound, Unavailable
 from imagesync_cli.gather import gather
-from imagesync_cli.manifest import Descriptor, Manifest
+from imagesync_cli.manifest import MAX_DEPTH, Descriptor, Manifest
 from imagesync_cli.stores import Store
 
 # What clients name the list of an image's referrers where there is no Referrers API (distribution-spec,
@@ -18,6 +18,8 @@ _ABOUT = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(\..+)?")
 FEW_TAGS = 16
 _ROUNDS = 5
 _NAMED = 3
+# All that was read is in memory; several thousand usual indexes have less.
+_MOST_BYTES = 16 * 1024 * 1024
 
 
 class Readings:
@@ -26,6 +28,7 @@ class Readings:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: dict[str, Manifest] = {}
+        self._read_bytes = 0
 
     def keep(self, manifest: Manifest) -> None:
         """Remember what was read elsewhere."""
@@ -35,13 +38,20 @@ class Readings:
         """The manifest if it was read already."""
         return self._known.get(digest)
 
+    def check_room(self, size_bytes: int) -> None:
+        """Raise ContentError where so many bytes more are more than fit in memory."""
+        if self._read_bytes + size_bytes > _MOST_BYTES:
+            raise ContentError(f"{self._store.name} has more than {_MOST_BYTES} bytes of indexes to look into")
+
     async def manifest(self, digest: str) -> Manifest | None:
         """The manifest, or None where it is gone."""
         if digest not in self._known:
             try:
-                self._known[digest] = await self._store.manifest(digest)
+                self._known[digest] = found = await self._store.manifest(digest)
             except NotFound:
                 return None
+            self._read_bytes += found.size
+            self.check_room(0)
         return self._known[digest]
 
 
@@ -70,8 +80,10 @@ class Usage:
         tags = self.tags_at(digest)
         return f"tag {listed(tags)}" if tags else self.users.get(digest, "")
 
-    async def hold(self, readings: Readings, holder: Manifest, why: str) -> None:
-        """Count everything that ``holder`` reaches as used."""
+    async def hold(self, readings: Readings, holder: Manifest, why: str, depth: int = 0) -> None:
+        """Count everything that ``holder`` reaches as used; ContentError where it goes deeper than any image does."""
+        if depth > MAX_DEPTH:
+            raise ContentError(f"{holder.digest} lies more than {MAX_DEPTH} indexes deep")
         if holder.subject is not None:
             self.users.setdefault(holder.subject.digest, f"referrer {holder.digest}")
         for child in holder.manifests:
@@ -79,7 +91,7 @@ class Usage:
                 self.users[child.digest] = why
                 nested = await readings.manifest(child.digest) if child.is_index else None
                 if nested is not None:
-                    await self.hold(readings, nested, why)
+                    await self.hold(readings, nested, why, depth + 1)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -108,6 +120,7 @@ async def read_usage(
         names = {**names, **now}
     for _ in range(_ROUNDS):
         roots = {found.digest: found for found in tags.values() if found.is_index}
+        readings.check_room(sum(root.size for digest, root in roots.items() if readings.known(digest) is None))
         read = dict(zip(roots, await gather(readings.manifest(digest) for digest in roots), strict=True))
         lost = {tag: found.digest for tag, found in tags.items() if found.is_index and read[found.digest] is None}
         if not lost:

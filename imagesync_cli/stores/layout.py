@@ -202,7 +202,7 @@ class Layout:
     def _write_index(self, entries: list[Entry]) -> None:
         index = {**self._index(), "manifests": entries}  # with what else somebody may have noted there
         self._write(self._folder / "oci-layout", _LAYOUT)
-        self._write(self._folder / "index.json", json.dumps(index).encode("utf-8"))
+        self._write(self._folder / "index.json", _as_json(index))
 
     def _read(self, path: Path) -> bytes:
         with path.open("rb") as file:
@@ -227,15 +227,15 @@ class Layout:
 
     def _lacking(self, manifest: Manifest) -> str:
         """The first digest below this manifest that has no file, "" if all are there."""
-        for blob in manifest.blobs:
-            if not self._has_file(blob):
-                return blob.digest
-        for child in manifest.manifests:
-            if not self._has_file(child):
-                return child.digest
-            content = self._read(self._blob_path(child.digest))
-            if missing := self._lacking(parse_manifest(content, digest=child.digest)):
-                return missing
+        waiting, seen = [manifest], {manifest.digest}
+        while waiting:
+            holder = waiting.pop()
+            for named in (*holder.blobs, *holder.manifests):
+                if not self._has_file(named):
+                    return named.digest
+            children = {child.digest for child in holder.manifests} - seen  # each once, however often it is named
+            seen |= children
+            waiting += [parse_manifest(self._read(self._blob_path(child)), digest=child) for child in children]
         return ""
 
     def _has_file(self, blob: Descriptor) -> bool:
@@ -301,6 +301,13 @@ def _missing(message: str) -> Refused:
     error = Refused(message, hint="run it again")
     error.codes = frozenset({"MANIFEST_BLOB_UNKNOWN"})
     return error
+
+
+def _as_json(index: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(index, allow_nan=False).encode("ascii")
+    except (ValueError, RecursionError) as error:  # 1e400 is good JSON, and nothing that Python can write
+        raise ContentError(f"index.json holds what cannot be written again: {error}") from error
 
 
 def _tag(entry: Entry) -> str:
