@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import ssl
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from benchmarks.images import INDEX, MANIFEST, Document, Image, digest
+from benchmarks.images import INDEX, MANIFEST, MIB, Document, Image, digest
 
 
 class Repository:
@@ -43,6 +44,25 @@ class Repository:
         with self._connected():
             answer = self._request("HEAD", f"{self._path}/manifests/{tag}", Accept=f"{INDEX}, {MANIFEST}")
             return answer.headers.get("Docker-Content-Digest", "") if answer.status == 200 else ""
+
+    def is_whole(self, image: Image) -> bool:
+        """Whether every manifest and blob of the image is there, byte for byte."""
+        documents = [*image.configs(), *image.manifests()]
+        blobs = {digest(layer) for layer in image.layers} | {config.digest for config in image.configs()}
+        paths = {each.digest: f"manifests/{each.digest}" for each in documents} | {
+            each: f"blobs/{each}" for each in blobs
+        }
+        with self._connected():
+            return all(self._hashed(f"{self._path}/{path}") == wanted for wanted, path in paths.items())
+
+    def _hashed(self, path: str) -> str:
+        """The digest of what is at the path, "" for nothing."""
+        self._connection.request("GET", path, headers={"Accept": f"{INDEX}, {MANIFEST}"})
+        answer = self._connection.getresponse()
+        hasher = hashlib.sha256()
+        while chunk := answer.read(MIB):
+            hasher.update(chunk)
+        return f"sha256:{hasher.hexdigest()}" if answer.status == 200 else ""
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[None]:

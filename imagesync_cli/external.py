@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.errors import ImagesyncError, UsageError
 from imagesync_cli.output import Output
+from imagesync_cli.output.console import plain
 from imagesync_cli.process import exit_code, run
 from imagesync_cli.reference import Reference, parse_reference
 from imagesync_cli.selection import WHOLE, Selection
@@ -81,7 +82,7 @@ def read_query(text: str) -> Query:
         source["referrers"] = destination["referrers"] = _flag(asked.get("referrers", ""))
         sides = {"source": source, "destination": destination}
         return _query({side: wanted for side, wanted in sides.items() if asked.get(side)}, compares=True)
-    raise UsageError(f"the query has the keys {', '.join(sorted(asked)) or 'none'}", hint=_EXAMPLE)
+    raise UsageError(f"the query has the keys {', '.join(sorted(asked)[:5])[:200] or 'none'}", hint=_EXAMPLE)
 
 
 def _query(asked: dict[str, Any], *, compares: bool) -> Query:
@@ -197,7 +198,7 @@ def _described(found: Answer | None, *, deep: bool = False) -> dict[str, Any]:
     answer = {"digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
     answer |= {"damage": ""} if deep else {}
     if isinstance(found, ImagesyncError):
-        return answer | {"error": str(found), "kind": found.kind}
+        return answer | {"error": plain(str(found)), "kind": found.kind}
     if found is None:
         return answer
     answer |= {
@@ -221,5 +222,5 @@ def _object(text: str, what: str, *, or_objects: bool = False) -> dict[str, Any]
         raise UsageError(f"{what} is not a JSON object", hint=_EXAMPLE)
     for key, value in document.items():
         if not isinstance(value, str) and not (or_objects and isinstance(value, dict)):
-            raise UsageError(f"{what}: the value of {key!r} is not a string", hint=_EXAMPLE)
+            raise UsageError(f"{what}: the value of {key[:200]!r} is not a string", hint=_EXAMPLE)
     return document

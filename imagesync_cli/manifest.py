@@ -24,7 +24,13 @@ SCHEMA_1_TYPES = frozenset(f"application/vnd.docker.distribution.manifest.v1+{fo
 # Layers that registries must not hold; clients fetch them from the URLs in their descriptor.
 _FOREIGN = ("application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable.")
 MAX_DESCRIPTORS = 10_000
-MAX_DEPTH = 16
+MAX_DEPTH = 16  # indexes within indexes
+_LARGEST_BYTES = 2**63 - 1  # image-spec, descriptor.md: size is an int64
+# What decides how a manifest is read.
+_KEYS = frozenset(
+    {"schemaVersion", "mediaType", "manifests", "config", "layers", "blobs", "subject", "digest", "size", "urls"}
+)
+_FOLDED_KEYS = frozenset(key.casefold() for key in _KEYS)
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,11 @@ def schema_1(what: str) -> Refused:
 
 def _read(content: bytes, digest: str) -> dict[str, Any]:
     try:
-        document = json.loads(content)
+        document = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_number,
+        )
     except (ValueError, RecursionError) as error:
         raise ContentError(f"manifest {digest} is not JSON: {error}") from error
     if not isinstance(document, dict):
@@ -127,6 +137,21 @@ def _read(content: bytes, digest: str) -> dict[str, Any]:
         # One document, two readings: what one tool checks, another would run.
         raise ContentError(f"manifest {digest} is an index and an image at once")
     return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """One reading for an object: Go's parsers merge keys that come twice and do not care about case, others do."""
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("it has a key twice")
+    for key in document.keys() - _KEYS:
+        if key.casefold() in _FOLDED_KEYS:
+            raise ValueError(f"{key[:100]!r} is in the wrong case")
+    return document
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
 
 
 def _agreed_type(document: dict[str, Any], header: str, digest: str) -> str:
@@ -174,6 +199,6 @@ def _descriptor(entry: Any, digest: str) -> Descriptor:
     media_type, target, size = entry.get("mediaType"), entry.get("digest"), entry.get("size")
     if not isinstance(media_type, str) or not isinstance(target, str) or not is_digest(target):
         raise ContentError(f"manifest {digest} has a descriptor without media type or digest")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_BYTES:
         raise ContentError(f"manifest {digest}: the size of {target} is not a number of bytes")
     return Descriptor(media_type, target, size, entry)

@@ -20,7 +20,7 @@ or the disk.
 from __future__ import annotations
 
 import ipaddress
-import os.path
+import os
 import re
 from dataclasses import dataclass, replace
 
@@ -35,11 +35,13 @@ _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_LONGEST_SHOWN = 500
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 OCI_ARCHIVE, DOCKER_ARCHIVE = FORMS = ("oci-archive", "docker-archive")
 _NAME = re.compile(r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*")  # what an entry of index.json may be called
 _NUMBER = re.compile(r"@[0-9]{1,9}")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_LONGEST = 8192  # no host, repository, tag or path needs as much
 _EXAMPLE = "a reference looks like registry.example.com/team/app:1.2 or oci:folder:1.2"
 
 
@@ -155,6 +157,8 @@ Reference = RegistryReference | LayoutReference | ArchiveReference
 
 def parse_reference(text: str) -> Reference:
     """Read a reference, or raise UsageError that names the part which is wrong."""
+    if len(text) > _LONGEST:
+        raise _wrong(text, f"it is longer than {_LONGEST} characters")
     if text.startswith("oci:"):
         return _parse_layout(text)
     form, colon, rest = text.partition(":")
@@ -168,7 +172,7 @@ def _parse_layout(text: str) -> LayoutReference:
     folder, colon, tag = rest.rpartition(":")
     if not colon or not _TAG.fullmatch(tag):
         folder, tag = rest, ""
-    if not folder or "\0" in folder:
+    if not folder or not _is_path(folder):
         raise _wrong(text, "names no folder")
     return LayoutReference(folder, tag, digest)
 
@@ -179,7 +183,7 @@ def _parse_archive(text: str, form: str, rest: str) -> ArchiveReference:
         raise _wrong(text, f"{digest!r} is not a digest")
     drive = 2 if _DRIVE.match(rest) else 0
     file, colon, tag = rest[drive:].partition(":")
-    if not file or "\0" in file:
+    if not file or not _is_path(file):
         raise _wrong(text, "names no file")
     if colon and form == OCI_ARCHIVE and not (_NAME.fullmatch(tag) or _TAG.fullmatch(tag)):
         raise _wrong(text, f"{tag!r} is not a tag")
@@ -192,6 +196,14 @@ def normal_name(text: str) -> str:
     """An image's name as Docker means it, host and tag included; two spellings of one name give the same."""
     meant = _parse_registry(text, text)
     return f"{meant.registry}/{meant.repository}:{meant.tag}"
+
+
+def _is_path(folder: str) -> bool:
+    """Whether a file system could have it: no NUL, nothing that it has no bytes for."""
+    try:
+        return b"\0" not in os.fsencode(folder)
+    except UnicodeEncodeError:
+        return False
 
 
 def _parse_registry(name: str, text: str) -> RegistryReference:
@@ -244,12 +256,18 @@ def _check_path(text: str, path: str) -> None:
 
 
 def _wrong(text: str, why: str) -> UsageError:
-    return UsageError(f"reference {text!r}: {why}", hint=_EXAMPLE)
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return UsageError(f"reference {shown!r}: {why[: 2 * _LONGEST_SHOWN]}", hint=_EXAMPLE)
+
+
+def is_tag(text: str) -> bool:
+    """Whether this can be a tag."""
+    return _TAG.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:
     """Whether ``host[:port]`` is this machine itself: such registries speak plain HTTP."""
-    name = host_name(host)
+    name = host_name(host).removesuffix(".")
     if is_address(name):
         return ipaddress.ip_address(name).is_loopback
     return name == "localhost" or name.endswith(".localhost")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from imagesync_cli.reference import DOCKER_HUB, DOCKER_HUB_API, host_name, is_lo
 from imagesync_cli.secret import Secret
 
 DEFAULT_TIMEOUT_S = 30.0
+_PORT = re.compile(r"[0-9]{1,5}")
 # What the environment may say about logins: by host, and in CI jobs (credentials/environment.py).
 _LOGIN_PREFIXES = ("IMAGESYNC_USERNAME_", "IMAGESYNC_PASSWORD_")
 _LOGIN_NAMES = ("IMAGESYNC_CI_LOGIN", "GITHUB_TOKEN", "GITHUB_ACTOR", "CI_JOB_TOKEN", "CI_REGISTRY")
@@ -46,7 +48,7 @@ class Settings:
         """The name and port at which a registry is reached."""
         host = DOCKER_HUB_API if registry == DOCKER_HUB else registry
         port = host.rpartition(":")[2] if not host.endswith("]") else ""
-        return host_name(host), int(port) if port.isdecimal() else 80 if self.scheme(host) == "http" else 443
+        return host_name(host), int(port) if _PORT.fullmatch(port) else 80 if self.scheme(host) == "http" else 443
 
 
 def read_settings(

@@ -37,7 +37,7 @@ async def log_in(wanted: Wanted) -> Credential | Anonymous:
         raise Unavailable(f"{wanted.registry} exchanges no token ({status})")
     try:
         refresh_token = json.loads(content)["refresh_token"] if status == 200 else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         refresh_token = None
     if not isinstance(refresh_token, str):
         hint = "give the identity the role AcrPull or AcrPush"

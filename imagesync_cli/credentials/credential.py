@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imagesync_cli.errors import UsageError
 from imagesync_cli.secret import NO_SECRET, Secret
 from imagesync_cli.settings import Settings
 
@@ -29,10 +30,22 @@ class Credential:
     identity_token: Secret = NO_SECRET
     registry_token: Secret = NO_SECRET
 
+    def __post_init__(self) -> None:
+        secrets = (self.password, self.identity_token, self.registry_token)
+        texts = [self.username, *(secret.reveal() for secret in secrets)]
+        if any("\ud800" <= c <= "\udfff" for text in texts for c in text) or not _is_word(self.registry_token):
+            # Whoever sends it would say what it cannot send, secret and all.
+            raise UsageError(f"the login of {self.source} has characters that cannot be sent", hint="log in again")
+
     def basic(self) -> Secret:
         """The value of an Authorization header (RFC 7617)."""
         pair = f"{self.username}:{self.password.reveal()}".encode()
         return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
+
+
+def _is_word(token: Secret) -> bool:
+    """Whether a bearer token can be part of a header: visible ASCII, no spaces (RFC 6750)."""
+    return all("!" <= c <= "~" for c in token.reveal())
 
 
 @dataclass(frozen=True)

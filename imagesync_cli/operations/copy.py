@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+import functools
+import itertools
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.errors import ContentError, ImagesyncError
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from imagesync_cli.operations.mend import Mend
 
 _MOST_DESCRIPTORS = 10_000
+_AT_ONCE = 64
+# What is below an index is in memory at once; a hundred platforms have less than a megabyte of manifests.
+_MOST_MANIFEST_BYTES = 16 * 1024 * 1024
 # What registries call a manifest that names something they do not have.
 MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
@@ -47,15 +52,18 @@ class Copy:
         self._fresh = fresh
         self.found: list[Descriptor] = []  # children that the destination had, and that were left as they are
         self._once: dict[str, asyncio.Task[None]] = {}
+        self._restored: dict[str, asyncio.Task[None]] = {}
+        self._manifest_bytes = 0
 
     async def __aenter__(self) -> Copy:
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         """Leave nothing running."""
-        for task in self._once.values():
+        tasks = [*self._once.values(), *self._restored.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._once.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def image(
         self,
@@ -80,6 +88,7 @@ class Copy:
             await attach.complete()
         await self.put(root, tag)
         # A delete that ran meanwhile may have taken what was found here and so was not written.
+        self._restored.clear()
         await gather(self._restore_child(child) for child in self.found)
         if attach is not None:
             await attach.complete()
@@ -110,9 +119,16 @@ class Copy:
             raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
         self.there.warm(len(manifest.blobs) + len(manifest.manifests))
         self.here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
-        blobs = [self._task(blob, self.send(blob)) for blob in self._own_blobs(manifest)]
-        children = [self._task(child, self._child(child, depth + 1)) for child in manifest.manifests]
-        await asyncio.gather(*blobs, *children)
+        blobs = ((blob, functools.partial(self.send, blob)) for blob in self._own_blobs(manifest))
+        children = ((child, functools.partial(self._child, child, depth + 1)) for child in manifest.manifests)
+        waiting = itertools.chain(blobs, children)
+
+        async def next_ones() -> None:
+            for target, work in waiting:
+                await self._task(target, work)
+
+        # Not all at once: each costs memory from when it begins, and more than this never run.
+        await gather(next_ones() for _ in range(min(_AT_ONCE, len(manifest.blobs) + len(manifest.manifests))))
 
     def _own_blobs(self, manifest: Manifest) -> Iterable[Descriptor]:
         for blob in manifest.blobs:
@@ -121,11 +137,9 @@ class Copy:
             else:
                 yield blob
 
-    def _task(self, target: Descriptor, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        if target.digest in self._once:
-            work.close()
-        else:
-            self._once[target.digest] = asyncio.create_task(work)
+    def _task(self, target: Descriptor, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        if target.digest not in self._once:
+            self._once[target.digest] = asyncio.create_task(work())
         if len(self._once) > _MOST_DESCRIPTORS:
             raise ContentError(f"the image names more than {_MOST_DESCRIPTORS} manifests and blobs")
         return self._once[target.digest]
@@ -134,7 +148,12 @@ class Copy:
         if not self._fresh and await self.there.has_manifest(child):
             self.found.append(child)
             return
+        self._manifest_bytes += child.size
+        if self._manifest_bytes > _MOST_MANIFEST_BYTES:
+            raise ContentError(f"the image names more than {_MOST_MANIFEST_BYTES} bytes of manifests")
         manifest = await self.here.manifest(child.digest)
+        if manifest.size != child.size:
+            raise ContentError(f"{child.digest} has {manifest.size} bytes, its descriptor says {child.size}")
         await self._below(manifest, depth)
         await self.put(manifest)
 
@@ -192,6 +211,12 @@ class Copy:
         await gather(self._restore_child(child) for child in manifest.manifests)
 
     async def _restore_child(self, child: Descriptor) -> None:
+        """Once each, or an index of indexes that name the same ones would multiply."""
+        if child.digest not in self._restored:
+            self._restored[child.digest] = asyncio.create_task(self._restore_whole(child))
+        await asyncio.shield(self._restored[child.digest])
+
+    async def _restore_whole(self, child: Descriptor) -> None:
         if not await self.there.has_manifest(child):
             manifest = await self.here.manifest(child.digest)
             await self._restore(manifest)

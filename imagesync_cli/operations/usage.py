@@ -6,15 +6,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from imagesync_cli.digest import digest_tag, tag_about
-from imagesync_cli.errors import NotFound, Unavailable
+from imagesync_cli.errors import ContentError, NotFound, Unavailable
 from imagesync_cli.gather import gather
-from imagesync_cli.manifest import Descriptor, Manifest
+from imagesync_cli.manifest import MAX_DEPTH, Descriptor, Manifest
 from imagesync_cli.stores import Store
 
 # Up to this many tags, asking all of them once more costs next to nothing.
 FEW_TAGS = 16
 _ROUNDS = 5
 _NAMED = 3
+# All that was read is in memory; several thousand usual indexes have less.
+_MOST_BYTES = 16 * 1024 * 1024
 
 
 class Readings:
@@ -23,6 +25,7 @@ class Readings:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: dict[str, Manifest] = {}
+        self._read_bytes = 0
 
     def keep(self, manifest: Manifest) -> None:
         """Remember what was read elsewhere."""
@@ -32,13 +35,20 @@ class Readings:
         """The manifest if it was read already."""
         return self._known.get(digest)
 
+    def check_room(self, size_bytes: int) -> None:
+        """Raise ContentError where so many bytes more are more than fit in memory."""
+        if self._read_bytes + size_bytes > _MOST_BYTES:
+            raise ContentError(f"{self._store.name} has more than {_MOST_BYTES} bytes of indexes to look into")
+
     async def manifest(self, digest: str) -> Manifest | None:
         """The manifest, or None where it is gone."""
         if digest not in self._known:
             try:
-                self._known[digest] = await self._store.manifest(digest)
+                self._known[digest] = found = await self._store.manifest(digest)
             except NotFound:
                 return None
+            self._read_bytes += found.size
+            self.check_room(0)
         return self._known[digest]
 
 
@@ -99,8 +109,10 @@ class Usage:
         roots = {found.digest for found in rest.values() if found.is_index}
         return await _usage_of(Usage(rest, self.listed), filter(None, map(readings.known, roots)), readings)
 
-    async def hold(self, readings: Readings, holder: Manifest, why: str) -> None:
-        """Count everything that ``holder`` reaches as used."""
+    async def hold(self, readings: Readings, holder: Manifest, why: str, depth: int = 0) -> None:
+        """Count everything that ``holder`` reaches as used; ContentError where it goes deeper than any image does."""
+        if depth > MAX_DEPTH:
+            raise ContentError(f"{holder.digest} lies more than {MAX_DEPTH} indexes deep")
         if holder.subject is not None:
             self.users.setdefault(holder.subject.digest, f"referrer {holder.digest}")
         for child in holder.manifests:
@@ -108,7 +120,7 @@ class Usage:
                 self.users[child.digest] = why
                 nested = await readings.manifest(child.digest) if child.is_index else None
                 if nested is not None:
-                    await self.hold(readings, nested, why)
+                    await self.hold(readings, nested, why, depth + 1)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -137,6 +149,7 @@ async def read_usage(
         names = {**names, **now}
     for _ in range(_ROUNDS):
         roots = {found.digest: found for found in tags.values() if found.is_index}
+        readings.check_room(sum(root.size for digest, root in roots.items() if readings.known(digest) is None))
         read = dict(zip(roots, await gather(readings.manifest(digest) for digest in roots), strict=True))
         lost = {tag: found.digest for tag, found in tags.items() if found.is_index and read[found.digest] is None}
         if not lost:

@@ -28,12 +28,14 @@ from imagesync_cli.errors import (
 from imagesync_cli.reference import DOCKER_HUB, DOCKER_HUB_API, is_loopback
 from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.addresses import read_url
 from imagesync_cli.stores.auth import Authorizer
 from imagesync_cli.stores.http import Http, read_all, retry_after_s
 from imagesync_cli.stores.retry import persist, status_may_pass
 from imagesync_cli.stores.tokens import Scopes
 
 _ERROR_LIMIT_BYTES = 64 * 1024
+_MOST_ERRORS = 10
 # Anything shorter is a part of too many words to be looked for.
 _SHORTEST_SECRET = 4
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -68,7 +70,7 @@ class Client:
         self.registry = registry
         self.settings = settings
         try:
-            self.base = _checked(httpx.URL(f"{settings.scheme(host)}://{host}"))
+            self.base = read_url(f"{settings.scheme(host)}://{host}")
         except httpx.InvalidURL as error:
             raise UsageError(f"{host} cannot be a registry: {error}") from error
         self.http = http
@@ -175,8 +177,8 @@ class Client:
     def resolve_location(self, url: httpx.URL, location: str) -> httpx.URL:
         """The URL that a Location header means; never one that is less safe than the registry itself."""
         try:
-            resolved = _checked(url.join(location))
-        except (httpx.InvalidURL, ValueError) as error:
+            resolved = read_url(location, url)
+        except httpx.InvalidURL as error:
             raise ContentError(f"{url.host} answers with a location that is not a URL") from error
         if resolved.scheme not in ("https", self.base.scheme) or not resolved.host:
             # Not the location itself: it may be signed, and then it is a login.
@@ -223,13 +225,6 @@ class Client:
         return response
 
 
-def _checked(url: httpx.URL) -> httpx.URL:
-    """The URL, or InvalidURL for a port that httpx lets pass and that sockets would take for another one."""
-    if url.port is not None and not 0 < url.port < 65536:
-        raise httpx.InvalidURL(f"there is no port {url.port}")
-    return url
-
-
 async def refusal(response: httpx.Response, method: str) -> ImagesyncError:
     """Our error for a status that was not expected."""
     errors = await read_errors(response) if method != "HEAD" else []
@@ -258,7 +253,7 @@ async def read_errors(response: httpx.Response) -> list[tuple[str, str]]:
     """Codes and messages in an error body, safe for a terminal and a log (distribution-spec, Error Codes)."""
     try:
         errors = json.loads(await read_all(response, _ERROR_LIMIT_BYTES))["errors"]
-        said = [(str(error.get("code") or ""), str(error.get("message") or "")) for error in errors]
+        said = [(str(error.get("code") or ""), str(error.get("message") or "")) for error in errors[:_MOST_ERRORS]]
         secrets = _told(response.request)
         return [(_plain(code, secrets), _plain(text, secrets)) for code, text in said]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ImagesyncError):

@@ -48,7 +48,7 @@ def _begin(address: tuple[str, int]) -> Early:
             connected = socket.create_connection(address, _TIMEOUT_S)
             connected.setblocking(False)  # noqa: FBT003
             early.set_result(connected)
-        except (OSError, UnicodeError) as error:
+        except (OSError, UnicodeError, OverflowError) as error:  # the last one for a port that does not exist
             early.set_exception(error)
 
     threading.Thread(target=connect, daemon=True).start()

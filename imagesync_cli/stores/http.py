@@ -8,6 +8,7 @@ have. Errors of the network become ours here and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import email.utils
 import socket
 import ssl
@@ -29,6 +30,9 @@ from imagesync_cli.stores.tls import Tls
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.early import Early
+
+
+_LONGEST_DATE = 100
 
 
 class Http(httpx.AsyncBaseTransport):
@@ -146,9 +150,14 @@ def raw_chunks(response: httpx.Response) -> AsyncIterator[bytes]:
 
 def retry_after_s(text: str) -> float | None:
     """Seconds from a Retry-After header, in seconds or as a date (RFC 9110, section 10.2.3)."""
+    if len(text) > _LONGEST_DATE:
+        return None
     if text.isascii() and text.isdecimal():
         return float(text)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, OverflowError):
+        when = email.utils.parsedate_to_datetime(text)
+        # Without a zone it means the same as with GMT; Python would take it for this machine's time.
+        seconds = when.replace(tzinfo=when.tzinfo or datetime.timezone.utc).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):  # the parser raises what happens to it
         return None
+    return max(0.0, seconds - time.time())

@@ -80,6 +80,8 @@ class Connection:
         deadline = time.monotonic() + patience_s
         while not isinstance(event := protocol.next_event(), h11.Response):
             if event is h11.NEED_DATA:
+                if time.monotonic() > deadline:  # interim answers (1xx) may come for ever
+                    raise asyncio.TimeoutError(f"no answer within {SILENCE_S:.0f} s")
                 data = await self._wire.read(deadline - time.monotonic())
                 if not data:
                     raise ConnectionResetError("the connection was closed without an answer")

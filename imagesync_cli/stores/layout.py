@@ -7,7 +7,6 @@ under a lock that other processes respect, and never replaced when it cannot be 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from imagesync_cli.reference import LayoutReference
 from imagesync_cli.stores.layout_index import (
     LAYOUT,
     Entry,
+    as_json,
     blob_name,
     described,
     find_entry,
@@ -190,7 +190,7 @@ class Layout:
         folders = [*(self._folder / "blobs").glob("*/"), self._folder / "blobs", self._folder]
         self._write(self._folder / "oci-layout", LAYOUT)
         flush_folders(folders)
-        self._write(self._folder / "index.json", json.dumps(index).encode("utf-8"))
+        self._write(self._folder / "index.json", as_json(index))
         flush_folders([self._folder, self._folder.parent])
         sweep(folders)
 

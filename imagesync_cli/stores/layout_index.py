@@ -38,6 +38,14 @@ def read_index(content: bytes, where: str) -> dict[str, Any]:
         ) from error
 
 
+def as_json(index: dict[str, Any]) -> bytes:
+    """The index as it is written."""
+    try:
+        return json.dumps(index, allow_nan=False).encode("ascii")
+    except (ValueError, RecursionError) as error:  # 1e400 is good JSON, and nothing that Python can write
+        raise ContentError(f"index.json holds what cannot be written again: {error}") from error
+
+
 def blob_name(digest: str) -> str:
     """The file of a blob or manifest, below the layout's root."""
     return f"blobs/{digest.replace(':', '/')}"
@@ -133,14 +141,15 @@ def reached(roots: Iterable[str], read: Read) -> set[str]:
 
 def lacking(manifest: Manifest, read: Read, has: Callable[[Descriptor], bool]) -> str:
     """The first digest below this manifest that is not there, "" if all are; foreign layers need not be."""
-    for blob in manifest.blobs:
-        if not blob.is_foreign and not has(blob):
-            return blob.digest
-    for child in manifest.manifests:
-        if not has(child):
-            return child.digest
-        if missing := lacking(parse_manifest(read(child.digest), digest=child.digest), read, has):
-            return missing
+    waiting, seen = [manifest], {manifest.digest}
+    while waiting:
+        holder = waiting.pop()
+        for named in (*holder.blobs, *holder.manifests):
+            if not named.is_foreign and not has(named):
+                return named.digest
+        children = {child.digest for child in holder.manifests} - seen  # each once, however often it is named
+        seen |= children
+        waiting += [parse_manifest(read(child), digest=child) for child in children]
     return ""
 
 

@@ -8,7 +8,6 @@ the old one's name. Nothing is deleted from an archive.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from imagesync_cli.stores.layout_index import (
     INDEX_FILE,
     LAYOUT,
     LAYOUT_FILE,
+    as_json,
     blob_name,
     described,
     find_entry,
@@ -147,7 +147,7 @@ class OciArchive:
             try:
                 await self._carry(new, index["manifests"])
                 new.add(LAYOUT_FILE, LAYOUT)
-                new.add(INDEX_FILE, json.dumps(index).encode("utf-8"))
+                new.add(INDEX_FILE, as_json(index))
                 new.publish()
             finally:
                 # What could not be published holds an index that nobody must find in it.

@@ -10,6 +10,7 @@ import httpx
 from imagesync_cli.errors import UsageError
 from imagesync_cli.reference import is_loopback
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.addresses import read_url
 from imagesync_cli.stores.http1 import Connection
 from imagesync_cli.stores.wire import Wire
 
@@ -50,7 +51,7 @@ def proxy_login(proxy: httpx.URL) -> dict[str, str]:
 def _proxy_url(text: str) -> httpx.URL:
     """The proxy that an environment variable names; what it says is not repeated, it may hold a password."""
     try:
-        url = httpx.URL(text if "://" in text else f"http://{text}")
+        url = read_url(text if "://" in text else f"http://{text}")
     except httpx.InvalidURL as error:
         raise UsageError("the proxy in the environment is not a URL", hint=_EXAMPLE) from error
     if url.scheme not in ("http", "https") or not url.host:

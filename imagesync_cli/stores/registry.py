@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from imagesync_cli.errors import (
 )
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, parse_manifest
-from imagesync_cli.reference import RegistryReference
+from imagesync_cli.reference import RegistryReference, is_tag
 from imagesync_cli.stores import effort
 from imagesync_cli.stores.blobs import BlobReader, BlobWriter
 from imagesync_cli.stores.client import Client, read_errors
@@ -36,6 +38,11 @@ _TAGS_A_PAGE = 10_000
 _FEWER_TAGS_A_PAGE = 1000
 _USUAL_PAGES = frozenset({50, 100, 200, 250, 500, 1000})
 _MOST_PAGES = 1000
+_MOST_TAGS = 100_000
+# Each tag that is asked for costs memory while it is asked.
+_ASKED_AT_ONCE = 64
+_SIZE = re.compile(r"[0-9]{1,18}")
+_MEDIA_TYPE = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]+/[!#-'*+.0-9A-Z^-z|~-]+")
 _NO_REPOSITORY = frozenset({"NAME_UNKNOWN", "NOT_FOUND", "MANIFEST_UNKNOWN"})
 
 
@@ -71,11 +78,13 @@ class Repository:
         await response.aclose()
         digest = response.headers.get("docker-content-digest", "")
         size = response.headers.get("content-length", "")
-        if not is_digest(digest) or not size.isdecimal():
+        if not is_digest(digest) or not _SIZE.fullmatch(size):
             return (await self.manifest(wanted)).descriptor
         if is_digest(wanted) and digest != wanted:
             raise ContentError(f"{doing}: the registry answers with {digest}")
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+        if media_type and not _MEDIA_TYPE.fullmatch(media_type):
+            raise ContentError(f"{doing}: the registry answers with the media type {media_type[:100]!r}")
         return Descriptor(media_type, digest, int(size))
 
     async def manifest(self, wanted: str) -> Manifest:
@@ -201,6 +210,8 @@ class Repository:
             page = _tags(content, doing)
             new = {tag: told for tag, told in page.items() if tag not in found}
             found.update(new)
+            if len(found) > _MOST_TAGS:
+                raise Unavailable(f"{doing}: more than {_MOST_TAGS} tags", may_pass=False)
             following = response.links.get("next", {}).get("url")
             if not following and len(page) in (self._tags_a_page, *_USUAL_PAGES):
                 # The go-containerregistry registry cuts its answer at n and names no next page; others may.
@@ -213,16 +224,17 @@ class Repository:
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """One HEAD a tag, many at once."""
 
-        async def one(tag: str) -> tuple[str, Descriptor] | None:
-            try:
-                return tag, await self.head(tag)
-            except NotFound:
-                return None
-            finally:
+        waiting, found = iter(tags), {}
+
+        async def ask() -> None:
+            for tag in waiting:  # the next one that nobody asks for yet
+                with contextlib.suppress(NotFound):
+                    found[tag] = await self.head(tag)
                 if advance is not None:
                     advance()
 
-        return dict(filter(None, await gather(one(tag) for tag in tags)))
+        await gather(ask() for _ in range(_ASKED_AT_ONCE))
+        return found
 
     async def referrers(self, digest: str) -> list[Descriptor]:
         """The Referrers API's answer, following the pages (end-12); none where the registry does not have it."""
@@ -350,6 +362,9 @@ def _tags(content: bytes, doing: str) -> dict[str, Descriptor | None]:
         raise ContentError(f"{doing}: the answer is not a list of tags") from error
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise ContentError(f"{doing}: the answer is not a list of tags")
+    if strange := [tag for tag in tags if not is_tag(tag)]:
+        # It would become a part of a URL, and who uses what could not be asked of it.
+        raise ContentError(f"{doing}: the registry names a tag that is none, {strange[0][:100]!r}")
     told = _told(document.get("manifest"))
     return {tag: told.get(tag) for tag in tags}
 

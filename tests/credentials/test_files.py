@@ -201,3 +201,24 @@ def test_a_huge_file(tmp_path: Path) -> None:
     file.write_text('"' + "x" * 5_000_000 + '"')
     with pytest.raises(UsageError, match="longer than"):
         find(HOST, file)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"registrytoken": "c4nary\ntoken"},
+        {"registrytoken": "c4nary token"},
+        {"registrytoken": "c4naryé"},
+        {"username": "ann", "password": "c4nary\ud800"},
+        {"username": "c4nary\ud800", "password": "p"},
+        {"identitytoken": "c4nary\udcff"},
+    ],
+)
+def test_logins_that_cannot_be_sent(entry: dict[str, str], tmp_path: Path) -> None:
+    """A login that fits in no header is an error that names its file and shows nothing of it."""
+    with EmbeddedRegistry(Manner(authentication=Authentication("bearer", {"ann": "x"}))) as registry:
+        file = write_auths(tmp_path / "auth.json", {registry.host: entry})
+        done = imagesync("resolve", f"{registry.host}/app:1", environ={"IMAGESYNC_AUTH_FILE": str(file)})
+    assert done.code == 2
+    assert str(file) in done.err
+    assert "c4nary" not in done.err

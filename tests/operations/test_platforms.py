@@ -388,11 +388,10 @@ def test_endless_config(source: EmbeddedRegistry, up: Repository, monkeypatch: p
     assert len(source.requests) == 1
 
 
-@pytest.mark.parametrize("number", ["NaN", "1e999"])
-def test_index_that_cannot_be_written_again(source: EmbeddedRegistry, up: Repository, number: str) -> None:
-    """An index with what JSON has no form for is not written anew; whole it may still be copied."""
+def test_index_that_cannot_be_written_again(source: EmbeddedRegistry, up: Repository) -> None:
+    """An index with a number that Python cannot write is not written anew; whole it may still be copied."""
     made = index()
-    content = made.root.content.replace(b'"schemaVersion"', f'"x": {number}, "schemaVersion"'.encode())
+    content = made.root.content.replace(b'"schemaVersion"', b'"x": 1e999, "schemaVersion"')
     root = Manifest(made.root.media_type, content)
     Image(root, {**made.manifests, root.digest: root}, made.blobs).seed(up, "1")
     finished = imagesync("resolve", f"{source.host}/up/app:1", *options("linux/amd64", "linux/arm64"))

@@ -67,6 +67,7 @@ def test_a_header_that_lies(registry: EmbeddedRegistry, source: str, tmp_path: P
         (OCI_MANIFEST, {"manifests": []}),
         (OCI_INDEX, {}),
         (OCI_MANIFEST, {"mediaType": OCI_INDEX}),
+        (OCI_INDEX, {"mediaType": OCI_INDEX, "manifests": []}),
     ],
 )
 def test_two_readings(
@@ -157,6 +158,17 @@ def test_deep_indexes(registry: EmbeddedRegistry, source: str, tmp_path: Path) -
     assert "16" in done.err
 
 
+def test_deep_indexes_of_another_tag(registry: EmbeddedRegistry, source: str) -> None:
+    """Where another tag goes deeper than anybody looks, a delete cannot know who uses what, and keeps the manifest."""
+    manifest = image("other").root
+    for _ in range(20):
+        entry = describe(manifest.media_type, manifest.content)
+        manifest = put(registry, OCI_INDEX, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]})
+    imagesync("delete", f"{source}:1")
+    assert registry.repository("app").tags.keys() == {"bad"}
+    assert image().digest in registry.repository("app").manifests
+
+
 def test_wide_indexes(registry: EmbeddedRegistry, source: str, tmp_path: Path) -> None:
     """An index of more than ten thousand entries is refused before any of them is fetched."""
     entries = [{"mediaType": OCI_MANIFEST, "digest": digest_of(str(n).encode()), "size": 1} for n in range(10_001)]
@@ -201,3 +213,46 @@ def test_control_characters(registry: EmbeddedRegistry, source: str, command: st
         assert said.isprintable()
     assert "gone" in done.err + done.out
     assert all(c == "\n" or c.isprintable() for c in done.err)
+
+
+def test_headers_that_move_a_terminal(registry: EmbeddedRegistry, source: str) -> None:
+    """What a registry says in a header reaches neither a terminal nor Terraform with what they would obey."""
+    evil = "\u202egone\u009b31m"
+
+    def change(response: Response) -> Response:
+        return replace(response, headers={**response.headers, "Content-Type": f"a/{evil}".encode().decode("latin-1")})
+
+    registry.fault = lambda _: Fault(change=change)
+    done = imagesync("external", stdin=json.dumps({"images": json.dumps({"a": f"{source}:1"})}))
+    said = json.loads(json.loads(done.out)["a"])
+    assert said["kind"]
+    assert (said["error"] + said["media_type"]).isprintable()
+
+
+def test_more_bytes_than_its_descriptor_says(registry: EmbeddedRegistry, source: str, tmp_path: Path) -> None:
+    """A child manifest that is not as long as the index says is refused, although its digest is right."""
+    child = image().root
+    entry = {**describe(child.media_type, child.content), "size": 7}
+    put(registry, OCI_INDEX, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]})
+    assert imagesync("sync", f"{source}:bad", f"oci:{tmp_path}/copy:1").code == 6
+
+
+def test_a_destination_that_never_has_anything(registry: EmbeddedRegistry, source: str) -> None:
+    """Indexes that name each other many times over are sent again once each, not once for every way to them."""
+    manifest = image().root
+    for level in range(12):
+        entry = describe(manifest.media_type, manifest.content)
+        named = {"manifests": [entry] * 9, "annotations": {"n": str(level)}}
+        document = {"schemaVersion": 2, "mediaType": OCI_INDEX, **named}
+        manifest = put(registry, OCI_INDEX, document)
+    with EmbeddedRegistry() as forgetful:
+
+        def forget(request: Request) -> Fault | None:
+            if "/manifests/" in request.path and (request.method == "HEAD" or request.path.endswith("/1")):
+                errors = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": ""}]}
+                return Fault(answer=json_response(404, errors))
+            return None
+
+        forgetful.fault = forget
+        assert imagesync("sync", f"{source}:bad", f"{forgetful.host}/copy:1").code != 0
+        assert len(forgetful.requests) < 200

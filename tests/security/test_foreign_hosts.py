@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import httpx
 import pytest
 
+from imagesync_cli.secret import Secret
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores.client import Client
+from imagesync_cli.stores.http import Http
 from tests.command import Finished, imagesync
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Manner
 from tests.embedded_registry.faults import Fault, with_header
@@ -136,3 +143,29 @@ def test_logins_of_other_hosts(registry: EmbeddedRegistry, spelled: str, tmp_pat
     assert "docker login" in done.err
     basic = [each for each in authorized(registry.requests) if each.headers["authorization"].startswith("Basic")]
     assert basic == []
+
+
+def test_another_scheme() -> None:
+    """A redirect to the same host and port under another scheme is another place: the login stays behind."""
+    seen: list[httpx.Request] = []
+
+    class Recorder(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            status, headers = 200, {}
+            if "authorization" not in request.headers and request.url.scheme == "http":
+                status, headers = 401, {"WWW-Authenticate": "Basic realm=x"}
+            elif request.url.scheme == "http":
+                status, headers = 307, {"Location": "https://registry.lan:5000/elsewhere"}
+            return httpx.Response(status, headers=headers, stream=httpx.ByteStream(b""), request=request)
+
+    host = "registry.lan:5000"
+    logins = {name: Secret(text) for name, text in variables(host, "ann", CANARY).items()}
+    client = Client(host, cast(Http, Recorder()), Settings(plain_http=frozenset({host}), logins=logins))
+    response = asyncio.run(client.send("GET", "/v2/app/manifests/1", doing="", scopes=()))
+    assert response.status_code == 200
+    assert [("authorization" in request.headers, request.url.scheme) for request in seen] == [
+        (False, "http"),
+        (True, "http"),
+        (False, "https"),
+    ]

@@ -72,6 +72,16 @@ def test_realms_that_are_asked(realm: str, registry: str) -> None:
         ("https://127.1/token", PUBLIC),
         ("https://0177.0.0.1/token", PUBLIC),
         ("https://0x7f.1/token", PUBLIC),
+        ("https://localhost./token", PUBLIC),
+        ("https://127.0.0.1./token", PUBLIC),
+        ("https://[::127.0.0.1]/token", PUBLIC),
+        ("https://[64:ff9b::a01:203]/token", PUBLIC),
+        ("https://[2002:a01:203::1]/token", PUBLIC),
+        ("https://[::1%25lo]/token", PUBLIC),
+        ("https://127。0。0。1/token", PUBLIC),
+        ("https://xn--/token", PUBLIC),
+        ("https://../token", PUBLIC),
+        ("https://auth.example.com:65536/token", PUBLIC),
     ],
 )
 def test_realms_that_are_not_asked(realm: str, registry: str) -> None:

@@ -155,3 +155,31 @@ def test_every_body_is_a_manifest_or_our_error(content: bytes, header: str) -> N
 def test_attestations_are_images() -> None:
     """What BuildKit adds beside each platform is read like an image."""
     assert len(parse_manifest(attestation(DIGEST).root.content).blobs) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"schemaVersion": 2, "layers": [], "layers": []}',
+        b'{"schemaVersion": 2, "annotations": {"a": "1", "a": "2"}}',
+        b'{"schemaVersion": 2, "Layers": []}',
+        b'{"schemaVersion": 2, "layer\xc5\xbf": []}',  # a long s, which Go takes for an s
+        b'{"schemaVersion": 2, "layers": [{"Digest": "sha256:"}]}',
+        b'{"schemaVersion": 2, "annotations": {"a": NaN}}',
+        b'\xef\xbb\xbf{"schemaVersion": 2}',
+        '{"schemaVersion": 2}'.encode("utf-16"),
+        b'{"schemaVersion": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+    ],
+)
+def test_one_reading(content: bytes) -> None:
+    """What two JSON parsers would read as two things, or not both read at all, is no manifest."""
+    with pytest.raises(ContentError, match="is not JSON"):
+        parse_manifest(content, OCI_MANIFEST)
+
+
+@pytest.mark.parametrize("size", [-1, 2**63, 10**400, True, 1.0, "1", None])
+def test_size_of_a_descriptor(size: object) -> None:
+    """A size is a whole number of bytes that a registry can mean."""
+    with pytest.raises(ContentError, match="not a number of bytes"):
+        parse_manifest(manifest(layers=[{**LAYER, "size": size}]), OCI_MANIFEST)

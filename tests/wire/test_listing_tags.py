@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from dataclasses import replace
 
@@ -96,13 +97,26 @@ def test_page_that_is_missing(registry: EmbeddedRegistry) -> None:
         tags(registry)
 
 
-def test_tag_that_is_no_tag(registry: EmbeddedRegistry) -> None:
-    """A name in the list that no tag can have does not change the address of the next page."""
-    names = [f"tag-{number}" for number in range(999)] + ["z&n=1#?/../x"]
-    pages = [answering(*names), answering()]
-    registry.fault = lambda request: pages.pop(0) if listing(request) else None
-    assert tags(registry) == names
-    assert registry.requests[1].query["last"] == names[-1]
+@pytest.mark.parametrize("name", ["z&n=1#?/../x", "../../../v2/other/manifests/1", "a\r\nb", "a\0", "", "t" * 129, "é"])
+def test_tag_that_is_no_tag(registry: EmbeddedRegistry, name: str) -> None:
+    """A name in the list that no tag can have is an error: it becomes part of no address."""
+    registry.fault = always(listing, answering("a", name))
+    with pytest.raises(ContentError, match="names a tag that is none"):
+        tags(registry)
+    assert len(registry.requests) == 1
+
+
+def test_too_many_tags(registry: EmbeddedRegistry) -> None:
+    """A list that goes on for ever with new names is an error before it costs much memory."""
+    numbers = itertools.count()
+
+    def page(request: Request) -> Fault | None:
+        names = [f"tag-{next(numbers)}" for _ in range(30_000)]
+        return answering(*names, link=f'<list?last={names[-1]}>; rel="next"') if listing(request) else None
+
+    registry.fault = page
+    with pytest.raises(ImagesyncError, match="more than 100000 tags"):
+        tags(registry)
 
 
 @pytest.mark.parametrize(

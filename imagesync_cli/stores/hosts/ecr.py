@@ -13,7 +13,7 @@ from imagesync_cli.errors import Denied, ImagesyncError, Refused, Unavailable, U
 from imagesync_cli.stores.hosts.place import Place
 from imagesync_cli.stores.store import Untagged
 
-HOSTS = re.compile(r"(\d{12})\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(\.cn)?|on\.aws)")
+HOSTS = re.compile(r"([0-9]{12})\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(\.cn)?|on\.aws)")
 
 
 async def untag(place: Place, tag: str, digest: str) -> Untagged:

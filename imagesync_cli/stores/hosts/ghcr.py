@@ -43,9 +43,16 @@ async def _versions_of(place: Place, path: str, digest: str, login: Secret, doin
             raise ContentError(f"{doing}: the answer is not a list of versions")
         for version in answer:
             if version.get("name") == digest:
-                yield int(version["id"])
+                yield _number(version, doing)
         if len(answer) < _A_PAGE:
             return
+
+
+def _number(version: dict[str, Any], doing: str) -> int:
+    number = version.get("id")
+    if not isinstance(number, int):
+        raise ContentError(f"{doing}: the answer names a version without a number")
+    return number
 
 
 async def _delete(place: Place, path: str, tags: Collection[str], login: Secret, doing: str) -> str:

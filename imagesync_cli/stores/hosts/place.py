@@ -71,7 +71,7 @@ class Place:
         try:
             content = await persist(attempt)
             return json.loads(content) if content else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ContentError(f"{doing}: the answer is not JSON") from error
         except ImagesyncError as error:
             error.during(doing)

@@ -1,0 +1,201 @@
+"""Memory stays flat, whatever a registry sends: measured from outside, as the largest size a process of its own had."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.images import Image, Layer, digest
+from tests.command import IMAGESYNC, environment
+from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry.faults import Fault
+from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, describe, image, to_json
+from tests.embedded_registry.state import Manifest, digest_of
+from tests.embedded_registry.wire import Request, Response, json_response
+from tests.hostile.streams import streaming
+
+MIB = 1024 * 1024
+MOST_MIB = 80
+# Runs a command and says how it ended and how large it was; a process between, as only a child's size can be asked for.
+_MEASURE = (
+    "import json, resource, subprocess, sys;"
+    "done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=3000);"
+    "print(json.dumps([done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, done.stderr[-500:]]))"
+)
+Answer = Callable[[Request], "Response | None"]
+
+
+def run(*arguments: str, within_s: float = 120) -> tuple[int, float, str]:
+    """Exit code, largest resident size in MiB and the end of what it said."""
+    command = [sys.executable, "-I", "-S", "-c", _MEASURE, *IMAGESYNC, *arguments]
+    # Without coverage: what that holds is not imagesync's.
+    environ = {name: value for name, value in environment().items() if not name.startswith("COVERAGE")}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=within_s, check=True)
+    code, size_kib, said = json.loads(done.stdout)
+    return code, size_kib / 1024, said
+
+
+def _endless(part: str, status: int, headers: dict[str, str] | None = None) -> Answer:
+    body = b'{"errors": "' + b"x" * (64 * MIB)
+    return lambda request: Response(status, headers or {}, body) if part in request.path else None
+
+
+def _endless_token(status: int) -> Answer:
+    def answer(request: Request) -> Response:
+        if request.path == "/token":
+            return Response(status, {}, b'{"token": "' + b"x" * (64 * MIB))
+        realm = f'Bearer realm="http://{request.headers["host"]}/token"'
+        return Response(401, {"WWW-Authenticate": realm}, b"x" * (64 * MIB))
+
+    return answer
+
+
+def _long_header(name: str, status: int) -> Answer:
+    return lambda _: Response(status, {name: "a=b, " * MIB}, b"")
+
+
+def _pages(request: Request) -> Response | None:
+    """A thousand pages with a thousand tags each, and more."""
+    if "tags/list" not in request.path:
+        return None
+    start = int(request.query.get("last", "t0")[1:])
+    names = [f"t{number}" for number in range(start + 1, start + 1001)]
+    return json_response(200, {"tags": names}, {"Link": f'<list?n=1000&last={names[-1]}>; rel="next"'})
+
+
+HOSTILE: dict[str, tuple[Answer, str]] = {
+    "a manifest": (_endless("/manifests/", 200, {"Content-Type": OCI_MANIFEST}), "sync"),
+    "an error": (_endless("/manifests/", 403), "sync"),
+    "a redirect": (_endless("/manifests/", 307, {"Location": "/v2/app/manifests/2"}), "sync"),
+    "a refusal of a login, a token": (_endless_token(200), "sync"),
+    "an error of the token server": (_endless_token(403), "sync"),
+    "a list of tags": (_endless("/tags/list", 200), "delete"),
+    "pages of tags": (_pages, "delete"),
+    "a challenge": (_long_header("WWW-Authenticate", 401), "sync"),
+    "a header": (_long_header("X", 200), "sync"),
+    "a location": (_long_header("Location", 307), "sync"),
+}
+
+
+@pytest.mark.parametrize(("answer", "command"), HOSTILE.values(), ids=HOSTILE)
+def test_endless(registry: EmbeddedRegistry, tmp_path: Path, answer: Answer, command: str) -> None:
+    """What never ends where something short is expected is given up before it costs much memory."""
+    image().seed(registry.repository("app"), "1")
+    registry.fault = lambda request: Fault(answer=said) if (said := answer(request)) is not None else None
+    more = [f"oci:{tmp_path}/copy:1"] if command == "sync" else []
+    code, size_mib, said = run(command, f"{registry.host}/app:1", *more)
+    assert code != 0 or command == "delete", said
+    assert "unexpected" not in said
+    assert size_mib < MOST_MIB
+    assert not (tmp_path / "copy" / "index.json").exists()
+
+
+def _put(registry: EmbeddedRegistry, document: object, media_type: str = OCI_INDEX) -> Manifest:
+    manifest = Manifest(media_type, to_json(document))
+    repository = registry.repository("app")
+    repository.manifests[manifest.digest] = manifest
+    repository.tags["1"] = manifest.digest
+    return manifest
+
+
+def _index(*entries: object) -> dict[str, object]:
+    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(entries)}
+
+
+def _wide(registry: EmbeddedRegistry) -> None:
+    """Ten thousand entries, padded to the most that a manifest may have."""
+    _put(
+        registry,
+        _index(
+            *(
+                {
+                    "mediaType": OCI_MANIFEST,
+                    "digest": digest_of(str(n).encode()),
+                    "size": 1,
+                    "annotations": {"a": "x" * 150},
+                }
+                for n in range(10_000)
+            )
+        ),
+    )
+
+
+def _heavy(registry: EmbeddedRegistry) -> None:
+    """A hundred images of 3 MiB of manifest each."""
+    root = image().root
+    children = [
+        _put(registry, {**root.document, "annotations": {"n": str(n), "x": "y" * 3 * MIB}}, root.media_type)
+        for n in range(100)
+    ]
+    _put(registry, _index(*(describe(child.media_type, child.content) for child in children)))
+
+
+def _many_heavy(registry: EmbeddedRegistry) -> None:
+    """A hundred tags on indexes of 1 MiB each."""
+    root = image().root
+    registry.repository("app").manifests[root.digest] = root
+    entry = describe(root.media_type, root.content)
+    for number in range(100):
+        index = _put(registry, {**_index(entry), "annotations": {"n": str(number), "x": "y" * MIB}})
+        registry.repository("app").tags[f"tag-{number}"] = index.digest
+
+
+def test_who_uses_what(registry: EmbeddedRegistry) -> None:
+    """Tags whose indexes are larger together than memory may be keep what they use, and a delete ends."""
+    _many_heavy(registry)
+    before = set(registry.repository("app").manifests)
+    code, size_mib, said = run("delete", f"{registry.host}/app:1")
+    assert "1" not in registry.repository("app").tags
+    assert set(registry.repository("app").manifests) == before, (code, said)
+    assert size_mib < MOST_MIB
+
+
+def _repeated(registry: EmbeddedRegistry) -> None:
+    """Four indexes at each of fourteen levels, each naming all four below: 268 million ways down to one image."""
+    level = [image().root]
+    for depth in range(14):
+        entries = [describe(each.media_type, each.content) for each in level]
+        level = [
+            _put(registry, {**_index(*entries), "annotations": {"at": f"{depth} {number}"}}) for number in range(4)
+        ]
+
+
+@pytest.mark.parametrize(("hostile", "code"), [(_wide, 3), (_heavy, 6), (_repeated, 0)])
+def test_large_indexes(
+    registry: EmbeddedRegistry, tmp_path: Path, hostile: Callable[[EmbeddedRegistry], None], code: int
+) -> None:
+    """An index that is as wide, heavy or deep as it may be costs little memory, and ends."""
+    image().seed(registry.repository("app"), "0")
+    hostile(registry)
+    found, size_mib, said = run("sync", f"{registry.host}/app:1", f"oci:{tmp_path}/copy:1")
+    assert found == code, said
+    assert size_mib < MOST_MIB
+
+
+def _copied(layers: int, size_mib: int, within_s: float) -> float:
+    """Copy an image of such layers; gives the largest size."""
+    made = Image("streamed", (tuple(Layer(700 + number, size_mib) for number in range(layers)),))
+    with streaming(made) as (host, written):
+        code, used_mib, said = run("sync", f"{host}/app:1", f"{host}/copy:1", within_s=within_s)
+        assert code == 0, said
+        assert {digest(layer) for layer in made.layers} <= written.keys()
+        assert all(found == wanted for wanted, found in written.items() if wanted.startswith("sha256:"))
+        return used_mib
+
+
+def test_large_layers() -> None:
+    """Layers of 200 MiB pass through as much memory as those of 2 MiB."""
+    small, large = _copied(2, 2, 120), _copied(2, 200, 120)
+    assert large < min(MOST_MIB, small + 24)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_very_large_layers() -> None:
+    """Ten layers of 2 GiB as well."""
+    assert _copied(10, 2048, 3000) < MOST_MIB
