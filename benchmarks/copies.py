@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.images import BIG, HUGE, MEDIUM, NEAR, SIX, SMALL, Image
+from benchmarks.images import BIG, HUGE, MEDIUM, SIX, SMALL, Image, nearly
 from benchmarks.laboratory import Laboratory
 from benchmarks.measure import CommandError, Cost
 from benchmarks.registries import Registry, Tls
@@ -40,11 +40,17 @@ COPIES = (
     Copy("cold", MEDIUM, (0, 20, 50)),
     Copy("cold", BIG, (0,), most_runs=3),
     Copy("cold", BIG, (0,), most_runs=3, tls=True),
+    Copy("warm", SMALL, (0, 20, 50)),
+    Copy("warm", MEDIUM, (20,)),
+    Copy("warm", BIG, (20,), most_runs=3),
     Copy("warm", SIX, (0, 20, 50)),
     Copy("mount", SMALL, (20,)),
     Copy("mount", MEDIUM, (20,)),
+    Copy("mount", BIG, (20,), most_runs=3),
     Copy("mount", SIX, (20, 50)),
     Copy("near", MEDIUM, (20, 50)),
+    Copy("near", BIG, (0,), most_runs=3),
+    Copy("near", SIX, (20, 50)),
 )
 QUICK = (Copy("cold", SMALL, (0, 1)), Copy("warm", SMALL, (1,)), Copy("mount", SMALL, (1,)))
 # On request only: it takes 20 GiB of storage.
@@ -78,7 +84,7 @@ class Bench:
         self._digest = Repository(source.host, _SOURCE, context(tls)).push(copy.image, _TAG)
         self._repositories = 0
         if copy.kind in ("warm", "near"):
-            there = copy.image if copy.kind == "warm" else NEAR
+            there = copy.image if copy.kind == "warm" else nearly(copy.image)
             Repository(destination.host, _MIRROR).push(there, _TAG)
 
     def rows(self, delay_ms: int) -> Iterator[Row]:
@@ -126,7 +132,7 @@ class Bench:
         self._repositories += 1
         name = f"{_MIRROR}-{self._repositories}"
         if self._copy.kind == "near":
-            Repository(self._destination.host, name).push(NEAR, "0", mounted_from=_MIRROR)
+            Repository(self._destination.host, name).push(nearly(self._copy.image), "0", mounted_from=_MIRROR)
         return name
 
     def _counted(self) -> tuple[str, int]:
