@@ -12,7 +12,7 @@ from benchmarks.registries import Registry, Tls
 from benchmarks.repository import Repository
 from benchmarks.results import Row
 from benchmarks.tls import certificate, context
-from benchmarks.tools import Tool
+from benchmarks.tools import FLOOR, Tool
 
 _TAG = "1"
 _SOURCE = "upstream/app"
@@ -28,6 +28,7 @@ class Copy:
     delays_ms: tuple[int, ...]
     most_runs: int = 100
     tls: bool = False
+    bytes_count: bool = False  # without delay its bytes are what takes time: compared with the floor as well
 
     @property
     def name(self) -> str:
@@ -37,8 +38,8 @@ class Copy:
 COPIES = (
     Copy("cold", SMALL, (0, 20, 50)),
     Copy("cold", SIX, (0, 20, 50)),
-    Copy("cold", MEDIUM, (0, 20, 50)),
-    Copy("cold", BIG, (0,), most_runs=3),
+    Copy("cold", MEDIUM, (0, 20, 50), bytes_count=True),
+    Copy("cold", BIG, (0,), most_runs=3, bytes_count=True),
     Copy("cold", BIG, (0,), most_runs=3, tls=True),
     Copy("warm", SMALL, (0, 20, 50)),
     Copy("warm", MEDIUM, (20,)),
@@ -90,9 +91,10 @@ class Bench:
     def rows(self, delay_ms: int) -> Iterator[Row]:
         """Run every tool in turn; without delay the timed runs go past the proxy and one more is counted."""
         runs = min(self._laboratory.runs, self._copy.most_runs)
-        costs: dict[str, list[Cost]] = {tool.name: [] for tool in self._laboratory.tools}
+        tools = [*self._laboratory.tools, *([FLOOR] if self._copy.bytes_count and delay_ms == 0 else [])]
+        costs: dict[str, list[Cost]] = {tool.name: [] for tool in tools}
         counted: dict[str, tuple[str, int]] = {}
-        for tool in self._laboratory.turns(runs):
+        for tool in self._laboratory.turns(tools, runs):
             try:
                 cost = self._run(tool, delay_ms, proxied=delay_ms > 0)
             except CommandError as error:
@@ -102,7 +104,7 @@ class Bench:
             if delay_ms > 0:
                 counted[tool.name] = self._counted()
             self._laboratory.say(f"{self._copy.name} {delay_ms} ms {tool.name}: {cost.wall_s * 1000:.0f} ms")
-        for tool in (tool for tool in self._laboratory.tools if costs[tool.name]):
+        for tool in (tool for tool in tools if costs[tool.name]):
             if delay_ms == 0 and self._tls is None:
                 self._run(tool, 0, proxied=True)
                 counted[tool.name] = self._counted()
