@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks import copies, delete, lookups, plans
@@ -15,6 +15,7 @@ from benchmarks.chart import svg
 from benchmarks.laboratory import Laboratory, laboratory
 from benchmarks.report import markdown
 from benchmarks.results import Row
+from benchmarks.verdicts import verdicts
 
 _BENCHMARKS: tuple[Callable[[Laboratory], Iterator[Row]], ...] = (
     copies.rows,
@@ -27,6 +28,23 @@ _BENCHMARKS: tuple[Callable[[Laboratory], Iterator[Row]], ...] = (
 def main(arguments: list[str] | None = None) -> None:
     """Parse the options, measure, report."""
     options = _parser().parse_args(arguments)
+    failures: list[str] = []
+    rows = [row for file in options.results for row in _read(file)]
+    if not options.results:
+        rows, failures = _measure(options)
+    if options.chart:
+        options.chart.write_text(svg(rows))
+    if options.markdown:
+        options.markdown.write_text(markdown(rows))
+    if options.into:
+        _put_into(options.into, {"verdicts": verdicts(rows), "rows": markdown(rows)})
+    sys.stdout.write(f"{verdicts(rows)}\n{markdown(rows)}")
+    if failures:
+        sys.exit(f"{len(failures)} runs failed; the first: {failures[0]}")
+
+
+def _measure(options: argparse.Namespace) -> tuple[list[Row], list[str]]:
+    """Run the benchmarks; gives the rows, and what each failed run said."""
     rows: list[Row] = []
     with laboratory(
         registry_program=options.registry,
@@ -38,16 +56,27 @@ def main(arguments: list[str] | None = None) -> None:
     ) as made:
         for benchmark in _BENCHMARKS:
             rows += benchmark(made)
-    if options.chart:
-        options.chart.write_text(svg(rows))
     if options.json:
         report = {"machine": _machine(), "registry": options.registry, "rows": [row.as_json() for row in rows]}
         options.json.write_text(json.dumps(report, indent=1) + "\n")
-    if options.markdown:
-        options.markdown.write_text(markdown(rows))
-    sys.stdout.write(markdown(rows))
-    if made.failures:
-        sys.exit(f"{len(made.failures)} runs failed; the first: {made.failures[0]}")
+    return rows, made.failures
+
+
+def _read(file: Path) -> list[Row]:
+    return [Row.from_json(row) for row in json.loads(file.read_text())["rows"]]
+
+
+def _put_into(page: Path, tables: Mapping[str, str]) -> None:
+    """Replace what stands between <!-- NAME --> and <!-- end of NAME --> on the page."""
+    text = page.read_text()
+    for name, table in tables.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, found, rest = text.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not found or not ended:
+            raise SystemExit(f"{page} has no place for the {name}: {begin.strip()} … {end}")
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    page.write_text(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +92,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="an SVG")
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="a page with places for both tables")
+    parser.add_argument(
+        "--from",
+        dest="results",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="measure nothing; the rows are in these files that --json wrote (more than once)",
+    )
     return parser
 
 

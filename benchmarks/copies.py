@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.images import BIG, HUGE, MEDIUM, NEAR, SIX, SMALL, Image
+from benchmarks.images import BIG, HUGE, MEDIUM, SIX, SMALL, Image, nearly
 from benchmarks.laboratory import Laboratory
 from benchmarks.measure import CommandError, Cost
 from benchmarks.registries import Registry, Tls
 from benchmarks.repository import Repository
 from benchmarks.results import Row
 from benchmarks.tls import certificate, context
-from benchmarks.tools import Tool
+from benchmarks.tools import FLOOR, Tool
 
 _TAG = "1"
 _SOURCE = "upstream/app"
@@ -28,6 +28,7 @@ class Copy:
     delays_ms: tuple[int, ...]
     most_runs: int = 100
     tls: bool = False
+    bytes_count: bool = False  # without delay its bytes are what takes time: compared with the floor as well
 
     @property
     def name(self) -> str:
@@ -37,14 +38,20 @@ class Copy:
 COPIES = (
     Copy("cold", SMALL, (0, 20, 50)),
     Copy("cold", SIX, (0, 20, 50)),
-    Copy("cold", MEDIUM, (0, 20, 50)),
-    Copy("cold", BIG, (0,), most_runs=3),
+    Copy("cold", MEDIUM, (0, 20, 50), bytes_count=True),
+    Copy("cold", BIG, (0,), most_runs=3, bytes_count=True),
     Copy("cold", BIG, (0,), most_runs=3, tls=True),
+    Copy("warm", SMALL, (0, 20, 50)),
+    Copy("warm", MEDIUM, (20,)),
+    Copy("warm", BIG, (20,), most_runs=3),
     Copy("warm", SIX, (0, 20, 50)),
     Copy("mount", SMALL, (20,)),
     Copy("mount", MEDIUM, (20,)),
+    Copy("mount", BIG, (20,), most_runs=3),
     Copy("mount", SIX, (20, 50)),
     Copy("near", MEDIUM, (20, 50)),
+    Copy("near", BIG, (0,), most_runs=3),
+    Copy("near", SIX, (20, 50)),
 )
 QUICK = (Copy("cold", SMALL, (0, 1)), Copy("warm", SMALL, (1,)), Copy("mount", SMALL, (1,)))
 # On request only: it takes 20 GiB of storage.
@@ -78,15 +85,16 @@ class Bench:
         self._digest = Repository(source.host, _SOURCE, context(tls)).push(copy.image, _TAG)
         self._repositories = 0
         if copy.kind in ("warm", "near"):
-            there = copy.image if copy.kind == "warm" else NEAR
+            there = copy.image if copy.kind == "warm" else nearly(copy.image)
             Repository(destination.host, _MIRROR).push(there, _TAG)
 
     def rows(self, delay_ms: int) -> Iterator[Row]:
         """Run every tool in turn; without delay the timed runs go past the proxy and one more is counted."""
         runs = min(self._laboratory.runs, self._copy.most_runs)
-        costs: dict[str, list[Cost]] = {tool.name: [] for tool in self._laboratory.tools}
+        tools = [*self._laboratory.tools, *([FLOOR] if self._copy.bytes_count and delay_ms == 0 else [])]
+        costs: dict[str, list[Cost]] = {tool.name: [] for tool in tools}
         counted: dict[str, tuple[str, int]] = {}
-        for tool in self._laboratory.turns(runs):
+        for tool in self._laboratory.turns(tools, runs):
             try:
                 cost = self._run(tool, delay_ms, proxied=delay_ms > 0)
             except CommandError as error:
@@ -96,7 +104,7 @@ class Bench:
             if delay_ms > 0:
                 counted[tool.name] = self._counted()
             self._laboratory.say(f"{self._copy.name} {delay_ms} ms {tool.name}: {cost.wall_s * 1000:.0f} ms")
-        for tool in (tool for tool in self._laboratory.tools if costs[tool.name]):
+        for tool in (tool for tool in tools if costs[tool.name]):
             if delay_ms == 0 and self._tls is None:
                 self._run(tool, 0, proxied=True)
                 counted[tool.name] = self._counted()
@@ -126,7 +134,7 @@ class Bench:
         self._repositories += 1
         name = f"{_MIRROR}-{self._repositories}"
         if self._copy.kind == "near":
-            Repository(self._destination.host, name).push(NEAR, "0", mounted_from=_MIRROR)
+            Repository(self._destination.host, name).push(nearly(self._copy.image), "0", mounted_from=_MIRROR)
         return name
 
     def _counted(self) -> tuple[str, int]:

@@ -121,6 +121,12 @@ BIG = Image("big", (_layers(300, 4, 500),))
 HUGE = Image("huge", (_layers(400, 20, 500),))
 # 95 MiB in 19 layers: one that all platforms share, and three of each.
 SIX = Image("six platforms", tuple((Layer(500, 5), *_layers(501 + 3 * number, 3, 5)) for number in range(6)))
-# What the destination has before MEDIUM comes: nine of its ten layers.
-NEAR = Image("nearly medium", ((*MEDIUM.platforms[0][:9], Layer(299, 1)),))
+# Another image's layer, in place of the last one of an image that is nearly there.
+_OTHER = Layer(299, 1)
 IMAGES = {image.name: image for image in (SMALL, MEDIUM, BIG, HUGE, SIX)}
+
+
+def nearly(image: Image) -> Image:
+    """What a destination has before the image comes: all of its layers but the last."""
+    *others, last = image.platforms
+    return Image(f"nearly {image.name}", (*others, (*last[:-1], _OTHER)))

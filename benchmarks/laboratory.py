@@ -55,11 +55,12 @@ class Laboratory:
         self.failures.append(what)
         self.say(what)
 
-    def turns(self, runs: int = 0) -> Iterator[Tool]:
+    @staticmethod
+    def turns(tools: Sequence[Tool], runs: int) -> Iterator[Tool]:
         """Every tool, as many times as there are runs, each time in another order."""
-        for run in range(runs or self.runs):
-            first = run % len(self.tools)
-            yield from [*self.tools[first:], *self.tools[:first]]
+        for run in range(runs):
+            first = run % len(tools)
+            yield from [*tools[first:], *tools[:first]]
 
     @staticmethod
     def say(text: str) -> None:

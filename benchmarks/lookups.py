@@ -14,11 +14,13 @@ from benchmarks.measure import CommandError, Cost
 from benchmarks.registries import Registry
 from benchmarks.repository import Repository
 from benchmarks.results import Row
-from benchmarks.tools import IMAGESYNC, OURS
+from benchmarks.tools import IMAGESYNC, OURS, PEERS
 
 _EXTERNAL = f"{OURS} external"
 _REPOSITORIES = 20
 _MOST_REFERENCES = 2000
+_MANY = 100
+_GO_ON = 2
 _PYTHON = "python -c pass"
 
 
@@ -54,6 +56,7 @@ class Bench:
 
     def __init__(self, laboratory: Laboratory, registry: Registry, references: int) -> None:
         self._laboratory, self._registry = laboratory, registry
+        self._compared = {tool.name for tool in laboratory.tools}
         tags = [str(number) for number in range(references // _REPOSITORIES + 1)]
         for number in range(_REPOSITORIES):
             repository = Repository(registry.address, f"app-{number}")
@@ -67,11 +70,16 @@ class Bench:
         for tool in self._laboratory.tools:
             if tool.name == OURS:
                 questions.append(Question(OURS, (*tool.resolve, *references)))
-            else:
+            elif tool.name in self._compared:
                 loop = "set -e\n" + "\n".join(shlex.join(tool.resolving(reference)) for reference in references)
                 questions.append(Question(tool.name, ("sh", "-c", loop)))
-        # Loops of hundreds take a minute each, and wobble little.
-        yield from self._ask(f"resolve {count}", questions, delay_ms, self._laboratory.runs if count <= 100 else 1)
+        # Loops of hundreds take up to a minute, and wobble little: one run, and then the two best go on.
+        many = count >= _MANY
+        rows = list(self._ask(f"resolve {count}", questions, delay_ms, 1 if many else self._laboratory.runs))
+        if many:
+            peers = sorted((row.wall_ms, row.tool) for row in rows if row.tool in PEERS)
+            self._compared = {tool for _, tool in peers[:_GO_ON]}
+        yield from rows
 
     def heads(self, count: int) -> Iterator[Row]:
         """The CPU of one HEAD among many: what the many cost more than one."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from benchmarks.measure import Cost
@@ -46,3 +47,9 @@ class Row:
     def as_json(self) -> dict[str, Any]:
         figures = ("wall_ms", "least_wall_ms", "cpu_ms", "rss_mib")
         return asdict(self) | {name: round(getattr(self, name), 1) for name in figures}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Row:
+        """The row that was saved by as_json."""
+        row = cls(**{each.name: saved[each.name] for each in fields(cls)})
+        return replace(row, costs=[Cost(**cost) for cost in saved["costs"]])

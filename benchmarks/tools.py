@@ -73,6 +73,8 @@ _ALL = (
 )
 
 
+# No peer, for it is no client: what sockets and hashing alone take.
+FLOOR = Tool("bare sockets", (sys.executable, "-m", "benchmarks.bare_copy"), (), ())
 PEERS = frozenset(tool.name for tool in _ALL) - {OURS}
 
 

@@ -54,20 +54,21 @@ class BlobReader:
 
         A connection that breaks is replaced and the blob continued by Range as long as bytes keep coming.
         """
-        verifier, held = Verifier(blob.digest, blob.size), b""
+        verifier, last = Verifier(blob.digest, blob.size), b""
         try:
             async with contextlib.aclosing(self._unbroken(blob)) as chunks:
                 async for chunk in chunks:
                     verifier.update(chunk)
-                    if held:
-                        yield held
-                    held = chunk
+                    if verifier.complete:
+                        last = chunk
+                    else:
+                        yield chunk
             verifier.check()
         except ImagesyncError as error:
             error.during(self._doing(blob))
             raise
-        if held:
-            yield held
+        if last:
+            yield last
 
     async def size(self, blob: Descriptor) -> int | None:
         """The length that one HEAD request tells, or the head of a GET where HEAD is refused (end-2); None if none."""

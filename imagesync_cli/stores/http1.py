@@ -58,6 +58,7 @@ class Connection:
         """Both messages are over and the server keeps the connection."""
         self._between = True
         self.served += 1
+        self._wire.watch()
 
     def close(self) -> None:
         """Drop the connection."""
@@ -140,7 +141,7 @@ class Answer:
     async def _next(self, timeout_s: float) -> bytes:
         if self._left is None:
             return await self._framed(timeout_s)
-        chunk, self._early = self._early or await self._wire.read(timeout_s), b""
+        chunk, self._early = self._early or await self._wire.read_body(self._left, timeout_s), b""
         if not chunk:
             raise ConnectionResetError(f"the connection was closed {self._left} bytes before the end")
         if len(chunk) > self._left:

@@ -6,7 +6,10 @@ It knows TCP and TLS; what the bytes mean is http1.py's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 # Reading pauses when this much is waiting: the slower side of a copy sets the pace, not the memory.
 _HIGH_WATER_BYTES = 512 * 1024
+# What a body is read in: as much as hashing and sending take without a step of the event loop in between.
+_BODY_BYTES = 1024 * 1024
 _CLOSED = "the connection was closed by the other side"
 
 
@@ -27,6 +32,7 @@ class Wire(asyncio.Protocol):
     """One connection. Failures are OSError (ssl's errors among them) and asyncio.TimeoutError."""
 
     _transport: asyncio.Transport = cast(asyncio.Transport, None)  # until it is made
+    _descriptor = -1  # of the socket, where a body may be read from it directly
 
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
@@ -60,7 +66,10 @@ class Wire(asyncio.Protocol):
         except BaseException:
             wire.close()  # it may have been made in the moment in which it was given up
             raise
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected = transport.get_extra_info("socket")
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sys.platform != "win32":
+            wire._descriptor = connected.fileno()
         return wire
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, timeout_s: float) -> None:
@@ -70,7 +79,7 @@ class Wire(asyncio.Protocol):
         if transport is None:
             raise ConnectionResetError("the connection was closed during the TLS handshake")
         transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
-        self._transport = transport
+        self._transport, self._descriptor = transport, -1
 
     @property
     def readable(self) -> bool:
@@ -93,6 +102,25 @@ class Wire(asyncio.Protocol):
             self._transport.resume_reading()
         return chunk
 
+    async def read_body(self, most_bytes: int, timeout_s: float) -> bytes:
+        """Like read, but straight from the socket and not ahead of being asked: what is still warm is cheap to hash.
+
+        TLS has buffers of its own, so over TLS it is read.
+        """
+        if self._descriptor >= 0 and not self._chunks:
+            await asyncio.sleep(0)  # a socket that is always ready would keep all else from running, signals too
+            self._transport.pause_reading()
+            if not self._chunks and not self._transport.is_closing():
+                with contextlib.suppress(BlockingIOError):
+                    return os.read(self._descriptor, min(most_bytes, _BODY_BYTES))
+            self._transport.resume_reading()
+        return await self.read(timeout_s)
+
+    def watch(self) -> None:
+        """Notice from here on what comes unasked; for after a body."""
+        if self._descriptor >= 0:
+            self._transport.resume_reading()
+
     async def write(self, data: bytes, timeout_s: float) -> None:
         """Send; waits while too much is still unsent."""
         if self._transport.is_closing():
@@ -114,7 +142,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast(asyncio.Transport, transport)  # other loops' transports are not its children
-        self._transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
+        self._transport.set_write_buffer_limits(high=0)  # the kernel's buffer is large enough
 
     def data_received(self, data: bytes) -> None:
         """Keep the bytes for the next read, and stop reading where too many wait."""

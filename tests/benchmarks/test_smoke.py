@@ -75,3 +75,35 @@ def test_the_table_and_the_chart_are_written(results: Path) -> None:
 
     chart = ElementTree.parse(results / "r.svg")  # noqa: S314  (written a moment ago)
     assert "imagesync" in {element.text for element in chart.iter()}
+
+
+def test_a_page_is_written_from_saved_results(results: Path, tmp_path: Path) -> None:
+    """--from and --into put the tables of an earlier run where a page has places for them, and nothing else changes."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "Before\n<!-- verdicts -->\noutdated\n<!-- end of verdicts -->\n<!-- rows -->\n<!-- end of rows -->\nAfter\n"
+    )
+
+    command = [sys.executable, "-m", "benchmarks", "--from", str(results / "r.json"), "--into", str(page)]
+    subprocess.run(command, cwd=Path(__file__).parents[2], check=True, capture_output=True)
+
+    written = page.read_text()
+    assert (results / "r.md").read_text() in written
+    assert "| cold small, 50 ms, ÷ best peer | 0.75 | | not measured | |" in written
+    assert "| copies and look-ups with other than the fewest requests | 0 | 0 | yes |" in written
+    assert "outdated" not in written
+    assert written.startswith("Before\n")
+    assert written.endswith("After\n")
+
+
+def test_a_page_without_a_place_stays_as_it_is(results: Path, tmp_path: Path) -> None:
+    """A page that has no place for the tables is refused by name and left alone."""
+    page = tmp_path / "page.md"
+    page.write_text("Nothing here\n")
+
+    command = [sys.executable, "-m", "benchmarks", "--from", str(results / "r.json"), "--into", str(page)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], check=False, capture_output=True, text=True)
+
+    assert done.returncode != 0
+    assert str(page) in done.stderr
+    assert page.read_text() == "Nothing here\n"
