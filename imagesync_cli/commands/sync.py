@@ -1,8 +1,9 @@
-"""Copy one image."""
+"""Copy one image, or all that a file lists."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,42 +14,104 @@ if TYPE_CHECKING:
     from imagesync_cli.operations.sync_report import SyncReport
     from imagesync_cli.platforms import Platform
     from imagesync_cli.reference import Reference
+    from imagesync_cli.selection import Selection
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 
+_PATH = click.Path(path_type=Path)
+_TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images.yaml"
+
 
 @click.command("sync")
-@click.argument("source", metavar="SRC", type=REFERENCE)
-@click.argument("destination", metavar="DST", type=REFERENCE)
+@click.argument("source", metavar="[SRC", type=REFERENCE, required=False)
+@click.argument("destination", metavar="DST]", type=REFERENCE, required=False)
 @click.option(
     "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
 )
 @platform_option
-@click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be copied, and removed; write nothing.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
 @click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
+@click.option("--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: images at a time, 64 if not set.")
+@click.option("--fail-fast", is_flag=True, help="With --file: stop everything at the first failure.")
+@click.option("--locked", is_flag=True, help="With --file: copy exactly what the lock says.")
+@click.option("--lock-file", type=_PATH, metavar="FILE", help="With --file: the lock; images.lock.json if not set.")
+@click.option(
+    "--shard",
+    default="",
+    metavar="I/N",
+    help="With --file: only the Ith of N shares; N alone where JOB_COMPLETION_INDEX says the rest. Prunes nothing.",
+)
+@click.option("--report", type=_PATH, metavar="FILE", help="With --file: write a report; .json, .md or .xml (JUnit).")
+@click.option(
+    "--max-removals",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --file: change nothing if more tags than this would be pruned.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "none"]),
+    default="auto",
+    show_default=True,
+    help="With --file: a bar on a terminal and lines elsewhere, always lines, or nothing.",
+)
 @shared_options
 def command(
-    source: Reference,
-    destination: Reference,
+    source: Reference | None,
+    destination: Reference | None,
     digest: str,
     platforms: tuple[Platform, ...],
     dry_run: bool,
+    file: Path | None,
     settings: Settings,
     as_json: bool,
     quiet: bool,
+    **many: Any,
 ) -> None:
     """Copy the image SRC to DST: all platforms, or those named, byte for byte, the tag last.
 
     Prints DST's name with the digest. Where DST has that digest already, nothing is copied.
+
+    With --file: copy all images of a file, at once. One that fails stops no other.
     """
+    from imagesync_cli.errors import UsageError
+
+    if file is not None:
+        if source is not None or digest or platforms:
+            raise UsageError("--file goes with none of SRC, DST, --digest and --platform", hint=_TWO_FORMS)
+        from imagesync_cli.commands.many import Many, sync_many
+
+        sync_many(Many(file, **many), settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
+        return
+    if source is None or destination is None:
+        raise UsageError("SRC or DST is missing", hint=_TWO_FORMS)
+    if given := [
+        f"--{name.replace('_', '-')}" for name, value in many.items() if value not in (None, False, "", "auto")
+    ]:
+        raise UsageError(f"{given[0]} goes with --file", hint=_TWO_FORMS)
+    from imagesync_cli.selection import Selection
+
+    selection = Selection(digest, platforms)
+    _sync_one(source, destination, selection, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
+
+
+def _sync_one(
+    source: Reference,
+    destination: Reference,
+    selection: Selection,
+    settings: Settings,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     from imagesync_cli.operations.progress import Progress
     from imagesync_cli.operations.sync import sync
     from imagesync_cli.output import Output
-    from imagesync_cli.selection import Selection
 
     output = Output(as_json=as_json, quiet=quiet)
-    selection = Selection(digest, platforms)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:

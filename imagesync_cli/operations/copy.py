@@ -10,6 +10,7 @@ from imagesync_cli.errors import ContentError, ImagesyncError
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
+from imagesync_cli.operations.shared import Destination
 from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.operations.transfer import Transfers
 from imagesync_cli.stores import Store, Written
@@ -23,9 +24,12 @@ _MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN
 class Copy:
     """One image on its way. Each digest is copied once, however often the image names it."""
 
-    def __init__(self, here: Store, there: Store, report: SyncReport, progress: Progress, *, fresh: bool) -> None:
+    def __init__(
+        self, here: Store, destination: Destination, report: SyncReport, progress: Progress, *, fresh: bool
+    ) -> None:
         self._here = here
-        self._there = there
+        self._destination = destination
+        self._there = there = destination.store
         self._report = report
         self._transfers = Transfers(here, there, progress)
         # The destination had no such tag: asking it for each child would find nothing.
@@ -71,21 +75,35 @@ class Copy:
         return self._once[target.digest]
 
     async def _child(self, child: Descriptor, depth: int) -> None:
-        if not self._fresh and await self._there.has_manifest(child):
+        if not await self._destination.manifest(child.digest, lambda: self._write_child(child, depth)):
             self._found.append(child)
-            return
+
+    async def _write_child(self, child: Descriptor, depth: int) -> bool:
+        """Whether it had to be written: False where the destination has it."""
+        if not self._fresh and await self._there.has_manifest(child):
+            return False
         manifest = await self._here.manifest(child.digest)
         await self._below(manifest, depth)
         await self.put(manifest)
+        return True
 
     async def _blob(self, blob: Descriptor, *, anew: bool = False) -> None:
-        if self._report.dry_run:
-            written = Written.THERE if await self._there.has_blob(blob) else Written.SENT
+        if anew:
+            written = await self._transfers.transfer(blob, anew=True)
         else:
-            written = await self._transfers.transfer(blob, anew=anew)
+            written = await self._destination.blob(blob.digest, lambda sibling: self._write_blob(blob, sibling))
         self._report.blobs[written] += 1
         if written is Written.SENT:
             self._report.sent_bytes += blob.size
+        elif written is Written.MOUNTED:
+            self._report.mounted_bytes += blob.size
+
+    async def _write_blob(self, blob: Descriptor, sibling: Store | None) -> Written:
+        if not self._report.dry_run:
+            return await self._transfers.transfer(blob, sibling)
+        if await self._there.has_blob(blob):
+            return Written.THERE
+        return Written.MOUNTED if sibling else Written.SENT
 
     async def put(self, manifest: Manifest, tag: str = "") -> None:
         """Write a manifest; what the destination says it misses is sent again, once."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from imagesync_cli.errors import NotFound, UsageError
 from imagesync_cli.operations.copy import Copy
 from imagesync_cli.operations.progress import Progress
+from imagesync_cli.operations.shared import Shared
 from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.reference import Reference
 from imagesync_cli.selection import WHOLE, Selection
@@ -27,10 +28,12 @@ async def sync(
     selection: Selection = WHOLE,
     dry_run: bool = False,
     progress: Progress | None = None,
+    shared: Shared | None = None,
 ) -> SyncReport:
     """Make the destination's tag point at what is selected of the source's image.
 
-    Raises UsageError for a destination by digest; every other error names the side and the step.
+    ``shared`` is what is known of the destination from other copies of this run. Raises UsageError for a destination by
+    digest; every other error names the side and the step.
     """
     if destination.digest:
         raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
@@ -54,7 +57,8 @@ async def sync(
     report = SyncReport(str(source), str(destination), "", wanted, before, changed=changed, dry_run=dry_run)
     if report.changed:
         same = source.location == destination.location
-        copy = Copy(here, there, report, progress or Progress(), fresh=not before and not same)
+        place = (shared or Shared()).at(destination.location, there)
+        copy = Copy(here, place, report, progress or Progress(), fresh=not before and not same)
         there.warm(_LIKELY_UPLOADS)
         root = (selected and selected.manifest) or await here.manifest(wanted)
         report.digest = root.digest

@@ -22,4 +22,5 @@ class SyncReport:
     manifests: int = 0
     blobs: Counter[Written] = field(default_factory=Counter)
     sent_bytes: int = 0
+    mounted_bytes: int = 0
     foreign: int = 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.reference import LayoutReference, Reference, RegistryReference
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.meter import Meter, metered
 from imagesync_cli.stores.store import Store, Untagged, Written
 
 # httpx builds its own command line (click, rich, pygments) if it can; without it the import takes half as long.
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.http import Http
     from imagesync_cli.stores.probe import Probe
 
-__all__ = ["Access", "Side", "Store", "Stores", "Untagged", "Written"]
+__all__ = ["Access", "Meter", "Side", "Store", "Stores", "Untagged", "Written", "metered"]
 
 
 class Access(enum.Enum):

@@ -23,6 +23,7 @@ from imagesync_cli.reference import host_name
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.connections import Connections
 from imagesync_cli.stores.http1 import Answer, Connection
+from imagesync_cli.stores.meter import count_request
 from imagesync_cli.stores.proxy import proxy_for
 from imagesync_cli.stores.tls import Tls
 
@@ -43,6 +44,7 @@ class Http(httpx.AsyncBaseTransport):
         """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""
         url = request.url
         host = self._host(url)
+        count_request()
         try:
             connection, answer = await host.exchange(request)
         except ssl.SSLError as error:

@@ -22,11 +22,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"process"}),
     frozenset({"output"}),
     frozenset({"display"}),
+    frozenset({"imagesfile"}),
     frozenset({"operations"}),
     frozenset({"stores"}),
     frozenset({"credentials"}),
     frozenset({"settings"}),
-    frozenset({"selection"}),
+    frozenset({"entry"}),
+    frozenset({"selection", "lockfile", "shards", "tag_rules"}),
+    frozenset({"regex", "versions", "atomic"}),
     frozenset({"reference", "digest", "platforms", "manifest", "errors", "gather", "deadline", "secret", "__init__"}),
 )
 
@@ -36,6 +39,7 @@ ONLY_IN = {
     "rich": {"display"},
     "httpx": {"stores"},
     "h11": {"stores"},
+    "yaml": {"imagesfile"},
     "os.environ": {"settings"},
     "os.getenv": {"settings"},
     "asyncio.run": {"process"},
