@@ -59,11 +59,11 @@ def rows(laboratory: Laboratory) -> Iterator[Row]:
             Repository(source.address, f"app-{number}").push(_image(number), "1.0")
         for tool in tools:
             destination.empty()
-            yield from _runs(laboratory, tool, source, destination, count, delay_ms)
+            yield from _runs(laboratory, tool, source, destination, count=count, delay_ms=delay_ms)
 
 
 def _runs(
-    laboratory: Laboratory, tool: Tool, source: Registry, destination: Registry, count: int, delay_ms: int
+    laboratory: Laboratory, tool: Tool, source: Registry, destination: Registry, *, count: int, delay_ms: int
 ) -> Iterator[Row]:
     pairs = [
         (f"{source.proxied_host}/app-{number}:1.0", f"{destination.proxied_host}/mirror/app-{number}:1.0")

@@ -2,9 +2,11 @@
 
     {"version": 1, "images": {"docker.io/library/busybox:1.36": {
         "digest": "sha256:…", "size": 12345, "platforms": ["linux/amd64"], "date": "2026-01-31T12:00:00Z",
+        "selected": {"linux/amd64": "sha256:…"},
         "pending": {"digest": "sha256:…", "first_seen": "2026-02-01T12:00:00Z"}}}}
 
-``size`` is in bytes, of everything that the image is made of. ``pending`` is what the tag has moved on to, while that
+``size`` is in bytes, of everything that is wanted of the image. ``selected``, where the file chooses platforms, is what
+arrives of it, by their names in order, with commas between. ``pending`` is what the tag has moved on to, while that
 is too young to be taken. Keys are in order, so that two locks differ where images do.
 """
 
@@ -40,6 +42,7 @@ class Locked:
     size: int
     platforms: tuple[str, ...]
     date: str
+    selected: dict[str, str] = field(default_factory=dict)
     pending: Pending | None = None
 
 
@@ -98,6 +101,7 @@ def _locked(image: Any) -> Locked:
         image["size"],
         tuple(map(str, image["platforms"])),
         str(image["date"]),
+        {str(platforms): str(digest) for platforms, digest in image.get("selected", {}).items()},
         Pending(str(pending["digest"]), str(pending["first_seen"])) if pending else None,
     )
 
@@ -109,6 +113,8 @@ def _document(locked: Locked) -> dict[str, Any]:
         "platforms": list(locked.platforms),
         "date": locked.date,
     }
+    if locked.selected:
+        document["selected"] = dict(sorted(locked.selected.items()))
     if locked.pending:
         document["pending"] = {"digest": locked.pending.digest, "first_seen": locked.pending.first_seen}
     return document

@@ -6,31 +6,31 @@ one and remembers since when the other is known. What cannot be read keeps its p
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from imagesync_cli.entry import Entry
 from imagesync_cli.errors import ContentError, ImagesyncError
 from imagesync_cli.gather import gather
 from imagesync_cli.lockfile import Lock, Locked, Pending
-from imagesync_cli.manifest import Descriptor, Manifest
+from imagesync_cli.manifest import Manifest
 from imagesync_cli.operations.plan import Plan, plan
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.resolve import Answer, resolve
-from imagesync_cli.platforms import Platform, normal_platform
+from imagesync_cli.operations.select import config_platform, select
+from imagesync_cli.platforms import Platform, read_platform
 from imagesync_cli.reference import Reference
 from imagesync_cli.selection import WHOLE
 from imagesync_cli.stores import Store, Stores
 
-_CONFIG_LIMIT_BYTES = 4 * 1024 * 1024
-_NO_PLATFORM = "unknown"
-
 
 @dataclass(frozen=True)
 class Change:
-    """How a new lock differs: ``kind`` is new, moved, waiting (moved, and too young) or gone (from the file)."""
+    """How a new lock differs.
+
+    ``kind`` is new, moved, waiting (moved, and too young), platforms (others are wanted) or gone (from the file).
+    """
 
     kind: str
     reference: str
@@ -52,7 +52,7 @@ class _Wanted:
     """One reference, for all entries that name it."""
 
     source: Reference
-    platforms: set[Platform] = field(default_factory=set)  # none for all
+    choices: dict[str, tuple[Platform, ...]] = field(default_factory=dict)  # by name, "" is the whole image
     min_age_hours: float = 0
 
 
@@ -79,12 +79,9 @@ async def lock(
 def _wanted(made: Plan) -> dict[str, _Wanted]:
     wanted: dict[str, _Wanted] = {}
     for image in made.images:
-        new = str(image.source) not in wanted
-        each = wanted.setdefault(str(image.source), _Wanted(image.source, set(image.selection.platforms)))
-        if not image.selection.platforms:
-            each.platforms = set()
-        elif new or each.platforms:
-            each.platforms |= set(image.selection.platforms)
+        each = wanted.setdefault(str(image.source), _Wanted(image.source))
+        platforms = image.selection.platforms
+        each.choices[",".join(sorted(map(str, platforms)))] = platforms
         each.min_age_hours = max(each.min_age_hours, made.entries[image.entry].min_age_hours)
     return wanted
 
@@ -125,15 +122,21 @@ class _Update:
     async def _locked(self, wanted: _Wanted, digest: str, before: Locked | None) -> Locked:
         name = str(wanted.source)
         if before is not None and digest == before.digest:
-            return Locked(digest, before.size, before.platforms, before.date)
+            return await self._kept(wanted, before)
         pending = self._pending(digest, before)
         if before is not None and self._is_young(pending, wanted.min_age_hours):
             if pending != before.pending:
                 self._report.changes.append(Change("waiting", name, before.digest, digest))
-            return Locked(before.digest, before.size, before.platforms, before.date, pending)
-        size, platforms = await _measure(self._stores.open(wanted.source), digest, wanted.platforms)
+            return await self._kept(wanted, before, pending)
         self._report.changes.append(Change("moved" if before else "new", name, before.digest if before else "", digest))
-        return Locked(digest, size, platforms, _text(self._now))
+        return await _measure(self._stores.open(wanted.source), digest, wanted, _text(self._now))
+
+    async def _kept(self, wanted: _Wanted, before: Locked, pending: Pending | None = None) -> Locked:
+        """The same digest as before; read again only where the file chooses other platforms than it did."""
+        if before.selected.keys() != {name for name in wanted.choices if name}:
+            self._report.changes.append(Change("platforms", str(wanted.source), before.digest, before.digest))
+            before = await _measure(self._stores.open(wanted.source), before.digest, wanted, before.date)
+        return replace(before, pending=pending)
 
     def _pending(self, digest: str, before: Locked | None) -> Pending:
         """The new digest with the time at which it was first seen."""
@@ -149,49 +152,30 @@ class _Update:
             raise ContentError(f"the lock's first_seen {pending.first_seen!r} is not a time in UTC") from error
 
 
-async def _measure(store: Store, digest: str, platforms: Iterable[Platform]) -> tuple[int, tuple[str, ...]]:
-    """The bytes of the image, each blob once, and its platforms; of an index only the ``platforms``, if any."""
-    wanted = set(platforms)
+async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Locked:
+    """What is wanted of the image: its bytes, each blob once, and its platforms."""
     root = await store.manifest(digest)
+    selected, tops = dict[str, str](), dict[str, Manifest]()
+    for name, platforms in wanted.choices.items():
+        found = await select(store, root, platforms, str(wanted.source))
+        top = found.manifest or await store.manifest(found.descriptor.digest)
+        tops[top.digest] = top
+        if name:
+            selected[name] = top.digest
+    # No deeper than this: an index in an index is rare, and a size serves to share the work.
+    entries = {child.digest: child for top in tops.values() for child in top.manifests}
+    children = await gather(store.manifest(child) for child in entries)
+    read = {manifest.digest: manifest for manifest in (*tops.values(), *children)}
+    blobs = {b.digest: b.size for manifest in read.values() for b in manifest.blobs if not b.is_foreign}
+    has = [
+        read_platform(entry.raw.get("platform") or {})
+        for entry in (*root.manifests, *entries.values())
+        if entry.digest in read
+    ]
     if not root.manifests:
-        return root.size + sum(_blobs([root]).values()), await _own_platform(store, root)
-    children = {child.digest: child for child in root.manifests if not wanted or _platform(child) in wanted}
-    # No deeper: an index in an index is rare, and a size serves to share the work.
-    read = await gather(store.manifest(child) for child in children)
-    size = root.size + sum(manifest.size for manifest in read) + sum(_blobs(read).values())
-    listed = dict.fromkeys(str(platform) for child in children.values() if (platform := _platform(child)))
-    return size, tuple(listed)
-
-
-def _blobs(manifests: Iterable[Manifest]) -> dict[str, int]:
-    return {blob.digest: blob.size for manifest in manifests for blob in manifest.blobs if not blob.is_foreign}
-
-
-def _platform(child: Descriptor) -> Platform | None:
-    """What the index says that the manifest runs on; None for an attestation and its like."""
-    said = child.raw.get("platform")
-    return _read_platform(said) if isinstance(said, dict) else None
-
-
-def _read_platform(said: dict[str, object]) -> Platform | None:
-    os, architecture, variant = (said.get(key) or "" for key in ("os", "architecture", "variant"))
-    if not (isinstance(os, str) and isinstance(architecture, str) and isinstance(variant, str)):
-        return None
-    return None if _NO_PLATFORM in (os, architecture) or not os else normal_platform(os, architecture, variant)
-
-
-async def _own_platform(store: Store, image: Manifest) -> tuple[str, ...]:
-    """What the configuration of a single image says; none for an artifact that is no image."""
-    config = next((blob for blob in image.blobs if "config" in blob.media_type or "image" in blob.media_type), None)
-    if config is None or config.size > _CONFIG_LIMIT_BYTES:
-        return ()
-    content = b"".join([chunk async for chunk in store.read_blob(config)])
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        return ()
-    platform = _read_platform(document) if isinstance(document, dict) else None
-    return (str(platform),) if platform else ()
+        has.append(await config_platform(store, root))
+    names = tuple(dict.fromkeys(str(each) for each in has if each and each.os != "unknown"))
+    return Locked(digest, sum(manifest.size for manifest in read.values()) + sum(blobs.values()), names, date, selected)
 
 
 def _text(moment: datetime) -> str:

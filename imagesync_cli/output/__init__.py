@@ -106,6 +106,11 @@ class Output:
         """An answer that is already text, as it is."""
         print_line(text)
 
+    def notes(self, notes: list[str]) -> None:
+        """Lines on stderr."""
+        for note in notes:
+            say(note)
+
     def error(self, error: ImagesyncError) -> None:
         """What went wrong, and what to do about it."""
         say(error.message)

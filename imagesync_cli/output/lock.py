@@ -7,7 +7,7 @@ from typing import Any
 
 from imagesync_cli.operations.lock import Change, LockReport
 
-_WORDS = {"waiting": "has moved, and is too young"}
+_WORDS = {"waiting": "has moved, and is too young", "platforms": "other platforms are wanted"}
 
 
 def change_line(change: Change) -> str:

@@ -86,6 +86,18 @@ variable "source_unavailable" {
   }
 }
 
+variable "lock_file" {
+  description = "A lock as `imagesync lock` writes it, like `images.lock.json`. Then digests are those of the lock and a plan asks no source; every source must be in it, and where platforms are chosen, for the same platforms."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|\\.json$", var.lock_file))
+    error_message = "lock_file is a file that imagesync lock has written, like \"images.lock.json\"; it is ${jsonencode(var.lock_file)}."
+  }
+}
+
 variable "wait_for" {
   description = "Any value of what must exist before the first copy, like a repository's policy. It orders the copy alone; a `depends_on` of the module would put off the reads too and fail."
   type        = any

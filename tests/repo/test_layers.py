@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"process"}),
     frozenset({"output"}),
     frozenset({"display"}),
+    frozenset({"adopt"}),
     frozenset({"imagesfile"}),
     frozenset({"operations"}),
     frozenset({"stores"}),
