@@ -21,7 +21,7 @@ _SPREAD = 1.4
 
 @dataclass(frozen=True)
 class Balance:
-    """How shares compare with the average one (1.0), and which part of the images another image moves."""
+    """How shares compare with the average one (1.0) in real bytes, and which part of the images another one moves."""
 
     heaviest: float
     lightest: float
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def simulate(images: int, shards: int, *, known: float, seed: int = 1) -> Balance:
-    """Share out made-up images, of which the lock knows a part of the sizes."""
+    """Share out made-up images, of which the lock knows a part of the sizes; loads are of all, in bytes."""
     source = random.Random(seed)  # noqa: S311  (sizes, not secrets)
     sizes = {
         f"registry.example.com/team-{number % 97}/app-{number}:1.{number % 13}": round(
@@ -62,7 +62,7 @@ def simulate(images: int, shards: int, *, known: float, seed: int = 1) -> Balanc
     seconds = time.perf_counter() - started
     counts, loads = Counter(placed.values()), Counter[int]()
     for name, share in placed.items():
-        loads[share] += weights[name] or (0 if known else 1)
+        loads[share] += sizes[name]
     average, each = sum(loads.values()) / shards, images / shards
     after = shares({**weights, "registry.example.com/one-more:1.0": _MEDIAN_BYTES if known else 0}, shards)
     moved = sum(after[name] != share for name, share in placed.items()) / images
