@@ -36,8 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=100_000, metavar="N")
     parser.add_argument("--shards", type=int, default=64, metavar="N")
     options = parser.parse_args(arguments)
-    sys.stdout.write(f"{options.images} images over {options.shards} shards\n\n")
-    sys.stdout.write("| Sizes | Heaviest / average | Lightest / average | Most images / average | Moved by one more | |\n")
+    sys.stdout.write(f"{options.images} images over {options.shards} shards, each compared with the average\n\n")
+    sys.stdout.write("| Sizes | Heaviest | Lightest | Most images | Moved by one more | |\n")
     sys.stdout.write("|---|---|---|---|---|---|\n")
     for known in (1.0, 0.5, 0.0):
         found = simulate(options.images, options.shards, known=known)

@@ -75,7 +75,8 @@ class Unavailable(ImagesyncError):
     """No usable answer although it was asked again.
 
     ``retry_after_s`` is the wait the server asked for, in seconds; ``may_pass`` is False for what a
-    second try cannot mend (a name that does not exist, a certificate that does not match) or has not mended.
+    second try cannot mend (a name that does not exist, a certificate that does not match) or has not mended;
+    ``status`` is that of the server's answer, 0 if there was none.
     """
 
     name = "unavailable"
@@ -83,11 +84,18 @@ class Unavailable(ImagesyncError):
     kind = "unreachable"
 
     def __init__(
-        self, message: str, *, hint: str = "", retry_after_s: float | None = None, may_pass: bool = True
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        retry_after_s: float | None = None,
+        may_pass: bool = True,
+        status: int = 0,
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
         self.may_pass = may_pass
+        self.status = status
 
 
 class ContentError(ImagesyncError):

@@ -22,6 +22,7 @@ MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, ARTIFAC
 # Layers that registries must not hold; clients fetch them from the URLs in their descriptor.
 _FOREIGN = ("application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable.")
 MAX_DESCRIPTORS = 10_000
+MAX_DEPTH = 16
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imagesync_cli.platforms import Platform
+if TYPE_CHECKING:
+    from imagesync_cli.platforms import Platform
 
 
 @dataclass(frozen=True)

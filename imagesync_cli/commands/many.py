@@ -11,6 +11,7 @@ from imagesync_cli.process import run
 
 if TYPE_CHECKING:
     from imagesync_cli.operations.batch import Options
+    from imagesync_cli.operations.copy import Verify
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 
@@ -28,6 +29,7 @@ class Many:
     report: Path | None = None
     max_removals: int | None = None
     progress: str = "auto"
+    verify: Verify | None = None
 
 
 def lock_beside(file: Path) -> Path:
@@ -78,5 +80,6 @@ def _options(many: Many, settings: Settings, *, dry_run: bool) -> Options:
         max_removals=many.max_removals,
         lock=read_lock(many.lock_file or lock_beside(many.file), must_exist=named),
         locked=many.locked,
+        verify=many.verify,
         shard=parse_shard(many.shard, settings.job_index) if many.shard else None,
     )

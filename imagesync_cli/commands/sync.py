@@ -11,6 +11,7 @@ from imagesync_cli.commands.options import DIGEST, REFERENCE, platform_option, s
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
+    from imagesync_cli.operations.copy import Verify
     from imagesync_cli.operations.sync_report import SyncReport
     from imagesync_cli.platforms import Platform
     from imagesync_cli.reference import Reference
@@ -30,6 +31,8 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 )
 @platform_option
 @click.option("--dry-run", is_flag=True, help="Say what would be copied, and removed; write nothing.")
+@click.option("--verify", is_flag=True, help="Look at all that DST has of the image, and send again what it lacks.")
+@click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not by its size.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
 @click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
 @click.option("--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists.")
@@ -64,6 +67,8 @@ def command(
     digest: str,
     platforms: tuple[Platform, ...],
     dry_run: bool,
+    verify: bool,
+    read: bool,
     file: Path | None,
     settings: Settings,
     as_json: bool,
@@ -72,18 +77,21 @@ def command(
 ) -> None:
     """Copy the image SRC to DST: all platforms, or those named, byte for byte, the tag last.
 
-    Prints DST's name with the digest. Where DST has that digest already, nothing is copied.
+    Prints DST's name with the digest. Where DST has that digest already, nothing is copied; with --verify it is looked
+    at, and what is missing or wrong below it is sent again.
 
     With --file: copy all images of a file, at once. One that fails stops no other.
     """
     from imagesync_cli.errors import UsageError
+    from imagesync_cli.operations.copy import Verify
 
+    looking = Verify(read=read) if verify or read else None
     if file is not None:
         if source is not None or digest or platforms:
             raise UsageError("--file goes with none of SRC, DST, --digest and --platform", hint=_TWO_FORMS)
         from imagesync_cli.commands.many import Many, sync_many
 
-        sync_many(Many(file, **many), settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
+        sync_many(Many(file, verify=looking, **many), settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
         return
     if source is None or destination is None:
         raise UsageError("SRC or DST is missing", hint=_TWO_FORMS)
@@ -94,7 +102,7 @@ def command(
     from imagesync_cli.selection import Selection
 
     selection = Selection(digest, platforms)
-    _sync_one(source, destination, selection, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
+    _sync_one(source, destination, selection, settings, verify=looking, dry_run=dry_run, as_json=as_json, quiet=quiet)
 
 
 def _sync_one(
@@ -103,6 +111,7 @@ def _sync_one(
     selection: Selection,
     settings: Settings,
     *,
+    verify: Verify | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -116,6 +125,8 @@ def _sync_one(
 
     async def work(stores: Stores) -> SyncReport:
         async with output.showing(progress):
-            return await sync(stores, source, destination, selection=selection, dry_run=dry_run, progress=progress)
+            return await sync(
+                stores, source, destination, selection=selection, dry_run=dry_run, verify=verify, progress=progress
+            )
 
     output.synced(run(settings, [source, destination], work))

@@ -20,11 +20,13 @@ from imagesync_cli.errors import ImagesyncError, Refused
 from imagesync_cli.gather import gather
 from imagesync_cli.lockfile import Lock
 from imagesync_cli.operations.batch_report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
+from imagesync_cli.operations.copy import Verify
 from imagesync_cli.operations.plan import Image, Plan, plan
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.prune import prune
 from imagesync_cli.operations.shared import Shared
 from imagesync_cli.operations.sync import sync
+from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.shards import Shard, shares
 from imagesync_cli.stores import Meter, Stores, metered
 
@@ -53,7 +55,7 @@ class Options:
     """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for any number.
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
-    removes nothing, for it does not know how the others fare.
+    removes nothing, for it does not know how the others fare. ``verify`` is as for a single sync.
     """
 
     jobs: int = JOBS
@@ -62,6 +64,7 @@ class Options:
     max_removals: int | None = None
     lock: Lock | None = None
     locked: bool = False
+    verify: Verify | None = None
     shard: Shard | None = None
 
 
@@ -177,11 +180,12 @@ class _Batch:
                     image.destination,
                     selection=image.selection,
                     dry_run=self._options.dry_run,
+                    verify=self._options.verify,
                     progress=progress,
                     shared=self._shared,
                 )
             result.outcome = COPIED if done.changed else SKIPPED
-            result.action = ("move" if done.before else "add") if done.changed else "keep"
+            result.action = _action(done)
             result.digest, result.before = done.digest, done.before
             result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
         except ImagesyncError as error:
@@ -189,7 +193,7 @@ class _Batch:
             self._failed.add(image.entry)
             result.sent_bytes = progress.moved_bytes
         except asyncio.CancelledError:
-            result.error = "given up before it was done"
+            result.error = "given up before it was known to be done"
             result.sent_bytes = progress.moved_bytes
             raise
         finally:
@@ -204,3 +208,12 @@ class _Batch:
     def _stop_if_failed(self) -> None:
         if self._options.fail_fast and self._failed:
             raise _FailedFast
+
+
+def _action(done: SyncReport) -> str:
+    """What the copy did, or would do, to the destination's tag."""
+    if not done.changed:
+        return "keep"
+    if not done.before:
+        return "add"
+    return "mend" if done.before == done.digest else "move"

@@ -18,7 +18,8 @@ class ImageResult:
     """What became of one image, or of an entry whose tags could not be listed.
 
     ``outcome`` is copied, skipped (it was there), failed or not run; with a dry run, what it would be. ``action`` says
-    what that is to the destination's tag: add, move, keep, or "" where it is not known. Sizes in bytes.
+    what that is to the destination's tag: add, move, keep, mend (with verify: below the same digest), or "" where it
+    is not known. Sizes in bytes.
     """
 
     source: str

@@ -4,33 +4,56 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from imagesync_cli.errors import ContentError, ImagesyncError
 from imagesync_cli.gather import gather
-from imagesync_cli.manifest import Descriptor, Manifest
+from imagesync_cli.manifest import MAX_DEPTH, Descriptor, Manifest
+from imagesync_cli.operations.inspect import Findings, Inspection
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.shared import Destination
 from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.operations.transfer import Transfers
 from imagesync_cli.stores import Store, Written
 
-_DEEPEST = 16
 _MOST_DESCRIPTORS = 10_000
 # What registries call a manifest that names something they do not have.
 _MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
+# distribution 2.8 and 3 take a blob that they have a file for, answer 201, and keep that file as it is. A file that is
+# gone they write again.
+_KEPT = (
+    "the registry took the right bytes and kept the wrong ones: remove that file from its storage, or delete every "
+    "image that uses it and collect the registry's garbage, then sync again"
+)
+
+
+@dataclass(frozen=True)
+class Verify:
+    """What the destination has is looked at and mended, not trusted; ``read`` hashes its blobs too."""
+
+    read: bool = False
 
 
 class Copy:
     """One image on its way. Each digest is copied once, however often the image names it."""
 
     def __init__(
-        self, here: Store, destination: Destination, report: SyncReport, progress: Progress, *, fresh: bool
+        self,
+        here: Store,
+        destination: Destination,
+        report: SyncReport,
+        progress: Progress,
+        *,
+        fresh: bool,
+        verify: Verify | None = None,
     ) -> None:
         self._here = here
         self._destination = destination
         self._there = there = destination.store
         self._report = report
+        self._progress = progress
+        self._verify = verify
         self._transfers = Transfers(here, there, progress)
         # The destination had no such tag: asking it for each child would find nothing.
         self._fresh = fresh
@@ -41,6 +64,7 @@ class Copy:
         """Everything below the root, then the root under its tag."""
         try:
             await self._below(root, 0)
+            await self.mend_below(root)
             await self.put(root, tag)
             # A delete that ran meanwhile may have taken what was found here and so was not written.
             await gather(self._restore_child(child) for child in self._found)
@@ -50,8 +74,8 @@ class Copy:
             await asyncio.gather(*self._once.values(), return_exceptions=True)
 
     async def _below(self, manifest: Manifest, depth: int) -> None:
-        if depth > _DEEPEST:
-            raise ContentError(f"{manifest.digest} lies more than {_DEEPEST} indexes deep")
+        if depth > MAX_DEPTH:
+            raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
         self._there.warm(len(manifest.blobs) + len(manifest.manifests))
         self._here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
         blobs = [self._task(blob, self._blob(blob)) for blob in self._own_blobs(manifest)]
@@ -89,7 +113,7 @@ class Copy:
 
     async def _blob(self, blob: Descriptor, *, anew: bool = False) -> None:
         if anew:
-            written = await self._transfers.transfer(blob, anew=True)
+            written = Written.SENT if self._report.dry_run else await self._transfers.transfer(blob, anew=True)
         else:
             written = await self._destination.blob(blob.digest, lambda sibling: self._write_blob(blob, sibling))
         self._report.blobs[written] += 1
@@ -117,6 +141,49 @@ class Copy:
                 raise
             await self._restore(manifest)
             await self._there.put_manifest(manifest, tag)
+
+    async def mend(self, root: Descriptor, known: Manifest | None) -> None:
+        """Look at an image that the destination has, and send anew what it lacks or holds wrongly.
+
+        ``known`` is its root where that has been made here, and so cannot be read at the source.
+        Raises ContentError if the destination keeps the damage.
+        """
+        if await self._send_again(await self._inspection(known).images(root)):
+            self._check_mended(await self._inspection(known).images(root))
+
+    async def mend_below(self, root: Manifest) -> None:
+        """The same, if it is to be verified, for what is below an image that has no tag yet.
+
+        A dry run has put nothing there to look at; it looks at what it would have left as it was.
+        """
+        if self._verify is None:
+            return
+        if self._report.dry_run:
+            await self._send_again(await self._inspection().images(*self._found))
+        elif await self._send_again(await self._inspection().below(root)):
+            self._check_mended(await self._inspection().below(root))
+
+    def _inspection(self, known: Manifest | None = None) -> Inspection:
+        read = self._verify is not None and self._verify.read
+        return Inspection(self._there, self._progress, read=read, origin=self._here, known=known)
+
+    async def _send_again(self, found: Findings) -> bool:
+        """Send what is lost; gives whether there is reason to look again."""
+        self._report.damage += found.problems
+        await gather(self._blob(blob, anew=True) for blob in found.lost_blobs)
+        await gather(self.put(manifest) for manifest in found.lost_manifests if not manifest.manifests)
+        for index in found.lost_manifests:
+            if index.manifests:
+                await self.put(index)
+        return bool(found.problems) and not self._report.dry_run
+
+    def _check_mended(self, found: Findings) -> None:
+        if found.problems:
+            worst = found.problems[0]
+            raise ContentError(
+                f"{self._there.name} is damaged even after it was sent again: {worst} ({worst.why})",
+                hint="" if worst.kind == "missing" else _KEPT,
+            )
 
     async def _restore(self, manifest: Manifest) -> None:
         """Send again what the destination had, or said it had, and has no longer."""

@@ -61,10 +61,9 @@ async def select(store: Store, root: Manifest, platforms: Iterable[Platform], im
 async def _check_single(store: Store, root: Manifest, wanted: list[Platform], image: str) -> None:
     platform = await config_platform(store, root)
     if platform is None:
-        kind = json.loads(root.content).get("artifactType") or (root.blobs[0].media_type if root.blobs else "")
+        kind = json.loads(root.content).get("artifactType") or (root.blobs[0].media_type if root.blobs else "unknown")
         raise NoPlatform(
-            f"{image} has no platform at all, it is an artifact{f' ({kind})' if kind else ''}",
-            hint="ask for it without platforms",
+            f"{image} has no platform, its type is {kind}", hint="ask for what is no image without platforms"
         )
     lacking = [one for one in wanted if nearness(one, platform) is None]
     if lacking:
@@ -76,7 +75,7 @@ def _not_for(lacking: list[Platform], has: Iterable[Platform], image: str) -> No
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return NoPlatform(
         f"{image} is not there for {', '.join(map(str, lacking))}",
-        hint=f"it has {', '.join(names[:_MOST_NAMED])}{more}" if names else "it has no platform at all",
+        hint=f"it has {', '.join(names[:_MOST_NAMED])}{more}" if names else "it has no platform",
     )
 
 

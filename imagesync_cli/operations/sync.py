@@ -3,12 +3,14 @@
 1. HEAD the destination; HEAD the source if there is something to compare, or read its root to choose. Equal: done.
 2. Children before parents: a manifest is written when all that it names is there.
 3. The tag comes last, so the destination is at every moment the old image or the new one.
+4. To verify is to look at what the destination has rather than to trust that it is whole, and to mend it.
 """
 
 from __future__ import annotations
 
 from imagesync_cli.errors import NotFound, UsageError
-from imagesync_cli.operations.copy import Copy
+from imagesync_cli.manifest import Descriptor
+from imagesync_cli.operations.copy import Copy, Verify
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.shared import Shared
 from imagesync_cli.operations.sync_report import SyncReport
@@ -27,6 +29,7 @@ async def sync(
     *,
     selection: Selection = WHOLE,
     dry_run: bool = False,
+    verify: Verify | None = None,
     progress: Progress | None = None,
     shared: Shared | None = None,
 ) -> SyncReport:
@@ -55,17 +58,22 @@ async def sync(
         wanted = (await here.head(wanted)).digest
     changed = not before or before != wanted  # wanted may be "" too: the only image of a layout
     report = SyncReport(str(source), str(destination), "", wanted, before, changed=changed, dry_run=dry_run)
+    same = source.location == destination.location
+    place = (shared or Shared()).at(destination.location, there)
+    copy = Copy(here, place, report, progress or Progress(), fresh=not before and not same, verify=verify)
     if report.changed:
-        same = source.location == destination.location
-        place = (shared or Shared()).at(destination.location, there)
-        copy = Copy(here, place, report, progress or Progress(), fresh=not before and not same)
         there.warm(_LIKELY_UPLOADS)
         root = (selected and selected.manifest) or await here.manifest(wanted)
         report.digest = root.digest
         if same and not (selected and selected.is_new):  # a new index is not written unless its children are seen
+            await copy.mend_below(root)
             await copy.put(root, tag)
         else:
             await copy.image(root, tag)
+    elif verify is not None:
+        # What is attached to the image and wanted (selection.referrers) is looked at here as well: further roots.
+        await copy.mend(Descriptor("", report.digest, 0), selected.manifest if selected else None)
+        report.changed = bool(report.damage)
     report.id = f"{destination.name}@{report.digest}"
     return report
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from imagesync_cli.operations.inspect import Problem
 from imagesync_cli.stores import Written
 
 
@@ -24,3 +25,4 @@ class SyncReport:
     sent_bytes: int = 0
     mounted_bytes: int = 0
     foreign: int = 0
+    damage: tuple[Problem, ...] = ()  # what a look at the destination found, and this run has sent again

@@ -13,6 +13,7 @@ from imagesync_cli.output.console import plain, print_json, print_line, say, sho
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from imagesync_cli.operations.check import CheckReport
     from imagesync_cli.operations.delete_report import DeleteReport
     from imagesync_cli.operations.doctor import Diagnosis
     from imagesync_cli.operations.lock import LockReport
@@ -75,6 +76,16 @@ class Output:
             self.error(error)
         if not self._quiet:
             say(f"{len(report.lock.images)} images in the lock, {len(report.changes)} changes")
+
+    def checked(self, report: CheckReport) -> None:
+        """Whether all is well and what is not, a line each; or one JSON object."""
+        from imagesync_cli.output.check import check_json, check_lines
+
+        if self._as_json:
+            print_json(check_json(report))
+            return
+        for line in check_lines(report):
+            print_line(plain(line))
 
     def deleted(self, reports: list[DeleteReport]) -> None:
         """One line an item, or one JSON list; errors go to stderr as well."""

@@ -21,5 +21,7 @@ def sync_line(report: SyncReport) -> str:
     counts += [f"{count} {how.value}" for how, count in report.blobs.items() if how.name != "SENT"]
     if report.foreign:
         counts.append(f"{report.foreign} foreign layers left where they are")
+    if report.damage:
+        counts.append(f"{len(report.damage)} of them damaged before")
     verb = "would copy" if report.dry_run else "copied"
     return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}, {size_text(report.sent_bytes)} sent"

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from imagesync_cli.digest import Verifier
-from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.manifest import Descriptor
 from imagesync_cli.stores.client import Client, Stream
 from imagesync_cli.stores.http import raw_chunks
@@ -65,6 +65,23 @@ class BlobReader:
             raise
         if held:
             yield held
+
+    async def size(self, blob: Descriptor) -> int | None:
+        """The length that one HEAD request tells, or the head of a GET where HEAD is refused (end-2); None if none."""
+        try:
+            response = await self._look(blob, "HEAD")
+        except (Denied, Refused) as error:
+            # As for manifests: some allow or know GET alone, and a real refusal is repeated there, with its reason.
+            if isinstance(error, Refused) and error.status not in (400, 405, 501):
+                raise
+            response = await self._look(blob, "GET")
+        await response.aclose()
+        length = response.headers.get("content-length", "")
+        return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+
+    async def _look(self, blob: Descriptor, method: str) -> httpx.Response:
+        doing = f"looking up blob {blob.digest} of {self._name}"
+        return await self._client.send(method, self._path + blob.digest, doing=doing, scopes=self._scopes)
 
     async def _unbroken(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """As many bytes as the blob has, from as many connections as that takes."""

@@ -244,7 +244,7 @@ def _by_status(status: int, said: str, wait_s: float | None) -> ImagesyncError:
     if status in _PASSING or (status >= 500 and status not in _LASTING):
         if wait_s is not None:
             said = f"{said}; it asks to wait {wait_s:.0f} s"
-        return Unavailable(said, retry_after_s=wait_s)
+        return Unavailable(said, retry_after_s=wait_s, status=status)
     if status == 404:
         return NotFound(said)
     if status in (401, 403):

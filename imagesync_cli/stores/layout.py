@@ -77,6 +77,12 @@ class Layout:
             return self._blob_path(blob.digest).stat().st_size == blob.size
         return False
 
+    async def blob_size(self, blob: Descriptor) -> int | None:
+        """The file's size."""
+        with self._readable(blob.digest):
+            return self._blob_path(blob.digest).stat().st_size
+        raise AssertionError
+
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Write the file, unless it is there."""
         if not anew and await self.has_blob(blob):

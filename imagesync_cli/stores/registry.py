@@ -123,6 +123,10 @@ class Repository:
         """Whether the repository holds the blob."""
         return await self._uploads.has(blob)
 
+    async def blob_size(self, blob: Descriptor) -> int | None:
+        """The length that the registry tells; see blobs.BlobReader.size."""
+        return await self._blobs.size(blob)
+
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Mount the blob where ``origin`` is on the same registry, else upload it; see blobs.BlobWriter.write."""
         sibling = ""

@@ -53,6 +53,9 @@ class Store(Protocol):
     async def has_blob(self, blob: Descriptor) -> bool:
         """Whether the blob is there."""
 
+    async def blob_size(self, blob: Descriptor) -> int | None:
+        """The size in bytes of what is stored as this blob, None where the store does not tell; NotFound if nothing."""
+
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Make sure that the blob is there, calling ``content`` for its bytes if they must be moved.
 

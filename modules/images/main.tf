@@ -13,7 +13,11 @@ data "external" "source" {
 data "external" "destination" {
   count   = length(var.images) == 0 ? 0 : 1
   program = concat(var.command, ["external"])
-  query   = { images = jsonencode(local.destinations) }
+  query = {
+    images = var.verify == "tag" ? jsonencode(local.destinations) : jsonencode({
+      for name, destination in local.destinations : name => { reference = destination, verify = var.verify }
+    })
+  }
 }
 
 locals {
@@ -74,7 +78,12 @@ locals {
   # provisioners when it replaces. The name stands for the destination, for it is known when the prefix is not.
   pinned = { for name, digest in local.digests : "${name}@${digest}" => name }
 
-  in_sync = { for name, digest in local.digests : name => local.present[name].digest == digest }
+  # What a deep look has found below the tag. Without its source an image cannot be mended, and stays as it is.
+  damage = { for name in keys(var.images) : name => try(local.present[name].damage, "") }
+  in_sync = {
+    for name, digest in local.digests : name =>
+    local.present[name].digest == digest && (local.damage[name] == "" || contains(local.unavailable, name))
+  }
 }
 
 resource "terraform_data" "image" {
@@ -97,8 +106,11 @@ resource "terraform_data" "image" {
 
   # One argument each and no shell: nothing to quote, nothing to inject, and the log shows a command one can run again.
   provisioner "local-exec" {
-    interpreter = concat(var.command, ["sync"], local.copied[each.value], [var.images[each.value].source])
-    command     = self.input.destination
+    interpreter = concat(
+      var.command, ["sync"], local.copied[each.value], var.verify == "deep" ? ["--verify"] : [],
+      [var.images[each.value].source],
+    )
+    command = self.input.destination
   }
 
   # The tag tells imagesync which policy applies: it has moved on (on_replace), or is still at this digest (on_destroy).
@@ -142,7 +154,9 @@ locals {
   # A conditional instead of &&, which would be unknown where a prefix is: a new image has not drifted, wherever it goes.
   drift = {
     for key, name in local.pinned : name =>
-    local.present[name].digest == "" ? "missing, deleted outside Terraform" : "overwritten by ${local.present[name].digest} outside Terraform"
+    local.present[name].digest == "" ? "missing, deleted outside Terraform" :
+    local.present[name].digest == local.digests[name] ? "damaged (${local.damage[name]})" :
+    "overwritten by ${local.present[name].digest} outside Terraform"
     if terraform_data.settled[key].input == plantimestamp() ? false : !local.in_sync[name]
   }
 }
@@ -163,7 +177,7 @@ check "source_available" {
     condition = length(local.unavailable) == 0
     error_message = join("\n\n", [
       for name in local.unavailable :
-      "${var.images[name].source} is ${local.wanted[name].kind}, so ${local.destinations[name]} stays as it is: ${local.wanted[name].error}"
+      "${var.images[name].source} is ${local.wanted[name].kind}, so ${local.destinations[name]} stays as it is${local.damage[name] == "" ? "" : ", damaged (${local.damage[name]})"}: ${local.wanted[name].error}"
     ])
   }
 }

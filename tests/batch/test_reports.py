@@ -133,7 +133,8 @@ def test_a_termination_is_quick_and_told(bench: Bench) -> None:
     report = json.loads(path.read_text())
     assert report["interrupted"] is True
     done = {each["destination"] for each in report["images"] if each["outcome"] == "copied"}
-    assert done == {f"{bench.down.host}/app-{n}:1" for n in range(40) if bench.tags(f"app-{n}")}
+    # What was being written at that moment may have arrived, and is not said to be done.
+    assert done <= {f"{bench.down.host}/app-{n}:1" for n in range(40) if bench.tags(f"app-{n}")}
     assert report["totals"]["not_run"] == 40 - len(done) >= stuck
     released.set()
     bench.up.fault = None

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.command import imagesync
-from tests.embedded_registry import EmbeddedRegistry, Fault
+from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image
 
 
-def ask(images: dict[str, str], **environ: str) -> dict[str, dict[str, Any]]:
+def ask(images: dict[str, Any], **environ: str) -> dict[str, dict[str, Any]]:
     finished = imagesync("external", stdin=json.dumps({"images": json.dumps(images)}), environ=environ)
     assert (finished.code, finished.err) == (0, "")
     return {key: json.loads(text) for key, text in json.loads(finished.out).items()}
@@ -57,6 +57,27 @@ def test_deadline(registry: EmbeddedRegistry) -> None:
     assert found["b"]["kind"] == "unreachable"
     assert f"looking up {registry.host}/silent:1: no answer within 0.3 s" in found["b"]["error"]
     assert "IMAGESYNC_TIMEOUT" in found["b"]["error"]
+
+
+def test_deadline_of_a_deep_look(registry: EmbeddedRegistry) -> None:
+    """A look that does not come to its end within the deadline is unreachable; a silent registry hides no damage."""
+    never = threading.Event()
+    for name in ("silent", "stalling", "whole", "damaged"):
+        image().seed(registry.repository(name), "1")
+    del registry.repository("damaged").blobs[image().root.blobs[1]]
+
+    def fault(request: Request) -> Fault | None:
+        silent = "silent" in request.path or ("stalling" in request.path and "/blobs/" in request.path)
+        return Fault(stall=never) if silent else None
+
+    registry.fault = fault
+    keys = ("silent", "stalling", "whole", "damaged")
+    asked: dict[str, Any] = {key: {"reference": f"{registry.host}/{key}:1", "verify": "deep"} for key in keys}
+    found = ask({**asked, "tag": f"{registry.host}/silent:1"}, IMAGESYNC_TIMEOUT="3")
+    never.set()
+    assert [found[key]["kind"] for key in (*keys, "tag")] == ["unreachable", "unreachable", "", "", "unreachable"]
+    assert "looking at all of" in found["stalling"]["error"]
+    assert (found["whole"]["damage"], "1 of 2 blobs is missing" in found["damaged"]["damage"]) == ("", True)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,15 @@ def test_one_platform_of_a_real_image(name: str, busybox: Image, busybox_layout:
     assert "is in sync with" in imagesync("sync", layout, f"{name}:{TAG}", "--platform", "linux/arm").err
 
 
+def test_the_same_as_crane(name: str, tmp_path: Path) -> None:
+    """One platform comes to the same manifest as with `crane copy --platform`."""
+    made, *_ = KINDS["attested"]
+    synced(f"oci:{made.write_layout(tmp_path / 'layout', '1')}:1", f"{name}:all")
+    for platform in THREE:
+        run(tmp_path, "crane", "copy", "--insecure", "--platform", platform, f"{name}:all", f"{name}:crane")
+        assert told(f"{name}:crane") == synced(f"{name}:all", f"{name}:ours", "--platform", platform)
+
+
 def test_platforms_leave_with_their_index(name: str, tmp_path: Path) -> None:
     """A chosen index is deleted like any other: what only it used goes, what the whole image uses stays."""
     made, *_ = KINDS["attested"]

@@ -181,6 +181,7 @@ def test_report(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegi
         "blobs": {"sent": 3},
         "sent_bytes": sum(map(len, made.blobs.values())),
         "foreign": 0,
+        "damage": [],
     }
     again = json.loads(sync(source, registry, "--json").out)
     assert (again["changed"], again["before"], again["manifests"]) == (False, made.digest, 0)

@@ -130,4 +130,4 @@ def test_the_query_from_terraform_can_only_read() -> None:
     path = PACKAGE / "external.py"
     names = set(imported(path, ast.parse(path.read_text(encoding="utf-8"))))
     operations = {name.split(".")[2] for name in names if name.startswith("imagesync_cli.operations.")}
-    assert operations == {"resolve"}
+    assert operations == {"resolve", "inspect"}

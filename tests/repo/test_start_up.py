@@ -19,6 +19,7 @@ MAY_LOAD = {
     "external": FOR_REGISTRIES,
     "resolve": FOR_REGISTRIES,
     "sync": FOR_REGISTRIES,
+    "check": FOR_REGISTRIES,
 }
 SLOW_PARTS = {"--version": {"asyncio", "ssl", "urllib.request"}}
 REPORT = """
@@ -65,6 +66,7 @@ def test_a_command_loads_only_what_it_uses(command: str) -> None:
             "external": ((), question),
             "resolve": ((one,), ""),
             "sync": (("--quiet", one, two), ""),
+            "check": (("--deep", "--quiet", one, two), ""),
         }
         arguments, stdin = calls[command]
         modules = loaded(command, *arguments, stdin=stdin)

@@ -57,6 +57,12 @@ class RemoteRepository:
     def delete(self, digest: str) -> None:
         self._request("DELETE", f"manifests/{digest}").raise_for_status()
 
+    def delete_blob(self, digest: str) -> None:
+        self._request("DELETE", f"blobs/{digest}").raise_for_status()
+
+    def has_blob(self, digest: str) -> bool:
+        return self._request("HEAD", f"blobs/{digest}").status_code == 200
+
     @contextlib.contextmanager
     def watched(self, tag: str) -> Iterator[list[str | None]]:
         """Poll a tag while the block runs; yields the digests seen, None for absent, each change once."""

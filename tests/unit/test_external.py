@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from imagesync_cli.errors import UsageError
 from imagesync_cli.external import answer, read_query
+from imagesync_cli.operations.inspect import Findings, Problem
+from imagesync_cli.output.check import damage_text
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
 from tests.embedded_registry.images import OCI_MANIFEST, Image, image, index
@@ -218,3 +220,42 @@ def test_platforms_of_the_simple_form(whole: str, made: Image, tmp_path: Path) -
     assert (wrong["kind"], wrong["digest"]) == ("invalid", "")
     assert "'' is not a platform" in wrong["error"]
     assert ask(query | {"platforms": "linux/sparc"})["kind"] == "unsuitable"
+
+
+def test_a_deep_look(layout: str) -> None:
+    """With verify = "deep" the answer says what is missing below the digest, "" for nothing; and only then."""
+    lost = image().root.blobs[1]
+    wanted = {"a": {"reference": f"{layout}:1.0", "verify": "deep"}, "b": {"reference": layout, "verify": "tag"}}
+    sides = {"source": f"{layout}:1.0", "destination": layout, "verify": "deep"}
+    found = ask_images(wanted)
+    assert (found["a"]["damage"], "damage" in found["b"]) == ("", False)
+    assert (ask(sides)["damage"], ask(sides)["in_sync"]) == ("", "true")
+    (Path(layout.removeprefix("oci:")) / "blobs" / "sha256" / lost.removeprefix("sha256:")).unlink()
+    damage = f"1 of 2 blobs is missing: {lost}"
+    assert ask_images(wanted)["a"] == {**found["a"], "damage": damage}
+    assert (ask(sides)["damage"], ask(sides)["in_sync"], ask(sides)["error"]) == (damage, "false", "")
+    assert ask(sides | {"verify": "tag"})["in_sync"] == "true"
+
+
+def test_a_deep_look_at_what_is_not_there(tmp_path: Path) -> None:
+    """A reference without an image is missing, and has no damage."""
+    found = ask_images({"a": {"reference": f"oci:{tmp_path}:1", "verify": "deep"}})
+    assert (found["a"]["kind"], found["a"]["damage"]) == ("missing", "")
+
+
+@pytest.mark.parametrize("verify", ["", "tag", "Deep", 1, None, ["deep"]])
+def test_how_to_look(layout: str, verify: object) -> None:
+    """Another word than tag and deep is an error of that key."""
+    found = ask_images({"a": {"reference": layout, "verify": verify}})
+    assert found["a"]["kind"] == ("" if verify in ("", "tag") else "invalid")
+    assert verify in ("", "tag") or """'verify' of an image is "tag" or "deep\"""" in found["a"]["error"]
+
+
+def test_damage_in_a_sentence() -> None:
+    """Few are named, many are counted."""
+    problems = [Problem("missing", "blob", f"sha256:{number}", "", "linux/arm64", "") for number in range(5)]
+    problems.append(Problem("wrong", "manifest", "sha256:x", "", "", ""))
+    assert damage_text(Findings(9, 20, tuple(problems))) == (
+        "5 of 20 blobs are missing: sha256:0 of linux/arm64, sha256:1 of linux/arm64, sha256:2 of linux/arm64 "
+        "and 2 more; 1 of 9 manifests is wrong: sha256:x"
+    )

@@ -116,6 +116,7 @@ run "an_unknown_source_unavailable_is_refused" {
 }
 
 run "a_lock_file_that_is_no_json_is_refused" {
+run "an_unknown_verify_is_refused" {
   command = plan
   variables {
     source_image      = "busybox"
@@ -123,6 +124,9 @@ run "a_lock_file_that_is_no_json_is_refused" {
     lock_file         = "images.yaml"
   }
   expect_failures = [var.lock_file]
+    verify            = "always"
+  }
+  expect_failures = [var.verify]
 }
 
 run "an_empty_command_is_refused" {

@@ -111,6 +111,29 @@ run "policies_reach_the_delete_command" {
   }
 }
 
+run "only_a_deep_look_asks_for_more_than_the_tag" {
+  command = plan
+  variables { images = { "a" = { source = "busybox" } } }
+
+  assert {
+    condition     = data.external.destination[0].query.images == "{\"a\":\"a\"}"
+    error_message = "A reference alone: ${data.external.destination[0].query.images}."
+  }
+}
+
+run "a_deep_look_is_asked_for_by_name" {
+  command = plan
+  variables {
+    images = { "a" = { source = "busybox" } }
+    verify = "deep"
+  }
+
+  assert {
+    condition     = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", verify = "deep" } }
+    error_message = "A reference and how to look at it: ${data.external.destination[0].query.images}."
+  }
+}
+
 run "a_missing_source_fails_the_plan" {
   command = plan
   variables { images = { "gone" = { source = "busybox" } } }

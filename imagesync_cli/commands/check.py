@@ -1,0 +1,75 @@
+"""Check without changing anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from imagesync_cli.commands.options import REFERENCE, platform_option, shared_options
+from imagesync_cli.errors import Differs, UsageError
+from imagesync_cli.process import run
+
+if TYPE_CHECKING:
+    from imagesync_cli.operations.check import CheckReport
+    from imagesync_cli.platforms import Platform
+    from imagesync_cli.reference import Reference
+    from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
+
+
+@click.command("check")
+@click.argument("references", metavar="[SRC] DST", type=REFERENCE, nargs=-1, required=True)
+@platform_option
+@click.option("--deep", is_flag=True, help="Look for every manifest and blob of DST.")
+@click.option("--read", is_flag=True, help="Read and hash every blob too.")
+@click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
+@click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
+@shared_options
+def command(
+    references: tuple[Reference, ...],
+    platforms: tuple[Platform, ...],
+    deep: bool,
+    read: bool,
+    settings: Settings,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Say whether DST has the image SRC: exit code 0 if it does, 8 if not. Nothing is written.
+
+    Compares the two digests, by one HEAD request each. --deep finds what is missing or wrong below DST's digest, and
+    then DST may stand alone: it is looked at without a source.
+    """
+    from imagesync_cli.operations.check import check
+    from imagesync_cli.operations.progress import Progress
+    from imagesync_cli.output import Output
+    from imagesync_cli.selection import Selection
+
+    if len(references) != 2 and not (len(references) == 1 and (deep or read)):
+        raise UsageError(
+            f"check takes two references, it was given {len(references)}",
+            hint="imagesync check SRC DST, or imagesync check --deep DST",
+        )
+    source, destination = (None, *references)[-2:]
+    assert destination is not None  # noqa: S101  (for the type checker)
+    output = Output(as_json=as_json, quiet=quiet)
+    progress = Progress(f"checking {destination}")
+
+    async def work(stores: Stores) -> CheckReport:
+        async with output.showing(progress):
+            return await check(
+                stores,
+                source,
+                destination,
+                selection=Selection(platforms=platforms),
+                deep=deep,
+                read=read,
+                progress=progress,
+            )
+
+    report = run(settings, references, work)
+    output.checked(report)
+    if not report.in_sync:
+        options = [*(["--verify"] if report.findings else []), *(f"--platform {platform}" for platform in platforms)]
+        again = " ".join(["imagesync sync", *options, report.source, str(destination)])
+        raise Differs(f"{destination} is not as it should be", hint=again if source else "sync it again with --verify")

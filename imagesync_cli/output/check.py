@@ -1,0 +1,62 @@
+"""What a check says of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from imagesync_cli.operations.check import CheckReport
+from imagesync_cli.operations.inspect import Findings, Problem
+
+_NAMED = 3
+
+
+def check_json(report: CheckReport) -> dict[str, Any]:
+    findings = report.findings or Findings()
+    return {
+        "source": report.source,
+        "destination": report.destination,
+        "digest": report.digest,
+        "destination_digest": report.destination_digest,
+        "in_sync": report.in_sync,
+        "manifests": findings.manifests,
+        "blobs": findings.blobs,
+        "problems": [asdict(problem) for problem in findings.problems],
+    }
+
+
+def check_lines(report: CheckReport) -> Iterator[str]:
+    findings = report.findings
+    if report.digest != report.destination_digest:
+        there = report.destination_digest or "not there"
+        yield f"{report.destination} is {there}; {report.source} is {report.digest}"
+    elif not (findings and findings.problems):
+        yield f"{report.destination} is {_good(report)} ({report.digest})"
+    for problem in findings.problems if findings else ():
+        named = f", named by {problem.parent}" if problem.parent else ""
+        yield f"{report.destination}: {problem}{named}: {problem.why}"
+
+
+def _good(report: CheckReport) -> str:
+    alike = [] if report.source == report.destination else [f"in sync with {report.source}"]
+    if found := report.findings:
+        alike.append(f"whole: {found.manifests} manifests, {found.blobs} blobs")
+    return ", and ".join(alike)
+
+
+def damage_text(findings: Findings) -> str:
+    """The damage in a sentence, "" for none: "2 of 9 blobs are missing: sha256:… of linux/arm64, sha256:…"."""
+    totals = {"manifest": findings.manifests, "blob": findings.blobs}
+
+    def group(problem: Problem) -> tuple[str, str]:
+        return problem.what, problem.kind
+
+    parts = []
+    for (what, kind), members in groupby(sorted(findings.problems, key=group), group):
+        names = [f"{each.digest}{f' of {each.platform}' if each.platform else ''}" for each in members]
+        verb = "is" if len(names) == 1 else "are"
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        parts.append(f"{len(names)} of {totals[what]} {what}s {verb} {kind}: {', '.join(names[:_NAMED])}{more}")
+    return "; ".join(parts)
