@@ -110,6 +110,9 @@ variable "lock_file" {
   validation {
     condition     = can(regex("^$|\\.json$", var.lock_file))
     error_message = "lock_file is a file that imagesync lock has written, like \"images.lock.json\"; it is ${jsonencode(var.lock_file)}."
+  }
+}
+
 variable "verify" {
   description = "How a plan looks at what the destination has: `tag` compares the tag's digest, one request an image; `deep` looks for every manifest and blob below it as well, some dozens, and what is missing or wrong comes back with the next apply."
   type        = string

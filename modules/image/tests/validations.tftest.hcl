@@ -116,7 +116,6 @@ run "an_unknown_source_unavailable_is_refused" {
 }
 
 run "a_lock_file_that_is_no_json_is_refused" {
-run "an_unknown_verify_is_refused" {
   command = plan
   variables {
     source_image      = "busybox"
@@ -124,6 +123,13 @@ run "an_unknown_verify_is_refused" {
     lock_file         = "images.yaml"
   }
   expect_failures = [var.lock_file]
+}
+
+run "an_unknown_verify_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
     verify            = "always"
   }
   expect_failures = [var.verify]

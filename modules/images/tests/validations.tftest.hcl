@@ -128,6 +128,8 @@ run "a_lock_file_that_is_no_json_is_refused" {
     lock_file = "images.yaml"
   }
   expect_failures = [var.lock_file]
+}
+
 run "an_unknown_verify_is_refused" {
   command = plan
   variables {
