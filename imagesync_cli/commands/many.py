@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagesync_cli.errors import ImagesyncError
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -57,13 +58,20 @@ def sync_many(many: Many, settings: Settings, *, dry_run: bool, as_json: bool, q
         async with output.showing(progress):
             await sync_all(stores, entries, options, report, progress, tell=output.told)
 
-    begun = {reference for entry in entries[:1] for reference in (entry.source, entry.destination)}
-    try:
-        run(settings, begun, work)
-    finally:
+    def finish() -> None:
         if many.report is not None:
             write_report(many.report, report)
         output.ended(report)
+
+    begun = {reference for entry in entries[:1] for reference in (entry.source, entry.destination)}
+    try:
+        run(settings, begun, work)
+    except ImagesyncError:  # of the whole: nothing was begun
+        raise
+    except BaseException:
+        finish()
+        raise
+    finish()
     sys.exit(report.exit_code)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesync_cli.errors import UsageError
@@ -17,6 +17,7 @@ from tests.embedded_registry.images import image
 WEIGHTS = st.dictionaries(st.text("abc/:.1", min_size=1, max_size=8), st.integers(0, 10**10), max_size=60)
 
 
+@settings(deadline=None)
 @given(WEIGHTS, st.integers(1, 70))
 def test_every_image_is_in_exactly_one_share(weights: dict[str, int], total: int) -> None:
     """Whatever the images and their number, each has one share, from 1 to the last, in whatever order they stand."""
@@ -26,6 +27,7 @@ def test_every_image_is_in_exactly_one_share(weights: dict[str, int], total: int
     assert placed == shares(dict(reversed(weights.items())), total)
 
 
+@settings(deadline=None)
 @given(WEIGHTS.filter(bool), st.integers(1, 16))
 def test_no_share_is_much_heavier_than_it_has_to_be(weights: dict[str, int], total: int) -> None:
     """No share has more than its part, a fiftieth, and one image on top of that."""

@@ -93,6 +93,7 @@ def test_rules(rules: TagRules, picked: str) -> None:
     assert rules.pick(tags) == picked.split()
 
 
+@settings(deadline=None)
 @given(RULES, st.lists(TAG, max_size=30, unique=True))
 def test_a_pick_is_what_each_rule_allows(rules: TagRules, tags: list[str]) -> None:
     """Nothing is picked that is not there or that exclude names; latest bounds the number; order does not matter."""
@@ -104,6 +105,7 @@ def test_a_pick_is_what_each_rule_allows(rules: TagRules, tags: list[str]) -> No
         assert not set(picked) & set(TagRules(rules.exclude).pick(tags))
 
 
+@settings(deadline=None)
 @given(RULES, st.lists(TAG, max_size=30, unique=True), st.data())
 def test_a_pick_needs_only_what_it_picked(rules: TagRules, tags: list[str], data: st.DataObject) -> None:
     """A lock holds picked tags alone, with those of other entries: the rules pick the same of them again."""
@@ -125,7 +127,7 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.recursive(_ATOM, _grown, max_leaves=8), st.text("ab1-", max_size=8))
 def test_an_expression_means_what_python_says(expression: str, text: str) -> None:
     """What backtracks nowhere finds exactly what Python's own search finds."""
