@@ -33,7 +33,7 @@ locals {
   locked_as = {
     for name, image in var.images : name => [
       for spelled in setproduct(["", "docker.io/", "docker.io/library/"], [trimprefix(image.source, "docker://")], ["", ":latest"]) :
-      join("", spelled) if contains(keys(local.lock), join("", spelled))
+      join("", spelled) if can(local.lock[join("", spelled)])
     ]
   }
   from_lock = {
