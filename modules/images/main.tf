@@ -136,13 +136,17 @@ resource "terraform_data" "image" {
   }
 }
 
+locals {
+  # What makes an instance below come after all copies. As depends_on it would cost Terraform the square of their number.
+  copies = length(terraform_data.image)
+}
+
 # Comes after every copy and changes with every key. Without such a dependant Terraform destroys an old image before, or
 # while, it copies the new one; and as a failed copy leaves it undone, the old image then stays.
 # It also remembers when its image was first planned, which is how `drift` tells new from tampered with.
 resource "terraform_data" "settled" {
-  for_each   = local.pinned
-  input      = plantimestamp()
-  depends_on = [terraform_data.image]
+  for_each = local.pinned
+  input    = local.copies < 0 ? "" : plantimestamp()
 
   lifecycle {
     create_before_destroy = true
