@@ -82,27 +82,30 @@ def command(
 
     With --file: copy all images of a file, at once. One that fails stops no other.
     """
-    from imagesync_cli.errors import UsageError
     from imagesync_cli.operations.copy import Verify
 
     looking = Verify(read=read) if verify or read else None
     if file is not None:
         if source is not None or digest or platforms:
-            raise UsageError("--file goes with none of SRC, DST, --digest and --platform", hint=_TWO_FORMS)
+            raise _wrong_call("--file goes with none of SRC, DST, --digest and --platform")
         from imagesync_cli.commands.many import Many, sync_many
 
         sync_many(Many(file, verify=looking, **many), settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
         return
     if source is None or destination is None:
-        raise UsageError("SRC or DST is missing", hint=_TWO_FORMS)
+        raise _wrong_call(f"Missing argument '{'SRC' if source is None else 'DST'}'")
     if given := [
         f"--{name.replace('_', '-')}" for name, value in many.items() if value not in (None, False, "", "auto")
     ]:
-        raise UsageError(f"{given[0]} goes with --file", hint=_TWO_FORMS)
+        raise _wrong_call(f"{given[0]} goes with --file")
     from imagesync_cli.selection import Selection
 
     selection = Selection(digest, platforms)
     _sync_one(source, destination, selection, settings, verify=looking, dry_run=dry_run, as_json=as_json, quiet=quiet)
+
+
+def _wrong_call(what: str) -> click.UsageError:
+    return click.UsageError(f"{what}: {_TWO_FORMS}", ctx=click.get_current_context())
 
 
 def _sync_one(
