@@ -24,7 +24,8 @@ from imagesync_cli.stores.store import Written
 from imagesync_cli.stores.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
-_CANCEL_TIMEOUT_S = 2.0
+# Up to two such waits follow each other, and all of a run is to end within 2 s of a signal.
+_CANCEL_TIMEOUT_S = 0.8
 # A body slower than this for a whole window is given up and resumed elsewhere.
 _SLOWEST_BYTES_A_WINDOW = 30 * 1024
 _WINDOW_S = 30.0

@@ -140,3 +140,31 @@ def test_a_termination_is_quick_and_told(bench: Bench) -> None:
     bench.up.fault = None
     assert bench.sync().code == 0
     assert all(bench.tags(f"app-{number}") for number in range(40))
+
+
+@pytest.mark.parametrize("methods", [{"HEAD"}, {"POST"}, {"PUT"}, {"PUT", "DELETE"}], ids=sorted)
+def test_a_silent_destination_delays_no_termination(bench: Bench, methods: set[str]) -> None:
+    """Whatever a destination has stopped to answer, also the giving up of uploads, SIGTERM ends the run within 2 s."""
+    reached, released = threading.Semaphore(0), threading.Event()
+    for number in range(20):
+        bench.seed(f"app-{number}", "1", image(number, layer_size_bytes=200_000))
+
+    def stall(request: Request) -> Fault | None:
+        if request.method not in methods or ("/manifests/1" in request.path and "HEAD" not in methods):
+            return None
+        reached.release()
+        return Fault(stall=released)
+
+    bench.down.fault = stall
+    bench.write(*(bench.entry(f"app-{number}", "1") for number in range(20)))
+    command = [*IMAGESYNC, "sync", "--file", str(bench.file), "--quiet"]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(8):
+            assert reached.acquire(timeout=20)
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        took = time.monotonic() - started
+        released.set()
+    assert process.returncode == 143
+    assert took < END_WITHIN_S
