@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import copies, delete, lookups, plans
+from benchmarks import batch, copies, delete, lookups, plans
 from benchmarks.chart import svg
 from benchmarks.laboratory import Laboratory, laboratory
 from benchmarks.report import markdown
@@ -20,6 +20,7 @@ from benchmarks.verdicts import verdicts
 _BENCHMARKS: tuple[Callable[[Laboratory], Iterator[Row]], ...] = (
     copies.rows,
     lookups.rows,
+    batch.rows,
     delete.rows,
     plans.rows,
 )

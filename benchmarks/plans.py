@@ -20,12 +20,12 @@ from benchmarks.tools import IMAGESYNC, OURS
 _CHECKOUT = Path(__file__).parents[1]
 _PROVIDER = _CHECKOUT / "tests" / "terraform" / "external_provider"
 _VERSION = "2.3.99"
-_COUNTS = (0, 1, 20, 200)
+_COUNTS = (0, 1, 20, 200, 500)
 _CLI_CONFIG = 'disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n'
 
 
 def rows(laboratory: Laboratory) -> Iterator[Row]:
-    """Plans of 0 images (Terraform alone), 1, 20 and 200, where Terraform and Go are there."""
+    """Plans of 0 images (Terraform alone), 1, 20, 200 and 500, where Terraform and Go are there."""
     delays_ms = (0, 20)
     wanted = [
         (count, delay)

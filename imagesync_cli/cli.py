@@ -28,7 +28,7 @@ Exit codes:
 """
 
 
-_COMMANDS = ("resolve", "sync", "check", "delete", "doctor", "external")
+_COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external")
 
 
 class _Commands(click.Group):

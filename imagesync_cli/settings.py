@@ -39,6 +39,7 @@ class Settings:
     certificate_folders: tuple[Path, ...] = ()
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # their URLs may hold a password
     max_manifest_bytes: int = 4 * 1024 * 1024
+    job_index: str = ""  # which of several equal jobs this is, counted from 0
 
     def scheme(self, host: str) -> str:
         """``http`` for this machine itself and for the hosts named for it, else ``https``."""
@@ -78,8 +79,14 @@ def read_settings(
         ssl_cert_file=Path(environ["SSL_CERT_FILE"]) if environ.get("SSL_CERT_FILE") else None,
         certificate_folders=tuple(_certificate_folders(environ)),
         # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
+        job_index=environ.get("JOB_COMPLETION_INDEX", ""),
         proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")},
     )
+
+
+def environment() -> Mapping[str, str]:
+    """All of it, for files that name variables."""
+    return os.environ
 
 
 def _seconds(text: str, name: str) -> float:

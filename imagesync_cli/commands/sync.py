@@ -1,8 +1,9 @@
-"""Copy one image."""
+"""Copy one image, or all that a file lists."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 
+_PATH = click.Path(path_type=Path)
+_TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images.yaml"
+
 
 @click.command("sync")
-@click.argument("source", metavar="SRC", type=REFERENCE)
-@click.argument("destination", metavar="DST", type=REFERENCE)
+@click.argument("source", metavar="[SRC", type=REFERENCE, required=False)
+@click.argument("destination", metavar="DST]", type=REFERENCE, required=False)
 @click.option(
     "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
 )
@@ -33,15 +37,40 @@ if TYPE_CHECKING:
 @click.option(
     "--foreign-layers", is_flag=True, help="Copy layers too that live at URLs of their own, such as those of Windows."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be copied, and removed; write nothing.")
 @click.option("--verify", is_flag=True, help="Look at all that DST has of the image, and send again what it lacks.")
 @click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not by its size.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
 @click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
+@click.option("--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: images at a time, 64 if not set.")
+@click.option("--fail-fast", is_flag=True, help="With --file: stop everything at the first failure.")
+@click.option("--locked", is_flag=True, help="With --file: copy exactly what the lock says.")
+@click.option("--lock-file", type=_PATH, metavar="FILE", help="With --file: the lock; images.lock.json if not set.")
+@click.option(
+    "--shard",
+    default="",
+    metavar="I/N",
+    help="With --file: only the Ith of N shares; N alone where JOB_COMPLETION_INDEX says the rest. Prunes nothing.",
+)
+@click.option("--report", type=_PATH, metavar="FILE", help="With --file: write a report; .json, .md or .xml (JUnit).")
+@click.option(
+    "--max-removals",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --file: change nothing if more tags than this would be pruned.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "none"]),
+    default="auto",
+    show_default=True,
+    help="With --file: a bar on a terminal and lines elsewhere, always lines, or nothing.",
+)
 @shared_options
 def command(
-    source: Reference,
-    destination: Reference,
+    source: Reference | None,
+    destination: Reference | None,
     digest: str,
     referrers: bool,
     require_signature: bool,
@@ -50,36 +79,65 @@ def command(
     dry_run: bool,
     verify: bool,
     read: bool,
+    file: Path | None,
     settings: Settings,
     as_json: bool,
     quiet: bool,
+    **many: Any,
 ) -> None:
     """Copy the image SRC to DST: all platforms, or those named, byte for byte, the tag last.
 
     Prints DST's name with the digest. Where DST has that digest already, nothing is copied; with --verify it is looked
     at, and what is missing or wrong below it is sent again.
+
+    With --file: copy all images of a file, at once. One that fails stops no other.
     """
+    from imagesync_cli.selection import Selection
+
+    looking = None
+    if verify or read:
+        from imagesync_cli.operations.mend import Verify
+
+        looking = Verify(read=read)
+    if file is not None:
+        if source is not None or digest or platforms or referrers or foreign_layers:
+            raise _wrong_call("--file goes with none of SRC, DST and the options that say what of SRC is copied")
+        from imagesync_cli.commands.many import Many, sync_many
+
+        wanted = Many(file, verify=looking, require_signature=require_signature, **many)
+        sync_many(wanted, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
+        return
+    if source is None or destination is None:
+        raise _wrong_call(f"Missing argument '{'SRC' if source is None else 'DST'}'")
+    if given := [
+        f"--{name.replace('_', '-')}" for name, value in many.items() if value not in (None, False, "", "auto")
+    ]:
+        raise _wrong_call(f"{given[0]} goes with --file")
+    one = {
+        "selection": Selection(digest, platforms, referrers or require_signature, foreign_layers),
+        "require_signature": require_signature,
+        "verify": looking,
+        "dry_run": dry_run,
+    }
+    _sync_one(source, destination, settings, one, as_json=as_json, quiet=quiet)
+
+
+def _wrong_call(what: str) -> click.UsageError:
+    return click.UsageError(f"{what}: {_TWO_FORMS}", ctx=click.get_current_context())
+
+
+def _sync_one(
+    source: Reference, destination: Reference, settings: Settings, how: dict[str, Any], *, as_json: bool, quiet: bool
+) -> None:
     from imagesync_cli.operations.progress import Progress
     from imagesync_cli.operations.sync import sync
     from imagesync_cli.output import Output
-    from imagesync_cli.selection import Selection
 
     output = Output(as_json=as_json, quiet=quiet)
-    selection = Selection(digest, platforms, referrers or require_signature, foreign_layers)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:
         async with output.showing(progress):
-            return await sync(
-                stores,
-                source,
-                destination,
-                selection=selection,
-                require_signature=require_signature,
-                dry_run=dry_run,
-                verify=verify,
-                read=read,
-                progress=progress,
-            )
+            return await sync(stores, source, destination, progress=progress, **how)
 
     output.synced(run(settings, [source, destination], work))

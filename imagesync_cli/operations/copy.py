@@ -12,6 +12,7 @@ from imagesync_cli.errors import ContentError, ImagesyncError
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import MAX_DEPTH, Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
+from imagesync_cli.operations.shared import Destination
 from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.operations.transfer import Read, Transfers
 from imagesync_cli.stores import Store, Written
@@ -34,7 +35,7 @@ class Copy:
     def __init__(
         self,
         here: Store,
-        there: Store,
+        destination: Destination,
         report: SyncReport,
         progress: Progress,
         *,
@@ -43,7 +44,8 @@ class Copy:
     ) -> None:
         """``read_foreign`` gives the bytes of foreign layers; without it they are left where they are."""
         self.here = here
-        self.there = there
+        self._destination = destination
+        self.there = there = destination.store
         self.report = report
         self.progress = progress
         self._transfers = Transfers(here, there, progress)
@@ -145,9 +147,13 @@ class Copy:
         return self._once[target.digest]
 
     async def _child(self, child: Descriptor, depth: int) -> None:
-        if not self._fresh and await self.there.has_manifest(child):
+        if not await self._destination.manifest(child.digest, lambda: self._write_child(child, depth)):
             self.found.append(child)
-            return
+
+    async def _write_child(self, child: Descriptor, depth: int) -> bool:
+        """Whether it had to be written: False where the destination has it."""
+        if not self._fresh and await self.there.has_manifest(child):
+            return False
         self._manifest_bytes += child.size
         if self._manifest_bytes > _MOST_MANIFEST_BYTES:
             raise ContentError(f"the image names more than {_MOST_MANIFEST_BYTES} bytes of manifests")
@@ -156,19 +162,31 @@ class Copy:
             raise ContentError(f"{child.digest} has {manifest.size} bytes, its descriptor says {child.size}")
         await self._below(manifest, depth)
         await self.put(manifest)
+        return True
 
     async def send(self, blob: Descriptor, *, anew: bool = False) -> None:
         """Move a blob unless it is there; ``anew`` although the destination may say that it is."""
-        if self.report.dry_run:
-            written = Written.THERE if not anew and await self.there.has_blob(blob) else Written.SENT
+        if anew:
+            written = Written.SENT if self.report.dry_run else await self._moving(blob).transfer(blob, anew=True)
         else:
-            transfers = self._foreign if self._foreign is not None and blob.is_foreign else self._transfers
-            written = await transfers.transfer(blob, anew=anew)
+            written = await self._destination.blob(blob.digest, lambda sibling: self._write_blob(blob, sibling))
         self.report.blobs[written] += 1
         if blob.is_foreign and written is not Written.THERE:
             self.report.foreign_copied += 1
         if written is Written.SENT:
             self.report.sent_bytes += blob.size
+        elif written is Written.MOUNTED:
+            self.report.mounted_bytes += blob.size
+
+    async def _write_blob(self, blob: Descriptor, sibling: Store | None) -> Written:
+        if not self.report.dry_run:
+            return await self._moving(blob).transfer(blob, sibling)
+        if await self.there.has_blob(blob):
+            return Written.THERE
+        return Written.MOUNTED if sibling else Written.SENT
+
+    def _moving(self, blob: Descriptor) -> Transfers:
+        return self._foreign if self._foreign is not None and blob.is_foreign else self._transfers
 
     async def put(self, manifest: Manifest, tag: str = "") -> bool:
         """Write a manifest; whether the destination lists it by itself among the referrers of its subject."""

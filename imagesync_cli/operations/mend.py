@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from imagesync_cli.errors import ContentError
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import Descriptor, Manifest
@@ -16,17 +18,24 @@ _KEPT = (
 )
 
 
+@dataclass(frozen=True)
+class Verify:
+    """What the destination has is looked at and mended, not trusted; ``read`` hashes its blobs too."""
+
+    read: bool = False
+
+
 class Mend:
-    """One image is looked at, and mended, not trusted; ``read`` hashes its blobs too.
+    """One image is looked at.
 
     ``known`` is a root that was made here, and so cannot be read at the source. ContentError says that the destination
     keeps the damage.
     """
 
-    def __init__(self, copy: Copy, known: Manifest | None = None, *, read: bool) -> None:
+    def __init__(self, copy: Copy, known: Manifest | None, verify: Verify) -> None:
         self._copy = copy
         self._known = known
-        self._read = read
+        self._verify = verify
 
     async def images(self, *roots: Descriptor) -> None:
         """Images that the destination has."""
@@ -45,7 +54,7 @@ class Mend:
 
     def _inspection(self) -> Inspection:
         copy = self._copy
-        return Inspection(copy.there, copy.progress, read=self._read, origin=copy.here, known=self._known)
+        return Inspection(copy.there, copy.progress, read=self._verify.read, origin=copy.here, known=self._known)
 
     async def _send_again(self, found: Findings) -> bool:
         """Send what is lost; gives whether there is reason to look again."""

@@ -59,7 +59,7 @@ async def select(store: Store, root: Manifest, platforms: Iterable[Platform], im
 
 
 async def _check_single(store: Store, root: Manifest, wanted: list[Platform], image: str) -> None:
-    platform = await _config_platform(store, root)
+    platform = await config_platform(store, root)
     if platform is None:
         kind = json.loads(root.content).get("artifactType") or (root.blobs[0].media_type if root.blobs else "unknown")
         raise NoPlatform(
@@ -97,12 +97,12 @@ async def _offered(store: Store, root: Manifest) -> list[Platform | None]:
         if platform is not None or entry.is_index:
             return platform
         async with limit:
-            return await _config_platform(store, await store.manifest(entry.digest))
+            return await config_platform(store, await store.manifest(entry.digest))
 
     return await gather(one(entry) for entry in root.manifests)
 
 
-async def _config_platform(store: Store, manifest: Manifest) -> Platform | None:
+async def config_platform(store: Store, manifest: Manifest) -> Platform | None:
     """What the image's config says; None for an artifact, whose config is something else or not there."""
     if not _object(json.loads(manifest.content).get("config")):
         return None

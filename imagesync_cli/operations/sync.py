@@ -16,6 +16,7 @@ from imagesync_cli.errors import NotFound, UsageError
 from imagesync_cli.manifest import Descriptor, Manifest
 from imagesync_cli.operations.copy import Copy
 from imagesync_cli.operations.progress import Progress
+from imagesync_cli.operations.shared import Shared
 from imagesync_cli.operations.sync_report import SyncReport
 from imagesync_cli.reference import ArchiveReference, Reference
 from imagesync_cli.selection import WHOLE, Selection
@@ -23,7 +24,7 @@ from imagesync_cli.stores import Access, Side, Store, Stores, effort
 
 if TYPE_CHECKING:
     from imagesync_cli.operations.attach import Attach
-    from imagesync_cli.operations.mend import Mend
+    from imagesync_cli.operations.mend import Mend, Verify
 
 # A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
 _LIKELY_UPLOADS = 2
@@ -46,17 +47,17 @@ async def sync(
     selection: Selection = WHOLE,
     require_signature: bool = False,
     dry_run: bool = False,
-    verify: bool = False,
-    read: bool = False,
+    verify: Verify | None = None,
     progress: Progress | None = None,
+    shared: Shared | None = None,
 ) -> SyncReport:
     """Make the destination's tag point at what is selected of the source's image.
 
-    ``verify`` looks at all that the destination has of it, ``read`` hashes its blobs too. Raises UsageError for a
-    destination by digest, Refused where a signature is required and there is none; every other error names the side
-    and the step.
+    ``verify`` looks at all that the destination has of it; ``shared`` is what is known of the destination from other
+    copies of this run. Raises UsageError for a destination by digest, Refused where a signature is required and there
+    is none; every other error names the side and the step.
     """
-    _check(source, destination, selection, verify=verify or read)
+    _check(source, destination, selection, verify=verify is not None)
     trouble = effort.counting()
     here = stores.open(source)
     there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
@@ -67,8 +68,9 @@ async def sync(
     report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
     same = source.location == destination.location
     read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
+    place = (shared or Shared()).at(destination.location, there)
     copying = Copy(
-        here, there, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
+        here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
     )
     async with copying as copy:
         root = chosen.root
@@ -76,7 +78,7 @@ async def sync(
             there.warm(_LIKELY_UPLOADS)
             root = root or await here.manifest(chosen.digest)
             report.digest = root.digest
-        mend = _mend(copy, chosen.root, read=read) if verify or read else None
+        mend = _mend(copy, chosen.root, verify) if verify is not None else None
         attach = await _attach(copy, root, signed=require_signature) if root and selection.referrers else None
         if same:
             attach = None  # what is attached in a repository is there
@@ -130,10 +132,10 @@ async def _complete(copy: Copy, mend: Mend | None, attach: Attach | None, *, for
         await attach.complete()
 
 
-def _mend(copy: Copy, known: Manifest | None, *, read: bool) -> Mend:
+def _mend(copy: Copy, known: Manifest | None, verify: Verify) -> Mend:
     from imagesync_cli.operations.mend import Mend
 
-    return Mend(copy, known, read=read)
+    return Mend(copy, known, verify)
 
 
 async def _attach(copy: Copy, root: Manifest, *, signed: bool) -> Attach | None:

@@ -23,6 +23,7 @@ class SyncReport:
     manifests: int = 0
     blobs: Counter[Written] = field(default_factory=Counter)
     sent_bytes: int = 0
+    mounted_bytes: int = 0
     foreign: int = 0  # layers that live at URLs of their own, left there
     foreign_copied: int = 0
     damage: tuple[Problem, ...] = ()  # what a look at the destination found, and this run has sent again

@@ -32,26 +32,28 @@ class Transfers:
         self._small = asyncio.Semaphore(_SMALL_AT_ONCE)
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
-    async def transfer(self, blob: Descriptor, *, anew: bool = False) -> Written:
+    async def transfer(self, blob: Descriptor, sibling: Store | None = None, *, anew: bool = False) -> Written:
         """Move the blob unless it is there; bytes that arrive wrong are fetched once more, then ContentError.
 
-        ``anew`` sends it although the destination may claim to have it.
+        A ``sibling`` on the destination's registry has it. ``anew`` sends it although the destination may claim to
+        have it.
         """
+        origin = sibling or self._source
         self._progress.total += 1
         self._progress.total_bytes += blob.size
         async with self._large if blob.size >= _LARGE_BYTES else self._small:
             try:
-                written = await self._write(blob, anew=anew)
+                written = await self._write(blob, origin, anew=anew)
             except ContentError:
                 effort.retried()
-                written = await self._write(blob, anew=anew)
+                written = await self._write(blob, origin, anew=anew)
         if written is not Written.SENT:
             self._progress.total_bytes -= blob.size
         self._progress.done += 1
         return written
 
-    async def _write(self, blob: Descriptor, *, anew: bool) -> Written:
-        return await self._destination.write_blob(blob, lambda: self._content(blob), self._source, anew=anew)
+    async def _write(self, blob: Descriptor, origin: Store, *, anew: bool) -> Written:
+        return await self._destination.write_blob(blob, lambda: self._content(blob), origin, anew=anew)
 
     async def _content(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """The source's bytes, counted; a second try takes back what the first had counted."""

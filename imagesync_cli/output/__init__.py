@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imagesync_cli.operations.check import CheckReport
     from imagesync_cli.operations.delete_report import DeleteReport
     from imagesync_cli.operations.doctor import Diagnosis
+    from imagesync_cli.operations.lock import LockReport
     from imagesync_cli.operations.progress import Progress
     from imagesync_cli.operations.resolve import Resolved
     from imagesync_cli.operations.sync_report import SyncReport
@@ -53,6 +54,29 @@ class Output:
         if not self._quiet:
             for line in (sync_line(report), *effort_lines(report), *left_lines(report)):
                 say(line)
+
+    def tags(self, repository: str, picked: list[str], count: int) -> None:
+        """One tag a line, or one JSON object; on stderr, how many there are."""
+        if self._as_json:
+            print_json({"repository": repository, "tags": picked, "count": count})
+            return
+        for tag in picked:
+            print_line(plain(tag))
+        if not self._quiet:
+            say(f"{len(picked)} of the {count} tags of {repository}")
+
+    def locked(self, report: LockReport) -> None:
+        """One line a change, or one JSON object; errors go to stderr as well."""
+        from imagesync_cli.output.lock import change_line, lock_json
+
+        if self._as_json:
+            print_json(lock_json(report))
+        for change in () if self._as_json else report.changes:
+            print_line(plain(change_line(change)))
+        for error in report.failed.values():
+            self.error(error)
+        if not self._quiet:
+            say(f"{len(report.lock.images)} images in the lock, {len(report.changes)} changes")
 
     def checked(self, report: CheckReport) -> None:
         """Whether all is well and what is not, a line each; or one JSON object."""
@@ -93,6 +117,11 @@ class Output:
     def answer(self, text: str) -> None:
         """An answer that is already text, as it is."""
         print_line(text)
+
+    def notes(self, notes: list[str]) -> None:
+        """Lines on stderr."""
+        for note in notes:
+            say(note)
 
     def error(self, error: ImagesyncError) -> None:
         """What went wrong, and what to do about it."""

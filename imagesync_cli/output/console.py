@@ -43,6 +43,11 @@ def print_json(document: Any) -> None:
     print_line(json.dumps(document, indent=2))
 
 
+def print_event(document: Any) -> None:
+    """One line of JSON."""
+    print_line(json.dumps(document))
+
+
 def size_text(size_bytes: int) -> str:
     size = float(size_bytes)
     for unit in ("B", "kB", "MB", "GB"):

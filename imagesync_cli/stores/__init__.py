@@ -19,6 +19,7 @@ from imagesync_cli.reference import (
     RegistryReference,
 )
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.meter import Meter, metered
 from imagesync_cli.stores.store import Store, Untagged, Written
 
 # httpx builds its own command line (click, rich, pygments) if it can; without it the import takes half as long.
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.oci_archive import OciArchive
     from imagesync_cli.stores.probe import Probe
 
-__all__ = ["Access", "Side", "Store", "Stores", "Untagged", "Written"]
+__all__ = ["Access", "Meter", "Side", "Store", "Stores", "Untagged", "Written", "metered"]
 
 
 class Access(enum.Enum):

@@ -29,7 +29,8 @@ CHUNK_BYTES = 8 * 1024 * 1024
 # Where connections break, the less there is to send again the better; so often an upload in one piece is tried before.
 SMALL_CHUNK_BYTES = 1024 * 1024
 _MOST_BROKEN = 2
-_CANCEL_TIMEOUT_S = 3.0
+# Up to two such waits follow each other, and all of a run is to end within 2 s of a signal.
+_CANCEL_TIMEOUT_S = 0.9
 # Resuming costs a request: a connection that brings less than this does not count as progress.
 _PROGRESS_BYTES = 64 * 1024
 # Registries hash a blob, or move it to where it is to stay, before they say that they have it.

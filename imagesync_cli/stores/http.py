@@ -24,6 +24,7 @@ from imagesync_cli.reference import host_name
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.connections import Connections
 from imagesync_cli.stores.http1 import Answer, Connection
+from imagesync_cli.stores.meter import count_request
 from imagesync_cli.stores.pace import fast_enough
 from imagesync_cli.stores.proxy import proxy_for
 from imagesync_cli.stores.tls import Tls
@@ -49,6 +50,7 @@ class Http(httpx.AsyncBaseTransport):
         url = request.url
         host = self._host(url)
         request.extensions["patience_s"] = host.hearing.patience_s(request.extensions.get("longer_s", 0.0))
+        count_request()
         try:
             connection, answer = await host.exchange(request)
         except ssl.SSLError as error:

@@ -9,6 +9,7 @@ module "images" {
   on_replace         = var.on_replace
   on_destroy         = var.on_destroy
   source_unavailable = var.source_unavailable
+  lock_file          = var.lock_file
   verify             = var.verify
   wait_for           = var.wait_for
   command            = var.command

@@ -2,7 +2,7 @@
 
 # What should be there. A failed reference is an answer too (kind, error): a failed read would block `terraform destroy`.
 data "external" "source" {
-  count   = length(var.images) == 0 ? 0 : 1 # nothing to ask, nothing to run
+  count   = length(var.images) == 0 || var.lock_file != "" ? 0 : 1 # nothing to ask, nothing to run
   program = concat(var.command, ["external"])
   query = { images = jsonencode({
     for name, image in var.images : name => {
@@ -35,7 +35,32 @@ locals {
     var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
   }
 
-  wanted  = { for name in keys(var.images) : name => jsondecode(data.external.source[0].result[name]) }
+  # A lock names references whole, an entry may use Docker's shorthands.
+  lock = var.lock_file == "" ? {} : jsondecode(file(var.lock_file)).images
+  locked_as = {
+    for name, image in var.images : name => [
+      for spelled in setproduct(["", "docker.io/", "docker.io/library/"], [trimprefix(image.source, "docker://")], ["", ":latest"]) :
+      join("", spelled) if can(local.lock[join("", spelled)])
+    ]
+  }
+  from_lock = {
+    for name, found in local.locked_as : name => length(found) == 0 ? {
+      digest = "", source_digest = "", kind = "invalid"
+      error  = "${var.lock_file} does not have it; run imagesync lock with a file that does"
+      } : length(local.platforms[name]) == 0 ? {
+      digest = local.lock[found[0]].digest, source_digest = local.lock[found[0]].digest, kind = "", error = ""
+      } : {
+      digest        = try(local.lock[found[0]].selected[join(",", sort(local.platforms[name]))], "")
+      source_digest = local.lock[found[0]].digest
+      kind          = "invalid"
+      error         = "${var.lock_file} has it for other platforms than ${join(", ", sort(local.platforms[name]))}"
+    }
+  }
+
+  wanted = {
+    for name in keys(var.images) : name =>
+    jsondecode(var.lock_file == "" ? data.external.source[0].result[name] : jsonencode(local.from_lock[name]))
+  }
   present = { for name in keys(var.images) : name => jsondecode(data.external.destination[0].result[name]) }
 
   # Denied, invalid and unsuitable are mistakes in the configuration: no reason to go on with what the destination has.
@@ -128,13 +153,17 @@ resource "terraform_data" "image" {
   }
 }
 
+locals {
+  # What makes an instance below come after all copies. As depends_on it would cost Terraform the square of their number.
+  copies = length(terraform_data.image)
+}
+
 # Comes after every copy and changes with every key. Without such a dependant Terraform destroys an old image before, or
 # while, it copies the new one; and as a failed copy leaves it undone, the old image then stays.
 # It also remembers when its image was first planned, which is how `drift` tells new from tampered with.
 resource "terraform_data" "settled" {
-  for_each   = local.pinned
-  input      = plantimestamp()
-  depends_on = [terraform_data.image]
+  for_each = local.pinned
+  input    = local.copies < 0 ? "" : plantimestamp()
 
   lifecycle {
     create_before_destroy = true

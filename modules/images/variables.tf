@@ -109,6 +109,18 @@ variable "source_unavailable" {
   }
 }
 
+variable "lock_file" {
+  description = "A lock as `imagesync lock` writes it, like `images.lock.json`. Then digests are those of the lock and a plan asks no source; every source must be in it, and where platforms are chosen, for the same platforms."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|\\.json$", var.lock_file))
+    error_message = "lock_file is a file that imagesync lock has written, like \"images.lock.json\"; it is ${jsonencode(var.lock_file)}."
+  }
+}
+
 variable "verify" {
   description = "How a plan looks at what the destination has: `tag` compares the tag's digest, one request an image; `deep` looks for every manifest and blob below it as well, some dozens, and what is missing or wrong comes back with the next apply."
   type        = string

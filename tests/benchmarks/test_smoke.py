@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks import shards
 from tests import peers
 
 
@@ -53,6 +54,21 @@ def test_a_quick_run_measures_every_tool(results: Path) -> None:
         ("mount small", 1),
     }
     assert all(row["wall_ms"] > 0 and row["cpu_ms"] > 0 and row["rss_mib"] > 1 for row in rows)
+
+
+def test_many_images_at_once(results: Path) -> None:
+    """A quick run copies ten images in one call, and by crane in a loop; a second run of ours only looks."""
+    rows = {(row["scenario"], row["tool"]): row for row in _rows(results)}
+    assert rows["batch of 10 images", "imagesync"]["requests"] == "30+60"
+    assert rows["batch of 10 images again", "imagesync"]["requests"] == "10+10"
+    assert rows["batch of 10 images", "crane, called in a loop"]["wall_ms"] > 0
+
+
+def test_shards_are_balanced() -> None:
+    """With known sizes no share of many images is a twentieth heavier than the average; one more image moves few."""
+    found = shards.simulate(5_000, 16, known=1.0)
+    assert found.heaviest < 1.05
+    assert found.moved < 0.02
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,7 @@ def test_report(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegi
         "manifests": 1,
         "blobs": {"sent": 3},
         "sent_bytes": sum(map(len, made.blobs.values())),
+        "mounted_bytes": 0,
         "foreign": 0,
         "damage": [],
         "foreign_copied": 0,

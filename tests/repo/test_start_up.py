@@ -20,6 +20,7 @@ MAY_LOAD = {
     "resolve": FOR_REGISTRIES,
     "sync": FOR_REGISTRIES,
     "check": FOR_REGISTRIES,
+    "tags": FOR_REGISTRIES,
 }
 SLOW_PARTS = {"--version": {"asyncio", "ssl", "urllib.request"}}
 REPORT = """
@@ -67,6 +68,7 @@ def test_a_command_loads_only_what_it_uses(command: str) -> None:
             "resolve": ((one,), ""),
             "sync": (("--quiet", one, two), ""),
             "check": (("--deep", "--quiet", one, two), ""),
+            "tags": (("--quiet", f"{registry.host}/app", "--semver", "*"), ""),
         }
         arguments, stdin = calls[command]
         modules = loaded(command, *arguments, stdin=stdin)

@@ -115,6 +115,16 @@ run "an_unknown_source_unavailable_is_refused" {
   expect_failures = [var.source_unavailable]
 }
 
+run "a_lock_file_that_is_no_json_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    lock_file         = "images.yaml"
+  }
+  expect_failures = [var.lock_file]
+}
+
 run "an_unknown_verify_is_refused" {
   command = plan
   variables {

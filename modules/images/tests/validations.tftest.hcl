@@ -121,6 +121,15 @@ run "an_unknown_source_unavailable_is_refused" {
   expect_failures = [var.source_unavailable]
 }
 
+run "a_lock_file_that_is_no_json_is_refused" {
+  command = plan
+  variables {
+    images    = {}
+    lock_file = "images.yaml"
+  }
+  expect_failures = [var.lock_file]
+}
+
 run "an_unknown_verify_is_refused" {
   command = plan
   variables {

@@ -1,0 +1,34 @@
+"""Take over what other tools' files say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("adopt")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--to", "target", default="", metavar="REGISTRY", help="Where images go that FILE only names.")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["images", "modules"]),
+    default="images",
+    show_default=True,
+    help="Print an images.yaml, or Terraform module blocks.",
+)
+def command(file: Path, target: str, form: str) -> None:
+    """Print what FILE mirrors as an images.yaml: FILE is a regsync, skopeo sync or dregsy file, a Kubernetes
+    manifest, a compose file, or a Terraform state.
+
+    What could not be carried over is said on stderr. Nothing is asked of a registry.
+    """
+    from imagesync_cli.adopt import adopt, as_images, as_modules
+    from imagesync_cli.output import Output
+
+    found = adopt(file, target.rstrip("/"))
+    text = as_images(found) if form == "images" else as_modules(found)
+    output = Output()
+    output.answer(text)
+    output.notes([*found.notes, f"{len(found.entries)} entries from a {found.kind} file, {len(found.notes)} notes"])

@@ -1,0 +1,59 @@
+"""Write down what the images of a file are now."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imagesync_cli.commands.many import lock_beside
+from imagesync_cli.commands.options import shared_options
+from imagesync_cli.process import run
+
+if TYPE_CHECKING:
+    from imagesync_cli.operations.lock import LockReport
+    from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("lock")
+@click.option("--file", type=_PATH, metavar="FILE", required=True, help="The YAML or JSON file that lists the images.")
+@click.option("--lock-file", type=_PATH, metavar="FILE", help="The lock; images.lock.json beside images.yaml.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 8 if the lock is not what it would be now.")
+@click.option("--src-auth-file", metavar="FILE", help="Logins for sources, in the form of Docker's config.json.")
+@shared_options
+def command(file: Path, lock_file: Path | None, check: bool, settings: Settings, as_json: bool, quiet: bool) -> None:
+    """Write the digest, size and platforms of every image in a file into a lock, and say what has moved.
+
+    sync --locked then copies exactly that. What cannot be read keeps its place in the lock.
+    """
+    from datetime import datetime, timezone
+
+    from imagesync_cli.errors import Differs
+    from imagesync_cli.imagesfile import read_entries
+    from imagesync_cli.lockfile import read_lock, write_lock
+    from imagesync_cli.operations.lock import lock
+    from imagesync_cli.operations.progress import Progress
+    from imagesync_cli.output import Output
+    from imagesync_cli.settings import environment
+
+    entries = read_entries(file, environment())
+    path = lock_file or lock_beside(file)
+    old = read_lock(path, must_exist=check)
+    output, progress = Output(as_json=as_json, quiet=quiet), Progress()
+
+    async def work(stores: Stores) -> LockReport:
+        async with output.showing(progress):
+            return await lock(stores, entries, old, datetime.now(timezone.utc), progress)
+
+    report = run(settings, [entry.source for entry in entries[:1]], work)
+    if not check:
+        write_lock(path, report.lock)
+    output.locked(report)
+    if check and report.changes:
+        sys.exit(Differs.exit_code)
+    sys.exit(next((error.exit_code for error in report.failed.values()), 0))

@@ -1,0 +1,32 @@
+"""Reports of syncs of many images."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.group("report")
+def command() -> None:
+    """Work with the reports that sync --report writes."""
+
+
+@command.command("merge")
+@click.argument("reports", metavar="FILE...", type=_PATH, nargs=-1, required=True)
+@click.option("--output", type=_PATH, metavar="FILE", help="Where it goes; .json, .md or .xml (JUnit). Else stdout.")
+def merge(reports: tuple[Path, ...], output: Path | None) -> None:
+    """Join the JSON reports of several shards; exits with the code of the first failure in them."""
+    from imagesync_cli.operations.batch_report import merged
+    from imagesync_cli.output import Output
+    from imagesync_cli.output.report import read_report, report_json, write_report
+
+    report = merged([read_report(path) for path in reports])
+    if output is not None:
+        write_report(output, report)
+    else:
+        Output().answer(report_json(report).rstrip())
+    sys.exit(report.exit_code)

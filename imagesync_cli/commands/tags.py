@@ -1,0 +1,49 @@
+"""The tags of a repository, and those of them that rules pick."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from imagesync_cli.commands.options import REFERENCE, shared_options
+from imagesync_cli.process import run
+
+if TYPE_CHECKING:
+    from imagesync_cli.reference import Reference
+    from imagesync_cli.settings import Settings
+
+
+@click.command("tags")
+@click.argument("repository", metavar="REPO", type=REFERENCE)
+@click.option("--include", multiple=True, metavar="PATTERN", help="A glob or a /regular expression/; repeatable.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="What is not wanted all the same; repeatable.")
+@click.option("--semver", default="", metavar="RANGE", help='Versions in this range, such as ">=1.24 <2".')
+@click.option("--latest", type=click.IntRange(min=1), metavar="N", help="Of those, the newest N versions.")
+@shared_options
+def command(
+    repository: Reference,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    semver: str,
+    latest: int | None,
+    settings: Settings,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print the tags of REPO that these rules pick, the newest version first; without rules, all.
+
+    The same rules stand in a file's tags.
+    """
+    from imagesync_cli.errors import ImagesyncError, UsageError
+    from imagesync_cli.operations.tags import list_tags
+    from imagesync_cli.output import Output
+    from imagesync_cli.tag_rules import TagRules
+
+    if repository.digest or repository.tag not in ("", "latest"):
+        raise UsageError(f"{repository} names an image", hint=f"leave the tag out: imagesync tags {repository.name}")
+    rules = TagRules(include, exclude, semver, latest)
+    tags = run(settings, [repository], lambda stores: list_tags(stores, repository))
+    if isinstance(tags, ImagesyncError):
+        raise tags
+    Output(as_json=as_json, quiet=quiet).tags(repository.name, rules.pick(tags), len(tags))

@@ -1,0 +1,127 @@
+"""What a sync of many images says: a line an image, a line an event, and how far it is."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
+from typing import Any
+
+from imagesync_cli.display import nothing, showing_lines
+from imagesync_cli.operations.batch import BatchProgress
+from imagesync_cli.operations.batch_report import FAILED, BatchReport, ImageResult, RemovalResult, totals
+from imagesync_cli.output.console import plain, print_event, print_line, say, size_text
+
+_IN_FLIGHT = 8
+
+
+class BatchOutput:
+    """How one such run speaks: a line an image on stdout, or with JSON an event a line; all else on stderr.
+
+    ``progress_mode`` is auto (a bar on a terminal, lines elsewhere), plain (lines) or none.
+    """
+
+    def __init__(self, *, as_json: bool, quiet: bool, dry_run: bool, progress_mode: str = "auto") -> None:
+        self._as_json = as_json
+        self._quiet = quiet
+        self._dry_run = dry_run
+        self._progress_mode = "none" if quiet else progress_mode
+
+    def showing(self, progress: BatchProgress) -> AbstractAsyncContextManager[None]:
+        """Show the progress while the block runs."""
+        if self._progress_mode == "none":
+            return nothing()
+        return showing_lines(
+            lambda: batch_line(progress),
+            lambda: flight_lines(progress),
+            progress,
+            say,
+            plainly=self._progress_mode == "plain",
+        )
+
+    def told(self, result: ImageResult) -> None:
+        """One image is done; what was there already is only worth a line in a plan."""
+        if self._as_json:
+            print_event(image_event(result))
+        elif result.action and (result.action != "keep" or self._dry_run):
+            print_line(plain(image_line(result)))
+
+    def ended(self, report: BatchReport) -> None:
+        """What was removed, what failed and why, and all in sum."""
+        for removal in report.removals:
+            if self._as_json:
+                print_event(removal_event(removal))
+            elif removal.outcome != FAILED:
+                print_line(plain(removal_line(removal)))
+        for line in failures(report):
+            say(line)
+        if self._as_json:
+            print_event(end_event(report))
+        elif not self._quiet:
+            say(summary(report))
+
+
+def image_line(result: ImageResult) -> str:
+    """``add``, ``move`` or ``keep``, and what."""
+    what = f"{result.action:<6} {result.destination} {result.digest}"
+    return f"{what}, was {result.before}" if result.action == "move" else what
+
+
+def removal_line(removal: RemovalResult) -> str:
+    """``remove`` or ``keep``, and what."""
+    verb = "remove" if removal.outcome == "removed" else "keep"
+    return f"{verb:<6} {removal.reference}{f' ({removal.why})' if removal.why else ''}"
+
+
+def image_event(result: ImageResult) -> dict[str, Any]:
+    """One image, as it is done."""
+    return {"event": "image", **asdict(result)}
+
+
+def removal_event(removal: RemovalResult) -> dict[str, Any]:
+    """One tag that was removed, or was to be."""
+    return {"event": "removal", **asdict(removal)}
+
+
+def end_event(report: BatchReport) -> dict[str, Any]:
+    """The last line: all in sum."""
+    return {"event": "end", "dry_run": report.dry_run, "interrupted": report.interrupted, **totals(report)}
+
+
+def failures(report: BatchReport) -> list[str]:
+    """What failed and why."""
+    return [
+        f"failed: {image.source} to {image.destination}: {image.error}"
+        for image in report.images
+        if image.outcome == FAILED
+    ] + [f"failed: {each.reference}: {each.why}" for each in report.removals if each.outcome == FAILED]
+
+
+def summary(report: BatchReport) -> str:
+    """All in one line."""
+    sums = totals(report)
+    would = "would be " if report.dry_run else ""
+    counts = [f"{sums['copied']} {would}copied", f"{sums['skipped']} there already"]
+    counts += [f"{sums[key]} {key.replace('_', ' ')}" for key in ("failed", "not_run") if sums[key]]
+    counts += [f"{sums['removed']} tags {would}removed"] if sums["removed"] else []
+    sent = f"{size_text(report.sent_bytes)} sent"
+    if report.mounted_bytes:
+        sent += f", {size_text(report.mounted_bytes)} mounted instead"
+    return f"{', '.join(counts)}; {sent}, {report.requests} requests, {report.seconds:.1f} s"
+
+
+def batch_line(progress: BatchProgress) -> str:
+    """How far it is, in a line."""
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    return f"{progress.done} of {progress.total} images{failed}, {size_text(progress.moved_bytes)} moved"
+
+
+def flight_lines(progress: BatchProgress) -> list[str]:
+    """The images that are being copied, those with the most left first."""
+    moving = sorted(progress.in_flight.items(), key=lambda each: each[1].moved_bytes - each[1].total_bytes)
+    lines = [
+        f"  {plain(name)}: {size_text(each.moved_bytes)} of {size_text(each.total_bytes)}"
+        for name, each in moving[:_IN_FLIGHT]
+        if each.total_bytes
+    ]
+    more = len(moving) - len(lines)
+    return [*lines, f"  and {more} more"] if lines and more else lines

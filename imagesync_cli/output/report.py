@@ -1,0 +1,159 @@
+"""A report of many images as a file: JSON for programs, Markdown for people, JUnit for CI systems."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from imagesync_cli.atomic import replace_file
+from imagesync_cli.errors import UsageError
+from imagesync_cli.operations.batch_report import (
+    FAILED,
+    FORMAT,
+    NOT_RUN,
+    SKIPPED,
+    BatchReport,
+    ImageResult,
+    RemovalResult,
+    totals,
+)
+from imagesync_cli.output.console import plain, size_text
+
+_MOST_ROWS = 500
+
+
+def check_name(path: Path) -> None:
+    """Raise UsageError for a name whose ending says none of the forms, or a folder that is not there."""
+    if path.suffix not in _FORMS:
+        raise UsageError(f"report {path}: its name says no form", hint=f"it ends in {', '.join(_FORMS)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"report {path}: there is no folder {path.parent}")
+
+
+def write_report(path: Path, report: BatchReport) -> None:
+    """Write the report in the form that the name's ending says."""
+    check_name(path)
+    replace_file(path, _FORMS[path.suffix](report))
+
+
+def report_json(report: BatchReport) -> str:
+    """Everything; ``read_report`` takes it back."""
+    document = {
+        "version": FORMAT,
+        "dry_run": report.dry_run,
+        "interrupted": report.interrupted,
+        "totals": totals(report),
+        "images": [asdict(image) for image in report.images],
+        "removals": [asdict(removal) for removal in report.removals],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def read_report(path: Path) -> BatchReport:
+    """The report in a JSON file, or UsageError."""
+    try:
+        document: Any = json.loads(path.read_bytes())
+        if document["version"] != FORMAT:
+            raise UsageError(f"{path} is a report of version {document['version']!r}, not {FORMAT}")
+        return BatchReport(
+            dry_run=document["dry_run"],
+            images=[ImageResult(**image) for image in document["images"]],
+            removals=[RemovalResult(**removal) for removal in document["removals"]],
+            requests=document["totals"]["requests"],
+            seconds=document["totals"]["seconds"],
+            interrupted=document["interrupted"],
+        )
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"{path} is not a report: {error}", hint="sync --report FILE.json writes one") from error
+
+
+def report_markdown(report: BatchReport) -> str:
+    """A line that sums up, and a table of all that changed or failed; what was there already is only counted."""
+    sums = totals(report)
+    title = "What imagesync would do" if report.dry_run else "Images"
+    words = ("copied", "skipped", "failed", "not_run", "removed")
+    counts = ", ".join(f"{sums[word]} {word.replace('_', ' ')}" for word in words if sums[word]) or "nothing to do"
+    lines = [
+        f"### {title}",
+        "",
+        f"{counts}. {size_text(report.sent_bytes)} sent, {size_text(report.mounted_bytes)} saved by mounting, "
+        f"{report.requests} requests, {report.seconds:.1f} s."
+        + (" **Interrupted before it was done.**" if report.interrupted else ""),
+    ]
+    rows = [*_failed_rows(report), *_changed_rows(report)]
+    if rows:
+        lines += ["", "| | Destination | Source | |", "|---|---|---|---|", *rows[:_MOST_ROWS]]
+    if len(rows) > _MOST_ROWS:
+        lines += ["", f"And {len(rows) - _MOST_ROWS} more."]
+    return "\n".join(lines) + "\n"
+
+
+def _failed_rows(report: BatchReport) -> list[str]:
+    images = [_row("failed", i.destination, i.source, i.error) for i in report.images if i.outcome == FAILED]
+    return images + [_row("not removed", r.reference, "", r.why) for r in report.removals if r.outcome == FAILED]
+
+
+def _changed_rows(report: BatchReport) -> list[str]:
+    """Images in the order of the file, then tags."""
+    images = [
+        _row(i.action or i.outcome, i.destination, i.source, i.error or f"{size_text(i.sent_bytes)}, {i.digest[:19]}")
+        for i in report.images
+        if i.outcome not in (FAILED, SKIPPED)
+    ]
+    return images + [
+        _row("remove" if r.outcome == "removed" else "keep", r.reference, "", r.why)
+        for r in report.removals
+        if r.outcome != FAILED
+    ]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cell(text: str) -> str:
+    """Foreign text in a table: it may not begin another cell, a tag, a link or a mention."""
+    return "".join(f"\\{c}" if c in "\\|`*_[]~#!" else f"&#{ord(c)};" if c in "<>&@" else c for c in plain(text))
+
+
+def report_junit(report: BatchReport) -> str:
+    """A test case an image: what failed is a failure, what was not run is skipped."""
+    cases = [_case(image) for image in report.images] + [
+        _testcase(f"remove {removal.reference}", "prune", 0.0, removal.why if removal.outcome == FAILED else "")
+        for removal in report.removals
+    ]
+    failed, skipped = report.count(FAILED), report.count(NOT_RUN)
+    head = (
+        f'<testsuite name="imagesync" tests="{len(cases)}" failures="{failed}" skipped="{skipped}" '
+        f'errors="0" time="{report.seconds:.3f}">'
+    )
+    return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>"]) + "\n"
+
+
+def _case(image: ImageResult) -> str:
+    left_out = (image.error or "not run") if image.outcome == NOT_RUN else ""
+    return _testcase(
+        image.destination, image.source, image.seconds, image.error if image.outcome == FAILED else "", left_out
+    )
+
+
+def _testcase(name: str, group: str, seconds: float, failure: str, left_out: str = "") -> str:
+    inner = f"<failure message={quoteattr(plain(failure))}>{escape(plain(failure))}</failure>" if failure else ""
+    inner += f"<skipped message={quoteattr(plain(left_out))}/>" if left_out else ""
+    return (
+        f"  <testcase classname={quoteattr(plain(group))} name={quoteattr(plain(name))} "
+        f'time="{seconds:.3f}">{inner}</testcase>'
+    )
+
+
+_FORMS: dict[str, Callable[[BatchReport], str]] = {
+    ".json": report_json,
+    ".md": report_markdown,
+    ".xml": report_junit,
+}

@@ -1,0 +1,190 @@
+"""The file of images: what may stand in it, and what is said of everything else, with its line."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from imagesync_cli.errors import UsageError
+from imagesync_cli.imagesfile import read_entries
+from imagesync_cli.platforms import parse_platform
+from tests.command import imagesync
+from tests.repo.checkout import ROOT
+
+SCHEMA = json.loads(resources.files("imagesync_cli.imagesfile").joinpath("images.schema.json").read_text())
+ONE = "images:\n  - source: busybox:1\n    destination: r.example.com/b:1\n"
+
+GOOD = {
+    "one image": ONE,
+    "no image": "images: []\n",
+    "JSON in YAML": '{"images": [{"source": "busybox:1", "destination": "r.example.com/b:1"}]}',
+    "defaults": "defaults: {platforms: [linux/amd64], referrers: true, min_age_hours: 1.5}\n" + ONE,
+    "rules": "images: [{source: busybox, destination: r.example.com/b, tags: {semver: '>=1 <2', latest: 3}}]",
+    "a list of tags": "images: [{source: busybox, destination: r.example.com/b, tags: ['1.*', 1.10, 7], prune: true}]",
+    "an anchor": "x-platforms: &p [linux/amd64]\nimages: [{source: a, destination: r.io/a, platforms: *p}]",
+    "all rules": "images: [{source: a, destination: r.io/a,"
+    " tags: {include: ['1.*', '/^v\\d+$/'], exclude: ['*-rc*'], semver: '1.x', latest: 5}}]",
+}
+BAD = {
+    "nothing": ("", 1, "nothing in it"),
+    "a list": ("- a\n", 1, "mapping"),
+    "no images": ("defaults: {}\n", 1, "no images"),
+    "an unknown key": (ONE + "    platform: linux/amd64\n", 4, "'platform' is not known"),
+    "an unknown default": ("defaults: {source: a}\n" + ONE, 1, "'source' is not known"),
+    "no destination": ("images:\n  - source: a\n", 2, "no destination"),
+    "a number for a source": ("images:\n  - source: [1]\n    destination: b\n", 2, "source is a text"),
+    "an empty source": ("images:\n  - source: ''\n    destination: r.io/b\n", 2, "source is a text"),
+    "prune is no word": (ONE + "    tags: ['*']\n    prune: sometimes\n", 5, "prune is true or false"),
+    "latest is no number": (ONE.replace(":1", "") + "    tags: {latest: many}\n", 4, "latest is a whole number"),
+    "latest is 0": (ONE.replace(":1", "") + "    tags: {latest: 0}\n", 4, "at least 1"),
+    "rules that say nothing": (ONE.replace(":1", "") + "    tags: {}\n", 4, "say nothing"),
+    "an unknown rule": (ONE.replace(":1", "") + "    tags: {includes: ['*']}\n", 4, "'includes' is not known"),
+    "a negative age": ("defaults: {min_age_hours: -1}\n" + ONE, 1, "min_age_hours is a number"),
+    "platforms are no list": (ONE + "    platforms: linux/amd64\n", 4, "platforms is a list"),
+}
+# What only the parser knows to be wrong: a schema has no word for it.
+WRONG = {
+    "a source that is none": ("images:\n  - source: r.io/UPPER\n    destination: r.io/a\n", 2, "lower case"),
+    "a platform that is none": (ONE + "    platforms: [linux]\n", 4, "'linux' is not a platform"),
+    "a range that is none": (ONE.replace(":1", "") + "    tags: {semver: abc}\n", 4, "not a range"),
+    "a pattern that is none": (ONE.replace(":1", "") + "    tags:\n      - ok\n      - /(/\n", 6, "regular expression"),
+    "tags of an image": (ONE + "    tags: ['*']\n", 2, "leave one of them out"),
+    "prune without tags": (ONE + "    prune: true\n", 2, "prune needs tags"),
+    "a key twice": (ONE + "    source: a\n", 4, "'source' stands here a second time, first in line 2"),
+    "two documents": (ONE + "---\n" + ONE, 1, "more than one document"),
+    "a tag that makes objects": ("images: !!python/object:os.system []\n", 1, "not understood"),
+    "no YAML": ("images: [\n  a: b: c\n", 2, ""),
+    "a destination by digest": (f"images:\n  - source: a\n    destination: r.io/a@sha256:{'0' * 64}\n", 2, "digest"),
+    "a variable that is not set": (
+        "images:\n  - source: a:${NONE}\n    destination: r.io/a\n",
+        2,
+        "${NONE} is not set",
+    ),
+    "half a variable": ("images:\n  - source: a:${V\n    destination: r.io/a\n", 2, "no variable"),
+    "a variable with a default": ("images:\n  - source: a:${V:-1}\n    destination: r.io/a\n", 2, "no variable"),
+}
+
+
+def read(tmp_path: Path, text: str, name: str = "images.yaml", **environ: str) -> list[Any]:
+    file = tmp_path / name
+    file.write_text(text)
+    return list(read_entries(file, environ))
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_is_right_is_right_for_both(tmp_path: Path, name: str) -> None:
+    """A file that imagesync takes is one that an editor with the schema does not complain about."""
+    read(tmp_path, GOOD[name])
+    jsonschema.validate(yaml.safe_load(GOOD[name]), SCHEMA)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_wrong_for_both(tmp_path: Path, name: str) -> None:
+    """What an editor marks with the schema, imagesync refuses, with the line and what it should be."""
+    text, line, what = BAD[name]
+    with pytest.raises(UsageError) as refused:
+        read(tmp_path, text)
+    assert f"images.yaml:{line}: " in refused.value.message
+    assert what in refused.value.message
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text), SCHEMA)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_no_schema_can_tell_is_refused(tmp_path: Path, name: str) -> None:
+    """Everything else that is wrong is refused with its line as well."""
+    text, line, what = WRONG[name]
+    with pytest.raises(UsageError) as refused:
+        read(tmp_path, text, V="1")
+    assert f"images.yaml:{line}: " in refused.value.message
+    assert what in refused.value.message
+
+
+def test_the_schema_is_itself_right() -> None:
+    """The published schema is one, and the one in the documentation is the same."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert json.loads((ROOT / "docs" / "images.schema.json").read_text()) == SCHEMA
+
+
+def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
+    """Two mistakes take one run to find."""
+    with pytest.raises(UsageError) as refused:
+        read(tmp_path, "images:\n  - source: a\n  - destination: b\n")
+    assert "images.yaml:2: an image has no destination" in refused.value.message
+    assert "images.yaml:3: an image has no source" in refused.value.message
+
+
+def test_variables_come_from_the_environment(tmp_path: Path) -> None:
+    """${NAME} is replaced in every text, and $${ stands for ${."""
+    text = "images: [{source: 'a:${TAG}', destination: '${HOST}/a:x'}, {source: b, destination: 'oci:folder/$${x}:1'}]"
+    first, second = read(tmp_path, text, TAG="1.0", HOST="r.example.com")
+    assert (str(first.source), str(first.destination)) == ("docker.io/library/a:1.0", "r.example.com/a:x")
+    assert second.destination.folder == "folder/${x}"
+
+
+def test_defaults_hold_where_nothing_is_said(tmp_path: Path) -> None:
+    """An entry's own word goes before that of defaults, also where it says none."""
+    text = "defaults: {platforms: [linux/arm64], referrers: true}\nimages:\n"
+    text += (
+        "  - {source: a, destination: r.io/a}\n  - {source: b, destination: r.io/b, platforms: [], referrers: false}\n"
+    )
+    first, second = (entry.selection for entry in read(tmp_path, text))
+    assert (first.platforms, first.referrers) == ((parse_platform("linux/arm64"),), True)
+    assert (second.platforms, second.referrers) == ((), False)
+
+
+def test_a_destination_takes_over_the_tag(tmp_path: Path) -> None:
+    """A destination without a tag is not latest: it is what the source is."""
+    (entry,) = read(tmp_path, "images: [{source: 'busybox:1.36', destination: r.io/b}]")
+    assert str(entry.destination) == "r.io/b:1.36"
+
+
+def test_a_version_is_not_a_number(tmp_path: Path) -> None:
+    """1.10 without quotes is the tag 1.10, not 1.1."""
+    (entry,) = read(tmp_path, "images: [{source: a, destination: r.io/a, tags: [1.10]}]")
+    assert entry.tags.literals == ("1.10",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x-a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+        + "".join(f"x-{n}: &{n} [{','.join([f'*{p}'] * 10)}]\n" for p, n in zip("abcdefgh", "bcdefghi", strict=True))
+        + "images: []\n",
+        "images: &a [*a]\n",
+        "images: " + "[" * 100_000,
+        "images: " + "[" * 900 + "]" * 900,
+    ],
+    ids=["bomb", "itself", "deep", "deep and closed"],
+)
+def test_a_hostile_file_is_refused(tmp_path: Path, text: str) -> None:
+    """A few lines can neither fill the memory nor break the reader."""
+    with pytest.raises(UsageError, match=r"images\.yaml"):
+        read(tmp_path, text)
+
+
+def test_json_has_lines_too(tmp_path: Path) -> None:
+    """A JSON file, with tabs as some tools write it, is read, and its errors name their lines."""
+    text = '{\n\t"images": [\n\t\t{"source": "docker.io\\/library\\/a:1"}\n\t]\n}'
+    with pytest.raises(UsageError, match=r"images\.json:3: an image has no destination"):
+        read(tmp_path, text, "images.json")
+    with pytest.raises(UsageError, match=r"images\.json:2: "):
+        read(tmp_path, '{\n"images": [}', "images.json")
+
+
+@pytest.mark.parametrize(("content", "what"), [(None, "No such file"), (b"\xff\xfe", "not UTF-8")])
+def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, what: str) -> None:
+    """A file that is not there, or no text, is an error of the call that names it."""
+    file = tmp_path / "images.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    finished = imagesync("sync", "--file", str(file))
+    assert finished.code == 2
+    assert str(file) in finished.err
+    assert what in finished.err

@@ -1,0 +1,193 @@
+"""prune: tags that no rule picks go, and nothing else ever does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from imagesync_cli.tag_rules import TagRules
+from tests.batch.conftest import Bench
+from tests.embedded_registry import EmbeddedRegistry, Request
+from tests.embedded_registry.faults import Fault, refusal
+from tests.embedded_registry.images import image, index, referrer
+from tests.embedded_registry.wire import Response
+from tests.wire.copying import manifest
+
+TAGS = ("1.0", "1.1", "1.2-rc1", "2.0", "edge")
+RULES = ({"include": ["1.*"]}, {"semver": ">=1 <2"}, {"latest": 2}, {"exclude": ["*-rc*"]}, {"include": ["edge"]})
+
+
+def listing(request: Request) -> bool:
+    return request.path.endswith("/tags/list")
+
+
+@pytest.fixture
+def pruned(bench: Bench) -> Bench:
+    """A source with 1.0 and 1.1, and a destination that has 0.9 as well; 1.* is wanted."""
+    for tag in ("1.0", "1.1"):
+        bench.seed("app", tag)
+    image("old").seed(bench.there("app"), "0.9")
+    bench.write(bench.entry("app", tags=["1.*"], prune=True))
+    return bench
+
+
+def test_what_no_rule_picks_goes(pruned: Bench) -> None:
+    """A tag that the source never had is removed with its manifest; those that are wanted arrive."""
+    finished = pruned.sync()
+    assert finished.code == 0, finished.err
+    assert set(pruned.tags("app")) == {"1.0", "1.1"}
+    assert image("old").digest not in pruned.there("app").manifests
+    assert f"remove {pruned.down.host}/app:0.9" in finished.out
+
+
+def test_nothing_goes_without_prune(pruned: Bench) -> None:
+    """Without prune the destination's other tags are nobody's business."""
+    pruned.write(pruned.entry("app", tags=["1.*"]))
+    assert pruned.sync().code == 0
+    assert set(pruned.tags("app")) == {"0.9", "1.0", "1.1"}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+@pytest.mark.usefixtures("pauses")
+def test_an_unread_source_removes_nothing(pruned: Bench, status: int) -> None:
+    """While the source's list of tags cannot be read, no tag of the destination goes."""
+    pruned.up.fault = lambda request: refusal(status) if listing(request) else None
+    assert pruned.sync().code != 0
+    assert set(pruned.tags("app")) == {"0.9"}
+
+
+def test_a_list_that_breaks_off_removes_nothing(bench: Bench) -> None:
+    """If the second page of the source's tags cannot be had, what the first one lacks is not taken for gone."""
+    tags = [f"1.{number}" for number in range(4)]
+    for tag in tags:
+        bench.seed("app", tag).seed(bench.there("app"), tag)
+    bench.write(bench.entry("app", tags=["1.*"], prune=True))
+    first = json.dumps({"name": "app", "tags": tags[:2]}).encode()
+    following = {"Link": '</v2/app/tags/list?n=2&last=1.1>; rel="next"', "Content-Type": "application/json"}
+
+    def break_off(request: Request) -> Fault | None:
+        if not listing(request):
+            return None
+        return refusal(400) if "last" in request.query else Fault(answer=Response(200, following, first))
+
+    bench.up.fault = break_off
+    assert bench.sync().code == 7
+    assert set(bench.tags("app")) == set(tags)
+
+
+def test_a_source_without_a_match_removes_nothing(pruned: Bench) -> None:
+    """A pattern with a slip in it picks nothing, which is an error and not a wish to remove everything."""
+    pruned.write(pruned.entry("app", tags=["l.*"], prune=True))
+    finished = pruned.sync()
+    assert finished.code == 3
+    assert "imagesync tags" in finished.err
+    assert set(pruned.tags("app")) == {"0.9"}
+
+
+def test_a_failed_copy_removes_nothing(pruned: Bench) -> None:
+    """If one of the wanted images cannot be copied, the old ones stay, and the output says why."""
+    pruned.up.repository("app").manifests.pop(pruned.up.repository("app").tags["1.0"])
+    finished = pruned.sync()
+    assert finished.code != 0
+    assert set(pruned.tags("app")) == {"0.9", "1.1"}
+    assert "not everything that is wanted there could be copied" in finished.out
+
+
+def test_other_entries_tags_stay(pruned: Bench) -> None:
+    """Two entries that fill one repository do not prune each other's tags."""
+    pruned.seed("other", "0.9", image("old"))
+    other = {"source": f"{pruned.up.host}/other:0.9", "destination": f"{pruned.down.host}/app:0.9"}
+    pruned.write(pruned.entry("app", tags=["1.*"], prune=True), other)
+    assert pruned.sync().code == 0
+    assert set(pruned.tags("app")) == {"0.9", "1.0", "1.1"}
+
+
+def test_another_entry_that_fails_keeps_all(pruned: Bench) -> None:
+    """While it is not known which tags another entry wants in the repository, none is removed."""
+    other = {"source": f"{pruned.up.host}/nobody", "destination": f"{pruned.down.host}/app", "tags": ["0.*"]}
+    pruned.write(pruned.entry("app", tags=["1.*"], prune=True), other)
+    assert pruned.sync().code == 3
+    assert set(pruned.tags("app")) == {"0.9", "1.0", "1.1"}
+
+
+def test_a_surprise_stops_before_anything(pruned: Bench) -> None:
+    """With more removals than --max-removals nothing is copied and nothing removed, and it is said which."""
+    finished = pruned.sync("--max-removals", "0")
+    assert finished.code == 7
+    assert f"{pruned.down.host}/app:0.9" in finished.err
+    assert set(pruned.tags("app")) == {"0.9"}
+    assert pruned.sync("--max-removals", "1").code == 0
+
+
+def test_signatures_stay_and_go_with_their_image(pruned: Bench) -> None:
+    """Signatures, by cosign's tag or in the referrers' list, stay with a kept image and go with a removed one."""
+    kept, gone = pruned.up.repository("app").tags["1.0"], image("old")
+    down = pruned.there("app")
+    names = [f"sha256-{digest.removeprefix('sha256:')}" for digest in (kept, gone.digest)]
+    for name in names:
+        image(("signature", name)).seed(down, f"{name}.sig")
+        index(("list", name)).seed(down, name)
+    assert pruned.sync().code == 0
+    assert set(down.tags) == {"1.0", "1.1", f"{names[0]}.sig", names[0]}
+    assert gone.digest not in down.manifests
+
+
+def test_signatures_of_what_another_tag_holds_stay(pruned: Bench) -> None:
+    """The image of a removed tag that a wanted index lists is still signed afterwards."""
+    made = index("both")
+    made.seed(pruned.up.repository("app"), "1.2")
+    made.seed(pruned.there("app"))
+    child = made.children[0]
+    pruned.there("app").tags["0.8"] = child
+    signature = f"sha256-{child.removeprefix('sha256:')}.sig"
+    image("signature").seed(pruned.there("app"), signature)
+    assert pruned.sync().code == 0
+    assert set(pruned.tags("app")) == {"1.0", "1.1", "1.2", signature}
+
+
+def test_a_refused_removal_fails_by_name(pruned: Bench) -> None:
+    """A registry that does not let us delete is told of, and the copies are done all the same."""
+    pruned.down.fault = lambda request: refusal(403) if manifest("DELETE")(request) else None
+    finished = pruned.sync()
+    assert finished.code == 4
+    assert f"failed: {pruned.down.host}/app:0.9" in finished.err
+    assert set(pruned.tags("app")) == {"0.9", "1.0", "1.1"}
+
+
+def test_referrers_do_not_count_as_tags(pruned: Bench) -> None:
+    """An artifact without a tag is not touched by pruning tags."""
+    subject = pruned.up.repository("app").tags["1.0"]
+    artifact = referrer(image(("app", "1.0")))
+    artifact.seed(pruned.there("app"))
+    assert pruned.sync().code == 0
+    assert subject in pruned.there("app").manifests
+    assert artifact.digest in pruned.there("app").manifests
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.sampled_from(TAGS), min_size=1), st.sets(st.sampled_from(TAGS)), st.sampled_from(RULES))
+def test_a_prune_never_removes_what_is_picked(
+    bench: Bench, up: set[str], down: set[str], rules: dict[str, object]
+) -> None:
+    """Whatever both sides have, afterwards the destination has what the rules pick; all else only if nothing failed."""
+    with EmbeddedRegistry() as destination:
+        source = bench.up.repository("p")
+        source.tags.clear()
+        for tag in up:
+            image(tag).seed(source, tag)
+        for tag in down:
+            image(("there", tag)).seed(destination.repository("p"), tag)
+        entry = {"source": f"{bench.up.host}/p", "destination": f"{destination.host}/p", "tags": rules, "prune": True}
+        bench.write(entry)
+        code = bench.sync("--quiet").code
+        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in rules.items()}
+        picked = set(TagRules(**fields).pick(up))  # type: ignore[arg-type]
+        left = dict(destination.repository("p").tags)
+        if picked:
+            assert (code, set(left)) == (0, picked)
+            assert all(left[tag] == image(tag).digest for tag in picked)
+        else:
+            assert (code, set(left)) == (3, down)

@@ -1,0 +1,170 @@
+"""Reports: what they tell, in each of their forms; and that an interrupted run tells what it has done."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from imagesync_cli.operations.batch_report import FAILED, BatchReport, ImageResult, RemovalResult
+from imagesync_cli.output.report import report_junit, report_markdown
+from tests.batch.conftest import Bench
+from tests.command import IMAGESYNC, environment, imagesync
+from tests.embedded_registry import Fault, Request
+from tests.embedded_registry.images import image
+from tests.wire.copying import blob
+
+END_WITHIN_S = 2
+
+
+@pytest.fixture
+def mixed(bench: Bench) -> Bench:
+    """One image that is copied, one that is there, one that fails."""
+    bench.seed("new", "1")
+    bench.seed("there", "1").seed(bench.there("there"), "1")
+    bench.write(*(bench.entry(name, "1") for name in ("new", "there", "bad")))
+    return bench
+
+
+def test_json_tells_each_image(mixed: Bench) -> None:
+    """The report has what became of each image: outcome, bytes, requests, seconds, and the error."""
+    path = mixed.folder / "report.json"
+    mixed.sync("--report", str(path))
+    report = json.loads(path.read_text())
+    new, there, bad = report["images"]
+    assert [each["outcome"] for each in (new, there, bad)] == ["copied", "skipped", "failed"]
+    assert (new["sent_bytes"], new["requests"]) == (sum(map(len, mixed.there("new").blobs.values())), 9)
+    assert (there["sent_bytes"], there["requests"], there["digest"]) == (0, 2, mixed.tags("there")["1"])
+    assert ("not found" in bad["error"], bad["kind"], bad["exit_code"]) == (True, "missing", 3)
+    assert report["totals"]["requests"] == len(mixed.asked())
+    assert all(each["seconds"] > 0 for each in report["images"])
+
+
+def test_markdown_is_for_people(mixed: Bench) -> None:
+    """A table of what changed and what failed; what was there already is only counted."""
+    path = mixed.folder / "report.md"
+    mixed.sync("--report", str(path))
+    text = path.read_text()
+    assert "1 copied, 1 skipped, 1 failed" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [row.split()[1] for row in rows[1:]] == ["failed", "add"]
+
+
+def test_junit_is_for_ci(mixed: Bench) -> None:
+    """A CI system sees one test an image, with the failure's reason."""
+    path = mixed.folder / "report.xml"
+    mixed.sync("--report", str(path))
+    suite = ElementTree.fromstring(path.read_text())  # noqa: S314
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    (failure,) = suite.iter("failure")
+    assert "not found" in str(failure.get("message"))
+
+
+def test_foreign_text_stays_text() -> None:
+    """An error that holds markup, table cells or control characters breaks neither form."""
+    nasty = ImageResult("s", "d", FAILED, error='a|b <script>\x1b[31m ](http://x) @team\n# `c` ]]> & "q"')
+    report = BatchReport(images=[nasty], removals=[RemovalResult("r", FAILED, "<x>|")])
+    text = report_markdown(report)
+    assert "<script>" not in text
+    assert "\x1b" not in text
+    assert "@team" not in text
+    assert all(row.replace("\\|", "").count("|") == 5 for row in text.splitlines() if row.startswith("| "))
+    assert len(ElementTree.fromstring(report_junit(report))) == 2  # noqa: S314
+
+
+@pytest.mark.parametrize("name", ["report", "report.txt", "nowhere/report.json"])
+def test_a_report_that_cannot_be_is_refused_first(mixed: Bench, name: str) -> None:
+    """A name that says no form, or a folder that is not there, fails before anything is copied."""
+    finished = mixed.sync("--report", str(mixed.folder / name))
+    assert finished.code == 2
+    assert mixed.tags("new") == {}
+
+
+def test_merging_takes_failures_over(mixed: Bench) -> None:
+    """Merged reports have every image and the first failure's exit code, in whatever form they go on."""
+    path, target = mixed.folder / "a.json", mixed.folder / "all.md"
+    mixed.sync("--report", str(path))
+    merged = imagesync("report", "merge", str(path), "--output", str(target))
+    assert merged.code == 3
+    assert "1 copied, 1 skipped, 1 failed" in target.read_text()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 9}', '{"version": 1, "images": [{"a": 1}]}'])
+def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
+    """Something else than a report is an error that names the file."""
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    finished = imagesync("report", "merge", str(path))
+    assert finished.code == 2
+    assert str(path) in finished.err
+
+
+def test_a_termination_is_quick_and_told(bench: Bench) -> None:
+    """SIGTERM in the middle ends the run within 2 s; the report tells what was done, and the next run does the rest."""
+    stuck, reached, released = 8, threading.Semaphore(0), threading.Event()
+    for number in range(40):
+        bench.seed(f"app-{number}", "1", image(number, layer_size_bytes=200_000))
+
+    def stall(request: Request) -> Fault | None:
+        if blob("GET")(request) and request.path.startswith(tuple(f"/v2/app-{n}/" for n in range(stuck))):
+            reached.release()
+            return Fault(stall=released, cut_answer_after=70_000)
+        return None
+
+    bench.up.fault = stall
+    bench.write(*(bench.entry(f"app-{number}", "1") for number in reversed(range(40))))
+    path = bench.folder / "report.json"
+    command = [*IMAGESYNC, "sync", "--file", str(bench.file), "--report", str(path), "--quiet"]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(stuck):
+            assert reached.acquire(timeout=20)
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        took = time.monotonic() - started
+    assert process.returncode == 143
+    assert took < END_WITHIN_S
+    report = json.loads(path.read_text())
+    assert report["interrupted"] is True
+    done = {each["destination"] for each in report["images"] if each["outcome"] == "copied"}
+    # What was being written at that moment may have arrived, and is not said to be done.
+    assert done <= {f"{bench.down.host}/app-{n}:1" for n in range(40) if bench.tags(f"app-{n}")}
+    assert report["totals"]["not_run"] == 40 - len(done) >= stuck
+    released.set()
+    bench.up.fault = None
+    assert bench.sync().code == 0
+    assert all(bench.tags(f"app-{number}") for number in range(40))
+
+
+@pytest.mark.parametrize("methods", [{"HEAD"}, {"POST"}, {"PUT"}, {"PUT", "DELETE"}], ids=sorted)
+def test_a_silent_destination_delays_no_termination(bench: Bench, methods: set[str]) -> None:
+    """Whatever a destination has stopped to answer, also the giving up of uploads, SIGTERM ends the run within 2 s."""
+    reached, released = threading.Semaphore(0), threading.Event()
+    for number in range(20):
+        bench.seed(f"app-{number}", "1", image(number, layer_size_bytes=200_000))
+
+    def stall(request: Request) -> Fault | None:
+        if request.method not in methods or ("/manifests/1" in request.path and "HEAD" not in methods):
+            return None
+        reached.release()
+        return Fault(stall=released)
+
+    bench.down.fault = stall
+    bench.write(*(bench.entry(f"app-{number}", "1") for number in range(20)))
+    command = [*IMAGESYNC, "sync", "--file", str(bench.file), "--quiet"]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(8):
+            assert reached.acquire(timeout=20)
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        took = time.monotonic() - started
+        released.set()
+    assert process.returncode == 143
+    assert took < END_WITHIN_S

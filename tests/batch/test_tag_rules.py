@@ -1,0 +1,155 @@
+"""Which tags the rules pick: globs, expressions, ranges of versions, the newest few."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imagesync_cli.errors import UsageError
+from imagesync_cli.regex import compile_regex
+from imagesync_cli.tag_rules import TagRules, newest_first
+from imagesync_cli.versions import parse_range, parse_version
+
+TAG = st.one_of(
+    st.from_regex(r"v?[0-9]{1,2}(\.[0-9]{1,2}){0,3}(-(rc|beta|alpine)\.?[0-9]?)?", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,8}", fullmatch=True),
+)
+PATTERN = st.sampled_from(["*", "1.*", "v*", "*-rc*", "[0-9]*", "/^v\\d+$/", "/alpine/", "1.2", "latest", "?.?"])
+RULES = st.builds(
+    TagRules,
+    st.lists(PATTERN, max_size=3).map(tuple),
+    st.lists(PATTERN, max_size=2).map(tuple),
+    st.sampled_from(["", ">=1.2 <2", "^1", "~1.2", "1.x || 3", "*"]),
+    st.none() | st.integers(1, 4),
+)
+
+
+@pytest.mark.parametrize(
+    ("range_", "inside", "outside"),
+    [
+        (">=1.24 <2", "1.24 1.24.0 v1.25.3 1.99", "1.23.9 2 2.0.0 1.24.0-rc.1 1.25.0-rc1 2.0.0-rc.1"),
+        (">=1.24.0-rc.1 <2", "1.24.0-rc.1 1.24.0-rc.2 1.24.0 1.25.0", "1.24.0-beta 1.25.0-rc.1"),
+        ("1.24", "1.24 1.24.7", "1.25 1.23.9 1.24.1-alpine"),
+        ("=1.24.7", "1.24.7 v1.24.7", "1.24.8 1.24"),
+        ("^1.2.3", "1.2.3 1.9", "1.2.2 2.0.0"),
+        ("^0.2.3", "0.2.3 0.2.9", "0.3.0 0.2.2"),
+        ("^0.0.3", "0.0.3", "0.0.4 0.1.0"),
+        ("^1", "1 1.9.9", "2 0.9"),
+        ("~1.2.3", "1.2.3 1.2.9", "1.3.0 1.2.2"),
+        ("~1.2", "1.2 1.2.9", "1.3"),
+        ("~1", "1.0 1.9", "2.0"),
+        ("1.x", "1.0 1.9.9", "2.0 0.9"),
+        ("1.2.*", "1.2.0 1.2.9", "1.3.0"),
+        ("*", "0.0.1 99", "1.0.0-rc1 latest"),
+        (">1.24", "1.25.0", "1.24 1.24.9"),
+        ("<=1.24", "1.24.9 1.0", "1.25.0"),
+        (">= 1.24, < 2", "1.24", "2.0"),
+        ("1.2 - 1.4", "1.2.0 1.4.9", "1.5.0 1.1.9"),
+        ("<1 || >=3", "0.9 3.0", "1.0 2.9"),
+        ("1.2.3.4", "1.2.3.4", "1.2.3.5 1.2.3"),
+    ],
+)
+def test_ranges(range_: str, inside: str, outside: str) -> None:
+    """A range takes what npm's would; a pre-release only where a bound names one of the same version."""
+    wanted = parse_range(range_)
+    assert [tag for tag in inside.split() if parse_version(tag) not in wanted] == []
+    assert [tag for tag in outside.split() if parse_version(tag) in wanted] == []
+
+
+@pytest.mark.parametrize("text", ["", "abc", "1.2.3.4.5", ">=1 ||", "1.24<", "==1", "^", "1..2", ">=1.24;<2"])
+def test_what_is_no_range_is_refused(text: str) -> None:
+    """A slip in a range is an error that shows a right one, never a range that takes nothing."""
+    with pytest.raises(UsageError, match="range"):
+        parse_range(text)
+
+
+def test_versions_in_their_order() -> None:
+    """The order is SemVer's, the newest first, and what is no version comes last."""
+    order = ["2.0", "1.10.0", "1.10", "1.9", "1.0.0", "1.0.0-rc.11", "1.0.0-rc.2", "1.0.0-beta", "1.0.0-1", "edge"]
+    assert newest_first(sorted(order)) == order
+
+
+@pytest.mark.parametrize(
+    ("rules", "picked"),
+    [
+        (TagRules(("1.*",)), "1.27 1.26 1.25-rc1 1.25-alpine"),
+        (TagRules(("1.*",), ("*-rc*",)), "1.27 1.26 1.25-alpine"),
+        (TagRules(("/^v\\d+$/",)), "v3 v2"),
+        (TagRules(semver=">=1.24 <2"), "1.27 1.26"),
+        (TagRules(latest=2), "v3 v2"),
+        (TagRules(("1.*",), latest=2), "1.27 1.26"),
+        (TagRules(("latest", "1.27")), "1.27 latest"),
+        (TagRules(("LATEST",)), ""),
+        (TagRules(exclude=("1*", "v*")), "latest"),
+    ],
+)
+def test_rules(rules: TagRules, picked: str) -> None:
+    """Globs and expressions choose, exclude takes away, then versions count."""
+    tags = ["1.25-alpine", "1.25-rc1", "1.26", "1.27", "latest", "v2", "v3", f"sha256-{'a' * 64}.sig"]
+    assert rules.pick(tags) == picked.split()
+
+
+@settings(deadline=None)
+@given(RULES, st.lists(TAG, max_size=30, unique=True))
+def test_a_pick_is_what_each_rule_allows(rules: TagRules, tags: list[str]) -> None:
+    """Nothing is picked that is not there or that exclude names; latest bounds the number; order does not matter."""
+    picked = rules.pick(tags)
+    assert set(picked) <= set(tags)
+    assert len(picked) == len(set(picked)) <= (rules.latest or len(tags))
+    assert picked == rules.pick(tags[::-1])
+    if rules.exclude:
+        assert not set(picked) & set(TagRules(rules.exclude).pick(tags))
+
+
+@settings(deadline=None)
+@given(RULES, st.lists(TAG, max_size=30, unique=True), st.data())
+def test_a_pick_needs_only_what_it_picked(rules: TagRules, tags: list[str], data: st.DataObject) -> None:
+    """A lock holds picked tags alone, with those of other entries: the rules pick the same of them again."""
+    picked = rules.pick(tags)
+    others = [tag for tag in tags if data.draw(st.booleans())]
+    assert rules.pick([*picked, *others]) == picked
+
+
+_ATOM = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", "\\d", "\\w", "1", "-", "\\b", "^", "$"])
+
+
+def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    repeated = st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,3}", "*?", "+?"]))
+    return st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map("".join),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"(?:{'|'.join(parts)})"),
+        repeated.map(lambda parts: f"(?:{parts[0]}){parts[1]}"),
+        inner.map(lambda part: f"({part})"),
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.recursive(_ATOM, _grown, max_leaves=8), st.text("ab1-", max_size=8))
+def test_an_expression_means_what_python_says(expression: str, text: str) -> None:
+    """What backtracks nowhere finds exactly what Python's own search finds."""
+    assert compile_regex(expression)(text) == bool(re.search(expression, text))
+
+
+@pytest.mark.parametrize("expression", ["(a+)+$", "(a|a)*$", "(a|aa)+$", "(.*)*x", "(\\w+\\.?)+$", "(a*)*(a*)*(a*)*b"])
+def test_no_expression_hangs(expression: str) -> None:
+    """An expression that would keep a backtracking matcher busy for ever is answered at once, whatever the tag."""
+    started = time.monotonic()
+    compile_regex(expression)("a" * 127 + "-")
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("pattern", ["/(/", "/(?=a)b/", "/(a)\\1/", "a b", "a/b", "", "/x", "ä"])
+def test_what_is_no_pattern_is_refused(pattern: str) -> None:
+    """A pattern that can match no tag, or that needs backtracking, is an error and not an empty pick."""
+    with pytest.raises(UsageError):
+        TagRules((pattern,))
+
+
+def test_an_expression_may_ignore_case() -> None:
+    """Flags in an expression count as they do in Python."""
+    assert compile_regex("(?i)^RC")("rc1")
+    assert not compile_regex("^RC")("rc1")
