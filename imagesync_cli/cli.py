@@ -31,6 +31,15 @@ Exit codes:
 _COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external")
 
 
+def _version() -> str:
+    """The version, and the commit where the package was built from one (hatch_build.py)."""
+    try:
+        commit = importlib.import_module("imagesync_cli._commit").COMMIT
+    except ModuleNotFoundError:
+        return __version__
+    return f"{__version__} ({commit})"
+
+
 class _Commands(click.Group):
     """Commands by name, each in the module of its name in commands/."""
 
@@ -49,7 +58,7 @@ class _Commands(click.Group):
     epilog=_EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="imagesync")
+@click.version_option(_version(), prog_name="imagesync")
 @verbose_option
 def cli() -> None:
     """Mirror container images between registries, OCI layout folders and archives.

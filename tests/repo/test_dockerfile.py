@@ -29,9 +29,9 @@ def test_the_image_does_not_run_as_root() -> None:
 
 
 def test_every_stage_has_the_base_that_was_asked_for() -> None:
-    """One argument pins everything that comes from outside to a digest."""
+    """Two arguments pin everything that comes from outside to a digest; the last stage is what is built by default."""
     bases = re.findall(r"^FROM +(\S+)", DOCKERFILE, re.MULTILINE)
-    assert bases == ["${PYTHON_IMAGE}", "${PYTHON_IMAGE}"]
+    assert bases == ["${PYTHON_IMAGE}", "build", "${AGENT_IMAGE}", "${PYTHON_IMAGE}"]
 
 
 @pytest.mark.skipif(os.environ.get("IMAGESYNC_REQUIRE_PEERS") != "1", reason="needs the package index")

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Build imagesync.pyz: the command and everything it imports in one file, for any python3 >= 3.10.
+
+    python3 packaging/zipapp.py imagesync.pyz
+
+Takes the versions in constraints.txt, pure Python only. The same sources give the same bytes: files are sorted and carry
+no time of their own (SOURCE_DATE_EPOCH sets one).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).parent
+OLDEST_PYTHON = "3.10"
+FIRST_LINE = b"#!/usr/bin/env python3\n"
+MAIN = b"from imagesync_cli.__main__ import main\n\nmain()\n"
+EARLIEST_S = 315532800  # 1980, where zip's calendar begins
+
+
+def main() -> None:
+    """Build the file that the command line names."""
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        wheels, packages = Path(folder, "wheels"), Path(folder, "packages")
+        _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(HERE.parent))
+        _pip(
+            "install",
+            *("--target", str(packages), "--constraint", str(HERE / "constraints.txt"), "--no-compile"),
+            *("--only-binary", ":all:", "--platform", "any", "--implementation", "py", "--abi", "none"),
+            *("--python-version", OLDEST_PYTHON),
+            *map(str, wheels.iterdir()),
+        )
+        write(Path(sys.argv[1]), packages)
+
+
+def _pip(*arguments: str) -> None:
+    # What an earlier build left beside the sources is not part of them.
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], check=True, env=environment)
+
+
+def write(target: Path, packages: Path) -> None:
+    """Write all of the packages' files, and one that starts imagesync, to a zip that Python runs."""
+    seconds = max(EARLIEST_S, int(os.environ.get("SOURCE_DATE_EPOCH", EARLIEST_S)))
+    date_time = time.gmtime(seconds)[:6]
+    with target.open("wb") as file:
+        file.write(FIRST_LINE)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in [("__main__.py", MAIN), *_files(packages)]:
+                entry = zipfile.ZipInfo(name, date_time)
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    target.chmod(0o755)
+
+
+def _files(packages: Path) -> Iterator[tuple[str, bytes]]:
+    """What is imported, and the licences; not the scripts and what pip noted about the installation."""
+    for path in sorted(packages.rglob("*")):
+        name = path.relative_to(packages)
+        if path.is_file() and name.parts[0] != "bin" and path.name not in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json"):
+            yield name.as_posix(), path.read_bytes()
+
+
+if __name__ == "__main__":
+    main()
