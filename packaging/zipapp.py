@@ -3,8 +3,9 @@
 
     python3 packaging/zipapp.py imagesync.pyz
 
-Takes the versions in constraints.txt, pure Python only. The same sources give the same bytes: files are sorted and carry
-no time of their own (SOURCE_DATE_EPOCH sets one).
+Takes the versions in requirements.txt. What is compiled is left out: PyYAML, the only one that has such a part, does
+without. The same sources give the same bytes: files are sorted and carry no time of their own (SOURCE_DATE_EPOCH sets
+one).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
-OLDEST_PYTHON = "3.10"
+# What pip notes about an installation, and what only one kind of machine could load.
+LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+COMPILED = {".so", ".pyd", ".dylib"}
 FIRST_LINE = b"#!/usr/bin/env python3\n"
 MAIN = b"from imagesync_cli.__main__ import main\n\nmain()\n"
 EARLIEST_S = 315532800  # 1980, where zip's calendar begins
@@ -34,17 +37,14 @@ def main() -> None:
         _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(HERE.parent))
         _pip(
             "install",
-            *("--target", str(packages), "--constraint", str(HERE / "constraints.txt"), "--no-compile"),
-            *("--only-binary", ":all:", "--platform", "any", "--implementation", "py", "--abi", "none"),
-            *("--python-version", OLDEST_PYTHON),
+            *("--no-deps", "--no-compile", "--target", str(packages), "--requirement", str(HERE / "requirements.txt")),
             *map(str, wheels.iterdir()),
         )
         write(Path(sys.argv[1]), packages)
 
 
 def _pip(*arguments: str) -> None:
-    # What an earlier build left beside the sources is not part of them.
-    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], check=True, env=environment)
 
 
@@ -63,10 +63,10 @@ def write(target: Path, packages: Path) -> None:
 
 
 def _files(packages: Path) -> Iterator[tuple[str, bytes]]:
-    """What is imported, and the licences; not the scripts and what pip noted about the installation."""
+    """What is imported, and the licences."""
     for path in sorted(packages.rglob("*")):
         name = path.relative_to(packages)
-        if path.is_file() and name.parts[0] != "bin" and path.name not in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json"):
+        if path.is_file() and name.parts[0] != "bin" and path.name not in LEFT_OUT and path.suffix not in COMPILED:
             yield name.as_posix(), path.read_bytes()
 
 
