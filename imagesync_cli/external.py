@@ -131,7 +131,7 @@ async def _with_damage(stores: Stores, found: Answer, deadline_s: float) -> dict
     from imagesync_cli.output.check import damage_text
 
     try:
-        findings = await inspect_within(deadline_s, stores, found.reference, found.source_digest)
+        findings = await inspect_within(deadline_s, stores, found)
     except ImagesyncError as error:
         return _described(error, deep=True)
     return _described(found) | {"damage": damage_text(findings)}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("references", metavar="[SRC] DST", type=REFERENCE, nargs=-1, required=True)
 @platform_option
+@click.option("--referrers", is_flag=True, help="Compare what is attached to the image too, such as signatures.")
 @click.option("--deep", is_flag=True, help="Look for every manifest and blob of DST.")
 @click.option("--read", is_flag=True, help="Read and hash every blob too.")
 @click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def command(
     references: tuple[Reference, ...],
     platforms: tuple[Platform, ...],
+    referrers: bool,
     deep: bool,
     read: bool,
     settings: Settings,
@@ -61,7 +63,7 @@ def command(
                 stores,
                 source,
                 destination,
-                selection=Selection(platforms=platforms),
+                selection=Selection(platforms=platforms, referrers=referrers),
                 deep=deep,
                 read=read,
                 progress=progress,
@@ -70,6 +72,10 @@ def command(
     report = run(settings, references, work)
     output.checked(report)
     if not report.in_sync:
-        options = [*(["--verify"] if report.findings else []), *(f"--platform {platform}" for platform in platforms)]
+        options = [
+            *(["--verify"] if report.findings else []),
+            *(["--referrers"] if referrers else []),
+            *(f"--platform {platform}" for platform in platforms),
+        ]
         again = " ".join(["imagesync sync", *options, report.source, str(destination)])
         raise Differs(f"{destination} is not as it should be", hint=again if source else "sync it again with --verify")

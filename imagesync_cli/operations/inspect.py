@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from imagesync_cli.deadline import within
 from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Unavailable
 from imagesync_cli.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
-from imagesync_cli.reference import Reference
 from imagesync_cli.stores import Store, Stores
+
+if TYPE_CHECKING:
+    from imagesync_cli.operations.resolve import Resolved
 
 _READ_AT_ONCE = 16
 
@@ -181,10 +184,15 @@ class Inspection:
         return Problem(kind, place.what, place.target.digest, place.parent, place.platform, why)
 
 
-async def inspect_within(deadline_s: float, stores: Stores, reference: Reference, digest: str) -> Findings:
-    """Look at the image with this digest where the reference is; Unavailable if that takes longer."""
+async def inspect_within(deadline_s: float, stores: Stores, found: Resolved) -> Findings:
+    """Look at the image that was found, and at what is attached to it if that was asked for.
+
+    Unavailable if that takes longer.
+    """
+    reference, attached = found.reference, found.attached.attachments if found.attached else []
+    roots = [Descriptor("", found.source_digest, 0), *(each.manifest.descriptor for each in attached)]
     try:
-        return await within(deadline_s, Inspection(stores.open(reference)).images(Descriptor("", digest, 0)))
+        return await within(deadline_s, Inspection(stores.open(reference)).images(*roots))
     except asyncio.TimeoutError:
         hint = "it has many parts; see IMAGESYNC_TIMEOUT"
         raise Unavailable(f"looking at all of {reference}: no end within the time that is left", hint=hint) from None

@@ -42,6 +42,11 @@ class Attached:
         """Of every attached manifest, sorted; the lists are not among them."""
         return sorted({found.manifest.digest for found in self.attachments})
 
+    def not_in(self, mirror: Attached) -> list[str]:
+        """The digests of what the mirror has not, sorted."""
+        there = set(mirror.identities)
+        return sorted({found.manifest.digest for found in self.attachments if not there.issuperset(found.identities)})
+
     @property
     def kinds(self) -> dict[str, int]:
         """How many there are of each kind."""

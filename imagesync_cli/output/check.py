@@ -23,6 +23,7 @@ def check_json(report: CheckReport) -> dict[str, Any]:
         "in_sync": report.in_sync,
         "manifests": findings.manifests,
         "blobs": findings.blobs,
+        "missing_referrers": list(report.missing),
         "problems": [asdict(problem) for problem in findings.problems],
     }
 
@@ -32,8 +33,10 @@ def check_lines(report: CheckReport) -> Iterator[str]:
     if report.digest != report.destination_digest:
         there = report.destination_digest or "not there"
         yield f"{report.destination} is {there}; {report.source} is {report.digest}"
-    elif not (findings and findings.problems):
+    elif report.in_sync:
         yield f"{report.destination} is {_good(report)} ({report.digest})"
+    for digest in report.missing:
+        yield f"{report.destination}: missing: referrer {digest}"
     for problem in findings.problems if findings else ():
         named = f", named by {problem.parent}" if problem.parent else ""
         yield f"{report.destination}: {problem}{named}: {problem.why}"

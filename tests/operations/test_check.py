@@ -69,6 +69,7 @@ def test_in_sync(source: EmbeddedRegistry, registry: EmbeddedRegistry) -> None:
         "in_sync": True,
         "manifests": 0,
         "blobs": 0,
+        "missing_referrers": [],
         "problems": [],
     })  # fmt: skip
     assert [str(request) for request in source.requests] == ["HEAD /v2/up/app/manifests/1"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -520,6 +521,35 @@ def test_external(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRe
     found, in_sync = ask()
     assert set(found["source"]["attached"]) <= set(found["destination"]["attached"])  # type: ignore[index]
     assert in_sync
+
+
+def test_check(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegistry, down: Repository) -> None:
+    """`check --referrers` names what is attached to the source alone, and --deep looks at what is attached as well."""
+    upstream = UPSTREAMS["signed"]()
+    upstream.seed(up)
+    names = f"{source.host}/up/app:1", f"{registry.host}/team/app:1"
+
+    def check(*options: str) -> tuple[int, dict[str, Any]]:
+        finished = imagesync("check", *names, *options, "--json")
+        return finished.code, json.loads(finished.out)
+
+    imagesync("sync", *names)
+    assert check()[0] == 0
+    code, found = check("--referrers")
+    assert (code, found["in_sync"]) == (8, False)
+    assert set(found["missing_referrers"]) == set(upstream.referrers)
+    sync(source, registry)
+    assert check("--referrers", "--deep")[0] == 0
+    lost = next(blob for one in upstream.tagged.values() for blob in one.blobs if blob not in ATTESTED.blobs)
+    del down.blobs[lost]
+    assert (check("--deep")[0], check("--referrers")[0]) == (0, 0)
+    code, found = check("--referrers", "--deep")
+    assert (code, [problem["digest"] for problem in found["problems"]]) == (8, [lost])
+    asked = {"reference": names[1], "referrers": True, "verify": "deep"}
+    answer = json.loads(imagesync("external", stdin=json.dumps({"images": json.dumps({"a": asked})})).out)
+    assert lost in json.loads(answer["a"])["damage"]
+    sync(source, registry, "--verify")
+    assert check("--referrers", "--deep")[0] == 0
 
 
 def test_external_asks_once(source: EmbeddedRegistry, up: Repository) -> None:
