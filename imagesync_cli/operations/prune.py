@@ -22,11 +22,19 @@ from imagesync_cli.tag_rules import about, is_companion
 
 async def prune(stores: Stores, plan: Plan, failed: Collection[int], *, dry_run: bool) -> list[RemovalResult]:
     """Remove what the plan says, but nothing from where an entry, by its number, has ``failed``."""
-    results = await gather(_one(stores, removals, failed, dry_run=dry_run) for removals in plan.removals.values())
+
+    def attached(removals: Removals) -> bool:
+        """Whether all that comes there comes with its referrers: then these are the images' own."""
+        return all(plan.entries[number].selection.referrers for number in removals.entries)
+
+    results = await gather(
+        _one(stores, removals, failed, Policy(dry_run=dry_run, referrers=attached(removals)))
+        for removals in plan.removals.values()
+    )
     return [result for several in results for result in several]
 
 
-async def _one(stores: Stores, removals: Removals, failed: Collection[int], *, dry_run: bool) -> list[RemovalResult]:
+async def _one(stores: Stores, removals: Removals, failed: Collection[int], policy: Policy) -> list[RemovalResult]:
     repository = removals.repository
     if removals.error is not None:
         name, error = repository.name, removals.error
@@ -36,8 +44,9 @@ async def _one(stores: Stores, removals: Removals, failed: Collection[int], *, d
         why = "not everything that is wanted there could be copied"
         return [RemovalResult(str(reference), KEPT, why) for reference in going]
     try:
-        going += await _companions(stores, removals) if going else []
-        reports = await delete(stores, going, Policy(dry_run=dry_run))
+        if going and not policy.referrers:
+            going += await _companions(stores, removals)
+        reports = await delete(stores, going, policy)
     except ImagesyncError as error:
         return [RemovalResult(str(reference), FAILED, str(error), error.exit_code) for reference in going]
     return [_result(report) for report in reports]

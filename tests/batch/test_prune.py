@@ -167,6 +167,30 @@ def test_referrers_do_not_count_as_tags(pruned: Bench) -> None:
     assert artifact.digest in pruned.there("app").manifests
 
 
+@pytest.mark.parametrize("referrers", [True, False])
+def test_referrers_go_with_an_image_that_they_came_with(pruned: Bench, referrers: bool) -> None:
+    """An image goes with its artifacts where the entry copies them; where it does not, they keep it."""
+    gone = image("old")
+    artifact = referrer(gone)
+    artifact.seed(pruned.there("app"))
+    pruned.write(pruned.entry("app", tags=["1.*"], prune=True, referrers=referrers))
+    finished = pruned.sync()
+    assert finished.code == 0, finished.err
+    assert set(pruned.tags("app")) == {"1.0", "1.1"}
+    left = {gone.digest, artifact.digest} & pruned.there("app").manifests.keys()
+    assert left == (set() if referrers else {gone.digest, artifact.digest})
+
+
+def test_signatures_and_images_go_together(pruned: Bench) -> None:
+    """With referrers in the entry, what is signed by cosign's tags is removed like it is without."""
+    pruned.write(pruned.entry("app", tags=["1.*"], prune=True, referrers=True))
+    signature = f"sha256-{image('old').digest.removeprefix('sha256:')}.sig"
+    image("signature").seed(pruned.there("app"), signature)
+    assert pruned.sync().code == 0
+    assert set(pruned.tags("app")) == {"1.0", "1.1"}
+    assert image("signature").digest not in pruned.there("app").manifests
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.sampled_from(TAGS), min_size=1), st.sets(st.sampled_from(TAGS)), st.sampled_from(RULES))
 def test_a_prune_never_removes_what_is_picked(
