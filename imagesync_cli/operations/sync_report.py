@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from imagesync_cli.operations.inspect import Problem
 from imagesync_cli.stores import Written
+
+if TYPE_CHECKING:
+    from imagesync_cli.operations.inspect import Problem
 
 
 @dataclass
