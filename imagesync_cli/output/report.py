@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from imagesync_cli.atomic import replace_file
 from imagesync_cli.errors import UsageError
@@ -144,10 +144,10 @@ def _case(image: ImageResult) -> str:
 
 
 def _testcase(name: str, group: str, seconds: float, failure: str, left_out: str = "") -> str:
-    inner = f"<failure message={quoteattr(plain(failure))}>{escape(plain(failure))}</failure>" if failure else ""
-    inner += f"<skipped message={quoteattr(plain(left_out))}/>" if left_out else ""
+    inner = f"<failure message={_quoted(plain(failure))}>{html.escape(plain(failure))}</failure>" if failure else ""
+    inner += f"<skipped message={_quoted(plain(left_out))}/>" if left_out else ""
     return (
-        f"  <testcase classname={quoteattr(plain(group))} name={quoteattr(plain(name))} "
+        f"  <testcase classname={_quoted(plain(group))} name={_quoted(plain(name))} "
         f'time="{seconds:.3f}">{inner}</testcase>'
     )
 
@@ -157,3 +157,8 @@ _FORMS: dict[str, Callable[[BatchReport], str]] = {
     ".md": report_markdown,
     ".xml": report_junit,
 }
+
+
+def _quoted(text: str) -> str:
+    """An attribute's value (html.escape writes nothing that XML does not have)."""
+    return f'"{html.escape(text)}"'
