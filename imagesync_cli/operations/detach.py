@@ -16,14 +16,12 @@ from collections.abc import Iterable
 from imagesync_cli.digest import digest_tag
 from imagesync_cli.errors import ContentError, ImagesyncError, NotFound
 from imagesync_cli.gather import gather
-from imagesync_cli.manifest import MAX_DESCRIPTORS, Manifest
+from imagesync_cli.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Manifest
 from imagesync_cli.operations.delete_report import DeleteReport
 from imagesync_cli.operations.untag import untag_by_digest
 from imagesync_cli.operations.unused import Unused
 from imagesync_cli.operations.usage import Plan, Readings, Usage
 from imagesync_cli.stores import Store, Untagged
-
-_DEEPEST = 16
 
 
 async def plan(store: Store, readings: Readings, usage: Usage, targets: Iterable[str]) -> Usage:
@@ -33,7 +31,7 @@ async def plan(store: Store, readings: Readings, usage: Usage, targets: Iterable
     """
     found = _Search(store, readings, usage)
     level = dict.fromkeys(targets)
-    for _ in range(_DEEPEST + 1):
+    for _ in range(MAX_DEPTH + 1):
         if not level:
             break
         reached = await gather(found.visit(digest) for digest in level)
@@ -41,7 +39,7 @@ async def plan(store: Store, readings: Readings, usage: Usage, targets: Iterable
         if len(found.manifests) > MAX_DESCRIPTORS:
             raise ContentError(f"more than {MAX_DESCRIPTORS} manifests are attached to each other")
     else:
-        raise ContentError(f"what is attached lies more than {_DEEPEST} manifests deep")
+        raise ContentError(f"what is attached lies more than {MAX_DEPTH} manifests deep")
     going = {tag for tags in found.plan.tags.values() for tag in tags}
     # A layout folder names an image without a tag by its digest; for what is attached that is no use of its own.
     going |= {digest for several in found.plan.attached.values() for digest in several}

@@ -18,11 +18,10 @@ from dataclasses import dataclass, field, replace
 from imagesync_cli.digest import digest_tag, tag_about
 from imagesync_cli.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.gather import gather
-from imagesync_cli.manifest import MAX_DESCRIPTORS, Descriptor, Manifest
+from imagesync_cli.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.operations.attachment import Attachment
 from imagesync_cli.stores import Store
 
-_DEEPEST = 16
 # All of them are held at once, and anybody may attach something to a public image.
 _MOST_BYTES = 32 * 1024 * 1024
 # What cosign uses, to be asked for by name where tags cannot be listed.
@@ -93,7 +92,7 @@ class Referrers:
             self._manifests[root.digest] = manifest
         found, seen, level = Attached(), {root.digest}, [root]
         # The root comes alone: its answer tells whether there is an API that can be asked about the others.
-        for _ in range(_DEEPEST + 1):
+        for _ in range(MAX_DEPTH + 1):
             visits = await gather(self._visit(target, found) for target in level)
             level = list({next_one.digest: next_one for visit in visits for next_one in visit}.values())
             level = [target for target in level if target.digest not in seen]
@@ -102,7 +101,7 @@ class Referrers:
                 raise ContentError(f"more than {MAX_DESCRIPTORS} manifests are attached to {root.digest}")
             if not level:
                 return found
-        raise ContentError(f"what is attached to {root.digest} goes more than {_DEEPEST} manifests deep")
+        raise ContentError(f"what is attached to {root.digest} goes more than {MAX_DEPTH} manifests deep")
 
     async def claims(self, digest: str) -> Claims:
         """What is said to be attached to this manifest, without a look at it."""

@@ -32,6 +32,7 @@ from imagesync_cli.stores.layout_index import (
     tag_of,
     tagged_entries,
     went_missing,
+    writing,
 )
 from imagesync_cli.stores.lock import locked
 from imagesync_cli.stores.new_file import flush_folders, new_file, sweep
@@ -97,7 +98,7 @@ class Layout:
         if not anew and await self.has_blob(blob):
             return Written.THERE
         async with contextlib.aclosing(content()) as chunks:
-            with self._writable(), new_file(self._blob_path(blob.digest)) as file:
+            with writing(self.name), new_file(self._blob_path(blob.digest)) as file:
                 async for chunk in chunks:
                     file.write(chunk)
         return Written.SENT
@@ -107,7 +108,7 @@ class Layout:
 
         A referrer has to be listed under its subject's tag, as regctl does in a layout and oras finds it too.
         """
-        with self._writable():
+        with writing(self.name):
             self._write(self._blob_path(manifest.digest), manifest.content)
             if not tag:
                 return False
@@ -143,7 +144,7 @@ class Layout:
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Take the tag's entry out of index.json if it is on this digest; the files stay."""
-        with self._writable():
+        with writing(self.name):
             async with locked(self._folder):
                 entries = self._entries()
                 others = [entry for entry in entries if tag_of(entry) != tag or entry["digest"] != digest]
@@ -160,7 +161,7 @@ class Layout:
         What another process has written and not yet named there may go; it finds out and writes it again
         (``put_manifest``).
         """
-        with self._writable():
+        with writing(self.name):
             async with locked(self._folder):
                 entries = self._entries()
                 others = [entry for entry in entries if entry["digest"] != digest or tag_of(entry)]
@@ -240,12 +241,3 @@ class Layout:
             if self.name not in error.message:
                 error.during(f"reading {self.name}")
             raise
-
-    @contextlib.contextmanager
-    def _writable(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UsageError(
-                f"cannot write {self.name}: {error.strerror}", hint="nothing that was there before is lost"
-            ) from error

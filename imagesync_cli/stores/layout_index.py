@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from imagesync_cli.digest import tag_about
-from imagesync_cli.errors import ContentError, NotFound, Refused
+from imagesync_cli.errors import ContentError, NotFound, Refused, UsageError
 from imagesync_cli.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
 INDEX_FILE, LAYOUT_FILE = "index.json", "oci-layout"
@@ -165,3 +165,14 @@ def went_missing(message: str) -> Refused:
     error = Refused(message, hint="run it again")
     error.codes = frozenset({"MANIFEST_BLOB_UNKNOWN"})
     return error
+
+
+@contextlib.contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Say of each failure of the disk that it came of writing this layout."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {name}: {error.strerror}", hint="nothing that was there before is lost"
+        ) from error

@@ -34,6 +34,7 @@ from imagesync_cli.stores.layout_index import (
     referring,
     tagged_entries,
     went_missing,
+    writing,
 )
 from imagesync_cli.stores.lock import locked_file
 from imagesync_cli.stores.new_archive import NewArchive
@@ -110,7 +111,7 @@ class OciArchive:
         if self._is_written(blob) or (not anew and self._has(blob)):
             return Written.THERE
         async with self._writing.inside(), contextlib.aclosing(content()) as chunks:
-            with self._writable():
+            with writing(self.name):
                 new = self._writer()
                 offset = new.begin(name, blob.size)
                 async for chunk in chunks:
@@ -126,12 +127,12 @@ class OciArchive:
         """
         if not tag:
             async with self._writing.inside():
-                with self._writable():
+                with writing(self.name):
                     self._writer().add(blob_name(manifest.digest), manifest.content)
             return False
         # Other images may be on their way into the same file: what of them is here by now goes along.
         async with self._writing.closed():
-            with self._writable():
+            with writing(self.name):
                 await self._publish(manifest, tag)
         return False
 
@@ -249,15 +250,6 @@ class OciArchive:
     def _readable(self, wanted: str) -> Iterator[None]:
         with reading(self.name, wanted):
             yield
-
-    @contextlib.contextmanager
-    def _writable(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UsageError(
-                f"cannot write {self.name}: {error.strerror}", hint="nothing that was there before is lost"
-            ) from error
 
 
 @contextlib.contextmanager
