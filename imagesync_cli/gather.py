@@ -18,3 +18,14 @@ async def gather(coroutines: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def gather_few(at_once: int, coroutines: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Run them all, so many at a time. The iterable is drawn on as they end: what has not begun takes no memory."""
+    waiting = iter(coroutines)
+
+    async def next_ones() -> None:
+        for coroutine in waiting:
+            await coroutine
+
+    await gather(next_ones() for _ in range(at_once))

@@ -68,7 +68,8 @@ class Descriptor:
 class Manifest:
     """A manifest or index: its bytes, and what they refer to.
 
-    What an index lists and is no manifest, such as the layers of a build cache, counts among its ``blobs``.
+    What an index lists and is no manifest, such as the layers of a build cache, counts among its ``blobs``. Where there
+    is a config it is the first of them.
     """
 
     content: bytes = field(repr=False)
@@ -77,6 +78,12 @@ class Manifest:
     manifests: tuple[Descriptor, ...] = ()
     blobs: tuple[Descriptor, ...] = ()
     subject: Descriptor | None = None
+    has_config: bool = False
+
+    @property
+    def layers(self) -> tuple[Descriptor, ...]:
+        """The blobs without the config."""
+        return self.blobs[1:] if self.has_config else self.blobs
 
     @property
     def size(self) -> int:
@@ -109,7 +116,8 @@ def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "", so
     else:
         manifests, blobs = (), _blobs(document, digest)
     subject = _descriptor(document["subject"], digest) if document.get("subject") else None
-    return Manifest(content, media_type, digest, manifests, blobs, subject)
+    has_config = bool(document.get("config"))
+    return Manifest(content, media_type, digest, manifests, blobs, subject, has_config)
 
 
 def schema_1(what: str) -> Refused:

@@ -192,6 +192,13 @@ def _parse_archive(text: str, form: str, rest: str) -> ArchiveReference:
     return ArchiveReference(form, rest[:drive] + file, tag, digest)
 
 
+def as_meant(reference: Reference) -> str:
+    """The reference whole, under the registry's own name: two spellings of one image give the same."""
+    if isinstance(reference, RegistryReference):
+        return str(replace(reference, host=reference.registry))
+    return str(reference)
+
+
 def normal_name(text: str) -> str:
     """An image's name as Docker means it, host and tag included; two spellings of one name give the same."""
     meant = _parse_registry(text, text)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from imagesync_cli.digest import digest_tag
-from imagesync_cli.errors import ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.errors import ImagesyncError, NotFound, Unavailable
 from imagesync_cli.gather import gather
 from imagesync_cli.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 from imagesync_cli.operations.attachment import Attachment
@@ -160,23 +160,3 @@ async def _gone(there: Store, entries: Iterable[Descriptor]) -> set[str]:
         return "" if await there.has_manifest(entry) else entry.digest
 
     return set(filter(None, await gather(gone(entry) for entry in entries)))
-
-
-def require_signature(name: str, root: Manifest, attached: Attached) -> None:
-    """Refused unless the image is signed: its root, or where that is an index, each image that the index lists."""
-    signed = {found.subject for found in attached.attachments if found.is_signature}
-    images = [child.digest for child in root.manifests if not _is_attestation(child)]
-    if root.digest in signed or (images and signed.issuperset(images)):
-        return
-    unsigned = [digest for digest in images if digest not in signed]
-    some = f": {len(images) - len(unsigned)} of the {len(images)} images in its index have one" if images else ""
-    raise Refused(
-        f"{name}@{root.digest} has no signature{some}",
-        hint="nothing was written; looked for those of cosign, sigstore and notation",
-    )
-
-
-def _is_attestation(child: Descriptor) -> bool:
-    """What BuildKit puts beside each image of an index."""
-    platform = child.raw.get("platform")
-    return isinstance(platform, dict) and platform.get("os") == platform.get("architecture") == "unknown"

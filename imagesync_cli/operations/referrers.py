@@ -188,3 +188,23 @@ def _by_subject(tags: Tags) -> dict[str, Tags]:
         if subject := tag_about(tag):
             about.setdefault(subject, {})[tag] = told
     return about
+
+
+def require_signature(name: str, root: Manifest, attached: Attached) -> None:
+    """Refused unless the image is signed: its root, or where that is an index, each image that the index lists."""
+    signed = {found.subject for found in attached.attachments if found.is_signature}
+    images = [child.digest for child in root.manifests if not _is_attestation(child)]
+    if root.digest in signed or (images and signed.issuperset(images)):
+        return
+    unsigned = [digest for digest in images if digest not in signed]
+    some = f": {len(images) - len(unsigned)} of the {len(images)} images in its index have one" if images else ""
+    raise Refused(
+        f"{name}@{root.digest} has no signature{some}",
+        hint="nothing was written; looked for those of cosign, sigstore and notation",
+    )
+
+
+def _is_attestation(child: Descriptor) -> bool:
+    """What BuildKit puts beside each image of an index."""
+    platform = child.raw.get("platform")
+    return isinstance(platform, dict) and platform.get("os") == platform.get("architecture") == "unknown"

@@ -104,7 +104,7 @@ async def _offered(store: Store, root: Manifest) -> list[Platform | None]:
 
 async def config_platform(store: Store, manifest: Manifest) -> Platform | None:
     """What the image's config says; None for an artifact, whose config is something else or not there."""
-    if not _object(json.loads(manifest.content).get("config")):
+    if not manifest.has_config:
         return None
     config = manifest.blobs[0]
     if config.size > _MOST_CONFIG_BYTES:

@@ -140,8 +140,8 @@ def _mend(copy: Copy, known: Manifest | None, verify: Verify) -> Mend:
 
 async def _attach(copy: Copy, root: Manifest, *, signed: bool) -> Attach | None:
     """What brings all that is attached to the image, None where nothing is; ``signed`` requires a signature."""
-    from imagesync_cli.operations.attach import Attach, require_signature
-    from imagesync_cli.operations.referrers import Referrers
+    from imagesync_cli.operations.attach import Attach
+    from imagesync_cli.operations.referrers import Referrers, require_signature
 
     attached = await Referrers(copy.here).attached(root.descriptor, root)
     copy.report.referrers = attached.kinds

@@ -176,11 +176,11 @@ def _layout(content: bytes) -> None:
 
 
 def _query(text: str) -> None:
-    # As external.py decodes what it was sent.
+    # As external decodes what it was sent.
     query = read_query(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
-    for reference, wanted in query.sound.values():
-        assert str(reference)
-        assert all(map(str, wanted.platforms))
+    for image in query.sound.values():
+        assert str(image.reference)
+        assert all(map(str, image.selection.platforms))
 
 
 def _environment(text: str) -> None:

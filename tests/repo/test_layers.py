@@ -126,8 +126,11 @@ def test_an_upward_import_is_found(module: str, source: str, breach: str) -> Non
 
 
 def test_the_query_from_terraform_can_only_read() -> None:
-    """A plan never changes a registry: external.py cannot reach what writes or deletes."""
-    path = PACKAGE / "external.py"
-    names = set(imported(path, ast.parse(path.read_text(encoding="utf-8"))))
+    """A plan never changes a registry: external cannot reach what writes or deletes."""
+    names = {
+        name
+        for path in (PACKAGE / "external").glob("*.py")
+        for name in imported(path, ast.parse(path.read_text(encoding="utf-8")))
+    }
     operations = {name.split(".")[2] for name in names if name.startswith("imagesync_cli.operations.")}
-    assert operations == {"resolve", "inspect"}
+    assert operations == {"resolve", "inspect", "estimate"}

@@ -40,6 +40,7 @@ def test_images(layout: str) -> None:
     """Each key is answered with what its reference points at, and one that fails hides no other."""
     found = ask_images({"a": f"{layout}:1.0", "b": f"{layout}:2.0", "c": "Not A Reference", "d": f"{layout}:1.0"})
     here = {
+        "reference": f"{layout}:1.0",
         "digest": image().digest,
         "source_digest": image().digest,
         "media_type": OCI_MANIFEST,
@@ -50,7 +51,15 @@ def test_images(layout: str) -> None:
     assert (found["a"], found["d"]) == (here, here)
     assert [found[key]["kind"] for key in "bc"] == ["missing", "invalid"]
     assert "no image '2.0' (1.0)" in found["b"]["error"]
-    nothing = {"digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": "missing"}
+    nothing = {
+        "reference": f"{layout}:2.0",
+        "digest": "",
+        "source_digest": "",
+        "media_type": "",
+        "size": 0,
+        "error": "",
+        "kind": "missing",
+    }
     assert found["b"] | {"error": ""} == nothing
 
 
