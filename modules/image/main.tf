@@ -11,6 +11,12 @@ module "images" {
   source_unavailable = var.source_unavailable
   lock_file          = var.lock_file
   verify             = var.verify
+  allowed_sources    = var.allowed_sources
+  require_digest     = var.require_digest
+  required_platforms = var.required_platforms
+  max_size_bytes     = var.max_size_bytes
+  require_signature  = var.require_signature
+  explain            = var.explain
   wait_for           = var.wait_for
   command            = var.command
 }

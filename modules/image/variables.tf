@@ -117,6 +117,68 @@ variable "verify" {
   }
 }
 
+variable "allowed_sources" {
+  description = "Where images may come from: patterns of repositories, or of references with tag, like `docker.io/library/*` or `quay.io/org/app:1.*`; `*` is anything without a `/`, `**` anything. Docker Hub's shorthands count as what they mean. A plan with another fails."
+  type        = list(string)
+  default     = ["**"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for pattern in var.allowed_sources : can(regex("^[^\\s<>]+$", pattern))])
+    error_message = "Each of allowed_sources is a pattern without spaces, like \"docker.io/library/*\" or \"ghcr.io/org/**\"; they are ${jsonencode(var.allowed_sources)}."
+  }
+}
+
+variable "require_digest" {
+  description = "Whether the source must name its digest, like `busybox:1.36@sha256:…`, so that nothing changes but by a change of the configuration. What a lock pins counts."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "required_platforms" {
+  description = "Platforms that the image must have as it arrives, like `[\"linux/amd64\", \"linux/arm64\"]`; a plan with one that lacks them fails. Reads the manifests, at the destination where the image is there."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for platform in var.required_platforms : can(regex("^[A-Za-z0-9_-]+(\\([A-Za-z0-9_.-]+\\))?(/[A-Za-z0-9_.-]+){1,2}$", platform))])
+    error_message = "Each of required_platforms is like \"linux/amd64\", \"linux/arm/v7\" or \"windows(10.0.20348)/amd64\"; they are ${jsonencode(var.required_platforms)}."
+  }
+}
+
+variable "max_size_bytes" {
+  description = "How many bytes of layers and configs the image may have as it arrives, all its platforms together; 0 sets no limit. Reads the manifests, as `required_platforms` does."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.max_size_bytes >= 0 && floor(var.max_size_bytes) == var.max_size_bytes
+    error_message = "max_size_bytes is a number of bytes, like 2000000000, or 0 for no limit; it is ${var.max_size_bytes}."
+  }
+}
+
+variable "require_signature" {
+  description = "Whether a plan fails where the image has no signature: at the root, or at each image of its index. None is verified. Asks the source at every plan, unless `referrers` has the signatures copied."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "explain" {
+  description = "What a plan says of images that change, as a warning: `all` is what and why, and how much is copied, for which it reads their manifests (a pull, as Docker Hub counts; never with `lock_file`); `words` is without how much; `drift` is only what was done outside Terraform, for `terraform test`, where each warning fails a run."
+  type        = string
+  default     = "all"
+  nullable    = false
+
+  validation {
+    condition     = contains(["all", "words", "drift"], var.explain)
+    error_message = "explain is \"all\", \"words\" or \"drift\"; it is ${jsonencode(var.explain)}."
+  }
+}
+
 variable "wait_for" {
   description = "Any value of what must exist before the first copy, like a repository's policy. It orders the copy alone; a `depends_on` of the module would put off the reads too and fail."
   type        = any

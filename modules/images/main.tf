@@ -13,7 +13,8 @@ data "external" "source" {
   }) }
 }
 
-# What is there now. A read of its own: a prefix known only at apply puts off this one, and the keys below stay known.
+# What is there now, and what a copy there would come to. A read of its own: a prefix known only at apply puts off this
+# one, and the keys below stay known.
 data "external" "destination" {
   count   = length(var.images) == 0 ? 0 : 1
   program = concat(var.command, ["external"])
@@ -22,6 +23,7 @@ data "external" "destination" {
       reference = destination
       referrers = local.referrers[name]
       verify    = var.verify
+      copy      = local.intents[name]
     }
   }) }
 }
@@ -63,6 +65,23 @@ locals {
   }
   present = { for name in keys(var.images) : name => jsondecode(data.external.destination[0].result[name]) }
 
+  # What is asked about each copy: how much it moves, and what decides whether it may be made. Nothing is looked at
+  # where the destination has the image and no gate is set. With a lock a plan asks no source for numbers alone.
+  is_gated = var.max_size_bytes > 0 || length(var.required_platforms) > 0 || var.require_signature
+  intents = {
+    for name, image in var.images : name => local.wanted[name].digest == "" ? null : {
+      source             = image.source
+      digest             = local.wanted[name].digest
+      source_digest      = local.wanted[name].source_digest
+      platforms          = local.platforms[name]
+      estimated          = var.explain == "all" && var.lock_file == ""
+      sized              = var.max_size_bytes > 0
+      required_platforms = var.required_platforms
+      signed             = var.require_signature
+    }
+  }
+  looked_at = { for name in keys(var.images) : name => try(local.present[name].copy, null) }
+
   # Denied, invalid and unsuitable are mistakes in the configuration: no reason to go on with what the destination has.
   unavailable = [
     for name in keys(var.images) : name
@@ -84,6 +103,22 @@ locals {
   # The digest is in the key, so that a moved source makes a new object and destroys the old one: Terraform skips destroy
   # provisioners when it replaces. The name stands for the destination, for it is known when the prefix is not.
   pinned = { for name, digest in local.digests : "${name}@${digest}" => name }
+
+  # Each source as Docker means it, whole, without its digest, and without its tag as well; and the patterns for them.
+  spelled = {
+    for name in keys(var.images) : name => [
+      for ending in ["", "@.*", "(:[^:/@]*)?(@.*)?"] :
+      replace(var.lock_file == "" ? local.wanted[name].reference : try(local.locked_as[name][0], ""), "/${ending}$/", "")
+    ]
+  }
+  allowed = [
+    for pattern in var.allowed_sources :
+    "^${replace(replace(replace(replace(pattern, "/[^A-Za-z0-9_*]/", "\\$0"), "**", "<any>"), "*", "[^/]*"), "<any>", ".*")}$"
+  ]
+  is_allowed = {
+    for name, spelled in local.spelled : name =>
+    anytrue([for pair in setproduct(local.allowed, spelled) : can(regex(pair[0], pair[1]))])
+  }
 
   # What a deep look has found below the tag. Without its source an image cannot be mended, and stays as it is.
   damage = { for name in keys(var.images) : name => try(local.present[name].damage, "") }
@@ -150,6 +185,31 @@ resource "terraform_data" "image" {
       condition     = contains(["", "missing"], local.present[each.value].kind)
       error_message = "images[${jsonencode(each.value)}]: the destination ${local.destinations[each.value]} is ${local.present[each.value].kind}: ${local.present[each.value].error}"
     }
+    precondition {
+      condition     = local.is_allowed[each.value]
+      error_message = "images[${jsonencode(each.value)}]: the source ${local.spelled[each.value][0]} is not one of allowed_sources, which are ${join(", ", var.allowed_sources)}."
+    }
+    precondition {
+      condition     = !var.require_digest || var.lock_file != "" || strcontains(var.images[each.value].source, "@")
+      error_message = "images[${jsonencode(each.value)}]: require_digest wants the source ${var.images[each.value].source} with its digest, like ${local.spelled[each.value][1]}@${local.wanted[each.value].source_digest}."
+    }
+    precondition {
+      condition     = try(local.looked_at[each.value].unsuitable, "") == ""
+      error_message = "images[${jsonencode(each.value)}]: required_platforms are ${join(", ", var.required_platforms)}: ${try(local.looked_at[each.value].unsuitable, "")}"
+    }
+    precondition {
+      condition     = var.max_size_bytes == 0 || try(local.looked_at[each.value].bytes, 0) <= var.max_size_bytes
+      error_message = "images[${jsonencode(each.value)}]: the source ${var.images[each.value].source} has ${try(local.looked_at[each.value].bytes, 0)} bytes, more than max_size_bytes, ${var.max_size_bytes}."
+    }
+    precondition {
+      condition     = try(local.looked_at[each.value].unsigned, "") == ""
+      error_message = "images[${jsonencode(each.value)}]: require_signature: ${try(local.looked_at[each.value].unsigned, "")}"
+    }
+    precondition {
+      # A gate that could not be looked at is shut. Where there was no source to look at, another rule has spoken.
+      condition     = !local.is_gated || local.intents[each.value] == null || try(local.looked_at[each.value].error, "no answer") == ""
+      error_message = "images[${jsonencode(each.value)}]: whether max_size_bytes, required_platforms and require_signature allow the source ${var.images[each.value].source} is not known: ${try(local.looked_at[each.value].error, "no answer")}"
+    }
   }
 }
 
@@ -160,7 +220,7 @@ locals {
 
 # Comes after every copy and changes with every key. Without such a dependant Terraform destroys an old image before, or
 # while, it copies the new one; and as a failed copy leaves it undone, the old image then stays.
-# It also remembers when its image was first planned, which is how `drift` tells new from tampered with.
+# It also remembers when its image was first planned, which is how `changes` tells new from tampered with.
 resource "terraform_data" "settled" {
   for_each = local.pinned
   input    = local.copies < 0 ? "" : plantimestamp()
@@ -172,25 +232,70 @@ resource "terraform_data" "settled" {
 }
 
 locals {
-  # A conditional instead of &&, which would be unknown where a prefix is: a new image has not drifted, wherever it goes.
-  drift = {
+  # Why each image changes. A conditional instead of ||, which would be unknown where a prefix is: what is new changes,
+  # wherever it goes.
+  change = {
     for key, name in local.pinned : name =>
-    local.present[name].digest == "" ? "is missing, deleted outside Terraform" :
-    local.present[name].digest != local.digests[name] ? "is overwritten by ${local.present[name].digest} outside Terraform" :
-    local.damage[name] != "" ? "is damaged (${local.damage[name]})" :
-    "is there, but ${length(local.missing[name])} ${length(local.missing[name]) == 1 ? "referrer is" : "referrers are"} missing"
-    if terraform_data.settled[key].input == plantimestamp() ? false : !local.in_sync[name]
+    terraform_data.settled[key].input == plantimestamp() ? (
+      local.present[name].digest == "" ? "new" :
+      local.present[name].digest == local.digests[name] ? "adopted" : "moved"
+      ) : (
+      local.present[name].digest == "" ? "missing" :
+      local.present[name].digest != local.digests[name] ? "overwritten" :
+      local.damage[name] != "" ? "damaged" : "incomplete"
+    )
+    if terraform_data.settled[key].input == plantimestamp() ? true : !local.in_sync[name]
   }
+
+  in_words = {
+    for name, change in local.change : name => {
+      new         = "is new, from ${var.images[name].source}"
+      adopted     = "is there already, as ${var.images[name].source} is, and is taken over"
+      moved       = "moves from ${substr(local.present[name].digest, 0, 19)} to ${substr(local.digests[name], 0, 19)}"
+      missing     = "is missing, deleted outside Terraform"
+      overwritten = "is overwritten by ${local.present[name].digest} outside Terraform"
+      damaged     = "is damaged (${local.damage[name]})"
+      incomplete  = "is there, but ${length(local.missing[name])} ${length(local.missing[name]) == 1 ? "referrer is" : "referrers are"} missing"
+    }[change]
+  }
+  how_much = {
+    for name in keys(local.change) : name =>
+    try(local.looked_at[name].error, "") == "" ? try(local.looked_at[name].summary, "") :
+    "how much to copy is not known: ${local.looked_at[name].error}"
+  }
+
+  changes = {
+    for name, change in local.change : name => {
+      change         = change
+      destination    = local.destinations[name]
+      from           = local.present[name].digest
+      to             = local.digests[name]
+      layers         = try(local.looked_at[name].layers, null)
+      layers_to_copy = try(local.looked_at[name].layers_to_copy, null)
+      bytes          = try(local.looked_at[name].bytes, null)
+      bytes_to_copy  = try(local.looked_at[name].bytes_to_copy, null)
+      summary        = join(": ", compact(["${local.destinations[name]} ${local.in_words[name]}", local.how_much[name]]))
+    }
+  }
+
+  # What somebody has done outside comes first. Lines that begin with a space are not broken by Terraform.
+  explained = flatten([
+    for change in concat(["overwritten", "missing", "damaged", "incomplete"], var.explain == "drift" ? [] : ["moved", "new", "adopted"]) :
+    [for name in keys(local.changes) : "  ${local.changes[name].summary}" if local.changes[name].change == change]
+  ])
+  bytes_to_copy = sum(concat([0], [for each in values(local.changes) : each.bytes_to_copy == null ? 0 : each.bytes_to_copy]))
 }
 
-# A new image and a moved source show as a new key. What else makes a plan is said here, as a warning.
-check "drift" {
+# What changes, why, and how much moves, as a warning of the plan. A resource's address alone would not tell.
+check "changes" {
   assert {
-    condition = length(local.drift) == 0
-    error_message = join("\n\n", [
-      for name, what in local.drift :
-      "${local.destinations[name]} ${what}; apply brings back ${local.digests[name]} from ${var.images[name].source}."
-    ])
+    condition = length(local.explained) == 0
+    error_message = join("\n", concat(
+      ["${length(local.explained)} of ${length(var.images)} ${length(var.images) == 1 ? "image changes" : "images change"}:", ""],
+      slice(local.explained, 0, min(50, length(local.explained))),
+      length(local.explained) > 50 ? ["  and ${length(local.explained) - 50} more."] : [],
+      length(local.explained) > 1 && local.bytes_to_copy > 0 ? ["", "${local.bytes_to_copy < 1000000 ? format("%.1f kB", local.bytes_to_copy / 1000) : local.bytes_to_copy < 1000000000 ? format("%.1f MB", local.bytes_to_copy / 1000000) : format("%.1f GB", local.bytes_to_copy / 1000000000)} to copy in all."] : [],
+    ))
   }
 }
 

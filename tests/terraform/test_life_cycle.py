@@ -22,7 +22,7 @@ def test_create(workspace: Workspace, upstream: RemoteRepository, mirror: Remote
     assert workspace.planned()["planned_values"]["outputs"]["ids"]["value"] == expected
     applied = workspace.apply()
     assert f'"sync" "--digest" "{old.digest}" "{source}" "{destination}"' in applied.text
-    assert "Warning" not in applied.text
+    assert f"1 of 1 image changes: {destination} is new, from {source}: 2 layers, " in applied.text
     assert workspace.outputs()["ids"] == expected
     assert mirror.digest("1") == old.digest
     assert mirror.holds(old)
@@ -57,7 +57,7 @@ def test_source_moves(
         moved = workspace.apply()
     assert seen == [old.digest, new.digest]
     assert workspace.verbs() == ["sync", "consumer", "delete"]
-    assert "Warning" not in moved.text
+    assert f"{destination} moves from {old.digest[:19]} to {new.digest[:19]}: 2 layers, " in moved.text
     assert mirror.holds(new)
     assert not any(mirror.digest(digest) for digest in old.manifests)
     assert workspace.plan().code == 0

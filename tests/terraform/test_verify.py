@@ -15,8 +15,7 @@ def test_damage(workspace: Workspace, upstream: RemoteRepository, mirror: Remote
     source, destination = upstream.tagged("1"), mirror.tagged("1")
     upstream.push(old, "1")
     workspace.write({destination: source}, verify="deep")
-    first = workspace.apply()
-    assert "Warning" not in first.text
+    workspace.apply()
     assert workspace.plan().code == 0
 
     child = old.children[1]

@@ -2,7 +2,7 @@
 
 override_data {
   target = module.images.data.external.source
-  values = { result = { ":1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}" } }
+  values = { result = { ":1.0" = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}" } }
 }
 
 override_data {
@@ -16,6 +16,7 @@ run "one_image_is_a_map_of_one" {
     source_image       = "busybox"
     destination_image  = ":1.0"
     destination_prefix = "localhost:5000/app"
+    explain            = "drift" # a new image would be a warning, which fails a run
   }
 
   assert {

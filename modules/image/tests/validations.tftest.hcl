@@ -4,8 +4,8 @@ override_data {
   target = module.images.data.external.source
   values = {
     result = {
-      ":1.0"                         = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "registry.example.com/app:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      ":1.0"                         = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "registry.example.com/app:1.0" = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
     }
   }
 }
@@ -143,4 +143,64 @@ run "an_empty_command_is_refused" {
     command           = []
   }
   expect_failures = [var.command]
+}
+
+run "an_allowed_source_with_a_space_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    allowed_sources   = ["docker.io/library/ busybox"]
+  }
+  expect_failures = [var.allowed_sources]
+}
+
+run "an_empty_allowed_source_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    allowed_sources   = [""]
+  }
+  expect_failures = [var.allowed_sources]
+}
+
+run "a_required_platform_without_a_system_is_refused" {
+  command = plan
+  variables {
+    source_image       = "busybox"
+    destination_image  = "registry.example.com/app:1.0"
+    required_platforms = ["amd64"]
+  }
+  expect_failures = [var.required_platforms]
+}
+
+run "a_negative_size_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    max_size_bytes    = -1
+  }
+  expect_failures = [var.max_size_bytes]
+}
+
+run "a_size_that_is_no_whole_number_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    max_size_bytes    = 0.5
+  }
+  expect_failures = [var.max_size_bytes]
+}
+
+run "an_unknown_explain_is_refused" {
+  command = plan
+  variables {
+    source_image      = "busybox"
+    destination_image = "registry.example.com/app:1.0"
+    explain           = "none"
+  }
+  expect_failures = [var.explain]
 }

@@ -4,13 +4,13 @@ override_data {
   target = data.external.source
   values = {
     result = {
-      "a"                               = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "localhost:5000/b"                = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "oci:layout:1.0"                  = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "docker://localhost:5000/c/d:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      ":1.0"                            = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
-      "gone"                            = "{\"digest\": \"\", \"source_digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
-      "denied"                          = "{\"digest\": \"\", \"source_digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"denied\"}"
+      "a"                               = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "localhost:5000/b"                = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "oci:layout:1.0"                  = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "docker://localhost:5000/c/d:1.0" = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      ":1.0"                            = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "gone"                            = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"\", \"source_digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
+      "denied"                          = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"\", \"source_digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"denied\"}"
     }
   }
 }
@@ -31,7 +31,8 @@ override_data {
 }
 
 variables {
-  images = { "a" = { source = "busybox" } }
+  images  = { "a" = { source = "busybox" } }
+  explain = "drift" # a new image would be a warning, which fails a run
 }
 
 run "an_empty_map_is_allowed" {
@@ -106,9 +107,9 @@ run "an_images_own_referrers_come_before_those_of_all" {
   }
 
   assert {
-    condition = jsondecode(data.external.destination[0].query.images) == {
-      "a"              = { reference = "a", referrers = true, verify = "tag" }
-      "oci:layout:1.0" = { reference = "oci:layout:1.0", referrers = false, verify = "tag" }
+    condition = { for key, image in jsondecode(data.external.destination[0].query.images) : key => [image.reference, image.referrers] } == {
+      "a"              = ["a", true]
+      "oci:layout:1.0" = ["oci:layout:1.0", false]
     }
     error_message = "Both sides are asked for the same: ${data.external.destination[0].query.images}."
   }
@@ -142,7 +143,10 @@ run "a_deep_look_is_asked_for_by_name" {
   }
 
   assert {
-    condition     = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", referrers = false, verify = "deep" } }
+    condition = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", referrers = false, verify = "deep", copy = {
+      source    = "busybox", platforms = [], digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111", source_digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+      estimated = false, sized = false, required_platforms = [], signed = false
+    } } }
     error_message = "A reference and how to look at it: ${data.external.destination[0].query.images}."
   }
 }
@@ -174,4 +178,30 @@ run "a_denied_source_fails_the_plan_all_the_same" {
     source_unavailable = "use_destination"
   }
   expect_failures = [terraform_data.image["denied@"]]
+}
+
+run "a_new_image_is_explained" {
+  command = plan
+  variables {
+    images  = { ":1.0" = { source = "busybox" } }
+    explain = "all"
+  }
+  expect_failures = [check.changes] # a warning
+
+  assert {
+    condition     = output.changes[":1.0"].change == "new" && output.changes[":1.0"].summary == ":1.0 is new, from busybox"
+    error_message = "The change in words: ${output.changes[":1.0"].summary}."
+  }
+}
+
+run "a_source_that_is_not_allowed_fails_the_plan" {
+  command = plan
+  variables { allowed_sources = ["quay.io/**"] }
+  expect_failures = [terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"]]
+}
+
+run "a_source_without_its_digest_fails_the_plan_if_told_so" {
+  command = plan
+  variables { require_digest = true }
+  expect_failures = [terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"]]
 }

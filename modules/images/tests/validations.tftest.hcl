@@ -156,3 +156,57 @@ run "a_command_with_an_empty_argument_is_refused" {
   }
   expect_failures = [var.command]
 }
+
+run "an_allowed_source_with_a_space_is_refused" {
+  command = plan
+  variables {
+    images          = {}
+    allowed_sources = ["docker.io/library/ busybox"]
+  }
+  expect_failures = [var.allowed_sources]
+}
+
+run "an_empty_allowed_source_is_refused" {
+  command = plan
+  variables {
+    images          = {}
+    allowed_sources = [""]
+  }
+  expect_failures = [var.allowed_sources]
+}
+
+run "a_required_platform_without_a_system_is_refused" {
+  command = plan
+  variables {
+    images             = {}
+    required_platforms = ["amd64"]
+  }
+  expect_failures = [var.required_platforms]
+}
+
+run "a_negative_size_is_refused" {
+  command = plan
+  variables {
+    images         = {}
+    max_size_bytes = -1
+  }
+  expect_failures = [var.max_size_bytes]
+}
+
+run "a_size_that_is_no_whole_number_is_refused" {
+  command = plan
+  variables {
+    images         = {}
+    max_size_bytes = 0.5
+  }
+  expect_failures = [var.max_size_bytes]
+}
+
+run "an_unknown_explain_is_refused" {
+  command = plan
+  variables {
+    images  = {}
+    explain = "none"
+  }
+  expect_failures = [var.explain]
+}
