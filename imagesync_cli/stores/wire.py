@@ -65,6 +65,8 @@ class Wire(asyncio.Protocol):
             transport, _ = await within(timeout_s, connecting)
         except BaseException:
             wire.close()  # it may have been made in the moment in which it was given up
+            if early is not None and not wire._transport:
+                connected.close()  # it has not: nobody else knows of the socket
             raise
         connected = transport.get_extra_info("socket")
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
