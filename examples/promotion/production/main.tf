@@ -18,8 +18,7 @@ variable "registry" {
 
 variable "images" {
   description = "What was promoted: the name in production, and the image in staging by its digest. It stands in promoted.auto.tfvars.json."
-  type        = map(string)
-  default     = {}
+  type        = map(string) # and no default: without that file there is no plan, least of all one that empties production
 
   validation {
     condition     = alltrue([for image in values(var.images) : can(regex("@sha256:[0-9a-f]{64}$", image))])
@@ -35,6 +34,7 @@ module "images" {
   destination_prefix = var.registry
   images             = { for name, image in var.images : name => { source = image } }
   referrers          = true
+  on_replace         = "keep" # what runs in production is told of the new image later, by others
 }
 
 output "ids" {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import peers
-from tests.embedded_registry.images import Image, referrer
+from tests.embedded_registry.images import Image, image, referrer
 from tests.referrers.artifacts import NOTATION, about, cosign, list_of
 from tests.terraform.examples.internet import DOCKER_HUB, Internet
 from tests.terraform.examples.pages import commands
@@ -30,13 +30,13 @@ class Environments:
         for name, host in registries.items():
             self.roots[name].set(registry=host)
 
-    def release(self, image: Image) -> Image:
+    def release(self, released: Image) -> Image:
         """Push an image upstream, and signatures on it in both ways; returns the signature."""
-        signature = referrer(image, NOTATION)
-        self._hub.push(image, "1.36")
+        signature = referrer(released, NOTATION)
+        self._hub.push(released, "1.36")
         self._hub.push(signature, signature.digest)
-        self._hub.push(list_of(signature), about(image))
-        self._hub.push(cosign(image), about(image, ".sig"))
+        self._hub.push(list_of(signature), about(released))
+        self._hub.push(cosign(released), about(released, ".sig"))
         return signature
 
     def run(self, number: int) -> None:
@@ -99,10 +99,30 @@ def test_promotion(environments: Environments, old: Image, new: Image) -> None:
             assert environments.production.content(digest) == manifest.content
         assert all(environments.production.has_blob(digest) for digest in one.blobs)
 
+    assert environments.production.holds(old)  # for what still runs it
     reviewed.write_text(before)
     environments.promote()
     assert environments.digests() == (new.digest, old.digest)
     assert environments.production.holds(signed_old)
+
+
+def test_what_cannot_be_promoted(environments: Environments, old: Image) -> None:
+    """Without the reviewed file, or with a digest that staging has not, the plan fails; production stays as it is."""
+    environments.release(old)
+    environments.follow()
+    environments.write_down()
+    environments.promote()
+    production = environments.roots["production"]
+    reviewed = production.folder / "promoted.auto.tfvars.json"
+    reviewed.write_text(reviewed.read_text().replace(old.digest, image("nowhere").digest))
+    unknown = production.plan()
+    assert unknown.code == 1
+    assert f"the source {environments.staging}@{image('nowhere').digest} is missing" in unknown.text
+    reviewed.unlink()
+    without = production.plan()
+    assert without.code == 1
+    assert 'The root module input variable "images" is not set' in without.text
+    assert environments.digests() == (old.digest, old.digest)
 
 
 def test_a_tag_is_not_promoted(environments: Environments) -> None:
