@@ -2,6 +2,12 @@
 
 terraform {
   required_version = ">= 1.5"
+  required_providers {
+    external = {
+      source  = "hashicorp/external"
+      version = "~> 2.3"
+    }
+  }
 }
 
 variable "registry" {
@@ -10,12 +16,18 @@ variable "registry" {
   default     = "localhost:5000"
 }
 
+variable "source_image" {
+  description = "The image to mirror."
+  type        = string
+  default     = "docker.io/library/busybox:1.36"
+}
+
 module "busybox" {
   # In your own code, with the repository and the version that you use:
   #   source = "git::https://…/imagesync.git//modules/image?ref=v0.1.0"
   source = "../../modules/image"
 
-  source_image      = "docker.io/library/busybox:1.36"
+  source_image      = var.source_image
   destination_image = "${var.registry}/mirror/busybox:1.36"
 }
 

@@ -1,7 +1,11 @@
-"""The examples for Kubernetes, GitHub and GitLab: right by their engines' schemas, and what they call exists."""
+"""The examples as files: listed, pinned, described, right by their engines' schemas; and what they call exists.
+
+Those for Terraform are run by tests/terraform/examples.
+"""
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -22,11 +26,32 @@ WORKFLOWS = {
     "vendor.github-workflows": sorted((EXAMPLES / "github-actions").glob("*.yml")),
     "vendor.gitlab-ci": [EXAMPLES / "gitlab-ci" / ".gitlab-ci.yml"],
 }
+TERRAFORM = sorted(EXAMPLES.rglob("main.tf"))
 OLDEST, NEWEST = "1.25", "1.37"
 
 
 def name_of(path: Path) -> str:
     return path.relative_to(EXAMPLES).as_posix()
+
+
+def test_each_is_listed() -> None:
+    """Whoever looks into the folder finds a line about each example."""
+    rows = re.findall(r"^\| \[[^]]+\]\((\S+)\)", (EXAMPLES / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("path", TERRAFORM, ids=name_of)
+def test_terraform_is_pinned_and_described(path: Path) -> None:
+    """A copy keeps to the major versions that it was made for, and says what each variable and output is."""
+    text = path.read_text("utf-8")
+    assert re.findall(r'^  required_version = "(.*)"$', text, re.MULTILINE) == [">= 1.5"]
+    providers = re.findall(r'^      source  = "hashicorp/(\w+)"$', text, re.MULTILINE)
+    versions = re.findall(r'^      version = "~> [0-9.]+"$', text, re.MULTILINE)
+    assert "external" in providers
+    assert len(versions) == len(providers)
+    blocks = re.findall(r'^(?:variable|output) "\w+" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    assert [block for block in blocks if not re.search(r'^  description = "\w', block, re.MULTILINE)] == []
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -53,7 +78,7 @@ def test_the_ci_system_takes_it(schema: str) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/images.yaml")), ids=name_of)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("images.yaml")), ids=name_of)
 def test_the_files_of_images_are_right(path: Path) -> None:
     """Each images.yaml among the examples is one that the command takes."""
     assert read_entries(path, {"MIRROR": "registry.example.com/mirror"})

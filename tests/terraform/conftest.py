@@ -35,17 +35,22 @@ _numbers = itertools.count(1)
 def tool_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment in which both tools find the stand-in provider, and nothing else, in a filesystem mirror."""
     mirror = tmp_path_factory.mktemp("providers")
-    provider = mirror / "provider"
-    source = Path(__file__).with_name("external_provider")
-    subprocess.run([peers.program("go"), "build", "-o", str(provider), "."], cwd=source, check=True)
-    for host in HOSTS.values():
-        folder = mirror / host / "hashicorp" / "external" / PROVIDER_VERSION / _platform()
-        folder.mkdir(parents=True)
-        shutil.copy(provider, folder / f"terraform-provider-external_v{PROVIDER_VERSION}")
+    install_provider(mirror, "external", PROVIDER_VERSION)
     config = mirror / "cli.tfrc"
     config.write_text(CLI_CONFIG % mirror)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     return kept | {"TF_CLI_CONFIG_FILE": str(config), "TF_IN_AUTOMATION": "1", "PYTHONPATH": str(CHECKOUT)}
+
+
+def install_provider(mirror: Path, name: str, version: str) -> None:
+    """Build the stand-in for one of HashiCorp's providers into a filesystem mirror, for both tools."""
+    provider = mirror / name
+    source = Path(__file__).with_name(f"{name}_provider")
+    subprocess.run([peers.program("go"), "build", "-o", str(provider), "."], cwd=source, check=True)
+    for host in HOSTS.values():
+        folder = mirror / host / "hashicorp" / name / version / _platform()
+        folder.mkdir(parents=True)
+        shutil.copy(provider, folder / f"terraform-provider-{name}_v{version}")
 
 
 def _platform() -> str:

@@ -71,11 +71,15 @@ class Workspace:
     def with_program(self, name: str, command: tuple[str, ...]) -> Workspace:
         """Put a program on the PATH that is really this command."""
         programs = self.folder / ".programs"
-        programs.mkdir()
+        programs.mkdir(exist_ok=True)
         (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
         (programs / name).chmod(0o755)
         path = f"{programs}{os.pathsep}{self._environment['PATH']}"
-        return Workspace(self.folder, self._tool, self._environment | {"PATH": path})
+        return self.with_environment({"PATH": path})
+
+    def with_environment(self, more: Mapping[str, str]) -> Workspace:
+        """Return this workspace with variables of the environment set, or set anew."""
+        return Workspace(self.folder, self._tool, {**self._environment, **more})
 
     def set(self, **variables: str) -> None:
         """Give root variables their values."""
@@ -120,6 +124,21 @@ class Workspace:
     def outputs(self) -> dict[str, Any]:
         shown = json.loads(self._execute("output", "-json").stdout)
         return {name: output["value"] for name, output in shown.items()}
+
+    def shell(self, script: str, **environment: str) -> str:
+        """Run commands that a page tells people to paste; returns what they print."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.folder,
+            env=self._environment | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=RUN_WITHIN_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def run(self, verb: str, *arguments: str) -> Outcome:
         if not self._initialised:
