@@ -274,16 +274,25 @@ locals {
       layers_to_copy = try(local.looked_at[name].layers_to_copy, null)
       bytes          = try(local.looked_at[name].bytes, null)
       bytes_to_copy  = try(local.looked_at[name].bytes_to_copy, null)
-      summary        = join(": ", compact(["${local.destinations[name]} ${local.in_words[name]}", local.how_much[name]]))
+      summary        = join(": ", compact([local.in_words[name], local.how_much[name]]))
     }
   }
 
   # What somebody has done outside comes first. Lines that begin with a space are not broken by Terraform.
   explained = flatten([
     for change in concat(["overwritten", "missing", "damaged", "incomplete"], var.explain == "drift" ? [] : ["moved", "new", "adopted"]) :
-    [for name in keys(local.changes) : "  ${local.changes[name].summary}" if local.changes[name].change == change]
+    [for name in keys(local.change) : "  ${name} ${local.in_words[name]}${local.how_much[name] == "" ? "" : ":\n    ${local.how_much[name]}"}" if local.change[name] == change]
   ])
+  how_many = format("%d of %d %s%s:",
+    length(local.explained), length(var.images), length(var.images) == 1 ? "image changes" : "images change",
+    var.destination_prefix == "" ? "" : " in ${var.destination_prefix}",
+  )
   bytes_to_copy = sum(concat([0], [for each in values(local.changes) : each.bytes_to_copy == null ? 0 : each.bytes_to_copy]))
+  size_to_copy = (
+    local.bytes_to_copy < 1000000 ? format("%.1f kB", local.bytes_to_copy / 1000) :
+    local.bytes_to_copy < 1000000000 ? format("%.1f MB", local.bytes_to_copy / 1000000) :
+    format("%.1f GB", local.bytes_to_copy / 1000000000)
+  )
 }
 
 # What changes, why, and how much moves, as a warning of the plan. A resource's address alone would not tell.
@@ -291,10 +300,10 @@ check "changes" {
   assert {
     condition = length(local.explained) == 0
     error_message = join("\n", concat(
-      ["${length(local.explained)} of ${length(var.images)} ${length(var.images) == 1 ? "image changes" : "images change"}:", ""],
+      [local.how_many, ""],
       slice(local.explained, 0, min(50, length(local.explained))),
       length(local.explained) > 50 ? ["  and ${length(local.explained) - 50} more."] : [],
-      length(local.explained) > 1 && local.bytes_to_copy > 0 ? ["", "${local.bytes_to_copy < 1000000 ? format("%.1f kB", local.bytes_to_copy / 1000) : local.bytes_to_copy < 1000000000 ? format("%.1f MB", local.bytes_to_copy / 1000000) : format("%.1f GB", local.bytes_to_copy / 1000000000)} to copy in all."] : [],
+      length(local.explained) > 1 && local.bytes_to_copy > 0 ? ["", "${local.size_to_copy} to copy in all."] : [],
     ))
   }
 }

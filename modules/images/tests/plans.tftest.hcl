@@ -189,7 +189,7 @@ run "a_new_image_is_explained" {
   expect_failures = [check.changes] # a warning
 
   assert {
-    condition     = output.changes[":1.0"].change == "new" && output.changes[":1.0"].summary == ":1.0 is new, from busybox"
+    condition     = output.changes[":1.0"].change == "new" && output.changes[":1.0"].summary == "is new, from busybox"
     error_message = "The change in words: ${output.changes[":1.0"].summary}."
   }
 }
