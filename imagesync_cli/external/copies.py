@@ -21,18 +21,23 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
 
 
+# A plan waits so long for numbers that decide nothing.
+_NUMBERS_WITHIN_S = 10.0
+
+
 async def described_copy(
     stores: Stores, destination: Reference, intent: Intent, present: str, ends: float
 ) -> dict[str, Any]:
     """The answer; ``present`` is the digest that the destination has now, ``ends`` is when there must be one."""
+    left_s = ends - time.monotonic()
     try:
-        found = await within(ends - time.monotonic(), estimate(stores, intent, destination, present))
+        limit_s = left_s if intent.decides else min(left_s, _NUMBERS_WITHIN_S)
+        found = await within(limit_s, estimate(stores, intent, destination, present))
     except ImagesyncError as error:
         return _failed(error)
     except asyncio.TimeoutError:
-        late = Unavailable(f"looking at {intent.source}: no end within the time that is left")
-        late.hint = "it has many parts; see IMAGESYNC_TIMEOUT"
-        return _failed(late)
+        late = f"looking at {intent.source}: no end within the time that is left"
+        return _failed(Unavailable(late, hint="it has many parts; see IMAGESYNC_TIMEOUT"))
     return estimate_json(found) | {"error": "", "kind": ""}
 
 

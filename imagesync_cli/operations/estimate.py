@@ -39,9 +39,14 @@ class Intent:
     required: tuple[Platform, ...] = ()
     signed: bool = False
 
+    @property
+    def decides(self) -> bool:
+        """Whether the answer may keep the copy from being made."""
+        return bool(self.sized or self.required or self.signed)
+
     def asks(self, present: str) -> bool:
         """Whether anything is to be found out where the destination has this digest, "" for none."""
-        return bool(self.sized or self.required or self.signed or (self.estimated and present != self.digest))
+        return self.decides or (self.estimated and present != self.digest)
 
 
 @dataclass(frozen=True)

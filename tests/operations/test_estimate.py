@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from imagesync_cli.external import copies
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry, Fault
 from tests.embedded_registry.images import (
@@ -192,11 +193,24 @@ def test_too_late(source: EmbeddedRegistry, registry: EmbeddedRegistry) -> None:
 
     never = threading.Event()
     source.fault = lambda request: Fault(stall=never) if request.method == "GET" else None
-    copy = {"source": f"{source.host}/app:1", "digest": TWO.digest, "estimated": True}
+    copy = {"source": f"{source.host}/app:1", "digest": TWO.digest, "sized": True}
     found = answer(f"{registry.host}/app:1", copy, IMAGESYNC_TIMEOUT="1")
     never.set()
     assert found["digest"] == image().digest
     assert (found["copy"]["kind"], "IMAGESYNC_TIMEOUT" in found["copy"]["error"]) == ("unreachable", True)
+
+
+def test_numbers_alone_are_not_waited_for(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers that decide nothing are given up long before the whole call has to end."""
+    monkeypatch.setattr(copies, "_NUMBERS_WITHIN_S", 0.3)
+    TWO.seed(source.repository("app"), "1")
+    never = threading.Event()
+    source.fault = lambda request: Fault(stall=never) if request.method == "GET" else None
+    told = ask(f"{source.host}/app:1", f"{registry.host}/app:1", TWO, estimated=True)
+    never.set()
+    assert told["kind"] == "unreachable"
 
 
 @pytest.mark.parametrize(
