@@ -70,6 +70,8 @@ def main() -> None:
 
 
 def _invoke() -> int | None:
+    if len(sys.argv) == 1:  # so calls a shell that wants to complete
+        importlib.import_module("imagesync_cli.completion")
     try:
         code: int | None = cli.main(prog_name="imagesync", standalone_mode=False)
     except click.ClickException as error:

@@ -28,9 +28,11 @@ class _DigestType(click.ParamType):  # type: ignore[type-arg]
     name = "digest"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            return ""
         from imagesync_cli.digest import parse_digest
 
-        return parse_digest(value) if value else ""
+        return parse_digest(value)
 
 
 class _PlatformType(click.ParamType):  # type: ignore[type-arg]
