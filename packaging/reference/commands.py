@@ -95,7 +95,7 @@ def _section(context: click.Context, shared: set[str]) -> str:
 
 
 def _option_table(options: list[click.Option]) -> str:
-    return table(["Option", "Default", ""], [[_spelled(each), _default(each), _told(each)] for each in options])
+    return table(["Option", ""], [[_spelled(each), _told(each)] for each in options])
 
 
 def _spelled(option: click.Option) -> str:
@@ -104,12 +104,13 @@ def _spelled(option: click.Option) -> str:
     return ", ".join(code(f"{name} {value}".strip()) for name in names)
 
 
-def _default(option: click.Option) -> str:
-    if option.required:
-        return "required"
-    return code(str(option.default)) if option.show_default else ""
-
-
 def _told(option: click.Option) -> str:
-    least = option.type.min if isinstance(option.type, click.IntRange) else None
-    return inline(option.help or "") + (f" At least {least}." if least else "")
+    """Its help, and what click adds to that."""
+    told = [inline(option.help or "")]
+    if option.required:
+        told.append("Required.")
+    if option.show_default:
+        told.append(f"Default: {code(str(option.default))}.")
+    if isinstance(option.type, click.IntRange) and option.type.min:
+        told.append(f"At least {option.type.min}.")
+    return " ".join(told)

@@ -79,7 +79,7 @@ CHANGES = {
     "an option": (
         *("imagesync_cli/commands/tags.py", '"--latest"', '"--newest", "latest"'),
         ["docs/reference/commands.md"],
-        "| `--newest N` | | Of those",
+        "| `--newest N` | Of those",
     ),
     "an exit code": (
         *("imagesync_cli/errors.py", "    exit_code = 8\n", "    exit_code = 9\n"),
