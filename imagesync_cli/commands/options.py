@@ -76,9 +76,8 @@ platform_option = click.option(
 
 
 def _verbosely(context: click.Context, parameter: click.Parameter, verbose: bool) -> None:
-    if (
-        verbose and not context.resilient_parsing and not context.meta.get("log shown")
-    ):  # it may stand before and after the command
+    again = context.meta.get("log shown")  # it may stand before and after the command
+    if verbose and not again and not context.resilient_parsing:
         from imagesync_cli.output import show_log
 
         context.meta["log shown"] = True
