@@ -29,10 +29,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     """With each ``|`` as an entity: where code has a backslash before it, some show the backslash."""
-    code_with = re.compile(r"`([^`]*\|[^`]*)`")
-    return code_with.sub(lambda found: f"<code>{html.escape(found[1], quote=False)}</code>", text).replace(
-        "|", "&#124;"
-    )
+    parts = [
+        f"<code>{html.escape(part[1:-1])}</code>" if "|" in part[1:] and part[0] == "`" else part
+        for part in _QUOTED.split(text)
+        if part
+    ]
+    return "".join(parts).replace("|", "&#124;")
 
 
 def code(text: str) -> str:
