@@ -12,23 +12,18 @@ import click
 
 from imagesync_cli import __version__
 from imagesync_cli.commands.options import verbose_option
+from imagesync_cli.errors import ImagesyncError
 from imagesync_cli.process import exit_code
 
-_EXIT_CODES = """\b
-Exit codes:
-  0    done, or already so
-  2    fix the call, the query or the configuration
-  3    the image is not there
-  4    the registry does not allow it
-  5    no answer: try again later
-  6    the content is not what its digest says
-  7    imagesync, or the registry, will not do this
-  8    what was checked is not as it should be
-  130  interrupted
-"""
-
-
 _COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external")
+
+
+def _exit_codes() -> str:
+    """What each code means, for the end of --help."""
+    rows = {0: "done, or already so", ImagesyncError.exit_code: ImagesyncError.meaning}
+    rows |= {error.exit_code: error.meaning for error in ImagesyncError.__subclasses__()}
+    lines = [f"  {code:<4} {meaning.partition(':')[0]}" for code, meaning in rows.items()]
+    return "\n".join(["\b", "Exit codes:", *lines, "  130  interrupted"])
 
 
 def _version() -> str:
@@ -55,7 +50,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog=_EXIT_CODES,
+    epilog=_exit_codes(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(_version(), prog_name="imagesync")
@@ -75,8 +70,10 @@ def main() -> None:
 
 
 def _invoke() -> int | None:
+    if len(sys.argv) == 1:  # so calls a shell that wants to complete
+        importlib.import_module("imagesync_cli.completion")
     try:
-        code: int | None = cli.main(standalone_mode=False)
+        code: int | None = cli.main(prog_name="imagesync", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

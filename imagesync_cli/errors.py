@@ -1,14 +1,14 @@
 """Every error that a user can meet, each with the exit code that says what to do next.
 
-ImagesyncError      1
+ImagesyncError      1  a bug in imagesync, or nowhere to write the result
 ├── UsageError      2  fix the call, the query or the configuration
 ├── NotFound        3  the image is not there
 │   └── NoPlatform  3  the image is there, but not for this platform
 ├── Denied          4  the registry does not allow it
-├── Unavailable     5  no answer, or an answer that may be better later: try again
-├── ContentError    6  what arrived is not what its digest, size or type says
+├── Unavailable     5  no answer, or none that is of use: try again later
+├── ContentError    6  the content is not what its digest, size or type says
 ├── Refused         7  imagesync, or the registry, will not do this
-└── Differs         8  what was checked is not as it should be
+└── Differs         8  what was checked is not as it should be: out of sync, damaged, or moved
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import errno
 class ImagesyncError(Exception):
     """What went wrong (``message``), where, and what to do about it (``hint``, may be empty).
 
-    ``codes`` are the error codes in the registry's answer, such as MANIFEST_BLOB_UNKNOWN.
+    ``codes`` are the error codes in the registry's answer, such as MANIFEST_BLOB_UNKNOWN. ``meaning`` is what the
+    exit code says to whoever looks it up.
     """
 
     name = "error"
     exit_code = 1
+    meaning = "a bug in imagesync, or nowhere to write the result"
     kind = "invalid"
     codes: frozenset[str] = frozenset()
     step = ""
@@ -48,6 +50,7 @@ class UsageError(ImagesyncError):
 
     name = "usage"
     exit_code = 2
+    meaning = "fix the call, the query or the configuration"
 
 
 class NotFound(ImagesyncError):
@@ -55,6 +58,7 @@ class NotFound(ImagesyncError):
 
     name = "not-found"
     exit_code = 3
+    meaning = "the image is not there"
     kind = "missing"
 
 
@@ -62,6 +66,7 @@ class NoPlatform(NotFound):
     """The image is there without a platform that is wanted. Not ``missing``, which may pass: the wish must change."""
 
     name = "no-platform"
+    meaning = "the image is there, but not for this platform"
     kind = "unsuitable"
 
 
@@ -70,6 +75,7 @@ class Denied(ImagesyncError):
 
     name = "denied"
     exit_code = 4
+    meaning = "the registry does not allow it"
     kind = "denied"
 
 
@@ -83,6 +89,7 @@ class Unavailable(ImagesyncError):
 
     name = "unavailable"
     exit_code = 5
+    meaning = "no answer, or none that is of use: try again later"
     kind = "unreachable"
 
     def __init__(
@@ -105,6 +112,7 @@ class ContentError(ImagesyncError):
 
     name = "content"
     exit_code = 6
+    meaning = "the content is not what its digest, size or type says"
 
 
 class Refused(ImagesyncError):
@@ -112,6 +120,7 @@ class Refused(ImagesyncError):
 
     name = "refused"
     exit_code = 7
+    meaning = "imagesync, or the registry, will not do this"
 
     def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
         super().__init__(message, hint=hint)
@@ -123,6 +132,7 @@ class Differs(ImagesyncError):
 
     name = "differs"
     exit_code = 8
+    meaning = "what was checked is not as it should be: out of sync, damaged, or moved"
     kind = "differs"
 
 

@@ -1,4 +1,29 @@
-"""Settings of one run, from the command line and the environment; the only reader of os.environ."""
+"""Settings of one run, from the command line and the environment; the only reader of os.environ.
+
+IMAGESYNC_PLAIN_HTTP         hosts that speak plain HTTP, separated by commas, besides those of --plain-http
+IMAGESYNC_TIMEOUT            seconds that a whole `imagesync external` may take, 30 if not set; what has no answer by
+                             then is unreachable
+IMAGESYNC_AUTH_FILE          a login file in the form of Docker's config.json, which must exist
+REGISTRY_AUTH_FILE           the same, as Podman and skopeo call it; asked after that
+IMAGESYNC_USERNAME_<HOST>    a login for one host: its name in capitals, "." and ":" as "_", "-" as "__"
+IMAGESYNC_PASSWORD_<HOST>    the password or token that goes with it
+IMAGESYNC_CI_LOGIN           1 lets a CI job's own token be used, for its own registry alone
+GITHUB_TOKEN                 with IMAGESYNC_CI_LOGIN: the token of a GitHub job, for ghcr.io
+GITHUB_ACTOR                 the user that goes with it
+CI_JOB_TOKEN                 with IMAGESYNC_CI_LOGIN: the token of a GitLab job, for the registry in CI_REGISTRY
+CI_REGISTRY                  the registry that CI_JOB_TOKEN is for
+DOCKER_CONFIG                the folder of Docker's config.json and certs.d; ~/.docker if not set
+XDG_RUNTIME_DIR              where containers/auth.json is, Podman's and skopeo's logins; /run/containers/UID if not set
+XDG_CONFIG_HOME              where another containers/auth.json is; ~/.config if not set
+HOME                         the folder that ~ stands for
+USERPROFILE                  the same on Windows
+SSL_CERT_FILE                a file with authorities to trust, besides the system's
+HTTPS_PROXY                  the proxy to https hosts, as http://[USER:PASSWORD@]HOST:PORT; in small letters too
+HTTP_PROXY                   the proxy to hosts that speak plain HTTP
+ALL_PROXY                    the proxy where none of these two is set
+NO_PROXY                     hosts that are asked without a proxy, as this machine itself always is
+JOB_COMPLETION_INDEX         which share `sync --shard N` takes, counted from 0; Kubernetes sets it
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ import click
 
 @click.command("adopt")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--to", "target", default="", metavar="REGISTRY", help="Where images go that FILE only names.")
+@click.option(
+    "--to", "target", default="", metavar="REGISTRY", help="Where images go that FILE only names, as a manifest does."
+)
 @click.option(
     "--as",
     "form",
@@ -19,10 +21,10 @@ import click
     help="Print an images.yaml, or Terraform module blocks.",
 )
 def command(file: Path, target: str, form: str) -> None:
-    """Print what FILE mirrors as an images.yaml: FILE is a regsync, skopeo sync or dregsy file, a Kubernetes
-    manifest, a compose file, or a Terraform state.
+    """Print an images.yaml for what another tool's FILE mirrors.
 
-    What could not be carried over is said on stderr. Nothing is asked of a registry.
+    FILE is a regsync, skopeo sync or dregsy file, a Kubernetes manifest, a compose file, or a Terraform state. What
+    could not be carried over is said on stderr. Nothing is asked of a registry.
     """
     from imagesync_cli.adopt import adopt, as_images, as_modules
     from imagesync_cli.output import Output

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import REFERENCE, platform_option, shared_options
+from imagesync_cli.commands.options import FILE, REFERENCE, platform_option, shared_options
 from imagesync_cli.errors import Differs, UsageError
 from imagesync_cli.process import run
 
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 @click.argument("references", metavar="[SRC] DST", type=REFERENCE, nargs=-1, required=True)
 @platform_option
 @click.option("--referrers", is_flag=True, help="Compare what is attached to the image too, such as signatures.")
-@click.option("--deep", is_flag=True, help="Look for every manifest and blob of DST.")
-@click.option("--read", is_flag=True, help="Read and hash every blob too.")
-@click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
-@click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
+@click.option("--deep", is_flag=True, help="Look for every manifest and blob below DST's digest; DST may stand alone.")
+@click.option("--read", is_flag=True, help="The same, and read and hash every blob.")
+@click.option(
+    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for SRC alone, in the form of Docker's config.json."
+)
+@click.option(
+    "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST alone, in the form of Docker's config.json."
+)
 @shared_options
 def command(
     references: tuple[Reference, ...],

@@ -24,26 +24,36 @@ if TYPE_CHECKING:
     type=DIGEST,
     default="",
     metavar="DIGEST",
-    help="Remove the tag only if it still points at this digest.",
+    help="Remove the tag only if it still points at this digest; if it has moved on it stays, and this digest's "
+    "manifests are looked at.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
-@click.option("--keep-manifests", is_flag=True, help="Remove the tag alone.")
-@click.option("--all-tags", is_flag=True, help="For a REF by digest: remove every tag on it as well.")
-@click.option("--referrers", is_flag=True, help="Remove what is attached to the image, and only to it, as well.")
-@click.option("--max-tags", type=click.IntRange(min=0), metavar="N", help="Refuse a repository with more tags.")
+@click.option("--dry-run", is_flag=True, help="Give the same report; remove nothing.")
+@click.option("--keep-manifests", is_flag=True, help="Remove the tag alone; its manifests stay.")
+@click.option(
+    "--all-tags", is_flag=True, help="For a REF by digest: remove the tags on it as well, instead of refusing."
+)
+@click.option(
+    "--referrers", is_flag=True, help="Remove what is attached to the image as well, where nothing else uses it."
+)
+@click.option(
+    "--max-tags",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Refuse a repository with more tags than this, before anything is changed.",
+)
 @click.option(
     "--on-replace",
     type=click.Choice(["delete", "keep"]),
     default="delete",
     show_default=True,
-    help="What happens to DIGEST where the tag has moved on.",
+    help="With --digest: what becomes of it where the tag has moved on.",
 )
 @click.option(
     "--on-destroy",
     type=click.Choice(["delete", "keep", "refuse"]),
     default="delete",
     show_default=True,
-    help="What happens where the tag still points at DIGEST.",
+    help="With --digest: what happens where the tag still points at it.",
 )
 @shared_options
 def command(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
 @shared_options
 def command(references: tuple[Reference, ...], settings: Settings, as_json: bool, quiet: bool) -> None:
-    """Find out what stands between you and a sync from or to each reference.
+    """Find out what stands between you and a sync of each REF.
 
     Tries name, DNS, connection, login, reading, listing, pushing, mounting, deleting and referrers, and says for each
     failure what to do next. Nothing is left changed: an upload is opened and cancelled, a tag that never existed is

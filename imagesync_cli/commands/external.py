@@ -11,13 +11,15 @@ def command() -> None:
 
     \b
     {"images": "<JSON object: key to reference or object>"}
-        object: reference, platforms, verify
-        each key: digest, source_digest, media_type, size, error, kind
-    {"source": "...", "destination": "...", "platforms": "...", "verify": "..."}
+        object: reference, platforms, referrers, verify, copy
+        each key: reference, digest, source_digest, media_type, size, error, kind
+    {"source": REF, "destination": REF, "platforms": "P,P", "verify": "tag"}
         digest, id, destination_digest, in_sync, error, kind
     With "verify": "deep" also damage: what is missing or wrong below the digest.
+    With "copy" also copy: how much would be copied, and what speaks against it.
 
-    Exits with 0 unless the query itself is wrong. IMAGESYNC_TIMEOUT is the limit for the whole call in seconds (30).
+    Never writes to a registry. Exits with 0 whatever the registries answer, and with 2 if the query itself is wrong.
+    IMAGESYNC_TIMEOUT is the limit for the whole call in seconds, 30 if not set.
     """
     from imagesync_cli.external import answer_terraform
 

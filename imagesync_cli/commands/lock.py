@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.many import lock_beside
-from imagesync_cli.commands.options import shared_options
+from imagesync_cli.commands.options import FILE, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -22,14 +22,19 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("lock")
 @click.option("--file", type=_PATH, metavar="FILE", required=True, help="The YAML or JSON file that lists the images.")
-@click.option("--lock-file", type=_PATH, metavar="FILE", help="The lock; images.lock.json beside images.yaml.")
+@click.option(
+    "--lock-file", type=_PATH, metavar="FILE", help="The lock; images.lock.json beside images.yaml if not set."
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit with 8 if the lock is not what it would be now.")
-@click.option("--src-auth-file", metavar="FILE", help="Logins for sources, in the form of Docker's config.json.")
+@click.option(
+    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for sources alone, in the form of Docker's config.json."
+)
 @shared_options
 def command(file: Path, lock_file: Path | None, check: bool, settings: Settings, as_json: bool, quiet: bool) -> None:
-    """Write the digest, size and platforms of every image in a file into a lock, and say what has moved.
+    """Write the digest of every image in a file into a lock.
 
-    sync --locked then copies exactly that. What cannot be read keeps its place in the lock.
+    Says what has moved since. sync --locked then copies exactly what the lock says. What cannot be read keeps its
+    place in the lock.
     """
     from datetime import datetime, timezone
 

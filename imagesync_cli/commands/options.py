@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from imagesync_cli.platforms import Platform
     from imagesync_cli.reference import Reference
 
@@ -26,9 +28,11 @@ class _DigestType(click.ParamType):  # type: ignore[type-arg]
     name = "digest"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            return ""
         from imagesync_cli.digest import parse_digest
 
-        return parse_digest(value) if value else ""
+        return parse_digest(value)
 
 
 class _PlatformType(click.ParamType):  # type: ignore[type-arg]
@@ -39,8 +43,27 @@ class _PlatformType(click.ParamType):  # type: ignore[type-arg]
 
         return parse_platform(value)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(name) for name in _USUAL_PLATFORMS if name.startswith(incomplete)]
+
 
 REFERENCE, DIGEST, PLATFORM = _ReferenceType(), _DigestType(), _PlatformType()
+# A file that shells complete; whether it can be read is found out, and said, by whoever reads it.
+FILE = click.Path(readable=False)
+# What a shell offers, not all that there are.
+_USUAL_PLATFORMS = (
+    "linux/amd64",
+    "linux/arm64",
+    "linux/arm/v7",
+    "linux/arm/v6",
+    "linux/386",
+    "linux/ppc64le",
+    "linux/riscv64",
+    "linux/s390x",
+    "windows/amd64",
+)
 
 platform_option = click.option(
     "--platform",
@@ -48,12 +71,13 @@ platform_option = click.option(
     type=PLATFORM,
     multiple=True,
     metavar="OS/ARCH[/VARIANT]",
-    help="Of an image for several platforms, this one alone; repeatable, and then an index of those alone.",
+    help="This platform of the image alone, such as linux/arm64; repeatable, and then an index of those alone.",
 )
 
 
 def _verbosely(context: click.Context, parameter: click.Parameter, verbose: bool) -> None:
-    if verbose and not context.meta.get("log shown"):  # it may stand before and after the command
+    again = context.meta.get("log shown")  # it may stand before and after the command
+    if verbose and not again and not context.resilient_parsing:
         from imagesync_cli.output import show_log
 
         context.meta["log shown"] = True
@@ -95,18 +119,20 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     shared: Callable[..., Any] = with_settings
     for option in (
         verbose_option,
-        click.option("--quiet", is_flag=True, help="No progress and no summary on stderr."),
+        click.option("--quiet", is_flag=True, help="Neither progress nor a summary on stderr; errors are still said."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option(
             "--plain-http",
             multiple=True,
             metavar="HOST",
-            help="Speak plain HTTP to this host[:port]; repeatable, or IMAGESYNC_PLAIN_HTTP. Loopback hosts do.",
+            help="Speak plain HTTP to this HOST[:PORT], as to this machine itself; repeatable. "
+            "IMAGESYNC_PLAIN_HTTP names more.",
         ),
         click.option(
             "--ca-file",
+            type=FILE,
             metavar="FILE",
-            help="Trust the authorities in this PEM file too; see also SSL_CERT_FILE and Docker's certs.d.",
+            help="Trust the authorities in this PEM file too, as in SSL_CERT_FILE and in Docker's certs.d.",
         ),
     ):
         shared = option(shared)

@@ -17,7 +17,12 @@ def command() -> None:
 
 @command.command("merge")
 @click.argument("reports", metavar="FILE...", type=_PATH, nargs=-1, required=True)
-@click.option("--output", type=_PATH, metavar="FILE", help="Where it goes; .json, .md or .xml (JUnit). Else stdout.")
+@click.option(
+    "--output",
+    type=_PATH,
+    metavar="FILE",
+    help="Where it goes, in the form of its ending: .json, .md or .xml (JUnit). JSON on stdout if not set.",
+)
 def merge(reports: tuple[Path, ...], output: Path | None) -> None:
     """Join the JSON reports of several shards; exits with the code of the first failure in them."""
     from imagesync_cli.operations.batch_report import merged

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, REFERENCE, platform_option, shared_options
+from imagesync_cli.commands.options import DIGEST, FILE, REFERENCE, platform_option, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -25,35 +25,68 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 @click.argument("source", metavar="[SRC", type=REFERENCE, required=False)
 @click.argument("destination", metavar="DST]", type=REFERENCE, required=False)
 @click.option(
-    "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
+    "--digest",
+    type=DIGEST,
+    default="",
+    metavar="DIGEST",
+    help="Copy exactly this digest of SRC's repository, wherever SRC's tag points by now; with --platform that of the "
+    "whole image.",
 )
 @click.option(
-    "--referrers", is_flag=True, help="Copy what is attached to the image too: signatures, SBOMs and the like."
+    "--referrers", is_flag=True, help="Copy what is attached to the image too: signatures, SBOMs, attestations."
 )
 @click.option(
-    "--require-signature", is_flag=True, help="Fail, with nothing written, if SRC is not signed; --referrers."
+    "--require-signature",
+    is_flag=True,
+    help="Refuse an image that nobody signed, before anything is written (exit code 7); --referrers is implied. No "
+    "signature is verified.",
 )
 @platform_option
 @click.option(
-    "--foreign-layers", is_flag=True, help="Copy layers too that live at URLs of their own, such as those of Windows."
+    "--foreign-layers",
+    is_flag=True,
+    help="Copy layers too that live at URLs of their own (Windows base images): from SRC's registry if it has them, "
+    "else from the URLs, by https without a login; those that DST lacks are added. Otherwise they are left there.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be copied, and removed; write nothing.")
-@click.option("--verify", is_flag=True, help="Look at all that DST has of the image, and send again what it lacks.")
-@click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not by its size.")
-@click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
-@click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be copied, or with --file the plan: add, move, keep, remove. Write nothing.",
+)
+@click.option(
+    "--verify", is_flag=True, help="Look at all that DST has of the image and send again what is missing or wrong."
+)
+@click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not by its size alone.")
+@click.option(
+    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for SRC alone, in the form of Docker's config.json."
+)
+@click.option(
+    "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST alone, in the form of Docker's config.json."
+)
 @click.option("--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: images at a time, 64 if not set.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: so many images at a time, 64 if not set."
+)
 @click.option("--fail-fast", is_flag=True, help="With --file: stop everything at the first failure.")
 @click.option("--locked", is_flag=True, help="With --file: copy exactly what the lock says.")
-@click.option("--lock-file", type=_PATH, metavar="FILE", help="With --file: the lock; images.lock.json if not set.")
+@click.option(
+    "--lock-file",
+    type=_PATH,
+    metavar="FILE",
+    help="With --file: the lock; images.lock.json beside images.yaml if not set.",
+)
 @click.option(
     "--shard",
     default="",
     metavar="I/N",
-    help="With --file: only the Ith of N shares; N alone where JOB_COMPLETION_INDEX says the rest. Prunes nothing.",
+    help="With --file: only the Ith of N shares, or N alone where JOB_COMPLETION_INDEX tells which. Prunes nothing.",
 )
-@click.option("--report", type=_PATH, metavar="FILE", help="With --file: write a report; .json, .md or .xml (JUnit).")
+@click.option(
+    "--report",
+    type=_PATH,
+    metavar="FILE",
+    help="With --file: write a report, as JSON, Markdown or JUnit by the name's ending: .json, .md or .xml.",
+)
 @click.option(
     "--max-removals",
     type=click.IntRange(min=0),

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 @click.command("tags")
 @click.argument("repository", metavar="REPO", type=REFERENCE)
-@click.option("--include", multiple=True, metavar="PATTERN", help="A glob or a /regular expression/; repeatable.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="What is not wanted all the same; repeatable.")
-@click.option("--semver", default="", metavar="RANGE", help='Versions in this range, such as ">=1.24 <2".')
+@click.option(
+    "--include", multiple=True, metavar="PATTERN", help="Tags like this glob, or /regular expression/; repeatable."
+)
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Of those, none like this; repeatable.")
+@click.option("--semver", default="", metavar="RANGE", help='Of those, versions in this range, such as ">=1.24 <2".')
 @click.option("--latest", type=click.IntRange(min=1), metavar="N", help="Of those, the newest N versions.")
 @shared_options
 def command(

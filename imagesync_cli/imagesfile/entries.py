@@ -181,7 +181,7 @@ class _Reading:
         return tuple(dict.fromkeys(platform for platform in found if platform is not None))
 
     def _reference(self, node: Node | None, name: str) -> _Read | None:
-        text = self._text(node, name) if node is not None else None
+        text = self._text(node, name, frozenset({"str"})) if node is not None else None
         if node is None or text is None:
             return None
         reference = self._parsed(lambda: parse_reference(text), node.line)
@@ -215,8 +215,8 @@ class _Reading:
         self.wrong(node.line, f"{what} is a list")
         return ()
 
-    def _text(self, node: Node, what: str) -> str | None:
-        if not isinstance(node, Value) or node.kind not in _TEXT or not node.text:
+    def _text(self, node: Node, what: str, kinds: frozenset[str] = _TEXT) -> str | None:
+        if not isinstance(node, Value) or node.kind not in kinds or not node.text:
             self.wrong(node.line, f"{what} is a text; in quotes, if YAML takes it for something else")
             return None
         return self._filled(node.text, node.line)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -104,6 +107,78 @@ def test_what_no_schema_can_tell_is_refused(tmp_path: Path, name: str) -> None:
         read(tmp_path, text, V="1")
     assert f"images.yaml:{line}: " in refused.value.message
     assert what in refused.value.message
+
+
+FULL: dict[str, Any] = {
+    "defaults": {
+        "platforms": ["linux/amd64"],
+        "referrers": True,
+        "tags": {"include": ["1.*"], "exclude": [7], "semver": "1.x", "latest": 5},
+        "prune": True,
+        "min_age_hours": 1.5,
+    },
+    "images": [{"source": "r.io/a", "destination": "r.io/b"}],
+}
+FULL["images"][0] |= FULL["defaults"]
+# What may be put in each place of it: most of these are right in one and wrong in all others.
+ANYTHING: list[Any] = [
+    None,
+    True,
+    0,
+    1,
+    -1,
+    2.5,
+    5.0,
+    10**12,
+    "",
+    "1.x",
+    "r.io/c",
+    [],
+    [""],
+    ["1.*"],
+    [7],
+    [2.5],
+    [None],
+    [True],
+]
+ANYTHING += [["linux/arm64", ""], {}, [{}], {"latest": 1}, {"a": 1}]
+
+
+# Refused for what a text means, which a schema has no word for.
+_BY_MEANING = "is not a platform|is not a range|matches no tag"
+
+
+def places(node: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """The way to each value in a document, and to one more in each mapping."""
+    if isinstance(node, dict):
+        node = node | {"another": None, "x-another": None}
+    for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield (*path, key)
+        yield from places(child, *path, key)
+
+
+@pytest.mark.parametrize("path", list(places(FULL)), ids=lambda path: ".".join(map(str, path)))
+def test_schema_and_parser_agree_about_anything_anywhere(tmp_path: Path, path: tuple[Any, ...]) -> None:
+    """An editor with the schema marks what imagesync refuses and nothing else, whatever stands in whichever place."""
+    said: dict[str, tuple[str, list[str]]] = {}
+    for value in ANYTHING:
+        if (path[-1], value) == ("latest", 5.0):
+            continue  # for a schema 5.0 is a whole number
+        document = deepcopy(FULL)
+        inner = document
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value
+        text = json.dumps(document)
+        try:
+            read(tmp_path, text)
+            refused = ""
+        except UsageError as error:
+            refused = error.message
+        marked = [each.message for each in jsonschema.Draft202012Validator(SCHEMA).iter_errors(document)]
+        if (refused == "") != (marked == []) and not re.search(_BY_MEANING, refused):
+            said[json.dumps(value)] = (refused, marked)
+    assert said == {}
 
 
 def test_the_schema_is_itself_right() -> None:

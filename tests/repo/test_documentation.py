@@ -14,7 +14,7 @@ import pytest
 
 import imagesync_cli
 from imagesync_cli import cli, errors
-from tests.repo.checkout import PACKAGE, ROOT, documentation
+from tests.repo.checkout import PACKAGE, ROOT, documentation, files
 
 MODULES = sorted(path.parent for path in (ROOT / "modules").glob("*/variables.tf"))
 DECLARED = re.compile(r'^(?:variable|output) "(\w+)"', re.MULTILINE)
@@ -99,3 +99,23 @@ def test_every_variable_and_output_of_a_module_is_documented(module: Path) -> No
 def test_the_changelog_knows_this_version() -> None:
     """Whoever reads a version number finds what it brought."""
     assert f"\n## [{imagesync_cli.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", list(files("*.md")), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """A link to another file of the repository, or to a heading in it, is one that can be followed."""
+    text = re.sub(r"`[^`\n]*`", "", page.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)", text)
+    dead = []
+    for path, anchor in links:
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in headings(target)):
+            dead.append(f"{path}#{anchor}")
+    assert dead == []

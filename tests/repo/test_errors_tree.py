@@ -7,10 +7,10 @@ import re
 
 from imagesync_cli import errors
 
-LINE = re.compile(r"^(?P<indent>[ │├└─]*)(?P<name>[A-Z]\w+) +(?P<code>\d+)\b", re.MULTILINE)
+LINE = re.compile(r"^(?P<indent>[ │├└─]*)(?P<name>[A-Z]\w+) +(?P<code>\d+)  (?P<meaning>.+)$", re.MULTILINE)
 
-Tree = dict[str, tuple[str, int]]
-"""Each class: its parent (nothing for the root) and its exit code."""
+Tree = dict[str, tuple[str, int, str]]
+"""Each class: its parent (nothing for the root), its exit code and what that means."""
 
 
 def drawn() -> Tree:
@@ -19,7 +19,7 @@ def drawn() -> Tree:
     for line in LINE.finditer(errors.__doc__ or ""):
         depth = len(line["indent"])
         parents = [parent for parent in parents if parent[0] < depth]
-        tree[line["name"]] = (parents[-1][1] if parents else "", int(line["code"]))
+        tree[line["name"]] = (parents[-1][1] if parents else "", int(line["code"]), line["meaning"])
         parents.append((depth, line["name"]))
     return tree
 
@@ -28,7 +28,7 @@ def defined() -> Tree:
     classes = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if cls.__module__ == errors.__name__]
     raised = [cls for cls in classes if issubclass(cls, errors.ImagesyncError)]
     return {
-        cls.__name__: ("" if cls is errors.ImagesyncError else cls.__bases__[0].__name__, cls.exit_code)
+        cls.__name__: ("" if cls is errors.ImagesyncError else cls.__bases__[0].__name__, cls.exit_code, cls.meaning)
         for cls in raised
     }
 

@@ -17,7 +17,7 @@ from tests.repo.checkout import PACKAGE
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
-    frozenset({"commands"}),
+    frozenset({"commands", "completion"}),
     frozenset({"external"}),
     frozenset({"process"}),
     frozenset({"output"}),
@@ -36,7 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 # What only some parts may touch, whatever their row: libraries by their name, calls as they are written.
 ONLY_IN = {
-    "click": {"cli", "commands"},
+    "click": {"cli", "commands", "completion"},
     "rich": {"display"},
     "httpx": {"stores"},
     "h11": {"stores"},

@@ -34,7 +34,7 @@ except SystemExit as ended:
 """
 
 
-def loaded(*arguments: str, stdin: str = "") -> set[str]:
+def loaded(*arguments: str, stdin: str = "", **environ: str) -> set[str]:
     """The modules that a run has loaded when it is over."""
     done = subprocess.run(
         [sys.executable, "-c", REPORT, *arguments],
@@ -42,7 +42,7 @@ def loaded(*arguments: str, stdin: str = "") -> set[str]:
         capture_output=True,
         text=True,
         check=True,
-        env=environment(),
+        env=environment(**environ),
     )
     code, modules = json.loads(done.stderr)
     assert code == 0
@@ -74,3 +74,16 @@ def test_a_command_loads_only_what_it_uses(command: str) -> None:
         modules = loaded(command, *arguments, stdin=stdin)
     assert packages(modules) - MAY_LOAD[command] == set()
     assert modules & SLOW_PARTS.get(command, set()) == set()
+
+
+@pytest.mark.parametrize(
+    "words", ["imagesync ", "imagesync sync --", "imagesync sync --platform linux/", "imagesync -v "]
+)
+def test_completing_loads_no_more_than_help(words: str) -> None:
+    """Tab answers as fast as --help, whatever is being completed."""
+    asked = {"_IMAGESYNC_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    modules = loaded(**asked)
+    assert packages(modules) == {"click"}
+    ours = {module for module in modules if module.startswith("imagesync_cli.")}
+    assert ours - loaded("--help") == {"imagesync_cli.completion"}
+    assert modules & SLOW_PARTS["--version"] == set()
