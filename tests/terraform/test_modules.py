@@ -48,20 +48,6 @@ def test_every_validation_has_a_failing_run(module: str) -> None:
 
 
 @EACH_MODULE
-def test_tables_of_the_readme(module: str) -> None:
-    """The README tells each input with its default, each output, and the words of its description."""
-    readme = (MODULES / module / "README.md").read_text()
-    rows = [line for line in readme.splitlines() if line.startswith("| `")]
-    expected = []
-    for name, body in _blocks(MODULES / module / "variables.tf", "variable").items():
-        default = _attribute(body, "default")
-        expected.append(f"| `{name}` | {f'`{default}`' if default else 'required'} | {_description(body)} |")
-    for name, body in _blocks(MODULES / module / "outputs.tf", "output").items():
-        expected.append(f"| `{name}` | {_description(body)} |")
-    assert rows == expected
-
-
-@EACH_MODULE
 def test_options_are_the_same(module: str) -> None:
     """Both modules have the same options with the same defaults and rules."""
     mine, other = (_blocks(MODULES / name / "variables.tf", "variable") for name in (module, "images"))
@@ -104,7 +90,3 @@ def _blocks(file: Path, kind: str) -> dict[str, str]:
 def _attribute(body: str, name: str) -> str:
     found = re.search(rf"^  {name}\s*= (.*)$", body, re.MULTILINE)
     return found[1] if found else ""
-
-
-def _description(body: str) -> str:
-    return _attribute(body, "description")[1:-1].replace('\\"', '"')
