@@ -14,9 +14,15 @@ from imagesync_cli import __version__
 from imagesync_cli.commands.options import verbose_option
 from imagesync_cli.process import exit_code
 
-_EXIT_CODES = """\b
+_EPILOG = """\b
+Examples:
+  imagesync sync busybox:1.36 registry.example.com/busybox:1.36
+  imagesync sync --help
+
+\b
 Exit codes:
   0    done, or already so
+  1    a bug in imagesync, or nowhere to write the result
   2    fix the call, the query or the configuration
   3    the image is not there
   4    the registry does not allow it
@@ -55,7 +61,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog=_EXIT_CODES,
+    epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(_version(), prog_name="imagesync")

@@ -6,10 +6,18 @@ from pathlib import Path
 
 import click
 
+from imagesync_cli.commands.options import examples
 
-@click.command("adopt")
+
+@click.command(
+    "adopt",
+    short_help="Turn another tool's file into an images.yaml or modules.",
+    epilog=examples("adopt regsync.yml > images.yaml", "adopt --to registry.example.com compose.yaml"),
+)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--to", "target", default="", metavar="REGISTRY", help="Where images go that FILE only names.")
+@click.option(
+    "--to", "target", default="", metavar="REGISTRY", help="The registry for images that FILE says no destination for."
+)
 @click.option(
     "--as",
     "form",
@@ -19,10 +27,10 @@ import click
     help="Print an images.yaml, or Terraform module blocks.",
 )
 def command(file: Path, target: str, form: str) -> None:
-    """Print what FILE mirrors as an images.yaml: FILE is a regsync, skopeo sync or dregsy file, a Kubernetes
-    manifest, a compose file, or a Terraform state.
+    """Print what FILE mirrors, as an images.yaml or as Terraform modules.
 
-    What could not be carried over is said on stderr. Nothing is asked of a registry.
+    FILE is a regsync, skopeo sync or dregsy file, a Kubernetes manifest, a compose file, or a Terraform state. What
+    could not be carried over is said on stderr. No registry is asked.
     """
     from imagesync_cli.adopt import adopt, as_images, as_modules
     from imagesync_cli.output import Output

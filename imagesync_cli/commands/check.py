@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import REFERENCE, platform_option, shared_options
+from imagesync_cli.commands.options import (
+    REFERENCE,
+    dst_auth_file_option,
+    examples,
+    platform_option,
+    shared_options,
+    src_auth_file_option,
+)
 from imagesync_cli.errors import Differs, UsageError
 from imagesync_cli.process import run
 
@@ -18,14 +25,23 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
 
 
-@click.command("check")
+@click.command(
+    "check",
+    short_help="Say whether a mirror has an image, and all of it.",
+    epilog=examples(
+        "check busybox:1.36 registry.example.com/busybox:1.36",
+        "check --deep registry.example.com/busybox:1.36",
+    ),
+)
 @click.argument("references", metavar="[SRC] DST", type=REFERENCE, nargs=-1, required=True)
 @platform_option
-@click.option("--referrers", is_flag=True, help="Compare what is attached to the image too, such as signatures.")
-@click.option("--deep", is_flag=True, help="Look for every manifest and blob of DST.")
-@click.option("--read", is_flag=True, help="Read and hash every blob too.")
-@click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
-@click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
+@click.option(
+    "--referrers", is_flag=True, help="Compare what is attached to the image too: signatures, SBOMs, attestations."
+)
+@click.option("--deep", is_flag=True, help="Look for every manifest and blob below DST's digest.")
+@click.option("--read", is_flag=True, help="Like --deep, and read and hash every blob.")
+@src_auth_file_option
+@dst_auth_file_option
 @shared_options
 def command(
     references: tuple[Reference, ...],
@@ -39,8 +55,8 @@ def command(
 ) -> None:
     """Say whether DST has the image SRC: exit code 0 if it does, 8 if not. Nothing is written.
 
-    Compares the two digests, by one HEAD request each. --deep finds what is missing or wrong below DST's digest, and
-    then DST may stand alone: it is looked at without a source.
+    Compares the two digests, by one HEAD request each. With --deep or --read, what is missing or wrong below DST's
+    digest is found too, and DST may stand alone: it is then looked at without a source.
     """
     from imagesync_cli.operations.check import check
     from imagesync_cli.operations.progress import Progress

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, REFERENCE, shared_options
+from imagesync_cli.commands.options import DIGEST, REFERENCE, examples, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -17,33 +17,47 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
 
 
-@click.command("delete")
+@click.command(
+    "delete",
+    short_help="Remove tags, and the manifests that only they used.",
+    epilog=examples(
+        "delete --dry-run registry.example.com/busybox:1.35",
+        "delete registry.example.com/busybox:1.35",
+    ),
+)
 @click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
 @click.option(
     "--digest",
     type=DIGEST,
     default="",
     metavar="DIGEST",
-    help="Remove the tag only if it still points at this digest.",
+    help="Remove the tag only if it still points at this digest; if it has moved on, it stays.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
-@click.option("--keep-manifests", is_flag=True, help="Remove the tag alone.")
-@click.option("--all-tags", is_flag=True, help="For a REF by digest: remove every tag on it as well.")
-@click.option("--referrers", is_flag=True, help="Remove what is attached to the image, and only to it, as well.")
-@click.option("--max-tags", type=click.IntRange(min=0), metavar="N", help="Refuse a repository with more tags.")
+@click.option("--keep-manifests", is_flag=True, help="Remove the tag alone, and leave all manifests.")
+@click.option("--all-tags", is_flag=True, help="For a REF by digest: remove the tags on it too, rather than refuse.")
+@click.option(
+    "--referrers", is_flag=True, help="Remove what is attached to the image too, unless something else uses it."
+)
+@click.option(
+    "--max-tags",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Fail, with nothing removed, if a repository has more than N tags.",
+)
 @click.option(
     "--on-replace",
     type=click.Choice(["delete", "keep"]),
     default="delete",
     show_default=True,
-    help="What happens to DIGEST where the tag has moved on.",
+    help="With --digest: what happens to DIGEST's manifests if the tag has moved on.",
 )
 @click.option(
     "--on-destroy",
     type=click.Choice(["delete", "keep", "refuse"]),
     default="delete",
     show_default=True,
-    help="What happens where the tag still points at DIGEST.",
+    help="With --digest: what happens if the tag still points at DIGEST.",
 )
 @shared_options
 def command(

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import click
 
+_QUERIES = """\b
+Queries and what is answered:
+  {"images": "<JSON object: KEY to reference or object>"}
+    KEY: "<JSON object: digest, source_digest, media_type,
+          size, error, kind>"
+  {"source": "REF", "destination": "REF"}
+    digest, id, destination_digest, in_sync, error, kind
+"""
 
-@click.command("external")
+
+@click.command("external", short_help="Answer Terraform's external data source.", epilog=_QUERIES)
 def command() -> None:
-    """Answer Terraform's external data source: JSON on stdin, JSON on stdout.
+    """Answer Terraform's external data source: a JSON object of strings on stdin, one on stdout.
 
-    \b
-    {"images": "<JSON object: key to reference or object>"}
-        object: reference, platforms, verify
-        each key: digest, source_digest, media_type, size, error, kind
-    {"source": "...", "destination": "...", "platforms": "...", "verify": "..."}
-        digest, id, destination_digest, in_sync, error, kind
-    With "verify": "deep" also damage: what is missing or wrong below the digest.
+    A query may also say "platforms", separated by commas, "referrers": "true" and "verify": "deep"; then the answer
+    tells damage too: what is missing or wrong below the digest. An object in images has the members reference,
+    platforms (a list), referrers (a boolean) and verify.
 
-    Exits with 0 unless the query itself is wrong. IMAGESYNC_TIMEOUT is the limit for the whole call in seconds (30).
+    Never writes to a registry. Exits with 0 whatever the registries answer, with 2 if the query itself is wrong.
+    IMAGESYNC_TIMEOUT is the limit for the whole call, in seconds; 30 if not set.
     """
     from imagesync_cli.external import answer_terraform
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.many import lock_beside
-from imagesync_cli.commands.options import shared_options
+from imagesync_cli.commands.options import examples, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -20,16 +20,24 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("lock")
+@click.command(
+    "lock",
+    short_help="Write down the digests of all images that a file lists.",
+    epilog=examples("lock --file images.yaml", "lock --file images.yaml --check"),
+)
 @click.option("--file", type=_PATH, metavar="FILE", required=True, help="The YAML or JSON file that lists the images.")
-@click.option("--lock-file", type=_PATH, metavar="FILE", help="The lock; images.lock.json beside images.yaml.")
-@click.option("--check", is_flag=True, help="Write nothing; exit with 8 if the lock is not what it would be now.")
-@click.option("--src-auth-file", metavar="FILE", help="Logins for sources, in the form of Docker's config.json.")
+@click.option(
+    "--lock-file", type=_PATH, metavar="FILE", help="The lock; images.lock.json for images.yaml if not given."
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit with 8 if the lock would change.")
+@click.option(
+    "--src-auth-file", metavar="FILE", help="Take logins from this file, in the form of Docker's config.json."
+)
 @shared_options
 def command(file: Path, lock_file: Path | None, check: bool, settings: Settings, as_json: bool, quiet: bool) -> None:
     """Write the digest, size and platforms of every image in a file into a lock, and say what has moved.
 
-    sync --locked then copies exactly that. What cannot be read keeps its place in the lock.
+    sync --file FILE --locked then copies exactly that. What cannot be read keeps its place in the lock.
     """
     from datetime import datetime, timezone
 

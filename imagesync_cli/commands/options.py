@@ -48,8 +48,22 @@ platform_option = click.option(
     type=PLATFORM,
     multiple=True,
     metavar="OS/ARCH[/VARIANT]",
-    help="Of an image for several platforms, this one alone; repeatable, and then an index of those alone.",
+    help="Only this platform of the image, such as linux/arm64. Given several times, an index of those alone.",
 )
+
+src_auth_file_option = click.option(
+    "--src-auth-file", metavar="FILE", help="Take logins for SRC from this file, in the form of Docker's config.json."
+)
+dst_auth_file_option = click.option(
+    "--dst-auth-file", metavar="FILE", help="Take logins for DST from this file, in the form of Docker's config.json."
+)
+
+
+def examples(*calls: str) -> str:
+    """What stands below the options of a command: calls of it, as they are typed."""
+    return "\n".join(["\b", "Examples:", *(f"  imagesync {call}" for call in calls)]) + (
+        "\n\nimagesync --help lists the exit codes."
+    )
 
 
 def _verbosely(context: click.Context, parameter: click.Parameter, verbose: bool) -> None:
@@ -66,7 +80,7 @@ verbose_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=_verbosely,
-    help="Say which login is used for which host.",
+    help="Say on stderr which login is used for which host.",
 )
 
 
@@ -95,18 +109,21 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     shared: Callable[..., Any] = with_settings
     for option in (
         verbose_option,
-        click.option("--quiet", is_flag=True, help="No progress and no summary on stderr."),
-        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option(
+            "--quiet", is_flag=True, help="Write no progress and no summary to stderr; errors are still written."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout."),
         click.option(
             "--plain-http",
             multiple=True,
             metavar="HOST",
-            help="Speak plain HTTP to this host[:port]; repeatable, or IMAGESYNC_PLAIN_HTTP. Loopback hosts do.",
+            help="Speak plain HTTP to this host[:port]; may be repeated, or stand in IMAGESYNC_PLAIN_HTTP. "
+            "Not needed for loopback.",
         ),
         click.option(
             "--ca-file",
             metavar="FILE",
-            help="Trust the authorities in this PEM file too; see also SSL_CERT_FILE and Docker's certs.d.",
+            help="Trust the authorities in this PEM file as well as those of SSL_CERT_FILE and Docker's certs.d.",
         ),
     ):
         shared = option(shared)

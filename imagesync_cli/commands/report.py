@@ -7,19 +7,30 @@ from pathlib import Path
 
 import click
 
+from imagesync_cli.commands.options import examples
+
 _PATH = click.Path(path_type=Path)
 
 
-@click.group("report")
+@click.group("report", short_help="Work with the reports of sync --report.")
 def command() -> None:
     """Work with the reports that sync --report writes."""
 
 
-@command.command("merge")
+@command.command(
+    "merge",
+    short_help="Join the JSON reports of several shards.",
+    epilog=examples("report merge --output all.md shard-*.json"),
+)
 @click.argument("reports", metavar="FILE...", type=_PATH, nargs=-1, required=True)
-@click.option("--output", type=_PATH, metavar="FILE", help="Where it goes; .json, .md or .xml (JUnit). Else stdout.")
+@click.option(
+    "--output",
+    type=_PATH,
+    metavar="FILE",
+    help="Write the report here; its name ends in .json, .md or .xml (JUnit). JSON on stdout if not given.",
+)
 def merge(reports: tuple[Path, ...], output: Path | None) -> None:
-    """Join the JSON reports of several shards; exits with the code of the first failure in them."""
+    """Join the JSON reports of several shards into one. Exits with the code of the first failure in them."""
     from imagesync_cli.operations.batch_report import merged
     from imagesync_cli.output import Output
     from imagesync_cli.output.report import read_report, report_json, write_report

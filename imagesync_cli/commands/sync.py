@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, REFERENCE, platform_option, shared_options
+from imagesync_cli.commands.options import (
+    DIGEST,
+    REFERENCE,
+    dst_auth_file_option,
+    examples,
+    platform_option,
+    shared_options,
+    src_auth_file_option,
+)
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -21,51 +29,82 @@ _PATH = click.Path(path_type=Path)
 _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images.yaml"
 
 
-@click.command("sync")
+@click.command(
+    "sync",
+    short_help="Copy an image, or all images that a file lists.",
+    epilog=examples(
+        "sync busybox:1.36 registry.example.com/busybox:1.36",
+        "sync --file images.yaml --dry-run",
+    ),
+)
 @click.argument("source", metavar="[SRC", type=REFERENCE, required=False)
 @click.argument("destination", metavar="DST]", type=REFERENCE, required=False)
 @click.option(
     "--digest", type=DIGEST, default="", metavar="DIGEST", help="Copy this digest, wherever SRC's tag points by now."
 )
 @click.option(
-    "--referrers", is_flag=True, help="Copy what is attached to the image too: signatures, SBOMs and the like."
+    "--referrers", is_flag=True, help="Copy what is attached to the image too: signatures, SBOMs, attestations."
 )
 @click.option(
-    "--require-signature", is_flag=True, help="Fail, with nothing written, if SRC is not signed; --referrers."
+    "--require-signature",
+    is_flag=True,
+    help="Fail, with nothing written, if nobody signed SRC. Implies --referrers; no signature is verified.",
 )
 @platform_option
 @click.option(
-    "--foreign-layers", is_flag=True, help="Copy layers too that live at URLs of their own, such as those of Windows."
+    "--foreign-layers",
+    is_flag=True,
+    help="Copy layers too that live at URLs of their own, such as those of Windows base images.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be copied, and removed; write nothing.")
-@click.option("--verify", is_flag=True, help="Look at all that DST has of the image, and send again what it lacks.")
-@click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not by its size.")
-@click.option("--src-auth-file", metavar="FILE", help="Logins for SRC, in the form of Docker's config.json.")
-@click.option("--dst-auth-file", metavar="FILE", help="Logins for DST, in the form of Docker's config.json.")
-@click.option("--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: images at a time, 64 if not set.")
+@click.option("--dry-run", is_flag=True, help="Say what would be copied or removed; write nothing.")
+@click.option(
+    "--verify", is_flag=True, help="Look at all that DST has of the image, and send again what is missing or wrong."
+)
+@click.option("--read", is_flag=True, help="Verify by reading and hashing every blob at DST, not by its size.")
+@src_auth_file_option
+@dst_auth_file_option
+@click.option(
+    "--file",
+    type=_PATH,
+    metavar="FILE",
+    help="Copy all images that this YAML or JSON file lists, each to where it says.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: copy N images at a time; 64 if not given."
+)
 @click.option("--fail-fast", is_flag=True, help="With --file: stop everything at the first failure.")
-@click.option("--locked", is_flag=True, help="With --file: copy exactly what the lock says.")
-@click.option("--lock-file", type=_PATH, metavar="FILE", help="With --file: the lock; images.lock.json if not set.")
+@click.option("--locked", is_flag=True, help="With --file: copy exactly the digests that imagesync lock wrote down.")
+@click.option(
+    "--lock-file",
+    type=_PATH,
+    metavar="FILE",
+    help="With --file: the lock; images.lock.json for images.yaml if not given.",
+)
 @click.option(
     "--shard",
     default="",
     metavar="I/N",
-    help="With --file: only the Ith of N shares; N alone where JOB_COMPLETION_INDEX says the rest. Prunes nothing.",
+    help="With --file: copy the Ith of N shares of the images, and prune nothing. N alone takes I from "
+    "JOB_COMPLETION_INDEX, as Kubernetes sets it.",
 )
-@click.option("--report", type=_PATH, metavar="FILE", help="With --file: write a report; .json, .md or .xml (JUnit).")
+@click.option(
+    "--report",
+    type=_PATH,
+    metavar="FILE",
+    help="With --file: write a report; its name ends in .json, .md or .xml (JUnit).",
+)
 @click.option(
     "--max-removals",
     type=click.IntRange(min=0),
     metavar="N",
-    help="With --file: change nothing if more tags than this would be pruned.",
+    help="With --file: fail, with nothing changed, if more than N tags would be pruned.",
 )
 @click.option(
     "--progress",
     type=click.Choice(["auto", "plain", "none"]),
     default="auto",
     show_default=True,
-    help="With --file: a bar on a terminal and lines elsewhere, always lines, or nothing.",
+    help="With --file: a bar on a terminal and lines elsewhere (auto), always lines (plain), or nothing (none).",
 )
 @shared_options
 def command(

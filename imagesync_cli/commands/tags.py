@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import REFERENCE, shared_options
+from imagesync_cli.commands.options import REFERENCE, examples, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
 
 
-@click.command("tags")
+@click.command(
+    "tags",
+    short_help="List the tags of a repository, all or those that rules pick.",
+    epilog=examples('tags --semver ">=1.24 <2" --latest 3 nginx', 'tags --exclude "*-alpine*" nginx'),
+)
 @click.argument("repository", metavar="REPO", type=REFERENCE)
-@click.option("--include", multiple=True, metavar="PATTERN", help="A glob or a /regular expression/; repeatable.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="What is not wanted all the same; repeatable.")
-@click.option("--semver", default="", metavar="RANGE", help='Versions in this range, such as ">=1.24 <2".')
-@click.option("--latest", type=click.IntRange(min=1), metavar="N", help="Of those, the newest N versions.")
+@click.option(
+    "--include", multiple=True, metavar="PATTERN", help="Tags like this glob or /regular expression/; may be repeated."
+)
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="No tags like this, even if included; may be repeated."
+)
+@click.option("--semver", default="", metavar="RANGE", help='Only versions in this range, such as ">=1.24 <2".')
+@click.option("--latest", type=click.IntRange(min=1), metavar="N", help="Only the newest N versions of those.")
 @shared_options
 def command(
     repository: Reference,
@@ -31,9 +39,9 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Print the tags of REPO that these rules pick, the newest version first; without rules, all.
+    """Print the tags of the repository REPO that the rules pick, the newest version first; without rules, all.
 
-    The same rules stand in a file's tags.
+    The tags of an images.yaml take the same rules.
     """
     from imagesync_cli.errors import ImagesyncError, UsageError
     from imagesync_cli.operations.tags import list_tags
