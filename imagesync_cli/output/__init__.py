@@ -132,6 +132,6 @@ class Output:
     def showing(self, progress: Progress) -> AbstractAsyncContextManager[None]:
         """Show the progress while the block runs: live on a terminal, a line every few seconds elsewhere."""
         from imagesync_cli.display import nothing, showing
-        from imagesync_cli.output.progress import progress_line
+        from imagesync_cli.output.progress import LiveProgress, progress_line
 
-        return nothing() if self._quiet else showing(lambda: progress_line(progress), progress, say)
+        return nothing() if self._quiet else showing(LiveProgress(progress), lambda: progress_line(progress), say)
