@@ -34,9 +34,11 @@ def command(file: Path, target: str, form: str) -> None:
     """
     from imagesync_cli.adopt import adopt, as_images, as_modules
     from imagesync_cli.output import Output
+    from imagesync_cli.output.console import counted
 
     found = adopt(file, target.rstrip("/"))
     text = as_images(found) if form == "images" else as_modules(found)
     output = Output()
     output.answer(text)
-    output.notes([*found.notes, f"{len(found.entries)} entries from a {found.kind} file, {len(found.notes)} notes"])
+    entries = "1 entry" if len(found.entries) == 1 else f"{len(found.entries)} entries"
+    output.notes([*found.notes, f"{entries} from a {found.kind} file, {counted(len(found.notes), 'note')}"])

@@ -93,5 +93,5 @@ def command(
             *(["--referrers"] if referrers else []),
             *(f"--platform {platform}" for platform in platforms),
         ]
-        again = " ".join(["imagesync sync", *options, report.source, str(destination)])
+        again = " ".join(["to mend it: imagesync sync", *options, report.source, str(destination)])
         raise Differs(f"{destination} is not as it should be", hint=again if source else "sync it again with --verify")

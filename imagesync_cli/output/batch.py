@@ -10,9 +10,9 @@ from imagesync_cli.display import nothing, showing
 from imagesync_cli.frame import DONE, TO_DO, fitting_name, width
 from imagesync_cli.operations.batch import BatchProgress
 from imagesync_cli.operations.batch_report import FAILED, BatchReport, ImageResult, RemovalResult, totals
-from imagesync_cli.output.console import plain, print_event, print_line, say, size_text
+from imagesync_cli.output.console import counted, plain, print_event, print_line, say, size_text
+from imagesync_cli.output.pace import Pace
 from imagesync_cli.output.progress import first_fitting, left_text, rate_text
-from imagesync_cli.pace import Pace
 
 _IN_FLIGHT = 8
 _BAR = 30
@@ -101,11 +101,11 @@ def summary(report: BatchReport) -> str:
     would = "would be " if report.dry_run else ""
     counts = [f"{sums['copied']} {would}copied", f"{sums['skipped']} there already"]
     counts += [f"{sums[key]} {key.replace('_', ' ')}" for key in ("failed", "not_run") if sums[key]]
-    counts += [f"{sums['removed']} tags {would}removed"] if sums["removed"] else []
-    sent = f"{size_text(report.sent_bytes)} sent"
+    counts += [f"{counted(sums['removed'], 'tag')} {would}removed"] if sums["removed"] else []
+    sent = f"{size_text(report.sent_bytes)} {'to send' if report.dry_run else 'sent'}"
     if report.mounted_bytes:
         sent += f", {size_text(report.mounted_bytes)} mounted instead"
-    return f"{', '.join(counts)}; {sent}, {report.requests} requests, {report.seconds:.1f} s"
+    return f"{', '.join(counts)}; {sent}, {counted(report.requests, 'request')}, {report.seconds:.1f} s"
 
 
 def batch_line(progress: BatchProgress) -> str:

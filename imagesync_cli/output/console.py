@@ -51,6 +51,11 @@ def print_event(document: Any) -> None:
     print_line(json.dumps(document))
 
 
+def counted(number: int, what: str) -> str:
+    """Such as "1 blob" and "2 blobs"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def size_text(size_bytes: int) -> str:
     size = float(size_bytes)
     for unit in ("B", "kB", "MB", "GB"):

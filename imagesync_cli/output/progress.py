@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagesync_cli.frame import fitting_name, width
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.output.console import plain, size_text
-from imagesync_cli.pace import Pace
+from imagesync_cli.output.pace import Pace
 
 _NAME = 12  # cells that a name and the signs around it have before the numbers beside it become fewer
 

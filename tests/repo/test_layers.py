@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"process"}),
     frozenset({"output"}),
     frozenset({"display"}),
-    frozenset({"frame", "pace"}),
+    frozenset({"frame"}),
     frozenset({"adopt"}),
     frozenset({"imagesfile"}),
     frozenset({"operations"}),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from imagesync_cli.output.pace import Pace
 from imagesync_cli.output.progress import duration_text
-from imagesync_cli.pace import Pace
 
 
 def _noted(*seen: tuple[float, float]) -> Pace:
