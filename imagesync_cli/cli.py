@@ -18,12 +18,19 @@ from imagesync_cli.process import exit_code
 _COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external")
 
 
-def _exit_codes() -> str:
-    """What each code means, for the end of --help."""
+_EXAMPLES = """\b
+Examples:
+  imagesync sync busybox:1.36 registry.example.com/busybox:1.36
+  imagesync sync --help
+"""
+
+
+def _epilog() -> str:
+    """The end of --help: how to begin, and what each exit code means."""
     rows = {0: "done, or already so", ImagesyncError.exit_code: ImagesyncError.meaning}
     rows |= {error.exit_code: error.meaning for error in ImagesyncError.__subclasses__()}
     lines = [f"  {code:<4} {meaning.partition(':')[0]}" for code, meaning in rows.items()]
-    return "\n".join(["\b", "Exit codes:", *lines, "  130  interrupted"])
+    return "\n".join([_EXAMPLES, "\b", "Exit codes:", *lines, "  130  interrupted"])
 
 
 def _version() -> str:
@@ -50,7 +57,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog=_exit_codes(),
+    epilog=_epilog(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(_version(), prog_name="imagesync")

@@ -1,6 +1,6 @@
-"""Progress while an operation runs: a live line on a terminal, a plain line every few seconds elsewhere.
+"""Progress while an operation runs: lines at the foot of a terminal, a plain line every few seconds elsewhere.
 
-What a line says is output.py's; it is imported when something runs, not before.
+What a line says is output's; this is imported when something runs, not before.
 """
 
 from __future__ import annotations
@@ -10,40 +10,24 @@ import contextlib
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
 
-from imagesync_cli.operations.progress import Progress
-
-if TYPE_CHECKING:
-    from imagesync_cli.operations.batch import BatchProgress
+from imagesync_cli.frame import DRAWN_WITH, Frame
+from imagesync_cli.settings import draws_on_terminals
 
 # Short runs show nothing; long ones say every few seconds that they are alive.
 _DISPLAY_AFTER_S = 0.5
+_DRAW_EVERY_S = 0.1
 _LINE_EVERY_S = 5.0
-Line = Callable[[], str]
-Say = Callable[[str], None]
+Draw = Callable[[int, float], list[str]]
+"""The lines for so many columns at a time (of ``time.monotonic``); it is also how they learn of the pace."""
 
 
 @contextlib.asynccontextmanager
-async def showing(line: Line, progress: Progress, say: Say) -> AsyncIterator[None]:
-    """Show the line, as it is at the moment, while the block runs."""
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    task = asyncio.create_task(_live(line, progress) if on_terminal else _lines(line, say))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-@contextlib.asynccontextmanager
-async def showing_lines(
-    line: Line, more: Callable[[], list[str]], progress: BatchProgress, say: Say, *, plainly: bool
+async def showing(
+    draw: Draw, line: Callable[[], str], say: Callable[[str], None], *, plainly: bool = False
 ) -> AsyncIterator[None]:
-    """Show how far many images are while the block runs: a bar and the lines of ``more`` on a terminal."""
-    on_terminal = sys.stderr is not None and sys.stderr.isatty() and not plainly
-    task = asyncio.create_task(_bar(more, progress) if on_terminal else _lines(line, say))
+    """Show how far it is while the block runs: what ``draw`` gives on a terminal, else or ``plainly`` the line."""
+    task = asyncio.create_task(_lines(line, say) if plainly or not _can_draw() else _live(draw))
     try:
         yield
     finally:
@@ -58,44 +42,28 @@ async def nothing() -> AsyncIterator[None]:
     yield
 
 
-async def _lines(line: Line, say: Say) -> None:
+def _can_draw() -> bool:
+    if sys.stderr is None or not sys.stderr.isatty() or not draws_on_terminals():
+        return False
+    try:
+        DRAWN_WITH.encode(sys.stderr.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+async def _lines(line: Callable[[], str], say: Callable[[str], None]) -> None:
     while True:
         await asyncio.sleep(_LINE_EVERY_S)
         say(line())
 
 
-async def _live(line: Line, progress: Progress) -> None:
-    await asyncio.sleep(_DISPLAY_AFTER_S)
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    started, moved_before = time.monotonic(), progress.moved_bytes
-    with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as live:
+async def _live(draw: Draw) -> None:
+    shown_from = time.monotonic() + _DISPLAY_AFTER_S
+    with Frame() as frame:
         while True:
-            moved_bytes = progress.moved_bytes - moved_before
-            rate = moved_bytes / max(time.monotonic() - started, 0.1) / 1_000_000
-            speed = f", {rate:.1f} MB/s" if moved_bytes else ""
-            live.update(Text(line() + speed, overflow="ellipsis", no_wrap=True), refresh=True)
-            await asyncio.sleep(0.1)
-
-
-async def _bar(more: Callable[[], list[str]], progress: BatchProgress) -> None:
-    """An overall bar with rate and time left, told by the images that are done, and below it those in flight."""
-    await asyncio.sleep(_DISPLAY_AFTER_S)
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-    from rich.text import Text
-
-    rate, started = TextColumn("{task.fields[rate]}"), time.monotonic()
-    bar = Bar(TextColumn("images"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-    overall = bar.add_task("images", total=None, rate="")
-    with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as live:
-        while True:
-            megabytes = progress.moved_bytes / max(time.monotonic() - started, 0.1) / 1_000_000
-            bar.update(overall, total=progress.total or None, completed=progress.done, rate=f"{megabytes:.1f} MB/s")
-            lines = [Text(text, overflow="ellipsis", no_wrap=True) for text in more()]
-            live.update(Group(bar, *lines), refresh=True)
-            await asyncio.sleep(0.1)
+            now = time.monotonic()
+            lines = draw(frame.columns, now)
+            if now >= shown_from:
+                frame.draw(lines)
+            await asyncio.sleep(_DRAW_EVERY_S)

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,12 @@ def read_settings(
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),
         proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")},
     )
+
+
+def draws_on_terminals() -> bool:
+    """Whether a terminal may be drawn on: not a dumb one, Windows' own, nor one that a CI system keeps as a log."""
+    dumb = os.environ.get("TERM", "") == "dumb" or sys.platform == "win32"
+    return not dumb and os.environ.get("CI", "") in ("", "0", "false")
 
 
 def environment() -> Mapping[str, str]:

@@ -1,19 +1,41 @@
-"""What mkdocs.yml needs of its own: pages link to files of the repository, which are not on the site."""
+"""What mkdocs.yml needs of its own: a page that names files, in the repository, names pages and folders on the site."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import Any
 
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+((?!how-to/)[^)]*)\)")
+_BY_FILE_NAME = re.compile(r"\[[\w/.-]+\.md\]\(([\w/.-]+\.md)((?:#[\w-]+)?)\)")
+_SHORT_CODE = re.compile(r"<code>(?=[^<]{1,28}</code>)")
+_PLAIN_CELL = re.compile(r"<td[^>]*>[^<]*</td>")
+_QUANTITY = re.compile(r"(?<=\d) (?=(?:m?s|[kMGT]i?B)\b)")
 
 
-def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Name such a file instead of linking to it; a page in a folder links up to the pages beside that folder."""
+def on_page_markdown(markdown: str, page: Any, files: Any, **_: Any) -> str:
+    """Name what is not on the site instead of linking to it, and call pages by their titles, not their files.
+
+    A page in a folder links up to the pages beside that folder.
+    """
+    folder, _name = posixpath.split(page.file.src_uri)
     depth = page.file.src_uri.count("/")
 
     def named(link: re.Match[str]) -> str:
         ups = link[0].count("../")
-        return link[0] if ups <= depth else f"{link[1]} (in the repository: `{link[2]}`)"
+        if ups <= depth:
+            return link[0]
+        return f"{link[1]} (in the repository{'' if link[1].strip('`') == link[2] else f': `{link[2]}`'})"
 
-    return _OUTSIDE.sub(named, markdown)
+    def titled(link: re.Match[str]) -> str:
+        target = files.get_file_from_path(posixpath.normpath(posixpath.join(folder, link[1])))
+        title = target and target.page and target.page.title
+        return f"[{title}]({link[1]}{link[2]})" if title else link[0]
+
+    return _BY_FILE_NAME.sub(titled, _OUTSIDE.sub(named, markdown))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Mark code shorter than any line, so that it is not torn apart, and hold a cell's numbers to their units."""
+    whole = _PLAIN_CELL.sub(lambda cell: _QUANTITY.sub("&nbsp;", cell[0]), html)
+    return _SHORT_CODE.sub('<code class="short">', whole)

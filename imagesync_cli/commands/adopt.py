@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
+from imagesync_cli.commands.options import examples
 
-@click.command("adopt")
+
+@click.command(
+    "adopt",
+    short_help="Turn another tool's file into an images.yaml or modules.",
+    epilog=examples("adopt regsync.yml > images.yaml", "adopt --to registry.example.com compose.yaml"),
+)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
     "--to", "target", default="", metavar="REGISTRY", help="Where images go that FILE only names, as a manifest does."
@@ -21,16 +27,18 @@ import click
     help="Print an images.yaml, or Terraform module blocks.",
 )
 def command(file: Path, target: str, form: str) -> None:
-    """Print an images.yaml for what another tool's FILE mirrors.
+    """Print what FILE mirrors, as an images.yaml or as Terraform modules.
 
     FILE is a regsync, skopeo sync or dregsy file, a Kubernetes manifest, a compose file, or a Terraform state. What
-    could not be carried over is said on stderr. Nothing is asked of a registry.
+    could not be carried over is said on stderr. No registry is asked.
     """
     from imagesync_cli.adopt import adopt, as_images, as_modules
     from imagesync_cli.output import Output
+    from imagesync_cli.output.console import counted
 
     found = adopt(file, target.rstrip("/"))
     text = as_images(found) if form == "images" else as_modules(found)
     output = Output()
     output.answer(text)
-    output.notes([*found.notes, f"{len(found.entries)} entries from a {found.kind} file, {len(found.notes)} notes"])
+    entries = "1 entry" if len(found.entries) == 1 else f"{len(found.entries)} entries"
+    output.notes([*found.notes, f"{entries} from a {found.kind} file, {counted(len(found.notes), 'note')}"])

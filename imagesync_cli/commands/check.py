@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import FILE, REFERENCE, platform_option, shared_options
+from imagesync_cli.commands.options import FILE, REFERENCE, examples, platform_option, shared_options
 from imagesync_cli.errors import Differs, UsageError
 from imagesync_cli.process import run
 
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
 
 
-@click.command("check")
+@click.command(
+    "check",
+    short_help="Say whether a mirror has an image, and all of it.",
+    epilog=examples(
+        "check busybox:1.36 registry.example.com/busybox:1.36", "check --deep registry.example.com/busybox:1.36"
+    ),
+)
 @click.argument("references", metavar="[SRC] DST", type=REFERENCE, nargs=-1, required=True)
 @platform_option
 @click.option("--referrers", is_flag=True, help="Compare what is attached to the image too, such as signatures.")
@@ -81,5 +87,5 @@ def command(
             *(["--referrers"] if referrers else []),
             *(f"--platform {platform}" for platform in platforms),
         ]
-        again = " ".join(["imagesync sync", *options, report.source, str(destination)])
+        again = " ".join(["to mend it: imagesync sync", *options, report.source, str(destination)])
         raise Differs(f"{destination} is not as it should be", hint=again if source else "sync it again with --verify")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, REFERENCE, shared_options
+from imagesync_cli.commands.options import DIGEST, REFERENCE, examples, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
 
 
-@click.command("delete")
+@click.command(
+    "delete",
+    short_help="Remove tags, and the manifests that only they used.",
+    epilog=examples("delete --dry-run registry.example.com/busybox:1.35", "delete registry.example.com/busybox:1.35"),
+)
 @click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
 @click.option(
     "--digest",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import REFERENCE, shared_options
+from imagesync_cli.commands.options import REFERENCE, examples, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
 
 
-@click.command("doctor")
+@click.command(
+    "doctor",
+    short_help="Find out what stands in the way of a sync.",
+    epilog=examples("doctor registry.example.com/busybox:1.36"),
+)
 @click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
 @shared_options
 def command(references: tuple[Reference, ...], settings: Settings, as_json: bool, quiet: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command("external")
+@click.command("external", short_help="Answer Terraform's external data source.")
 def command() -> None:
     """Answer Terraform's external data source: JSON on stdin, JSON on stdout.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.many import lock_beside
-from imagesync_cli.commands.options import FILE, shared_options
+from imagesync_cli.commands.options import FILE, examples, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("lock")
+@click.command(
+    "lock",
+    short_help="Write down the digests of all images that a file lists.",
+    epilog=examples("lock --file images.yaml", "lock --file images.yaml --check"),
+)
 @click.option("--file", type=_PATH, metavar="FILE", required=True, help="The YAML or JSON file that lists the images.")
 @click.option(
     "--lock-file", type=_PATH, metavar="FILE", help="The lock; images.lock.json beside images.yaml if not set."

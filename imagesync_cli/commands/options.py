@@ -75,6 +75,13 @@ platform_option = click.option(
 )
 
 
+def examples(*calls: str) -> str:
+    """What stands below the options of a command: calls of it, as they are typed."""
+    return "\n".join(["\b", "Examples:", *(f"  imagesync {call}" for call in calls)]) + (
+        "\n\nimagesync --help lists the exit codes."
+    )
+
+
 def _verbosely(context: click.Context, parameter: click.Parameter, verbose: bool) -> None:
     again = context.meta.get("log shown")  # it may stand before and after the command
     if verbose and not again and not context.resilient_parsing:

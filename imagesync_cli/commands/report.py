@@ -7,15 +7,21 @@ from pathlib import Path
 
 import click
 
+from imagesync_cli.commands.options import examples
+
 _PATH = click.Path(path_type=Path)
 
 
-@click.group("report")
+@click.group("report", short_help="Work with the reports of sync --report.")
 def command() -> None:
     """Work with the reports that sync --report writes."""
 
 
-@command.command("merge")
+@command.command(
+    "merge",
+    short_help="Join the JSON reports of several shards.",
+    epilog=examples("report merge --output all.md shard-*.json"),
+)
 @click.argument("reports", metavar="FILE...", type=_PATH, nargs=-1, required=True)
 @click.option(
     "--output",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import REFERENCE, platform_option, shared_options
+from imagesync_cli.commands.options import REFERENCE, examples, platform_option, shared_options
 from imagesync_cli.errors import ImagesyncError
 from imagesync_cli.process import run
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
 
 
-@click.command("resolve")
+@click.command(
+    "resolve",
+    short_help="Print the digest that a reference points at.",
+    epilog=examples("resolve busybox:1.36", "resolve --platform linux/arm64 busybox:1.36"),
+)
 @click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
 @platform_option
 @shared_options
@@ -26,7 +30,7 @@ def command(
 ) -> None:
     """Print NAME@DIGEST for each reference, by one HEAD request each.
 
-    With --platform, what a sync of those platforms would bring, by one GET each; nothing is copied.
+    With --platform, prints what a sync of those platforms would bring, by one GET each; nothing is copied.
     """
     from imagesync_cli.operations.resolve import resolve
     from imagesync_cli.output import Output

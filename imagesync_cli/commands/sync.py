@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, FILE, REFERENCE, platform_option, shared_options
+from imagesync_cli.commands.options import DIGEST, FILE, REFERENCE, examples, platform_option, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ _PATH = click.Path(path_type=Path)
 _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images.yaml"
 
 
-@click.command("sync")
+@click.command(
+    "sync",
+    short_help="Copy an image, or all images that a file lists.",
+    epilog=examples("sync busybox:1.36 registry.example.com/busybox:1.36", "sync --file images.yaml --dry-run"),
+)
 @click.argument("source", metavar="[SRC", type=REFERENCE, required=False)
 @click.argument("destination", metavar="DST]", type=REFERENCE, required=False)
 @click.option(

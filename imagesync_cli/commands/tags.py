@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import REFERENCE, shared_options
+from imagesync_cli.commands.options import REFERENCE, examples, shared_options
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
 
 
-@click.command("tags")
+@click.command(
+    "tags",
+    short_help="List the tags of a repository, all or those that rules pick.",
+    epilog=examples('tags --semver ">=1.24 <2" --latest 3 nginx', 'tags --exclude "*-alpine*" nginx'),
+)
 @click.argument("repository", metavar="REPO", type=REFERENCE)
 @click.option(
     "--include", multiple=True, metavar="PATTERN", help="Tags like this glob, or /regular expression/; repeatable."

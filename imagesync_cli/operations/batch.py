@@ -53,6 +53,12 @@ class BatchProgress:
         """What was moved until now."""
         return self.done_bytes + sum(progress.moved_bytes for progress in self.in_flight.values())
 
+    @property
+    def in_flight_share(self) -> float:
+        """How many images those in flight amount to, each by the part of its bytes that was moved."""
+        moving = [each for each in self.in_flight.values() if each.total_bytes]
+        return sum(min(1.0, each.moved_bytes / each.total_bytes) for each in moving)
+
 
 @dataclass(frozen=True)
 class Options:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagesync_cli.errors import ImagesyncError
-from imagesync_cli.output.console import plain, print_json, print_line, say, show_log
+from imagesync_cli.output.console import counted, plain, print_json, print_line, say, show_log
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -63,7 +63,8 @@ class Output:
         for tag in picked:
             print_line(plain(tag))
         if not self._quiet:
-            say(f"{len(picked)} of the {count} tags of {repository}")
+            all_of = f"all {count} tags" if len(picked) == count > 1 else f"{len(picked)} of {counted(count, 'tag')}"
+            say(f"{all_of} of {repository}" if count else f"{repository} has no tags, or is not there")
 
     def locked(self, report: LockReport) -> None:
         """One line a change, or one JSON object; errors go to stderr as well."""
@@ -76,7 +77,7 @@ class Output:
         for error in report.failed.values():
             self.error(error)
         if not self._quiet:
-            say(f"{len(report.lock.images)} images in the lock, {len(report.changes)} changes")
+            say(f"{counted(len(report.lock.images), 'image')} in the lock, {counted(len(report.changes), 'change')}")
 
     def checked(self, report: CheckReport) -> None:
         """Whether all is well and what is not, a line each; or one JSON object."""
@@ -132,6 +133,6 @@ class Output:
     def showing(self, progress: Progress) -> AbstractAsyncContextManager[None]:
         """Show the progress while the block runs: live on a terminal, a line every few seconds elsewhere."""
         from imagesync_cli.display import nothing, showing
-        from imagesync_cli.output.progress import progress_line
+        from imagesync_cli.output.progress import LiveProgress, progress_line
 
-        return nothing() if self._quiet else showing(lambda: progress_line(progress), progress, say)
+        return nothing() if self._quiet else showing(LiveProgress(progress), lambda: progress_line(progress), say)

@@ -6,12 +6,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import Any
 
-from imagesync_cli.display import nothing, showing_lines
+from imagesync_cli.display import nothing, showing
+from imagesync_cli.frame import DONE, TO_DO, fitting_name, width
 from imagesync_cli.operations.batch import BatchProgress
 from imagesync_cli.operations.batch_report import FAILED, BatchReport, ImageResult, RemovalResult, totals
-from imagesync_cli.output.console import plain, print_event, print_line, say, size_text
+from imagesync_cli.output.console import counted, plain, print_event, print_line, say, size_text
+from imagesync_cli.output.pace import Pace
+from imagesync_cli.output.progress import first_fitting, left_text, rate_text
 
 _IN_FLIGHT = 8
+_BAR = 30
 
 
 class BatchOutput:
@@ -30,13 +34,8 @@ class BatchOutput:
         """Show the progress while the block runs."""
         if self._progress_mode == "none":
             return nothing()
-        return showing_lines(
-            lambda: batch_line(progress),
-            lambda: flight_lines(progress),
-            progress,
-            say,
-            plainly=self._progress_mode == "plain",
-        )
+        plainly = self._progress_mode == "plain"
+        return showing(LiveBatch(progress), lambda: batch_line(progress), say, plainly=plainly)
 
     def told(self, result: ImageResult) -> None:
         """One image is done; what was there already is only worth a line in a plan."""
@@ -102,11 +101,11 @@ def summary(report: BatchReport) -> str:
     would = "would be " if report.dry_run else ""
     counts = [f"{sums['copied']} {would}copied", f"{sums['skipped']} there already"]
     counts += [f"{sums[key]} {key.replace('_', ' ')}" for key in ("failed", "not_run") if sums[key]]
-    counts += [f"{sums['removed']} tags {would}removed"] if sums["removed"] else []
-    sent = f"{size_text(report.sent_bytes)} sent"
+    counts += [f"{counted(sums['removed'], 'tag')} {would}removed"] if sums["removed"] else []
+    sent = f"{size_text(report.sent_bytes)} {'to send' if report.dry_run else 'sent'}"
     if report.mounted_bytes:
         sent += f", {size_text(report.mounted_bytes)} mounted instead"
-    return f"{', '.join(counts)}; {sent}, {report.requests} requests, {report.seconds:.1f} s"
+    return f"{', '.join(counts)}; {sent}, {counted(report.requests, 'request')}, {report.seconds:.1f} s"
 
 
 def batch_line(progress: BatchProgress) -> str:
@@ -115,13 +114,44 @@ def batch_line(progress: BatchProgress) -> str:
     return f"{progress.done} of {progress.total} images{failed}, {size_text(progress.moved_bytes)} moved"
 
 
-def flight_lines(progress: BatchProgress) -> list[str]:
+class LiveBatch:
+    """The same for a terminal: a bar with rate and time left, told by the images, and those that are being copied."""
+
+    def __init__(self, progress: BatchProgress) -> None:
+        self._progress = progress
+        self._bytes, self._images = Pace(), Pace()
+
+    def __call__(self, columns: int, now_s: float) -> list[str]:
+        """The lines in so many columns."""
+        progress = self._progress
+        share = progress.done + progress.in_flight_share
+        self._bytes.note(now_s, progress.moved_bytes)
+        self._images.note(now_s, share)
+        if not progress.total:
+            return ["listing images"]
+        count = f"{progress.done} of {progress.total} images"
+        failed = [f"{progress.failed} failed"] if progress.failed else []
+        left = left_text(self._images, progress.total - share)
+        text = first_fitting([[count, *failed, *rate_text(self._bytes), *left], [count, *failed]], columns)
+        bar = bar_text(share / progress.total, min(_BAR, columns - width(text) - 1))
+        return [f"{bar} {text}" if bar else text, *flight_lines(progress, columns)]
+
+
+def bar_text(share: float, columns: int) -> str:
+    """A bar of which a share, 0 to 1, is done; nothing where there is no room for one that says something."""
+    filled = int(share * columns)
+    return DONE * filled + TO_DO * (columns - filled) if columns >= 10 else ""
+
+
+def flight_lines(progress: BatchProgress, columns: int) -> list[str]:
     """The images that are being copied, those with the most left first."""
-    moving = sorted(progress.in_flight.items(), key=lambda each: each[1].moved_bytes - each[1].total_bytes)
+    moving = [(name, each) for name, each in progress.in_flight.items() if each.total_bytes]
+    moving.sort(key=lambda named: named[1].moved_bytes - named[1].total_bytes)
     lines = [
-        f"  {plain(name)}: {size_text(each.moved_bytes)} of {size_text(each.total_bytes)}"
+        fitting_name(
+            f"  {size_text(each.moved_bytes):>8} of {size_text(each.total_bytes):<8}  ", plain(name), "", columns
+        )
         for name, each in moving[:_IN_FLIGHT]
-        if each.total_bytes
     ]
-    more = len(moving) - len(lines)
+    more = len(progress.in_flight) - len(lines)
     return [*lines, f"  and {more} more"] if lines and more else lines

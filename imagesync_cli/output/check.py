@@ -9,6 +9,7 @@ from typing import Any
 
 from imagesync_cli.operations.check import CheckReport
 from imagesync_cli.operations.inspect import Findings, Problem
+from imagesync_cli.output.console import counted
 
 _NAMED = 3
 
@@ -45,7 +46,7 @@ def check_lines(report: CheckReport) -> Iterator[str]:
 def _good(report: CheckReport) -> str:
     alike = [] if report.source == report.destination else [f"in sync with {report.source}"]
     if found := report.findings:
-        alike.append(f"whole: {found.manifests} manifests, {found.blobs} blobs")
+        alike.append(f"whole: {counted(found.manifests, 'manifest')}, {counted(found.blobs, 'blob')}")
     return ", and ".join(alike)
 
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.frame import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ def print_line(text: str) -> None:
     """A line on stdout; an error if nobody can have read it."""
     if sys.stdout is None:
         raise ImagesyncError("the result has nowhere to go: stdout is closed")
+    hide()
     try:
         print(text, flush=True)
     except UnicodeEncodeError:  # stdout is ASCII, a folder's name is not
@@ -30,6 +32,7 @@ def print_line(text: str) -> None:
 def say(text: str) -> None:
     """A line on stderr, if there is one: not having it must not fail what was done."""
     if sys.stderr is not None:
+        hide()
         with contextlib.suppress(OSError):
             print(f"imagesync: {plain(text)}", file=sys.stderr, flush=True)
 
@@ -46,6 +49,11 @@ def print_json(document: Any) -> None:
 def print_event(document: Any) -> None:
     """One line of JSON."""
     print_line(json.dumps(document))
+
+
+def counted(number: int, what: str) -> str:
+    """Such as "1 blob" and "2 blobs"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def size_text(size_bytes: int) -> str:

@@ -1,13 +1,74 @@
-"""How far an operation is, in a line."""
+"""How far an operation is: one line of it."""
 
 from __future__ import annotations
 
+from imagesync_cli.frame import fitting_name, width
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.output.console import plain, size_text
+from imagesync_cli.output.pace import Pace
+
+_NAME = 12  # cells that a name and the signs around it have before the numbers beside it become fewer
 
 
 def progress_line(progress: Progress) -> str:
-    line = f"{plain(progress.doing)}: {progress.done} of {progress.total} {progress.unit}"
-    if progress.total_bytes:
-        line += f", {size_text(progress.moved_bytes)} of {size_text(progress.total_bytes)}"
-    return line
+    return f"{plain(progress.doing)}: {', '.join([_count(progress), *_size(progress)])}"
+
+
+def _count(progress: Progress) -> str:
+    return f"{progress.done} of {progress.total} {progress.unit}"
+
+
+def _size(progress: Progress) -> list[str]:
+    if not progress.total_bytes:
+        return []
+    return [f"{size_text(progress.moved_bytes)} of {size_text(progress.total_bytes)}"]
+
+
+class LiveProgress:
+    """The same for a terminal, with the rate and the time left; in a narrow one, what matters most of that."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._pace = Pace()
+
+    def __call__(self, columns: int, now_s: float) -> list[str]:
+        """The line in so many columns."""
+        progress, pace = self._progress, self._pace
+        pace.note(now_s, progress.moved_bytes)
+        verb, space, name = plain(progress.doing).partition(" ")
+        count, size, left = (
+            _count(progress),
+            _size(progress),
+            left_text(pace, progress.total_bytes - progress.moved_bytes),
+        )
+        numbers = first_fitting(
+            [[count, *size, *rate_text(pace), *left], [*size, *rate_text(pace), *left], [*size, *left], size, [count]],
+            columns - width(verb) - _NAME,
+        )
+        return [fitting_name(verb + space, name, f": {numbers}", columns)]
+
+
+def first_fitting(forms: list[list[str]], columns: int) -> str:
+    """The first of these enumerations that says something in so many columns, the last one where none does."""
+    texts = [", ".join(form) for form in forms if form]
+    return next((text for text in texts if width(text) <= columns), texts[-1])
+
+
+def rate_text(pace: Pace) -> list[str]:
+    """Such as 4.1 MB/s; nothing if it cannot be told."""
+    return [f"{size_text(int(pace.per_second))}/s"] if pace.per_second else []
+
+
+def left_text(pace: Pace, rest: float) -> list[str]:
+    """Such as 0:08 left; nothing if it cannot be told, or nothing is left."""
+    left_s = pace.left_s(rest) if rest > 0 else None
+    return [] if left_s is None else [f"{duration_text(left_s)} left"]
+
+
+def duration_text(seconds: float) -> str:
+    """Such as 0:08, 12:30 or 1:02:30; more than a day is not worth a number."""
+    minutes, second = divmod(int(seconds + 0.5), 60)
+    hours, minute = divmod(minutes, 60)
+    if hours >= 24:
+        return "more than a day"
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

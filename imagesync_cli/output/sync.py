@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from imagesync_cli.operations.sync_report import SyncReport
-from imagesync_cli.output.console import size_text
+from imagesync_cli.output.console import counted, size_text
 
 
 def sync_json(report: SyncReport) -> dict[str, Any]:
@@ -20,20 +20,23 @@ def sync_line(report: SyncReport) -> str:
     if not report.changed:
         brought = f", with {attached}" if attached else ""
         if report.foreign_copied:
-            brought += f", with {report.foreign_copied} more foreign layers"
+            brought += f", with {counted(report.foreign_copied, 'more foreign layer')}"
         return f"{report.destination} is in sync with {report.source}{brought}"
-    counts = [f"{report.manifests} manifests", f"{sum(report.blobs.values())} blobs"]
+    counts = [counted(report.manifests, "manifest"), counted(sum(report.blobs.values()), "blob")]
     counts += [f"{count} {how.value}" for how, count in report.blobs.items() if how.name != "SENT"]
     if report.foreign:
-        counts.append(f"{report.foreign} foreign layers left where they are")
+        counts.append(
+            f"{counted(report.foreign, 'foreign layer')} left where {'it is' if report.foreign == 1 else 'they are'}"
+        )
     if report.damage:
         counts.append(f"{len(report.damage)} of them damaged before")
     if report.foreign_copied:
-        counts.append(f"{report.foreign_copied} foreign layers among them")
+        counts.append(f"{counted(report.foreign_copied, 'foreign layer')} among them")
     if attached:
         counts.append(f"with {attached}")
-    verb = "would copy" if report.dry_run else "copied"
-    return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}, {size_text(report.sent_bytes)} sent"
+    verb, sent = ("would copy", "to send") if report.dry_run else ("copied", "sent")
+    counts.append(f"{size_text(report.sent_bytes)} {sent}")
+    return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}"
 
 
 def left_lines(report: SyncReport) -> list[str]:

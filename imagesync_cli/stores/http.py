@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import datetime
 import email.utils
+import os
+import re
 import socket
 import ssl
 import time
@@ -128,7 +130,14 @@ def _raise_ours(error: Exception, url: httpx.URL, hint: str = "") -> None:
     if isinstance(error, asyncio.TimeoutError):
         raise Unavailable(f"{where} did not answer: {error or 'no connection'}") from error
     if isinstance(error, (OSError, h11.ProtocolError)):
-        raise Unavailable(f"no answer from {where}: {error or type(error).__name__}", hint=hint) from error
+        raise Unavailable(f"no answer from {where}: {_reason(error)}", hint=hint) from error
+
+
+def _reason(error: Exception) -> str:
+    """What the system calls it: asyncio names every address it has tried, in a line that says little else."""
+    text = str(error) or type(error).__name__
+    numbers = dict.fromkeys(map(int, re.findall(r"\[Errno (\d+)\] Connect call failed", text)))
+    return ", ".join(map(os.strerror, numbers)) or text
 
 
 async def read_all(response: httpx.Response, limit_bytes: int) -> bytes:

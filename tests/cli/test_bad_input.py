@@ -68,7 +68,9 @@ def test_unknown_host(registry: EmbeddedRegistry) -> None:
 def test_wrong_port(registry: EmbeddedRegistry) -> None:
     """A port where nothing listens is told with the port."""
     host = free_host()
-    refused(imagesync("sync", f"{host}/app:1", f"{registry.host}/new:1"), 5, f"no answer from {host}")
+    refused(
+        imagesync("sync", f"{host}/app:1", f"{registry.host}/new:1"), 5, f"no answer from {host}: Connection refused\n"
+    )
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "99999"])

@@ -76,7 +76,7 @@ def test_from_the_source(source: EmbeddedRegistry, registry: EmbeddedRegistry, w
     made = windows(f"http://{web.host}/layer")
     finished = sync(source, registry, made, "--foreign-layers", "--plain-http", web.host)
     assert finished.code == 0, finished.err
-    assert "1 foreign layers among them" in finished.err
+    assert "1 foreign layer among them" in finished.err
     assert arrived(registry, made)
     assert web.connections_opened == 0
 
@@ -112,14 +112,14 @@ def test_without_the_option(source: EmbeddedRegistry, registry: EmbeddedRegistry
     """Layers are left; naming the option later brings those of an image that is there already, and only once."""
     source.repository("app").blobs[digest_of(LAYER)] = LAYER
     made = windows("https://example.com/layer")
-    assert "1 foreign layers left where they are" in sync(source, registry, made).err
+    assert "1 foreign layer left where it is" in sync(source, registry, made).err
     assert not arrived(registry, made)
     planned = sync(source, registry, made, "--foreign-layers", "--dry-run")
-    assert "with 1 more foreign layers" in planned.err
+    assert "with 1 more foreign layer" in planned.err
     assert not arrived(registry, made)
     finished = sync(source, registry, made, "--foreign-layers")
     assert "is in sync with" in finished.err
-    assert "with 1 more foreign layers" in finished.err
+    assert "with 1 more foreign layer" in finished.err
     assert arrived(registry, made)
     assert "foreign" not in sync(source, registry, made, "--foreign-layers").err
 

@@ -124,7 +124,7 @@ def test_foreign_layers_stay(source: EmbeddedRegistry, registry: EmbeddedRegistr
     made.seed(up, "1")
     finished = sync(source, registry)
     assert finished.code == 0, finished.err
-    assert "1 foreign layers left where they are" in finished.err
+    assert "1 foreign layer left where it is" in finished.err
     assert registry.repository("team/app").blobs == made.blobs
 
 

@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"process"}),
     frozenset({"output"}),
     frozenset({"display"}),
+    frozenset({"frame"}),
     frozenset({"adopt"}),
     frozenset({"imagesfile"}),
     frozenset({"operations"}),
@@ -37,7 +38,6 @@ LAYERS: tuple[frozenset[str], ...] = (
 # What only some parts may touch, whatever their row: libraries by their name, calls as they are written.
 ONLY_IN = {
     "click": {"cli", "commands", "completion"},
-    "rich": {"display"},
     "httpx": {"stores"},
     "h11": {"stores"},
     "yaml": {"imagesfile"},

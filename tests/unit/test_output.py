@@ -68,9 +68,9 @@ def test_resolved_as_json(capsys: Captured) -> None:
         ),
         (
             {"dry_run": True, "sent_bytes": 1500},
-            "would copy a.example/a:1 to b.example/b:1: 0 manifests, 0 blobs, 1.5 kB",
+            "would copy a.example/a:1 to b.example/b:1: 0 manifests, 0 blobs, 1.5 kB to send",
         ),
-        ({"foreign": 1}, "1 foreign layers left where they are"),
+        ({"foreign": 1}, "1 foreign layer left where it is"),
         ({"sent_bytes": 5 * 10**15}, "5000.0 TB sent"),
     ],
 )
@@ -96,6 +96,21 @@ def test_synced_as_json(capsys: Captured) -> None:
     out, err = capsys.readouterr()
     assert json.loads(out)["blobs"] == {"sent": 2, "mounted": 1}
     assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("picked", "count", "said"),
+    [
+        (["1"], 1, "1 of 1 tag of a.example/a"),
+        (["2", "1"], 2, "all 2 tags of a.example/a"),
+        (["2"], 12, "1 of 12 tags of a.example/a"),
+        ([], 0, "a.example/a has no tags, or is not there"),
+    ],
+)
+def test_tags(capsys: Captured, picked: list[str], count: int, said: str) -> None:
+    """Tags are lines for a script, and beside them a sentence says how many of how many they are."""
+    Output().tags("a.example/a", picked, count)
+    assert capsys.readouterr() == ("".join(f"{tag}\n" for tag in picked), f"imagesync: {said}\n")
 
 
 def test_foreign_text_drives_no_terminal(capsys: Captured) -> None:
