@@ -37,7 +37,8 @@ def leave_on_signals() -> None:
 def run(settings: Settings, references: Iterable[Reference], work: Callable[[Stores], Awaitable[_T]]) -> _T:
     """Run an operation with the stores it needs; SIGTERM and its kin end it like Ctrl-C, cleanly.
 
-    Connections to the ``references`` begin now, while the rest is still being loaded.
+    Connections to the ``references`` begin now, while the rest is still being loaded: ``work`` imports its operation
+    itself.
     """
     from imagesync_cli.stores.early import connect_early
 

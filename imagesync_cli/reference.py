@@ -36,11 +36,12 @@ _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _LONGEST_SHOWN = 500
-_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 OCI_ARCHIVE, DOCKER_ARCHIVE = FORMS = ("oci-archive", "docker-archive")
-_NAME = re.compile(r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*")  # what an entry of index.json may be called
-_NUMBER = re.compile(r"@[0-9]{1,9}")
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+# Not compiled until an archive, or an image's id, is named.
+_NAME = r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*"  # what an entry of index.json may be called
+_NUMBER = r"@[0-9]{1,9}"
+_DRIVE = r"[A-Za-z]:[\\/]"
+_IMAGE_ID = r"[0-9a-f]{64}"
 _LONGEST = 8192  # no host, repository, tag or path needs as much
 _EXAMPLE = "a reference looks like registry.example.com/team/app:1.2 or oci:folder:1.2"
 
@@ -181,13 +182,13 @@ def _parse_archive(text: str, form: str, rest: str) -> ArchiveReference:
     rest, at, digest = _last_at(rest)
     if at and not is_digest(digest):
         raise _wrong(text, f"{digest!r} is not a digest")
-    drive = 2 if _DRIVE.match(rest) else 0
+    drive = 2 if re.match(_DRIVE, rest) else 0
     file, colon, tag = rest[drive:].partition(":")
     if not file or not _is_path(file):
         raise _wrong(text, "names no file")
-    if colon and form == OCI_ARCHIVE and not (_NAME.fullmatch(tag) or _TAG.fullmatch(tag)):
+    if colon and form == OCI_ARCHIVE and not (re.fullmatch(_NAME, tag) or _TAG.fullmatch(tag)):
         raise _wrong(text, f"{tag!r} is not a tag")
-    if colon and form == DOCKER_ARCHIVE and not _NUMBER.fullmatch(tag):
+    if colon and form == DOCKER_ARCHIVE and not re.fullmatch(_NUMBER, tag):
         _parse_registry(tag, text)
     return ArchiveReference(form, rest[:drive] + file, tag, digest)
 
@@ -251,7 +252,7 @@ def _split_host(rest: str) -> tuple[str, str]:
 
 
 def _check_path(text: str, path: str) -> None:
-    if _IMAGE_ID.fullmatch(text):
+    if re.fullmatch(_IMAGE_ID, text):
         raise _wrong(text, "is the id of a local image, not a name")
     if _PATH.fullmatch(path):
         if len(path) > 255:

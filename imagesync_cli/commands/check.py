@@ -52,7 +52,6 @@ def command(
     Compares the two digests, by one HEAD request each. --deep finds what is missing or wrong below DST's digest, and
     then DST may stand alone: it is looked at without a source.
     """
-    from imagesync_cli.operations.check import check
     from imagesync_cli.operations.progress import Progress
     from imagesync_cli.output import Output
     from imagesync_cli.selection import Selection
@@ -68,6 +67,8 @@ def command(
     progress = Progress(f"checking {destination}")
 
     async def work(stores: Stores) -> CheckReport:
+        from imagesync_cli.operations.check import check
+
         async with output.showing(progress):
             return await check(
                 stores,

@@ -79,25 +79,26 @@ def command(
     What another tag, index or referrer uses stays, and the report says who uses it. Already gone is success. Blobs are
     left to the registry's garbage collection.
     """
-    from imagesync_cli.operations.delete import Policy, delete
     from imagesync_cli.operations.progress import Progress
     from imagesync_cli.output import Output
 
-    policy = Policy(
-        expect=digest,
-        on_replace=on_replace,
-        on_destroy=on_destroy,
-        keep_manifests=keep_manifests,
-        all_tags=all_tags,
-        referrers=referrers,
-        max_tags=max_tags,
-        dry_run=dry_run,
-    )
     output = Output(as_json=as_json, quiet=quiet)
     progress = Progress("deleting")
     reports: list[DeleteReport] = []
 
     async def work(stores: Stores) -> None:
+        from imagesync_cli.operations.delete import Policy, delete
+
+        policy = Policy(
+            expect=digest,
+            on_replace=on_replace,
+            on_destroy=on_destroy,
+            keep_manifests=keep_manifests,
+            all_tags=all_tags,
+            referrers=referrers,
+            max_tags=max_tags,
+            dry_run=dry_run,
+        )
         async with output.showing(progress):
             await delete(stores, references, policy, progress, reports)
 

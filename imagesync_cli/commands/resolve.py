@@ -12,9 +12,11 @@ from imagesync_cli.errors import ImagesyncError
 from imagesync_cli.process import run
 
 if TYPE_CHECKING:
+    from imagesync_cli.operations.resolve import Answer
     from imagesync_cli.platforms import Platform
     from imagesync_cli.reference import Reference
     from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
 
 
 @click.command(
@@ -32,11 +34,16 @@ def command(
 
     With --platform, prints what a sync of those platforms would bring, by one GET each; nothing is copied.
     """
-    from imagesync_cli.operations.resolve import resolve
     from imagesync_cli.output import Output
     from imagesync_cli.selection import Selection
 
     questions = [(reference, Selection(platforms=platforms)) for reference in references]
-    results = run(settings, references, lambda stores: resolve(stores, questions))
+
+    async def work(stores: Stores) -> list[Answer]:
+        from imagesync_cli.operations.resolve import resolve
+
+        return await resolve(stores, questions)
+
+    results = run(settings, references, work)
     Output(as_json=as_json, quiet=quiet).resolved(results)
     sys.exit(next((result.exit_code for result in results if isinstance(result, ImagesyncError)), 0))

@@ -167,13 +167,14 @@ def _sync_one(
     source: Reference, destination: Reference, settings: Settings, how: dict[str, Any], *, as_json: bool, quiet: bool
 ) -> None:
     from imagesync_cli.operations.progress import Progress
-    from imagesync_cli.operations.sync import sync
     from imagesync_cli.output import Output
 
     output = Output(as_json=as_json, quiet=quiet)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:
+        from imagesync_cli.operations.sync import sync
+
         async with output.showing(progress):
             return await sync(stores, source, destination, progress=progress, **how)
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -23,7 +23,9 @@ from imagesync_cli.stores.http import raw_chunks
 from imagesync_cli.stores.pace import fast_enough
 from imagesync_cli.stores.retry import Budget, persist
 from imagesync_cli.stores.store import Written
-from imagesync_cli.stores.tokens import Scopes
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
 # Where connections break, the less there is to send again the better; so often an upload in one piece is tried before.

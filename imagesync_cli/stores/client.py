@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -32,7 +33,9 @@ from imagesync_cli.stores.addresses import read_url
 from imagesync_cli.stores.auth import Authorizer
 from imagesync_cli.stores.http import Http, read_all, retry_after_s
 from imagesync_cli.stores.retry import persist, status_may_pass
-from imagesync_cli.stores.tokens import Scopes
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.tokens import Scopes
 
 _ERROR_LIMIT_BYTES = 64 * 1024
 _MOST_ERRORS = 10
@@ -41,10 +44,9 @@ _SHORTEST_SECRET = 4
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 # What a TLS port answers to plain HTTP: Go (and so most registries), nginx, Apache.
-_IS_TLS_PORT = re.compile(
-    rb"client sent an HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port"
-    rb"|speaking plain HTTP to an SSL",
-    re.IGNORECASE,
+_IS_TLS_PORT = (
+    rb"(?i)client sent an HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port"
+    rb"|speaking plain HTTP to an SSL"
 )
 Stream = Callable[[], AsyncGenerator[bytes, None]]
 Body = bytes | Stream
@@ -159,7 +161,7 @@ class Client:
         self._may_be_https = False
         call = Call("GET", (), {}, b"", None)
         answer = await read_all(await self._once(call, self.base.join("/v2/"), None), _ERROR_LIMIT_BYTES)
-        if _IS_TLS_PORT.search(answer):
+        if re.search(_IS_TLS_PORT, answer):
             self.base = self.base.copy_with(scheme="https")
         return self.base.scheme == "https"
 

@@ -45,11 +45,26 @@ def _begin(address: tuple[str, int]) -> Early:
     def connect() -> None:
         early.set_running_or_notify_cancel()  # from now on nobody cancels it: it ends with a socket or an error
         try:
-            connected = socket.create_connection(address, _TIMEOUT_S)
-            connected.setblocking(False)  # noqa: FBT003
-            early.set_result(connected)
+            early.set_result(_connected(*address))
         except (OSError, UnicodeError, OverflowError) as error:  # the last one for a port that does not exist
             early.set_exception(error)
 
     threading.Thread(target=connect, daemon=True).start()
     return early
+
+
+def _connected(name: str, port: int) -> socket.socket:
+    """The first address that answers. As socket.create_connection, which loads the IDNA codec to read the name."""
+    failure = OSError(f"{name} has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(name.encode("ascii"), port, type=socket.SOCK_STREAM):
+        connecting = socket.socket(family, kind, protocol)
+        try:
+            connecting.settimeout(_TIMEOUT_S)
+            connecting.connect(address)
+            connecting.setblocking(False)  # noqa: FBT003
+        except OSError as error:
+            connecting.close()
+            failure = error
+        else:
+            return connecting
+    raise failure

@@ -6,15 +6,14 @@ The count belongs to whatever asked for it, with all the tasks that come of it; 
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 
-@dataclass
 class Effort:
     """``retries`` are attempts beyond the first, ``resumed`` are blobs that came in more than one piece."""
 
-    retries: int = 0
-    resumed: int = 0
+    def __init__(self) -> None:
+        self.retries = 0
+        self.resumed = 0
 
 
 _effort: ContextVar[Effort | None] = ContextVar("effort", default=None)

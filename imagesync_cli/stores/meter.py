@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 
-@dataclass
 class Meter:
     """Requests that went out, every try counted."""
 
-    requests: int = 0
+    def __init__(self) -> None:
+        self.requests = 0
 
 
 _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
