@@ -38,15 +38,16 @@ def rows(laboratory: Laboratory) -> Iterator[Row]:
     counts = (1, 20) if laboratory.quick else (1, 100, 500)
     delays_ms = (1,) if laboratory.quick else (20,)
     heads = 50 if laboratory.quick else _MOST_REFERENCES
+    many_heads = f"{heads} HEADs in one call"
     wanted = [(count, delay) for count in counts for delay in delays_ms if laboratory.wanted(f"resolve {count}", delay)]
-    if not wanted and not laboratory.wanted("HEADs") and not laboratory.wanted("start-up"):
+    if not wanted and not laboratory.wanted(many_heads) and not laboratory.wanted("start-up"):
         return
     with laboratory.registry() as registry:
         bench = Bench(laboratory, registry, max(heads, *counts))
         for count, delay_ms in wanted:
             yield from bench.resolve(count, delay_ms)
-        if laboratory.wanted("HEADs"):
-            yield from bench.heads(heads)
+        if laboratory.wanted(many_heads):
+            yield from bench.heads(many_heads, heads)
         if laboratory.wanted("start-up"):
             yield from bench.start_up()
 
@@ -81,9 +82,8 @@ class Bench:
             self._compared = {tool for _, tool in peers[:_GO_ON]}
         yield from rows
 
-    def heads(self, count: int) -> Iterator[Row]:
+    def heads(self, scenario: str, count: int) -> Iterator[Row]:
         """The CPU of one HEAD among many: what the many cost more than one."""
-        scenario = f"{count} HEADs in one call"
         one, many = (self._references(self._registry.host, number) for number in (1, count))
         alone = self._laboratory.cheapest((IMAGESYNC, "resolve", *one))
         for row in self._ask(scenario, [Question(OURS, (IMAGESYNC, "resolve", *many))], 0, self._laboratory.runs):

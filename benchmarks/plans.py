@@ -27,12 +27,7 @@ _CLI_CONFIG = 'disable_checkpoint = true\nprovider_installation {\n  filesystem_
 def rows(laboratory: Laboratory) -> Iterator[Row]:
     """Plans of 0 images (Terraform alone), 1, 20, 200 and 500, where Terraform and Go are there."""
     delays_ms = (0, 20)
-    wanted = [
-        (count, delay)
-        for delay in delays_ms
-        for count in _COUNTS
-        if laboratory.wanted(f"terraform plan {count}", delay)
-    ]
+    wanted = [(count, delay) for delay in delays_ms for count in _COUNTS if laboratory.wanted(_scenario(count), delay)]
     if laboratory.quick or not wanted:
         return
     if not all(map(shutil.which, ("terraform", "go"))):
@@ -42,6 +37,10 @@ def rows(laboratory: Laboratory) -> Iterator[Row]:
         bench = Bench(laboratory, source, destination)
         for count, delay_ms in wanted:
             yield bench.plan(count, delay_ms)
+
+
+def _scenario(count: int) -> str:
+    return f"terraform plan, {count} images"
 
 
 class Bench:
@@ -68,9 +67,8 @@ class Bench:
         )
         costs = [self._cost(folder, delay_ms) for _ in range(self._laboratory.runs)]
         requests = "+".join(str(registry.counts().total) for registry in self._registries)
-        scenario = f"terraform plan, {count} images"
-        self._laboratory.say(f"{scenario} {delay_ms} ms: {min(cost.wall_s for cost in costs) * 1000:.0f} ms")
-        return Row(scenario, OURS, delay_ms, costs, requests)
+        self._laboratory.say(f"{_scenario(count)} {delay_ms} ms: {min(cost.wall_s for cost in costs) * 1000:.0f} ms")
+        return Row(_scenario(count), OURS, delay_ms, costs, requests)
 
     def _cost(self, folder: Path, delay_ms: int) -> Cost:
         for registry in self._registries:

@@ -19,9 +19,12 @@ from tests import peers
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a quick run wrote its files to."""
-    folder = tmp_path_factory.mktemp("benchmarks")
+    return _run(tmp_path_factory.mktemp("benchmarks"), "imagesync,crane,regctl")
+
+
+def _run(folder: Path, tools: str, *options: str) -> Path:
     programs = [str(Path(peers.program(name)).parent) for name in ("registry", "crane", "regctl")]
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--tools", "imagesync,crane,regctl"]
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--tools", tools, *options]
     files = ["--json", str(folder / "r.json"), "--markdown", str(folder / "r.md"), "--chart", str(folder / "r.svg")]
     path = os.pathsep.join([*programs, os.environ["PATH"]])
     done = subprocess.run(
@@ -62,6 +65,12 @@ def test_many_images_at_once(results: Path) -> None:
     assert rows["batch of 10 images", "imagesync"]["requests"] == "30+60"
     assert rows["batch of 10 images again", "imagesync"]["requests"] == "10+10"
     assert rows["batch of 10 images", "crane, called in a loop"]["wall_ms"] > 0
+
+
+def test_one_row_by_its_name(tmp_path: Path) -> None:
+    """Asked for the name of a row in the table, a run measures that row and no other."""
+    rows = _rows(_run(tmp_path, "imagesync", "--only", "^50 HEADs in one call"))
+    assert [(row["scenario"], row["tool"]) for row in rows] == [("50 HEADs in one call", "imagesync")]
 
 
 def test_shards_are_balanced() -> None:
