@@ -12,6 +12,7 @@ from imagesync_cli.process import run
 if TYPE_CHECKING:
     from imagesync_cli.reference import Reference
     from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
 
 
 @click.command(
@@ -42,14 +43,19 @@ def command(
     The same rules stand in a file's tags.
     """
     from imagesync_cli.errors import ImagesyncError, UsageError
-    from imagesync_cli.operations.tags import list_tags
     from imagesync_cli.output import Output
     from imagesync_cli.tag_rules import TagRules
 
     if repository.digest or repository.tag not in ("", "latest"):
         raise UsageError(f"{repository} names an image", hint=f"leave the tag out: imagesync tags {repository.name}")
     rules = TagRules(include, exclude, semver, latest)
-    tags = run(settings, [repository], lambda stores: list_tags(stores, repository))
+
+    async def work(stores: Stores) -> list[str] | ImagesyncError:
+        from imagesync_cli.operations.tags import list_tags
+
+        return await list_tags(stores, repository)
+
+    tags = run(settings, [repository], work)
     if isinstance(tags, ImagesyncError):
         raise tags
     Output(as_json=as_json, quiet=quiet).tags(repository.name, rules.pick(tags), len(tags))
