@@ -17,7 +17,6 @@ from tests.embedded_registry.wire import Response
 from tests.logins import CANARY, variables
 from tests.security.authority import Authority
 from tests.security.relay import TlsFront
-from tests.wire.copying import manifest
 
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 LAYER = random_bytes("windows", 300_000)
@@ -211,13 +210,16 @@ def test_resumed(source: EmbeddedRegistry, registry: EmbeddedRegistry) -> None:
 def test_a_destination_that_wants_them(source: EmbeddedRegistry, registry: EmbeddedRegistry) -> None:
     """Where the destination refuses an image without its foreign layers, the error names the option."""
     source.repository("app").blobs[digest_of(LAYER)] = LAYER
+    made = windows()
+    for_windows = made.children[0]
 
     def strict(request: Request) -> Fault | None:
         has = digest_of(LAYER) in registry.repository("copy").blobs
-        return None if has or not manifest("PUT")(request) else refusal(400, "MANIFEST_BLOB_UNKNOWN")
+        misses = not has and request.method == "PUT" and request.path.endswith(for_windows)
+        return refusal(400, "MANIFEST_BLOB_UNKNOWN") if misses else None
 
     registry.fault = strict
-    finished = sync(source, registry, windows())
+    finished = sync(source, registry, made)
     assert finished.code == 7
     assert "--foreign-layers" in finished.err
     assert sync(source, registry, windows(), "--foreign-layers").code == 0
