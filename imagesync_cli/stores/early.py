@@ -9,14 +9,18 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable
-from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from imagesync_cli.reference import Reference, RegistryReference
 from imagesync_cli.settings import Settings
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    Early = Future[socket.socket]
+
 _TIMEOUT_S = 10.0
 _MOST = 8
-Early = Future[socket.socket]
 
 
 def connect_early(references: Iterable[Reference], settings: Settings) -> dict[tuple[str, int], Early]:
@@ -28,7 +32,10 @@ def connect_early(references: Iterable[Reference], settings: Settings) -> dict[t
     addresses = dict.fromkeys(
         settings.address(reference.registry) for reference in references if isinstance(reference, RegistryReference)
     )
-    return {address: _begin(address) for address in list(addresses)[:_MOST]}
+    begun = [_Connecting(address) for address in list(addresses)[:_MOST]]
+    from concurrent.futures import Future  # as long as connecting takes on a fast network
+
+    return {connecting.address: connecting.reports_to(Future()) for connecting in begun}
 
 
 def close_unused(begun: Iterable[Early]) -> None:
@@ -42,18 +49,33 @@ def _close(early: Early) -> None:
         early.result().close()
 
 
-def _begin(address: tuple[str, int]) -> Early:
-    early: Early = Future()
+class _Connecting(threading.Thread):
+    """Connects, and waits to be told whom to tell."""
 
-    def connect() -> None:
-        early.set_running_or_notify_cancel()  # from now on nobody cancels it: it ends with a socket or an error
+    _early: Early
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(daemon=True)
+        self.address = address
+        self._told = threading.Event()
+        self.start()
+
+    def reports_to(self, early: Early) -> Early:
+        """Give what it comes to, a socket or an error, to this."""
+        early.set_running_or_notify_cancel()  # from now on nobody cancels it
+        self._early = early
+        self._told.set()
+        return early
+
+    def run(self) -> None:
         try:
-            early.set_result(_connected(*address))
+            connected = _connected(*self.address)
         except (OSError, UnicodeError, OverflowError) as error:  # the last one for a port that does not exist
-            early.set_exception(error)
-
-    threading.Thread(target=connect, daemon=True).start()
-    return early
+            self._told.wait()
+            self._early.set_exception(error)
+        else:
+            self._told.wait()
+            self._early.set_result(connected)
 
 
 def _connected(name: str, port: int) -> socket.socket:
