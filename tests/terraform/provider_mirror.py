@@ -1,7 +1,11 @@
-"""The stand-in for hashicorp/external (external_provider/), served from a filesystem mirror: no registry is asked."""
+"""The stand-in for hashicorp/external (external_provider/), served from a filesystem mirror: no registry is asked.
+
+IMAGESYNC_EXTERNAL_PROVIDER names the file of the real one, to be taken in its place (docs/releasing.md).
+"""
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -22,10 +26,11 @@ provider_installation {
 
 
 def build(mirror: Path) -> None:
-    """Build the provider into a folder that CLI_CONFIG can name, for both tools."""
-    provider = mirror / "provider"
-    source = Path(__file__).with_name("external_provider")
-    subprocess.run([peers.program("go"), "build", "-o", str(provider), "."], cwd=source, check=True)
+    """Put the provider into a folder that CLI_CONFIG can name, for both tools."""
+    provider = Path(os.environ.get("IMAGESYNC_EXTERNAL_PROVIDER", mirror / "provider"))
+    if "IMAGESYNC_EXTERNAL_PROVIDER" not in os.environ:
+        source = Path(__file__).with_name("external_provider")
+        subprocess.run([peers.program("go"), "build", "-o", str(provider), "."], cwd=source, check=True)
     for host in HOSTS.values():
         folder = mirror / host / "hashicorp" / "external" / PROVIDER_VERSION / _platform()
         folder.mkdir(parents=True)
