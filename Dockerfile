@@ -30,7 +30,8 @@ RUN /opt/imagesync/bin/pip install --constraint packaging/requirements.txt /whee
  && /opt/imagesync/bin/python3 -m compileall -q /opt/imagesync/lib
 
 FROM build AS zipapp
-RUN python3 packaging/zipapp.py /imagesync.pyz
+ARG SOURCE_COMMIT=""
+RUN /opt/imagesync/bin/python3 packaging/zipapp.py /imagesync.pyz
 
 # One file, because the agent's image has a Python of its own, or gets one here.
 FROM ${AGENT_IMAGE} AS terraform-agent

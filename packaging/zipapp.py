@@ -3,9 +3,9 @@
 
     python3 packaging/zipapp.py imagesync.pyz
 
-Takes the versions in requirements.txt. What is compiled is left out: PyYAML, the only one that has such a part, does
-without. The same sources give the same bytes: files are sorted and carry no time of their own (SOURCE_DATE_EPOCH sets
-one).
+Takes the versions in requirements.txt and build-requirements.txt. What is compiled is left out: PyYAML, the only one
+that has such a part, does without. The same sources give the same bytes: files are sorted and carry no time of their
+own (SOURCE_DATE_EPOCH sets one).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # What pip notes about an installation, and what only one kind of machine could load.
-LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}
 COMPILED = {".so", ".pyd", ".dylib"}
 FIRST_LINE = b"#!/usr/bin/env python3\n"
 MAIN = b"from imagesync_cli.__main__ import main\n\nmain()\n"
@@ -44,7 +44,9 @@ def main() -> None:
 
 
 def _pip(*arguments: str) -> None:
-    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+    tools = str(HERE / "build-requirements.txt")
+    pinned = {"PIP_CONSTRAINT": tools, "PIP_BUILD_CONSTRAINT": tools}  # the second one from pip 25.3 on
+    environment = {**os.environ, **pinned, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], check=True, env=environment)
 
 

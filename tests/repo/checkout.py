@@ -5,6 +5,9 @@ Does not ask git, so that it holds for an unpacked archive as well.
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +22,24 @@ def files(pattern: str = "*") -> Iterator[Path]:
         parts = path.relative_to(ROOT).parts
         if path.is_file() and not NOT_OURS.intersection(parts) and not any(p.endswith("_cache") for p in parts):
             yield path
+
+
+def version() -> str:
+    """The version that the checkout is, or is on the way to."""
+    found = re.search(r'__version__ = "(.+)"', (ROOT / "imagesync_cli/__init__.py").read_text("utf-8"))
+    assert found
+    return found[1]
+
+
+def copy_checkout(target: Path) -> None:
+    """Copy what belongs to the repository, without what tools make."""
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_OURS, "*_cache"))
+
+
+def readme_block(heading: str) -> str:
+    """Return the first fenced block under a heading of the README."""
+    asked = subprocess.run([ROOT / ".ci/readme-block", heading], capture_output=True, check=True, text=True)
+    return asked.stdout
 
 
 def documentation() -> str:

@@ -6,12 +6,13 @@ Keeps the picture in CONTRIBUTING.md true.  Style is ruff's matter, and types ar
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.repo.checkout import PACKAGE
+from tests.repo.checkout import PACKAGE, ROOT
 
 # From the top down: a module imports its own row and those below it.
 LAYERS: tuple[frozenset[str], ...] = (
@@ -100,6 +101,17 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 def test_imports_point_down(path: Path) -> None:
     """A reader who knows the picture in CONTRIBUTING.md knows where to look for anything."""
     assert breaches(path, path.read_text(encoding="utf-8")) == []
+
+
+def test_the_picture_shows_every_part() -> None:
+    """What a newcomer finds in the package is in the picture of CONTRIBUTING.md, in the order of the layers."""
+    (picture,) = re.findall(r"```\n([^`]*┌[^`]*)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    lines = [set(re.findall(r"\w+", line.rpartition("│")[0])) for line in picture.splitlines()]
+    shown = {part: next((n for n, words in enumerate(lines) if part in words), -1) for part in map(part_of, MODULES)}
+    del shown["__init__"]
+    assert [part for part, line in shown.items() if line < 0] == []
+    rows = [row for _, row in sorted((line, row_of(part)) for part, line in shown.items())]
+    assert rows == sorted(rows)
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,27 @@
-"""What is handed out: the wheel, and the command in one file.
+"""What is handed out: the wheel, the sdist, and the command in one file.
 
 Building takes the package index; what the files hold is looked at without it.
 """
 
 from __future__ import annotations
 
+import email
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.repo.checkout import NOT_OURS, ROOT
+from tests.repo.checkout import PACKAGE, ROOT, copy_checkout, files, version
+
+SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
+TEXT = {".md", ".tf", ".yml", ".yaml"}
 
 needs_index = pytest.mark.skipif(os.environ.get("IMAGESYNC_REQUIRE_PEERS") != "1", reason="needs the package index")
 
@@ -36,28 +41,127 @@ def test_what_the_file_is_built_of_is_pinned() -> None:
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in pinned.values())
 
 
-@needs_index
-def test_one_file_is_the_whole_command(tmp_path: Path) -> None:
-    """The zipapp copies an image and reads a file of images with a Python that has nothing installed, and the same
-    sources give the same bytes."""
-    checkout, built = tmp_path / "checkout", []
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(*NOT_OURS, "*_cache", ".git"))
-    for number in range(2):
-        target = tmp_path / f"{number}.pyz"
-        command = [sys.executable, "packaging/zipapp.py", str(target)]
-        subprocess.run(command, cwd=checkout, check=True, env={**os.environ, "SOURCE_COMMIT": "0123456789abcdef"})
-        built.append(target.read_bytes())
-    assert built[0] == built[1]
-    with zipfile.ZipFile(tmp_path / "0.pyz") as archive:
-        assert not [name for name in archive.namelist() if name.endswith((".so", ".pyd"))]
-    (tmp_path / "images.yaml").write_text(
-        f"images: [{{source: 'oci:{ROOT}/examples/hello-image:1.0', destination: 'oci:{tmp_path}/mirror:1.0'}}]\n"
+def interpreters() -> dict[str, str]:
+    """Every Python that is supported and here, by version."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    found = {}
+    for each in SUPPORTED:
+        candidates = [shutil.which(f"python{each}"), *map(str, pyenv.glob(f"{each}.*/bin/python"))]
+        if usable := [python for python in candidates if python and runs(python)]:
+            found[each] = usable[0]
+    return found
+
+
+def runs(python: str) -> bool:
+    return subprocess.run([python, "-c", "import venv, ensurepip"], capture_output=True, check=False).returncode == 0
+
+
+def repository(folder: Path) -> Path:
+    """A git repository of what this checkout holds, with one commit, at a fixed time."""
+    copy_checkout(folder)
+    git = ["git", "-C", str(folder), "-c", "user.name=Nobody", "-c", "user.email=nobody@example.com"]
+    times = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-01-02T03:04:05Z")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "A release"]):
+        subprocess.run([*git, *command], check=True, env={**os.environ, **times})
+    return folder
+
+
+def release(source: Path, folder: Path, python: str, **environment: str) -> Path:
+    """Follow docs/releasing.md in a clone: what it has built."""
+    subprocess.run(["git", "clone", "-q", str(source), str(folder)], check=True)
+    programs = folder.parent / f"{folder.name}-programs"
+    programs.mkdir()
+    (programs / "python3").symlink_to(python)
+    build = (ROOT / "docs/releasing.md").read_text("utf-8").split("\n## Build\n")[1].split("```sh\n")[1].split("```")[0]
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", build],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", **environment},
+        umask=0o077 if environment else 0o022,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
     )
-    bare = [sys.executable, "-I", "-S", str(tmp_path / "0.pyz")]
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "dist"
+
+
+@needs_index
+@pytest.mark.timeout(900)
+def test_a_release_is_built_again_byte_for_byte(tmp_path: Path) -> None:
+    """Who follows docs/releasing.md in another folder, at another time, with another umask, language and Python gets
+    the same files; they hold what they should, and PyPI takes them."""
+    source, others = repository(tmp_path / "source"), interpreters()
+    one = release(source, tmp_path / "one", sys.executable)
+    elsewhere = {"TZ": "Pacific/Auckland", "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "HOME": str(tmp_path)}
+    two = release(source, tmp_path / "two/deeper", next(iter(others.values()), sys.executable), **elsewhere)
+    assert {path.name: path.read_bytes() for path in one.iterdir()} == {
+        path.name: path.read_bytes() for path in two.iterdir()
+    }
+    (wheel,), (sdist,) = one.glob("*.whl"), one.glob("*.tar.gz")
+    checked = subprocess.run([sys.executable, "-m", "twine", "check", "--strict", wheel, sdist], check=False)
+    assert checked.returncode == 0
+    look_at_wheel(wheel)
+    look_at_sdist(sdist, source)
+    for name, python in {**others, "this": sys.executable}.items():
+        look_at_zipapp(one / "imagesync.pyz", python, tmp_path / f"run-by-{name}")
+
+
+def look_at_wheel(wheel: Path) -> None:
+    """It has the package, its commit and its licence, nothing else, and says all that an index shows."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        about = f"imagesync_cli-{version()}.dist-info"
+        metadata = email.message_from_bytes(archive.read(f"{about}/METADATA"))
+    sources = {path.relative_to(ROOT).as_posix() for path in files() if path.is_relative_to(PACKAGE)}
+    described = {f"{about}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
+    assert names == {*sources, *described, "imagesync_cli/_commit.py"}
+    assert "imagesync_cli/py.typed" in names
+    told = {name: metadata.get_all(name) or [] for name in set(metadata.keys())}
+    assert told["Version"] == [version()]
+    assert told["License-Expression"] == ["Apache-2.0"]
+    assert told["License-File"] == ["LICENSE"]
+    assert told["Requires-Python"] == [">=3.10"]
+    assert {"aws", "azure", "gcp", "system-trust"} <= {*told["Provides-Extra"]}
+    assert {f"Programming Language :: Python :: {each}" for each in SUPPORTED} <= {*told["Classifier"]}
+    assert told["Summary"]
+    assert told["Keywords"]
+    assert told["Description-Content-Type"] == ["text/markdown"]
+    assert metadata.get_payload(decode=True) == (ROOT / "README.md").read_bytes()
+
+
+def look_at_sdist(sdist: Path, source: Path) -> None:
+    """It has every file of the repository, tests and documentation included, and the commit."""
+    with tarfile.open(sdist) as archive:
+        members = {member.name.partition("/")[2]: member for member in archive}
+    listed = subprocess.run(["git", "-C", source, "ls-files"], capture_output=True, check=True, text=True)
+    assert members.keys() == {*listed.stdout.splitlines(), "PKG-INFO", "imagesync_cli/_commit.py"}
+    assert {(member.uid, member.gid, member.uname, member.mode & ~0o111) for member in members.values()} == {
+        (0, 0, "", 0o644)
+    }
+
+
+def look_at_zipapp(zipapp: Path, python: str, folder: Path) -> None:
+    """It copies an image and reads a file of images with a Python that has nothing installed."""
+    folder.mkdir()
+    with zipfile.ZipFile(zipapp) as archive:
+        assert not [name for name in archive.namelist() if name.endswith((".so", ".pyd"))]
+    (folder / "images.yaml").write_text(
+        f"images: [{{source: 'oci:{ROOT}/examples/hello-image:1.0', destination: 'oci:{folder}/mirror:1.0'}}]\n"
+    )
+    bare = [python, "-I", "-S", str(zipapp)]
     told = subprocess.run([*bare, "--version"], capture_output=True, text=True, check=True)
-    assert told.stdout.strip().endswith("(0123456789ab)")
-    subprocess.run([*bare, "sync", "--file", str(tmp_path / "images.yaml")], check=True, capture_output=True)
-    assert (tmp_path / "mirror/index.json").exists()
+    assert re.fullmatch(rf"imagesync, version {re.escape(version())} \([0-9a-f]{{12}}\)\n", told.stdout)
+    subprocess.run([*bare, "sync", "--file", str(folder / "images.yaml")], check=True, capture_output=True)
+    assert (folder / "mirror/index.json").exists()
+
+
+def test_every_page_names_the_version() -> None:
+    """A module source, an image or a component that is copied from the documentation is one of this version."""
+    named = re.compile(r"(?:\?ref=v|imagesync:|imagesync/sync@|imagesync-cli==)(\d+\.\d+\.\d+)")
+    found = {path: set(named.findall(path.read_text("utf-8"))) for path in files() if path.suffix in TEXT}
+    assert {each for versions in found.values() for each in versions} == {version()}
 
 
 def test_the_actions_scripts_hold_no_inputs() -> None:

@@ -1,31 +1,25 @@
 """The README's two commands work as pasted.
 
-Runs the first one here; the second one is what runs these tests, see .ci/run and .ci/bare-debian.
+Runs the first one here; the second one is what runs these tests, see .ci/run. On a bare machine: test_bare_debian.py.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.repo.checkout import NOT_OURS, ROOT
+from tests.repo.checkout import copy_checkout, readme_block
 
 BLOCKS = ("Try it", "Run the tests")
-
-
-def block(heading: str) -> str:
-    asked = subprocess.run([ROOT / ".ci" / "readme-block", heading], capture_output=True, check=True, text=True)
-    return asked.stdout
 
 
 @pytest.mark.parametrize("heading", BLOCKS)
 def test_a_block_is_there_to_be_pasted(heading: str) -> None:
     """Each of the two blocks is plain shell, without prompts to take away."""
-    pasted = block(heading)
+    pasted = readme_block(heading)
     assert ".venv/bin/" in pasted
     assert not [line for line in pasted.splitlines() if line.startswith(("$", "#"))]
     subprocess.run(["sh", "-n", "-c", pasted], check=True)
@@ -34,7 +28,7 @@ def test_a_block_is_there_to_be_pasted(heading: str) -> None:
 def test_a_heading_that_is_gone_is_an_error() -> None:
     """A renamed heading fails the checks instead of running nothing."""
     with pytest.raises(subprocess.CalledProcessError) as failed:
-        block("No such heading")
+        readme_block("No such heading")
     assert "No such heading" in failed.value.stderr
 
 
@@ -42,9 +36,9 @@ def test_a_heading_that_is_gone_is_an_error() -> None:
 def test_trying_it_works_as_pasted(tmp_path: Path) -> None:
     """Whoever pastes the first block into a fresh checkout has an image copied, digest and all."""
     checkout = tmp_path / "imagesync"
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(*NOT_OURS, "*_cache"))
+    copy_checkout(checkout)
     pasted = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block("Try it")],
+        ["bash", "-euo", "pipefail", "-c", readme_block("Try it")],
         cwd=checkout,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import platform
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,19 +12,9 @@ import pytest
 
 from tests import peers
 from tests.embedded_registry.images import Image, index
+from tests.terraform import provider_mirror
 from tests.terraform.remote_repository import RemoteRepository
 from tests.terraform.workspace import CHECKOUT, Workspace
-
-PROVIDER_VERSION = "2.3.99"  # no version of the real one, so that nobody takes this one for it
-HOSTS = {"terraform": "registry.terraform.io", "tofu": "registry.opentofu.org"}
-CLI_CONFIG = """\
-disable_checkpoint = true
-provider_installation {
-  filesystem_mirror {
-    path = "%s"
-  }
-}
-"""
 
 _numbers = itertools.count(1)
 
@@ -35,27 +23,11 @@ _numbers = itertools.count(1)
 def tool_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment in which both tools find the stand-in provider, and nothing else, in a filesystem mirror."""
     mirror = tmp_path_factory.mktemp("providers")
-    install_provider(mirror, "external", PROVIDER_VERSION)
+    provider_mirror.install(mirror, "external", provider_mirror.PROVIDER_VERSION)
     config = mirror / "cli.tfrc"
-    config.write_text(CLI_CONFIG % mirror)
+    config.write_text(provider_mirror.CLI_CONFIG % mirror)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     return kept | {"TF_CLI_CONFIG_FILE": str(config), "TF_IN_AUTOMATION": "1", "PYTHONPATH": str(CHECKOUT)}
-
-
-def install_provider(mirror: Path, name: str, version: str) -> None:
-    """Build the stand-in for one of HashiCorp's providers into a filesystem mirror, for both tools."""
-    provider = mirror / name
-    source = Path(__file__).with_name(f"{name}_provider")
-    subprocess.run([peers.program("go"), "build", "-o", str(provider), "."], cwd=source, check=True)
-    for host in HOSTS.values():
-        folder = mirror / host / "hashicorp" / name / version / _platform()
-        folder.mkdir(parents=True)
-        shutil.copy(provider, folder / f"terraform-provider-{name}_v{version}")
-
-
-def _platform() -> str:
-    machine = platform.machine().lower()
-    return f"{platform.system().lower()}_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine) }"
 
 
 @pytest.fixture

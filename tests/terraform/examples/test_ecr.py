@@ -9,7 +9,7 @@ import pytest
 
 from tests.embedded_registry.images import Image, image
 from tests.security.authority import Authority
-from tests.terraform.conftest import install_provider
+from tests.terraform import provider_mirror
 from tests.terraform.examples.amazon import HOST, Amazon
 from tests.terraform.examples.internet import Internet
 from tests.terraform.remote_repository import RemoteRepository
@@ -23,7 +23,7 @@ SOURCE = "docker/library/busybox"
 @pytest.fixture(scope="session")
 def aws_provider(tool_environment: dict[str, str]) -> None:
     """The stand-in, where Terraform finds it."""
-    install_provider(Path(tool_environment["TF_CLI_CONFIG_FILE"]).parent, "aws", PROVIDER_VERSION)
+    provider_mirror.install(Path(tool_environment["TF_CLI_CONFIG_FILE"]).parent, "aws", PROVIDER_VERSION)
 
 
 @pytest.fixture

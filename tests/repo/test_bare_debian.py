@@ -1,0 +1,86 @@
+"""On a Debian 12 that has python3-venv, git and terraform and nothing else, the documentation works as pasted.
+
+Terraform's provider is the stand-in of tests/terraform, from a filesystem mirror; packages come from the index.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests import peers
+from tests.repo.bare_debian import BareDebian, bare_debian
+from tests.repo.checkout import ROOT, readme_block, version
+from tests.terraform import provider_mirror
+from tests.terraform.tutorial import broken_promises, whole_script
+
+CHECKOUT = "/srv/checkout"
+README = (ROOT / "README.md").read_text("utf-8")
+
+pytestmark = pytest.mark.timeout(900)  # the first one of them all makes the plain system
+
+
+@pytest.fixture
+def debian() -> Iterator[BareDebian]:
+    """A bare Debian with a clone of this checkout, in which one is."""
+    with bare_debian() as made:
+        made.clone(CHECKOUT)
+        yield made
+
+
+def with_terraform(debian: BareDebian) -> BareDebian:
+    """Put terraform and the mirror of its one provider into it."""
+    shutil.copy(peers.program("terraform"), debian.root / "usr/local/bin/terraform")
+    provider_mirror.install(debian.root / "opt/providers", "external", provider_mirror.PROVIDER_VERSION)
+    (debian.root / "root/.terraformrc").write_text(provider_mirror.CLI_CONFIG % "/opt/providers")
+    return debian
+
+
+def test_the_two_commands(debian: BareDebian) -> None:
+    """The README's first command installs imagesync, which prints the id of what it copied and knows its commit; the
+    second installs what tests need and runs them (here: some of them)."""
+    promised = re.search(r"It prints .*`(oci:\S+@sha256:\w+)…`", README)
+    assert promised
+    assert promised[1] in debian.run(readme_block("Try it"), folder=CHECKOUT)
+    assert (debian.root / "srv/checkout/.venv/mirror/index.json").exists()
+    commit = debian.run("git rev-parse --short=12 HEAD", folder=CHECKOUT).strip()
+    assert debian.run(".venv/bin/imagesync --version", folder=CHECKOUT).endswith(f"{version()} ({commit})\n")
+
+    some = "tests/unit tests/cli tests/repo/test_text.py"
+    printed = debian.run(readme_block("Run the tests"), folder=CHECKOUT, PYTEST_ADDOPTS=some)
+    assert re.search(r"^=+ \d{3,} passed\b[^f\n]*$", printed, re.MULTILINE)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_running_all_tests(debian: BareDebian) -> None:
+    """The second command runs all tests, and none fails because a peer is missing."""
+    printed = debian.run(readme_block("Run the tests"), folder=CHECKOUT)
+    assert re.search(r"^=+ \d{4,} passed, \d+ skipped\b", printed, re.MULTILINE)
+
+
+def test_the_tutorial(debian: BareDebian) -> None:
+    """Whoever follows the tutorial from its first block on sees what it promises, and has a clean checkout again."""
+    printed = with_terraform(debian).run(whole_script("Install"), folder=CHECKOUT, TF_CLI_ARGS="-no-color")
+    assert broken_promises(printed) == []
+    assert debian.run("git status --porcelain", folder=CHECKOUT) == ""
+
+
+def test_the_ten_lines_name_the_module_by_git(debian: BareDebian) -> None:
+    """The README's module source is fetched by git at this version's tag, and the configuration is valid.
+
+    That the address, which is elided, means this checkout is all that git is told.
+    """
+    (debian.root / "srv/main.tf").write_text(readme_block("Terraform, in ten lines"))
+    printed = with_terraform(debian).run(
+        """
+        git config --global url./srv/imagesync.insteadOf 'https://%E2%80%A6/imagesync.git'
+        terraform init -input=false
+        terraform validate
+        """,
+        TF_CLI_ARGS="-no-color",
+    )
+    assert "Success! The configuration is valid." in printed
