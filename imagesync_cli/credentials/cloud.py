@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from imagesync_cli.credentials.credential import Anonymous, Credential, Wanted
+from imagesync_cli.deadline import within
 from imagesync_cli.errors import Unavailable
 
 # Metadata services and security token services are asked on the way, each more than once.
@@ -85,6 +86,6 @@ async def in_thread(function: Callable[[], _T], what: str) -> _T:
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        return await asyncio.wait_for(done, TIMEOUT_S)
+        return await within(TIMEOUT_S, done)
     except asyncio.TimeoutError:
         raise Unavailable(f"{what} gives no login within {TIMEOUT_S:.0f} s") from None

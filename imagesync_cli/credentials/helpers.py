@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesync_cli.credentials.credential import Credential
+from imagesync_cli.deadline import within
 from imagesync_cli.errors import UsageError
 from imagesync_cli.secret import Secret
 
@@ -35,7 +36,7 @@ async def ask_helper(name: Any, server: str, file: Path) -> Credential | None:
         raise UsageError(f"{file} names a credential helper {name!r}", hint="a name has letters, digits, . _ and -")
     program = f"docker-credential-{name}"
     try:
-        code, said = await asyncio.wait_for(_run(program, server), TIMEOUT_S)
+        code, said = await within(TIMEOUT_S, _run(program, server))
     except asyncio.TimeoutError:  # before OSError, of which it is one since Python 3.11
         raise _broken(program, server, f"did not answer within {TIMEOUT_S:g} s") from None
     except OSError as error:
@@ -89,7 +90,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         elif process.returncode is None:
             process.kill()
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(_farewell(process), _FAREWELL_S)
+        await within(_FAREWELL_S, _farewell(process))
 
 
 async def _farewell(process: asyncio.subprocess.Process) -> None:

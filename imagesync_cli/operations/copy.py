@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.errors import ContentError, ImagesyncError
 from imagesync_cli.gather import gather
-from imagesync_cli.manifest import MAX_DEPTH, Descriptor, Manifest
+from imagesync_cli.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.shared import Destination
 from imagesync_cli.operations.sync_report import SyncReport
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from imagesync_cli.operations.attach import Attach
     from imagesync_cli.operations.mend import Mend
 
-_MOST_DESCRIPTORS = 10_000
 _AT_ONCE = 64
 # What is below an index is in memory at once; a hundred platforms have less than a megabyte of manifests.
 _MOST_MANIFEST_BYTES = 16 * 1024 * 1024
@@ -142,8 +141,8 @@ class Copy:
     def _task(self, target: Descriptor, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         if target.digest not in self._once:
             self._once[target.digest] = asyncio.create_task(work())
-        if len(self._once) > _MOST_DESCRIPTORS:
-            raise ContentError(f"the image names more than {_MOST_DESCRIPTORS} manifests and blobs")
+        if len(self._once) > MAX_DESCRIPTORS:
+            raise ContentError(f"the image names more than {MAX_DESCRIPTORS} manifests and blobs")
         return self._once[target.digest]
 
     async def _child(self, child: Descriptor, depth: int) -> None:

@@ -1,7 +1,7 @@
 """Look whether a store holds an image whole. Nothing is written.
 
 Every manifest below the image is read by its digest, so its bytes are checked; every blob is asked for its size, or
-read and hashed. All at once, each digest once, however often the image names it.
+read and hashed. Many at once, each digest once, however often the image names it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.deadline import within
 from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Unavailable
+from imagesync_cli.gather import gather
 from imagesync_cli.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.stores import Store, Stores
@@ -20,6 +21,7 @@ from imagesync_cli.stores import Store, Stores
 if TYPE_CHECKING:
     from imagesync_cli.operations.resolve import Resolved
 
+_AT_ONCE = 64
 _READ_AT_ONCE = 16
 
 
@@ -115,17 +117,33 @@ class Inspection:
 
     async def _all(self, places: list[_Place]) -> None:
         self._store.warm(len(places))
-        await asyncio.gather(*[self._task(place) for place in places])
+        for place in places:
+            self._note(place)
+        waiting = (place for place in places if not self._is_done(place))
+
+        async def next_ones() -> None:
+            for place in waiting:
+                await self._task(place)
+
+        # Not all at once: each costs memory from when it begins, and more than this never run.
+        await gather(next_ones() for _ in range(min(_AT_ONCE, len(places))))
+
+    def _note(self, place: _Place) -> None:
+        """Keep the first place of a digest. Answers come in any order; what is said of them does not depend on it."""
+        digest = place.target.digest
+        self._places[digest] = min(place, self._places.get(digest, place), key=lambda each: each.order)
+        if len(self._places) > MAX_DESCRIPTORS:
+            raise ContentError(f"the image names more than {MAX_DESCRIPTORS} manifests and blobs")
+
+    def _is_done(self, place: _Place) -> bool:
+        digest = place.target.digest
+        return digest in self._once and self._once[digest].done()
 
     def _task(self, place: _Place) -> asyncio.Task[None]:
         digest = place.target.digest
         if digest not in self._once:
             look = self._manifest if place.what == "manifest" else self._blob
             self._once[digest] = asyncio.create_task(look(place))
-        if len(self._once) > MAX_DESCRIPTORS:
-            raise ContentError(f"the image names more than {MAX_DESCRIPTORS} manifests and blobs")
-        # Answers come in any order; what is said of them does not depend on it.
-        self._places[digest] = min(place, self._places.get(digest, place), key=lambda each: each.order)
         return self._once[digest]
 
     async def _manifest(self, place: _Place) -> None:

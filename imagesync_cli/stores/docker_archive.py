@@ -20,8 +20,8 @@ from imagesync_cli.digest import is_digest, new_hash, sha256, verified
 from imagesync_cli.errors import ContentError, NotFound, Refused, UsageError
 from imagesync_cli.manifest import DOCKER_MANIFEST, Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import ArchiveReference, normal_name
-from imagesync_cli.stores.layout_index import INDEX_FILE, LAYOUT_FILE, Entry, no_manifest
-from imagesync_cli.stores.oci_archive import OciArchive, reading
+from imagesync_cli.stores.layout_index import INDEX_FILE, LAYOUT_FILE, Entry, no_manifest, reading
+from imagesync_cli.stores.oci_archive import OciArchive
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.stores.tar import Member, Tar
 

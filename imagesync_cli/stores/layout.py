@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesync_cli.digest import is_digest, verified
-from imagesync_cli.errors import ContentError, ImagesyncError, UsageError
+from imagesync_cli.errors import ContentError
 from imagesync_cli.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import LayoutReference
 from imagesync_cli.stores.layout_index import (
@@ -25,9 +25,9 @@ from imagesync_cli.stores.layout_index import (
     lacking,
     listed_under,
     new_index,
-    no_manifest,
     reached,
     read_index,
+    reading,
     referring,
     tag_of,
     tagged_entries,
@@ -231,13 +231,5 @@ class Layout:
 
     @contextlib.contextmanager
     def _readable(self, wanted: str) -> Iterator[None]:
-        try:
+        with reading(self.name, wanted, folder=True):
             yield
-        except FileNotFoundError as error:
-            raise no_manifest(f"{self.name} has no {wanted or 'image'}") from error
-        except OSError as error:
-            raise UsageError(f"cannot read {self.name}: {error.strerror}") from error
-        except ImagesyncError as error:
-            if self.name not in error.message:
-                error.during(f"reading {self.name}")
-            raise

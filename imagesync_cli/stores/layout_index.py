@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from imagesync_cli.digest import tag_about
-from imagesync_cli.errors import ContentError, NotFound, Refused, UsageError
+from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Refused, UsageError
 from imagesync_cli.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
 INDEX_FILE, LAYOUT_FILE = "index.json", "oci-layout"
@@ -151,6 +151,23 @@ def lacking(manifest: Manifest, read: Read, has: Callable[[Descriptor], bool]) -
         seen |= children
         waiting += [parse_manifest(read(child), digest=child) for child in children]
     return ""
+
+
+@contextlib.contextmanager
+def reading(name: str, wanted: str, *, folder: bool = False) -> Iterator[None]:
+    """Say of each error that it came of reading this layout; of an archive, whether its own file is what is missing."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if error.filename is not None and not folder:
+            raise no_manifest(f"there is no file {error.filename}") from error
+        raise no_manifest(f"{name} has no {wanted or 'image'}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from error
+    except ImagesyncError as error:
+        if name not in error.message:
+            error.during(f"reading {name}")
+        raise
 
 
 def no_manifest(message: str, hint: str = "") -> NotFound:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesync_cli.digest import is_digest, verified
-from imagesync_cli.errors import ContentError, ImagesyncError, Refused, UsageError
+from imagesync_cli.errors import ContentError, Refused
 from imagesync_cli.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.reference import ArchiveReference
 from imagesync_cli.stores.gate import Gate
@@ -28,9 +28,9 @@ from imagesync_cli.stores.layout_index import (
     lacking,
     listed_under,
     new_index,
-    no_manifest,
     reached,
     read_index,
+    reading,
     referring,
     tagged_entries,
     went_missing,
@@ -250,20 +250,3 @@ class OciArchive:
     def _readable(self, wanted: str) -> Iterator[None]:
         with reading(self.name, wanted):
             yield
-
-
-@contextlib.contextmanager
-def reading(name: str, wanted: str) -> Iterator[None]:
-    """Say of each error that it came of reading this archive."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        if error.filename is not None:
-            raise no_manifest(f"there is no file {error.filename}") from error
-        raise no_manifest(f"{name} has no {wanted or 'image'}") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}") from error
-    except ImagesyncError as error:
-        if name not in error.message:
-            error.during(f"reading {name}")
-        raise

@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+from imagesync_cli.deadline import within
 from imagesync_cli.errors import ImagesyncError, Unavailable, UsageError
 from imagesync_cli.settings import Settings
 
@@ -102,7 +103,7 @@ class Tls:
         context.check_hostname = False
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             connecting = asyncio.open_connection(host, port, ssl=context)
-            _, writer = await asyncio.wait_for(connecting, _PEEK_TIMEOUT_S)
+            _, writer = await within(_PEEK_TIMEOUT_S, connecting)
             certificate = writer.get_extra_info("peercert") or {}
             writer.transport.abort()
             return [str(name) for _, name in certificate.get("subjectAltName", ())][:10]

@@ -177,6 +177,26 @@ def test_large_indexes(
     assert size_mib < MOST_MIB
 
 
+def _whole_and_wide(registry: EmbeddedRegistry) -> None:
+    """Nearly as many images as an index may name, all of them there; they share their layers."""
+    root = image().root
+    repository, entries = registry.repository("app"), []
+    for number in range(9_990):
+        child = Manifest(root.media_type, to_json({**root.document, "annotations": {"n": str(number), "x": "y" * 600}}))
+        repository.manifests[child.digest] = child
+        entries.append({**describe(child.media_type, child.content), "annotations": {"a": "x" * 150}})
+    _put(registry, _index(*entries))
+
+
+def test_looking_at_a_large_index(registry: EmbeddedRegistry) -> None:
+    """A check of all that such an index names costs little memory as well."""
+    image().seed(registry.repository("app"), "0")
+    _whole_and_wide(registry)
+    code, size_mib, said = run("check", "--deep", f"{registry.host}/app:1")
+    assert code == 0, said
+    assert size_mib < MOST_MIB
+
+
 def _copied(layers: int, size_mib: int, within_s: float) -> float:
     """Copy an image of such layers; gives the largest size."""
     made = Image("streamed", (tuple(Layer(700 + number, size_mib) for number in range(layers)),))

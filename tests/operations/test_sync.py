@@ -256,7 +256,7 @@ def test_too_many_descriptors(
     most: int,
 ) -> None:
     """An image that names more manifests and blobs than any real one is refused."""
-    monkeypatch.setattr(operation, "_MOST_DESCRIPTORS", most)
+    monkeypatch.setattr(operation, "MAX_DESCRIPTORS", most)
     index().seed(up, "1")  # 6 manifests, 12 blobs
     finished = sync(source, registry)
     assert finished.code == (0 if most == 18 else 6), finished.err
