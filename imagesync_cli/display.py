@@ -11,13 +11,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 
-from imagesync_cli.frame import DRAWN_WITH, Frame
+from imagesync_cli.frame import drawing
 from imagesync_cli.settings import draws_on_terminals
 
 # Short runs show nothing; long ones say every few seconds that they are alive.
 _DISPLAY_AFTER_S = 0.5
 _DRAW_EVERY_S = 0.1
 _LINE_EVERY_S = 5.0
+DONE, TO_DO, CUT = _DRAWN_WITH = "━╌…"
 Draw = Callable[[int, float], list[str]]
 """The lines for so many columns at a time (of ``time.monotonic``); it is also how they learn of the pace."""
 
@@ -46,7 +47,7 @@ def _can_draw() -> bool:
     if sys.stderr is None or not sys.stderr.isatty() or not draws_on_terminals():
         return False
     try:
-        DRAWN_WITH.encode(sys.stderr.encoding)
+        _DRAWN_WITH.encode(sys.stderr.encoding)
     except UnicodeEncodeError:
         return False
     return True
@@ -59,11 +60,8 @@ async def _lines(line: Callable[[], str], say: Callable[[str], None]) -> None:
 
 
 async def _live(draw: Draw) -> None:
-    shown_from = time.monotonic() + _DISPLAY_AFTER_S
-    with Frame() as frame:
+    await asyncio.sleep(_DISPLAY_AFTER_S)
+    with contextlib.suppress(OSError), drawing() as over:  # a terminal that has gone must not fail what is being done
         while True:
-            now = time.monotonic()
-            lines = draw(frame.columns, now)
-            if now >= shown_from:
-                frame.draw(lines)
+            over(lambda columns: draw(columns, time.monotonic()))
             await asyncio.sleep(_DRAW_EVERY_S)

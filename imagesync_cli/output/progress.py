@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from imagesync_cli.frame import fitting_name, width
+from imagesync_cli.display import CUT
+from imagesync_cli.frame import width
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.output.console import plain, size_text
 from imagesync_cli.output.pace import Pace
@@ -52,6 +53,16 @@ def first_fitting(forms: list[list[str]], columns: int) -> str:
     """The first of these enumerations that says something in so many columns, the last one where none does."""
     texts = [", ".join(form) for form in forms if form]
     return next((text for text in texts if width(text) <= columns), texts[-1])
+
+
+def fitting_name(before: str, name: str, after: str, columns: int) -> str:
+    """All three in so many cells: what has to go is the beginning of the name, whose end tells one from another."""
+    room = columns - width(before) - width(after)
+    if width(name) <= room:
+        return before + name + after
+    while name and width(CUT + name) > room:
+        name = name[1:]
+    return before + CUT + name + after
 
 
 def rate_text(pace: Pace) -> list[str]:

@@ -12,11 +12,12 @@ from dataclasses import replace
 import pytest
 
 from imagesync_cli import display
+from imagesync_cli.frame import width
 from imagesync_cli.operations.batch import BatchProgress
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.output import Output
 from imagesync_cli.output.batch import LiveBatch
-from imagesync_cli.output.progress import LiveProgress
+from imagesync_cli.output.progress import LiveProgress, fitting_name
 
 Captured = pytest.CaptureFixture[str]
 PROGRESS = Progress("copying a.example/a:\x1b[2J1", done=3, total=12, moved_bytes=2_500_000, total_bytes=40_000_000)
@@ -102,3 +103,18 @@ def test_live_batch(columns: int, lines: list[str]) -> None:
     live(columns, 10.0)
     progress.in_flight["r.example/画像/app:1"].moved_bytes += 2_000_000
     assert live(columns, 12.0) == lines
+
+
+@pytest.mark.parametrize("columns", range(1, 12))
+@pytest.mark.parametrize("name", ["registry.example.com/app", "画像の写し/長い名前", "短い"])
+def test_a_name_that_is_cut_fits(name: str, columns: int) -> None:
+    """A name that is cut says so and is never wider than it may be."""
+    cut = fitting_name("", name, "", columns)
+    assert width(cut) <= columns
+    assert cut == name or cut.startswith("…")
+
+
+def test_a_name_loses_its_beginning() -> None:
+    """Of a name that is too long its end is kept, which tells it from others, and the numbers stay whole."""
+    line = fitting_name("copying ", "registry.example.com/team/app:1.0", ": 3 of 4", 27)
+    assert line == "copying …am/app:1.0: 3 of 4"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.operations.test_processes import pseudo_terminal
 from tests.wire.copying import blob
 
 END_WITHIN_S = 30
+CURSOR_SHOWN = "\x1b[?25h"
 NAMES = [f"team/app-{number}" for number in range(5)]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo terminal")
@@ -73,7 +75,8 @@ def test_results_are_on_stdout(registry: EmbeddedRegistry, tmp_path: Path, form:
 def test_the_terminal_is_left_clean(registry: EmbeddedRegistry, tmp_path: Path) -> None:
     """After a run with a display, its modes are as before and what is left of it is the summary."""
     _, _, seen = _sync_all(registry, tmp_path, until=b"of 5 images", TERM="xterm")
-    assert "\x1b[?" not in seen
+    assert set(re.findall(r"\x1b\[\?25l(.{0,6})", seen, re.DOTALL)) == {CURSOR_SHOWN}  # while lines are drawn as well
+    assert "\x1b[?" not in seen.replace("\x1b[?25l", "").replace(CURSOR_SHOWN, "")
     assert seen.rpartition("\x1b[2K")[2].startswith("imagesync: 5 copied, 0 there already; ")
 
 

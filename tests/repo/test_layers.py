@@ -39,6 +39,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 # What only some parts may touch, whatever their row: libraries by their name, calls as they are written.
 ONLY_IN = {
     "click": {"cli", "commands", "completion"},
+    "rich": {"frame"},
     "httpx": {"stores"},
     "h11": {"stores"},
     "yaml": {"imagesfile"},
