@@ -78,6 +78,10 @@ class Connections:
         for task in self._opening:
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
+        if self._early is not None:  # begun, and then nobody asked for a connection
+            from imagesync_cli.stores.early import close_unused
+
+            close_unused([self._early])
         # Not the idle ones alone: whoever was cancelled between two steps has not given his back.
         for connection in self._every:
             connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 import threading
@@ -65,8 +66,8 @@ def test_bodies_arrive_in_order_one_after_another(seed: int) -> None:
             answer(client, sizes(seed + turn))
 
     async def copy(port: int) -> tuple[bytes, bytes]:
-        connection = Connection(await Wire.connect("127.0.0.1", port, 10))
-        return await get(connection), await get(connection)
+        with contextlib.closing(Connection(await Wire.connect("127.0.0.1", port, 10))) as connection:
+            return await get(connection), await get(connection)
 
     thread, port = connected(serve)
     assert asyncio.run(copy(port)) == (BODY, BODY)
@@ -82,14 +83,14 @@ def test_a_connection_that_closes_after_a_body_is_not_used_again() -> None:
         closing.wait(10)
 
     async def use(port: int) -> tuple[bool, bool]:
-        connection = Connection(await Wire.connect("127.0.0.1", port, 10))
-        await get(connection)
-        before = connection.idle
-        closing.set()
-        await asyncio.to_thread(thread.join)
-        for _ in range(3):  # turns of the event loop: its end is in the socket, and has to be looked at
-            await asyncio.sleep(0)
-        return before, connection.idle
+        with contextlib.closing(Connection(await Wire.connect("127.0.0.1", port, 10))) as connection:
+            await get(connection)
+            before = connection.idle
+            closing.set()
+            await asyncio.to_thread(thread.join)
+            for _ in range(3):  # turns of the event loop: its end is in the socket, and has to be looked at
+                await asyncio.sleep(0)
+            return before, connection.idle
 
     thread, port = connected(serve)
     assert asyncio.run(asyncio.wait_for(use(port), 10)) == (True, False)
@@ -107,12 +108,12 @@ def test_a_body_that_is_always_there_keeps_nothing_else_waiting() -> None:
             loop.call_soon(turn)
 
         loop = asyncio.get_running_loop()
-        connection = Connection(await Wire.connect("127.0.0.1", port, 10))
-        answered = await connection.exchange(httpx.Request("GET", "http://127.0.0.1/"), b"/")
-        chunks = aiter(answered)
-        await anext(chunks)
-        loop.call_soon(turn)
-        chunk_count = len([chunk async for chunk in chunks])
+        with contextlib.closing(Connection(await Wire.connect("127.0.0.1", port, 10))) as connection:
+            answered = await connection.exchange(httpx.Request("GET", "http://127.0.0.1/"), b"/")
+            chunks = aiter(answered)
+            await anext(chunks)
+            loop.call_soon(turn)
+            chunk_count = len([chunk async for chunk in chunks])
         return turns - chunk_count
 
     thread, port = connected(lambda client: answer(client, iter([len(BODY)])))
