@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -20,12 +20,12 @@ async def gather(coroutines: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def gather_few(at_once: int, coroutines: Iterable[Coroutine[Any, Any, object]]) -> None:
+async def gather_few(at_once: int, awaitables: Iterable[Awaitable[object]]) -> None:
     """Run them all, so many at a time. The iterable is drawn on as they end: what has not begun takes no memory."""
-    waiting = iter(coroutines)
+    waiting = iter(awaitables)
 
     async def next_ones() -> None:
-        for coroutine in waiting:
-            await coroutine
+        for awaitable in waiting:
+            await awaitable
 
     await gather(next_ones() for _ in range(at_once))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.errors import ContentError, ImagesyncError
-from imagesync_cli.gather import gather
+from imagesync_cli.gather import gather, gather_few
 from imagesync_cli.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.operations.shared import Destination
@@ -120,16 +120,11 @@ class Copy:
             raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
         self.there.warm(len(manifest.blobs) + len(manifest.manifests))
         self.here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
-        blobs = ((blob, functools.partial(self.send, blob)) for blob in self._own_blobs(manifest))
-        children = ((child, functools.partial(self._child, child, depth + 1)) for child in manifest.manifests)
-        waiting = itertools.chain(blobs, children)
-
-        async def next_ones() -> None:
-            for target, work in waiting:
-                await self._task(target, work)
-
+        blobs = (self._task(blob, functools.partial(self.send, blob)) for blob in self._own_blobs(manifest))
+        children = (self._task(child, functools.partial(self._child, child, depth + 1)) for child in manifest.manifests)
         # Not all at once: each costs memory from when it begins, and more than this never run.
-        await gather(next_ones() for _ in range(min(_AT_ONCE, len(manifest.blobs) + len(manifest.manifests))))
+        at_once = min(_AT_ONCE, len(manifest.blobs) + len(manifest.manifests))
+        await gather_few(at_once, itertools.chain(blobs, children))
 
     def _own_blobs(self, manifest: Manifest) -> Iterable[Descriptor]:
         for blob in manifest.blobs:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.deadline import within
 from imagesync_cli.errors import ContentError, ImagesyncError, NotFound, Unavailable
-from imagesync_cli.gather import gather
+from imagesync_cli.gather import gather_few
 from imagesync_cli.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.operations.progress import Progress
 from imagesync_cli.stores import Store, Stores
@@ -119,14 +119,9 @@ class Inspection:
         self._store.warm(len(places))
         for place in places:
             self._note(place)
-        waiting = (place for place in places if not self._is_done(place))
-
-        async def next_ones() -> None:
-            for place in waiting:
-                await self._task(place)
-
         # Not all at once: each costs memory from when it begins, and more than this never run.
-        await gather(next_ones() for _ in range(min(_AT_ONCE, len(places))))
+        looks = (self._task(place) for place in places if not self._is_done(place))
+        await gather_few(min(_AT_ONCE, len(places)), looks)
 
     def _note(self, place: _Place) -> None:
         """Keep the first place of a digest. Answers come in any order; what is said of them does not depend on it."""
