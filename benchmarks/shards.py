@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from imagesync_cli.shards import shares
+from imagesync_cli.batch.shards import shares
 
 _MEDIAN_BYTES = 60_000_000
 _SPREAD = 1.4

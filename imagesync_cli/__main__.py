@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from typing import TextIO
-
-from imagesync_cli.process import leave_on_signals
 
 
 def main() -> None:
@@ -17,11 +16,11 @@ def main() -> None:
     end, would be a quarter of what a plan waits for.
     """
     gc.set_threshold(50_000)
-    leave_on_signals()
+    _leave_on_signals()
     code = 1
     try:
         if sys.argv[1:] == ["external"]:
-            from imagesync_cli.external import main as run
+            from imagesync_cli.terraform import main as run
         else:
             from imagesync_cli.cli import main as run
         run()
@@ -33,6 +32,13 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     os._exit(code)
+
+
+def _leave_on_signals() -> None:
+    """Let signals end the process at once, with their exit codes, until a run begins something to be cleaned up."""
+    if sys.platform != "win32":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda received, _: os._exit(128 + received))
 
 
 def _flush(stream: TextIO | None) -> bool:

@@ -12,8 +12,8 @@ import click
 
 from imagesync_cli import __version__
 from imagesync_cli.commands.options import verbose_option
-from imagesync_cli.errors import ImagesyncError
-from imagesync_cli.process import exit_code
+from imagesync_cli.output import exit_code
+from imagesync_cli.values.errors import ImagesyncError
 
 _COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external")
 
@@ -78,7 +78,7 @@ def main() -> None:
 
 def _invoke() -> int | None:
     if len(sys.argv) == 1:  # so calls a shell that wants to complete
-        importlib.import_module("imagesync_cli.completion")
+        importlib.import_module("imagesync_cli.commands.completion")
     try:
         code: int | None = cli.main(prog_name="imagesync", standalone_mode=False)
     except click.ClickException as error:

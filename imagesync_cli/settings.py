@@ -34,9 +34,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagesync_cli.errors import UsageError
-from imagesync_cli.reference import DOCKER_HUB, DOCKER_HUB_API, host_name, is_loopback
-from imagesync_cli.secret import Secret
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.reference import DOCKER_HUB, DOCKER_HUB_API, host_name, is_loopback
+from imagesync_cli.values.secret import Secret
 
 DEFAULT_TIMEOUT_S = 30.0
 _PORT = re.compile(r"[0-9]{1,5}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores import retry
+from imagesync_cli.stores.transport import retry
 from tests import peers
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image
@@ -26,7 +26,7 @@ def registry() -> Iterator[EmbeddedRegistry]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits between attempts, in seconds, noted and not waited for (stores/retry.py)."""
+    """The waits between attempts, in seconds, noted and not waited for (stores/transport/retry.py)."""
     noted: list[float] = []
 
     async def note(seconds: float) -> None:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.options import FILE, REFERENCE, examples, platform_option, shared_options
-from imagesync_cli.errors import Differs, UsageError
-from imagesync_cli.process import run
+from imagesync_cli.stores.session import run
+from imagesync_cli.values.errors import Differs, UsageError
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.check import CheckReport
-    from imagesync_cli.platforms import Platform
-    from imagesync_cli.reference import Reference
+    from imagesync_cli.look.check import CheckReport
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
+    from imagesync_cli.values.platforms import Platform
+    from imagesync_cli.values.reference import Reference
 
 
 @click.command(
@@ -52,9 +52,9 @@ def command(
     Compares the two digests, by one HEAD request each. --deep finds what is missing or wrong below DST's digest, and
     then DST may stand alone: it is looked at without a source.
     """
-    from imagesync_cli.operations.progress import Progress
     from imagesync_cli.output import Output
-    from imagesync_cli.selection import Selection
+    from imagesync_cli.values.progress import Progress
+    from imagesync_cli.values.selection import Selection
 
     if len(references) != 2 and not (len(references) == 1 and (deep or read)):
         raise UsageError(
@@ -67,7 +67,7 @@ def command(
     progress = Progress(f"checking {destination}")
 
     async def work(stores: Stores) -> CheckReport:
-        from imagesync_cli.operations.check import check
+        from imagesync_cli.look.check import check
 
         async with output.showing(progress):
             return await check(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.options import DIGEST, REFERENCE, examples, shared_options
-from imagesync_cli.process import run
+from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.delete_report import DeleteReport
-    from imagesync_cli.reference import Reference
+    from imagesync_cli.delete.delete_report import DeleteReport
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
+    from imagesync_cli.values.reference import Reference
 
 
 @click.command(
@@ -79,15 +79,15 @@ def command(
     What another tag, index or referrer uses stays, and the report says who uses it. Already gone is success. Blobs are
     left to the registry's garbage collection.
     """
-    from imagesync_cli.operations.progress import Progress
     from imagesync_cli.output import Output
+    from imagesync_cli.values.progress import Progress
 
     output = Output(as_json=as_json, quiet=quiet)
     progress = Progress("deleting")
     reports: list[DeleteReport] = []
 
     async def work(stores: Stores) -> None:
-        from imagesync_cli.operations.delete import Policy, delete
+        from imagesync_cli.delete.delete import Policy, delete
 
         policy = Policy(
             expect=digest,

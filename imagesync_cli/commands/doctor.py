@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.options import REFERENCE, examples, shared_options
-from imagesync_cli.process import run
+from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.doctor import Diagnosis
-    from imagesync_cli.reference import Reference
+    from imagesync_cli.look.doctor import Diagnosis
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
+    from imagesync_cli.values.reference import Reference
 
 
 @click.command(
@@ -31,7 +31,7 @@ def command(references: tuple[Reference, ...], settings: Settings, as_json: bool
     failure what to do next. Nothing is left changed: an upload is opened and cancelled, a tag that never existed is
     deleted. The table holds no secrets.
     """
-    from imagesync_cli.operations.doctor import diagnose
+    from imagesync_cli.look.doctor import diagnose
     from imagesync_cli.output import Output
 
     async def work(stores: Stores) -> list[Diagnosis]:

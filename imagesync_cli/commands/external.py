@@ -21,6 +21,6 @@ def command() -> None:
     Never writes to a registry. Exits with 0 whatever the registries answer, and with 2 if the query itself is wrong.
     IMAGESYNC_TIMEOUT is the limit for the whole call in seconds, 30 if not set.
     """
-    from imagesync_cli.external import answer_terraform
+    from imagesync_cli.terraform import answer_terraform
 
     answer_terraform()

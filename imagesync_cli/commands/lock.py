@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.many import lock_beside
+from imagesync_cli.commands.batch import lock_beside
 from imagesync_cli.commands.options import FILE, examples, shared_options
-from imagesync_cli.process import run
+from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.lock import LockReport
+    from imagesync_cli.batch.lock import LockReport
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 
@@ -42,13 +42,13 @@ def command(file: Path, lock_file: Path | None, check: bool, settings: Settings,
     """
     from datetime import datetime, timezone
 
-    from imagesync_cli.errors import Differs
-    from imagesync_cli.imagesfile import read_entries
-    from imagesync_cli.lockfile import read_lock, write_lock
-    from imagesync_cli.operations.lock import lock
-    from imagesync_cli.operations.progress import Progress
+    from imagesync_cli.batch.entries import read_entries
+    from imagesync_cli.batch.lock import lock
+    from imagesync_cli.batch.lockfile import read_lock, write_lock
     from imagesync_cli.output import Output
     from imagesync_cli.settings import environment
+    from imagesync_cli.values.errors import Differs
+    from imagesync_cli.values.progress import Progress
 
     entries = read_entries(file, environment())
     path = lock_file or lock_beside(file)

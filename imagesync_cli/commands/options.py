@@ -11,15 +11,15 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from imagesync_cli.platforms import Platform
-    from imagesync_cli.reference import Reference
+    from imagesync_cli.values.platforms import Platform
+    from imagesync_cli.values.reference import Reference
 
 
 class _ReferenceType(click.ParamType):  # type: ignore[type-arg]  # not generic in older clicks
     name = "reference"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Reference:
-        from imagesync_cli.reference import parse_reference
+        from imagesync_cli.values.reference import parse_reference
 
         return parse_reference(value)
 
@@ -30,7 +30,7 @@ class _DigestType(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not value:
             return ""
-        from imagesync_cli.digest import parse_digest
+        from imagesync_cli.values.digest import parse_digest
 
         return parse_digest(value)
 
@@ -39,7 +39,7 @@ class _PlatformType(click.ParamType):  # type: ignore[type-arg]
     name = "platform"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Platform:
-        from imagesync_cli.platforms import parse_platform
+        from imagesync_cli.values.platforms import parse_platform
 
         return parse_platform(value)
 

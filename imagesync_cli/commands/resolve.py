@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.options import REFERENCE, examples, platform_option, shared_options
-from imagesync_cli.errors import ImagesyncError
-from imagesync_cli.process import run
+from imagesync_cli.stores.session import run
+from imagesync_cli.values.errors import ImagesyncError
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.resolve import Answer
-    from imagesync_cli.platforms import Platform
-    from imagesync_cli.reference import Reference
+    from imagesync_cli.look.resolve import Answer
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
+    from imagesync_cli.values.platforms import Platform
+    from imagesync_cli.values.reference import Reference
 
 
 @click.command(
@@ -35,12 +35,12 @@ def command(
     With --platform, prints what a sync of those platforms would bring, by one GET each; nothing is copied.
     """
     from imagesync_cli.output import Output
-    from imagesync_cli.selection import Selection
+    from imagesync_cli.values.selection import Selection
 
     questions = [(reference, Selection(platforms=platforms)) for reference in references]
 
     async def work(stores: Stores) -> list[Answer]:
-        from imagesync_cli.operations.resolve import resolve
+        from imagesync_cli.look.resolve import resolve
 
         return await resolve(stores, questions)
 

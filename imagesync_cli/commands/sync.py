@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagesync_cli.commands.options import DIGEST, FILE, REFERENCE, examples, platform_option, shared_options
-from imagesync_cli.process import run
+from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
-    from imagesync_cli.operations.sync_report import SyncReport
-    from imagesync_cli.platforms import Platform
-    from imagesync_cli.reference import Reference
+    from imagesync_cli.copy.sync_report import SyncReport
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
+    from imagesync_cli.values.platforms import Platform
+    from imagesync_cli.values.reference import Reference
 
 _PATH = click.Path(path_type=Path)
 _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images.yaml"
@@ -129,17 +129,17 @@ def command(
 
     With --file: copy all images of a file, at once. One that fails stops no other.
     """
-    from imagesync_cli.selection import Selection
+    from imagesync_cli.values.selection import Selection
 
     looking = None
     if verify or read:
-        from imagesync_cli.operations.mend import Verify
+        from imagesync_cli.copy.repair import Verify
 
         looking = Verify(read=read)
     if file is not None:
         if source is not None or digest or platforms or referrers or foreign_layers:
             raise _wrong_call("--file goes with none of SRC, DST and the options that say what of SRC is copied")
-        from imagesync_cli.commands.many import Many, sync_many
+        from imagesync_cli.commands.batch import Many, sync_many
 
         wanted = Many(file, verify=looking, require_signature=require_signature, **many)
         sync_many(wanted, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
@@ -166,14 +166,14 @@ def _wrong_call(what: str) -> click.UsageError:
 def _sync_one(
     source: Reference, destination: Reference, settings: Settings, how: dict[str, Any], *, as_json: bool, quiet: bool
 ) -> None:
-    from imagesync_cli.operations.progress import Progress
     from imagesync_cli.output import Output
+    from imagesync_cli.values.progress import Progress
 
     output = Output(as_json=as_json, quiet=quiet)
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:
-        from imagesync_cli.operations.sync import sync
+        from imagesync_cli.copy.sync import sync
 
         async with output.showing(progress):
             return await sync(stores, source, destination, progress=progress, **how)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.options import REFERENCE, examples, shared_options
-from imagesync_cli.process import run
+from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
-    from imagesync_cli.reference import Reference
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
+    from imagesync_cli.values.reference import Reference
 
 
 @click.command(
@@ -42,16 +42,16 @@ def command(
 
     The same rules stand in a file's tags.
     """
-    from imagesync_cli.errors import ImagesyncError, UsageError
     from imagesync_cli.output import Output
-    from imagesync_cli.tag_rules import TagRules
+    from imagesync_cli.values.errors import ImagesyncError, UsageError
+    from imagesync_cli.values.tag_rules import TagRules
 
     if repository.digest or repository.tag not in ("", "latest"):
         raise UsageError(f"{repository} names an image", hint=f"leave the tag out: imagesync tags {repository.name}")
     rules = TagRules(include, exclude, semver, latest)
 
     async def work(stores: Stores) -> list[str] | ImagesyncError:
-        from imagesync_cli.operations.tags import list_tags
+        from imagesync_cli.look.tags import list_tags
 
         return await list_tags(stores, repository)
 

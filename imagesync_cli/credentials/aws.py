@@ -16,8 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from imagesync_cli.credentials.cloud import in_thread
 from imagesync_cli.credentials.credential import Anonymous, Credential, Wanted
-from imagesync_cli.errors import Denied, ImagesyncError, Unavailable
-from imagesync_cli.secret import Secret
+from imagesync_cli.values.errors import Denied, ImagesyncError, Unavailable
+from imagesync_cli.values.secret import Secret
 
 _PUBLIC_REGION = "us-east-1"
 _REGION = re.compile(r"ecr(?:-fips)?\.([a-z0-9-]+)\.")

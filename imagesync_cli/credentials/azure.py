@@ -13,8 +13,8 @@ from azure.identity import CredentialUnavailableError, DefaultAzureCredential
 
 from imagesync_cli.credentials.cloud import in_thread
 from imagesync_cli.credentials.credential import Anonymous, Credential, Wanted
-from imagesync_cli.errors import Denied, Unavailable
-from imagesync_cli.secret import Secret
+from imagesync_cli.values.errors import Denied, Unavailable
+from imagesync_cli.values.secret import Secret
 
 # What the token is for, by the cloud in which the registry lives.
 _AUDIENCES = {

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from imagesync_cli.concurrency import within
 from imagesync_cli.credentials.credential import Anonymous, Credential, Wanted
-from imagesync_cli.deadline import within
-from imagesync_cli.errors import Unavailable
+from imagesync_cli.values.errors import Unavailable
 
 # Metadata services and security token services are asked on the way, each more than once.
 TIMEOUT_S = 60.0

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.errors import UsageError
-from imagesync_cli.secret import NO_SECRET, Secret
 from imagesync_cli.settings import Settings
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.secret import NO_SECRET, Secret
 
 # POST a form to a URL: the status and the body that come back. Lent by those who know HTTP (stores).
 Post = Callable[[str, Mapping[str, str]], Awaitable[tuple[int, bytes]]]

@@ -16,9 +16,9 @@ from typing import Any
 
 from imagesync_cli.credentials.credential import Credential, Wanted
 from imagesync_cli.credentials.helpers import ask_helper
-from imagesync_cli.errors import UsageError
-from imagesync_cli.reference import DOCKER_HUB
-from imagesync_cli.secret import Secret
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.reference import DOCKER_HUB
+from imagesync_cli.values.secret import Secret
 
 _HUB_HOSTS = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 # What "docker login" calls Docker Hub, in files and to helpers.

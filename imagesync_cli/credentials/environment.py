@@ -7,8 +7,8 @@ meant for.
 from __future__ import annotations
 
 from imagesync_cli.credentials.credential import Credential, Wanted
-from imagesync_cli.errors import UsageError
-from imagesync_cli.secret import NO_SECRET, Secret
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.secret import NO_SECRET, Secret
 
 _USERNAME, _PASSWORD = "IMAGESYNC_USERNAME_", "IMAGESYNC_PASSWORD_"
 

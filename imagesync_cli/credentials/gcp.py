@@ -13,8 +13,8 @@ from google.auth.transport.requests import Request
 
 from imagesync_cli.credentials.cloud import in_thread
 from imagesync_cli.credentials.credential import Anonymous, Credential, Wanted
-from imagesync_cli.errors import Denied, Unavailable
-from imagesync_cli.secret import Secret
+from imagesync_cli.values.errors import Denied, Unavailable
+from imagesync_cli.values.secret import Secret
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 # The user name under which Google's registries take an access token for a password.

@@ -16,10 +16,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from imagesync_cli.concurrency import within
 from imagesync_cli.credentials.credential import Credential
-from imagesync_cli.deadline import within
-from imagesync_cli.errors import UsageError
-from imagesync_cli.secret import Secret
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.secret import Secret
 
 TIMEOUT_S = 30.0
 _FAREWELL_S = 2.0

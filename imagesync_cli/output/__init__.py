@@ -5,23 +5,25 @@ What a report says is in the module of its command; console.py alone prints.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from imagesync_cli.errors import ImagesyncError
 from imagesync_cli.output.console import counted, plain, print_json, print_line, say, show_log
+from imagesync_cli.values.errors import ImagesyncError, exhausted
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from imagesync_cli.operations.check import CheckReport
-    from imagesync_cli.operations.delete_report import DeleteReport
-    from imagesync_cli.operations.doctor import Diagnosis
-    from imagesync_cli.operations.lock import LockReport
-    from imagesync_cli.operations.progress import Progress
-    from imagesync_cli.operations.resolve import Resolved
-    from imagesync_cli.operations.sync_report import SyncReport
+    from imagesync_cli.batch.lock import LockReport
+    from imagesync_cli.copy.sync_report import SyncReport
+    from imagesync_cli.delete.delete_report import DeleteReport
+    from imagesync_cli.look.check import CheckReport
+    from imagesync_cli.look.doctor import Diagnosis
+    from imagesync_cli.look.resolve import Resolved
+    from imagesync_cli.values.progress import Progress
 
-__all__ = ["Output", "show_log"]
+__all__ = ["Output", "exit_code", "show_log"]
 
 
 class Output:
@@ -132,7 +134,28 @@ class Output:
 
     def showing(self, progress: Progress) -> AbstractAsyncContextManager[None]:
         """Show the progress while the block runs: live on a terminal, a line every few seconds elsewhere."""
-        from imagesync_cli.display import nothing, showing
+        from imagesync_cli.output.live import nothing, showing
         from imagesync_cli.output.progress import LiveProgress, progress_line
 
         return nothing() if self._quiet else showing(LiveProgress(progress), lambda: progress_line(progress), say)
+
+
+def exit_code(call: Callable[[], int | None]) -> int:
+    """Make the call; gives its code (None is 0), or the code of the error that it raised, which is printed."""
+    try:
+        return call() or 0
+    except ImagesyncError as error:
+        Output().error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has left. Nothing is to be said to them, at exit neither.
+        sys.stdout = None
+        return 1
+    except Exception as error:  # noqa: BLE001
+        ours = exhausted(error) or ImagesyncError(
+            f"unexpected {type(error).__name__}: {error}", hint="this is a bug in imagesync"
+        )
+        Output().error(ours)
+        return ours.exit_code

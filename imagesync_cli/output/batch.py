@@ -6,13 +6,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import Any
 
-from imagesync_cli.display import DONE, TO_DO, nothing, showing
-from imagesync_cli.frame import width
-from imagesync_cli.operations.batch import BatchProgress
-from imagesync_cli.operations.batch_report import FAILED, BatchReport, ImageResult, RemovalResult, totals
+from imagesync_cli.batch.batch import BatchProgress
+from imagesync_cli.batch.batch_report import FAILED, BatchReport, ImageResult, RemovalResult, totals
 from imagesync_cli.output.console import counted, plain, print_event, print_line, say, size_text
-from imagesync_cli.output.pace import Pace
+from imagesync_cli.output.live import DONE, TO_DO, nothing, showing
 from imagesync_cli.output.progress import first_fitting, fitting_name, left_text, rate_text
+from imagesync_cli.output.rate import Pace
+from imagesync_cli.output.terminal import width
 
 _IN_FLIGHT = 8
 _BAR = 30

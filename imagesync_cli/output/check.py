@@ -7,8 +7,8 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from imagesync_cli.operations.check import CheckReport
-from imagesync_cli.operations.inspect import Findings, Problem
+from imagesync_cli.look.check import CheckReport
+from imagesync_cli.look.inspect import Findings, Problem
 from imagesync_cli.output.console import counted
 
 _NAMED = 3

@@ -7,8 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.errors import ImagesyncError
-from imagesync_cli.frame import hide
+from imagesync_cli.output.terminal import hide
+from imagesync_cli.values.errors import ImagesyncError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

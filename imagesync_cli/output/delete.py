@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from imagesync_cli.operations.delete_report import DeleteReport
+from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.output.console import size_text
 
 

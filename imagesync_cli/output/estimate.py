@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagesync_cli.operations.estimate import Estimate
+from imagesync_cli.look.estimate import Estimate
 from imagesync_cli.output.console import plain, size_text
 
 

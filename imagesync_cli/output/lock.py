@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from imagesync_cli.operations.lock import Change, LockReport
+from imagesync_cli.batch.lock import Change, LockReport
 
 _WORDS = {"waiting": "has moved, and is too young", "platforms": "other platforms are wanted"}
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from imagesync_cli.display import CUT
-from imagesync_cli.frame import width
-from imagesync_cli.operations.progress import Progress
 from imagesync_cli.output.console import plain, size_text
-from imagesync_cli.output.pace import Pace
+from imagesync_cli.output.live import CUT
+from imagesync_cli.output.rate import Pace
+from imagesync_cli.output.terminal import width
+from imagesync_cli.values.progress import Progress
 
 _NAME = 12  # cells that a name and the signs around it have before the numbers beside it become fewer
 

@@ -9,9 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.atomic import replace_file
-from imagesync_cli.errors import UsageError
-from imagesync_cli.operations.batch_report import (
+from imagesync_cli.batch.batch_report import (
     FAILED,
     FORMAT,
     NOT_RUN,
@@ -22,6 +20,8 @@ from imagesync_cli.operations.batch_report import (
     totals,
 )
 from imagesync_cli.output.console import plain, size_text
+from imagesync_cli.stores.files.atomic import replace_file
+from imagesync_cli.values.errors import UsageError
 
 _MOST_ROWS = 500
 

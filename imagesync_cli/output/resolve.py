@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagesync_cli.errors import ImagesyncError
-from imagesync_cli.operations.resolve import Resolved
+from imagesync_cli.look.resolve import Resolved
+from imagesync_cli.values.errors import ImagesyncError
 
 
 def resolved_json(result: Resolved | ImagesyncError) -> dict[str, Any]:

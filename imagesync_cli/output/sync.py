@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from imagesync_cli.operations.sync_report import SyncReport
+from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.output.console import counted, size_text
 
 

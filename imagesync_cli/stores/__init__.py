@@ -9,31 +9,32 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.errors import UsageError
-from imagesync_cli.manifest import Descriptor
-from imagesync_cli.reference import (
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores.store import Store, Untagged, Written
+from imagesync_cli.stores.transport import tally
+from imagesync_cli.stores.transport.tally import Meter, metered
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.manifest import Descriptor
+from imagesync_cli.values.reference import (
     DOCKER_ARCHIVE,
     ArchiveReference,
     LayoutReference,
     Reference,
     RegistryReference,
 )
-from imagesync_cli.settings import Settings
-from imagesync_cli.stores.meter import Meter, metered
-from imagesync_cli.stores.store import Store, Untagged, Written
 
 # httpx builds its own command line (click, rich, pygments) if it can; without it the import takes half as long.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.client import Client
-    from imagesync_cli.stores.docker_archive import DockerArchive
-    from imagesync_cli.stores.early import Early
-    from imagesync_cli.stores.http import Http
-    from imagesync_cli.stores.oci_archive import OciArchive
-    from imagesync_cli.stores.probe import Probe
+    from imagesync_cli.stores.files.docker_archive import DockerArchive
+    from imagesync_cli.stores.files.oci_archive import OciArchive
+    from imagesync_cli.stores.registry.client import Client
+    from imagesync_cli.stores.registry.probe import Probe
+    from imagesync_cli.stores.transport.http import Http
+    from imagesync_cli.stores.transport.preconnect import Early
 
-__all__ = ["Access", "Meter", "Side", "Store", "Stores", "Untagged", "Written", "metered"]
+__all__ = ["Access", "Meter", "Side", "Store", "Stores", "Untagged", "Written", "metered", "tally"]
 
 
 class Access(enum.Enum):
@@ -65,12 +66,12 @@ class Stores:
     def open(self, reference: Reference, access: Access = Access.READ, side: Side = Side.SOURCE) -> Store:
         """The store that holds the reference; nothing is asked yet."""
         if isinstance(reference, LayoutReference):
-            from imagesync_cli.stores.layout import Layout
+            from imagesync_cli.stores.files.layout import Layout
 
             return Layout(reference, self._settings.max_manifest_bytes)
         if isinstance(reference, ArchiveReference):
             return self._archive(reference, access, side)
-        from imagesync_cli.stores.registry import Repository
+        from imagesync_cli.stores.registry.repository import Repository
 
         return Repository(self.client(reference.registry, side), reference, access.value)
 
@@ -84,9 +85,9 @@ class Stores:
         if is_read and reference.name in self._read_archives:
             return self._read_archives[reference.name]
         if reference.form == DOCKER_ARCHIVE:
-            from imagesync_cli.stores.docker_archive import DockerArchive as Archive
+            from imagesync_cli.stores.files.docker_archive import DockerArchive as Archive
         else:
-            from imagesync_cli.stores.oci_archive import OciArchive as Archive  # type: ignore[assignment]
+            from imagesync_cli.stores.files.oci_archive import OciArchive as Archive  # type: ignore[assignment]
         archive = Archive(reference, self._settings.max_manifest_bytes)
         self._archives.append(archive)
         if is_read:
@@ -95,21 +96,21 @@ class Stores:
 
     async def read_foreign(self, blob: Descriptor, source: Store) -> AsyncGenerator[bytes, None]:
         """A foreign layer, from the source if that has it, else from its own URLs; see foreign.py."""
-        from imagesync_cli.stores.foreign import read_foreign
+        from imagesync_cli.stores.registry.foreign import read_foreign
 
         async with contextlib.aclosing(read_foreign(blob, source, self._the_http(), self._settings)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     def probe(self, reference: RegistryReference) -> Probe:
-        """Questions to a registry that change nothing (operations/doctor.py)."""
-        from imagesync_cli.stores.probe import Probe
+        """Questions to a registry that change nothing (look/doctor.py)."""
+        from imagesync_cli.stores.registry.probe import Probe
 
         return Probe(self.client(reference.registry), reference)
 
     def client(self, registry: str, side: Side = Side.SOURCE) -> Client:
         """The one client of this run for a registry, and for a side that has a login of its own."""
-        from imagesync_cli.stores.client import Client
+        from imagesync_cli.stores.registry.client import Client
 
         settings = self._settings
         auth_file = settings.source_auth_file if side is Side.SOURCE else settings.destination_auth_file
@@ -120,7 +121,7 @@ class Stores:
 
     def _the_http(self) -> Http:
         if self._http is None:
-            from imagesync_cli.stores.http import Http
+            from imagesync_cli.stores.transport.http import Http
 
             self._http = Http(self._settings, self._early)
         return self._http
@@ -132,6 +133,6 @@ class Stores:
         if self._http is not None:
             await self._http.aclose()
         if self._early:
-            from imagesync_cli.stores.early import close_unused
+            from imagesync_cli.stores.transport.preconnect import close_unused
 
             close_unused(self._early.values())

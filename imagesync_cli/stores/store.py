@@ -6,7 +6,7 @@ import enum
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
-from imagesync_cli.manifest import Descriptor, Manifest
+from imagesync_cli.values.manifest import Descriptor, Manifest
 
 Content = Callable[[], AsyncGenerator[bytes, None]]
 

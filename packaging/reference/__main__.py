@@ -17,7 +17,7 @@ from schemas import files_page, json_page
 from terraform import module_tables, modules_page
 
 ROOT = Path(__file__).parents[2]
-_PACKAGED = ROOT / "imagesync_cli/imagesfile/images.schema.json"
+_PACKAGED = ROOT / "imagesync_cli/batch/images.schema.json"
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/commands.md": commands_page,

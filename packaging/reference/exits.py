@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pages import code, inline, page, table
 
 from imagesync_cli import settings
-from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _VARIABLE = re.compile(r"^([A-Z_]+(?:<HOST>)?) +(\S.*(?:\n {2,}\S.*)*)$", re.MULTILINE)

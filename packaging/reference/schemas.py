@@ -19,7 +19,7 @@ _ELSEWHERE = {"kind": "[kind](exit-codes.md#kinds)"}
 def files_page(root: Path) -> str:
     """The files that imagesync reads and writes."""
     images, output = (
-        _read(root / "imagesync_cli/imagesfile/images.schema.json"),
+        _read(root / "imagesync_cli/batch/images.schema.json"),
         _read(root / "docs/output.schema.json"),
     )
     return page(

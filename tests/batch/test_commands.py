@@ -11,10 +11,10 @@ import pytest
 
 from tests.batch.conftest import Bench
 from tests.command import IMAGESYNC, environment, imagesync
+from tests.copy.test_processes import pseudo_terminal
 from tests.embedded_registry import Fault, Request
 from tests.embedded_registry.images import Image, image, index
-from tests.operations.test_processes import pseudo_terminal
-from tests.wire.copying import blob
+from tests.stores.copying import blob
 
 
 def test_tags_shows_what_rules_pick(bench: Bench) -> None:

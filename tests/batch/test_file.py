@@ -14,13 +14,13 @@ import jsonschema
 import pytest
 import yaml
 
-from imagesync_cli.errors import UsageError
-from imagesync_cli.imagesfile import read_entries
-from imagesync_cli.platforms import parse_platform
+from imagesync_cli.batch.entries import read_entries
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.platforms import parse_platform
 from tests.command import imagesync
 from tests.repo.checkout import ROOT
 
-SCHEMA = json.loads(resources.files("imagesync_cli.imagesfile").joinpath("images.schema.json").read_text())
+SCHEMA = json.loads(resources.files("imagesync_cli.batch").joinpath("images.schema.json").read_text())
 ONE = "images:\n  - source: busybox:1\n    destination: r.example.com/b:1\n"
 
 GOOD = {

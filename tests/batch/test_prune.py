@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagesync_cli.tag_rules import TagRules
+from imagesync_cli.values.tag_rules import TagRules
 from tests.batch.conftest import Bench
 from tests.embedded_registry import EmbeddedRegistry, Request
 from tests.embedded_registry.faults import Fault, refusal
 from tests.embedded_registry.images import image, index, referrer
 from tests.embedded_registry.wire import Response
-from tests.wire.copying import manifest
+from tests.stores.copying import manifest
 
 TAGS = ("1.0", "1.1", "1.2-rc1", "2.0", "edge")
 RULES = ({"include": ["1.*"]}, {"semver": ">=1 <2"}, {"latest": 2}, {"exclude": ["*-rc*"]}, {"include": ["edge"]})

@@ -12,13 +12,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from imagesync_cli.operations.batch_report import FAILED, BatchReport, ImageResult, RemovalResult
+from imagesync_cli.batch.batch_report import FAILED, BatchReport, ImageResult, RemovalResult
 from imagesync_cli.output.report import report_junit, report_markdown
 from tests.batch.conftest import Bench
 from tests.command import IMAGESYNC, environment, imagesync
 from tests.embedded_registry import Fault, Request
 from tests.embedded_registry.images import image
-from tests.wire.copying import blob
+from tests.stores.copying import blob
 
 END_WITHIN_S = 2
 

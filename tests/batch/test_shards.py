@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagesync_cli.errors import UsageError
-from imagesync_cli.shards import Shard, parse_shard, shares
+from imagesync_cli.batch.shards import Shard, parse_shard, shares
+from imagesync_cli.values.errors import UsageError
 from tests.batch.conftest import Bench
 from tests.command import imagesync
 from tests.embedded_registry.images import image

@@ -12,7 +12,7 @@ from tests.command import imagesync
 from tests.embedded_registry import Fault, Request
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import compose, image, index, random_bytes, tar
-from tests.wire.copying import manifest
+from tests.stores.copying import manifest
 
 
 def layer(*seed: object) -> bytes:

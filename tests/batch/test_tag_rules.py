@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagesync_cli.errors import UsageError
-from imagesync_cli.regex import compile_regex
-from imagesync_cli.tag_rules import TagRules, newest_first
-from imagesync_cli.versions import parse_range, parse_version
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.regex import compile_regex
+from imagesync_cli.values.tag_rules import TagRules, newest_first
+from imagesync_cli.values.versions import parse_range, parse_version
 
 TAG = st.one_of(
     st.from_regex(r"v?[0-9]{1,2}(\.[0-9]{1,2}){0,3}(-(rc|beta|alpine)\.?[0-9]?)?", fullmatch=True),

@@ -12,7 +12,7 @@ import pytest
 from tests.embedded_registry import EmbeddedRegistry, Manner
 from tests.embedded_registry.faults import flip_bit
 from tests.peers import program
-from tests.wire.copying import blob
+from tests.stores.copying import blob
 
 # The suite has more than 800 cases; a handful would mean that most were left out.
 _MANY = 800

@@ -9,9 +9,9 @@ import pytest
 
 from imagesync_cli.credentials import Anonymous, Credential, find_login
 from imagesync_cli.credentials.environment import variable_name
-from imagesync_cli.errors import UsageError
-from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings, read_settings
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.secret import Secret
 from tests.command import imagesync
 from tests.credentials.test_files import wanted
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Manner

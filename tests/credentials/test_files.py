@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from imagesync_cli.credentials import Anonymous, Credential, Wanted, account, find_login
-from imagesync_cli.errors import UsageError
-from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings, read_settings
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.secret import Secret
 from tests.command import imagesync
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Manner
 from tests.embedded_registry.images import image

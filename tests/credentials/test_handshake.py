@@ -275,7 +275,7 @@ def test_a_token_server_in_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     async def pause(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr("imagesync_cli.stores.retry.pause", pause)
+    monkeypatch.setattr("imagesync_cli.stores.transport.retry.pause", pause)
     with registry_with(BEARER) as registry:
         image().seed(registry.repository("app"), "1")
         answers = iter([Response(503), Response(429, {"Retry-After": "7"})])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from imagesync_cli.credentials import Anonymous, Credential, find_login, helpers
-from imagesync_cli.errors import UsageError
-from imagesync_cli.secret import Secret
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.secret import Secret
 from tests.command import imagesync, imagesync_process
 from tests.credentials.test_files import HOST, find, wanted
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Manner
@@ -167,7 +167,7 @@ def test_one_run_for_all(programs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("scheme", ["basic", "bearer"])
 def test_a_login_that_ends(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     """A login that ends in the middle of a copy is asked for again, and the copy goes on with the new one."""
-    monkeypatch.setattr("imagesync_cli.stores.handshake._FRESH_S", 0.0)
+    monkeypatch.setattr("imagesync_cli.stores.registry.handshake._FRESH_S", 0.0)
     password = tmp_path / "password"
     password.write_text("old")
     helper(programs, f"""printf '{{"Username": "ann", "Secret": "%s"}}' "$(cat {password})\"""")

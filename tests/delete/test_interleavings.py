@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from imagesync_cli.stores.hosts import ecr
+from imagesync_cli.stores.registry.hosts import ecr
 from tests.delete.doubles import logins, pretending, settings
 from tests.delete.inline import InlineHttp, InlineStores, Schedule
 from tests.delete.world import ATTACHED, IMAGES, REPOSITORY, TAGS, World

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.digest import digest_tag, tag_about
+from imagesync_cli.values.digest import digest_tag, tag_about
 from tests.delete.doubles import logins
 from tests.delete.killable import Killable
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request, Response

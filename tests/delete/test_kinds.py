@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.kinds import kind_of
+from imagesync_cli.stores.registry.hosts.deletion_apis import kind_of
 from tests.command import Finished, imagesync
 from tests.delete.doubles import logins, pretending
 from tests.embedded_registry import MANNERS, EmbeddedRegistry

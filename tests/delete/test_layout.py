@@ -6,12 +6,12 @@ import asyncio
 import json
 from pathlib import Path
 
-from imagesync_cli.operations.delete import Policy, delete
-from imagesync_cli.operations.sync import sync
-from imagesync_cli.reference import parse_reference
+from imagesync_cli.copy.sync import sync
+from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
-from imagesync_cli.stores.layout import Layout
+from imagesync_cli.stores.files.layout import Layout
+from imagesync_cli.values.reference import parse_reference
 from tests.command import imagesync
 from tests.embedded_registry.images import Image, image, index_of
 

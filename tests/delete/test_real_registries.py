@@ -11,7 +11,7 @@ import pytest
 
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
-from imagesync_cli.stores.http import Http
+from imagesync_cli.stores.transport.http import Http
 from tests.command import IMAGESYNC, environment
 from tests.delete import world as worlds
 from tests.delete.world import IMAGES, TAGS, World

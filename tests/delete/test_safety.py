@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from imagesync_cli.manifest import parse_manifest
-from imagesync_cli.operations.untag import original_of, tombstone_of
+from imagesync_cli.delete.tombstone import original_of, tombstone_of
+from imagesync_cli.values.manifest import parse_manifest
 from tests import peers
 from tests.command import imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request, Response

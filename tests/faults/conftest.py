@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.wire.conftest import copying
+from tests.stores.conftest import copying
 
 __all__ = ["copying"]

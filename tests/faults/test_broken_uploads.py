@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores import blobs
+from imagesync_cli.stores.registry import blobs
 from tests.command import Finished, imagesync
 from tests.embedded_registry import EmbeddedRegistry, Fault
 from tests.embedded_registry.faults import drop_answer, refusal
 from tests.embedded_registry.images import image
-from tests.wire.copying import Copying, always, once, sent, times, upload
+from tests.stores.copying import Copying, always, once, sent, times, upload
 
 MIB = 1024 * 1024
 

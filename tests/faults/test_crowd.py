@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.new_file import PREFIX
+from imagesync_cli.stores.files.new_file import PREFIX
 from tests.command import CHECKOUT, environment
 from tests.embedded_registry.images import image, index
 from tests.embedded_registry.state import digest_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.new_file import PREFIX
+from imagesync_cli.stores.files.new_file import PREFIX
 from tests.delete.killable import Killable
 from tests.embedded_registry import EmbeddedRegistry, Fault, Response
 from tests.embedded_registry.images import Image

@@ -10,7 +10,7 @@ import pytest
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Fault, Manner, Request, Response
 from tests.embedded_registry.faults import drop_answer, refusal, reset_before_handling, with_header
 from tests.embedded_registry.images import Image, image
-from tests.wire.copying import NAME, Copying, always, blob, manifest, once, sent, times, upload
+from tests.stores.copying import NAME, Copying, always, blob, manifest, once, sent, times, upload
 
 OTHER = f"sha256:{'0' * 64}"
 

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.lock import try_lock
-from imagesync_cli.stores.new_file import PREFIX
+from imagesync_cli.stores.files.lock import try_lock
+from imagesync_cli.stores.files.new_file import PREFIX
 from tests.command import CHECKOUT, IMAGESYNC, environment
+from tests.copy.test_processes import large
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.images import image
 from tests.embedded_registry.plan import Census, name_of
 from tests.embedded_registry.state import digest_of
 from tests.faults.mirror import OLD, UP, Mirror, mirror
-from tests.operations.test_processes import large
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits and signals of POSIX")
 

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from imagesync_cli.stores import blobs, http1, pace
+from imagesync_cli.stores.registry import blobs
+from imagesync_cli.stores.transport import http1, patience
 from tests.command import imagesync
 from tests.embedded_registry import Fault, Response
 from tests.embedded_registry.images import image
 from tests.embedded_registry.server import LoopbackServer
-from tests.wire.copying import NAME, Copying, Matches, always, blob, manifest, once, sent, upload
+from tests.stores.copying import NAME, Copying, Matches, always, blob, manifest, once, sent, upload
 
 # How many seconds a second of these tests stands for.
 _SCALE = 60
@@ -23,9 +24,9 @@ _SCALE = 60
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence lasts half a second where it would last 30 s."""
-    monkeypatch.setattr(http1, "SILENCE_S", pace.SILENCE_S / _SCALE)
+    monkeypatch.setattr(http1, "SILENCE_S", patience.SILENCE_S / _SCALE)
     for name in ("SILENCE_S", "_WINDOW_S", "_FIRST_ANSWER_S", "_LAST_TRY_S"):
-        monkeypatch.setattr(pace, name, getattr(pace, name) / _SCALE)
+        monkeypatch.setattr(patience, name, getattr(patience, name) / _SCALE)
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def test_slow_commit(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
     made = copying.seed(image(layer_size_bytes=300 * 1024))
     later = threading.Event()
     of_layer = once(lambda r: upload("PUT")(r) and int(r.headers["content-length"]) > 300 * 1024, Fault(stall=later))
-    threading.Timer(2 * pace.SILENCE_S, later.set).start()
+    threading.Timer(2 * patience.SILENCE_S, later.set).start()
     copying.destination.fault = of_layer
     finished = copying.run()
     assert finished.code == 0, finished.err

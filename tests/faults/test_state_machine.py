@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from imagesync_cli.operations.delete import Policy, delete
-from imagesync_cli.operations.sync import sync
-from imagesync_cli.reference import parse_reference
+from imagesync_cli.copy.sync import sync
+from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
+from imagesync_cli.values.reference import parse_reference
 from tests.delete.inline import InlineHttp, InlineStores, Schedule
 from tests.delete.world import IMAGES, TAGS
 from tests.embedded_registry import MANNERS, EmbeddedRegistry

@@ -20,24 +20,24 @@ import httpx
 from imagesync_cli.credentials import Wanted
 from imagesync_cli.credentials.docker_config import account, from_files
 from imagesync_cli.credentials.helpers import _credential as read_helper
-from imagesync_cli.digest import is_digest, parse_digest
-from imagesync_cli.external import read_query
-from imagesync_cli.manifest import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_manifest
 from imagesync_cli.output.console import plain
-from imagesync_cli.platforms import parse_platform
-from imagesync_cli.reference import LayoutReference, RegistryReference, is_loopback, parse_reference
-from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings, read_settings
-from imagesync_cli.stores.blobs import _is_rest
-from imagesync_cli.stores.challenge import check_realm, parse_challenge
-from imagesync_cli.stores.client import Client, read_errors
-from imagesync_cli.stores.http import Http, retry_after_s
-from imagesync_cli.stores.http1 import Connection
-from imagesync_cli.stores.layout import Layout
-from imagesync_cli.stores.proxy import proxy_for
-from imagesync_cli.stores.registry import _tags
-from imagesync_cli.stores.tokens import Tokens, claimed_actions
-from imagesync_cli.stores.wire import Wire
+from imagesync_cli.stores.files.layout import Layout
+from imagesync_cli.stores.registry.blobs import _is_rest
+from imagesync_cli.stores.registry.challenge import check_realm, parse_challenge
+from imagesync_cli.stores.registry.client import Client, read_errors
+from imagesync_cli.stores.registry.repository import _tags
+from imagesync_cli.stores.registry.tokens import Tokens, claimed_actions
+from imagesync_cli.stores.transport.http import Http, retry_after_s
+from imagesync_cli.stores.transport.http1 import Connection
+from imagesync_cli.stores.transport.proxy import proxy_for
+from imagesync_cli.stores.transport.wire import Wire
+from imagesync_cli.terraform import read_query
+from imagesync_cli.values.digest import is_digest, parse_digest
+from imagesync_cli.values.manifest import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_manifest
+from imagesync_cli.values.platforms import parse_platform
+from imagesync_cli.values.reference import LayoutReference, RegistryReference, is_loopback, parse_reference
+from imagesync_cli.values.secret import Secret
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  (where fsync costs nothing)
 _DIGEST = f"sha256:{'ab' * 32}"

@@ -8,7 +8,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from imagesync_cli.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError
 from tests.hostile.mutations import as_bytes, changed, changed_at_random, changed_once
 from tests.hostile.parsers import PARSERS, Parser
 

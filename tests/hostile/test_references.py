@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.errors import UsageError
-from imagesync_cli.reference import DOCKER_HUB, RegistryReference, parse_reference
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.reference import DOCKER_HUB, RegistryReference, parse_reference
 from tests import peers
 
 STRINGS = 100_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagesync_cli.digest import digest_tag
+from imagesync_cli.values.digest import digest_tag
 from tests.embedded_registry.images import (
     OCI_CONFIG,
     OCI_INDEX,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from imagesync_cli.operations import referrers
+from imagesync_cli.look import referrers
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request, Response
 from tests.embedded_registry.faults import refusal

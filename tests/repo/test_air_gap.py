@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests import peers
-from tests.archives.tars import write_tar
 from tests.command import environment, imagesync
+from tests.copy.artifacts import windows_of
 from tests.embedded_registry.images import Image, compose, image, index, random_bytes, tar, to_json
 from tests.embedded_registry.state import digest_of
-from tests.operations.artifacts import windows_of
 from tests.repo.checkout import ROOT
+from tests.stores.files.tars import write_tar
 
 PAGE = (ROOT / "docs" / "air-gap.md").read_text(encoding="utf-8")
 HEADINGS = {"One file": 2, "Many images, often": 1, "What docker save wrote": 1, "Windows images": 1}

@@ -13,7 +13,8 @@ import click
 import pytest
 
 import imagesync_cli
-from imagesync_cli import cli, errors
+from imagesync_cli import cli
+from imagesync_cli.values import errors
 from tests.repo.checkout import PACKAGE, ROOT, documentation, files
 
 MODULES = sorted(path.parent for path in (ROOT / "modules").glob("*/variables.tf"))

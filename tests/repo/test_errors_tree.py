@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 
-from imagesync_cli import errors
+from imagesync_cli.values import errors
 
 LINE = re.compile(r"^(?P<indent>[ │├└─]*)(?P<name>[A-Z]\w+) +(?P<code>\d+)  (?P<meaning>.+)$", re.MULTILINE)
 

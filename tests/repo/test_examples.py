@@ -16,7 +16,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from imagesync_cli.imagesfile import read_entries
+from imagesync_cli.batch.entries import read_entries
 from tests.repo.checkout import ROOT
 from tests.repo.test_documentation import COMMANDS
 

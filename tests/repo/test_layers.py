@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,49 +15,49 @@ import pytest
 
 from tests.repo.checkout import PACKAGE, ROOT
 
-# From the top down: a module imports its own row and those below it.
-LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"__main__"}),
-    frozenset({"cli"}),
-    frozenset({"commands", "completion"}),
-    frozenset({"external"}),
-    frozenset({"process"}),
-    frozenset({"output"}),
-    frozenset({"display"}),
-    frozenset({"frame"}),
-    frozenset({"adopt"}),
-    frozenset({"imagesfile"}),
-    frozenset({"operations"}),
-    frozenset({"stores"}),
-    frozenset({"credentials"}),
-    frozenset({"settings"}),
-    frozenset({"entry"}),
-    frozenset({"selection", "lockfile", "shards", "tag_rules"}),
-    frozenset({"regex", "versions", "atomic"}),
-    frozenset({"reference", "digest", "platforms", "manifest", "errors", "gather", "deadline", "secret", "__init__"}),
-)
+# Each room and the rooms that it knows beside itself; the picture in CONTRIBUTING.md has the same arrows.
+KNOWS: dict[str, frozenset[str]] = {
+    room: frozenset(known.split())
+    for room, known in {
+        "__main__": "cli terraform",
+        "cli": "__init__ commands output values",
+        "commands": "terraform output batch copy delete look stores settings values",
+        "terraform": "output look stores settings concurrency values",
+        "output": "batch copy delete look stores/files settings values",
+        "batch": "copy delete look stores stores/files concurrency values",
+        "copy": "look stores concurrency values",
+        "delete": "stores concurrency values",
+        "look": "stores concurrency values",
+        "stores": "stores/registry stores/files stores/transport settings values",
+        "stores/registry": "__init__ stores stores/transport credentials settings concurrency values",
+        "stores/files": "stores values",
+        "stores/transport": "settings concurrency values",
+        "credentials": "settings concurrency values",
+        "settings": "values",
+        "concurrency": "",
+        "values": "",
+        "__init__": "",
+    }.items()
+}
 
-# What only some parts may touch, whatever their row: libraries by their name, calls as they are written.
+# What only some rooms may touch: libraries by their name, calls as they are written.
 ONLY_IN = {
-    "click": {"cli", "commands", "completion"},
-    "rich": {"frame"},
-    "httpx": {"stores"},
-    "h11": {"stores"},
-    "yaml": {"imagesfile"},
+    "click": {"cli", "commands"},
+    "rich": {"output"},
+    "httpx": {"stores/registry", "stores/transport"},
+    "h11": {"stores/transport"},
+    "yaml": {"batch"},
     "os.environ": {"settings"},
     "os.getenv": {"settings"},
-    "asyncio.run": {"process"},
-    "sys.exit": {"cli", "commands", "external"},
+    "asyncio.run": {"stores"},
+    "sys.exit": {"cli", "commands", "terraform"},
 }
 
 
-def part_of(path: Path) -> str:
-    """Return the layer's name: the first folder, or the module itself."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
-
-
-def row_of(part: str) -> int:
-    return next(row for row, parts in enumerate(LAYERS) if part in parts)
+def room_of(path: Path) -> str:
+    """Return the folder that a module is in, or the module itself at the top; stores has rooms of its own."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return "/".join(parts[:2]) if parts[0] == "stores" and len(parts) > 2 else parts[0]
 
 
 def imported(path: Path, tree: ast.Module) -> Iterator[str]:
@@ -71,13 +72,13 @@ def imported(path: Path, tree: ast.Module) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def parts_imported(path: Path, tree: ast.Module) -> Iterator[str]:
-    """Yield the layers' names of what a file imports from this package."""
+def rooms_imported(path: Path, tree: ast.Module) -> Iterator[str]:
+    """Yield the rooms of what a file imports from this package."""
     for name in imported(path, tree):
-        top, _, rest = name.partition(".")
+        top, *rest = name.split(".")
         if top == "imagesync_cli":
-            part = rest.partition(".")[0]
-            yield part if any(part in parts for parts in LAYERS) else "__init__"
+            room = "/".join(rest[:2])
+            yield room if room in KNOWS else rest[0] if rest[:1] and rest[0] in KNOWS else "__init__"
 
 
 def names_used(path: Path, tree: ast.Module) -> set[str]:
@@ -89,61 +90,67 @@ def names_used(path: Path, tree: ast.Module) -> set[str]:
 
 def breaches(path: Path, source: str) -> list[str]:
     """Return a line for each import or call that a file is not allowed."""
-    part, tree = part_of(path), ast.parse(source)
-    upward = {other for other in parts_imported(path, tree) if row_of(other) < row_of(part)}
-    reserved = {name for name in names_used(path, tree) if part not in ONLY_IN[name]}
-    return [f"{part} must not use {name}" for name in sorted(upward | reserved)]
+    room, tree = room_of(path), ast.parse(source)
+    strange = set(rooms_imported(path, tree)) - KNOWS[room] - {room}
+    reserved = {name for name in names_used(path, tree) if room not in ONLY_IN[name]}
+    return [f"{room} must not use {name}" for name in sorted(strange | reserved)]
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_imports_point_down(path: Path) -> None:
+def test_a_room_knows_only_what_the_picture_says(path: Path) -> None:
     """A reader who knows the picture in CONTRIBUTING.md knows where to look for anything."""
     assert breaches(path, path.read_text(encoding="utf-8")) == []
 
 
-def test_the_picture_shows_every_part() -> None:
-    """What a newcomer finds in the package is in the picture of CONTRIBUTING.md, in the order of the layers."""
+def test_every_arrow_of_the_picture_is_used() -> None:
+    """The picture shows no way that nobody goes."""
+    used: dict[str, set[str]] = {room: set() for room in KNOWS}
+    for path in MODULES:
+        used[room_of(path)] |= set(rooms_imported(path, ast.parse(path.read_text(encoding="utf-8"))))
+    assert {room: known - used[room] for room, known in KNOWS.items() if known - used[room]} == {}
+
+
+def test_rooms_stay_small() -> None:
+    """A folder can be read at one look."""
+    entries = [path for path in PACKAGE.iterdir() if path.name not in {"__pycache__", "_commit.py"}]
+    assert len(entries) <= 16
+    modules = Counter(path.parent for path in MODULES)
+    assert {str(folder): number for folder, number in modules.items() if number > 14} == {}
+
+
+def test_the_picture_shows_every_room() -> None:
+    """What a newcomer finds in the package is in the picture of CONTRIBUTING.md."""
     (picture,) = re.findall(r"```\n([^`]*┌[^`]*)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
-    lines = [set(re.findall(r"\w+", line.rpartition("│")[0])) for line in picture.splitlines()]
-    shown = {part: next((n for n, words in enumerate(lines) if part in words), -1) for part in map(part_of, MODULES)}
-    del shown["__init__"]
-    assert [part for part, line in shown.items() if line < 0] == []
-    rows = [row for _, row in sorted((line, row_of(part)) for part, line in shown.items())]
-    assert rows == sorted(rows)
+    words = set(re.findall(r"\w+", picture))
+    assert {room for room in KNOWS if room.rpartition("/")[2] not in words} == {"__init__"}
 
 
 @pytest.mark.parametrize(
     ("module", "source", "breach"),
     [
         (
-            "errors.py",
-            "from imagesync_cli.reference import Reference\nimport imagesync_cli.stores.layout",
-            "stores",
+            "values/errors.py",
+            "from imagesync_cli.values.reference import Reference\nimport imagesync_cli.stores.files.layout",
+            "stores/files",
         ),
-        ("stores/layout.py", "def f():\n    from imagesync_cli.operations import sync", "operations"),
-        ("stores/layout.py", "from ..output import Progress", "output"),
-        ("operations/sync.py", "from .. import cli", "cli"),
-        ("operations/sync.py", "import httpx", "httpx"),
+        ("stores/files/layout.py", "def f():\n    from imagesync_cli.copy import sync", "copy"),
+        ("stores/files/layout.py", "from ...output import Progress", "output"),
+        ("copy/sync.py", "from imagesync_cli.delete.delete import delete", "delete"),
+        ("delete/delete.py", "from imagesync_cli.copy import sync", "copy"),
+        ("look/check.py", "from imagesync_cli.copy import sync", "copy"),
+        ("terraform/answers.py", "from imagesync_cli.copy.sync import sync", "copy"),
+        ("stores/registry/client.py", "import imagesync_cli.stores.files.lock", "stores/files"),
+        ("copy/sync.py", "from .. import cli", "cli"),
+        ("copy/sync.py", "import httpx", "httpx"),
         ("credentials/docker_config.py", "import os\nhome = os.environ['HOME']", "os.environ"),
-        ("stores/http.py", "from os import environ", "os.environ"),
-        ("operations/delete.py", "import asyncio\nasyncio.run(main())", "asyncio.run"),
+        ("stores/transport/http.py", "from os import environ", "os.environ"),
+        ("delete/delete.py", "import asyncio\nasyncio.run(main())", "asyncio.run"),
     ],
 )
-def test_an_upward_import_is_found(module: str, source: str, breach: str) -> None:
+def test_a_strange_import_is_found(module: str, source: str, breach: str) -> None:
     """A change that breaks the picture is told which import does."""
-    part = module.split("/", maxsplit=1)[0].removesuffix(".py")
-    assert breaches(PACKAGE / module, source) == [f"{part} must not use {breach}"]
-
-
-def test_the_query_from_terraform_can_only_read() -> None:
-    """A plan never changes a registry: external cannot reach what writes or deletes."""
-    names = {
-        name
-        for path in (PACKAGE / "external").glob("*.py")
-        for name in imported(path, ast.parse(path.read_text(encoding="utf-8")))
-    }
-    operations = {name.split(".")[2] for name in names if name.startswith("imagesync_cli.operations.")}
-    assert operations == {"resolve", "inspect", "estimate"}
+    room = room_of(PACKAGE / module)
+    assert breaches(PACKAGE / module, source) == [f"{room} must not use {breach}"]

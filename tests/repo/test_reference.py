@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from imagesync_cli import settings
+from imagesync_cli.batch.batch import JOBS
 from imagesync_cli.commands.sync import command as sync
-from imagesync_cli.operations.batch import JOBS
 from imagesync_cli.settings import read_settings
 from tests.command import environment
 from tests.repo.checkout import NOT_OURS, ROOT
@@ -82,7 +82,7 @@ CHANGES = {
         "| `--newest N` | Of those",
     ),
     "an exit code": (
-        *("imagesync_cli/errors.py", "    exit_code = 8\n", "    exit_code = 9\n"),
+        *("imagesync_cli/values/errors.py", "    exit_code = 8\n", "    exit_code = 9\n"),
         ["docs/reference/exit-codes.md", "README.md"],
         "| 9 | what was checked",
     ),
@@ -92,7 +92,7 @@ CHANGES = {
         "| `IMAGESYNC_PATIENCE` | seconds",
     ),
     "a key in a file": (
-        *("imagesync_cli/imagesfile/images.schema.json", '"title": "Images', '"title": "All images'),
+        *("imagesync_cli/batch/images.schema.json", '"title": "Images', '"title": "All images'),
         ["docs/images.schema.json"],
         "All images",
     ),

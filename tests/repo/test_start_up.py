@@ -24,17 +24,22 @@ MAY_LOAD = {
 }
 NETWORK = {"asyncio", "h11", "httpx", "ssl", "urllib.request"}
 # What logs in is loaded by the first 401, and the codec for foreign hosts' names by nothing that looks up a registry.
-WAITS = {"encodings.idna", "imagesync_cli.credentials", "imagesync_cli.stores.handshake", "imagesync_cli.stores.tokens"}
+WAITS = {
+    "encodings.idna",
+    "imagesync_cli.credentials",
+    "imagesync_cli.stores.registry.handshake",
+    "imagesync_cli.stores.registry.tokens",
+}
 WITH_REGISTRIES = [command for command in MAY_LOAD if command != "--version"]
 MUST_NOT_LOAD = {"--version": NETWORK} | dict.fromkeys(WITH_REGISTRIES, WAITS)
 CONNECTING = """
 import json, sys
-from imagesync_cli.stores import early
-begin = early.connect_early
+from imagesync_cli.stores.transport import preconnect
+begin = preconnect.connect_early
 def noting(*given):
     sys.stderr.write(json.dumps([0, sorted(sys.modules)]))
     return begin(*given)
-early.connect_early = noting
+preconnect.connect_early = noting
 from imagesync_cli.cli import main
 main()
 """
@@ -110,5 +115,5 @@ def test_completing_loads_no_more_than_help(words: str) -> None:
     modules = loaded(**asked)
     assert packages(modules) == {"click"}
     ours = {module for module in modules if module.startswith("imagesync_cli.")}
-    assert ours - loaded("--help") == {"imagesync_cli.completion"}
+    assert ours - loaded("--help") == {"imagesync_cli.commands.completion"}
     assert modules & MUST_NOT_LOAD["--version"] == set()

@@ -30,4 +30,4 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     async def pause(_: float) -> None:
         return None
 
-    monkeypatch.setattr("imagesync_cli.stores.retry.pause", pause)
+    monkeypatch.setattr("imagesync_cli.stores.transport.retry.pause", pause)

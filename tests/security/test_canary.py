@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from imagesync_cli.credentials import Credential
-from imagesync_cli.secret import Secret
+from imagesync_cli.values.secret import Secret
 from tests.command import Finished, imagesync, imagesync_process
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Manner
 from tests.embedded_registry.faults import Fault

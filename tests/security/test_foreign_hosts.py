@@ -11,10 +11,10 @@ from typing import cast
 import httpx
 import pytest
 
-from imagesync_cli.secret import Secret
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.client import Client
-from imagesync_cli.stores.http import Http
+from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.transport.http import Http
+from imagesync_cli.values.secret import Secret
 from tests.command import Finished, imagesync
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Manner
 from tests.embedded_registry.faults import Fault, with_header

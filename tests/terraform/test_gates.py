@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from imagesync_cli.reference import as_meant, parse_reference
+from imagesync_cli.values.reference import as_meant, parse_reference
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, image, index
@@ -54,7 +54,7 @@ CASES = [
 # Answers what imagesync would, for references that are on no registry here.
 STAND_IN = """\
 import json, sys
-from imagesync_cli.reference import as_meant, parse_reference
+from imagesync_cli.values.reference import as_meant, parse_reference
 asked = json.loads(json.load(sys.stdin)["images"])
 def answer(wanted):
     digest = "sha256:" + "1" * 64

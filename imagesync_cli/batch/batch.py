@@ -1,0 +1,235 @@
+"""Copy many images at once: all connections to a host are shared, and so is what images have in common.
+
+1. Which images? Patterns are asked for (plan.py); what is to be removed is known before anything is copied.
+2. Copies, a bounded number at a time. One that fails stops no other, unless that is asked for.
+3. Removals (prune.py), from repositories in which every copy has succeeded.
+
+The report is filled while this runs: whoever is interrupted has what was done until then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from imagesync_cli.batch.batch_report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
+from imagesync_cli.batch.entry import Entry
+from imagesync_cli.batch.lockfile import Lock
+from imagesync_cli.batch.plan import Image, Plan, plan
+from imagesync_cli.batch.prune import prune
+from imagesync_cli.batch.shards import Shard, shares
+from imagesync_cli.concurrency import gather
+from imagesync_cli.copy.present import Shared
+from imagesync_cli.copy.sync import sync
+from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.stores import Meter, Stores, metered
+from imagesync_cli.values.errors import ImagesyncError, Refused
+from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.selection import Selection
+
+if TYPE_CHECKING:
+    from imagesync_cli.copy.repair import Verify
+
+JOBS = 64
+_NAMED = 3
+
+
+@dataclass
+class BatchProgress:
+    """How far the images are; ``in_flight`` is that of each image that is being copied, sizes in bytes."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    done_bytes: int = 0
+    in_flight: dict[str, Progress] = field(default_factory=dict)
+
+    @property
+    def moved_bytes(self) -> int:
+        """What was moved until now."""
+        return self.done_bytes + sum(progress.moved_bytes for progress in self.in_flight.values())
+
+    @property
+    def in_flight_share(self) -> float:
+        """How many images those in flight amount to, each by the part of its bytes that was moved."""
+        moving = [each for each in self.in_flight.values() if each.total_bytes]
+        return sum(min(1.0, each.moved_bytes / each.total_bytes) for each in moving)
+
+
+@dataclass(frozen=True)
+class Options:
+    """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for any number.
+
+    The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
+    removes nothing, for it does not know how the others fare. ``verify`` and ``require_signature`` are as for a single
+    sync.
+    """
+
+    jobs: int = JOBS
+    fail_fast: bool = False
+    dry_run: bool = False
+    max_removals: int | None = None
+    lock: Lock | None = None
+    locked: bool = False
+    verify: Verify | None = None
+    require_signature: bool = False
+    shard: Shard | None = None
+
+
+async def sync_all(
+    stores: Stores,
+    entries: Sequence[Entry],
+    options: Options,
+    report: BatchReport,
+    progress: BatchProgress,
+    *,
+    tell: Callable[[ImageResult], None] = lambda _: None,
+) -> None:
+    """Bring all destinations to what the entries say; ``tell`` is called with each image's result as it comes.
+
+    What fails is in the report. Raises, before anything is changed, UsageError for entries that contradict each other
+    or the lock, and Refused for more removals than there may be.
+    """
+    started, meter = time.monotonic(), Meter()
+    report.dry_run = options.dry_run
+    try:
+        with metered(meter):
+            made = await plan(stores, entries, options.lock, locked=options.locked, prunes=options.shard is None)
+            if options.shard is not None:
+                _take_share(made, options.shard)
+            _check_removals(made, options.max_removals)
+            await _Batch(stores, made, options, report, progress=progress, tell=tell).run()
+    except asyncio.CancelledError:
+        report.interrupted = True
+        raise
+    finally:
+        report.requests += meter.requests + sum(image.requests for image in report.images)
+        report.seconds = time.monotonic() - started
+
+
+def _take_share(made: Plan, shard: Shard) -> None:
+    """Leave only this shard's images in the plan; what could not be listed fails in every one."""
+    placed = shares({image.key: image.size for image in made.images}, shard.total)
+    made.images = [image for image in made.images if placed[image.key] == shard.index]
+
+
+def _check_removals(plan: Plan, most: int | None) -> None:
+    if most is not None and plan.removal_count > most:
+        going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
+        named = ", ".join(going[:_NAMED]) + (", …" if len(going) > _NAMED else "")
+        raise Refused(
+            f"{plan.removal_count} tags would be removed, more than --max-removals {most}: {named}",
+            hint="nothing was changed; look at --dry-run without it",
+        )
+
+
+class _FailedFast(Exception):
+    """One has failed, and the rest is not wanted any more."""
+
+
+class _Batch:
+    def __init__(
+        self,
+        stores: Stores,
+        plan: Plan,
+        options: Options,
+        report: BatchReport,
+        *,
+        progress: BatchProgress,
+        tell: Callable[[ImageResult], None],
+    ) -> None:
+        self._stores = stores
+        self._plan = plan
+        self._options = options
+        self._report = report
+        self._progress = progress
+        self._tell = tell
+        self._shared = Shared()
+        self._failed: set[int] = set(plan.failed)
+
+    async def run(self) -> None:
+        """All steps of the module's list."""
+        self._note_unknown()
+        results = [ImageResult(str(image.source), str(image.destination)) for image in self._plan.images]
+        self._report.images += results
+        self._progress.total = len(results)
+        with contextlib.suppress(_FailedFast):
+            self._stop_if_failed()
+            await self._copies(list(zip(self._plan.images, results, strict=True)))
+            removals = await prune(self._stores, self._plan, self._failed, dry_run=self._options.dry_run)
+            self._report.removals += removals
+
+    def _note_unknown(self) -> None:
+        """Entries whose tags could not be listed fail as a whole."""
+        for number, error in self._plan.failed.items():
+            entry = self._plan.entries[number]
+            result = ImageResult(entry.source.name, entry.destination.name)
+            result.fail(error)
+            self._report.images.append(result)
+            self._tell(result)
+
+    async def _copies(self, wanted: Sequence[tuple[Image, ImageResult]]) -> None:
+        waiting = iter(wanted)
+
+        async def worker() -> None:
+            for image, result in waiting:
+                await self._copy(image, result)
+
+        await gather(worker() for _ in range(min(self._options.jobs, len(wanted))))
+
+    async def _copy(self, image: Image, result: ImageResult) -> None:
+        started, meter = time.monotonic(), Meter()
+        progress = self._progress.in_flight[result.destination] = Progress()
+        try:
+            with metered(meter):
+                done = await sync(
+                    self._stores,
+                    image.source,
+                    image.destination,
+                    selection=self._selection(image),
+                    require_signature=self._options.require_signature,
+                    dry_run=self._options.dry_run,
+                    verify=self._options.verify,
+                    progress=progress,
+                    shared=self._shared,
+                )
+            result.outcome = COPIED if done.changed else SKIPPED
+            result.action = _action(done)
+            result.digest, result.before = done.digest, done.before
+            result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
+        except ImagesyncError as error:
+            result.fail(error)
+            self._failed.add(image.entry)
+            result.sent_bytes = progress.moved_bytes
+        except asyncio.CancelledError:
+            result.error = "given up before it was known to be done"
+            result.sent_bytes = progress.moved_bytes
+            raise
+        finally:
+            result.requests, result.seconds = meter.requests, time.monotonic() - started
+            del self._progress.in_flight[result.destination]
+            self._progress.done_bytes += progress.moved_bytes
+        self._progress.done += 1
+        self._progress.failed += result.outcome == FAILED
+        self._tell(result)
+        self._stop_if_failed()
+
+    def _selection(self, image: Image) -> Selection:
+        return replace(image.selection, referrers=True) if self._options.require_signature else image.selection
+
+    def _stop_if_failed(self) -> None:
+        if self._options.fail_fast and self._failed:
+            raise _FailedFast
+
+
+def _action(done: SyncReport) -> str:
+    """What the copy did, or would do, to the destination's tag."""
+    if not done.changed:
+        return "keep"
+    if not done.before:
+        return "add"
+    return "mend" if done.before == done.digest else "move"

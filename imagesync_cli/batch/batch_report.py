@@ -1,0 +1,111 @@
+"""What a sync of many images says of itself, image by image and in sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagesync_cli.values.errors import ImagesyncError
+
+COPIED, SKIPPED, FAILED, NOT_RUN = "copied", "skipped", "failed", "not run"
+REMOVED, KEPT = "removed", "kept"
+OUTCOMES = (COPIED, SKIPPED, FAILED, NOT_RUN)
+FORMAT = 1
+
+
+@dataclass
+class ImageResult:
+    """What became of one image, or of an entry whose tags could not be listed.
+
+    ``outcome`` is copied, skipped (it was there), failed or not run; with a dry run, what it would be. ``action`` says
+    what that is to the destination's tag: add, move, keep, mend (with verify: below the same digest), or "" where it
+    is not known. Sizes in bytes.
+    """
+
+    source: str
+    destination: str
+    outcome: str = NOT_RUN
+    action: str = ""
+    digest: str = ""
+    before: str = ""
+    sent_bytes: int = 0
+    mounted_bytes: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    error: str = ""
+    kind: str = ""
+    exit_code: int = 0
+
+    def fail(self, error: ImagesyncError) -> None:
+        """Note the error that ended it."""
+        self.outcome, self.error, self.kind, self.exit_code = FAILED, str(error), error.kind, error.exit_code
+
+
+@dataclass
+class RemovalResult:
+    """What became of a destination's tag that no rule picks any more; ``outcome`` is removed, kept or failed."""
+
+    reference: str
+    outcome: str
+    why: str = ""
+    exit_code: int = 0
+
+
+@dataclass
+class BatchReport:
+    """One run, or several that were merged. ``requests`` are all of it, also those that belong to no image."""
+
+    dry_run: bool = False
+    images: list[ImageResult] = field(default_factory=list)
+    removals: list[RemovalResult] = field(default_factory=list)
+    requests: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    def count(self, outcome: str) -> int:
+        """How many images, or removals, have this outcome."""
+        return [*(i.outcome for i in self.images), *(r.outcome for r in self.removals)].count(outcome)
+
+    @property
+    def sent_bytes(self) -> int:
+        """What was moved."""
+        return sum(image.sent_bytes for image in self.images)
+
+    @property
+    def mounted_bytes(self) -> int:
+        """What did not have to be, because the registry had it elsewhere."""
+        return sum(image.mounted_bytes for image in self.images)
+
+    @property
+    def exit_code(self) -> int:
+        """That of the first failure in the order of the file, removals last; 0 where there is none."""
+        codes = [i.exit_code for i in self.images if i.outcome == FAILED]
+        return next(iter(codes + [r.exit_code for r in self.removals if r.outcome == FAILED]), 0)
+
+
+def merged(reports: list[BatchReport]) -> BatchReport:
+    """The reports of several shards as one; the time is that of the slowest, for they ran side by side.
+
+    An entry whose tags could not be listed is in each of them, and here once.
+    """
+    images = {(image.source, image.destination): image for report in reports for image in report.images}
+    return BatchReport(
+        dry_run=any(report.dry_run for report in reports),
+        images=list(images.values()),
+        removals=[removal for report in reports for removal in report.removals],
+        requests=sum(report.requests for report in reports),
+        seconds=max((report.seconds for report in reports), default=0.0),
+        interrupted=any(report.interrupted for report in reports),
+    )
+
+
+def totals(report: BatchReport) -> dict[str, Any]:
+    """The sums that every form of the report gives."""
+    return {
+        **{outcome.replace(" ", "_"): sum(i.outcome == outcome for i in report.images) for outcome in OUTCOMES},
+        "removed": sum(removal.outcome == REMOVED for removal in report.removals),
+        "sent_bytes": report.sent_bytes,
+        "mounted_bytes": report.mounted_bytes,
+        "requests": report.requests,
+        "seconds": round(report.seconds, 3),
+    }

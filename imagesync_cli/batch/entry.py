@@ -1,0 +1,30 @@
+"""One entry of a file of images: what is to be where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.selection import WHOLE, Selection
+from imagesync_cli.values.tag_rules import TagRules
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image, or with ``tags`` those of a repository that the rules pick, each under its own tag.
+
+    ``prune`` removes the destination's other tags. ``min_age_hours`` is how long a moved tag must have been seen
+    before a lock takes it. ``line`` is where the file says so, 0 for nowhere.
+    """
+
+    source: Reference
+    destination: Reference
+    selection: Selection = WHOLE
+    tags: TagRules | None = None
+    prune: bool = False
+    min_age_hours: float = 0
+    line: int = 0
+
+    def image(self, tag: str) -> tuple[Reference, Reference]:
+        """Where this tag of an entry with rules comes from, and where it goes."""
+        return self.source.at(tag=tag), self.destination.at(tag=tag)

@@ -1,0 +1,182 @@
+"""Write down what each reference of a file is now: one HEAD request each, and more only for what is new.
+
+A tag that has moved is taken when its new digest has been seen for ``min_age_hours``; until then the lock keeps the old
+one and remembers since when the other is known. What cannot be read keeps its place in the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+
+from imagesync_cli.batch.entry import Entry
+from imagesync_cli.batch.lockfile import Lock, Locked, Pending
+from imagesync_cli.batch.plan import Plan, plan
+from imagesync_cli.concurrency import gather
+from imagesync_cli.look.choose_platforms import config_platform, select
+from imagesync_cli.look.resolve import Answer, resolve
+from imagesync_cli.stores import Store, Stores
+from imagesync_cli.values.errors import ContentError, ImagesyncError
+from imagesync_cli.values.manifest import Manifest
+from imagesync_cli.values.platforms import Platform, read_platform
+from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.selection import WHOLE
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a new lock differs.
+
+    ``kind`` is new, moved, waiting (moved, and too young), platforms (others are wanted) or gone (from the file).
+    """
+
+    kind: str
+    reference: str
+    before: str = ""
+    now: str = ""
+
+
+@dataclass
+class LockReport:
+    """The new lock, how it differs from the old one, and what could not be read, by reference."""
+
+    lock: Lock
+    changes: list[Change] = field(default_factory=list)
+    failed: dict[str, ImagesyncError] = field(default_factory=dict)
+
+
+@dataclass
+class _Wanted:
+    """One reference, for all entries that name it."""
+
+    source: Reference
+    choices: dict[str, tuple[Platform, ...]] = field(default_factory=dict)  # by name, "" is the whole image
+    min_age_hours: float = 0
+
+
+async def lock(
+    stores: Stores, entries: Sequence[Entry], old: Lock, now: datetime, progress: Progress | None = None
+) -> LockReport:
+    """The lock of these entries as of ``now``, from what they are and from the ``old`` lock."""
+    made = await plan(stores, entries, prunes=False)
+    report = LockReport(Lock())
+    wanted = _wanted(made)
+    _keep_unlisted(made, old, report)
+    progress = progress or Progress()
+    progress.doing, progress.unit, progress.total = "looking up images", "images", len(wanted)
+    found = await resolve(stores, [(each.source, WHOLE) for each in wanted.values()])
+    await gather(
+        _Update(stores, old, now, report).take(each, answer, progress)
+        for each, answer in zip(wanted.values(), found, strict=True)
+    )
+    gone = [Change("gone", name, old.images[name].digest) for name in old.images if name not in report.lock.images]
+    report.changes = sorted([*report.changes, *gone], key=lambda change: change.reference)
+    return report
+
+
+def _wanted(made: Plan) -> dict[str, _Wanted]:
+    wanted: dict[str, _Wanted] = {}
+    for image in made.images:
+        each = wanted.setdefault(str(image.source), _Wanted(image.source))
+        platforms = image.selection.platforms
+        each.choices[",".join(sorted(map(str, platforms)))] = platforms
+        each.min_age_hours = max(each.min_age_hours, made.entries[image.entry].min_age_hours)
+    return wanted
+
+
+def _keep_unlisted(made: Plan, old: Lock, report: LockReport) -> None:
+    """Where the tags could not be listed, those of the old lock stay."""
+    for number, error in made.failed.items():
+        entry = made.entries[number]
+        report.failed[entry.source.name] = error
+        for tag in entry.tags.pick(old.tags(entry.source)) if entry.tags else ():
+            name = str(entry.source.at(tag=tag))
+            report.lock.images[name] = old.images[name]
+
+
+class _Update:
+    """What becomes of one reference."""
+
+    def __init__(self, stores: Stores, old: Lock, now: datetime, report: LockReport) -> None:
+        self._stores = stores
+        self._old = old
+        self._now = now
+        self._report = report
+
+    async def take(self, wanted: _Wanted, answer: Answer, progress: Progress) -> None:
+        """Put the reference into the new lock, and note what changes by that."""
+        name = str(wanted.source)
+        before = self._old.images.get(name)
+        try:
+            if isinstance(answer, ImagesyncError):
+                raise answer
+            self._report.lock.images[name] = await self._locked(wanted, answer.source_digest, before)
+        except ImagesyncError as error:
+            self._report.failed[name] = error
+            if before is not None:
+                self._report.lock.images[name] = before
+        progress.advance()
+
+    async def _locked(self, wanted: _Wanted, digest: str, before: Locked | None) -> Locked:
+        name = str(wanted.source)
+        if before is not None and digest == before.digest:
+            return await self._kept(wanted, before)
+        pending = self._pending(digest, before)
+        if before is not None and self._is_young(pending, wanted.min_age_hours):
+            if pending != before.pending:
+                self._report.changes.append(Change("waiting", name, before.digest, digest))
+            return await self._kept(wanted, before, pending)
+        self._report.changes.append(Change("moved" if before else "new", name, before.digest if before else "", digest))
+        return await _measure(self._stores.open(wanted.source), digest, wanted, _text(self._now))
+
+    async def _kept(self, wanted: _Wanted, before: Locked, pending: Pending | None = None) -> Locked:
+        """The same digest as before; read again only where the file chooses other platforms than it did."""
+        if before.selected.keys() != {name for name in wanted.choices if name}:
+            self._report.changes.append(Change("platforms", str(wanted.source), before.digest, before.digest))
+            before = await _measure(self._stores.open(wanted.source), before.digest, wanted, before.date)
+        return replace(before, pending=pending)
+
+    def _pending(self, digest: str, before: Locked | None) -> Pending:
+        """The new digest with the time at which it was first seen."""
+        if before is not None and before.pending is not None and before.pending.digest == digest:
+            return before.pending
+        return Pending(digest, _text(self._now))
+
+    def _is_young(self, pending: Pending, min_age_hours: float) -> bool:
+        try:
+            seen = datetime.fromisoformat(pending.first_seen.replace("Z", "+00:00"))
+            return self._now - seen < timedelta(hours=min_age_hours)
+        except (ValueError, TypeError) as error:
+            raise ContentError(f"the lock's first_seen {pending.first_seen!r} is not a time in UTC") from error
+
+
+async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Locked:
+    """What is wanted of the image: its bytes, each blob once, and its platforms."""
+    root = await store.manifest(digest)
+    selected, tops = dict[str, str](), dict[str, Manifest]()
+    for name, platforms in wanted.choices.items():
+        found = await select(store, root, platforms, str(wanted.source))
+        top = found.manifest or await store.manifest(found.descriptor.digest)
+        tops[top.digest] = top
+        if name:
+            selected[name] = top.digest
+    # No deeper than this: an index in an index is rare, and a size serves to share the work.
+    entries = {child.digest: child for top in tops.values() for child in top.manifests}
+    children = await gather(store.manifest(child) for child in entries)
+    read = {manifest.digest: manifest for manifest in (*tops.values(), *children)}
+    blobs = {b.digest: b.size for manifest in read.values() for b in manifest.blobs if not b.is_foreign}
+    has = [
+        read_platform(entry.raw.get("platform") or {})
+        for entry in (*root.manifests, *entries.values())
+        if entry.digest in read
+    ]
+    if not root.manifests:
+        has.append(await config_platform(store, root))
+    names = tuple(dict.fromkeys(str(each) for each in has if each and each.os != "unknown"))
+    return Locked(digest, sum(manifest.size for manifest in read.values()) + sum(blobs.values()), names, date, selected)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,164 @@
+"""What a file of images comes to: each image by its tag, and the tags that are there and nobody wants any more.
+
+Repositories are asked for their tags once each, all at once. With a lock nothing is asked of a source: the tags and
+digests are those of the lock. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from imagesync_cli.batch.entry import Entry
+from imagesync_cli.batch.lockfile import Lock
+from imagesync_cli.concurrency import gather
+from imagesync_cli.look.tags import list_tags
+from imagesync_cli.stores import Side, Stores
+from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.selection import Selection
+from imagesync_cli.values.tag_rules import is_companion
+
+Tags = Sequence[str] | ImagesyncError
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image to copy; ``entry`` is the number of the entry that it is from, and ``size`` in bytes, 0 if unknown."""
+
+    source: Reference
+    destination: Reference
+    selection: Selection
+    entry: int
+    size: int = 0
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others of its file."""
+        return f"{self.source} {self.destination}"
+
+
+@dataclass(frozen=True)
+class Removals:
+    """What is to go from one repository: ``tags``, of those ``listed``; ``error`` is why nobody knows.
+
+    All ``entries``, those that go into this repository, must have succeeded before.
+    """
+
+    repository: Reference
+    entries: tuple[int, ...]
+    listed: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    error: ImagesyncError | None = None
+
+
+@dataclass
+class Plan:
+    """``failed`` says for entries, by number, why their images are not known. ``removals`` are tags to remove.
+
+    An entry's number is its place in the file. Removals are by repository.
+    """
+
+    entries: Sequence[Entry]
+    images: list[Image] = field(default_factory=list)
+    failed: dict[int, ImagesyncError] = field(default_factory=dict)
+    removals: dict[tuple[str, str], Removals] = field(default_factory=dict)
+
+    @property
+    def removal_count(self) -> int:
+        """How many tags are to go."""
+        return sum(len(removals.tags) for removals in self.removals.values())
+
+
+async def plan(
+    stores: Stores, entries: Sequence[Entry], lock: Lock | None = None, *, locked: bool = False, prunes: bool = True
+) -> Plan:
+    """The plan of these entries, with removals if it ``prunes``.
+
+    UsageError where two images want one tag, or the lock lacks one that it must have.
+    """
+    made = Plan(entries)
+    picked = await _source_tags(stores, entries, lock if locked else None)
+    for number, entry in enumerate(entries):
+        tags = picked.get(number, [])
+        if isinstance(tags, ImagesyncError):
+            made.failed[number] = tags
+        elif entry.tags is None:
+            made.images.append(Image(entry.source, entry.destination, entry.selection, number))
+        else:
+            images = (Image(*entry.image(tag), entry.selection, number) for tag in tags)
+            made.images += images
+    made.images = _without_duplicates(made)
+    if lock is not None:
+        made.images = [_with_lock(image, lock, locked=locked) for image in made.images]
+    if prunes:
+        await _plan_removals(stores, made)
+    return made
+
+
+async def _source_tags(stores: Stores, entries: Sequence[Entry], lock: Lock | None) -> dict[int, Tags]:
+    """The picked tags of each entry that has rules, by its number."""
+    ruled = {number: entry for number, entry in enumerate(entries) if entry.tags is not None}
+    asked = {entry.source.location: entry.source for entry in ruled.values() if entry.tags and not entry.tags.names_all}
+    if lock is None:
+        answers = await gather(list_tags(stores, source) for source in asked.values())
+        listed: Mapping[tuple[str, str], Tags] = dict(zip(asked, answers, strict=True))
+    else:
+        listed = {location: lock.tags(source) for location, source in asked.items()}
+    return {number: _picked(entry, listed.get(entry.source.location, [])) for number, entry in ruled.items()}
+
+
+def _picked(entry: Entry, listed: Tags) -> Tags:
+    assert entry.tags is not None  # noqa: S101  (for the type checker)
+    if isinstance(listed, ImagesyncError):
+        return listed
+    picked = list(dict.fromkeys(entry.tags.literals)) if entry.tags.names_all else entry.tags.pick(listed)
+    lacking = [tag for tag in entry.tags.literals if tag not in listed and not entry.tags.names_all]
+    if lacking:
+        return NotFound(f"{entry.source.name} has no tag {', '.join(lacking)}", hint="it is named in tags")
+    if not picked:
+        # More likely a slip of the pen than what was meant, and with prune it would remove everything.
+        return NotFound(
+            f"of the {len(listed)} tags of {entry.source.name} none is picked",
+            hint=f"imagesync tags {entry.source.name} shows what a pattern picks",
+        )
+    return picked
+
+
+def _without_duplicates(made: Plan) -> list[Image]:
+    """Each image once; UsageError where two different ones want the same tag."""
+    by_destination: dict[tuple[tuple[str, str], str], Image] = {}
+    for image in made.images:
+        place = (image.destination.location, image.destination.tag)
+        other = by_destination.setdefault(place, image)
+        if (other.source, other.selection) != (image.source, image.selection):
+            first, second = (made.entries[each.entry].line for each in (other, image))
+            raise UsageError(
+                f"lines {first} and {second} both fill {image.destination}, from {other.source} and {image.source}",
+                hint="exclude the tag in one of them",
+            )
+    return list(by_destination.values())
+
+
+def _with_lock(image: Image, lock: Lock, *, locked: bool) -> Image:
+    found = lock.find(image.source)
+    if found is None:
+        if not locked:
+            return image
+        raise UsageError(f"the lock has no {image.source}", hint="run imagesync lock with the same file")
+    selection = replace(image.selection, digest=found.digest) if locked else image.selection
+    return replace(image, selection=selection, size=found.size)
+
+
+async def _plan_removals(stores: Stores, made: Plan) -> None:
+    """Tags that no image of the file has, in the repositories that are to be pruned."""
+    pruned = {entry.destination.location: entry.destination for entry in made.entries if entry.prune}
+    answers = await gather(list_tags(stores, destination, Side.DESTINATION) for destination in pruned.values())
+    wanted = {(image.destination.location, image.destination.tag) for image in made.images}
+    for (location, destination), tags in zip(pruned.items(), answers, strict=True):
+        here = tuple(n for n, entry in enumerate(made.entries) if entry.destination.location == location)
+        if isinstance(tags, ImagesyncError):
+            made.removals[location] = Removals(destination, here, error=tags)
+        else:
+            unwanted = sorted(tag for tag in tags if (location, tag) not in wanted and not is_companion(tag))
+            made.removals[location] = Removals(destination, here, tuple(tags), tuple(unwanted))

@@ -1,0 +1,72 @@
+"""Remove the tags that nobody wants any more, by the delete operation, once all that is wanted is there.
+
+A repository is left as it is where any entry that goes there has failed, or could not say which tags it wants.
+Signatures and lists of referrers (tags sha256-…) go only with the image that they are about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from imagesync_cli.batch.batch_report import FAILED, KEPT, REMOVED, RemovalResult
+from imagesync_cli.batch.plan import Plan, Removals
+from imagesync_cli.concurrency import gather
+from imagesync_cli.delete.delete import Policy, delete
+from imagesync_cli.delete.delete_report import DeleteReport
+from imagesync_cli.delete.references import Readings, read_usage
+from imagesync_cli.stores import Access, Side, Stores
+from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.tag_rules import about, is_companion
+
+
+async def prune(stores: Stores, plan: Plan, failed: Collection[int], *, dry_run: bool) -> list[RemovalResult]:
+    """Remove what the plan says, but nothing from where an entry, by its number, has ``failed``."""
+
+    def attached(removals: Removals) -> bool:
+        """Whether all that comes there comes with its referrers: then these are the images' own."""
+        return all(plan.entries[number].selection.referrers for number in removals.entries)
+
+    results = await gather(
+        _one(stores, removals, failed, Policy(dry_run=dry_run, referrers=attached(removals)))
+        for removals in plan.removals.values()
+    )
+    return [result for several in results for result in several]
+
+
+async def _one(stores: Stores, removals: Removals, failed: Collection[int], policy: Policy) -> list[RemovalResult]:
+    repository = removals.repository
+    if removals.error is not None:
+        name, error = repository.name, removals.error
+        return [RemovalResult(name, FAILED, f"its tags are not known: {error}", error.exit_code)]
+    going = [repository.at(tag=tag) for tag in removals.tags]
+    if any(number in failed for number in removals.entries):
+        why = "not everything that is wanted there could be copied"
+        return [RemovalResult(str(reference), KEPT, why) for reference in going]
+    try:
+        if going and not policy.referrers:
+            going += await _companions(stores, removals)
+        reports = await delete(stores, going, policy)
+    except ImagesyncError as error:
+        return [RemovalResult(str(reference), FAILED, str(error), error.exit_code) for reference in going]
+    return [_result(report) for report in reports]
+
+
+async def _companions(stores: Stores, removals: Removals) -> list[Reference]:
+    """The tags of signatures and referrers of images that nothing keeps once the removals are done."""
+    companions = {tag: about(tag) for tag in removals.listed if is_companion(tag)}
+    if not companions:
+        return []
+    store = stores.open(removals.repository, Access.READ, Side.DESTINATION)
+    names = await store.tags()
+    usage = await read_usage(store, Readings(store), names, {*removals.tags, *companions}, lambda: None)
+    leaving = {found.digest for found in (await store.tagged(removals.tags)).values()}
+    leaving -= {digest for digest in leaving if usage.user_of(digest)}
+    return [removals.repository.at(tag=tag) for tag, digest in companions.items() if digest in leaving]
+
+
+def _result(report: DeleteReport) -> RemovalResult:
+    if report.error is not None:
+        return RemovalResult(report.reference, FAILED, str(report.error), report.error.exit_code)
+    kept = next((item for item in report.items if item.kind == "tag" and item.outcome == KEPT), None)
+    return RemovalResult(report.reference, KEPT if kept else REMOVED, kept.why if kept else "")

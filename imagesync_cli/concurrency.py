@@ -1,0 +1,69 @@
+"""Several things at once, and a limit on how long something may take.
+
+asyncio.wait_for of Python 3.10 and 3.11 can lose a cancellation that comes as its work ends; what was to stop goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+async def gather(coroutines: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """The results in order. Unlike asyncio.gather, a failure cancels and awaits the others before it is raised."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def gather_few(at_once: int, awaitables: Iterable[Awaitable[object]]) -> None:
+    """Run them all, so many at a time. The iterable is drawn on as they end: what has not begun takes no memory."""
+    waiting = iter(awaitables)
+
+    async def next_ones() -> None:
+        for awaitable in waiting:
+            await awaitable
+
+    await gather(next_ones() for _ in range(at_once))
+
+
+async def within(timeout_s: float, work: Coroutine[Any, Any, _T] | asyncio.Future[_T]) -> _T:
+    """The work's result, or asyncio.TimeoutError after so many seconds; a cancellation always arrives."""
+    task = asyncio.ensure_future(work)
+    expired = False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(timeout_s, expire)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if expired:
+            raise asyncio.TimeoutError(f"nothing within {timeout_s:g} s") from None
+        raise
+    finally:
+        timer.cancel()
+
+
+async def finish(timeout_s: float, task: asyncio.Future[Any]) -> bool:
+    """Give the task so many seconds to end, however often we are cancelled meanwhile; whether that has happened.
+
+    The caller raises CancelledError then, as soon as there is nothing more to be done.
+    """
+    ends, cancelled = asyncio.get_running_loop().time() + timeout_s, False
+    while not task.done() and (left_s := ends - asyncio.get_running_loop().time()) > 0:
+        try:
+            await asyncio.wait({task}, timeout=left_s)
+        except asyncio.CancelledError:  # noqa: PERF203
+            cancelled = True
+    task.cancel()
+    return cancelled

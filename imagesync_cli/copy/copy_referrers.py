@@ -1,0 +1,162 @@
+"""Attach at the destination what is attached at the source, digest for digest, and destroy nothing of others there.
+
+A registry without the Referrers API needs the list under ``sha256-<hex>`` written by its clients. No registry writes a
+tag only if it is still what one has read, so what is written is read again, and mended where somebody was quicker.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from imagesync_cli.concurrency import gather
+from imagesync_cli.copy.copy import MISSING, Copy
+from imagesync_cli.look.attachment import Attachment
+from imagesync_cli.look.referrers import Attached, Claims, Referrers
+from imagesync_cli.stores import Store
+from imagesync_cli.values.digest import digest_tag
+from imagesync_cli.values.errors import ImagesyncError, NotFound, Unavailable
+from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
+
+_ROUNDS = 5
+
+
+class Attach:
+    """What is attached to one image, on its way."""
+
+    def __init__(self, copy: Copy, attached: Attached) -> None:
+        self._there = copy.there
+        self._copy = copy
+        self._report = copy.report
+        self._attached = attached
+        self._tagged: set[str] = set()  # cosign's tags that the destination was seen to have
+
+    @property
+    def roots(self) -> list[Descriptor]:
+        """What the destination has by now, but for what stays away because others' signatures are in its place."""
+        present = [found for found in self._attached.attachments if found.tag not in self._report.left]
+        return [found.manifest.descriptor for found in present]
+
+    async def complete(self) -> None:
+        """Bring what is missing; called again, what went missing since."""
+        if self._report.attached and self._report.dry_run:
+            return
+        if missing := await self._missing():
+            await self._bring(missing)
+
+    async def _missing(self) -> list[Attachment]:
+        """What the destination does not name as attached; its tags are listed anew for that."""
+        subjects = list(dict.fromkeys(found.subject for found in self._attached.attachments))
+        asked = Referrers(self._there)
+        # One alone first, which tells whether there is an API to ask about the others.
+        claims = [await asked.claims(subject) for subject in subjects[:1]]
+        claims += await gather(asked.claims(subject) for subject in subjects[1:])
+        at = dict(zip(subjects, claims, strict=True))
+        self._tagged.update(*(claim.tagged for claim in claims))
+        there = await gather(self._is_there(found, at[found.subject]) for found in self._attached.attachments)
+        return [found for found, is_there in zip(self._attached.attachments, there, strict=True) if not is_there]
+
+    async def _is_there(self, found: Attachment, claims: Claims) -> bool:
+        digest = found.manifest.digest
+        if found.tag:
+            return claims.tagged.get(found.tag) == digest
+        # A list may name what somebody has deleted.
+        return digest in claims.by_api or (
+            digest in claims.by_list and await self._there.has_manifest(found.manifest.descriptor)
+        )
+
+    async def _bring(self, missing: Iterable[Attachment]) -> None:
+        """Write these and make the destination name them."""
+        by_subject = [found for found in missing if not found.tag]
+        listed = await gather(self._copy.attached(found.manifest) for found in by_subject)
+        unlisted: dict[str, list[Attachment]] = {}
+        for found, is_listed in zip(by_subject, listed, strict=True):
+            if not is_listed:
+                unlisted.setdefault(found.subject, []).append(found)
+        await gather(self._tag(found) for found in missing if found.tag)
+        await gather(self._list(subject, found) for subject, found in unlisted.items())
+        self._report.attached += len(by_subject)
+
+    async def _list(self, subject: str, attachments: Sequence[Attachment]) -> None:
+        tag = digest_tag(subject)
+        await list_under(self._there, tag, attachments, self._attached.lists.get(tag))
+
+    async def _tag(self, found: Attachment) -> None:
+        """Put a manifest of cosign's under its tag, unless that holds what would be lost."""
+        if found.tag in self._tagged and not await self._is_free(found):
+            return
+        await self._copy.below(found.manifest)
+        if await self._is_free(found):  # somebody may have signed meanwhile
+            await self._copy.put(found.manifest, found.tag)
+            self._report.attached += 1
+
+    async def _is_free(self, found: Attachment) -> bool:
+        """Whether the tag may be written: it is not there, or ours has every layer that it has, and more."""
+        try:
+            theirs = Attachment(found.subject, await self._there.manifest(found.tag), found.tag)
+        except NotFound:
+            return True
+        if not found.layers <= theirs.layers and not theirs.layers <= found.layers:
+            self._report.left = sorted({*self._report.left, found.tag})
+        return theirs.layers < found.layers
+
+
+async def list_under(there: Store, tag: str, attachments: Sequence[Attachment], model: Manifest | None = None) -> None:
+    """Make the list of referrers under this tag name the attachments as well as all that it names already.
+
+    ``model`` is the list of the source: where it names just these, and there is none yet, its bytes are written.
+    """
+    for _ in range(_ROUNDS):
+        present = await there.listed(tag)
+        wanted = _merged(present, attachments, model)
+        if wanted is None:
+            return
+        try:
+            await there.put_manifest(wanted, tag)
+        except ImagesyncError as error:
+            if present is None or not error.codes & MISSING:
+                raise
+            # Somebody deleted a referrer and left it in the list; a registry that looks refuses that list for ever.
+            await there.put_manifest(_without(wanted, await _gone(there, present.manifests)), tag)
+    raise Unavailable(f"{there.name}:{tag} is changed faster than it can be read", hint="run it again")
+
+
+def _merged(present: Manifest | None, attachments: Sequence[Attachment], model: Manifest | None) -> Manifest | None:
+    """The list to write, None where nothing is missing. What is not understood in it is kept as it is."""
+    known = {entry.digest for entry in present.manifests} if present else set()
+    missing = {found.manifest.digest: found.entry for found in attachments if found.manifest.digest not in known}
+    if not missing and present is not None:
+        return None
+    if present is None and model is not None and _names_just(model, missing.keys()):
+        return model
+    document: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+    if present is not None:
+        document = json.loads(present.content)
+    document["manifests"] = [*(document["manifests"] or []), *missing.values()]
+    return _index(document, present)
+
+
+def _names_just(model: Manifest, digests: Collection[str]) -> bool:
+    """Whether the list has these entries, and none that is unsound."""
+    entries = json.loads(model.content)["manifests"]
+    return {entry.digest for entry in model.manifests} == digests and len(entries) == len(model.manifests)
+
+
+def _without(index: Manifest, gone: set[str]) -> Manifest:
+    document = json.loads(index.content)
+    entries = document["manifests"]
+    document["manifests"] = [e for e in entries if not (isinstance(e, dict) and e.get("digest") in gone)]
+    return _index(document, index)
+
+
+def _index(document: dict[str, Any], like: Manifest | None) -> Manifest:
+    content = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    return parse_manifest(content, like.media_type if like else OCI_INDEX, sound_only=True)
+
+
+async def _gone(there: Store, entries: Iterable[Descriptor]) -> set[str]:
+    async def gone(entry: Descriptor) -> str:
+        return "" if await there.has_manifest(entry) else entry.digest
+
+    return set(filter(None, await gather(gone(entry) for entry in entries)))

@@ -1,0 +1,76 @@
+"""Look at what the destination has of an image, and send anew what it lacks or holds wrongly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagesync_cli.concurrency import gather
+from imagesync_cli.copy.copy import Copy
+from imagesync_cli.look.inspect import Findings, Inspection
+from imagesync_cli.values.errors import ContentError
+from imagesync_cli.values.manifest import Descriptor, Manifest
+
+# distribution 2.8 and 3 take a blob that they have a file for, answer 201, and keep that file as it is. A file that is
+# gone they write again.
+_KEPT = (
+    "the registry took the right bytes and kept the wrong ones: remove that file from its storage, or delete every "
+    "image that uses it and collect the registry's garbage, then sync again"
+)
+
+
+@dataclass(frozen=True)
+class Verify:
+    """What the destination has is looked at and mended, not trusted; ``read`` hashes its blobs too."""
+
+    read: bool = False
+
+
+class Mend:
+    """One image is looked at.
+
+    ``known`` is a root that was made here, and so cannot be read at the source. ContentError says that the destination
+    keeps the damage.
+    """
+
+    def __init__(self, copy: Copy, known: Manifest | None, verify: Verify) -> None:
+        self._copy = copy
+        self._known = known
+        self._verify = verify
+
+    async def images(self, *roots: Descriptor) -> None:
+        """Images that the destination has."""
+        if await self._send_again(await self._inspection().images(*roots)):
+            self._check_mended(await self._inspection().images(*roots))
+
+    async def below(self, root: Manifest) -> None:
+        """What is below an image that has no tag yet.
+
+        A dry run has put nothing there to look at; it looks at what it would have left as it was.
+        """
+        if self._copy.report.dry_run:
+            await self._send_again(await self._inspection().images(*self._copy.found))
+        elif await self._send_again(await self._inspection().below(root)):
+            self._check_mended(await self._inspection().below(root))
+
+    def _inspection(self) -> Inspection:
+        copy = self._copy
+        return Inspection(copy.there, copy.progress, read=self._verify.read, origin=copy.here, known=self._known)
+
+    async def _send_again(self, found: Findings) -> bool:
+        """Send what is lost; gives whether there is reason to look again."""
+        copy = self._copy
+        copy.report.damage += found.problems
+        await gather(copy.send(blob, anew=True) for blob in found.lost_blobs)
+        await gather(copy.put(manifest) for manifest in found.lost_manifests if not manifest.manifests)
+        for index in found.lost_manifests:
+            if index.manifests:
+                await copy.put(index)
+        return bool(found.problems) and not copy.report.dry_run
+
+    def _check_mended(self, found: Findings) -> None:
+        if found.problems:
+            worst = found.problems[0]
+            raise ContentError(
+                f"{self._copy.there.name} is damaged even after it was sent again: {worst} ({worst.why})",
+                hint="" if worst.kind == "missing" else _KEPT,
+            )

@@ -1,0 +1,158 @@
+"""Copy an image: whole, or the platforms that are wanted of it; every manifest in it byte for byte.
+
+1. HEAD the destination; HEAD the source if there is something to compare, or read its root to choose. Equal: done.
+2. Children before parents: a manifest is written when all that it names is there.
+3. With referrers: what is attached to the image, as far as the destination does not have it (copy_referrers.py).
+4. The tag comes last, so the destination is at every moment the old image or the new one, with its signatures.
+5. To verify is to look at what the destination has rather than to trust that it is whole, and to mend it (repair.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagesync_cli.copy.copy import Copy
+from imagesync_cli.copy.present import Shared
+from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.stores import Access, Side, Store, Stores, tally
+from imagesync_cli.values.errors import NotFound, UsageError
+from imagesync_cli.values.manifest import Descriptor, Manifest
+from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.reference import ArchiveReference, Reference
+from imagesync_cli.values.selection import WHOLE, Selection
+
+if TYPE_CHECKING:
+    from imagesync_cli.copy.copy_referrers import Attach
+    from imagesync_cli.copy.repair import Mend, Verify
+
+# A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
+_LIKELY_UPLOADS = 2
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What of the source is to arrive: its digest, and its root where that was read or made to find it."""
+
+    digest: str
+    root: Manifest | None = None
+    is_new: bool = False
+
+
+async def sync(
+    stores: Stores,
+    source: Reference,
+    destination: Reference,
+    *,
+    selection: Selection = WHOLE,
+    require_signature: bool = False,
+    dry_run: bool = False,
+    verify: Verify | None = None,
+    progress: Progress | None = None,
+    shared: Shared | None = None,
+) -> SyncReport:
+    """Make the destination's tag point at what is selected of the source's image.
+
+    ``verify`` looks at all that the destination has of it; ``shared`` is what is known of the destination from other
+    copies of this run. Raises UsageError for a destination by digest, Refused where a signature is required and there
+    is none; every other error names the side and the step.
+    """
+    _check(source, destination, selection, verify=verify is not None)
+    trouble = tally.counting()
+    here = stores.open(source)
+    there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
+    here.warm(1)
+    before = await _current(there, destination.tag or "latest")
+    chosen = await _choose(here, source, selection, before)
+    changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
+    report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
+    same = source.location == destination.location
+    read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
+    place = (shared or Shared()).at(destination.location, there)
+    copying = Copy(
+        here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
+    )
+    async with copying as copy:
+        root = chosen.root
+        if changed or selection.referrers:
+            there.warm(_LIKELY_UPLOADS)
+            root = root or await here.manifest(chosen.digest)
+            report.digest = root.digest
+        mend = _mend(copy, chosen.root, verify) if verify is not None else None
+        attach = await _attach(copy, root, signed=require_signature) if root and selection.referrers else None
+        if same:
+            attach = None  # what is attached in a repository is there
+        if not changed:
+            await _complete(copy, mend, attach, foreign_layers=selection.foreign_layers)
+        elif root is not None:
+            in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
+            await copy.image(root, destination.tag or "latest", in_place=in_place, mend=mend, attach=attach)
+        if mend is not None and attach is not None:
+            await mend.images(*attach.roots)
+    report.changed = changed or bool(report.attached or report.damage)
+    report.retries, report.resumed = trouble.retries, trouble.resumed
+    report.id = f"{destination.name}@{report.digest}"
+    return report
+
+
+def _check(source: Reference, destination: Reference, selection: Selection, *, verify: bool) -> None:
+    if destination.digest:
+        raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
+    if verify and isinstance(destination, ArchiveReference):
+        raise UsageError(
+            f"{destination.name}: an archive is not mended in place",
+            hint="sync into a new one; check tells what it lacks",
+        )
+    digest = selection.digest
+    if digest and source.digest not in ("", digest):
+        raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")
+
+
+async def _choose(here: Store, source: Reference, selection: Selection, before: str) -> _Chosen:
+    """Find out what is to arrive by as little as that takes: nothing is asked where there is nothing to compare."""
+    wanted = selection.digest or source.wanted
+    if selection.platforms:
+        from imagesync_cli.look.choose_platforms import select
+
+        selected = await select(here, await here.manifest(wanted), selection.platforms, str(source))
+        return _Chosen(selected.descriptor.digest, selected.manifest, selected.is_new)
+    if before and not selection.digest and not source.digest:
+        wanted = (await here.head(wanted)).digest
+    return _Chosen(wanted)
+
+
+async def _complete(copy: Copy, mend: Mend | None, attach: Attach | None, *, foreign_layers: bool) -> None:
+    """What an image that the destination has already may lack, as far as that was asked for."""
+    report = copy.report
+    if mend is not None:
+        await mend.images(Descriptor("", report.digest, 0))
+    if foreign_layers:
+        await copy.foreign_layers(report.before)
+    if attach is not None:
+        await attach.complete()
+
+
+def _mend(copy: Copy, known: Manifest | None, verify: Verify) -> Mend:
+    from imagesync_cli.copy.repair import Mend
+
+    return Mend(copy, known, verify)
+
+
+async def _attach(copy: Copy, root: Manifest, *, signed: bool) -> Attach | None:
+    """What brings all that is attached to the image, None where nothing is; ``signed`` requires a signature."""
+    from imagesync_cli.copy.copy_referrers import Attach
+    from imagesync_cli.look.referrers import Referrers, require_signature
+
+    attached = await Referrers(copy.here).attached(root.descriptor, root)
+    copy.report.referrers = attached.kinds
+    if signed:
+        require_signature(copy.here.name, root, attached)
+    return Attach(copy, attached) if attached.attachments else None
+
+
+async def _current(store: Store, tag: str) -> str:
+    """The digest that the tag points at now, "" if there is none."""
+    try:
+        return (await store.head(tag)).digest
+    except NotFound:
+        return ""

@@ -1,0 +1,37 @@
+"""What a sync says of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from imagesync_cli.stores import Written
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.inspect import Problem
+
+
+@dataclass
+class SyncReport:
+    """What a sync did, or with ``dry_run`` would do; sizes in bytes."""
+
+    source: str
+    destination: str
+    id: str
+    digest: str
+    before: str  # the digest the destination's tag pointed at, "" for none
+    changed: bool
+    dry_run: bool
+    manifests: int = 0
+    blobs: Counter[Written] = field(default_factory=Counter)
+    sent_bytes: int = 0
+    mounted_bytes: int = 0
+    foreign: int = 0  # layers that live at URLs of their own, left there
+    foreign_copied: int = 0
+    damage: tuple[Problem, ...] = ()  # what a look at the destination found, and this run has sent again
+    referrers: dict[str, int] = field(default_factory=dict)  # what is attached at the source, by kind
+    attached: int = 0  # how many of these were written
+    left: list[str] = field(default_factory=list)  # cosign's tags that hold other signatures at the destination
+    retries: int = 0
+    resumed: int = 0  # downloads that broke off and were continued

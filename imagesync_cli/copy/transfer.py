@@ -1,0 +1,69 @@
+"""One blob, from where it is to where it should be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+
+from imagesync_cli.stores import Store, Written, tally
+from imagesync_cli.values.errors import ContentError
+from imagesync_cli.values.manifest import Descriptor
+from imagesync_cli.values.progress import Progress
+
+# Many small blobs at once hide the round trips; a few large ones fill the wire.
+_LARGE_BYTES = 64 * 1024 * 1024
+_LARGE_AT_ONCE = 4
+_SMALL_AT_ONCE = 16
+Read = Callable[[Descriptor], AsyncGenerator[bytes, None]]
+
+
+class Transfers:
+    """Moves blobs from one store to another, a bounded number at a time.
+
+    ``read`` gives a blob's bytes where the source is not where it is to be had.
+    """
+
+    def __init__(self, source: Store, destination: Store, progress: Progress, read: Read | None = None) -> None:
+        self._source = source
+        self._read = read or source.read_blob
+        self._destination = destination
+        self._progress = progress
+        self._small = asyncio.Semaphore(_SMALL_AT_ONCE)
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+
+    async def transfer(self, blob: Descriptor, sibling: Store | None = None, *, anew: bool = False) -> Written:
+        """Move the blob unless it is there; bytes that arrive wrong are fetched once more, then ContentError.
+
+        A ``sibling`` on the destination's registry has it. ``anew`` sends it although the destination may claim to
+        have it.
+        """
+        origin = sibling or self._source
+        self._progress.total += 1
+        self._progress.total_bytes += blob.size
+        async with self._large if blob.size >= _LARGE_BYTES else self._small:
+            try:
+                written = await self._write(blob, origin, anew=anew)
+            except ContentError:
+                tally.retried()
+                written = await self._write(blob, origin, anew=anew)
+        if written is not Written.SENT:
+            self._progress.total_bytes -= blob.size
+        self._progress.done += 1
+        return written
+
+    async def _write(self, blob: Descriptor, origin: Store, *, anew: bool) -> Written:
+        return await self._destination.write_blob(blob, lambda: self._content(blob), origin, anew=anew)
+
+    async def _content(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """The source's bytes, counted; a second try takes back what the first had counted."""
+        moved_bytes = 0
+        try:
+            async with contextlib.aclosing(self._read(blob)) as chunks:
+                async for chunk in chunks:
+                    moved_bytes += len(chunk)
+                    self._progress.moved_bytes += len(chunk)
+                    yield chunk
+        finally:
+            if moved_bytes < blob.size:
+                self._progress.moved_bytes -= moved_bytes

@@ -1,0 +1,1 @@
+"""What deleting is: tags first, then the manifests that nothing else in their repository uses."""

@@ -1,0 +1,38 @@
+"""What a delete says of itself: what went, what stays, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from imagesync_cli.values.errors import ImagesyncError
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that was looked at: ``kind`` is tag or manifest, ``outcome`` removed, kept, absent or put back."""
+
+    kind: str
+    name: str
+    outcome: str
+    why: str = ""
+    size_bytes: int = 0
+
+
+@dataclass
+class DeleteReport:
+    """What became of one reference, and the error that ended it, if one did.
+
+    ``freed_bytes`` is an upper bound, since other images may share layers; a layout folder frees them at once, a
+    registry when it collects its garbage.
+    """
+
+    reference: str
+    dry_run: bool
+    freed_at_once: bool = False
+    items: list[Item] = field(default_factory=list)
+    freed_bytes: int = 0
+    error: ImagesyncError | None = None
+
+    def add(self, kind: str, name: str, outcome: str, why: str = "", size_bytes: int = 0) -> None:
+        """Note one item."""
+        self.items.append(Item(kind, name, outcome, why, size_bytes))

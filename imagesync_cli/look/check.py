@@ -1,0 +1,100 @@
+"""Compare an image with its source and, if asked, look whether the destination has all of it. Nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagesync_cli.concurrency import gather
+from imagesync_cli.look.inspect import Findings, Inspection
+from imagesync_cli.stores import Side, Store, Stores
+from imagesync_cli.values.errors import NotFound
+from imagesync_cli.values.manifest import Descriptor, Manifest
+from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.selection import WHOLE, Selection
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.referrers import Attached
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What was found: the digests on both sides, "" for a destination that is not there.
+
+    ``source`` and ``digest`` are the destination's own where it was checked alone; ``findings`` are None where only the
+    digests were compared. ``missing`` are digests of what is attached to the source and not to the destination.
+    """
+
+    source: str
+    destination: str
+    digest: str
+    destination_digest: str
+    findings: Findings | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def in_sync(self) -> bool:
+        """The destination is what the source is, and whole as far as it was looked at."""
+        damaged = self.findings is not None and self.findings.problems
+        return self.digest == self.destination_digest and not damaged and not self.missing
+
+
+async def check(
+    stores: Stores,
+    source: Reference | None,
+    destination: Reference,
+    *,
+    selection: Selection = WHOLE,
+    deep: bool = False,
+    read: bool = False,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Ask both sides at once, by one HEAD request each; ``deep`` walks the destination, ``read`` hashes its blobs too.
+
+    Where platforms are chosen the source's root is read instead: what they come to depends on it. Without a source the
+    destination is looked at alone, and then it must be there. What cannot be asked is an error; what is missing or
+    wrong is in the report. With referrers, what is attached is compared and looked at as well.
+    """
+    there = stores.open(destination, side=Side.DESTINATION)
+    if source is None:
+        wanted = found = await there.head(destination.wanted)
+    else:
+        here = stores.open(source)
+        (wanted, root), (found, _) = await gather(
+            [_wanted(here, source, selection), _current(there, destination.wanted)]
+        )
+    attached = await _attached(there, found) if selection.referrers and found.digest else None
+    missing: list[str] = []
+    if attached is not None and source is not None and wanted.digest == found.digest:
+        missing = (await _attached(here, wanted, root)).not_in(attached)
+    findings = None
+    if (deep or read) and found.digest:
+        others = [each.manifest.descriptor for each in attached.attachments] if attached else []
+        findings = await Inspection(there, progress, read=read).images(found, *others)
+    names = str(source or destination), str(destination)
+    return CheckReport(*names, wanted.digest, found.digest, findings, tuple(missing))
+
+
+async def _attached(store: Store, root: Descriptor, manifest: Manifest | None = None) -> Attached:
+    from imagesync_cli.look.referrers import Referrers
+
+    return await Referrers(store).attached(root, manifest)
+
+
+async def _wanted(here: Store, source: Reference, selection: Selection) -> tuple[Descriptor, Manifest | None]:
+    """What should be there, and its manifest where that was read or made to find it."""
+    if not selection.platforms:
+        return await here.head(source.wanted), None
+    from imagesync_cli.look.choose_platforms import select
+
+    selected = await select(here, await here.manifest(source.wanted), selection.platforms, str(source))
+    return selected.descriptor, selected.manifest
+
+
+async def _current(store: Store, wanted: str) -> tuple[Descriptor, Manifest | None]:
+    """What the destination has, with the digest "" for nothing."""
+    try:
+        return await store.head(wanted), None
+    except NotFound:
+        return Descriptor("", "", 0), None

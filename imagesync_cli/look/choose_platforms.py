@@ -1,0 +1,158 @@
+"""Choose the platforms that are wanted of an image. Reads no more of it than that takes, and writes nothing.
+
+One platform is that platform's own manifest. Several are a new index of their entries and of the attestations about
+them, written in one fixed form, so that the same source and platforms give the same digest everywhere and always.
+Where that would leave nothing out it is the source's own index, byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from imagesync_cli.concurrency import gather
+from imagesync_cli.stores import Store
+from imagesync_cli.values.errors import ContentError, NoPlatform
+from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
+from imagesync_cli.values.platforms import Platform, nearness, read_platform
+
+_MOST_CONFIG_BYTES = 4 * 1024 * 1024
+_CONFIGS_AT_ONCE = 4
+_MOST_NAMED = 50
+# What BuildKit notes at the entries of an index that say something about other entries.
+_TYPE, _ABOUT = "vnd.docker.reference.type", "vnd.docker.reference.digest"
+_UNKNOWN = ("unknown", "unknown")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What arrives of an image: a manifest that has been read, or is new, or that is still to be read."""
+
+    descriptor: Descriptor
+    manifest: Manifest | None
+    is_new: bool = False
+
+
+async def select(store: Store, root: Manifest, platforms: Iterable[Platform], image: str) -> Selected:
+    """Choose from the image whose root this is; all of it where no platform is named.
+
+    Raises NoPlatform, which names the ``image`` and what it has, for a platform that it does not have.
+    """
+    wanted = list(dict.fromkeys(platforms))
+    if not wanted:
+        return Selected(root.descriptor, root)
+    if not root.descriptor.is_index:
+        await _check_single(store, root, wanted, image)
+        return Selected(root.descriptor, root)
+    offered = await _offered(store, root)
+    chosen = [_nearest(one, offered) for one in wanted]
+    lacking = [one for one, found in zip(wanted, chosen, strict=True) if not found]
+    if lacking:
+        raise _not_for(lacking, filter(None, offered), image)
+    if len(wanted) == 1:
+        return Selected(root.manifests[chosen[0][0]], None)
+    return _several(root, {place for found in chosen for place in found})
+
+
+async def _check_single(store: Store, root: Manifest, wanted: list[Platform], image: str) -> None:
+    platform = await config_platform(store, root)
+    if platform is None:
+        kind = json.loads(root.content).get("artifactType") or (root.blobs[0].media_type if root.blobs else "unknown")
+        raise NoPlatform(
+            f"{image} has no platform, its type is {kind}", hint="ask for what is no image without platforms"
+        )
+    lacking = [one for one in wanted if nearness(one, platform) is None]
+    if lacking:
+        raise _not_for(lacking, [platform], image)
+
+
+def _not_for(lacking: list[Platform], has: Iterable[Platform], image: str) -> NoPlatform:
+    names = list(dict.fromkeys(map(str, has)))
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return NoPlatform(
+        f"{image} is not there for {', '.join(map(str, lacking))}",
+        hint=f"it has {', '.join(names[:_MOST_NAMED])}{more}" if names else "it has no platform",
+    )
+
+
+def _nearest(wanted: Platform, offered: list[Platform | None]) -> list[int]:
+    """The places of those that serve best, all of them: of a Windows image each OS version, for instance."""
+    found = {place: near for place, one in enumerate(offered) if one and (near := nearness(wanted, one)) is not None}
+    best = max(found.values(), default=None)
+    return [place for place, near in found.items() if near == best]
+
+
+async def _offered(store: Store, root: Manifest) -> list[Platform | None]:
+    """The platform of each entry; None for what has none, such as attestations and other data."""
+    limit = asyncio.Semaphore(_CONFIGS_AT_ONCE)
+
+    async def one(entry: Descriptor) -> Platform | None:
+        if _is_data(entry):
+            return None
+        platform = _stated(entry)
+        if platform is not None or entry.is_index:
+            return platform
+        async with limit:
+            return await config_platform(store, await store.manifest(entry.digest))
+
+    return await gather(one(entry) for entry in root.manifests)
+
+
+async def config_platform(store: Store, manifest: Manifest) -> Platform | None:
+    """What the image's config says; None for an artifact, whose config is something else or not there."""
+    if not manifest.has_config:
+        return None
+    config = manifest.blobs[0]
+    if config.size > _MOST_CONFIG_BYTES:
+        raise ContentError(f"{manifest.digest}: its config is longer than {_MOST_CONFIG_BYTES} bytes")
+    content = bytearray()
+    async with contextlib.aclosing(store.read_blob(config)) as chunks:
+        async for chunk in chunks:
+            content += chunk
+    try:
+        return read_platform(_object(json.loads(content)))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _several(root: Manifest, places: set[int]) -> Selected:
+    about = {root.manifests[place].digest for place in places}
+    kept = [
+        entry.raw
+        for place, entry in enumerate(root.manifests)
+        if place in places or (_is_data(entry) and _annotation(entry, _ABOUT) in about)
+    ]
+    if len(kept) == len(root.manifests):
+        return Selected(root.descriptor, root)
+    try:
+        document = {**json.loads(root.content), "manifests": kept}
+        # All keys sorted, no space, everything but ASCII escaped: no version of Python writes that differently.
+        content = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise ContentError(f"index {root.digest} cannot be written again: {error}") from error
+    made = parse_manifest(content.encode("ascii"), root.media_type)
+    return Selected(made.descriptor, made, is_new=True)
+
+
+def _is_data(entry: Descriptor) -> bool:
+    """It says something about other entries, and is nothing to run."""
+    platform = _stated(entry)
+    unknown = platform is not None and (platform.os, platform.architecture) == _UNKNOWN
+    return unknown or _annotation(entry, _TYPE) == "attestation-manifest"
+
+
+def _stated(entry: Descriptor) -> Platform | None:
+    return read_platform(_object(entry.raw.get("platform")))
+
+
+def _annotation(entry: Descriptor, name: str) -> str:
+    value = _object(entry.raw.get("annotations")).get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

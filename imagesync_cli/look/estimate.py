@@ -1,0 +1,176 @@
+"""Say what a copy would come to before it is made: how much the destination lacks, and what speaks against it.
+
+Manifests are read where that costs least: at the destination what it has already, at the source the rest. Blobs are
+asked for by HEAD, none is read but the config that tells a single image's platform. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagesync_cli.concurrency import gather_few
+from imagesync_cli.stores import Side, Store, Stores
+from imagesync_cli.values.errors import ContentError, NoPlatform, Refused
+from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
+from imagesync_cli.values.reference import Reference, RegistryReference
+from imagesync_cli.values.selection import Selection
+
+if TYPE_CHECKING:
+    from imagesync_cli.values.platforms import Platform
+
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A copy that is meant to be made, and what is asked about it.
+
+    ``digest`` is what arrives; ``selection`` has the digest of the whole image that this is chosen from. ``estimated``
+    asks how much is to be copied where the image is not there, ``sized`` how large it is in any case. ``required`` are
+    platforms that the image must have, ``signed`` says that it must have a signature.
+    """
+
+    source: Reference
+    digest: str
+    selection: Selection
+    estimated: bool = False
+    sized: bool = False
+    required: tuple[Platform, ...] = ()
+    signed: bool = False
+
+    @property
+    def decides(self) -> bool:
+        """Whether the answer may keep the copy from being made."""
+        return bool(self.sized or self.required or self.signed)
+
+    def asks(self, present: str) -> bool:
+        """Whether anything is to be found out where the destination has this digest, "" for none."""
+        return self.decides or (self.estimated and present != self.digest)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How much an image is and how much of it is missing, each blob once: layers, and bytes of layers and configs.
+
+    ``mounts`` says that what is missing comes from another repository of the destination's registry. ``lacks`` and
+    ``unsigned`` say in a sentence which platform or signature is not there, "" where all are, or none was asked for.
+    """
+
+    layers: int = 0
+    layers_missing: int = 0
+    size_bytes: int = 0
+    missing_bytes: int = 0
+    mounts: bool = False
+    lacks: str = ""
+    unsigned: str = ""
+
+
+async def estimate(stores: Stores, intent: Intent, destination: Reference, present: str) -> Estimate:
+    """Look at the image that is meant to be copied; ``present`` is the digest that the destination's tag has, or "".
+
+    What cannot be read is an error of errors.py.
+    """
+    is_there = present == intent.digest
+    # An image's signatures are at the destination only if they are copied too.
+    if is_there and (intent.selection.referrers or not intent.signed):
+        here = stores.open(destination)
+        root = await here.manifest(intent.digest)
+    else:
+        here = stores.open(intent.source)
+        root = await _arriving(here, intent)
+    content = _Content(here, None if is_there else stores.open(destination, side=Side.DESTINATION), fresh=not present)
+    if intent.sized or (intent.estimated and not is_there):
+        await content.add(root)
+    mounts = isinstance(destination, RegistryReference) and intent.source.location[0] == destination.location[0]
+    missing = [] if intent.source.location == destination.location else await content.missing()
+    return Estimate(
+        len(content.layers),
+        len(content.layers.intersection(blob.digest for blob in missing)),
+        sum(blob.size for blob in content.blobs.values()),
+        sum(blob.size for blob in missing),
+        mounts=mounts,
+        lacks=await _lacking(here, root, intent),
+        unsigned=await _unsigned(here, root) if intent.signed else "",
+    )
+
+
+async def _arriving(here: Store, intent: Intent) -> Manifest:
+    root = await here.manifest(intent.selection.digest)
+    if not intent.selection.platforms:
+        return root
+    from imagesync_cli.look.choose_platforms import select
+
+    chosen = await select(here, root, intent.selection.platforms, str(intent.source))
+    return chosen.manifest or await here.manifest(chosen.descriptor.digest)
+
+
+async def _lacking(here: Store, root: Manifest, intent: Intent) -> str:
+    if not intent.required:
+        return ""
+    from imagesync_cli.look.choose_platforms import select
+
+    try:
+        await select(here, root, intent.required, str(intent.source))
+    except NoPlatform as error:
+        return str(error)
+    return ""
+
+
+async def _unsigned(here: Store, root: Manifest) -> str:
+    from imagesync_cli.look.referrers import Referrers, require_signature
+
+    try:
+        require_signature(here.name, root, await Referrers(here).attached(root.descriptor, root))
+    except Refused as error:
+        return error.message
+    return ""
+
+
+class _Content:
+    """Everything that an image names, each digest once, and what of it the destination has."""
+
+    def __init__(self, here: Store, there: Store | None, *, fresh: bool) -> None:
+        """Without ``there`` nothing is compared. A destination without the tag is ``fresh``: no child is looked for."""
+        self._here = here
+        self._there = there
+        self._fresh = fresh
+        self._seen: set[str] = set()
+        self._present: set[str] = set()
+        self.blobs: dict[str, Descriptor] = {}
+        self.layers: set[str] = set()
+
+    async def add(self, manifest: Manifest, depth: int = 0, *, present: bool = False) -> None:
+        """This manifest and all below it; what is below one that is ``present`` at the destination is there too."""
+        if depth > MAX_DEPTH:
+            raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
+        blobs = {blob.digest: blob for blob in manifest.blobs if not blob.is_foreign}
+        self.blobs |= blobs
+        self.layers.update(layer.digest for layer in manifest.layers if layer.digest in blobs)
+        self._present.update(blobs if present else ())
+        children = [child for child in manifest.manifests if child.digest not in self._seen]
+        self._seen.update(child.digest for child in children)
+        if len(self._seen) + len(self.blobs) > MAX_DESCRIPTORS:
+            raise ContentError(f"the image names more than {MAX_DESCRIPTORS} manifests and blobs")
+        works = (self._child(child, depth + 1, present=present) for child in children)
+        await gather_few(min(_AT_ONCE, len(children)), works)
+
+    async def _child(self, child: Descriptor, depth: int, *, present: bool) -> None:
+        there = self._there
+        present = present or (there is not None and not self._fresh and await there.has_manifest(child))
+        store = there if present and there is not None else self._here
+        await self.add(await store.manifest(child.digest), depth, present=present)
+
+    async def missing(self) -> list[Descriptor]:
+        """The blobs that the destination does not have."""
+        there, lacking = self._there, []
+        if there is None:
+            return []
+
+        async def look(blob: Descriptor) -> None:
+            if not await there.has_blob(blob):
+                lacking.append(blob)
+
+        unknown = [blob for digest, blob in self.blobs.items() if digest not in self._present]
+        await gather_few(min(_AT_ONCE, len(unknown)), map(look, unknown))
+        return lacking

@@ -1,0 +1,104 @@
+"""What references point at, all asked at once: one HEAD request for each distinct reference.
+
+Where platforms are chosen it is one GET, which some registries count as a pull: what is chosen depends on the content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from imagesync_cli.stores import Store, Stores
+from imagesync_cli.values.errors import ImagesyncError, Unavailable
+from imagesync_cli.values.manifest import Descriptor, Manifest
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.selection import Selection
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.referrers import Attached, Referrers
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A reference, the descriptor of what of it is wanted, and the digest of the image that this is chosen from."""
+
+    reference: Reference
+    descriptor: Descriptor
+    source_digest: str
+    attached: Attached | None = None  # where that was asked for
+
+    @property
+    def id(self) -> str:
+        """``name@digest`` with the name as it was spelled."""
+        return f"{self.reference.name}@{self.descriptor.digest}"
+
+
+Asked = tuple[Reference, Selection]
+Answer = Resolved | ImagesyncError
+
+
+async def resolve(stores: Stores, questions: Iterable[Asked], deadline_s: float | None = None) -> list[Answer]:
+    """For each question, in order, what it comes to or the error that kept it from that; none hides another.
+
+    What has no answer after ``deadline_s`` seconds is Unavailable.
+    """
+    questions = list(questions)
+    lookup = _Lookup(stores)
+    asked = {question: asyncio.ensure_future(lookup.answer(*question)) for question in dict.fromkeys(questions)}
+    if asked:
+        await asyncio.wait(asked.values(), timeout=deadline_s)
+    late = [task for task in asked.values() if not task.done()]
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    return [_answer(asked[question], question[0], deadline_s) for question in questions]
+
+
+class _Lookup:
+    """Asks once for what several questions need: each manifest that is read may count as a pull."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._roots: dict[Reference, asyncio.Task[Manifest]] = {}
+        self._referrers: dict[tuple[str, str], Referrers] = {}  # by repository
+
+    async def answer(self, reference: Reference, selection: Selection) -> Answer:
+        try:
+            store = self._stores.open(reference)
+            manifest = None
+            if selection.platforms:
+                found, manifest = await self._selected(store, reference, selection)
+            else:
+                head = await store.head(reference.wanted)
+                found = Resolved(reference, head, head.digest)
+            if selection.referrers:
+                return replace(found, attached=await self._attached(store, found, manifest))
+        except ImagesyncError as error:
+            return error
+        return found
+
+    async def _attached(self, store: Store, found: Resolved, manifest: Manifest | None) -> Attached:
+        from imagesync_cli.look.referrers import Referrers
+
+        referrers = self._referrers.setdefault(found.reference.location, Referrers(store))
+        return await referrers.attached(found.descriptor, manifest)
+
+    async def _selected(
+        self, store: Store, reference: Reference, selection: Selection
+    ) -> tuple[Resolved, Manifest | None]:
+        """And the manifest, where it is at hand."""
+        from imagesync_cli.look.choose_platforms import select
+
+        if reference not in self._roots:
+            self._roots[reference] = asyncio.create_task(store.manifest(reference.wanted))
+        root = await self._roots[reference]
+        found = await select(store, root, selection.platforms, f"{reference}")
+        return Resolved(reference, found.descriptor, root.digest), found.manifest
+
+
+def _answer(task: asyncio.Future[Answer], reference: Reference, deadline_s: float | None) -> Answer:
+    if task.cancelled():
+        return Unavailable(f"looking up {reference}: no answer within {deadline_s:g} s", hint="see IMAGESYNC_TIMEOUT")
+    return task.result()

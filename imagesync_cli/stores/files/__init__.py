@@ -1,0 +1,1 @@
+"""Images in files: layout folders and archives."""

@@ -1,0 +1,272 @@
+"""What ``docker save`` writes, as a store that is only read.
+
+From Docker 25 on it is an OCI image layout as well, and that is what is read: digests as they are. Older ones, and
+skopeo's and podman's, hold manifest.json, configs and layers, and no manifest. Then each image is given one, Docker
+image manifest v2 schema 2, that depends on the archive's bytes alone: the config as it is, the layers as they are. A
+layer that is not compressed has in its config the digest it must have; one that is must be hashed first, once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import posixpath
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE, Entry, no_manifest, reading
+from imagesync_cli.stores.files.oci_archive import OciArchive
+from imagesync_cli.stores.files.tar import Member, Tar
+from imagesync_cli.stores.store import Content, Store, Untagged, Written
+from imagesync_cli.values.digest import is_digest, new_hash, sha256, verified
+from imagesync_cli.values.errors import ContentError, NotFound, Refused, UsageError
+from imagesync_cli.values.manifest import DOCKER_MANIFEST, Descriptor, Manifest, parse_manifest
+from imagesync_cli.values.reference import ArchiveReference, normal_name
+
+_LIST_FILE = "manifest.json"
+_IMAGE_NAME = "io.containerd.image.name"
+_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+_LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
+_COMPRESSIONS = {b"\x1f\x8b": ".gzip", b"\x28\xb5\x2f\xfd": ".zstd"}
+_MOST_LINKS = 16
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """An image and its names in normal form."""
+
+    names: tuple[str, ...]
+    digest: str
+
+
+class DockerArchive:
+    """An archive file of images that Docker knew by name."""
+
+    def __init__(self, reference: ArchiveReference, max_manifest_bytes: int) -> None:
+        self.name = reference.name
+        self._path = Path(reference.file)
+        self._max_manifest_bytes = max_manifest_bytes
+        self._layout = OciArchive(reference, max_manifest_bytes)
+        self._opened: Tar | None = None
+        self._images: list[_Saved] | None = None
+        self._manifests: dict[str, Manifest] = {}
+        self._blobs: dict[str, Member] = {}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._layout.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    def warm(self, count: int) -> None:
+        """Nothing: the file is there."""
+
+    async def head(self, wanted: str) -> Descriptor:
+        """The image of this name, number or digest; "" means the only image."""
+        return (await self.manifest(wanted)).descriptor
+
+    async def manifest(self, wanted: str) -> Manifest:
+        """The archive's manifest, or the one that is made for it."""
+        with reading(self.name, wanted):
+            images = self._read()
+            digest = wanted if is_digest(wanted) else self._find(images, wanted).digest
+            if digest in self._manifests:
+                return self._manifests[digest]
+        try:
+            return await self._layout.manifest(digest)
+        except NotFound as error:
+            error.hint = (
+                error.hint
+                or "docker save keeps what its machine had: where that is one platform, choose it with --platform"
+            )
+            raise
+
+    async def has_manifest(self, manifest: Descriptor) -> bool:
+        """Whether there is such an image."""
+        return manifest.digest in self._manifests or await self._layout.has_manifest(manifest)
+
+    async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """Yield the blob's bytes, the last chunk only when size and digest are right."""
+        with reading(self.name, blob.digest):
+            self._read()
+            if blob.digest in self._blobs:
+                chunks = self._tar().chunks(self._blobs[blob.digest])
+                for chunk in verified(chunks, blob.digest, blob.size):
+                    yield chunk
+                return
+        async for chunk in self._layout.read_blob(blob):
+            yield chunk
+
+    async def has_blob(self, blob: Descriptor) -> bool:
+        """Whether the blob is there."""
+        return blob.digest in self._blobs or await self._layout.has_blob(blob)
+
+    async def blob_size(self, blob: Descriptor) -> int | None:
+        """The size of what is there for the blob."""
+        with reading(self.name, blob.digest):
+            self._read()
+            if blob.digest in self._blobs:
+                return self._blobs[blob.digest].size
+        return await self._layout.blob_size(blob)
+
+    async def tags(self) -> Mapping[str, Descriptor | None]:
+        """Every name in the archive."""
+        with reading(self.name, ""):
+            return {name: None for image in self._read() for name in image.names}
+        raise AssertionError
+
+    async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
+        """What these names are."""
+        return {tag: await self.head(tag) for tag in tags}
+
+    async def referrers(self, digest: str) -> list[Descriptor]:
+        """None: docker save keeps images alone."""
+        return []
+
+    async def listed(self, tag: str) -> Manifest | None:
+        """None, likewise."""
+        return None
+
+    async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
+        """Refused, as every change is."""
+        self._refuse()
+
+    async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
+        """Refused, as every change is."""
+        self._refuse()
+
+    async def untag(self, tag: str, digest: str) -> Untagged:
+        """Refused, as every change is."""
+        self._refuse()
+
+    async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
+        """Refused, as every change is."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise Refused(f"{self.name} is only read")
+
+    # The archive's images.
+
+    def _tar(self) -> Tar:
+        if self._opened is None:
+            self._opened = Tar(self._path)
+        return self._opened
+
+    def _read(self) -> list[_Saved]:
+        if self._images is None:
+            if INDEX_FILE in self._tar() and LAYOUT_FILE in self._tar():
+                self._images = [_entry_image(entry) for entry in self._layout.index()["manifests"] or []]
+            else:
+                self._images = self._saved_images()
+        return self._images
+
+    def _find(self, images: list[_Saved], wanted: str) -> _Saved:
+        if wanted.startswith("@") and int(wanted[1:]) < len(images):
+            return images[int(wanted[1:])]
+        digests = {image.digest for image in images}
+        if not wanted and len(digests) == 1:
+            return images[0]
+        if wanted and not wanted.startswith("@"):
+            name = normal_name(wanted)
+            found = [image for image in images if name in image.names]
+            if found:
+                return found[-1]
+        listed = ", ".join(sorted(name for image in images for name in image.names)) or "no names"
+        raise no_manifest(f"{self.name}: no image {wanted!r}" if wanted else f"{self.name}: which image?", hint=listed)
+
+    def _items(self) -> list[dict[str, Any]]:
+        """The images in manifest.json."""
+        if _LIST_FILE not in self._tar():
+            raise ContentError(f"{self._path} is not what docker save writes: it has no {_LIST_FILE}")
+        try:
+            items = json.loads(self._tar().read(_LIST_FILE, self._max_manifest_bytes))
+        except (ValueError, RecursionError) as error:
+            raise ContentError(f"{_LIST_FILE} in {self._path} is not JSON: {error}") from error
+        if not isinstance(items, list) or not all(_is_item(item) for item in items):
+            raise ContentError(f"{_LIST_FILE} in {self._path} is not a list of images")
+        return items
+
+    def _saved_images(self) -> list[_Saved]:
+        try:
+            return [self._saved_image(item) for item in self._items()]
+        except FileNotFoundError as error:
+            raise ContentError(f"{self._path} lacks {error}, which its {_LIST_FILE} names") from error
+
+    def _saved_image(self, item: dict[str, Any]) -> _Saved:
+        """Make the manifest of an image that came without."""
+        config = self._tar().read(item["Config"], self._max_manifest_bytes)
+        diff_ids = self._diff_ids(item, config)
+        document = {
+            "schemaVersion": 2,
+            "mediaType": DOCKER_MANIFEST,
+            "config": self._described(_CONFIG_TYPE, sha256(config), self._tar().member(item["Config"])),
+            "layers": [self._layer(name, diff_id) for name, diff_id in zip(item["Layers"], diff_ids, strict=True)],
+        }
+        manifest = parse_manifest(json.dumps(document, separators=(",", ":")).encode("ascii"), DOCKER_MANIFEST)
+        self._manifests[manifest.digest] = manifest
+        return _Saved(tuple(_names(item.get("RepoTags") or [])), manifest.digest)
+
+    def _diff_ids(self, item: dict[str, Any], config: bytes) -> list[str]:
+        """The digests of the layers as they are when they are not compressed, one for each."""
+        try:
+            diff_ids = json.loads(config)["rootfs"]["diff_ids"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ContentError(f"{item['Config']} in {self._path} is not the config of an image") from error
+        if not isinstance(diff_ids, list) or not all(isinstance(each, str) and is_digest(each) for each in diff_ids):
+            raise ContentError(f"{item['Config']} in {self._path} names layers by no digest")
+        if len(diff_ids) != len(item["Layers"]):
+            raise ContentError(f"{self._path} has {len(item['Layers'])} layers for the {len(diff_ids)} of its config")
+        return diff_ids
+
+    def _layer(self, name: str, diff_id: str) -> Entry:
+        member = self._followed(name)
+        start = next(self._tar().chunks(Member(member.offset, min(4, member.size), is_file=True)), b"")
+        compression = next((kind for magic, kind in _COMPRESSIONS.items() if start.startswith(magic)), "")
+        if not compression:
+            return self._described(_LAYER_TYPE, diff_id, member)
+        hashed = new_hash("sha256:")
+        for chunk in self._tar().chunks(member):
+            hashed.update(chunk)
+        return self._described(_LAYER_TYPE + compression, f"sha256:{hashed.hexdigest()}", member)
+
+    def _followed(self, name: str) -> Member:
+        """The file of a layer: older Dockers save a layer that two images share once, and link to it."""
+        for _ in range(_MOST_LINKS):
+            entry = self._tar().entry(name)
+            if not entry.link:
+                return self._tar().member(name)
+            name = posixpath.normpath(entry.link)
+        raise ContentError(f"{self._path}: {name} is a link to a link, without end")
+
+    def _described(self, media_type: str, digest: str, member: Member) -> Entry:
+        self._blobs[digest] = member
+        return {"mediaType": media_type, "size": member.size, "digest": digest}
+
+
+def _entry_image(entry: Entry) -> _Saved:
+    annotations = entry.get("annotations")
+    name = annotations.get(_IMAGE_NAME) if isinstance(annotations, dict) else None
+    return _Saved(tuple(_names([name] if isinstance(name, str) else [])), entry["digest"])
+
+
+def _names(texts: Iterable[str]) -> Iterator[str]:
+    """Names in normal form; what is no name cannot be asked for."""
+    for text in texts:
+        with contextlib.suppress(UsageError):
+            yield normal_name(text)
+
+
+def _is_item(item: Any) -> bool:
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("Config"), str)
+        and _are_texts(item.get("Layers"))
+        and _are_texts(item.get("RepoTags") or [])
+    )
+
+
+def _are_texts(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(each, str) for each in found)

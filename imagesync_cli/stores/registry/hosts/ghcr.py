@@ -1,0 +1,78 @@
+"""GitHub's container registry: a manifest is a package version, deleted with every tag on it.
+
+docs.github.com/rest/packages: List package versions, Get a package version, Delete package version; for an
+organization, and where there is none of that name for a user. GitHub does not ask whether an index needs the version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+from urllib.parse import quote
+
+from imagesync_cli.stores.registry.hosts.host_api import Place
+from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
+from imagesync_cli.values.secret import Secret
+
+_A_PAGE = 100
+_MOST_PAGES = 1000
+_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+
+
+async def delete(place: Place, digest: str, tags: Collection[str]) -> str:
+    """Delete the version of this digest unless it has other tags than these; "" or the reason why it stays."""
+    doing = f"deleting {place.name}@{digest} by GitHub's API"
+    login = Secret(f"Bearer {(await place.login()).password.reveal()}")
+    owner, _, package = place.repository.partition("/")
+    for kind in ("orgs", "users"):
+        versions = f"/{kind}/{owner}/packages/container/{quote(package, safe='')}/versions"
+        try:
+            async for number in _versions_of(place, versions, digest, login, doing):
+                return await _delete(place, f"{versions}/{number}", tags, login, doing)
+        except NotFound:
+            continue  # no package of this owner, or it went meanwhile
+        return ""
+    return ""
+
+
+async def _versions_of(place: Place, path: str, digest: str, login: Secret, doing: str) -> AsyncIterator[int]:
+    for page in range(1, _MOST_PAGES):
+        target = f"{path}?per_page={_A_PAGE}&page={page}"
+        answer = await place.ask("GET", target, doing=doing, login=login, headers=_HEADERS)
+        if not isinstance(answer, list) or not all(isinstance(version, dict) for version in answer):
+            raise ContentError(f"{doing}: the answer is not a list of versions")
+        for version in answer:
+            if version.get("name") == digest:
+                yield _number(version, doing)
+        if len(answer) < _A_PAGE:
+            return
+
+
+def _number(version: dict[str, Any], doing: str) -> int:
+    number = version.get("id")
+    if not isinstance(number, int):
+        raise ContentError(f"{doing}: the answer names a version without a number")
+    return number
+
+
+async def _delete(place: Place, path: str, tags: Collection[str], login: Secret, doing: str) -> str:
+    # Asked again, alone: the list may be pages and seconds old.
+    version = await place.ask("GET", path, doing=doing, login=login, headers=_HEADERS)
+    others = sorted(set(_tags(version, doing)) - set(tags))
+    if others:
+        return f"its package version has the tags {', '.join(others)}"
+    try:
+        await place.ask("DELETE", path, doing=doing, login=login, accept=(204,), headers=_HEADERS)
+    except Denied as error:
+        error.hint = "the token needs read:packages and delete:packages, and the role admin on the package"
+        raise
+    except Refused as error:
+        return error.message  # such as: the last tagged version, or more than 5,000 downloads
+    return ""
+
+
+def _tags(version: Any, doing: str) -> list[str]:
+    try:
+        return [str(tag) for tag in version["metadata"]["container"]["tags"]]
+    except (KeyError, TypeError) as error:
+        raise ContentError(f"{doing}: the answer names no tags") from error

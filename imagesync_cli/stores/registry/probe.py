@@ -1,0 +1,147 @@
+"""Questions to a registry that change nothing: may we read, push, mount, delete here?
+
+What has to be begun to be asked is taken back: an upload session is cancelled, and what is deleted never existed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import uuid
+from collections.abc import Collection
+
+import httpx
+
+from imagesync_cli.stores.registry.client import Client, read_errors
+from imagesync_cli.stores.registry.hosts.deletion_apis import NO_TAG_DELETION, kind_of
+from imagesync_cli.stores.store import Untagged
+from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Unavailable
+from imagesync_cli.values.manifest import MANIFEST_TYPES
+from imagesync_cli.values.reference import RegistryReference, host_name
+
+# The digest of nothing: no registry has to hold a blob by this name, and all know it for a digest.
+_EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_SESSIONS = frozenset({201, 202})
+
+
+class Probe:
+    """One repository; every method raises what the registry refuses with."""
+
+    def __init__(self, client: Client, reference: RegistryReference) -> None:
+        self._client = client
+        self._reference = reference
+        self._path = f"/v2/{reference.location[1]}"
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port that were found to be right."""
+        return str(self._client.base)
+
+    async def addresses(self) -> list[str]:
+        """What the name of the registry resolves to here; a proxy may see something else."""
+        name = host_name(self._client.base.netloc.decode("ascii"))
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise Unavailable(f"there is no host {name}", hint="check the name and the DNS", may_pass=False) from error
+        return sorted({str(address[0]) for *_, address in found})
+
+    async def greet(self) -> str:
+        """What the registry is, as far as its name and its answer tell; a login that it refuses is not in the way."""
+        kind = kind_of(self._reference.registry)
+        said = [kind.name] if kind else []
+        with contextlib.suppress(Denied):
+            response = await self._send("GET", "/v2/", "", accept=range(200, 500))
+            await response.aclose()
+            said += [response.headers.get(name, "") for name in ("server", "docker-distribution-api-version")]
+        return ", ".join(filter(None, said))
+
+    async def read(self) -> bool:
+        """Whether there is something under the reference; Denied where it may not be read."""
+        target = f"{self._path}/manifests/{self._reference.wanted}"
+        try:
+            response = await self._send("GET", target, "pull", headers={"Accept": ", ".join(MANIFEST_TYPES)})
+        except NotFound:
+            return False
+        await response.aclose()
+        return True
+
+    async def tags(self) -> None:
+        """Ask for one tag of the list."""
+        await (await self._send("GET", f"{self._path}/tags/list?n=1", "pull")).aclose()
+
+    async def has_referrers_api(self) -> bool:
+        """Whether signatures and the like are listed by the registry, or only by a tag (end-12a)."""
+        response = await self._send("GET", f"{self._path}/referrers/{_EMPTY}", "pull", accept=(200, 400, 404, 405))
+        await response.aclose()
+        return response.status_code == 200
+
+    async def push(self) -> None:
+        """Open an upload and cancel it (end-4a)."""
+        await self._cancel(await self._send("POST", f"{self._path}/blobs/uploads/", "pull,push", accept=_SESSIONS))
+
+    async def mounts(self) -> bool:
+        """Whether the registry understands a mount; what it opens for one that it cannot do is cancelled (end-11)."""
+        source = f"{self._path}/blobs/uploads/?mount={_EMPTY}&from={self._reference.location[1]}"
+        response = await self._send("POST", source, "pull,push", accept=range(200, 500))
+        await self._cancel(response)
+        return response.status_code in _SESSIONS
+
+    async def untags(self) -> Untagged:
+        """How the registry answers to the deletion of a tag that nobody has (end-9)."""
+        nobodys = f"{self._path}/manifests/imagesync-doctor-{uuid.uuid4().hex}"
+        accept = {200, 202, 204, 404, *NO_TAG_DELETION}
+        response = await self._send("DELETE", nobodys, "pull,push,delete", accept=accept)
+        if response.status_code not in NO_TAG_DELETION:
+            await response.aclose()
+            return Untagged.DONE
+        codes = {code for code, _ in await read_errors(response)}
+        return Untagged.ONLY_BY_DIGEST if "DIGEST_INVALID" in codes else Untagged.NOT_OFFERED
+
+    def login(self) -> str:
+        """Where the login came from, "" where none is known or the registry has not asked for one."""
+        return self._client.auth.source(self._scopes("pull"))
+
+    def advice(self) -> str:
+        """What to do where there is no login."""
+        return self._client.auth.advice(self._scopes("pull"))
+
+    def granted(self, actions: str) -> str:
+        """The actions that the last token for these grants, "" where it does not tell."""
+        return self._client.auth.granted(self._scopes(actions))
+
+    def _scopes(self, actions: str) -> tuple[str, ...]:
+        return (f"repository:{self._reference.location[1]}:{actions}",) if actions else ()
+
+    async def _cancel(self, response: httpx.Response) -> None:
+        location = response.headers.get("location", "")
+        await response.aclose()
+        if response.status_code != 202 or not location:
+            return
+        try:
+            session = self._client.resolve_location(response.url, location)
+            # distribution wants the action delete for this, although nothing is deleted.
+            cancelled = await self._send("DELETE", session, "pull,push,delete", accept=range(200, 500))
+        except ImagesyncError:
+            return  # the registry forgets it by itself
+        await cancelled.aclose()
+
+    async def _send(
+        self,
+        method: str,
+        target: str | httpx.URL,
+        actions: str,
+        *,
+        accept: Collection[int] = (200,),
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        return await self._client.send(
+            method,
+            target,
+            doing=f"{method} {self._reference.registry}",
+            scopes=self._scopes(actions),
+            accept=accept,
+            headers=headers,
+            again=False,
+        )

@@ -1,0 +1,228 @@
+"""Bearer tokens of one registry: asked for, shared by whoever needs them at the same time, and renewed.
+
+A token is asked for by GET, with the login as Basic or with none, or by the OAuth2 form where we hold a refresh token.
+It serves until 80 % of its life are over. While one request is on its way, what is wanted meanwhile gathers and goes
+into the next one together; a server that refuses several scopes at once is asked for one each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from imagesync_cli import __version__
+from imagesync_cli.concurrency import gather
+from imagesync_cli.credentials import Anonymous, Credential
+from imagesync_cli.stores.registry.challenge import Challenge
+from imagesync_cli.stores.transport import tally
+from imagesync_cli.stores.transport.http import Http, read_all, retry_after_s
+from imagesync_cli.stores.transport.retry import status_may_pass
+from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Unavailable
+from imagesync_cli.values.secret import Secret
+
+# Such as ("repository:team/app:pull,push",). The first is what the request is about, a second one a mount's source.
+Scopes = tuple[str, ...]
+Login = Credential | Anonymous
+
+_LIMIT_BYTES = 64 * 1024
+_DEFAULT_LIFE_S = 60.0
+_RENEW_AFTER = 0.8
+# Each scope makes the token longer, and servers refuse headers beyond 8 KiB.
+_SCOPES_A_TOKEN = 10
+_AT_ONCE = 2
+_REFUSED = frozenset({400, 401, 403, 404})
+
+
+@dataclass(frozen=True)
+class _Token:
+    value: Secret
+    renew_at: float
+
+
+@dataclass(eq=False)
+class _Batch:
+    """What one request for a token is to be good for; open until it goes out."""
+
+    realm: httpx.URL
+    challenge: Challenge
+    login: Login
+    wanted: list[Scopes] = field(default_factory=list)
+    is_open: bool = True
+
+    def takes(self, other: _Batch, most: int) -> bool:
+        """Whether what the other one wants can go out with this one."""
+        return self.is_open and self.login == other.login and self.realm == other.realm and len(self.wanted) < most
+
+
+class Tokens:
+    """The tokens of one registry."""
+
+    def __init__(self, registry: str, http: Http) -> None:
+        self._registry = registry
+        self._http = http
+        self._known: dict[Scopes, _Token] = {}
+        self._coming: dict[Scopes, asyncio.Task[dict[Scopes, _Token | ImagesyncError]]] = {}
+        self._last: _Batch | None = None
+        self._last_task: asyncio.Task[dict[Scopes, _Token | ImagesyncError]] | None = None
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._most = _SCOPES_A_TOKEN
+        self._deletes = True
+        self._refresh_tokens: dict[Secret, Secret] = {}
+
+    async def get(self, scopes: Scopes, realm: httpx.URL, challenge: Challenge, login: Login) -> Secret:
+        """A token for these scopes that is still good; Denied if there is none."""
+        token = self._known.get(scopes)
+        if token is None or time.monotonic() >= token.renew_at:
+            if scopes not in self._coming:
+                self._coming[scopes] = self._join(_Batch(realm, challenge, login, [scopes]))
+            # Whoever else waits for it must get it although this one may be cancelled.
+            outcome = (await asyncio.shield(self._coming[scopes]))[scopes]
+            if isinstance(outcome, ImagesyncError):
+                raise copy.copy(outcome)  # each adds its own step to the message
+            token = outcome
+        return token.value
+
+    def refused(self, scopes: Scopes, used: Secret) -> None:
+        """Take in that a registry has refused a token; one that somebody renewed meanwhile stays."""
+        token = self._known.get(scopes)
+        if token is not None and token.value == used:
+            del self._known[scopes]
+            if sum(other.value == used for other in self._known.values()):
+                self._most = 1  # it was to serve others as well: perhaps this registry does not do that
+
+    def granted(self, scopes: Scopes) -> str:
+        """The actions that the token for these scopes claims to grant there, "" for one that nobody can read."""
+        token = self._known.get(scopes)
+        return claimed_actions(token.value, _repository(scopes[0])) if token and scopes else ""
+
+    def _join(self, new: _Batch) -> asyncio.Task[dict[Scopes, _Token | ImagesyncError]]:
+        if self._last is not None and self._last_task is not None and self._last.takes(new, self._most):
+            self._last.wanted += new.wanted
+            return self._last_task
+        self._last, self._last_task = new, asyncio.create_task(self._bring(new))
+        return self._last_task
+
+    async def _bring(self, batch: _Batch) -> dict[Scopes, _Token | ImagesyncError]:
+        outcome: dict[Scopes, _Token | ImagesyncError] = {}
+        try:
+            async with self._turn:
+                batch.is_open = False
+                if len(batch.wanted) == 1 or not await self._all_in_one(batch, outcome):
+                    await gather(self._one(scopes, batch, outcome) for scopes in batch.wanted)
+        finally:
+            for scopes in batch.wanted:
+                self._coming.pop(scopes, None)
+        self._known.update({scopes: token for scopes, token in outcome.items() if isinstance(token, _Token)})
+        return outcome
+
+    async def _all_in_one(self, batch: _Batch, outcome: dict[Scopes, _Token | ImagesyncError]) -> bool:
+        """Get one token for everything in the batch; False if the server does not give one."""
+        together = tuple(dict.fromkeys(scope for scopes in batch.wanted for scope in scopes))
+        try:
+            token = await self._fetch([together], batch)
+        except Denied:
+            return False
+        except ImagesyncError as error:
+            outcome.update(dict.fromkeys(batch.wanted, error))
+        else:
+            outcome.update(dict.fromkeys(batch.wanted, token))
+        return True
+
+    async def _one(self, scopes: Scopes, batch: _Batch, outcome: dict[Scopes, _Token | ImagesyncError]) -> None:
+        try:
+            outcome[scopes] = await self._fetch(self._alternatives(scopes, batch.challenge), batch)
+        except ImagesyncError as error:
+            outcome[scopes] = error
+
+    def _alternatives(self, scopes: Scopes, challenge: Challenge) -> list[Scopes]:
+        """What to ask for, in this order, until the server does not refuse it."""
+        plain = tuple(_without_delete(scope) for scope in scopes)  # Quay has no such action
+        named = tuple(scope for scope in challenge.scopes if _repository(scope) in ("", _repository(scopes[0])))
+        first = [scopes] if self._deletes else []
+        return list(dict.fromkeys([*first, plain, plain[:1], named]))
+
+    async def _fetch(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
+        try:
+            return await self._try(alternatives, batch)
+        except ContentError:  # it was damaged on the way, perhaps
+            tally.retried()
+            return await self._try(alternatives, batch)
+
+    async def _try(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
+        started, status = time.monotonic(), 0
+        for scopes in alternatives:
+            response, content = await self._ask(scopes, batch)
+            status = response.status_code
+            if status == 200:
+                if scopes != alternatives[0] and "delete" in "".join(alternatives[0]):
+                    self._deletes = False
+                return self._read(content, started, batch.login)
+            if status not in _REFUSED:
+                raise Unavailable(
+                    f"the token server of {self._registry} answers {status}",
+                    retry_after_s=retry_after_s(response.headers.get("retry-after", "")),
+                    may_pass=status_may_pass(status),
+                )
+        wanted = " ".join(alternatives[0]) or "access"
+        raise Denied(f"{self._registry} gives no token for {wanted} ({status})")
+
+    async def _ask(self, scopes: Scopes, batch: _Batch) -> tuple[httpx.Response, bytes]:
+        login, service = batch.login, batch.challenge.service
+        headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity"}
+        if isinstance(login, Credential) and login.identity_token:
+            token = self._refresh_tokens.get(login.identity_token, login.identity_token)
+            form = {"grant_type": "refresh_token", "service": service, "client_id": "imagesync"}
+            form |= {"scope": " ".join(scopes), "refresh_token": token.reveal()}
+            request = httpx.Request("POST", batch.realm, headers=headers, data=form)
+        else:
+            if isinstance(login, Credential):
+                headers["Authorization"] = login.basic().reveal()
+            query = batch.realm.params
+            for name, value in [("service", service)] * bool(service) + [("scope", scope) for scope in scopes]:
+                query = query.add(name, value)
+            request = httpx.Request("GET", batch.realm.copy_with(params=query), headers=headers)
+        response = await self._http.handle_async_request(request)
+        return response, await read_all(response, _LIMIT_BYTES)
+
+    def _read(self, content: bytes, started: float, login: Login) -> _Token:
+        try:
+            answer: Any = json.loads(content)
+            value = answer.get("token") or answer.get("access_token")
+            life_s = float(answer.get("expires_in") or _DEFAULT_LIFE_S)
+            refresh_token = answer.get("refresh_token")
+        except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
+            value = None
+        if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+            raise ContentError(f"the token server of {self._registry} does not answer with a token")
+        if isinstance(login, Credential) and login.identity_token and isinstance(refresh_token, str) and refresh_token:
+            self._refresh_tokens[login.identity_token] = Secret(refresh_token)
+        return _Token(Secret(value), started + _RENEW_AFTER * life_s)
+
+
+def claimed_actions(token: Secret, repository: str) -> str:
+    """The actions in a JSON web token; its signature is the registry's to check."""
+    payload = token.reveal().split(".")[1:2]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode("".join(payload) + "=="))
+        granted = [entry["actions"] for entry in claims["access"] if entry["name"] == repository]
+        return ",".join(str(action) for actions in granted for action in actions if str(action).isalpha())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def _repository(scope: str) -> str:
+    """team/app of "repository:team/app:pull"; "" for a scope of another kind."""
+    kind, _, rest = scope.partition(":")
+    return rest.rpartition(":")[0] if kind == "repository" else ""
+
+
+def _without_delete(scope: str) -> str:
+    return scope.removesuffix(",delete")

@@ -1,0 +1,135 @@
+"""The connections to one host: idle ones are used again, and there is a bound on those in use."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from typing import TYPE_CHECKING
+
+import httpx
+
+from imagesync_cli.stores.transport.adaptive_limit import Places
+from imagesync_cli.stores.transport.http1 import Answer, Connection
+from imagesync_cli.stores.transport.patience import Hearing
+from imagesync_cli.stores.transport.proxy import proxy_login, proxy_port, tunnel
+from imagesync_cli.stores.transport.tls import Tls
+from imagesync_cli.stores.transport.wire import Wire
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.transport.preconnect import Early
+
+PER_HOST = 32
+_CONNECT_S = 10.0
+
+
+class Connections:
+    """The connections to one origin, straight or through a proxy."""
+
+    def __init__(self, url: httpx.URL, port: int, tls: Tls, proxy: httpx.URL | None, early: Early | None) -> None:
+        self._name = url.host
+        self._port = port
+        self._tls = tls
+        self._context = tls.context(url.host, port) if url.scheme == "https" else None
+        self._proxy = proxy
+        self._early = early
+        self._idle: list[Connection] = []
+        self._every: list[Connection] = []
+        self._opening: deque[asyncio.Task[Connection]] = deque()
+        self._places = Places(PER_HOST)
+        self.hearing = Hearing()
+
+    def warm(self, count: int) -> None:
+        """Begin connections, so that ``count`` more requests than are under way find one open."""
+        missing = min(count, self._places.limit - self._places.taken) - len(self._idle) - len(self._opening)
+        self._opening.extend(asyncio.create_task(self._connect()) for _ in range(missing))
+
+    async def exchange(self, request: httpx.Request) -> tuple[Connection, Answer]:
+        """Send over a connection of our own; it is given back when the answer's body is closed."""
+        await self._places.take()
+        try:
+            while True:
+                connection = await self._take()
+                try:
+                    answer = await connection.exchange(request, self._target(request))
+                except BaseException as error:
+                    connection.close()
+                    # A server may close an idle connection at the moment it is used again: not a failure yet.
+                    stale = isinstance(error, ConnectionError) and connection.served > 0
+                    if not stale or not isinstance(request.stream, httpx.ByteStream):
+                        raise
+                else:
+                    self._places.answered(answer.status)
+                    return connection, answer
+        except BaseException:
+            self._places.free()
+            raise
+
+    def give_back(self, connection: Connection) -> None:
+        """The exchange is over."""
+        self._places.free()
+        if connection.idle:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    async def aclose(self) -> None:
+        """Close what is idle or was never needed."""
+        for task in self._opening:
+            task.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        if self._early is not None:  # begun, and then nobody asked for a connection
+            from imagesync_cli.stores.transport.preconnect import close_unused
+
+            close_unused([self._early])
+        # Not the idle ones alone: whoever was cancelled between two steps has not given his back.
+        for connection in self._every:
+            connection.close()
+
+    async def _take(self) -> Connection:
+        while self._idle:
+            # Last used, first taken: the others grow old and are closed by the server, not by a surprise.
+            connection = self._idle.pop()
+            if connection.idle:
+                return connection
+            connection.close()
+        return await (self._opening.popleft() if self._opening else self._connect())
+
+    async def explain(self, error: ssl.SSLError) -> Exception:
+        """Our error for a handshake that failed."""
+        return await self._tls.explain(error, self._name, self._port, direct=self._proxy is None)
+
+    def hint(self, error: Exception) -> str:
+        """What may be behind a broken connection: with TLS 1.3 a missing certificate can look like one."""
+        if self._context is None or not isinstance(error, ConnectionError):
+            return ""
+        return self._tls.certificate_hint(self._name, self._port)
+
+    async def _connect(self) -> Connection:
+        proxy, early, self._early = self._proxy, self._early, None
+        name, port = (proxy.host, proxy_port(proxy)) if proxy else (self._name, self._port)
+        try:
+            wire = await Wire.connect(name, port, _CONNECT_S, early)
+        except OSError as error:
+            if proxy is None:
+                raise
+            raise ConnectionRefusedError(f"the proxy {name}:{port} cannot be reached: {error}") from error
+        try:
+            if proxy is not None and proxy.scheme == "https":
+                await wire.start_tls(self._tls.context(name, port), name, _CONNECT_S)
+            if proxy is not None and self._context is not None:
+                await tunnel(wire, proxy, self._name, self._port)
+            if self._context is not None:
+                await wire.start_tls(self._context, self._name, _CONNECT_S)
+        except BaseException:
+            wire.close()
+            raise
+        connection = Connection(wire)
+        self._every.append(connection)
+        return connection
+
+    def _target(self, request: httpx.Request) -> bytes:
+        if self._proxy is None or self._context is not None:
+            return request.url.raw_path
+        request.headers.update(proxy_login(self._proxy))
+        return str(request.url).encode("ascii")  # a proxy wants the whole URL (RFC 9112, section 3.2.2)

@@ -1,0 +1,174 @@
+"""One HTTP exchange: httpx requests and responses over our own connections.
+
+Each host has a stack of idle connections and a bound on those in use. There are no cookies, no decoding, no
+redirects, no logging of URLs and no waiting for a pool: what httpx's client adds is what a registry client must not
+have. Errors of the network become ours here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import email.utils
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import h11
+import httpx
+
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores.transport.connections import Connections
+from imagesync_cli.stores.transport.http1 import Answer, Connection
+from imagesync_cli.stores.transport.patience import fast_enough
+from imagesync_cli.stores.transport.proxy import proxy_for
+from imagesync_cli.stores.transport.tally import count_request
+from imagesync_cli.stores.transport.tls import Tls
+from imagesync_cli.values.errors import ContentError, Unavailable, exhausted
+from imagesync_cli.values.reference import host_name
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.transport.preconnect import Early
+
+
+_LONGEST_DATE = 100
+
+
+class Http(httpx.AsyncBaseTransport):
+    """Sends one request and gives the response with its body still on the wire; the caller closes it."""
+
+    def __init__(self, settings: Settings, early: dict[tuple[str, int], Early] | None = None) -> None:
+        self._settings = settings
+        self._early = early or {}
+        self._hosts: dict[tuple[str, str, int], Connections] = {}
+        self._tls = Tls(settings)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""
+        url = request.url
+        host = self._host(url)
+        request.extensions["patience_s"] = host.hearing.patience_s(request.extensions.get("longer_s", 0.0))
+        count_request()
+        try:
+            connection, answer = await host.exchange(request)
+        except ssl.SSLError as error:
+            raise await host.explain(error) from error
+        except asyncio.TimeoutError as error:
+            where = url.netloc.decode("ascii")
+            raise Unavailable(
+                f"{where} did not answer: {error or 'no connection'}", may_pass=not host.hearing.is_dead
+            ) from error
+        except Exception as error:
+            host.hearing.heard(answer=False)
+            _raise_ours(error, url, host.hint(error))
+            raise
+        host.hearing.heard(answer=True)
+        body = _Body(answer, host, connection, url)
+        return httpx.Response(answer.status, headers=answer.headers, stream=body, request=request)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for host in self._hosts.values():
+            await host.aclose()
+
+    def warm(self, url: httpx.URL, count: int) -> None:
+        """Begin connections that ``count`` requests to this host will need soon."""
+        self._host(url).warm(count)
+
+    def _host(self, url: httpx.URL) -> Connections:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        key = (url.scheme, url.host, port)
+        if key not in self._hosts:
+            self._hosts[key] = Connections(
+                url, port, self._tls, proxy_for(self._settings, url, port), self._early.pop((url.host, port), None)
+            )
+        return self._hosts[key]
+
+
+class _Body(httpx.AsyncByteStream):
+    """A response's body; gives the connection back when it is closed."""
+
+    def __init__(self, answer: Answer, host: Connections, connection: Connection, url: httpx.URL) -> None:
+        self._answer = answer
+        self._host = host
+        self._connection = connection
+        self._url = url
+        self._closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._answer:
+                yield chunk
+        except Exception as error:
+            _raise_ours(error, self._url)
+            raise
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            try:
+                await self._answer.aclose()
+            finally:
+                self._host.give_back(self._connection)
+
+
+def _raise_ours(error: Exception, url: httpx.URL, hint: str = "") -> None:
+    """Raise our error for one of the network's, the most specific class first; return if it is none."""
+    where = url.netloc.decode("ascii")
+    if ours := exhausted(error):
+        raise ours from error
+    if isinstance(error, (socket.gaierror, UnicodeError)):  # a name may be too long for the DNS
+        raise Unavailable(
+            f"there is no host {host_name(where)}",
+            hint="check the name and the DNS",
+            may_pass=isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN,
+        ) from error
+    if isinstance(error, asyncio.TimeoutError):
+        raise Unavailable(f"{where} did not answer: {error or 'no connection'}") from error
+    if isinstance(error, (OSError, h11.ProtocolError)):
+        raise Unavailable(f"no answer from {where}: {_reason(error)}", hint=hint) from error
+
+
+def _reason(error: Exception) -> str:
+    """What the system calls it: asyncio names every address it has tried, in a line that says little else."""
+    text = str(error) or type(error).__name__
+    numbers = dict.fromkeys(map(int, re.findall(r"\[Errno (\d+)\] Connect call failed", text)))
+    return ", ".join(map(os.strerror, numbers)) or text
+
+
+async def read_all(response: httpx.Response, limit_bytes: int) -> bytes:
+    """The whole body, which must not be longer than ``limit_bytes``; the response is closed."""
+    try:
+        content = bytearray()
+        async for chunk in fast_enough(raw_chunks(response)):
+            content += chunk
+            if len(content) > limit_bytes:
+                raise ContentError(f"{response.url.host} answers with more than {limit_bytes} bytes")
+        return bytes(content)
+    finally:
+        await response.aclose()
+
+
+def raw_chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it came over the wire, not decoded."""
+    stream: Any = response.stream
+    return stream.__aiter__()  # type: ignore[no-any-return]
+
+
+def retry_after_s(text: str) -> float | None:
+    """Seconds from a Retry-After header, in seconds or as a date (RFC 9110, section 10.2.3)."""
+    if len(text) > _LONGEST_DATE:
+        return None
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        when = email.utils.parsedate_to_datetime(text)
+        # Without a zone it means the same as with GMT; Python would take it for this machine's time.
+        seconds = when.replace(tzinfo=when.tzinfo or datetime.timezone.utc).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):  # the parser raises what happens to it
+        return None
+    return max(0.0, seconds - time.time())

@@ -1,0 +1,170 @@
+"""HTTP/1.1 over one connection: h11 reads and writes what frames a message, bodies of known length pass it by.
+
+One exchange at a time; no redirects, no decoding, no retries (RFC 9112).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import h11
+import httpx
+
+from imagesync_cli.stores.transport.patience import SILENCE_S
+from imagesync_cli.stores.transport.wire import Wire
+
+# So much of a body that nobody reads is still read to its end, because then the connection can be used again.
+_WORTH_DRAINING_BYTES = 16 * 1024
+_DRAIN_TIMEOUT_S = 1.0
+
+
+class Connection:
+    """Serves one exchange after another. Failures are OSError, asyncio.TimeoutError and h11.ProtocolError."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._between = True  # no exchange is under way, and the last one left nothing behind
+        self.served = 0
+
+    @property
+    def idle(self) -> bool:
+        """The next exchange may begin."""
+        return self._between and not self._wire.readable
+
+    async def exchange(self, request: httpx.Request, target: bytes) -> Answer:
+        """Send the request; gives the answer as soon as its head is there.
+
+        The head may take as long as the extension ``patience_s`` says, SILENCE_S without one.
+        """
+        patience_s = request.extensions.get("patience_s", SILENCE_S)
+        self._between = False
+        protocol = h11.Connection(h11.CLIENT)
+        head = protocol.send(h11.Request(method=request.method, target=target, headers=request.headers.raw))
+        try:
+            sent = await self._send(head or b"", request)
+        except OSError as error:
+            # A server that refuses a body may answer and close without reading it.
+            with contextlib.suppress(OSError):
+                return Answer(
+                    self, self._wire, protocol, await self._head(protocol, patience_s), request.method, sent=False
+                )
+            raise error from None
+        return Answer(self, self._wire, protocol, await self._head(protocol, patience_s), request.method, sent=sent)
+
+    def release(self) -> None:
+        """Both messages are over and the server keeps the connection."""
+        self._between = True
+        self.served += 1
+        self._wire.watch()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._wire.close()
+
+    async def _send(self, head: bytes, request: httpx.Request) -> bool:
+        """Send head and body; False where the server answered before the body's end."""
+        if isinstance(request.stream, httpx.ByteStream):
+            await self._wire.write(b"".join([head, *request.stream]), SILENCE_S)
+            return True
+        # The head goes ahead of a stream: this server gets ready while the stream's own source does.
+        await self._wire.write(head, SILENCE_S)
+        async for chunk in request.stream:  # type: ignore[union-attr]
+            if self._wire.readable:
+                return False
+            await self._wire.write(chunk, SILENCE_S)
+        return True
+
+    async def _head(self, protocol: h11.Connection, patience_s: float) -> h11.Response:
+        deadline = time.monotonic() + patience_s
+        while not isinstance(event := protocol.next_event(), h11.Response):
+            if event is h11.NEED_DATA:
+                if time.monotonic() > deadline:  # interim answers (1xx) may come for ever
+                    raise asyncio.TimeoutError(f"no answer within {SILENCE_S:.0f} s")
+                data = await self._wire.read(deadline - time.monotonic())
+                if not data:
+                    raise ConnectionResetError("the connection was closed without an answer")
+                protocol.receive_data(data)
+        return event
+
+
+class Answer:
+    """Status, headers as pairs of bytes, and a body that is still on the wire."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        wire: Wire,
+        protocol: h11.Connection,
+        head: h11.Response,
+        method: str,
+        *,
+        sent: bool,
+    ) -> None:
+        self.status = head.status_code
+        self.headers = head.headers.raw_items()
+        self._connection = connection
+        self._wire = wire
+        self._protocol = protocol
+        fields = dict(iter(head.headers))
+        kept = head.http_version == b"1.1" and b"close" not in fields.get(b"connection", b"").lower()
+        self.reusable = sent and kept  # after half a request, nothing else can follow on this connection
+        self._left: int | None = None  # bytes of a body whose length is known; h11 finds the end of any other
+        if method == "HEAD" or self.status in (204, 304):
+            self._left = 0
+        elif b"content-length" in fields and b"transfer-encoding" not in fields:
+            self._left = int(fields[b"content-length"])
+        self._early = protocol.trailing_data[0] if self._left is not None else b""
+        self._ended = False
+        if self._left == 0:
+            self._end()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while not self._ended:
+            chunk = await self._next(SILENCE_S)
+            if chunk:
+                yield chunk
+
+    async def aclose(self) -> None:
+        """Read a short rest for the connection's sake; close the connection where that is not worth it."""
+        if self._left is not None and self._left <= _WORTH_DRAINING_BYTES and self.reusable:
+            deadline = time.monotonic() + _DRAIN_TIMEOUT_S
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                while not self._ended:
+                    await self._next(deadline - time.monotonic())
+        if not self._ended:
+            self._ended = True
+            self._connection.close()
+
+    async def _next(self, timeout_s: float) -> bytes:
+        if self._left is None:
+            return await self._framed(timeout_s)
+        chunk, self._early = self._early or await self._wire.read_body(self._left, timeout_s), b""
+        if not chunk:
+            raise ConnectionResetError(f"the connection was closed {self._left} bytes before the end")
+        if len(chunk) > self._left:
+            chunk, self.reusable = chunk[: self._left], False
+        self._left -= len(chunk)
+        if self._left == 0:
+            self._end()
+        return chunk
+
+    async def _framed(self, timeout_s: float) -> bytes:
+        event = self._protocol.next_event()
+        if event is h11.NEED_DATA:
+            self._protocol.receive_data(await self._wire.read(timeout_s))
+        elif isinstance(event, h11.Data):
+            return bytes(event.data)
+        elif not isinstance(event, h11.InformationalResponse):
+            self.reusable = self.reusable and not self._protocol.trailing_data[0]
+            self._end()
+        return b""
+
+    def _end(self) -> None:
+        self._ended = True
+        if self.reusable and not self._early:
+            self._connection.release()
+        else:
+            self._connection.close()

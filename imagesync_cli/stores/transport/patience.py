@@ -1,0 +1,60 @@
+"""How long a server may take: a body must keep coming, and a host that has never answered is not waited for long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+
+from imagesync_cli.values.errors import Unavailable
+
+# The whole head of an answer, and each next part of a body, has this long: a silent server is given up in 35 s.
+SILENCE_S = 30.0
+# A body slower than this for a whole window is given up; a blob is resumed on another connection.
+_SLOWEST_BYTES_A_WINDOW = 30 * 1024
+_WINDOW_S = 30.0
+# Two tries for the first answer of a host. Later ones may take longer: then there is somebody who works on them.
+_FIRST_ANSWER_S = 15.0
+# A try that would be shorter is none.
+_LAST_TRY_S = 1.0
+
+
+async def fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks; Unavailable when they come by drops."""
+    window_ends = time.monotonic() + _WINDOW_S
+    seen_bytes = 0
+    async for chunk in chunks:
+        seen_bytes += len(chunk)
+        now = time.monotonic()
+        if now > window_ends:
+            if seen_bytes < _SLOWEST_BYTES_A_WINDOW:
+                raise Unavailable(f"only {seen_bytes} bytes in {_WINDOW_S:.0f} s")
+            window_ends, seen_bytes = now + _WINDOW_S, 0
+        yield chunk
+
+
+class Hearing:
+    """Whether one host has ever answered, and for how long it has been asked in vain."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._answered = False
+        self._asked_at: float | None = None
+
+    def patience_s(self, longer_s: float) -> float:
+        """How long to wait for the answer to a request that goes out now, and whose answer takes longer than usual."""
+        if self._answered:
+            return SILENCE_S + longer_s
+        if self._asked_at is None:
+            self._asked_at = self._clock()
+        return min(_FIRST_ANSWER_S, max(_LAST_TRY_S, self._asked_at + 2 * _FIRST_ANSWER_S - self._clock()))
+
+    def heard(self, *, answer: bool) -> None:
+        """Take in an answer, or anything else that is not silence, such as a connection that was refused."""
+        self._answered = self._answered or answer
+        self._asked_at = None
+
+    @property
+    def is_dead(self) -> bool:
+        """It was asked for as long as a host that has never answered is."""
+        asked_s = 0.0 if self._asked_at is None else self._clock() - self._asked_at
+        return asked_s >= 2 * _FIRST_ANSWER_S - _LAST_TRY_S

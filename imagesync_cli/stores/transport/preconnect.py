@@ -1,0 +1,95 @@
+"""Connections that are begun before anything else is: looking up and connecting take as long as loading the rest.
+
+Threads, because there is no event loop yet. Only sockets: what is sent over them waits for stores/transport/http.py.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from imagesync_cli.settings import Settings
+from imagesync_cli.values.reference import Reference, RegistryReference
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    Early = Future[socket.socket]
+
+_TIMEOUT_S = 10.0
+_MOST = 8
+
+
+def connect_early(references: Iterable[Reference], settings: Settings) -> dict[tuple[str, int], Early]:
+    """Begin a connection to each registry, by host and port. One that fails says so to whoever takes it over."""
+    if settings.proxies:
+        return {}
+    # The threads compute next to nothing: they need not wait 5 ms for their turn while this one loads modules.
+    sys.setswitchinterval(0.0005)
+    addresses = dict.fromkeys(
+        settings.address(reference.registry) for reference in references if isinstance(reference, RegistryReference)
+    )
+    begun = [_Connecting(address) for address in list(addresses)[:_MOST]]
+    from concurrent.futures import Future  # as long as connecting takes on a fast network
+
+    return {connecting.address: connecting.reports_to(Future()) for connecting in begun}
+
+
+def close_unused(begun: Iterable[Early]) -> None:
+    """Close those connections, each as soon as it is there."""
+    for early in begun:
+        early.add_done_callback(_close)
+
+
+def _close(early: Early) -> None:
+    if early.exception() is None:
+        early.result().close()
+
+
+class _Connecting(threading.Thread):
+    """Connects, and waits to be told whom to tell."""
+
+    _early: Early
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(daemon=True)
+        self.address = address
+        self._told = threading.Event()
+        self.start()
+
+    def reports_to(self, early: Early) -> Early:
+        """Give what it comes to, a socket or an error, to this."""
+        early.set_running_or_notify_cancel()  # from now on nobody cancels it
+        self._early = early
+        self._told.set()
+        return early
+
+    def run(self) -> None:
+        try:
+            connected = _connected(*self.address)
+        except (OSError, UnicodeError, OverflowError) as error:  # the last one for a port that does not exist
+            self._told.wait()
+            self._early.set_exception(error)
+        else:
+            self._told.wait()
+            self._early.set_result(connected)
+
+
+def _connected(name: str, port: int) -> socket.socket:
+    """The first address that answers. As socket.create_connection, which loads the IDNA codec to read the name."""
+    failure = OSError(f"{name} has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(name.encode("ascii"), port, type=socket.SOCK_STREAM):
+        connecting = socket.socket(family, kind, protocol)
+        try:
+            connecting.settimeout(_TIMEOUT_S)
+            connecting.connect(address)
+            connecting.setblocking(False)  # noqa: FBT003
+        except OSError as error:
+            connecting.close()
+            failure = error
+        else:
+            return connecting
+    raise failure

@@ -1,0 +1,113 @@
+"""The answer to Terraform's question, from what the registries say; all references are looked up at once."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from imagesync_cli.output.console import plain
+from imagesync_cli.values.errors import ImagesyncError, UsageError
+from imagesync_cli.values.reference import as_meant
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.resolve import Answer
+    from imagesync_cli.stores import Stores
+    from imagesync_cli.terraform.query import Image, Query
+    from imagesync_cli.values.reference import Reference
+
+Described = dict[str, Any]
+
+
+async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
+    """The answer as JSON text."""
+    from imagesync_cli.concurrency import gather
+
+    sound = query.sound
+    # What is looked at whole goes by itself: it waits for no other answer, and none waits for it.
+    deep = {key for key, image in sound.items() if image.deep}
+    alone = [_answers(stores, {key: sound[key]}, deadline_s) for key in deep]
+    others = {key: image for key, image in sound.items() if key not in deep}
+    parts = await gather([_answers(stores, others, deadline_s), *alone])
+    found = {key: each for part in parts for key, each in part.items()}
+    described = {
+        key: _described(image) if isinstance(image, UsageError) else found[key] for key, image in query.asked.items()
+    }
+    if query.compares:
+        return json.dumps(_compared(described, sound["destination"].reference if "destination" in sound else None))
+    return json.dumps({key: json.dumps(each) for key, each in described.items()})
+
+
+async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:
+    from imagesync_cli.concurrency import gather
+    from imagesync_cli.look.resolve import resolve
+
+    ends = time.monotonic() + deadline_s
+    questions = [(image.reference, image.selection) for image in asked.values()]
+    found = await resolve(stores, questions, deadline_s)
+    more = await gather(
+        _looked_at(stores, image, each, ends) for image, each in zip(asked.values(), found, strict=True)
+    )
+    return dict(zip(asked, more, strict=True))
+
+
+async def _looked_at(stores: Stores, image: Image, found: Answer, ends: float) -> Described:
+    described = await _with_damage(stores, found, ends) if image.deep else _described(found)
+    described["reference"] = as_meant(image.reference)
+    # A destination that cannot be read fails the plan anyway.
+    if image.intent is None or described["kind"] not in ("", "missing") or not image.intent.asks(described["digest"]):
+        return described
+    from imagesync_cli.terraform.copies import described_copy
+
+    copy = await described_copy(stores, image.reference, image.intent, described["digest"], ends)
+    return described | {"copy": copy}
+
+
+async def _with_damage(stores: Stores, found: Answer, ends: float) -> Described:
+    """What is there, with what is missing or wrong below its digest; what cannot be looked at is an error."""
+    if isinstance(found, ImagesyncError):
+        return _described(found) | {"damage": ""}
+    from imagesync_cli.look.inspect import inspect_within
+    from imagesync_cli.output.check import damage_text
+
+    try:
+        findings = await inspect_within(ends - time.monotonic(), stores, found)
+    except ImagesyncError as error:
+        return _described(error) | {"damage": ""}
+    return _described(found) | {"damage": damage_text(findings)}
+
+
+def _compared(described: dict[str, Described], wanted: Reference | None) -> dict[str, str]:
+    source, destination = (described.get(side) or _described(None) for side in ("source", "destination"))
+    damage = destination.get("damage")
+    failed = source if source["error"] else destination if destination["kind"] not in ("", "missing") else None
+    return {
+        "digest": source["digest"],
+        "id": f"{wanted.name}@{source['digest']}" if wanted and not failed else "",
+        "destination_digest": destination["digest"],
+        "in_sync": "true" if _in_sync(source, destination) else "false",
+        "error": str(failed["error"]) if failed else "",
+        "kind": str(failed["kind"]) if failed else "",
+    } | ({} if damage is None else {"damage": str(damage)})
+
+
+def _in_sync(source: Described, destination: Described) -> bool:
+    same = source["digest"] and source["digest"] == destination["digest"] and not destination.get("damage")
+    return same and set(source.get("attached", ())) <= set(destination.get("attached", ()))
+
+
+def _described(found: Answer | None) -> Described:
+    answer = {"reference": "", "digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
+    if isinstance(found, ImagesyncError):
+        return answer | {"error": plain(str(found)), "kind": found.kind}
+    if found is None:
+        return answer
+    answer |= {
+        "digest": found.descriptor.digest,
+        "source_digest": found.source_digest,
+        "media_type": found.descriptor.media_type,
+        "size": found.descriptor.size,
+    }
+    if found.attached is None:
+        return answer
+    return answer | {"referrers": found.attached.digests, "attached": found.attached.identities}

@@ -1,0 +1,151 @@
+"""Terraform's question: what is asked by key. A key that makes no sense is that key's error, and hides no other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.reference import Reference, parse_reference
+from imagesync_cli.values.selection import WHOLE, Selection
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.estimate import Intent
+    from imagesync_cli.values.platforms import Platform
+
+_EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
+_IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
+_COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
+_MEMBERS = frozenset({"reference", "platforms", "referrers", "verify", "copy"})
+_COPY_MEMBERS = frozenset(
+    {"source", "digest", "source_digest", "platforms", "estimated", "sized", "required_platforms", "signed"}
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """What is asked about one reference."""
+
+    reference: Reference
+    selection: Selection = WHOLE
+    deep: bool = False  # all below the digest is looked at
+    intent: Intent | None = None  # what would be copied to it
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question: what is asked by key, where one that makes no sense is the error that says so."""
+
+    asked: dict[str, Image | UsageError]
+    compares: bool  # the form with source and destination
+
+    @property
+    def sound(self) -> dict[str, Image]:
+        """Those that can be asked for."""
+        return {key: found for key, found in self.asked.items() if isinstance(found, Image)}
+
+
+def read_query(text: str) -> Query:
+    """The question in a JSON text, or UsageError if it is none of the two."""
+    asked = _object(text, "the query")
+    if set(asked) == {"images"}:
+        return _query(_object(asked["images"], "images", or_objects=True), compares=False)
+    if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
+        # Terraform sends null as "": a side, or a choice, that is left out.
+        source: dict[str, Any] = {"reference": asked["source"]}
+        if asked.get("platforms"):
+            source["platforms"] = asked["platforms"].split(",")
+        destination: dict[str, Any] = {"reference": asked.get("destination", ""), "verify": asked.get("verify", "")}
+        source["referrers"] = destination["referrers"] = _from_text(asked.get("referrers", ""))
+        sides = {"source": source, "destination": destination}
+        return _query({side: wanted for side, wanted in sides.items() if asked.get(side)}, compares=True)
+    raise UsageError(f"the query has the keys {', '.join(sorted(asked)[:5])[:200] or 'none'}", hint=_EXAMPLE)
+
+
+def _query(asked: dict[str, Any], *, compares: bool) -> Query:
+    return Query({key: _image_or_error(wanted) for key, wanted in asked.items()}, compares)
+
+
+def _image_or_error(wanted: str | dict[str, Any]) -> Image | UsageError:
+    try:
+        return Image(parse_reference(wanted)) if isinstance(wanted, str) else _image(wanted)
+    except UsageError as error:
+        return error
+
+
+def _image(image: dict[str, Any]) -> Image:
+    if unknown := image.keys() - _MEMBERS:
+        raise UsageError(f"an image has no {', '.join(map(repr, sorted(unknown)))}", hint=_IMAGE_EXAMPLE)
+    reference = image.get("reference")
+    if not isinstance(reference, str):
+        raise UsageError("the 'reference' of an image is a string", hint=_IMAGE_EXAMPLE)
+    verify = image.get("verify", "")
+    if verify not in ("", "tag", "deep"):
+        raise UsageError('the \'verify\' of an image is "tag" or "deep"', hint=_IMAGE_EXAMPLE)
+    referrers = _flag(image, "referrers")
+    selection = Selection("", _platforms(image, "platforms"), referrers)
+    copy = image.get("copy")
+    intent = _intent(copy, referrers=referrers) if copy is not None else None
+    return Image(parse_reference(reference), selection, verify == "deep", intent)
+
+
+def _intent(copy: Any, *, referrers: bool) -> Intent:
+    from imagesync_cli.look.estimate import Intent
+    from imagesync_cli.values.digest import is_digest
+
+    if not isinstance(copy, dict):
+        raise UsageError("the 'copy' of an image is an object", hint=_COPY_EXAMPLE)
+    if unknown := copy.keys() - _COPY_MEMBERS:
+        raise UsageError(f"a copy has no {', '.join(map(repr, sorted(unknown)))}", hint=_COPY_EXAMPLE)
+    source, digest = copy.get("source"), copy.get("digest")
+    whole = copy.get("source_digest", digest)
+    if not isinstance(source, str) or not all(isinstance(each, str) and is_digest(each) for each in (digest, whole)):
+        raise UsageError("a copy names its 'source', and its 'digest' there", hint=_COPY_EXAMPLE)
+    return Intent(
+        parse_reference(source),
+        str(digest),
+        Selection(str(whole), _platforms(copy, "platforms"), referrers),
+        estimated=_flag(copy, "estimated"),
+        sized=_flag(copy, "sized"),
+        required=_platforms(copy, "required_platforms"),
+        signed=_flag(copy, "signed"),
+    )
+
+
+def _flag(image: dict[str, Any], name: str) -> bool:
+    value = image.get(name, False)
+    if not isinstance(value, bool):
+        raise UsageError(f"the '{name}' of an image is true or false", hint=_IMAGE_EXAMPLE)
+    return value
+
+
+def _from_text(text: str) -> bool:
+    if text not in ("", "true", "false"):
+        raise UsageError(f'referrers is "true" or "false", not {text!r}', hint=_EXAMPLE)
+    return text == "true"
+
+
+def _platforms(image: dict[str, Any], name: str) -> tuple[Platform, ...]:
+    names = image.get(name, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"the '{name}' of an image are a list of strings", hint=_IMAGE_EXAMPLE)
+    if not names:
+        return ()
+    from imagesync_cli.values.platforms import parse_platform
+
+    return tuple(parse_platform(name.strip()) for name in names)
+
+
+def _object(text: str, what: str, *, or_objects: bool = False) -> dict[str, Any]:
+    """A JSON object whose values are strings, ``or_objects``."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{what} is not JSON: {error}", hint=_EXAMPLE) from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{what} is not a JSON object", hint=_EXAMPLE)
+    for key, value in document.items():
+        if not isinstance(value, str) and not (or_objects and isinstance(value, dict)):
+            raise UsageError(f"{what}: the value of {key[:200]!r} is not a string", hint=_EXAMPLE)
+    return document

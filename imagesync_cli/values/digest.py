@@ -1,0 +1,110 @@
+"""Digests: their grammar and the hashing that goes with them (OCI image-spec, descriptor.md#digests)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from imagesync_cli.values.errors import ContentError, UsageError
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+# algorithm → (constructor, length in hexadecimal digits)
+ALGORITHMS: dict[str, tuple[Callable[[], _Hash], int]] = {
+    "sha256": (hashlib.sha256, 64),
+    "sha384": (hashlib.sha384, 96),
+    "sha512": (hashlib.sha512, 128),
+}
+_HEX = re.compile(r"[0-9a-f]+")
+# A tag has at most 128 characters, so that longer digests are cut (distribution-spec v1.1, "Referrers Tag Schema").
+_MOST_HEX_IN_TAG = 64
+_DIGEST_TAG = re.compile(r"((?:sha256|sha384|sha512)-[0-9a-f]{64})[0-9a-f]*(\..+)?")
+
+
+def is_digest(text: str) -> bool:
+    """Whether this is ``algorithm:hex`` with a known algorithm and the right number of lowercase digits."""
+    algorithm, _, encoded = text.partition(":")
+    known = ALGORITHMS.get(algorithm)
+    return known is not None and len(encoded) == known[1] and _HEX.fullmatch(encoded) is not None
+
+
+def parse_digest(text: str) -> str:
+    """Give the digest back unchanged, or raise UsageError."""
+    if not is_digest(text):
+        raise UsageError(f"{text!r} is not a digest", hint="a digest looks like sha256: and 64 hexadecimal digits")
+    return text
+
+
+def digest_tag(digest: str) -> str:
+    """The tag under which clients list a manifest's referrers; cosign's tags are the same with a suffix."""
+    algorithm, _, encoded = digest.partition(":")
+    return f"{algorithm}-{encoded[:_MOST_HEX_IN_TAG]}"
+
+
+def tag_about(tag: str) -> str:
+    """What ``digest_tag`` gives for the manifest that this tag is about, "" for a tag like any other."""
+    about = _DIGEST_TAG.fullmatch(tag)
+    return about[1] if about else ""
+
+
+def new_hash(digest: str) -> _Hash:
+    """An empty hash of the digest's algorithm."""
+    return ALGORITHMS[digest.partition(":")[0]][0]()
+
+
+def sha256(content: bytes) -> str:
+    """The sha256 digest of these bytes."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+class Verifier:
+    """Counts and hashes bytes on their way; says at the end whether they were the right ones."""
+
+    def __init__(self, digest: str, size_bytes: int) -> None:
+        self.digest = digest
+        self.size_bytes = size_bytes
+        self.seen_bytes = 0
+        self._hash = new_hash(digest)
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next chunk; more bytes than the descriptor promises are a ContentError at once."""
+        self.seen_bytes += len(chunk)
+        if self.seen_bytes > self.size_bytes:
+            raise ContentError(f"{self.digest} is longer than the {self.size_bytes} bytes its descriptor names")
+        self._hash.update(chunk)
+
+    @property
+    def complete(self) -> bool:
+        """All bytes that the descriptor names have been seen."""
+        return self.seen_bytes == self.size_bytes
+
+    def check(self) -> None:
+        """Raise ContentError unless the bytes seen are exactly those of the digest."""
+        if not self.complete:
+            raise ContentError(f"{self.digest} ended after {self.seen_bytes} of {self.size_bytes} bytes")
+        found = f"{self.digest.partition(':')[0]}:{self._hash.hexdigest()}"
+        if found != self.digest:
+            raise ContentError(f"{self.digest} arrived as {found}")
+
+
+def verified(chunks: Iterable[bytes], digest: str, size_bytes: int) -> Iterator[bytes]:
+    """Yield the chunks, the last one only when all of them are the right bytes; else ContentError."""
+    verifier, held = Verifier(digest, size_bytes), b""
+    for chunk in chunks:
+        verifier.update(chunk)
+        if held:
+            yield held
+        held = chunk
+    verifier.check()
+    if held:
+        yield held
+
+
+def check_bytes(content: bytes, digest: str) -> None:
+    """Raise ContentError unless the bytes have this digest."""
+    verifier = Verifier(digest, len(content))
+    verifier.update(content)
+    verifier.check()

@@ -1,0 +1,212 @@
+"""Manifests, indexes and the descriptors in them (OCI image-spec v1.1, Docker image manifest v2 schema 2).
+
+Bytes are kept as they came: a manifest is never written again from its parsed form, so its digest cannot change.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagesync_cli.values.digest import check_bytes, is_digest, sha256
+from imagesync_cli.values.errors import ContentError, Refused
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+ARTIFACT_MANIFEST = "application/vnd.oci.artifact.manifest.v1+json"
+INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
+MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, ARTIFACT_MANIFEST)
+# Docker image manifest v2 schema 1, with and without a signature; the signed one has not the digest of its bytes.
+SCHEMA_1_TYPES = frozenset(f"application/vnd.docker.distribution.manifest.v1+{form}" for form in ("json", "prettyjws"))
+# Layers that registries must not hold; clients fetch them from the URLs in their descriptor.
+_FOREIGN = ("application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable.")
+MAX_DESCRIPTORS = 10_000
+MAX_DEPTH = 16  # indexes within indexes
+_LARGEST_BYTES = 2**63 - 1  # image-spec, descriptor.md: size is an int64
+# What decides how a manifest is read.
+_KEYS = frozenset(
+    {"schemaVersion", "mediaType", "manifests", "config", "layers", "blobs", "subject", "digest", "size", "urls"}
+)
+_FOLDED_KEYS = frozenset(key.casefold() for key in _KEYS)
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What a manifest says of something it refers to: type, digest and size in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+    raw: dict[str, Any] = field(default_factory=dict, compare=False, hash=False, repr=False)
+
+    @property
+    def is_index(self) -> bool:
+        """It refers to a list of manifests."""
+        return self.media_type in INDEX_TYPES
+
+    @property
+    def is_manifest(self) -> bool:
+        """It refers to a manifest or index: what names no type is taken for one, any other type for a blob."""
+        return not self.media_type or self.media_type in MANIFEST_TYPES or self.media_type in SCHEMA_1_TYPES
+
+    @property
+    def is_foreign(self) -> bool:
+        """A layer that is fetched from its own URLs and that registries do not hold."""
+        return self.media_type.startswith(_FOREIGN)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where a foreign layer may be fetched, as its manifest says."""
+        urls = self.raw.get("urls")
+        return tuple(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest or index: its bytes, and what they refer to.
+
+    What an index lists and is no manifest, such as the layers of a build cache, counts among its ``blobs``. Where there
+    is a config it is the first of them.
+    """
+
+    content: bytes = field(repr=False)
+    media_type: str
+    digest: str
+    manifests: tuple[Descriptor, ...] = ()
+    blobs: tuple[Descriptor, ...] = ()
+    subject: Descriptor | None = None
+    has_config: bool = False
+
+    @property
+    def layers(self) -> tuple[Descriptor, ...]:
+        """The blobs without the config."""
+        return self.blobs[1:] if self.has_config else self.blobs
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return len(self.content)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """How an index or a report refers to this manifest."""
+        return Descriptor(self.media_type, self.digest, self.size)
+
+
+def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "", sound_only: bool = False) -> Manifest:
+    """Read a manifest and check it against itself, its media type and the digest it was asked by.
+
+    ``media_type`` is the Content-Type it came with, or "". Raises ContentError, or Refused for Docker schema 1.
+    ``sound_only`` passes over entries of an index that are no descriptors: anybody may write into a list of referrers.
+    """
+    if media_type.partition(";")[0].strip() in SCHEMA_1_TYPES:
+        raise schema_1(f"manifest {digest}".strip())
+    if digest:
+        check_bytes(content, digest)
+    digest = digest or sha256(content)
+    document = _read(content, digest)
+    media_type = _agreed_type(document, media_type.partition(";")[0].strip(), digest)
+    if media_type in INDEX_TYPES:
+        listed = _descriptors(document, "manifests", digest, sound_only=sound_only)
+        manifests = tuple(entry for entry in listed if entry.is_manifest)
+        blobs = tuple(entry for entry in listed if not entry.is_manifest)
+    else:
+        manifests, blobs = (), _blobs(document, digest)
+    subject = _descriptor(document["subject"], digest) if document.get("subject") else None
+    has_config = bool(document.get("config"))
+    return Manifest(content, media_type, digest, manifests, blobs, subject, has_config)
+
+
+def schema_1(what: str) -> Refused:
+    """The error for an image in Docker's first format; ``what`` names it."""
+    return Refused(
+        f"{what} is Docker schema 1, which registries no longer accept",
+        hint="push the image again with a current client",
+    )
+
+
+def _read(content: bytes, digest: str) -> dict[str, Any]:
+    try:
+        document = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_number,
+        )
+    except (ValueError, RecursionError) as error:
+        raise ContentError(f"manifest {digest} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ContentError(f"manifest {digest} is not a JSON object")
+    if document.get("schemaVersion") == 1:
+        raise schema_1(f"manifest {digest}")
+    if "manifests" in document and ("layers" in document or "config" in document):
+        # One document, two readings: what one tool checks, another would run.
+        raise ContentError(f"manifest {digest} is an index and an image at once")
+    return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """One reading for an object: Go's parsers merge keys that come twice and do not care about case, others do."""
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("it has a key twice")
+    for key in document.keys() - _KEYS:
+        if key.casefold() in _FOLDED_KEYS:
+            raise ValueError(f"{key[:100]!r} is in the wrong case")
+    return document
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _agreed_type(document: dict[str, Any], header: str, digest: str) -> str:
+    """The media type: what body and header agree on, told from the shape where both are silent."""
+    body = document.get("mediaType") or ""
+    known = {header} & set(MANIFEST_TYPES)
+    if not isinstance(body, str) or (body and known and body != header):
+        raise ContentError(f"manifest {digest} calls itself {body!r}, the registry calls it {header!r}")
+    media_type = body or (header if known else "") or (OCI_INDEX if "manifests" in document else OCI_MANIFEST)
+    if not body and not known and document.get("schemaVersion") != 2:
+        raise ContentError(f"{digest} is JSON, but not a manifest")  # any web server may answer 200 with some
+    if media_type not in MANIFEST_TYPES:
+        raise ContentError(f"{digest} has media type {media_type!r}, which is not a manifest")
+    if (media_type in INDEX_TYPES) != ("manifests" in document):
+        raise ContentError(f"manifest {digest} does not have the shape of a {media_type}")
+    return media_type
+
+
+def _blobs(document: dict[str, Any], digest: str) -> tuple[Descriptor, ...]:
+    config = (_descriptor(document["config"], digest),) if document.get("config") else ()
+    layers = _descriptors(document, "layers", digest) or _descriptors(document, "blobs", digest)
+    return config + layers
+
+
+def _descriptors(
+    document: dict[str, Any], key: str, digest: str, *, sound_only: bool = False
+) -> tuple[Descriptor, ...]:
+    entries = document.get(key) or []
+    if not isinstance(entries, list) or len(entries) > MAX_DESCRIPTORS:
+        raise ContentError(f"manifest {digest}: {key} is not a list of at most {MAX_DESCRIPTORS}")
+    return tuple(_descriptor(entry, digest) for entry in entries if not sound_only or _is_sound(entry, digest))
+
+
+def _is_sound(entry: Any, digest: str) -> bool:
+    try:
+        _descriptor(entry, digest)
+    except ContentError:
+        return False
+    return True
+
+
+def _descriptor(entry: Any, digest: str) -> Descriptor:
+    if not isinstance(entry, dict):
+        raise ContentError(f"manifest {digest} has a descriptor that is not an object")
+    media_type, target, size = entry.get("mediaType"), entry.get("digest"), entry.get("size")
+    if not isinstance(media_type, str) or not isinstance(target, str) or not is_digest(target):
+        raise ContentError(f"manifest {digest} has a descriptor without media type or digest")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_BYTES:
+        raise ContentError(f"manifest {digest}: the size of {target} is not a number of bytes")
+    return Descriptor(media_type, target, size, entry)

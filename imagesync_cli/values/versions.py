@@ -1,0 +1,135 @@
+"""Versions as tags spell them, their order, and ranges of them (Semantic Versioning 2.0; ranges as npm writes them).
+
+    version    := ["v"] number ("." number){0,3} ["-" pre-release]     1.24, v1.24.3, 1.24.3-rc.1
+    range      := set ("||" set)*                                      an image is in one of them
+    set        := part ((" " | ",") part)*                             and there in all of its parts
+    part       := [">=" | ">" | "<=" | "<" | "=" | "^" | "~"] version  |  version " - " version  |  1.x  |  *
+
+A version with fewer numbers counts as if zeros followed; in a range, what is left out is open: =1.24 is 1.24.anything.
+A pre-release is only in a set that names one of the same version: >=1.24.0-rc.1 has 1.24.0-rc.2 and not 1.25.0-rc.1.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from imagesync_cli.values.errors import UsageError
+
+_VERSION = re.compile(r"[vV]?(\d{1,18}(?:\.\d{1,18}){0,3})(?:-([0-9A-Za-z.-]+))?")
+_PART = re.compile(r"(>=|<=|>|<|=|\^|~>?)?\s*[vV]?(\*|[xX]|\d[\dA-Za-z.*-]*)")
+_HYPHEN = re.compile(r"(\S+)\s+-\s+(\S+)")
+_EXAMPLE = 'a range looks like ">=1.24 <2", "^1.4", "~1.4.2", "1.x" or "1.2 - 1.4 || 3"'
+_NUMBERS = 4
+Bound = tuple[str, "Version"]
+
+
+@dataclass(frozen=True)
+class Version:
+    """``numbers`` has four, zeros where the text has fewer; ``given`` says how many it has."""
+
+    numbers: tuple[int, ...]
+    pre_release: tuple[str, ...] = ()
+    given: int = _NUMBERS
+
+    @property
+    def order(self) -> tuple[tuple[int, ...], bool, list[tuple[bool, int, str]]]:
+        """Sorts as SemVer's section 11 says: a pre-release before its release, numbers in it before words."""
+        return (
+            self.numbers,
+            not self.pre_release,
+            [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in self.pre_release],
+        )
+
+    def next_after(self, position: int) -> Version:
+        """The first version in which the number at this position is one higher."""
+        numbers = (*self.numbers[:position], self.numbers[position] + 1)
+        return Version(_padded(numbers))
+
+
+def parse_version(text: str) -> Version | None:
+    """The version that a tag is, or None for any other tag."""
+    found = _VERSION.fullmatch(text)
+    if found is None or (found[2] is not None and not all(found[2].split("."))):
+        return None
+    numbers = tuple(map(int, found[1].split(".")))
+    return Version(_padded(numbers), tuple(found[2].split(".")) if found[2] else (), len(numbers))
+
+
+@dataclass(frozen=True)
+class Range:
+    """A version is in it if one of the sets has it; each set is a list of bounds that all hold."""
+
+    sets: tuple[tuple[Bound, ...], ...]
+
+    def __contains__(self, version: object) -> bool:
+        return isinstance(version, Version) and any(_in_set(version, bounds) for bounds in self.sets)
+
+
+def parse_range(text: str) -> Range:
+    """Read a range, or raise UsageError that names the part which is none."""
+    return Range(tuple(_set(part.strip(), text) for part in text.split("||")))
+
+
+def _in_set(version: Version, bounds: tuple[Bound, ...]) -> bool:
+    if not all(_holds(version, operator, bound) for operator, bound in bounds):
+        return False
+    named = any(bound.pre_release and bound.numbers == version.numbers for _, bound in bounds)
+    return not version.pre_release or named
+
+
+def _holds(version: Version, operator: str, bound: Version) -> bool:
+    mine, other = version.order, bound.order
+    return {">=": mine >= other, ">": mine > other, "<=": mine <= other, "<": mine < other, "=": mine == other}[
+        operator
+    ]
+
+
+def _set(text: str, whole: str) -> tuple[Bound, ...]:
+    hyphen = _HYPHEN.fullmatch(text)
+    if hyphen is not None:
+        text = f">={hyphen[1]} <={hyphen[2]}"
+    bounds: list[Bound] = []
+    position = 0
+    while position < len(text):
+        part = _PART.match(text, position)
+        if part is None or (part.end() < len(text) and text[part.end()] not in ", <>=^~"):
+            raise UsageError(f"{whole!r} is not a range of versions: {text[position:]!r}", hint=_EXAMPLE)
+        bounds += _bounds(part[1] or "=", part[2], whole)
+        position = part.end() + len(text[part.end() :]) - len(text[part.end() :].lstrip(" ,"))
+    if not bounds and not text:
+        raise UsageError(f"{whole!r} is not a range of versions: a part of it is empty", hint=_EXAMPLE)
+    return tuple(bounds)
+
+
+def _bounds(operator: str, text: str, whole: str) -> list[Bound]:
+    """What one part means in plain comparisons; "*" asks nothing."""
+    text = re.sub(r"(?:^|\.)[xX*](?:\.[xX*])*$", "", text)
+    if not text:
+        return [] if operator not in ("<", ">") else [("<", Version((0,) * _NUMBERS, ("0",)))]
+    version = parse_version(text)
+    if version is None:
+        raise UsageError(f"{whole!r} is not a range of versions: {text!r} is no version", hint=_EXAMPLE)
+    open_at = version.given - 1 if version.given < 3 and not version.pre_release else None
+    if operator in ("^", "~", "~>"):
+        return [
+            (">=", version),
+            ("<", version.next_after(_caret(version) if operator == "^" else min(1, version.given - 1))),
+        ]
+    if open_at is None or operator in (">=", "<"):
+        return [(operator, version)]
+    return {
+        "=": [(">=", version), ("<", version.next_after(open_at))],
+        ">": [(">=", version.next_after(open_at))],
+        "<=": [("<", version.next_after(open_at))],
+    }[operator]
+
+
+def _caret(version: Version) -> int:
+    """Up to the first number that is not zero, or the last one that is given, nothing changes."""
+    given = min(version.given, 3)
+    return next((position for position in range(given) if version.numbers[position]), given - 1)
+
+
+def _padded(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    return (*numbers, *(0,) * (_NUMBERS - len(numbers)))

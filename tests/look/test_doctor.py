@@ -1,0 +1,186 @@
+"""`imagesync doctor`: what each step sees, what it says to do next, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from imagesync_cli.look.doctor import ecr_advice
+from imagesync_cli.stores.registry.tokens import claimed_actions
+from imagesync_cli.values.secret import Secret
+from tests.command import Finished, imagesync
+from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, Manner, without_deletes
+from tests.embedded_registry.faults import refusal
+from tests.embedded_registry.images import image
+from tests.logins import CANARY, variables
+from tests.peers import free_host
+
+ACCOUNTS = {"ann": CANARY}
+
+
+def steps(done: Finished) -> dict[str, dict[str, str]]:
+    """The steps of the only diagnosis, by name."""
+    (diagnosis,) = json.loads(done.out)
+    return {step["name"]: step for step in diagnosis["steps"]}
+
+
+def examine(registry: EmbeddedRegistry, reference: str = "app:1", **login: str) -> Finished:
+    environ = variables(registry.host, **login) if login else {}
+    return imagesync("doctor", "--json", f"{registry.host}/{reference}", environ=environ)
+
+
+@pytest.fixture
+def manner() -> Manner:
+    return Manner(authentication=Authentication("bearer", ACCOUNTS))
+
+
+def test_all_is_well(manner: Manner) -> None:
+    """Where everything works every step is ok, and the table names the source of the login and not the login."""
+    with EmbeddedRegistry(manner) as registry:
+        image().seed(registry.repository("app"), "1")
+        before = registry.dump()
+        done = imagesync("doctor", f"{registry.host}/app:1", environ=variables(registry.host, "ann", CANARY))
+        assert registry.dump() == before
+    assert done.code == 0, done.err
+    lines = [line.split() for line in done.out.splitlines()[1:]]
+    names = ["name", "dns", "connect", "login", "read", "list", "push", "mount", "delete", "referrers"]
+    assert [(line[0], line[1]) for line in lines] == [(name, "ok") for name in names]
+    assert "from IMAGESYNC_USERNAME_127_0_0_1" in done.out
+    assert CANARY not in done.out + done.err
+
+
+def test_nothing_is_left(manner: Manner) -> None:
+    """The upload that is opened is cancelled again; no tag, manifest or blob appears or goes."""
+    with EmbeddedRegistry(manner) as registry:
+        examine(registry, username="ann", password=CANARY)
+        uploads = [each for each in registry.requests if "uploads" in each.path and each.status < 300]
+        opened = [each for each in uploads if each.method == "POST"]
+        cancelled = [each for each in uploads if each.method == "DELETE"]
+    assert opened
+    assert len(cancelled) == len(opened)
+
+
+def test_nobody_is_logged_in(manner: Manner) -> None:
+    """Without a login reading and pushing are refused, and each says how to log in; the exit code says so too."""
+    with EmbeddedRegistry(manner) as registry:
+        done = examine(registry)
+    found = steps(done)
+    assert done.code == 4
+    assert found["login"]["outcome"] == "-"
+    assert found["read"]["outcome"] == found["push"]["outcome"] == "no"
+    assert f"docker login {registry.host}" in found["read"]["advice"]
+
+
+def test_a_wrong_password(manner: Manner) -> None:
+    """A password that is refused is told by where it came from."""
+    with EmbeddedRegistry(manner) as registry:
+        done = examine(registry, username="ann", password="wrong")
+    found = steps(done)
+    assert done.code == 4
+    assert found["connect"]["outcome"] == "ok"
+    assert "IMAGESYNC_USERNAME_127_0_0_1" in found["read"]["advice"]
+
+
+def test_a_source(manner: Manner) -> None:
+    """A login that may only read is fine for a source, and the table says so where it may not push."""
+    rules = replace(manner.authentication, allowed={"app": "pull"})
+    with EmbeddedRegistry(replace(manner, authentication=rules)) as registry:
+        image().seed(registry.repository("app"), "1")
+        done = examine(registry, username="ann", password=CANARY)
+    found = steps(done)
+    assert done.code == 0
+    assert found["read"]["outcome"] == "ok"
+    assert found["push"]["outcome"] == "no"
+    assert "fine for a source" in found["push"]["advice"]
+    assert "mount" not in found
+
+
+def test_no_image_yet(registry: EmbeddedRegistry) -> None:
+    """A destination without the tag, or the repository, is no failure."""
+    done = examine(registry)
+    found = steps(done)
+    assert done.code == 0
+    assert found["read"] == {**found["read"], "outcome": "ok", "seen": "allowed; there is no such image yet"}
+    assert found["login"]["seen"] == "the registry does not ask for one"
+
+
+@pytest.mark.parametrize(
+    ("manner", "says"),
+    [
+        (MANNERS["distribution-2.8"], "distribution 2.x"),
+        (MANNERS["distribution-3"], "tags are deleted"),
+        (without_deletes(MANNERS["distribution-3"]), "deletes no tags"),
+    ],
+)
+def test_deleting(manner: Manner, says: str) -> None:
+    """Whether tags can be deleted is found out with a tag that nobody has."""
+    with EmbeddedRegistry(manner) as registry:
+        image().seed(registry.repository("app"), "1")
+        found = steps(examine(registry))
+        assert registry.repository("app").tags == {"1": image().digest}
+    assert says in found["delete"]["seen"]
+
+
+@pytest.mark.parametrize(
+    ("change", "step", "says"),
+    [
+        ({"mount": "refused"}, "mount", "not offered"),
+        ({"referrers": False}, "referrers", "by tag"),
+        ({"referrers": True}, "referrers", "by the API"),
+    ],
+)
+def test_abilities(change: dict[str, Any], step: str, says: str) -> None:
+    """Mounts and the referrers API are told of, one way or the other."""
+    with EmbeddedRegistry(replace(Manner(), **change)) as registry:
+        image().seed(registry.repository("app"), "1")
+        assert says in steps(examine(registry))[step]["seen"]
+
+
+def test_no_such_host() -> None:
+    """A name that nobody knows ends the examination, with the hint to check it."""
+    done = imagesync("doctor", "--json", "registry.invalid/app:1")
+    assert done.code == 5
+    assert list(steps(done)) == ["name", "dns"]
+    assert "DNS" in steps(done)["dns"]["advice"]
+
+
+def test_nobody_listens() -> None:
+    """A port where nothing listens is found at the connection."""
+    done = imagesync("doctor", "--json", f"{free_host()}/app:1")
+    assert done.code == 5
+    assert list(steps(done)) == ["name", "dns", "connect"]
+
+
+def test_a_repository_that_ecr_lacks() -> None:
+    """For ECR the missing repository is answered with the Terraform resource that makes it."""
+    advice = ecr_advice("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "team/my-app", frozenset({"NAME_UNKNOWN"}))
+    assert 'resource "aws_ecr_repository" "team_my_app" { name = "team/my-app" }' in advice
+    assert ecr_advice("registry.example.com", "team/app", frozenset({"NAME_UNKNOWN"})) == ""
+
+
+def test_a_registry_in_trouble(registry: EmbeddedRegistry) -> None:
+    """A registry that fails at one thing is reported at that step; the others are still tried."""
+    registry.fault = lambda request: refusal(503) if "tags/list" in request.path else None
+    found = steps(examine(registry))
+    assert found["list"]["outcome"] == "no"
+    assert found["push"]["outcome"] == "ok"
+
+
+def test_a_layout() -> None:
+    """A folder needs no login: the answer says that it is one."""
+    done = imagesync("doctor", "--json", "oci:/tmp/layout:1")
+    assert done.code == 0
+    assert "a folder" in steps(done)["name"]["seen"]
+
+
+def test_scopes_of_a_real_token() -> None:
+    """What a signed token grants is shown, where it can be read."""
+    claims = {"access": [{"type": "repository", "name": "app", "actions": ["pull", "push"]}]}
+    token = Secret(f"x.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.y")
+    assert claimed_actions(token, "app") == "pull,push"
+    assert claimed_actions(token, "other") == ""
+    assert claimed_actions(Secret("opaque"), "app") == ""

@@ -1,0 +1,70 @@
+"""Several images on their way into one archive within one process: none disturbs another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores import Access, Side, Store, Stores
+from imagesync_cli.values.errors import ContentError
+from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
+from imagesync_cli.values.reference import parse_reference
+from tests.embedded_registry.images import Image, image
+from tests.stores.files.tars import blobs, tags, whole
+
+A, B = image("a", layer_size_bytes=5000), image("b", layer_size_bytes=7000)
+
+
+def parsed(made: Image) -> Manifest:
+    return parse_manifest(made.root.content, made.root.media_type)
+
+
+async def send(store: Store, made: Image, blob: Descriptor, go: asyncio.Event, *, fails: bool = False) -> None:
+    """Write a blob in two halves, the second one when the event comes, or never."""
+    content = made.blobs[blob.digest]
+
+    async def halves() -> AsyncGenerator[bytes, None]:
+        yield content[: len(content) // 2]
+        await go.wait()
+        if fails:
+            raise ContentError("it broke off")
+        yield content[len(content) // 2 :]
+
+    await store.write_blob(blob, halves, store)
+
+
+async def interleaved(archive: Path, *, fails: bool) -> None:
+    stores = Stores(Settings())
+    store = stores.open(parse_reference(f"oci-archive:{archive}:a"), Access.WRITE, Side.DESTINATION)
+    try:
+        now, later = asyncio.Event(), asyncio.Event()
+        now.set()
+        second = [asyncio.create_task(send(store, B, blob, later, fails=fails)) for blob in parsed(B).blobs]
+        for blob in parsed(A).blobs:
+            await send(store, A, blob, now)
+        first = asyncio.create_task(store.put_manifest(parsed(A), "a"))
+        await asyncio.sleep(0)
+        later.set()
+        results = await asyncio.gather(*second, return_exceptions=True)
+        await first
+        assert [isinstance(result, ContentError) for result in results] == [fails] * 2
+        assert tags(archive) == {"a": A.digest}
+        for blob in parsed(B).blobs:
+            await send(store, B, blob, now)
+        await store.put_manifest(parsed(B), "b")
+    finally:
+        await stores.aclose()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_one_is_tagged_while_another_arrives(tmp_path: Path, fails: bool) -> None:
+    """An image gets its tag although blobs of another are half written, and even if those never come whole."""
+    archive = tmp_path / "images.tar"
+    asyncio.run(interleaved(archive, fails=fails))
+    assert tags(archive) == {"a": A.digest, "b": B.digest}
+    assert blobs(archive) == whole(A, B)
+    assert [path.name for path in tmp_path.iterdir()] == ["images.tar"]

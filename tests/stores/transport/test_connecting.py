@@ -1,0 +1,37 @@
+"""A connection that is given up while it is made leaves no socket behind, at whatever step that happens."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from concurrent.futures import Future
+
+import pytest
+
+from imagesync_cli.stores.transport.wire import Wire
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_given_up_as_a_begun_connection_is_taken_over(steps: int) -> None:
+    """Cancelled after so many steps of the event loop, the socket is closed or somebody has it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        here = socket.create_connection(listener.getsockname())
+        there = listener.accept()[0]
+    here.setblocking(False)
+    early: Future[socket.socket] = Future()
+    early.set_result(here)
+
+    async def take_over() -> None:
+        taking = asyncio.create_task(Wire.connect("127.0.0.1", 1, 10, early))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        taking.cancel()
+        (taken,) = await asyncio.gather(taking, return_exceptions=True)
+        if isinstance(taken, Wire):
+            taken.close()
+
+    with there:
+        asyncio.run(take_over())
+        there.settimeout(5)
+        assert there.recv(1) == b""
+        assert here.fileno() == -1

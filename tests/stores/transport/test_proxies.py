@@ -1,0 +1,147 @@
+"""Proxies from the environment: which requests take them, and what they are told."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command import Finished, imagesync
+from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry.images import image
+from tests.peers import program
+from tests.stores.copying import NAME
+from tests.stores.transport.proxy import Proxy
+
+HOST = "registry.invalid"
+PLAIN = {"IMAGESYNC_PLAIN_HTTP": HOST}
+
+
+@pytest.fixture
+def proxy(registry: EmbeddedRegistry, pauses: list[float]) -> Iterator[Proxy]:
+    """A proxy behind which every host is the embedded registry."""
+    assert pauses == []
+    with Proxy(registry.host) as running:
+        yield running
+
+
+def resolve(host: str = HOST, **environ: str) -> Finished:
+    return imagesync("resolve", f"{host}/{NAME}:1", environ=environ)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_forwarded(registry: EmbeddedRegistry, proxy: Proxy, name: str) -> None:
+    """Plain HTTP goes to the proxy with the whole address."""
+    digest = image().seed(registry.repository(NAME), "1")
+    finished = resolve(**PLAIN, **{name: proxy.url})
+    assert finished.out == f"{HOST}/{NAME}@{digest}\n", finished.err
+    assert proxy.asked == [("HEAD", f"http://{HOST}/v2/{NAME}/manifests/1")]
+
+
+def test_copy_through_a_proxy(registry: EmbeddedRegistry, proxy: Proxy) -> None:
+    """A whole copy, uploads and all, goes through the proxy."""
+    app = image(layers=3)
+    app.seed(registry.repository("up/app"), "1")
+    source, destination = f"{HOST}/up/app:1", f"other.invalid/{NAME}:1"
+    plain = {"IMAGESYNC_PLAIN_HTTP": f"{HOST},other.invalid"}
+    finished = imagesync("sync", source, destination, environ={"http_proxy": proxy.url, **plain})
+    assert finished.code == 0, finished.err
+    assert registry.repository(NAME).tags == {"1": app.digest}
+    assert len(proxy.asked) == len(registry.requests)
+
+
+def test_login_for_the_proxy(registry: EmbeddedRegistry, proxy: Proxy) -> None:
+    """The proxy's own login goes to the proxy, and nowhere else."""
+    image().seed(registry.repository(NAME), "1")
+    assert resolve(**PLAIN, http_proxy=proxy.url.replace("//", "//me:pass@")).code == 0
+    assert proxy.logins == [f"Basic {base64.b64encode(b'me:pass').decode()}"]
+    assert "authorization" not in registry.requests[0].headers
+
+
+@pytest.mark.parametrize("entry", [HOST, f"a.example, {HOST}", ".invalid", "invalid", "*.invalid", f"{HOST}:80", "*"])
+def test_no_proxy(proxy: Proxy, entry: str) -> None:
+    """What NO_PROXY names is asked directly; this name does not exist, and that is what is said."""
+    finished = resolve(**PLAIN, http_proxy=proxy.url, NO_PROXY=entry)
+    assert (finished.code, proxy.asked) == (5, [])
+    assert f"there is no host {HOST}" in finished.err
+
+
+@pytest.mark.parametrize("entry", ["", "registry", "gistry.invalid", f"{HOST}:443", "example.com", ","])
+def test_no_proxy_for_others(registry: EmbeddedRegistry, proxy: Proxy, entry: str) -> None:
+    """What NO_PROXY does not name goes to the proxy."""
+    image().seed(registry.repository(NAME), "1")
+    assert resolve(**PLAIN, http_proxy=proxy.url, NO_PROXY=entry).code == 0
+    assert len(proxy.asked) == 1
+
+
+def test_this_machine_needs_no_proxy(registry: EmbeddedRegistry, proxy: Proxy) -> None:
+    """A registry on this machine is never asked through a proxy, which would look for it on its own."""
+    image().seed(registry.repository(NAME), "1")
+    assert resolve(registry.host, http_proxy=proxy.url, https_proxy=proxy.url).code == 0
+    assert proxy.asked == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for the registry's name, and a server's context with it."""
+    key, chain = tmp_path / "key.pem", tmp_path / "chain.pem"
+    command = [
+        program("openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        f"/CN={HOST}",
+    ]
+    command += ["-addext", f"subjectAltName=DNS:{HOST}", "-keyout", str(key), "-out", str(chain)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    return chain, context
+
+
+def test_tunnel(registry: EmbeddedRegistry, pauses: list[float], certificate: tuple[Path, ssl.SSLContext]) -> None:
+    """https goes through a tunnel that the proxy is asked for, and the certificate is checked at its far end."""
+    digest = image().seed(registry.repository(NAME), "1")
+    with Proxy(registry.host, certificate[1]) as proxy:
+        trusted = resolve(https_proxy=proxy.url, SSL_CERT_FILE=str(certificate[0]))
+        assert trusted.out == f"{HOST}/{NAME}@{digest}\n", trusted.err
+        assert proxy.asked == [("CONNECT", f"{HOST}:443"), ("HEAD", f"/v2/{NAME}/manifests/1")]
+        unknown = resolve(https_proxy=proxy.url)
+    assert unknown.code == 5
+    assert f"the certificate of {HOST} is not trusted" in unknown.err
+    assert pauses == []
+
+
+def test_tunnel_that_is_refused(proxy: Proxy) -> None:
+    """A proxy that opens no tunnel is an error that names the registry and the proxy's answer."""
+    finished = resolve(https_proxy=proxy.url)
+    assert finished.code == 5
+    assert f"no answer from {HOST}: the proxy 127.0.0.1 answers 403" in finished.err
+
+
+def test_proxy_that_is_gone(pauses: list[float]) -> None:
+    """A proxy that cannot be reached is named, so that nobody looks for the fault at the registry."""
+    finished = resolve(https_proxy="http://proxy.invalid:3128")
+    assert finished.code == 5
+    assert f"no answer from {HOST}: the proxy proxy.invalid:3128 cannot be reached" in finished.err
+    assert len(pauses) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "why"), [("socks5://a:1", "kind socks5 is not supported"), ("http://a:b:c", "not a URL")]
+)
+def test_proxy_that_is_none(value: str, why: str) -> None:
+    """A proxy of another kind is bad configuration, told without the password that may stand in it."""
+    finished = resolve(https_proxy=value)
+    assert finished.code == 2
+    assert why in finished.err
+    assert "http://proxy.example.com:3128" in finished.err

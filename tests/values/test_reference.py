@@ -1,0 +1,206 @@
+"""References: what is understood, what is refused and why, and what an id shows of them."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.reference import (
+    ArchiveReference,
+    LayoutReference,
+    RegistryReference,
+    is_loopback,
+    parse_reference,
+)
+
+DIGEST = f"sha256:{'a' * 64}"
+
+ACCEPTED = {
+    "busybox": RegistryReference("docker.io", "library/busybox", "latest"),
+    "busybox:1.35": RegistryReference("docker.io", "library/busybox", "1.35"),
+    "team/app": RegistryReference("docker.io", "team/app", "latest"),
+    "docker.io/busybox": RegistryReference("docker.io", "library/busybox", "latest"),
+    "Docker.IO/busybox": RegistryReference("Docker.IO", "library/busybox", "latest"),
+    "index.docker.io/busybox:1": RegistryReference("index.docker.io", "library/busybox", "1"),
+    "registry.hub.docker.com/library/busybox:1": RegistryReference("registry.hub.docker.com", "library/busybox", "1"),
+    "docker://ghcr.io/o/app:1": RegistryReference("ghcr.io", "o/app", "1"),
+    "localhost/app:1": RegistryReference("localhost", "app", "1"),
+    "localhost:5000/a": RegistryReference("localhost:5000", "a", "latest"),
+    "localhost:5000": RegistryReference("docker.io", "library/localhost", "5000"),
+    "[::1]:5000/a/b:1": RegistryReference("[::1]:5000", "a/b", "1"),
+    "Registry/app:1": RegistryReference("Registry", "app", "1"),
+    "registry.example.com:8443/a/b_c/d__e/f-g/h.i:T_1.x-y": RegistryReference(
+        "registry.example.com:8443", "a/b_c/d__e/f-g/h.i", "T_1.x-y"
+    ),
+    f"host.example/a@{DIGEST}": RegistryReference("host.example", "a", "", DIGEST),
+    f"host.example/a:1@{DIGEST}": RegistryReference("host.example", "a", "1", DIGEST),
+    f"host.example/a@sha512:{'0' * 128}": RegistryReference("host.example", "a", "", f"sha512:{'0' * 128}"),
+    f"host.example/a:{'t' * 128}": RegistryReference("host.example", "a", "t" * 128),
+    f"host.example/{'a' * 255}": RegistryReference("host.example", "a" * 255, "latest"),
+    "oci:images": LayoutReference("images"),
+    "oci:images:1.0": LayoutReference("images", "1.0"),
+    "oci:/srv/a:b/images:1.0": LayoutReference("/srv/a:b/images", "1.0"),
+    "oci:/srv/a:b/images": LayoutReference("/srv/a:b/images"),
+    "oci:user@host:1.0": LayoutReference("user@host", "1.0"),
+    "oci:user@host/images": LayoutReference("user@host/images"),
+    "oci:C:\\images:1.0": LayoutReference("C:\\images", "1.0"),
+    "oci:C:\\images": LayoutReference("C:\\images"),
+    f"oci:images@{DIGEST}": LayoutReference("images", "", DIGEST),
+    f"oci:a@b:1.0@{DIGEST}": LayoutReference("a@b", "1.0", DIGEST),
+}
+
+REFUSED = {
+    "": "names no repository",
+    "host.example/": "names no repository",
+    "host.example:5000/": "names no repository",
+    ":1.0": "names no repository",
+    "http://host.example/a": "'http:' is not a host",
+    "https://host.example/a:1": "'https:' is not a host",
+    "host.example/A/b": "must be lower case",
+    "BusyBox": "must be lower case",
+    "host.example/a//b": "not a repository",
+    "host.example/a b": "not a repository",
+    "host.example/../b": "not a repository",
+    "host.example/a___b": "not a repository",
+    "host.example/-a": "not a repository",
+    "host.example/a:": "'' is not a tag",
+    "host.example/a:-1": "'-1' is not a tag",
+    f"host.example/a:{'t' * 129}": "is not a tag",
+    "host.example/a@sha256:abc": "'sha256:abc' is not a digest",
+    f"host.example/a@sha256:{'A' * 64}": "is not a digest",
+    f"host.example/a@md5:{'a' * 32}": "is not a digest",
+    "host.example/a@": "'' is not a digest",
+    f"host.example/{'a' * 256}": "longer than 255",
+    "-host.example/a": "is not a host",
+    "[::1/a": "is not a host",
+    "host.example:port/a": "is not a host",
+    "a" * 64: "id of a local image",
+    "host.example/a\n": "not a repository",
+    "host.example/a:1\n": "is not a tag",
+    "oci:": "names no folder",
+    "oci:a\0b": "names no folder",
+    "oci:a@sha256:abc": "'sha256:abc' is not a digest",
+}
+
+
+@pytest.mark.parametrize(("text", "reference"), ACCEPTED.items())
+def test_accepted(text: str, reference: RegistryReference | LayoutReference) -> None:
+    """A reference is read as Docker reads it, and an OCI layout by its folder and tag."""
+    assert parse_reference(text) == reference
+
+
+@pytest.mark.parametrize(("text", "why"), REFUSED.items())
+def test_refused(text: str, why: str) -> None:
+    """A malformed reference is refused with the part that is wrong and an example of a right one."""
+    with pytest.raises(UsageError) as refused:
+        parse_reference(text)
+    assert why in refused.value.message
+    assert "registry.example.com/team/app:1.2" in refused.value.hint
+
+
+@pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry.hub.docker.com"])
+def test_docker_hub_has_three_names(host: str) -> None:
+    """Docker Hub's names are one registry, and an id still shows the one that was written."""
+    reference = parse_reference(f"{host}/busybox:1")
+    assert reference.location == ("docker.io", "library/busybox")
+    assert str(reference.at(digest=DIGEST)) == f"{host}/library/busybox@{DIGEST}"
+
+
+def test_host_is_spelled_as_written() -> None:
+    """Upper case in a host stays in the id, and makes no other registry of it."""
+    shouted, quiet = parse_reference("Registry.Example.COM/app:1"), parse_reference("registry.example.com/app:1")
+    assert shouted.name == "Registry.Example.COM/app"
+    assert shouted.location == quiet.location
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:5000", "127.0.0.1:80", "127.9.9.9", "[::1]:5000", "a.localhost"]
+)
+def test_this_machine(host: str) -> None:
+    """Every name of this machine itself is one that speaks plain HTTP."""
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost.example.com", "10.0.0.1", "registry:5000", "[fe80::1]:5000", "127.example"]
+)
+def test_other_machines(host: str) -> None:
+    """What only looks like this machine is another one, and speaks https."""
+    assert not is_loopback(host)
+
+
+_LIKELY = st.text(alphabet="aZ0_.-:/@[]\\ sha256oci" + "é\n\0", max_size=80)
+_VALID = st.from_regex(r"(docker://)?([a-zA-Z0-9.-]{1,9}(:\d{1,6})?/)?[a-z0-9._/-]{1,20}(:\w{1,9})?", fullmatch=True)
+_LAYOUTS = st.builds("oci:{}".format, _LIKELY | st.text())
+
+
+@given(st.text() | _LIKELY | _VALID | _LAYOUTS)
+@example(f"oci:a@{DIGEST}@{DIGEST}")
+@example(f"docker://oci@{DIGEST}")
+def test_every_text_is_a_reference_or_a_usage_error(text: str) -> None:
+    """Any text at all is either understood, and then says again what it means, or refused as bad usage."""
+    with contextlib.suppress(UsageError):
+        reference = parse_reference(text)
+        assert parse_reference(str(reference)) == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("oci-archive:a.tar", ArchiveReference("oci-archive", "a.tar")),
+        ("oci-archive:/x/a.tar:1.0", ArchiveReference("oci-archive", "/x/a.tar", "1.0")),
+        ("oci-archive:a.tar:_1", ArchiveReference("oci-archive", "a.tar", "_1")),
+        ("oci-archive:a@b.tar:localhost/x:1", ArchiveReference("oci-archive", "a@b.tar", "localhost/x:1")),
+        (f"oci-archive:a.tar@{DIGEST}", ArchiveReference("oci-archive", "a.tar", "", DIGEST)),
+        (r"oci-archive:C:\x\a.tar:1", ArchiveReference("oci-archive", r"C:\x\a.tar", "1")),
+        ("docker-archive:a.tar", ArchiveReference("docker-archive", "a.tar")),
+        ("docker-archive:a.tar:busybox:1.36", ArchiveReference("docker-archive", "a.tar", "busybox:1.36")),
+        ("docker-archive:a.tar:h.io:5000/x", ArchiveReference("docker-archive", "a.tar", "h.io:5000/x")),
+        ("docker-archive:a.tar:@12", ArchiveReference("docker-archive", "a.tar", "@12")),
+        (f"docker-archive:a.tar:x@{DIGEST}", ArchiveReference("docker-archive", "a.tar", "x", DIGEST)),
+    ],
+)
+def test_archives(text: str, expected: ArchiveReference) -> None:
+    """An archive's file ends at the first colon; what follows names an image, and is spelled again as it was."""
+    assert parse_reference(text) == expected
+    assert str(parse_reference(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("oci-archive:", "names no file"),
+        ("docker-archive::x", "names no file"),
+        ("oci-archive:a.tar:", "is not a tag"),
+        ("oci-archive:a.tar:a//", "is not a tag"),
+        ("oci-archive:a.tar@sha256:12", "is not a digest"),
+        ("oci-archive:a\0.tar", "names no file"),
+        ("docker-archive:a.tar:Busybox", "must be lower case"),
+        ("docker-archive:a.tar:@x", "is not"),
+        ("docker-archive:a.tar:", "names no repository"),
+    ],
+)
+def test_archives_that_are_none(text: str, message: str) -> None:
+    """What is wrong with an archive's reference is said of the text as it was typed."""
+    with pytest.raises(UsageError, match=message) as error:
+        parse_reference(text)
+    assert repr(text) in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("oci-archive:a.tar:1", "oci-archive:./a.tar:2"),
+        ("oci-archive:/x/y/../a.tar", "oci-archive:/x//a.tar"),
+        ("oci:a", "oci:./a/:1"),
+        ("oci:a/../b", "oci:b"),
+    ],
+)
+def test_one_place_in_two_spellings(one: str, other: str) -> None:
+    """A file or folder is the same place however its path is written, but not as another kind of place."""
+    assert parse_reference(one).location == parse_reference(other).location
+    assert parse_reference("oci:a").location != parse_reference("oci-archive:a").location
