@@ -92,9 +92,9 @@ CHANGES = {
         "| `IMAGESYNC_PATIENCE` | seconds",
     ),
     "a key in a file": (
-        *("imagesync_cli/batch/images.schema.json", '"title": "Images', '"title": "All images'),
-        ["docs/images.schema.json"],
-        "All images",
+        *("imagesync_cli/batch/images.schema.json", "What is to be where.", "Which images go where."),
+        ["docs/reference/files.md"],
+        "Which images go where.",
     ),
     "a key in JSON": (
         *("docs/output.schema.json", "Requests that were made again.", "Requests made once more."),
