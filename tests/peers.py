@@ -20,8 +20,9 @@ READY_WITHIN_S = 15
 # Every program that a test starts and that a machine may lack. `.ci/run` installs them.
 # fmt: off
 PROGRAMS = frozenset({
-    "apt-get", "bash", "buildah", "conformance", "crane", "debootstrap", "docker-registry", "fish", "git", "go", "kubectl",
-    "openssl", "oras", "regctl", "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount", "unshare", "zsh",
+    "apt-get", "bash", "buildah", "conformance", "crane", "debootstrap", "docker-registry", "fish", "git", "go",
+    "kubectl", "openssl", "oras", "regctl", "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount",
+    "unshare", "zsh",
 })
 # fmt: on
 
