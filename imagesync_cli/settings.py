@@ -104,8 +104,8 @@ def read_settings(
         ca_file=Path(ca_file) if ca_file else None,
         ssl_cert_file=Path(environ["SSL_CERT_FILE"]) if environ.get("SSL_CERT_FILE") else None,
         certificate_folders=tuple(_certificate_folders(environ)),
-        # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),
+        # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
         proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")},
     )
 

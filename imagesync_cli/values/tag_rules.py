@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from imagesync_cli.values.digest import is_companion
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.versions import Range, Version, parse_range, parse_version
+from imagesync_cli.values.versions import Range, parse_range, parse_version
 
 _WILD = re.compile(r"[*?\[]")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -71,15 +71,8 @@ class TagRules:
 def newest_first(tags: Iterable[str]) -> list[str]:
     """The tags by version, newest first; 1.27.0 before 1.27, which is the same version, and other words last."""
     versions = {tag: parse_version(tag) for tag in sorted(tags)}
-    dated = [tag for tag, version in versions.items() if version is not None]
-    return sorted(dated, key=lambda tag: _rank(versions[tag]), reverse=True) + [
-        tag for tag, version in versions.items() if version is None
-    ]
-
-
-def _rank(version: Version | None) -> tuple[object, int]:
-    assert version is not None  # noqa: S101  (for the type checker)
-    return version.order, version.given
+    ranks = {tag: (version.order, version.given) for tag, version in versions.items() if version is not None}
+    return [*sorted(ranks, key=ranks.__getitem__, reverse=True), *(tag for tag in versions if tag not in ranks)]
 
 
 def _is_literal(pattern: str) -> bool:
