@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+# asyncio waits until something waits: a process that only asks for a lock goes without.
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -20,6 +23,8 @@ _AGAIN_AFTER_S = 0.01
 @contextlib.asynccontextmanager
 async def locked(folder: Path) -> AsyncIterator[None]:
     """Hold the folder's lock; waits while somebody else does (for as long as one index.json takes to write)."""
+    import asyncio
+
     handle = _open(folder)
     try:
         # Not by a call that blocks, since a signal must end the waiting; and other processes set no events.
@@ -47,18 +52,21 @@ def _release(handle: int, path: Path) -> None:
 
 
 async def _acquired(path: Path) -> int:
+    import asyncio
+
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         # Whoever held it before has removed the file: a lock on what has no name any more excludes nobody.
-        if try_lock(handle) and _is_at(handle, path):
+        if try_lock(handle) and is_at(handle, path):
             return handle
         os.close(handle)
         await asyncio.sleep(_AGAIN_AFTER_S)
 
 
-def _is_at(handle: int, path: Path) -> bool:
+def is_at(handle: int, path: Path | str) -> bool:
+    """Whether the open file still has this name."""
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
+        return os.path.samestat(os.fstat(handle), os.stat(path))  # noqa: PTH116
     except FileNotFoundError:
         return False
 
