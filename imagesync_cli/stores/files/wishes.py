@@ -83,7 +83,7 @@ class Run:
         return came
 
     def answer(self, wish: Wish, answer: Answer | None) -> None:
-        """Answer one; None leaves it to its process. """
+        """Answer one; None leaves it to its process."""
         with open(f"{wish.path}.part", "w", encoding="utf-8") as file:  # noqa: PTH123
             json.dump(answer, file)
         os.rename(file.name, f"{wish.path}.answer")  # noqa: PTH104
