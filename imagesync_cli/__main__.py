@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from functools import partial
 from typing import TextIO
 
 
@@ -21,6 +22,10 @@ def main() -> None:
     try:
         if sys.argv[1:] == ["external"]:
             from imagesync_cli.terraform import main as run
+        elif sys.argv[1:2] == ["delete"] and "--claimant" in sys.argv:
+            from imagesync_cli.commands.together import main as join
+
+            run = partial(join, os.environ)  # the settings would take longer to load than all that this one needs
         else:
             from imagesync_cli.cli import main as run
         run()

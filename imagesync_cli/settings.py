@@ -37,6 +37,7 @@ from pathlib import Path
 
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import DOCKER_HUB, DOCKER_HUB_API, host_name, is_loopback
+from imagesync_cli.values.run_folder import run_folder
 from imagesync_cli.values.secret import Secret
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -106,7 +107,7 @@ def read_settings(
         ca_file=Path(ca_file) if ca_file else None,
         ssl_cert_file=Path(environ["SSL_CERT_FILE"]) if environ.get("SSL_CERT_FILE") else None,
         certificate_folders=tuple(_certificate_folders(environ)),
-        run_folder=Path(environ.get("TF_DATA_DIR") or ".terraform", "imagesync"),
+        run_folder=Path(run_folder(environ)),
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),
         # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
         proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")},

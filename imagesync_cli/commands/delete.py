@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, REFERENCE, examples, shared_options
+from imagesync_cli.commands.options import CLAIMANT, DIGEST, REFERENCE, examples, shared_options
 from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
     from imagesync_cli.delete.delete_report import DeleteReport
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
+    from imagesync_cli.stores.files.claims import Claimant
     from imagesync_cli.values.reference import Reference
 
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
 @click.option(
     "--digest",
+    "expect",
     type=DIGEST,
     default="",
     metavar="DIGEST",
@@ -59,20 +61,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --digest: what happens where the tag still points at it.",
 )
+@click.option(
+    "--claimant",
+    type=CLAIMANT,
+    metavar="CALL/KEY",
+    help="With --digest: the entry of a Terraform configuration that this is for. What another entry relies on stays, "
+    "and what processes of one run remove from a repository is removed together.",
+)
 @shared_options
 def command(
     references: tuple[Reference, ...],
-    digest: str,
-    dry_run: bool,
-    keep_manifests: bool,
-    all_tags: bool,
-    referrers: bool,
-    max_tags: int | None,
-    on_replace: str,
-    on_destroy: str,
+    claimant: Claimant | None,
     settings: Settings,
     as_json: bool,
     quiet: bool,
+    **policy: Any,
 ) -> None:
     """Remove tags, then the manifests that nothing else in their repository uses.
 
@@ -82,6 +85,11 @@ def command(
     from imagesync_cli.output import Output
     from imagesync_cli.values.progress import Progress
 
+    if claimant is not None:
+        from imagesync_cli.commands.together import delete_together
+
+        own = {**policy, "references": references, "claimant": claimant, "as_json": as_json, "quiet": quiet}
+        sys.exit(delete_together(own, settings))
     output = Output(as_json=as_json, quiet=quiet)
     progress = Progress("deleting")
     reports: list[DeleteReport] = []
@@ -89,18 +97,8 @@ def command(
     async def work(stores: Stores) -> None:
         from imagesync_cli.delete.delete import Policy, delete
 
-        policy = Policy(
-            expect=digest,
-            on_replace=on_replace,
-            on_destroy=on_destroy,
-            keep_manifests=keep_manifests,
-            all_tags=all_tags,
-            referrers=referrers,
-            max_tags=max_tags,
-            dry_run=dry_run,
-        )
         async with output.showing(progress):
-            await delete(stores, references, policy, progress, reports)
+            await delete(stores, references, Policy(**policy), progress, reports)
 
     try:
         run(settings, references, work)

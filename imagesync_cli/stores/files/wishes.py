@@ -50,11 +50,6 @@ class Run:
         self._lead = -1
         self._taken: set[str] = set()
 
-    @property
-    def is_led_by_us(self) -> bool:
-        """Whether this process has the lead."""
-        return self._lead >= 0
-
     def join(self, args: Sequence[str]) -> Answer | None:
         """Take the lead, or leave a wish and wait for the answer; None for whoever has to do it itself.
 
@@ -71,8 +66,10 @@ class Run:
             return None
 
     def wishes(self) -> list[Wish]:
-        """Those that came since this was last asked; what dead processes have left is removed."""
-        came = []
+        """For the leader, those that came since this was last asked; what dead processes have left is removed."""
+        came: list[Wish] = []
+        if self._lead < 0:
+            return came
         for name in sorted(os.listdir(self._folder)):  # noqa: PTH208
             path = os.path.join(self._folder, name)  # noqa: PTH118
             if name.startswith(f"{self._group}-") and name.endswith(".wish") and path not in self._taken:
