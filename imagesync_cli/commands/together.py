@@ -6,6 +6,7 @@ Those that wait for it load nothing else: Terraform starts one for each image.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,9 @@ def delete_together(own: dict[str, Any], settings: Settings) -> int:
         from imagesync_cli.delete.together import Together
         from imagesync_cli.stores.files.claims import Claims
 
-        together = Together(stores, Claims(settings.run_folder), progress, partial(_others, shared, settings))
+        others = partial(_others, shared, settings)
+        started_within_s = time.monotonic() - shared.began
+        together = Together(stores, Claims(settings.run_folder), progress, others, started_within_s)
         async with output.showing(progress):
             return await together.carry_out(_order(**own))
 

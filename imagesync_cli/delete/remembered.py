@@ -18,7 +18,7 @@ from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.reference import Reference
 
-TRUSTED_S = 10.0
+TRUSTED_S = 30.0
 # Of indexes that many tags share; several hundred usual ones have less.
 _MOST_BYTES = 8 * 1024 * 1024
 

@@ -27,8 +27,10 @@ from imagesync_cli.values.reference import Reference
 _LOOK_AFTER_S = 0.02
 # Since the last of several came, and at most, until they are done together.
 _GATHER_S, _GATHER_AT_MOST_S = 0.1, 0.5
-# Until those who begin when the last ones end have come: Terraform's bookkeeping, and a start of Python under load.
+# Until those who begin when the last ones end have come: Terraform's bookkeeping, and as many starts of Python as it
+# does at once. A machine that is busy takes longer, as it did with this process.
 _STAY_S = 0.75
+_STAY_FACTOR = 2
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ class _Queue:
 class Together:
     """The work of the process that leads, or of one that is alone: ``collect`` gives what others want of it."""
 
-    def __init__(self, stores: Stores, claims: Claims, progress: Progress, collect: Collecting) -> None:
+    def __init__(
+        self, stores: Stores, claims: Claims, progress: Progress, collect: Collecting, started_within_s: float
+    ) -> None:
         self._stores = RememberingStores(stores)
         self._claims = claims
         self._progress = progress
@@ -67,6 +71,7 @@ class Together:
         self._queues: dict[str, _Queue] = {}
         self._has_company = False
         self._last_answer = 0.0
+        self._stay_s = max(_STAY_S, _STAY_FACTOR * started_within_s)
 
     async def carry_out(self, own: Order) -> DeleteReport:
         """Do what is asked, and what others ask meanwhile; gives what came of our own."""
@@ -89,7 +94,7 @@ class Together:
         for queue in self._queues.values():
             if queue.task and queue.task.done():
                 queue.task.result()
-        return bool(self._queues) or (self._has_company and time.monotonic() < self._last_answer + _STAY_S)
+        return bool(self._queues) or (self._has_company and time.monotonic() < self._last_answer + self._stay_s)
 
     def _take(self) -> None:
         """Take the orders of those who wait, and begin with what nobody works on."""

@@ -47,6 +47,7 @@ class Run:
     def __init__(self, run_folder: str) -> None:
         self._folder = os.path.join(run_folder, "wishes")  # noqa: PTH118  (pathlib would take as long as all the rest)
         self._group = str(os.getpgrp()) if sys.platform != "win32" else ""
+        self.began = time.monotonic()
         self._lead = -1
         self._taken: set[str] = set()
 
