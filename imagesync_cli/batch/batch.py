@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.batch_report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
-from imagesync_cli.batch.entry import Entry
+from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.lockfile import Lock
-from imagesync_cli.batch.plan import Image, Plan, plan
+from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import prune
+from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
 from imagesync_cli.batch.shards import Shard, shares
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Shared
@@ -61,7 +61,7 @@ class BatchProgress:
 
 
 @dataclass(frozen=True)
-class Options:
+class BatchOptions:
     """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for any number.
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
@@ -80,10 +80,10 @@ class Options:
     shard: Shard | None = None
 
 
-async def sync_all(
+async def sync_batch(
     stores: Stores,
-    entries: Sequence[Entry],
-    options: Options,
+    entries: Sequence[ImageEntry],
+    options: BatchOptions,
     report: BatchReport,
     progress: BatchProgress,
     *,
@@ -136,7 +136,7 @@ class _Batch:
         self,
         stores: Stores,
         plan: Plan,
-        options: Options,
+        options: BatchOptions,
         report: BatchReport,
         *,
         progress: BatchProgress,
@@ -172,7 +172,7 @@ class _Batch:
             self._report.images.append(result)
             self._tell(result)
 
-    async def _copies(self, wanted: Sequence[tuple[Image, ImageResult]]) -> None:
+    async def _copies(self, wanted: Sequence[tuple[PlannedImage, ImageResult]]) -> None:
         waiting = iter(wanted)
 
         async def worker() -> None:
@@ -181,7 +181,7 @@ class _Batch:
 
         await gather(worker() for _ in range(min(self._options.jobs, len(wanted))))
 
-    async def _copy(self, image: Image, result: ImageResult) -> None:
+    async def _copy(self, image: PlannedImage, result: ImageResult) -> None:
         started, meter = time.monotonic(), Meter()
         progress = self._progress.in_flight[result.destination] = Progress()
         try:
@@ -218,7 +218,7 @@ class _Batch:
         self._tell(result)
         self._stop_if_failed()
 
-    def _selection(self, image: Image) -> Selection:
+    def _selection(self, image: PlannedImage) -> Selection:
         return replace(image.selection, referrers=True) if self._options.require_signature else image.selection
 
     def _stop_if_failed(self) -> None:

@@ -206,5 +206,5 @@ def require_signature(name: str, root: Manifest, attached: Attached) -> None:
 
 def _is_attestation(child: Descriptor) -> bool:
     """What BuildKit puts beside each image of an index."""
-    platform = child.raw.get("platform")
-    return isinstance(platform, dict) and platform.get("os") == platform.get("architecture") == "unknown"
+    platform = child.platform or {}
+    return platform.get("os") == platform.get("architecture") == "unknown"

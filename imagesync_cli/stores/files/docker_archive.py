@@ -67,7 +67,7 @@ class DockerArchive:
         """The image of this name, number or digest; "" means the only image."""
         return (await self.manifest(wanted)).descriptor
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The archive's manifest, or the one that is made for it."""
         with reading(self.name, wanted):
             images = self._read()
@@ -75,7 +75,7 @@ class DockerArchive:
             if digest in self._manifests:
                 return self._manifests[digest]
         try:
-            return await self._layout.manifest(digest)
+            return await self._layout.manifest(digest, most_bytes)
         except NotFound as error:
             error.hint = (
                 error.hint

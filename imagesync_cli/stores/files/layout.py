@@ -56,7 +56,7 @@ class Layout:
         """The entry for the tag, or the manifest with the digest; "" means the only image or the tag latest."""
         return (await self.manifest(wanted)).descriptor
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The manifest's file, checked against its digest."""
         with self._readable(wanted):
             entry = (
@@ -64,7 +64,7 @@ class Layout:
                 if is_digest(wanted)
                 else find_entry(self._entries(), wanted, self.name, self._manifest_file)
             )
-            content = self._read(self._blob_path(entry["digest"]))
+            content = self._read(self._blob_path(entry["digest"]), most_bytes)
             return parse_manifest(content, entry.get("mediaType", ""), digest=entry["digest"])
         raise AssertionError
 
@@ -206,11 +206,12 @@ class Layout:
                 self._blob_path(blob.digest).unlink(missing_ok=True)
         self._blob_path(digest).unlink()
 
-    def _read(self, path: Path) -> bytes:
+    def _read(self, path: Path, most_bytes: int | None = None) -> bytes:
+        limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
         with path.open("rb") as file:
-            content = file.read(self._max_manifest_bytes + 1)
-        if len(content) > self._max_manifest_bytes:
-            raise ContentError(f"{path} is longer than the {self._max_manifest_bytes} bytes a manifest may have")
+            content = file.read(limit_bytes + 1)
+        if len(content) > limit_bytes:
+            raise ContentError(f"{path} is longer than the {limit_bytes} bytes that it may have")
         return content
 
     def _manifest_file(self, digest: str) -> bytes:

@@ -100,7 +100,7 @@ def referring(entries: Iterable[Entry], digest: str, read: Read) -> list[Descrip
     """The entries whose subject this is: where oras keeps referrers."""
     distinct = {entry["digest"]: entry for entry in entries}.values()
     return [
-        Descriptor(entry["mediaType"], entry["digest"], entry["size"], entry)
+        Descriptor(entry["mediaType"], entry["digest"], entry["size"])
         for entry in distinct
         if _subject(entry["digest"], read) == digest
     ]

@@ -67,11 +67,11 @@ class OciArchive:
         """The entry for the tag, or the manifest with the digest; "" means the only image or the tag latest."""
         return (await self.manifest(wanted)).descriptor
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The manifest's bytes, checked against its digest."""
         with self._readable(wanted):
             if is_digest(wanted):
-                return parse_manifest(self._manifest_file(wanted), digest=wanted)
+                return parse_manifest(self._manifest_file(wanted, most_bytes), digest=wanted)
             entry = find_entry(self.index()["manifests"] or [], wanted, self.name, self._manifest_file)
             return parse_manifest(self._manifest_file(entry["digest"]), entry["mediaType"], digest=entry["digest"])
         raise AssertionError
@@ -220,11 +220,12 @@ class OciArchive:
                 if not new.has(name, tar.member(name).size):
                     await new.carry(name, tar)
 
-    def _manifest_file(self, digest: str) -> bytes:
+    def _manifest_file(self, digest: str, most_bytes: int | None = None) -> bytes:
         if self._new is not None:
             with contextlib.suppress(FileNotFoundError):
                 return self._new.read(blob_name(digest))
-        return self._tar().read(blob_name(digest), self._max_manifest_bytes)
+        limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
+        return self._tar().read(blob_name(digest), limit_bytes)
 
     def _lacking(self, manifest: Manifest) -> str:
         return lacking(manifest, self._manifest_file, self._has)

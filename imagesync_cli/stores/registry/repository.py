@@ -88,24 +88,25 @@ class Repository:
             raise ContentError(f"{doing}: the registry answers with the media type {media_type[:100]!r}")
         return Descriptor(media_type, digest, int(size))
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""
-        return await self._read_manifest(wanted)
+        return await self._read_manifest(wanted, most_bytes)
 
-    async def _read_manifest(self, wanted: str, *, sound_only: bool = False) -> Manifest:
+    async def _read_manifest(self, wanted: str, most_bytes: int | None = None, *, sound_only: bool = False) -> Manifest:
+        limit_bytes = min(filter(None, (most_bytes, self._client.settings.max_manifest_bytes)))
         try:
-            return await self._read_manifest_once(wanted, sound_only=sound_only)
+            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
         except ContentError:  # on the way here, perhaps, and not at the registry
             tally.retried()
-            return await self._read_manifest_once(wanted, sound_only=sound_only)
+            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
 
-    async def _read_manifest_once(self, wanted: str, *, sound_only: bool) -> Manifest:
+    async def _read_manifest_once(self, wanted: str, limit_bytes: int, *, sound_only: bool) -> Manifest:
         doing = f"reading manifest {self._spelled(wanted)}"
         response, content = await self._client.fetch(
             self._manifest_path(wanted),
             doing=doing,
             scopes=self._scopes,
-            limit_bytes=self._client.settings.max_manifest_bytes,
+            limit_bytes=limit_bytes,
             headers=_ACCEPT,
         )
         told = response.headers.get("docker-content-digest", "")
