@@ -16,8 +16,8 @@ from typing import Any
 
 from imagesync_cli.concurrency import gather
 from imagesync_cli.stores import Store
-from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.digest import NO_DIGEST
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, NoPlatform
 from imagesync_cli.values.manifest import REFERS_TO, ROLE, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.platforms import Platform, nearness, read_platform
