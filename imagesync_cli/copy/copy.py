@@ -9,6 +9,7 @@ from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.copy.transfer import Read, Transfers
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Written
+from imagesync_cli.values.digest import Digest
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -93,7 +94,7 @@ class Copy:
         self.here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
         await self._walk.below(manifest, at)
 
-    async def foreign_layers(self, digest: str) -> None:
+    async def foreign_layers(self, digest: Digest) -> None:
         """The foreign layers of an image that is there already, whose manifests say which."""
 
         async def manifest(place: Place) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.stores import Access, Side, Store, Stores, tally
+from imagesync_cli.stores import Access, Side, Store, Stores, counting
+from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import NotFound, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -58,39 +59,41 @@ async def sync(
     is none; every other error names the side and the step.
     """
     _check(source, destination, selection, verify=verify is not None)
-    trouble = tally.counting()
-    here = stores.open(source)
-    there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
-    here.warm(1)
-    before = await _current(there, destination.tag or "latest")
-    chosen = await _choose(here, source, selection, before)
-    changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
-    report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
-    same = source.location == destination.location
-    read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
-    place = (present or Present()).at(destination.location, there, source.location)
-    copying = Copy(
-        here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
-    )
-    async with copying as copy:
-        root = chosen.root
-        if changed or selection.referrers:
-            there.warm(_LIKELY_UPLOADS)
-            root = root or await here.manifest(chosen.digest)
-            report.digest = root.digest
-        repair = _repair(copy, chosen.root, verify) if verify is not None else None
-        referrers = await _referrers(copy, root, signed=require_signature) if root and selection.referrers else None
-        if same:
-            referrers = None  # what is attached in a repository is there
-        if not changed:
-            await _complete(copy, repair, referrers, foreign_layers=selection.foreign_layers)
-        elif root is not None:
-            in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
-            await copy.image(root, destination.tag or "latest", in_place=in_place, repair=repair, referrers=referrers)
-        if repair is not None and referrers is not None:
-            await repair.images(*referrers.roots)
+    with counting() as tally:
+        here = stores.open(source)
+        there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
+        here.warm(1)
+        before = await _current(there, destination.tag or "latest")
+        chosen = await _choose(here, source, selection, before)
+        changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
+        report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
+        same = source.location == destination.location
+        read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
+        place = (present or Present()).at(destination.location, there, source.location)
+        copying = Copy(
+            here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
+        )
+        async with copying as copy:
+            root = chosen.root
+            if changed or selection.referrers:
+                there.warm(_LIKELY_UPLOADS)
+                root = root or await here.manifest(chosen.digest)
+                report.digest = root.digest
+            repair = _repair(copy, chosen.root, verify) if verify is not None else None
+            referrers = await _referrers(copy, root, signed=require_signature) if root and selection.referrers else None
+            if same:
+                referrers = None  # what is attached in a repository is there
+            if not changed:
+                await _complete(copy, repair, referrers, foreign_layers=selection.foreign_layers)
+            elif root is not None:
+                in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
+                await copy.image(
+                    root, destination.tag or "latest", in_place=in_place, repair=repair, referrers=referrers
+                )
+            if repair is not None and referrers is not None:
+                await repair.images(*referrers.roots)
     report.changed = changed or bool(report.attached or report.damage)
-    report.retries, report.resumed = trouble.retries, trouble.resumed
+    report.retries, report.resumed = tally.retries, tally.resumed
     report.id = f"{destination.name}@{report.digest}"
     return report
 
@@ -127,9 +130,9 @@ async def _complete(
     """What an image that the destination has already may lack, as far as that was asked for."""
     report = copy.report
     if repair is not None:
-        await repair.images(Descriptor("", report.digest, 0))
+        await repair.images(Descriptor("", parse_digest(report.digest), 0))
     if foreign_layers:
-        await copy.foreign_layers(report.before)
+        await copy.foreign_layers(parse_digest(report.before))
     if referrers is not None:
         await referrers.complete()
 

@@ -149,7 +149,7 @@ class _Content:
             await self._walk.below(root)
 
     def _note(self, manifest: Manifest, *, present: bool) -> None:
-        blobs = {blob.digest: blob for blob in manifest.blobs if not blob.is_foreign}
+        blobs: dict[str, Descriptor] = {blob.digest: blob for blob in manifest.blobs if not blob.is_foreign}
         self.blobs |= blobs
         self.layers.update(layer.digest for layer in manifest.layers if layer.digest in blobs)
         self._present.update(blobs if present else ())
