@@ -20,7 +20,7 @@ from imagesync_cli.batch.report import (
     totals,
 )
 from imagesync_cli.output.console import printable, size_text
-from imagesync_cli.stores.files.atomic import replace_file
+from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.errors import UsageError
 
 _MOST_ROWS = 500
