@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.registry import upload as uploads
+from imagesync_cli.stores.registry.blobs import upload as uploads
 from tests.command import Finished, imagesync
 from tests.embedded_registry import EmbeddedRegistry, Fault
 from tests.embedded_registry.faults import drop_answer, refusal

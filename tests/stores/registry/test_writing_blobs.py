@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.registry import upload as uploads
+from imagesync_cli.stores.registry.blobs import upload as uploads
 from tests.command import imagesync
 from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, Fault, Manner, Request, Response
 from tests.embedded_registry.faults import drop_answer, refusal, with_header

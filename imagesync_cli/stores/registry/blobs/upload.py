@@ -1,6 +1,6 @@
 """One upload of one blob: in one piece, or in several where that is refused (distribution-spec v1.1, end-4 to end-6).
 
-It knows the session that the registry has opened; whether one is needed at all is blob_writer.py's question.
+It knows the session that the registry has opened; whether one is needed at all is writer.py's question.
 """
 
 from __future__ import annotations

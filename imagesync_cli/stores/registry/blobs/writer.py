@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from imagesync_cli.concurrency import finish
-from imagesync_cli.stores.registry import upload
+from imagesync_cli.stores.registry.blobs import upload
+from imagesync_cli.stores.registry.blobs.upload import CANCEL_TIMEOUT_S, Upload
 from imagesync_cli.stores.registry.client import Client, Stream
-from imagesync_cli.stores.registry.upload import CANCEL_TIMEOUT_S, Upload
 from imagesync_cli.stores.store import Written
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.errors import Denied, NotFound, Refused, Unavailable
