@@ -16,6 +16,7 @@ from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.present import Shared
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.stores import Access, Side, Store, Stores, counting
+from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import NotFound, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -125,7 +126,7 @@ async def _complete(copy: Copy, mend: Mend | None, attach: Attach | None, *, for
     """What an image that the destination has already may lack, as far as that was asked for."""
     report = copy.report
     if mend is not None:
-        await mend.images(Descriptor("", report.digest, 0))
+        await mend.images(Descriptor("", parse_digest(report.digest), 0))
     if foreign_layers:
         await copy.foreign_layers(report.before)
     if attach is not None:

@@ -144,7 +144,7 @@ class _Content:
         """This manifest and all below it; what is below one that is ``present`` at the destination is there too."""
         if depth > MAX_DEPTH:
             raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
-        blobs = {blob.digest: blob for blob in manifest.blobs if not blob.is_foreign}
+        blobs: dict[str, Descriptor] = {blob.digest: blob for blob in manifest.blobs if not blob.is_foreign}
         self.blobs |= blobs
         self.layers.update(layer.digest for layer in manifest.layers if layer.digest in blobs)
         self._present.update(blobs if present else ())

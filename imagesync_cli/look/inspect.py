@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather_few, within
 from imagesync_cli.stores import Store, Stores
+from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Unavailable
 from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -202,7 +203,7 @@ async def inspect_within(deadline_s: float, stores: Stores, found: Resolved) -> 
     Unavailable if that takes longer.
     """
     reference, attached = found.reference, found.attached.attachments if found.attached else []
-    roots = [Descriptor("", found.source_digest, 0), *(each.manifest.descriptor for each in attached)]
+    roots = [Descriptor("", parse_digest(found.source_digest), 0), *(each.manifest.descriptor for each in attached)]
     try:
         return await within(deadline_s, Inspection(stores.open(reference)).images(*roots))
     except asyncio.TimeoutError:

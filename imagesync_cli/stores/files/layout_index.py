@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from imagesync_cli.values.digest import tag_about
+from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, UsageError
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
@@ -85,7 +85,7 @@ def find_entry(entries: list[Entry], tag: str, name: str, read: Read) -> Entry:
 
 
 def _is_attached(entry: Entry, read: Read) -> bool:
-    return bool(tag_about(tag_of(entry)) if tag_of(entry) else _subject(entry["digest"], read))
+    return bool(subject_of_tag(tag_of(entry)) if tag_of(entry) else _subject(entry["digest"], read))
 
 
 def described(entries: Iterable[Entry]) -> Mapping[str, Descriptor | None]:
