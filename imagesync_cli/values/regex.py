@@ -108,7 +108,8 @@ class _Automaton:
             ignores_case = (ignores_case or bool(more & re.IGNORECASE)) and not less & re.IGNORECASE
             return self._sequence(inner, after, ignores_case=ignores_case)
         if operation in ("MAX_REPEAT", "MIN_REPEAT"):
-            return self._repeat(*argument, after, ignores_case=ignores_case)
+            least, most, inner = argument
+            return self._repeat(least, most, inner, after, ignores_case=ignores_case)
         state = self._state(after)
         self._reads[state] = _in_any_case(_character(operation, argument), ignores_case=ignores_case)
         return state

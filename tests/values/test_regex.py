@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagesync_cli.values import regex
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.regex import compile_regex, parser
+from imagesync_cli.values.regex import compile_regex
 
 _ATOM = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", "\\d", "\\w", "1", "-", "\\b", "^", "$"])
 
@@ -102,6 +103,9 @@ PARSED = {
     "a{2,3}": [("MAX_REPEAT", (2, 3, [("LITERAL", 97)]))],
     "a+?": [("MIN_REPEAT", (1, "MAXREPEAT", [("LITERAL", 97)]))],
 }
+
+
+parser = vars(regex)["parser"]
 
 
 def _as_words(parsed: object) -> object:
