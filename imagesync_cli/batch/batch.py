@@ -23,10 +23,10 @@ from imagesync_cli.batch.prune import prune
 from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
 from imagesync_cli.batch.shards import Shard, shares
 from imagesync_cli.concurrency import gather
-from imagesync_cli.copy.present import Shared
+from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.stores import Meter, Stores, metered
+from imagesync_cli.stores import Stores, counting
 from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.selection import Selection
@@ -94,21 +94,21 @@ async def sync_batch(
     What fails is in the report. Raises, before anything is changed, UsageError for entries that contradict each other
     or the lock, and Refused for more removals than there may be.
     """
-    started, meter = time.monotonic(), Meter()
+    started = time.monotonic()
     report.dry_run = options.dry_run
-    try:
-        with metered(meter):
+    with counting() as tally:
+        try:
             made = await plan(stores, entries, options.lock, locked=options.locked, prunes=options.shard is None)
             if options.shard is not None:
                 _take_share(made, options.shard)
             _check_removals(made, options.max_removals)
             await _Batch(stores, made, options, report, progress=progress, tell=tell).run()
-    except asyncio.CancelledError:
-        report.interrupted = True
-        raise
-    finally:
-        report.requests += meter.requests + sum(image.requests for image in report.images)
-        report.seconds = time.monotonic() - started
+        except asyncio.CancelledError:
+            report.interrupted = True
+            raise
+        finally:
+            report.requests += tally.requests
+            report.seconds = time.monotonic() - started
 
 
 def _take_share(made: Plan, shard: Shard) -> None:
@@ -148,7 +148,7 @@ class _Batch:
         self._report = report
         self._progress = progress
         self._tell = tell
-        self._shared = Shared()
+        self._present = Present()
         self._failed: set[int] = set(plan.failed)
 
     async def run(self) -> None:
@@ -182,10 +182,10 @@ class _Batch:
         await gather(worker() for _ in range(min(self._options.jobs, len(wanted))))
 
     async def _copy(self, image: PlannedImage, result: ImageResult) -> None:
-        started, meter = time.monotonic(), Meter()
+        started = time.monotonic()
         progress = self._progress.in_flight[result.destination] = Progress()
-        try:
-            with metered(meter):
+        with counting() as tally:
+            try:
                 done = await sync(
                     self._stores,
                     image.source,
@@ -195,24 +195,24 @@ class _Batch:
                     dry_run=self._options.dry_run,
                     verify=self._options.verify,
                     progress=progress,
-                    shared=self._shared,
+                    present=self._present,
                 )
-            result.outcome = COPIED if done.changed else SKIPPED
-            result.action = _action(done)
-            result.digest, result.before = done.digest, done.before
-            result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
-        except ImagesyncError as error:
-            result.fail(error)
-            self._failed.add(image.entry)
-            result.sent_bytes = progress.moved_bytes
-        except asyncio.CancelledError:
-            result.error = "given up before it was known to be done"
-            result.sent_bytes = progress.moved_bytes
-            raise
-        finally:
-            result.requests, result.seconds = meter.requests, time.monotonic() - started
-            del self._progress.in_flight[result.destination]
-            self._progress.done_bytes += progress.moved_bytes
+                result.outcome = COPIED if done.changed else SKIPPED
+                result.action = _action(done)
+                result.digest, result.before = done.digest, done.before
+                result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
+            except ImagesyncError as error:
+                result.fail(error)
+                self._failed.add(image.entry)
+                result.sent_bytes = progress.moved_bytes
+            except asyncio.CancelledError:
+                result.error = "given up before it was known to be done"
+                result.sent_bytes = progress.moved_bytes
+                raise
+            finally:
+                result.requests, result.seconds = tally.requests, time.monotonic() - started
+                del self._progress.in_flight[result.destination]
+                self._progress.done_bytes += progress.moved_bytes
         self._progress.done += 1
         self._progress.failed += result.outcome == FAILED
         self._tell(result)

@@ -168,9 +168,7 @@ async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Loc
     read = {manifest.digest: manifest for manifest in (*tops.values(), *children)}
     blobs = {b.digest: b.size for manifest in read.values() for b in manifest.blobs if not b.is_foreign}
     has = [
-        read_platform(entry.raw.get("platform") or {})
-        for entry in (*root.manifests, *entries.values())
-        if entry.digest in read
+        read_platform(entry.platform or {}) for entry in (*root.manifests, *entries.values()) if entry.digest in read
     ]
     if not root.manifests:
         has.append(await config_platform(store, root))

@@ -14,10 +14,10 @@ from imagesync_cli.batch.lockfile import Lock
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Side, Stores
+from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.selection import Selection
-from imagesync_cli.values.tag_rules import is_companion
 
 Tags = Sequence[str] | ImagesyncError
 
@@ -165,5 +165,5 @@ async def _plan_removals(stores: Stores, made: Plan) -> None:
         if isinstance(tags, ImagesyncError):
             made.removals[location] = Removals(destination, here, error=tags)
         else:
-            unwanted = sorted(tag for tag in tags if (location, tag) not in wanted and not is_companion(tag))
+            unwanted = sorted(tag for tag in tags if (location, tag) not in wanted and not subject_of_tag(tag))
             made.removals[location] = Removals(destination, here, tuple(tags), tuple(unwanted))

@@ -1,4 +1,4 @@
-"""One repository in a registry: manifests and tags here, blobs in blobs.py (OCI distribution-spec v1.1)."""
+"""One repository in a registry: manifests and tags; blobs are beside it (OCI distribution-spec v1.1)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from imagesync_cli.concurrency import gather
-from imagesync_cli.stores.registry.blobs import BlobReader, BlobWriter
+from imagesync_cli.stores.registry.blob_reader import BlobReader
+from imagesync_cli.stores.registry.blob_writer import BlobWriter
 from imagesync_cli.stores.registry.client import Client, read_errors
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.stores.transport import tally
-from imagesync_cli.values.digest import is_digest, parse_digest
+from imagesync_cli.stores.transport.tally import count
+from imagesync_cli.values.digest import Digest, is_digest, parse_digest
 from imagesync_cli.values.errors import (
     ContentError,
     Denied,
@@ -26,7 +27,8 @@ from imagesync_cli.values.errors import (
     UsageError,
 )
 from imagesync_cli.values.manifest import MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, parse_manifest
-from imagesync_cli.values.reference import RegistryReference, is_tag
+from imagesync_cli.values.names import is_tag, parse_name, parse_tag
+from imagesync_cli.values.reference import RegistryReference
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.hosts.host_api import Place
@@ -87,24 +89,25 @@ class Repository:
             raise ContentError(f"{doing}: the registry answers with the media type {media_type[:100]!r}")
         return Descriptor(media_type, digest, int(size))
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""
-        return await self._read_manifest(wanted)
+        return await self._read_manifest(wanted, most_bytes)
 
-    async def _read_manifest(self, wanted: str, *, sound_only: bool = False) -> Manifest:
+    async def _read_manifest(self, wanted: str, most_bytes: int | None = None, *, sound_only: bool = False) -> Manifest:
+        limit_bytes = min(filter(None, (most_bytes, self._client.settings.max_manifest_bytes)))
         try:
-            return await self._read_manifest_once(wanted, sound_only=sound_only)
+            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
         except ContentError:  # on the way here, perhaps, and not at the registry
-            tally.retried()
-            return await self._read_manifest_once(wanted, sound_only=sound_only)
+            count(retries=1)
+            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
 
-    async def _read_manifest_once(self, wanted: str, *, sound_only: bool) -> Manifest:
+    async def _read_manifest_once(self, wanted: str, limit_bytes: int, *, sound_only: bool) -> Manifest:
         doing = f"reading manifest {self._spelled(wanted)}"
         response, content = await self._client.fetch(
             self._manifest_path(wanted),
             doing=doing,
             scopes=self._scopes,
-            limit_bytes=self._client.settings.max_manifest_bytes,
+            limit_bytes=limit_bytes,
             headers=_ACCEPT,
         )
         told = response.headers.get("docker-content-digest", "")
@@ -130,7 +133,7 @@ class Repository:
             return False
 
     def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
-        """Stream a blob; see blobs.BlobReader.read."""
+        """Stream a blob; see BlobReader.read."""
         return self._blobs.read(blob)
 
     async def has_blob(self, blob: Descriptor) -> bool:
@@ -138,11 +141,11 @@ class Repository:
         return await self._uploads.has(blob)
 
     async def blob_size(self, blob: Descriptor) -> int | None:
-        """The length that the registry tells; see blobs.BlobReader.size."""
+        """The length that the registry tells; see BlobReader.size."""
         return await self._blobs.size(blob)
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
-        """Mount the blob where ``origin`` is on the same registry, else upload it; see blobs.BlobWriter.write."""
+        """Mount the blob where ``origin`` is on the same registry, else upload it; see BlobWriter.write."""
         sibling = ""
         if isinstance(origin, Repository) and origin.registry == self.registry:
             sibling = origin.repository
@@ -156,7 +159,7 @@ class Repository:
         try:
             return await self._write_manifest(manifest, tag)
         except ContentError:  # it was damaged on the way, perhaps, and the tag must not stay on that
-            tally.retried()
+            count(retries=1)
             return await self._write_manifest(manifest, tag)
 
     async def _write_manifest(self, manifest: Manifest, tag: str) -> bool:
@@ -239,8 +242,8 @@ class Repository:
     async def referrers(self, digest: str) -> list[Descriptor]:
         """The Referrers API's answer, following the pages (end-12); none where the registry does not have it."""
         doing = f"listing the referrers of {self._spelled(digest)}"
-        target: str | httpx.URL = f"/v2/{self.repository}/referrers/{digest}"
-        found: dict[str, Descriptor] = {}
+        target: str | httpx.URL = f"/v2/{self.repository}/referrers/{parse_digest(digest)}"
+        found: dict[Digest, Descriptor] = {}
         for _ in range(_MOST_PAGES):
             answer = await self._referrers_page(target, doing)
             if answer is None:
@@ -299,7 +302,7 @@ class Repository:
         way = deletion_apis.own_untag(self.registry, response.status_code, codes)
         if isinstance(way, deletion_apis.Kind):
             assert way.untag is not None  # noqa: S101  (for the type checker)
-            way = await way.untag(self._place(way.api), tag, digest)
+            way = await way.untag(self._place(way.api), parse_tag(tag), parse_digest(digest))
         if way in (Untagged.ONLY_BY_DIGEST, Untagged.NOT_OFFERED):
             self._no_tag_deletion = way
         return way
@@ -348,7 +351,7 @@ class Repository:
         return f"/v2/{self.repository}/tags/list?n={count}"
 
     def _manifest_path(self, wanted: str) -> str:
-        return f"/v2/{self.repository}/manifests/{wanted}"
+        return f"/v2/{self.repository}/manifests/{parse_name(wanted)}"
 
     def _spelled(self, wanted: str) -> str:
         return f"{self.name}{'@' if is_digest(wanted) else ':'}{wanted}"
