@@ -79,12 +79,8 @@ def test_a_platform_that_lacks_is_told_as_text(
     """An error that lists what an image has shows it as text, in a log, an event and a report."""
     evil.seed(registry.repository("app"), "1")
     file = tmp_path / "images.yaml"
-    entry: dict[str, Any] = {
-        "source": f"{registry.host}/app:1",
-        "destination": f"oci:{tmp_path}/x:1",
-        "platforms": ["linux/s390x"],
-    }
-    file.write_text(json.dumps({"images": [entry]}))
+    source, mirror = f"{registry.host}/app:1", f"oci:{tmp_path}/x:1"
+    file.write_text(json.dumps({"images": [{"source": source, "destination": mirror, "platforms": ["linux/s390x"]}]}))
     for ending in ("md", "xml", "json"):
         report = tmp_path / f"report.{ending}"
         finished = imagesync("sync", "--file", str(file), "--report", str(report), *form)
