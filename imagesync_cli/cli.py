@@ -15,7 +15,7 @@ from imagesync_cli.commands.options import verbose_option
 from imagesync_cli.output import exit_code
 from imagesync_cli.values.errors import ImagesyncError
 
-_COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external")
+_COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external", "apply")
 
 
 _EXAMPLES = """\b

@@ -41,6 +41,6 @@ def answer_terraform() -> None:
     if len(content) > MAX_QUERY_BYTES:
         raise UsageError(f"the query is longer than {MAX_QUERY_BYTES} bytes")
     settings = read_settings()
-    query = read_query(content.decode("utf-8", errors="replace"))
+    query = read_query(content.decode("utf-8", errors="replace"), settings.run_folder.as_posix())
     references = [image.reference for image in query.sound.values()]
     Output().answer(run(settings, references, lambda stores: answer(query, stores, settings.external_timeout_s)))

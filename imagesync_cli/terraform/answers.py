@@ -35,7 +35,8 @@ async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
     }
     if query.compares:
         return json.dumps(_compared(described, sound["destination"].reference if "destination" in sound else None))
-    return json.dumps({key: json.dumps(each) for key, each in described.items()})
+    texts = {key: json.dumps(each) for key, each in described.items()}
+    return json.dumps(texts | ({"@run_folder": query.run_folder} if query.run_folder else {}))
 
 
 async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:

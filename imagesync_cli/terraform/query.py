@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.values.errors import UsageError
@@ -39,6 +39,7 @@ class Query:
 
     asked: dict[str, Image | UsageError]
     compares: bool  # the form with source and destination
+    run_folder: str = ""  # told in the answer where it was asked for: what the processes of one run share
 
     @property
     def sound(self) -> dict[str, Image]:
@@ -46,11 +47,12 @@ class Query:
         return {key: found for key, found in self.asked.items() if isinstance(found, Image)}
 
 
-def read_query(text: str) -> Query:
+def read_query(text: str, run_folder: str = "") -> Query:
     """The question in a JSON text, or UsageError if it is none of the two."""
     asked = _object(text, "the query")
-    if set(asked) == {"images"}:
-        return _query(_object(asked["images"], "images", or_objects=True), compares=False)
+    if "images" in asked and set(asked) <= {"images", "run_folder"}:
+        query = _query(_object(asked["images"], "images", or_objects=True), compares=False)
+        return replace(query, run_folder=run_folder if "run_folder" in asked else "")
     if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}
