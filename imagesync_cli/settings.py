@@ -108,8 +108,8 @@ def read_settings(
         ssl_cert_file=Path(environ["SSL_CERT_FILE"]) if environ.get("SSL_CERT_FILE") else None,
         certificate_folders=tuple(_certificate_folders(environ)),
         run_folder=Path(environ.get("TF_DATA_DIR") or ".terraform", "imagesync"),
-        # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),
+        # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
         proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")},
     )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagesync_cli.batch.batch import JOBS, BatchProgress, Options, sync_all
-from imagesync_cli.batch.batch_report import FAILED, BatchReport, ImageResult
+from imagesync_cli.batch.report import FAILED, BatchReport, ImageResult
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores

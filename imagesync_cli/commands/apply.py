@@ -64,7 +64,7 @@ def _apply(
 ) -> None:
     from imagesync_cli.batch.apply import apply, failures_in
     from imagesync_cli.batch.batch import BatchProgress, Options
-    from imagesync_cli.batch.batch_report import BatchReport
+    from imagesync_cli.batch.report import BatchReport
     from imagesync_cli.output.batch import BatchOutput
 
     looking = None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.present import Shared
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.stores import Access, Side, Store, Stores, tally
+from imagesync_cli.stores import Access, Side, Store, Stores, counting
 from imagesync_cli.values.errors import NotFound, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -58,39 +58,39 @@ async def sync(
     is none; every other error names the side and the step.
     """
     _check(source, destination, selection, verify=verify is not None)
-    trouble = tally.counting()
-    here = stores.open(source)
-    there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
-    here.warm(1)
-    before = await _current(there, destination.tag or "latest")
-    chosen = await _choose(here, source, selection, before)
-    changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
-    report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
-    same = source.location == destination.location
-    read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
-    place = (shared or Shared()).at(destination.location, there)
-    copying = Copy(
-        here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
-    )
-    async with copying as copy:
-        root = chosen.root
-        if changed or selection.referrers:
-            there.warm(_LIKELY_UPLOADS)
-            root = root or await here.manifest(chosen.digest)
-            report.digest = root.digest
-        mend = _mend(copy, chosen.root, verify) if verify is not None else None
-        attach = await _attach(copy, root, signed=require_signature) if root and selection.referrers else None
-        if same:
-            attach = None  # what is attached in a repository is there
-        if not changed:
-            await _complete(copy, mend, attach, foreign_layers=selection.foreign_layers)
-        elif root is not None:
-            in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
-            await copy.image(root, destination.tag or "latest", in_place=in_place, mend=mend, attach=attach)
-        if mend is not None and attach is not None:
-            await mend.images(*attach.roots)
+    with counting() as tally:
+        here = stores.open(source)
+        there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
+        here.warm(1)
+        before = await _current(there, destination.tag or "latest")
+        chosen = await _choose(here, source, selection, before)
+        changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
+        report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
+        same = source.location == destination.location
+        read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
+        place = (shared or Shared()).at(destination.location, there)
+        copying = Copy(
+            here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
+        )
+        async with copying as copy:
+            root = chosen.root
+            if changed or selection.referrers:
+                there.warm(_LIKELY_UPLOADS)
+                root = root or await here.manifest(chosen.digest)
+                report.digest = root.digest
+            mend = _mend(copy, chosen.root, verify) if verify is not None else None
+            attach = await _attach(copy, root, signed=require_signature) if root and selection.referrers else None
+            if same:
+                attach = None  # what is attached in a repository is there
+            if not changed:
+                await _complete(copy, mend, attach, foreign_layers=selection.foreign_layers)
+            elif root is not None:
+                in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
+                await copy.image(root, destination.tag or "latest", in_place=in_place, mend=mend, attach=attach)
+            if mend is not None and attach is not None:
+                await mend.images(*attach.roots)
     report.changed = changed or bool(report.attached or report.damage)
-    report.retries, report.resumed = trouble.retries, trouble.resumed
+    report.retries, report.resumed = tally.retries, tally.resumed
     report.id = f"{destination.name}@{report.digest}"
     return report
 

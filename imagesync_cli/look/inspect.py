@@ -224,14 +224,12 @@ def _named(manifest: Manifest, at: _Place) -> list[_Place]:
 
 def _bare(entry: Descriptor) -> Descriptor:
     """The descriptor alone: what else stands in it may be long."""
-    return replace(entry, raw={})
+    return replace(entry, platform=None, notes=None)
 
 
 def _platform(entry: Descriptor) -> str:
     """What an index says that its entry runs on, "" where it says nothing, or nothing that makes sense."""
-    told = entry.raw.get("platform")
-    if not isinstance(told, dict):
-        return ""
+    told = entry.platform or {}
     from imagesync_cli.values.platforms import read_platform  # only who looks waits for it
 
     platform = read_platform(told)

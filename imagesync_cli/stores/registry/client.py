@@ -1,6 +1,6 @@
 """Requests to one registry: signed in, redirected, tried again, and refused with a clear error.
 
-It knows HTTP and nothing of images: paths and bodies come from registry.py and blobs.py.
+It knows HTTP and nothing of images: paths and bodies come from its callers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One repository in a registry: manifests and tags here, blobs in blobs.py (OCI distribution-spec v1.1)."""
+"""One repository in a registry: manifests and tags; blobs are beside it (OCI distribution-spec v1.1)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from imagesync_cli.concurrency import gather
-from imagesync_cli.stores.registry.blobs import BlobReader, BlobWriter
+from imagesync_cli.stores.registry.blob_reader import BlobReader
+from imagesync_cli.stores.registry.blob_writer import BlobWriter
 from imagesync_cli.stores.registry.client import Client, read_errors
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.stores.transport import tally
+from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.values.digest import is_digest, parse_digest
 from imagesync_cli.values.errors import (
     ContentError,
@@ -87,24 +88,25 @@ class Repository:
             raise ContentError(f"{doing}: the registry answers with the media type {media_type[:100]!r}")
         return Descriptor(media_type, digest, int(size))
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""
-        return await self._read_manifest(wanted)
+        return await self._read_manifest(wanted, most_bytes)
 
-    async def _read_manifest(self, wanted: str, *, sound_only: bool = False) -> Manifest:
+    async def _read_manifest(self, wanted: str, most_bytes: int | None = None, *, sound_only: bool = False) -> Manifest:
+        limit_bytes = min(filter(None, (most_bytes, self._client.settings.max_manifest_bytes)))
         try:
-            return await self._read_manifest_once(wanted, sound_only=sound_only)
+            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
         except ContentError:  # on the way here, perhaps, and not at the registry
-            tally.retried()
-            return await self._read_manifest_once(wanted, sound_only=sound_only)
+            count(retries=1)
+            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
 
-    async def _read_manifest_once(self, wanted: str, *, sound_only: bool) -> Manifest:
+    async def _read_manifest_once(self, wanted: str, limit_bytes: int, *, sound_only: bool) -> Manifest:
         doing = f"reading manifest {self._spelled(wanted)}"
         response, content = await self._client.fetch(
             self._manifest_path(wanted),
             doing=doing,
             scopes=self._scopes,
-            limit_bytes=self._client.settings.max_manifest_bytes,
+            limit_bytes=limit_bytes,
             headers=_ACCEPT,
         )
         told = response.headers.get("docker-content-digest", "")
@@ -130,7 +132,7 @@ class Repository:
             return False
 
     def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
-        """Stream a blob; see blobs.BlobReader.read."""
+        """Stream a blob; see BlobReader.read."""
         return self._blobs.read(blob)
 
     async def has_blob(self, blob: Descriptor) -> bool:
@@ -138,11 +140,11 @@ class Repository:
         return await self._uploads.has(blob)
 
     async def blob_size(self, blob: Descriptor) -> int | None:
-        """The length that the registry tells; see blobs.BlobReader.size."""
+        """The length that the registry tells; see BlobReader.size."""
         return await self._blobs.size(blob)
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
-        """Mount the blob where ``origin`` is on the same registry, else upload it; see blobs.BlobWriter.write."""
+        """Mount the blob where ``origin`` is on the same registry, else upload it; see BlobWriter.write."""
         sibling = ""
         if isinstance(origin, Repository) and origin.registry == self.registry:
             sibling = origin.repository
@@ -156,7 +158,7 @@ class Repository:
         try:
             return await self._write_manifest(manifest, tag)
         except ContentError:  # it was damaged on the way, perhaps, and the tag must not stay on that
-            tally.retried()
+            count(retries=1)
             return await self._write_manifest(manifest, tag)
 
     async def _write_manifest(self, manifest: Manifest, tag: str) -> bool:
