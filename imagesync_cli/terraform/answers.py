@@ -12,6 +12,7 @@ from imagesync_cli.values.reference import as_meant
 
 if TYPE_CHECKING:
     from imagesync_cli.look.resolve import Answer
+    from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.terraform.query import Image, Query
     from imagesync_cli.values.reference import Reference
@@ -19,8 +20,19 @@ if TYPE_CHECKING:
 Described = dict[str, Any]
 
 
-async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
+async def answer(query: Query, stores: Stores, settings: Settings) -> str:
     """The answer as JSON text."""
+    if not query.call:
+        return json.dumps(await _answer(query, stores, settings.external_timeout_s))
+    from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
+
+    await claim_wanted(query, settings.run_folder)
+    texts = await _answer(query, stores, settings.external_timeout_s)
+    claim_found(query, settings.run_folder, {key: json.loads(text)["digest"] for key, text in texts.items()})
+    return json.dumps(texts | {"@run_folder": settings.run_folder.as_posix()})
+
+
+async def _answer(query: Query, stores: Stores, deadline_s: float) -> dict[str, str]:
     from imagesync_cli.concurrency import gather
 
     sound = query.sound
@@ -34,9 +46,8 @@ async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
         key: _described(image) if isinstance(image, UsageError) else found[key] for key, image in query.asked.items()
     }
     if query.compares:
-        return json.dumps(_compared(described, sound["destination"].reference if "destination" in sound else None))
-    texts = {key: json.dumps(each) for key, each in described.items()}
-    return json.dumps(texts | ({"@run_folder": query.run_folder} if query.run_folder else {}))
+        return _compared(described, sound["destination"].reference if "destination" in sound else None)
+    return {key: json.dumps(each) for key, each in described.items()}
 
 
 async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:

@@ -39,7 +39,8 @@ class Query:
 
     asked: dict[str, Image | UsageError]
     compares: bool  # the form with source and destination
-    run_folder: str = ""  # told in the answer where it was asked for: what the processes of one run share
+    call: str = ""  # of a module, which relies on what these references are to be; "" for nobody
+    run: str = ""  # when that is
 
     @property
     def sound(self) -> dict[str, Image]:
@@ -47,12 +48,12 @@ class Query:
         return {key: found for key, found in self.asked.items() if isinstance(found, Image)}
 
 
-def read_query(text: str, run_folder: str = "") -> Query:
+def read_query(text: str) -> Query:
     """The question in a JSON text, or UsageError if it is none of the two."""
     asked = _object(text, "the query")
-    if "images" in asked and set(asked) <= {"images", "run_folder"}:
+    if "images" in asked and set(asked) <= {"images", "call", "run"}:
         query = _query(_object(asked["images"], "images", or_objects=True), compares=False)
-        return replace(query, run_folder=run_folder if "run_folder" in asked else "")
+        return replace(query, call=asked.get("call", ""), run=asked.get("run", ""))
     if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}

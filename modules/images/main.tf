@@ -13,13 +13,29 @@ data "external" "source" {
   }) }
 }
 
+# What tells this call of the module from all others, for as long as it lives: known at its first plan already, and so
+# made of all that it was called with, and of the time.
+resource "terraform_data" "call" {
+  input = md5(jsonencode([
+    plantimestamp(), var.destination_prefix, var.images, var.platforms, var.referrers, var.lock_file, var.verify,
+  ]))
+
+  lifecycle { ignore_changes = [input] }
+}
+
+locals {
+  call = terraform_data.call.input
+  run  = formatdate("YYYYMMDDhhmmss", plantimestamp())
+}
+
 # What is there now, and what a copy there would come to. A read of its own: a prefix known only at apply puts off this
 # one, and the keys below stay known.
 data "external" "destination" {
   count   = length(var.images) == 0 ? 0 : 1
   program = concat(var.command, ["external"])
   query = {
-    run_folder = "tell"
+    call = local.call # whose images these are: from now on no other call's removal takes one of them
+    run  = local.run
     images = jsonencode({
       for name, destination in local.destinations : name => {
         reference = destination
@@ -165,10 +181,10 @@ locals {
 }
 
 locals {
-  # What each copy is told: how the plan has found it, what its tag points at in the end, and the arguments of sync.
+  # What each copy is told: its key, how the plan has found it, what its tag points at in the end, and the arguments of sync.
   orders = [
     for key, name in local.pinned : join(" ", concat(
-      [local.in_sync[name] ? "present" : "lacking", local.digests[name]],
+      [name, local.in_sync[name] ? "present" : "lacking", local.digests[name]],
       local.copied[name],
       local.referrers[name] ? ["--referrers"] : [],
       [var.images[name].source, local.destinations[name]],
@@ -177,10 +193,9 @@ locals {
 
   # What became of each copy is in a folder that nothing else has: the object's id is unknown at plan where it will run,
   # which puts off fileexists() to the apply, and a failure of an earlier run is none of this one.
-  failures = length(var.images) == 0 ? "" : join("/", [
-    try(data.external.destination[0].result["@run_folder"], "${path.root}/.terraform/imagesync"),
-    "${terraform_data.copies[0].id}-${formatdate("YYYYMMDDhhmmss", plantimestamp())}",
-  ])
+  run_folder = try(data.external.destination[0].result["@run_folder"], ".terraform/imagesync")
+  failures   = "${local.run_folder}/failures/${local.call}"
+  failed     = length(var.images) == 0 ? "" : "${local.failures}/${terraform_data.copies[0].id}-${local.run}"
 }
 
 # One process copies all that an apply changes: connections, logins and layers are shared, and limits hold over all.
@@ -197,11 +212,10 @@ resource "terraform_data" "copies" {
 
   # No shell: nothing to quote, nothing to inject. Images go by the environment, for a command line has too little room.
   provisioner "local-exec" {
-    interpreter = concat(var.command, ["apply"], var.verify == "deep" ? ["--verify"] : [])
-    command = join("/", [
-      try(data.external.destination[0].result["@run_folder"], "${path.root}/.terraform/imagesync"),
-      "${self.id}-${formatdate("YYYYMMDDhhmmss", plantimestamp())}",
-    ])
+    interpreter = concat(
+      var.command, ["apply", "--call", local.call, "--run", local.run], var.verify == "deep" ? ["--verify"] : [],
+    )
+    command = "${local.failures}/${self.id}-${local.run}"
     environment = {
       for number, orders in chunklist(local.orders, 50) : "IMAGESYNC_APPLY_${number}" => join("\n", orders)
     }
@@ -243,11 +257,11 @@ resource "terraform_data" "image" {
     precondition {
       condition = (
         local.objections[each.value] != "" ? false :
-        !fileexists("${local.failures}/${md5(local.destinations[each.value])}")
+        !fileexists("${local.failed}/${md5(each.value)}")
       )
       error_message = (
         local.objections[each.value] != "" ? local.objections[each.value] :
-        "images[${jsonencode(each.value)}]: ${try(file("${local.failures}/${md5(local.destinations[each.value])}"), "")}"
+        "images[${jsonencode(each.value)}]: ${try(file("${local.failed}/${md5(each.value)}"), "")}"
       )
     }
   }

@@ -87,7 +87,7 @@ def test_an_image_that_fails_fails_alone(
     assert workspace.verbs() == ["apply", "delete", "delete"]
     assert digests(destination, *names) == [new["a"].digest, new["b"].digest, old["c"].digest]
     assert workspace.plan().code == 0
-    assert list((workspace.folder / ".terraform" / "imagesync").glob("*/*-*")) == []
+    assert list((workspace.folder / ".terraform" / "imagesync").glob("failures/*/*")) == []
 
 
 def test_what_goes_between_plan_and_apply_comes_back(
