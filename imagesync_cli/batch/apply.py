@@ -88,7 +88,7 @@ async def _has_gone(stores: Stores, image: WantedImage) -> bool:
 def failures_in(folder: Path, images: Sequence[WantedImage], report: BatchReport) -> Iterator[None]:
     """Leave a file for each image that failed in the block, named by the MD5 of its key: HCL can make that.
 
-    What is beside the folder goes. Nothing is copied where the folder cannot be made: Terraform would take every failure for success.
+    What is beside the folder goes. Nothing is copied where it cannot be made: Terraform would see no failure.
     """
     shutil.rmtree(folder.parent, ignore_errors=True)  # of earlier applies, which Terraform has read
     try:
