@@ -45,20 +45,9 @@ def test_large_indexes_are_no_reason_to_keep(registry: EmbeddedRegistry) -> None
     gone = image("gone")
     gone.seed(repository, "gone")
     for number in range(300):
-        entries = [
-            {
-                **describe(OCI_INDEX, b"{}"),
-                "mediaType": gone.root.media_type,
-                "digest": digest_of(f"{number} {n}".encode()),
-            }
-            for n in range(10)
-        ]
-        document = {
-            "schemaVersion": 2,
-            "mediaType": OCI_INDEX,
-            "manifests": entries,
-            "annotations": {"x": "y" * 60_000},
-        }
+        entries = [describe(gone.root.media_type, f"{number} {n}".encode()) for n in range(10)]
+        padding = {"x": "y" * 60_000}
+        document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries, "annotations": padding}
         index = Manifest(OCI_INDEX, to_json(document))
         repository.manifests[index.digest] = index
         repository.tags[f"v{number}"] = index.digest
