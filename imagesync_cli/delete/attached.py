@@ -68,7 +68,7 @@ class Attached:
         while waiting:
             digest = waiting.pop()
             lists = [at for at in self.tags.get(digest, {}).values() if at in self.lists]
-            follows = {
+            follows: dict[str, str] = {
                 child: f"index {one}, which is kept,"
                 for one in (digest, *lists)
                 for child in (self.manifests.get(one) or self.lists.get(one) or Named()).children
@@ -109,7 +109,7 @@ class _Search:
         """Note one manifest and what is attached to it; gives where to go on."""
         attached = self.attached
         named = attached.manifests[digest] = await self._named(digest)
-        claimed = [entry.digest for entry in await self._store.referrers(digest)]
+        claimed: list[str] = [entry.digest for entry in await self._store.referrers(digest)]
         tagged: list[str] = []
         for tag in self._about.get(digest_tag(digest), ()):
             at = self._tags.digest_of(tag)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.walk import Place, Room, Walk
 from imagesync_cli.stores import Store
+from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import ContentError, NotFound
 from imagesync_cli.values.manifest import (
     INDEX_TYPES,
@@ -92,7 +93,7 @@ class Readings:
                     await following
 
             async with Walk(visit, what=digest) as walk:
-                await walk.visit(Descriptor("", digest, 0))
+                await walk.visit(Descriptor("", parse_digest(digest), 0))
             reached.update(walk.places)
 
         await gather_few(AT_ONCE, (walk_below(digest) for digest in digests))

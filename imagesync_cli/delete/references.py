@@ -123,7 +123,7 @@ class Reach:
         manifest = await self._readings.once(unpack_digest(index), size)
         if manifest is None:
             return False
-        reached = {child.digest: "" for child in manifest.manifests if child.digest in self.candidates}
+        reached: dict[str, str] = {child.digest: "" for child in manifest.manifests if child.digest in self.candidates}
         if manifest.subject is not None and manifest.subject.digest in self.candidates:
             reached.setdefault(manifest.subject.digest, f"referrer {manifest.digest}")
         nested = [(pack_digest(child.digest), child.size) for child in manifest.manifests if may_list(child)]

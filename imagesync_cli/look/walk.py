@@ -110,6 +110,10 @@ class Walk:
 
     def _count(self, size: int) -> None:
         self._read_bytes += size
+        self.check_bytes()
+
+    def check_bytes(self) -> None:
+        """Raise ContentError where it read more than it may, for a visit that takes other errors of reading as such."""
         if self._read_bytes > self._most_bytes:
             raise ContentError(f"{self._what} names more than {self._most_bytes} bytes of manifests")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.stores import Untagged
+from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.manifest import OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import parse_reference
 
@@ -42,7 +43,7 @@ class ManyTags:
         self._count = count
         self._images = [_image(number) for number in range(ENTRIES)]
         self._gone = parse_manifest(_index(image.digest for image in self._images))
-        self._real = {found.digest: found for found in [*self._images, self._gone]}
+        self._real: dict[str, Manifest] = {found.digest: found for found in [*self._images, self._gone]}
         self._has_gone = False
         self.deleted: list[str] = []
 
@@ -55,7 +56,9 @@ class ManyTags:
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         numbers = {tag: int(tag[3:].partition("-")[0]) for tag in tags if tag != "gone"}
         size = len(_index(f"sha256:{0:064x}" for _ in range(ENTRIES)))
-        return {tag: Descriptor(OCI_INDEX, f"sha256:{number:064x}", size) for tag, number in numbers.items()}
+        return {
+            tag: Descriptor(OCI_INDEX, parse_digest(f"sha256:{number:064x}"), size) for tag, number in numbers.items()
+        }
 
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         if wanted == "gone":
@@ -67,7 +70,7 @@ class ManyTags:
         if number == self._count - 1:
             children[0] = self._images[0].digest
         read = parse_manifest(_index(children))
-        return Manifest(read.content, read.media_type, wanted, read.manifests)
+        return Manifest(read.content, read.media_type, parse_digest(wanted), read.manifests)
 
     async def referrers(self, digest: str) -> list[Descriptor]:
         return []
