@@ -26,7 +26,7 @@ KNOWS: dict[str, frozenset[str]] = {
         "output": "batch copy delete look stores/files settings values",
         "batch": "copy delete look stores stores/files concurrency values",
         "copy": "look stores concurrency values",
-        "delete": "stores concurrency values",
+        "delete": "look stores concurrency values",
         "look": "stores concurrency values",
         "stores": "stores/registry stores/files stores/transport settings values",
         "stores/registry": "__init__ stores stores/transport credentials settings concurrency values",
