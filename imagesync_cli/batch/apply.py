@@ -20,8 +20,8 @@ from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.report import FAILED, BatchReport, ImageResult
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores
-from imagesync_cli.stores.files.atomic import replace_file
 from imagesync_cli.stores.files.claims import Claim, Claims, claim_of
+from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.errors import ImagesyncError
 
 
