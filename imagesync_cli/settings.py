@@ -24,6 +24,7 @@ HTTP_PROXY                   the proxy to hosts that speak plain HTTP
 ALL_PROXY                    the proxy where none of these two is set
 NO_PROXY                     hosts that are asked without a proxy, as this machine itself always is
 TF_DATA_DIR                  Terraform's data folder, .terraform if not set: what its runs share is in imagesync/ there
+IMAGESYNC_APPLY_<N>          the images of `imagesync apply`, a line each; the Terraform modules set them
 JOB_COMPLETION_INDEX         which share `sync --shard N` takes, counted from 0; Kubernetes sets it
 """
 
