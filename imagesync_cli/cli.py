@@ -6,6 +6,7 @@ What a command needs is imported when that command runs: --help and --version wa
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
@@ -13,9 +14,11 @@ import click
 from imagesync_cli import __version__
 from imagesync_cli.commands.options import verbose_option
 from imagesync_cli.output import exit_code
+from imagesync_cli.output.escape import printable
 from imagesync_cli.values.errors import ImagesyncError
 
-_COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external")
+_COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external", "apply")
+_TERRAFORM = ("external", "apply")  # what only modules/ call is in one module
 
 
 _EXAMPLES = """\b
@@ -51,7 +54,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        found: click.Command = importlib.import_module(f"imagesync_cli.commands.{cmd_name}").command
+        module, name = ("terraform", cmd_name) if cmd_name in _TERRAFORM else (cmd_name, "command")
+        found: click.Command = getattr(importlib.import_module(f"imagesync_cli.commands.{module}"), name)
         return found
 
 
@@ -85,7 +89,10 @@ def _invoke(shared: object) -> int | None:
     try:
         code: int | None = cli.main(prog_name="imagesync", standalone_mode=False, obj=shared)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        for line in said.getvalue().splitlines():  # it may quote an argument, which may come from anywhere
+            click.echo(printable(line), err=True)
         return error.exit_code
     except click.Abort:
         return 130

@@ -23,7 +23,7 @@ from imagesync_cli.batch.prune import prune
 from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
 from imagesync_cli.batch.shards import Shard, shares
 from imagesync_cli.concurrency import gather
-from imagesync_cli.copy.present import Shared
+from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.stores import Stores, counting
@@ -148,7 +148,7 @@ class _Batch:
         self._report = report
         self._progress = progress
         self._tell = tell
-        self._shared = Shared()
+        self._present = Present()
         self._failed: set[int] = set(plan.failed)
 
     async def run(self) -> None:
@@ -195,7 +195,7 @@ class _Batch:
                     dry_run=self._options.dry_run,
                     verify=self._options.verify,
                     progress=progress,
-                    shared=self._shared,
+                    present=self._present,
                 )
                 result.outcome = COPIED if done.changed else SKIPPED
                 result.action = _action(done)

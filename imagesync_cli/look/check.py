@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.inspect import Findings, Inspection
 from imagesync_cli.stores import Side, Store, Stores
+from imagesync_cli.values.digest import NO_DIGEST
 from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -15,7 +16,7 @@ from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.selection import WHOLE, Selection
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.referrers import Attached
+    from imagesync_cli.look.referrers import ReferrerSet
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,16 @@ async def check(
         missing = (await _attached(here, wanted, root)).not_in(attached)
     findings = None
     if (deep or read) and found.digest:
-        others = [each.manifest.descriptor for each in attached.attachments] if attached else []
+        others = [each.target for each in attached.referrers] if attached else []
         findings = await Inspection(there, progress, read=read).images(found, *others)
     names = str(source or destination), str(destination)
     return CheckReport(*names, wanted.digest, found.digest, findings, tuple(missing))
 
 
-async def _attached(store: Store, root: Descriptor, manifest: Manifest | None = None) -> Attached:
+async def _attached(store: Store, root: Descriptor, manifest: Manifest | None = None) -> ReferrerSet:
     from imagesync_cli.look.referrers import Referrers
 
-    return await Referrers(store).attached(root, manifest)
+    return await Referrers(store).all_of(root, manifest)
 
 
 async def _wanted(here: Store, source: Reference, selection: Selection) -> tuple[Descriptor, Manifest | None]:
@@ -97,4 +98,4 @@ async def _current(store: Store, wanted: str) -> tuple[Descriptor, Manifest | No
     try:
         return await store.head(wanted), None
     except NotFound:
-        return Descriptor("", "", 0), None
+        return Descriptor("", NO_DIGEST, 0), None

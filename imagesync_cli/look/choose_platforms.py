@@ -16,6 +16,7 @@ from typing import Any
 
 from imagesync_cli.concurrency import gather
 from imagesync_cli.stores import Store
+from imagesync_cli.values.digest import NO_DIGEST
 from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, NoPlatform
 from imagesync_cli.values.manifest import REFERS_TO, ROLE, Descriptor, Manifest, parse_manifest
@@ -143,7 +144,7 @@ def _several(root: Manifest, places: set[int]) -> Selected:
 
 def _listed(index: dict[str, Any]) -> list[dict[str, Any]]:
     """The entries that ``Manifest.manifests`` has, as they are written."""
-    return [entry for entry in index["manifests"] if Descriptor(entry["mediaType"], "", 0).is_manifest]
+    return [entry for entry in index["manifests"] if Descriptor(entry["mediaType"], NO_DIGEST, 0).is_manifest]
 
 
 def _is_data(entry: Descriptor) -> bool:

@@ -6,12 +6,13 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.output.console import printable
+from imagesync_cli.output.escape import as_printable
 from imagesync_cli.values.errors import ImagesyncError, UsageError
 from imagesync_cli.values.reference import as_meant
 
 if TYPE_CHECKING:
     from imagesync_cli.look.resolve import Answer
+    from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.terraform.query import Image, Query
     from imagesync_cli.values.reference import Reference
@@ -19,8 +20,19 @@ if TYPE_CHECKING:
 Described = dict[str, Any]
 
 
-async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
+async def answer(query: Query, stores: Stores, settings: Settings) -> str:
     """The answer as JSON text."""
+    if not query.call:
+        return json.dumps(await _answer(query, stores, settings.external_timeout_s))
+    from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
+
+    await claim_wanted(query, settings.run_folder)
+    texts = await _answer(query, stores, settings.external_timeout_s)
+    claim_found(query, settings.run_folder, {key: json.loads(text)["digest"] for key, text in texts.items()})
+    return json.dumps(texts | {"@run_folder": settings.run_folder.as_posix()})
+
+
+async def _answer(query: Query, stores: Stores, deadline_s: float) -> dict[str, str]:
     from imagesync_cli.concurrency import gather
 
     sound = query.sound
@@ -34,8 +46,10 @@ async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
         key: _described(image) if isinstance(image, UsageError) else found[key] for key, image in query.asked.items()
     }
     if query.compares:
-        return json.dumps(_compared(described, sound["destination"].reference if "destination" in sound else None))
-    return json.dumps({key: json.dumps(each) for key, each in described.items()})
+        wanted = sound["destination"].reference if "destination" in sound else None
+        compared: dict[str, str] = as_printable(_compared(described, wanted))
+        return compared
+    return {key: json.dumps(as_printable(each)) for key, each in described.items()}
 
 
 async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:
@@ -99,7 +113,7 @@ def _in_sync(source: Described, destination: Described) -> bool:
 def _described(found: Answer | None) -> Described:
     answer = {"reference": "", "digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
     if isinstance(found, ImagesyncError):
-        return answer | {"error": printable(str(found)), "kind": found.kind}
+        return answer | {"error": str(found), "kind": found.kind}
     if found is None:
         return answer
     answer |= {

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NewType, TypeGuard
 
 from imagesync_cli.values.errors import ContentError, UsageError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+Digest = NewType("Digest", str)  # made by is_digest and parse_digest alone
+NO_DIGEST = Digest("")
 # algorithm → (constructor, length in hexadecimal digits)
 ALGORITHMS: dict[str, tuple[Callable[[], _Hash], int]] = {
     "sha256": (hashlib.sha256, 64),
@@ -30,18 +32,29 @@ _DIGEST_TAG = re.compile(
 )
 
 
-def is_digest(text: str) -> bool:
+def is_digest(text: str) -> TypeGuard[Digest]:
     """Whether this is ``algorithm:hex`` with a known algorithm and the right number of lowercase digits."""
     algorithm, _, encoded = text.partition(":")
     known = ALGORITHMS.get(algorithm)
     return known is not None and len(encoded) == known[1] and _HEX.fullmatch(encoded) is not None
 
 
-def parse_digest(text: str) -> str:
+def parse_digest(text: str) -> Digest:
     """Give the digest back unchanged, or raise UsageError."""
     if not is_digest(text):
         raise UsageError(f"{text!r} is not a digest", hint="a digest looks like sha256: and 64 hexadecimal digits")
     return text
+
+
+def pack_digest(digest: str) -> bytes:
+    """The digest in less memory; its length tells the algorithm."""
+    return bytes.fromhex(digest.partition(":")[2])
+
+
+def unpack_digest(packed: bytes) -> str:
+    """The digest that was packed so."""
+    name = next(name for name, (_, length) in ALGORITHMS.items() if length == 2 * len(packed))
+    return f"{name}:{packed.hex()}"
 
 
 def digest_tag(digest: str) -> str:
@@ -71,9 +84,9 @@ def new_hash(digest: str) -> _Hash:
     return ALGORITHMS[digest.partition(":")[0]][0]()
 
 
-def sha256(content: bytes) -> str:
+def sha256(content: bytes) -> Digest:
     """The sha256 digest of these bytes."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
 
 
 class Verifier:

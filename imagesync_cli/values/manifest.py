@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagesync_cli.values.digest import check_bytes, is_digest, sha256
+from imagesync_cli.values.digest import Digest, check_bytes, is_digest, parse_digest, sha256
 from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Refused
 
@@ -48,7 +48,7 @@ class Descriptor:
     """
 
     media_type: str
-    digest: str
+    digest: Digest
     size: int
     urls: tuple[str, ...] = field(default=(), compare=False, repr=False)
     platform: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
@@ -80,7 +80,7 @@ class Manifest:
 
     content: bytes = field(repr=False)
     media_type: str
-    digest: str
+    digest: Digest
     manifests: tuple[Descriptor, ...] = ()
     blobs: tuple[Descriptor, ...] = ()
     subject: Descriptor | None = None
@@ -112,18 +112,18 @@ def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "", so
         raise schema_1(f"manifest {digest}".strip())
     if digest:
         check_bytes(content, digest)
-    digest = digest or sha256(content)
-    document = _read(content, digest)
-    media_type = _agreed_type(document, media_type.partition(";")[0].strip(), digest)
+    named = parse_digest(digest) if digest else sha256(content)
+    document = _read(content, named)
+    media_type = _agreed_type(document, media_type.partition(";")[0].strip(), named)
     if media_type in INDEX_TYPES:
-        listed = _descriptors(document, "manifests", digest, sound_only=sound_only)
+        listed = _descriptors(document, "manifests", named, sound_only=sound_only)
         manifests = tuple(entry for entry in listed if entry.is_manifest)
         blobs = tuple(entry for entry in listed if not entry.is_manifest)
     else:
-        manifests, blobs = (), _blobs(document, digest)
-    subject = _descriptor(document["subject"], digest) if document.get("subject") else None
+        manifests, blobs = (), _blobs(document, named)
+    subject = _descriptor(document["subject"], named) if document.get("subject") else None
     has_config = bool(document.get("config"))
-    return Manifest(content, media_type, digest, manifests, blobs, subject, has_config)
+    return Manifest(content, media_type, named, manifests, blobs, subject, has_config)
 
 
 def schema_1(what: str) -> Refused:

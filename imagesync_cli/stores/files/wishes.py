@@ -18,7 +18,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from imagesync_cli.stores.files.lock import is_at, try_lock
+from imagesync_cli.stores.files.lock import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,8 @@ class Run:
     def _take_the_lead(self) -> bool:
         path = self._name("lead")
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        if try_lock(handle) and is_at(handle, path):
+        # Whoever led before has removed the file: a lock on what has no name any more is no lead.
+        if try_lock(handle) and _is_named(handle, path):
             self._lead = handle
             return True
         os.close(handle)
@@ -122,6 +123,13 @@ class Run:
         finally:
             _forget(path)
             os.close(handle)
+
+
+def _is_named(handle: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))  # noqa: PTH116
+    except FileNotFoundError:
+        return False
 
 
 def _leave_wish(path: str, args: Sequence[str]) -> tuple[int, str]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from imagesync_cli.concurrency import gather
-from imagesync_cli.stores.registry.blob_reader import BlobReader
-from imagesync_cli.stores.registry.blob_writer import BlobWriter
+from imagesync_cli.stores.registry.blobs.reader import BlobReader
+from imagesync_cli.stores.registry.blobs.writer import BlobWriter
 from imagesync_cli.stores.registry.client import Client, read_errors
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.stores.transport.tally import count
-from imagesync_cli.values.digest import is_digest, parse_digest
+from imagesync_cli.values.digest import Digest, is_digest, parse_digest
 from imagesync_cli.values.errors import (
     ContentError,
     Denied,
@@ -27,7 +27,8 @@ from imagesync_cli.values.errors import (
     UsageError,
 )
 from imagesync_cli.values.manifest import MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, parse_manifest
-from imagesync_cli.values.reference import RegistryReference, is_tag
+from imagesync_cli.values.names import is_tag, parse_name, parse_tag
+from imagesync_cli.values.reference import RegistryReference
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.hosts.host_api import Place
@@ -241,8 +242,8 @@ class Repository:
     async def referrers(self, digest: str) -> list[Descriptor]:
         """The Referrers API's answer, following the pages (end-12); none where the registry does not have it."""
         doing = f"listing the referrers of {self._spelled(digest)}"
-        target: str | httpx.URL = f"/v2/{self.repository}/referrers/{digest}"
-        found: dict[str, Descriptor] = {}
+        target: str | httpx.URL = f"/v2/{self.repository}/referrers/{parse_digest(digest)}"
+        found: dict[Digest, Descriptor] = {}
         for _ in range(_MOST_PAGES):
             answer = await self._referrers_page(target, doing)
             if answer is None:
@@ -301,7 +302,7 @@ class Repository:
         way = deletion_apis.own_untag(self.registry, response.status_code, codes)
         if isinstance(way, deletion_apis.Kind):
             assert way.untag is not None  # noqa: S101  (for the type checker)
-            way = await way.untag(self._place(way.api), tag, digest)
+            way = await way.untag(self._place(way.api), parse_tag(tag), parse_digest(digest))
         if way in (Untagged.ONLY_BY_DIGEST, Untagged.NOT_OFFERED):
             self._no_tag_deletion = way
         return way
@@ -350,7 +351,7 @@ class Repository:
         return f"/v2/{self.repository}/tags/list?n={count}"
 
     def _manifest_path(self, wanted: str) -> str:
-        return f"/v2/{self.repository}/manifests/{wanted}"
+        return f"/v2/{self.repository}/manifests/{parse_name(wanted)}"
 
     def _spelled(self, wanted: str) -> str:
         return f"{self.name}{'@' if is_digest(wanted) else ':'}{wanted}"
