@@ -10,17 +10,18 @@ Only the reading of many tags is answered from memory. What a removal looks at o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, cast
 
 from imagesync_cli.stores import Access, Side, Store, Stores
 from imagesync_cli.values.digest import is_digest
-from imagesync_cli.values.manifest import Descriptor, Manifest
+from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import Reference
 
 TRUSTED_S = 30.0
-# Of indexes that many tags share; several hundred usual ones have less.
-_MOST_BYTES = 8 * 1024 * 1024
+# More than that are asked again each time; together they take some ten megabytes.
+_MOST_TAGS = 10_000
+_MOST_BYTES = 4 * 1024 * 1024
 
 
 class RememberingStores:
@@ -51,7 +52,7 @@ class _Remembering:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._tags: dict[str, tuple[float, Descriptor]] = {}  # when it was told, and what
-        self._indexes: dict[str, Manifest] = {}
+        self._indexes: dict[str, tuple[bytes, str]] = {}
         self._read_bytes = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -61,28 +62,30 @@ class _Remembering:
         """What these tags point at; from memory, where it is a reading of many, whose advance is shown."""
         wanted, since = list(tags), time.monotonic() - TRUSTED_S
         known = {tag: told[1] for tag in wanted if (told := self._tags.get(tag)) and told[0] > since} if advance else {}
-        asked = [tag for tag in wanted if tag not in known]
-        found = await self._store.tagged(asked, advance)
-        now = time.monotonic()
-        for tag in asked:
-            self._tags.pop(tag, None)
-        self._tags.update((tag, (now, told)) for tag, told in found.items())
         if advance:
             for _ in known:
                 advance()
+        asked = [tag for tag in wanted if tag not in known]
+        found = await self._store.tagged(asked, advance)
+        for tag in asked:
+            self._tags.pop(tag, None)
+        if len(self._tags) + len(found) <= _MOST_TAGS:
+            now = time.monotonic()
+            self._tags.update((tag, (now, told)) for tag, told in found.items())
         return {**known, **found}
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The manifest; an index that was read before does not change."""
         if wanted in self._indexes:
-            return self._indexes[wanted]
-        manifest = await self._store.manifest(wanted)
+            content, media_type = self._indexes[wanted]
+            return parse_manifest(content, media_type, digest=wanted)
+        manifest = await self._store.manifest(wanted, most_bytes)
         if is_digest(wanted) and manifest.manifests and self._read_bytes + manifest.size <= _MOST_BYTES:
-            self._indexes[wanted] = manifest
+            self._indexes[wanted] = manifest.content, manifest.media_type
             self._read_bytes += manifest.size
         return manifest
 
-    async def delete_manifest(self, digest: str, tags: Iterable[str] = ()) -> str:
+    async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
         """Delete it, and remember it no more."""
         self._indexes.pop(digest, None)
-        return await self._store.delete_manifest(digest, list(tags))
+        return await self._store.delete_manifest(digest, tags)
