@@ -242,7 +242,7 @@ def test_whoever_stops_waiting_hinders_nobody(
     os.kill(gone.pid, number)
     assert ended(gone).code == (-number if number is signal.SIGKILL else 128 + number)
     other = removals.start("1", digests["1"])
-    removals.wait_for_wishes(2)
+    until(lambda: any(removals.wishes.glob(f"*-{other.pid}-*.wish")))
     held.go_on()
     assert (ended(leader).code, ended(other).code) == (0, 0)
     assert "1" not in registry.repository(REPOSITORY).tags
