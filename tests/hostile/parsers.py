@@ -23,7 +23,7 @@ from imagesync_cli.credentials.helpers import _credential as read_helper
 from imagesync_cli.output.escape import printable
 from imagesync_cli.settings import Settings, read_settings
 from imagesync_cli.stores.files.layout import Layout
-from imagesync_cli.stores.registry.blob_reader import _is_rest
+from imagesync_cli.stores.registry.blobs.reader import _is_rest
 from imagesync_cli.stores.registry.challenge import check_realm, parse_challenge
 from imagesync_cli.stores.registry.client import Client, read_errors
 from imagesync_cli.stores.registry.repository import _tags
@@ -170,9 +170,9 @@ def _layout(content: bytes) -> None:
         (Path(folder) / "index.json").write_bytes(content)
         layout = Layout(LayoutReference(folder), 1 << 20)
         _wait(layout.tags())
-        before = layout._entries()
+        before = layout._index()
         layout._write_index(before)
-        assert layout._entries() == before
+        assert layout._index().entries == before.entries
 
 
 def _query(text: str) -> None:

@@ -81,6 +81,10 @@ class Client:
         # A registry on this machine that is not named as one of plain HTTP may speak TLS all the same.
         self._may_be_https = is_loopback(host) and host.lower() not in settings.plain_http
 
+    def is_own(self, url: httpx.URL) -> bool:
+        """Whether the URL is at the registry itself: scheme, host and port."""
+        return (url.scheme, url.host, url.port) == (self.base.scheme, self.base.host, self.base.port)
+
     def warm(self, count: int) -> None:
         """Begin connections that ``count`` requests will need soon."""
         self.http.warm(self.base, count)
@@ -193,7 +197,7 @@ class Client:
 
     async def _signed(self, call: Call, url: httpx.URL) -> httpx.Response:
         """Send with the login for these scopes; learn from a 401 and send once more. No login leaves the registry."""
-        if (url.scheme, url.host, url.port) != (self.base.scheme, self.base.host, self.base.port):
+        if not self.is_own(url):
             return await self._once(call, url, None)
         login = await self.auth.header(call.scopes)
         try:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from imagesync_cli.concurrency import gather
-from imagesync_cli.stores.registry.blob_reader import BlobReader
-from imagesync_cli.stores.registry.blob_writer import BlobWriter
+from imagesync_cli.stores.registry.blobs.reader import BlobReader
+from imagesync_cli.stores.registry.blobs.writer import BlobWriter
 from imagesync_cli.stores.registry.client import Client, read_errors
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.stores.transport.tally import count
