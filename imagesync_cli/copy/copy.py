@@ -13,7 +13,7 @@ from imagesync_cli.copy.present import Destination
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.copy.transfer import Read, Transfers
 from imagesync_cli.stores import Store, Written
-from imagesync_cli.values.errors import ContentError, ImagesyncError
+from imagesync_cli.values.errors import ContentError, Incomplete
 from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 64
 # What is below an index is in memory at once; a hundred platforms have less than a megabyte of manifests.
 _MOST_MANIFEST_BYTES = 16 * 1024 * 1024
-# What registries call a manifest that names something they do not have.
-MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
 class Copy:
@@ -191,18 +189,15 @@ class Copy:
         """What the destination says it misses is sent again, once."""
         try:
             return await self.there.put_manifest(manifest, tag)
-        except ImagesyncError as error:
-            if not error.codes & MISSING:
-                raise
+        except Incomplete:
             await self._restore(manifest)
             return await self._put_again(manifest, tag)
 
     async def _put_again(self, manifest: Manifest, tag: str) -> bool:
         try:
             return await self.there.put_manifest(manifest, tag)
-        except ImagesyncError as error:
-            if error.codes & MISSING:
-                error.hint = self._advice(manifest) or error.hint
+        except Incomplete as error:
+            error.hint = self._advice(manifest) or error.hint
             raise
 
     def _advice(self, manifest: Manifest) -> str:

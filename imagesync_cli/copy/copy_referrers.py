@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from imagesync_cli.concurrency import gather
-from imagesync_cli.copy.copy import MISSING, Copy
+from imagesync_cli.copy.copy import Copy
 from imagesync_cli.look.attachment import Attachment
 from imagesync_cli.look.referrers import Attached, Claims, Referrers
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag
-from imagesync_cli.values.errors import ImagesyncError, NotFound, Unavailable
+from imagesync_cli.values.errors import Incomplete, NotFound, Unavailable
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
 _ROUNDS = 5
@@ -114,8 +114,8 @@ async def list_under(there: Store, tag: str, attachments: Sequence[Attachment], 
             return
         try:
             await there.put_manifest(wanted, tag)
-        except ImagesyncError as error:
-            if present is None or not error.codes & MISSING:
+        except Incomplete:
+            if present is None:
                 raise
             # Somebody deleted a referrer and left it in the list; a registry that looks refuses that list for ever.
             await there.put_manifest(_without(wanted, await _gone(there, present.manifests)), tag)

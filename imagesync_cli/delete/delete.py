@@ -22,13 +22,10 @@ from imagesync_cli.delete.references import Plan, Readings, Usage, read_usage
 from imagesync_cli.delete.removal import Unused
 from imagesync_cli.delete.tombstone import original_of, untag_by_digest
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
-from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, Unavailable, UsageError
+from imagesync_cli.values.errors import Gone, ImagesyncError, NotFound, Refused, Unavailable, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import LayoutReference, Reference
-
-# What a 404 must say to mean that the image is gone, and not that this is no registry.
-_GONE = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"})
 
 
 @dataclass(frozen=True)
@@ -179,11 +176,11 @@ class _Repository:
     async def _look(self, wanted: str) -> Manifest | None:
         try:
             manifest = await self._store.manifest(wanted)
-        except NotFound as error:
-            if not error.codes & _GONE:
-                error.hint = "the answer does not say that the image is unknown; is this a registry?"
-                raise
+        except Gone:
             return None
+        except NotFound as error:
+            error.hint = "the answer does not say that the image is unknown; is this a registry?"
+            raise
         self._readings.keep(manifest)
         return manifest
 

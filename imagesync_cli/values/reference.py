@@ -26,10 +26,8 @@ from dataclasses import dataclass, replace
 
 from imagesync_cli.values.digest import ALGORITHMS, is_digest
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.hosts import DOCKER_HUB, registry_of
 
-DOCKER_HUB = "docker.io"
-DOCKER_HUB_API = "registry-1.docker.io"  # where Docker Hub answers
-_HUB_ALIASES = frozenset({DOCKER_HUB, "index.docker.io", "registry.hub.docker.com"})
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -58,7 +56,7 @@ class RegistryReference:
     @property
     def registry(self) -> str:
         """The registry meant by the host: Docker Hub's aliases are one."""
-        return DOCKER_HUB if self.host.lower() in _HUB_ALIASES else self.host.lower()
+        return registry_of(self.host)
 
     @property
     def name(self) -> str:
@@ -222,7 +220,7 @@ def _parse_registry(name: str, text: str) -> RegistryReference:
         raise _wrong(text, f"{tag!r} is not a tag")
     if not _HOST.fullmatch(host):
         raise _wrong(text, f"{host!r} is not a host")
-    if host.lower() in _HUB_ALIASES and path and "/" not in path:
+    if registry_of(host) == DOCKER_HUB and path and "/" not in path:
         path = f"library/{path}"
     _check_path(text, path)
     if not digest and not tag:

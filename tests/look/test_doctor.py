@@ -157,9 +157,9 @@ def test_nobody_listens() -> None:
 
 def test_a_repository_that_ecr_lacks() -> None:
     """For ECR the missing repository is answered with the Terraform resource that makes it."""
-    advice = ecr_advice("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "team/my-app", frozenset({"NAME_UNKNOWN"}))
+    advice = ecr_advice("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "team/my-app")
     assert 'resource "aws_ecr_repository" "team_my_app" { name = "team/my-app" }' in advice
-    assert ecr_advice("registry.example.com", "team/app", frozenset({"NAME_UNKNOWN"})) == ""
+    assert ecr_advice("registry.example.com", "team/app") == ""
 
 
 def test_a_registry_in_trouble(registry: EmbeddedRegistry) -> None:

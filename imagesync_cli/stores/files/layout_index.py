@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from imagesync_cli.values.digest import tag_about
-from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, UsageError
+from imagesync_cli.values.errors import ContentError, Gone, ImagesyncError, Incomplete, Refused, UsageError
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
 INDEX_FILE, LAYOUT_FILE = "index.json", "oci-layout"
@@ -170,18 +170,14 @@ def reading(name: str, wanted: str, *, folder: bool = False) -> Iterator[None]:
         raise
 
 
-def no_manifest(message: str, hint: str = "") -> NotFound:
+def no_manifest(message: str, hint: str = "") -> Gone:
     """An image or a file that a layout does not have."""
-    error = NotFound(message, hint=hint)
-    error.codes = frozenset({"MANIFEST_UNKNOWN"})
-    return error
+    return Gone(message, hint=hint)
 
 
-def went_missing(message: str) -> Refused:
+def went_missing(message: str) -> Incomplete:
     """What sync mends by sending it again."""
-    error = Refused(message, hint="run it again")
-    error.codes = frozenset({"MANIFEST_BLOB_UNKNOWN"})
-    return error
+    return Incomplete(message, hint="run it again")
 
 
 @contextlib.contextmanager

@@ -359,6 +359,7 @@ class BlobWriter:
                 size_bytes=size_bytes,
                 again=again,
                 longer_s=longer_s,
+                is_upload=method in ("PUT", "PATCH"),
             )
         except (NotFound, Refused) as error:
             lost = isinstance(error, NotFound) or error.status in _LOST_SESSION

@@ -26,11 +26,20 @@ _CONNECT_S = 10.0
 class Connections:
     """The connections to one origin, straight or through a proxy."""
 
-    def __init__(self, url: httpx.URL, port: int, tls: Tls, proxy: httpx.URL | None, early: Early | None) -> None:
+    def __init__(
+        self,
+        url: httpx.URL,
+        port: int,
+        tls: Tls,
+        proxy: httpx.URL | None,
+        early: Early | None,
+        *,
+        is_stranger: bool = False,
+    ) -> None:
         self._name = url.host
         self._port = port
         self._tls = tls
-        self._context = tls.context(url.host, port) if url.scheme == "https" else None
+        self._context = tls.context(url.host, port, is_stranger=is_stranger) if url.scheme == "https" else None
         self._proxy = proxy
         self._early = early
         self._idle: list[Connection] = []
