@@ -22,6 +22,7 @@ HTTPS_PROXY                  the proxy to https hosts, as http://[USER:PASSWORD@
 HTTP_PROXY                   the proxy to hosts that speak plain HTTP
 ALL_PROXY                    the proxy where none of these two is set
 NO_PROXY                     hosts that are asked without a proxy, as this machine itself always is
+TF_DATA_DIR                  Terraform's data folder, .terraform if not set: what its runs share is in imagesync/ there
 JOB_COMPLETION_INDEX         which share `sync --shard N` takes, counted from 0; Kubernetes sets it
 """
 
@@ -66,6 +67,7 @@ class Settings:
     certificate_folders: tuple[Path, ...] = ()
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # their URLs may hold a password
     max_manifest_bytes: int = 4 * 1024 * 1024
+    run_folder: Path = Path(".terraform", "imagesync")  # what the processes of one Terraform run share
     job_index: str = ""  # which of several equal jobs this is, counted from 0
 
     def scheme(self, host: str) -> str:
@@ -105,8 +107,9 @@ def read_settings(
         ca_file=Path(ca_file) if ca_file else None,
         ssl_cert_file=Path(environ["SSL_CERT_FILE"]) if environ.get("SSL_CERT_FILE") else None,
         certificate_folders=tuple(_certificate_folders(environ)),
-        # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
+        run_folder=Path(environ.get("TF_DATA_DIR") or ".terraform", "imagesync"),
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),
+        # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
         proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")},
     )
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import posixpath
 import re
+from pathlib import Path
 from typing import Any
 
+from mkdocs.structure.files import File
+
+_SCHEMA = "imagesync_cli/batch/images.schema.json"
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+((?!how-to/)[^)]*)\)")
 _BY_FILE_NAME = re.compile(r"\[[\w/.-]+\.md\]\(([\w/.-]+\.md)((?:#[\w-]+)?)\)")
 _SHORT_CODE = re.compile(r"<code>(?=[^<]{1,28}</code>)")
 _PLAIN_CELL = re.compile(r"<td[^>]*>[^<]*</td>")
 _QUANTITY = re.compile(r"(?<=\d) (?=(?:m?s|[kMGT]i?B)\b)")
+
+
+def on_files(files: Any, config: Any, **_: Any) -> Any:
+    """Give the site the schema that the package has, so that there is one."""
+    path = Path(config.config_file_path).parent / _SCHEMA
+    files.append(File.generated(config, path.name, abs_src_path=str(path)))
+    return files
 
 
 def on_page_markdown(markdown: str, page: Any, files: Any, **_: Any) -> str:
@@ -25,6 +36,8 @@ def on_page_markdown(markdown: str, page: Any, files: Any, **_: Any) -> str:
         ups = link[0].count("../")
         if ups <= depth:
             return link[0]
+        if link[2] == _SCHEMA:
+            return f"[{link[1]}]({'../' * depth}{posixpath.basename(_SCHEMA)})"
         return f"{link[1]} (in the repository{'' if link[1].strip('`') == link[2] else f': `{link[2]}`'})"
 
     def titled(link: re.Match[str]) -> str:

@@ -17,6 +17,12 @@ from tests.real_image import TAG, busybox_image
 _numbers = itertools.count(1)
 
 
+def pytest_configure() -> None:
+    """Name every program that is missing where all are required, before the first test begins."""
+    if peers.required() and (missing := peers.missing()):
+        raise pytest.UsageError(f"required by IMAGESYNC_REQUIRE_PEERS=1 and not on the PATH: {', '.join(missing)}")
+
+
 @pytest.fixture
 def registry() -> Iterator[EmbeddedRegistry]:
     """A good embedded registry, empty."""

@@ -17,6 +17,14 @@ from pathlib import Path
 import pytest
 
 READY_WITHIN_S = 15
+# Every program that a test starts and that a machine may lack. `.ci/run` installs them.
+# fmt: off
+PROGRAMS = frozenset({
+    "apt-get", "bash", "buildah", "conformance", "crane", "debootstrap", "docker-registry", "fish", "git", "go",
+    "kubectl", "openssl", "oras", "regctl", "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount",
+    "unshare", "zsh",
+})
+# fmt: on
 
 _CONFIG = """\
 version: 0.1
@@ -33,17 +41,32 @@ TAKES_SCHEMA_1 = "compatibility: {schema1: {enabled: true}}\n"
 
 def unavailable(what: str) -> None:
     """Skip the test, or fail it where every peer is required."""
-    if os.environ.get("IMAGESYNC_REQUIRE_PEERS") == "1":
+    if required():
         pytest.fail(f"{what} is required (IMAGESYNC_REQUIRE_PEERS=1) and not there")
     pytest.skip(f"{what} is not there")
 
 
+def required() -> bool:
+    """Whether every peer has to be there."""
+    return os.environ.get("IMAGESYNC_REQUIRE_PEERS") == "1"
+
+
+def missing() -> list[str]:
+    """The programs that this machine lacks."""
+    return sorted(name for name in PROGRAMS if _find(name) is None)
+
+
 def program(name: str) -> str:
-    """Find a program on the PATH or where `go install` puts it."""
-    found = shutil.which(name) or shutil.which(name, path=_go_programs())
+    """Find one of PROGRAMS on the PATH or where `go install` puts it."""
+    assert name in PROGRAMS, f"add {name} to PROGRAMS, and to what .ci/run installs"
+    found = _find(name)
     if found is None:
         unavailable(name)
     return str(found)
+
+
+def _find(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path=_go_programs())
 
 
 def _go_programs() -> str:

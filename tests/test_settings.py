@@ -60,3 +60,9 @@ def test_docker_configuration() -> None:
     files = read_settings(environ={**home, **named, "REGISTRY_AUTH_FILE": "/run/auth.json"}).auth_files
     assert files.index(Path("/run/auth.json")) < files.index(Path("/etc/docker/config.json"))
     assert Path("/nowhere/me/.docker/config.json") not in files
+
+
+def test_the_run_folder_is_in_terraforms_own() -> None:
+    """What a run of Terraform notes lies where Terraform keeps its own files."""
+    assert read_settings(environ={}).run_folder == Path(".terraform/imagesync")
+    assert read_settings(environ={"TF_DATA_DIR": "/data"}).run_folder == Path("/data/imagesync")

@@ -16,17 +16,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.batch_report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
-from imagesync_cli.batch.entry import Entry
+from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.lockfile import Lock
-from imagesync_cli.batch.plan import Image, Plan, plan
+from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import prune
+from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
 from imagesync_cli.batch.shards import Shard, shares
 from imagesync_cli.concurrency import gather
-from imagesync_cli.copy.present import Shared
+from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.stores import Meter, Stores, metered
+from imagesync_cli.stores import Stores, counting
 from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.selection import Selection
@@ -61,7 +61,7 @@ class BatchProgress:
 
 
 @dataclass(frozen=True)
-class Options:
+class BatchOptions:
     """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for any number.
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
@@ -80,10 +80,10 @@ class Options:
     shard: Shard | None = None
 
 
-async def sync_all(
+async def sync_batch(
     stores: Stores,
-    entries: Sequence[Entry],
-    options: Options,
+    entries: Sequence[ImageEntry],
+    options: BatchOptions,
     report: BatchReport,
     progress: BatchProgress,
     *,
@@ -94,21 +94,21 @@ async def sync_all(
     What fails is in the report. Raises, before anything is changed, UsageError for entries that contradict each other
     or the lock, and Refused for more removals than there may be.
     """
-    started, meter = time.monotonic(), Meter()
+    started = time.monotonic()
     report.dry_run = options.dry_run
-    try:
-        with metered(meter):
+    with counting() as tally:
+        try:
             made = await plan(stores, entries, options.lock, locked=options.locked, prunes=options.shard is None)
             if options.shard is not None:
                 _take_share(made, options.shard)
             _check_removals(made, options.max_removals)
             await _Batch(stores, made, options, report, progress=progress, tell=tell).run()
-    except asyncio.CancelledError:
-        report.interrupted = True
-        raise
-    finally:
-        report.requests += meter.requests + sum(image.requests for image in report.images)
-        report.seconds = time.monotonic() - started
+        except asyncio.CancelledError:
+            report.interrupted = True
+            raise
+        finally:
+            report.requests += tally.requests
+            report.seconds = time.monotonic() - started
 
 
 def _take_share(made: Plan, shard: Shard) -> None:
@@ -136,7 +136,7 @@ class _Batch:
         self,
         stores: Stores,
         plan: Plan,
-        options: Options,
+        options: BatchOptions,
         report: BatchReport,
         *,
         progress: BatchProgress,
@@ -148,7 +148,7 @@ class _Batch:
         self._report = report
         self._progress = progress
         self._tell = tell
-        self._shared = Shared()
+        self._present = Present()
         self._failed: set[int] = set(plan.failed)
 
     async def run(self) -> None:
@@ -172,7 +172,7 @@ class _Batch:
             self._report.images.append(result)
             self._tell(result)
 
-    async def _copies(self, wanted: Sequence[tuple[Image, ImageResult]]) -> None:
+    async def _copies(self, wanted: Sequence[tuple[PlannedImage, ImageResult]]) -> None:
         waiting = iter(wanted)
 
         async def worker() -> None:
@@ -181,11 +181,11 @@ class _Batch:
 
         await gather(worker() for _ in range(min(self._options.jobs, len(wanted))))
 
-    async def _copy(self, image: Image, result: ImageResult) -> None:
-        started, meter = time.monotonic(), Meter()
+    async def _copy(self, image: PlannedImage, result: ImageResult) -> None:
+        started = time.monotonic()
         progress = self._progress.in_flight[result.destination] = Progress()
-        try:
-            with metered(meter):
+        with counting() as tally:
+            try:
                 done = await sync(
                     self._stores,
                     image.source,
@@ -195,30 +195,30 @@ class _Batch:
                     dry_run=self._options.dry_run,
                     verify=self._options.verify,
                     progress=progress,
-                    shared=self._shared,
+                    present=self._present,
                 )
-            result.outcome = COPIED if done.changed else SKIPPED
-            result.action = _action(done)
-            result.digest, result.before = done.digest, done.before
-            result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
-        except ImagesyncError as error:
-            result.fail(error)
-            self._failed.add(image.entry)
-            result.sent_bytes = progress.moved_bytes
-        except asyncio.CancelledError:
-            result.error = "given up before it was known to be done"
-            result.sent_bytes = progress.moved_bytes
-            raise
-        finally:
-            result.requests, result.seconds = meter.requests, time.monotonic() - started
-            del self._progress.in_flight[result.destination]
-            self._progress.done_bytes += progress.moved_bytes
+                result.outcome = COPIED if done.changed else SKIPPED
+                result.action = _action(done)
+                result.digest, result.before = done.digest, done.before
+                result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
+            except ImagesyncError as error:
+                result.fail(error)
+                self._failed.add(image.entry)
+                result.sent_bytes = progress.moved_bytes
+            except asyncio.CancelledError:
+                result.error = "given up before it was known to be done"
+                result.sent_bytes = progress.moved_bytes
+                raise
+            finally:
+                result.requests, result.seconds = tally.requests, time.monotonic() - started
+                del self._progress.in_flight[result.destination]
+                self._progress.done_bytes += progress.moved_bytes
         self._progress.done += 1
         self._progress.failed += result.outcome == FAILED
         self._tell(result)
         self._stop_if_failed()
 
-    def _selection(self, image: Image) -> Selection:
+    def _selection(self, image: PlannedImage) -> Selection:
         return replace(image.selection, referrers=True) if self._options.require_signature else image.selection
 
     def _stop_if_failed(self) -> None:

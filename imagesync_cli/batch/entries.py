@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_document
-from imagesync_cli.batch.entry import Entry
+from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
@@ -38,7 +38,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHOWN = 20
 
 
-def read_entries(path: Path, environ: Mapping[str, str]) -> list[Entry]:
+def read_entries(path: Path, environ: Mapping[str, str]) -> list[ImageEntry]:
     """The entries of a file, with the defaults in them; UsageError that lists everything that is wrong with it."""
     documents = read_document(path)
     reading = _Reading(str(path), environ)
@@ -70,7 +70,7 @@ class _Reading:
         more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
         return UsageError("; ".join(lines[:_SHOWN]) + more, hint="the form of the file: docs/many-images.md")
 
-    def file(self, node: Node) -> list[Entry]:
+    def file(self, node: Node) -> list[ImageEntry]:
         """Everything that the file says."""
         top = self._fields(node, "the file", _FILE, required=("images",), extensions=True)
         defaults = self._fields(top["defaults"], "defaults", _SHARED) if "defaults" in top else {}
@@ -79,7 +79,7 @@ class _Reading:
         images = self._items(top["images"], "images") if "images" in top else ()
         return [entry for image in images if (entry := self._entry(image, defaults)) is not None]
 
-    def _entry(self, node: Node, defaults: Mapping[str, Node]) -> Entry | None:
+    def _entry(self, node: Node, defaults: Mapping[str, Node]) -> ImageEntry | None:
         before = len(self.problems)
         own = self._fields(node, "an image", _ENTRY, required=("source", "destination"))
         given = {**defaults, **own}
@@ -95,7 +95,7 @@ class _Reading:
 
     def _ruled(
         self, line: int, source: _Read, destination: _Read, tags: TagRules, given: Mapping[str, Node]
-    ) -> Entry | None:
+    ) -> ImageEntry | None:
         """An entry for the tags of a repository that the rules pick."""
         for side, (reference, tagged) in (("source", source), ("destination", destination)):
             if tagged or reference.digest:
@@ -104,7 +104,7 @@ class _Reading:
 
     def _single(
         self, line: int, source: _Read, destination: _Read, given: Mapping[str, Node], *, prunes: bool
-    ) -> Entry | None:
+    ) -> ImageEntry | None:
         """An entry for one image."""
         (image, image_tagged), (wanted, wanted_tagged) = source, destination
         if wanted.digest:
@@ -124,10 +124,10 @@ class _Reading:
         destination: Reference,
         given: Mapping[str, Node],
         tags: TagRules | None = None,
-    ) -> Entry:
+    ) -> ImageEntry:
         platforms = self._shared("platforms", given)
         hours = self._shared("min_age_hours", given)
-        return Entry(
+        return ImageEntry(
             source=source,
             destination=destination,
             selection=Selection(

@@ -10,7 +10,7 @@ from imagesync_cli.values.tag_rules import TagRules
 
 
 @dataclass(frozen=True)
-class Entry:
+class ImageEntry:
     """One image, or with ``tags`` those of a repository that the rules pick, each under its own tag.
 
     ``prune`` removes the destination's other tags. ``min_age_hours`` is how long a moved tag must have been seen

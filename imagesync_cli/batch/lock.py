@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
-from imagesync_cli.batch.entry import Entry
+from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.lockfile import Lock, Locked, Pending
 from imagesync_cli.batch.plan import Plan, plan
 from imagesync_cli.concurrency import gather
@@ -57,7 +57,7 @@ class _Wanted:
 
 
 async def lock(
-    stores: Stores, entries: Sequence[Entry], old: Lock, now: datetime, progress: Progress | None = None
+    stores: Stores, entries: Sequence[ImageEntry], old: Lock, now: datetime, progress: Progress | None = None
 ) -> LockReport:
     """The lock of these entries as of ``now``, from what they are and from the ``old`` lock."""
     made = await plan(stores, entries, prunes=False)
@@ -168,9 +168,7 @@ async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Loc
     read = {manifest.digest: manifest for manifest in (*tops.values(), *children)}
     blobs = {b.digest: b.size for manifest in read.values() for b in manifest.blobs if not b.is_foreign}
     has = [
-        read_platform(entry.raw.get("platform") or {})
-        for entry in (*root.manifests, *entries.values())
-        if entry.digest in read
+        read_platform(entry.platform or {}) for entry in (*root.manifests, *entries.values()) if entry.digest in read
     ]
     if not root.manifests:
         has.append(await config_platform(store, root))

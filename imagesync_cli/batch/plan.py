@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from imagesync_cli.batch.entry import Entry
+from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.lockfile import Lock
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Side, Stores
+from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.selection import Selection
-from imagesync_cli.values.tag_rules import is_companion
 
 Tags = Sequence[str] | ImagesyncError
 
 
 @dataclass(frozen=True)
-class Image:
+class PlannedImage:
     """One image to copy; ``entry`` is the number of the entry that it is from, and ``size`` in bytes, 0 if unknown."""
 
     source: Reference
@@ -59,8 +59,8 @@ class Plan:
     An entry's number is its place in the file. Removals are by repository.
     """
 
-    entries: Sequence[Entry]
-    images: list[Image] = field(default_factory=list)
+    entries: Sequence[ImageEntry]
+    images: list[PlannedImage] = field(default_factory=list)
     failed: dict[int, ImagesyncError] = field(default_factory=dict)
     removals: dict[tuple[str, str], Removals] = field(default_factory=dict)
 
@@ -71,7 +71,12 @@ class Plan:
 
 
 async def plan(
-    stores: Stores, entries: Sequence[Entry], lock: Lock | None = None, *, locked: bool = False, prunes: bool = True
+    stores: Stores,
+    entries: Sequence[ImageEntry],
+    lock: Lock | None = None,
+    *,
+    locked: bool = False,
+    prunes: bool = True,
 ) -> Plan:
     """The plan of these entries, with removals if it ``prunes``.
 
@@ -84,9 +89,9 @@ async def plan(
         if isinstance(tags, ImagesyncError):
             made.failed[number] = tags
         elif entry.tags is None:
-            made.images.append(Image(entry.source, entry.destination, entry.selection, number))
+            made.images.append(PlannedImage(entry.source, entry.destination, entry.selection, number))
         else:
-            images = (Image(*entry.image(tag), entry.selection, number) for tag in tags)
+            images = (PlannedImage(*entry.image(tag), entry.selection, number) for tag in tags)
             made.images += images
     made.images = _without_duplicates(made)
     if lock is not None:
@@ -96,7 +101,7 @@ async def plan(
     return made
 
 
-async def _source_tags(stores: Stores, entries: Sequence[Entry], lock: Lock | None) -> dict[int, Tags]:
+async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> dict[int, Tags]:
     """The picked tags of each entry that has rules, by its number."""
     ruled = {number: entry for number, entry in enumerate(entries) if entry.tags is not None}
     asked = {entry.source.location: entry.source for entry in ruled.values() if entry.tags and not entry.tags.names_all}
@@ -108,7 +113,7 @@ async def _source_tags(stores: Stores, entries: Sequence[Entry], lock: Lock | No
     return {number: _picked(entry, listed.get(entry.source.location, [])) for number, entry in ruled.items()}
 
 
-def _picked(entry: Entry, listed: Tags) -> Tags:
+def _picked(entry: ImageEntry, listed: Tags) -> Tags:
     assert entry.tags is not None  # noqa: S101  (for the type checker)
     if isinstance(listed, ImagesyncError):
         return listed
@@ -125,9 +130,9 @@ def _picked(entry: Entry, listed: Tags) -> Tags:
     return picked
 
 
-def _without_duplicates(made: Plan) -> list[Image]:
+def _without_duplicates(made: Plan) -> list[PlannedImage]:
     """Each image once; UsageError where two different ones want the same tag."""
-    by_destination: dict[tuple[tuple[str, str], str], Image] = {}
+    by_destination: dict[tuple[tuple[str, str], str], PlannedImage] = {}
     for image in made.images:
         place = (image.destination.location, image.destination.tag)
         other = by_destination.setdefault(place, image)
@@ -140,7 +145,7 @@ def _without_duplicates(made: Plan) -> list[Image]:
     return list(by_destination.values())
 
 
-def _with_lock(image: Image, lock: Lock, *, locked: bool) -> Image:
+def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage:
     found = lock.find(image.source)
     if found is None:
         if not locked:
@@ -160,5 +165,5 @@ async def _plan_removals(stores: Stores, made: Plan) -> None:
         if isinstance(tags, ImagesyncError):
             made.removals[location] = Removals(destination, here, error=tags)
         else:
-            unwanted = sorted(tag for tag in tags if (location, tag) not in wanted and not is_companion(tag))
+            unwanted = sorted(tag for tag in tags if (location, tag) not in wanted and not subject_of_tag(tag))
             made.removals[location] = Removals(destination, here, tuple(tags), tuple(unwanted))

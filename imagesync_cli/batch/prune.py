@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from imagesync_cli.batch.batch_report import FAILED, KEPT, REMOVED, RemovalResult
 from imagesync_cli.batch.plan import Plan, Removals
+from imagesync_cli.batch.report import FAILED, KEPT, REMOVED, RemovalResult
 from imagesync_cli.concurrency import gather
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.references import Readings, read_usage
 from imagesync_cli.stores import Access, Side, Stores
+from imagesync_cli.values.digest import digest_in_tag
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.tag_rules import about, is_companion
 
 
 async def prune(stores: Stores, plan: Plan, failed: Collection[int], *, dry_run: bool) -> list[RemovalResult]:
@@ -54,7 +54,7 @@ async def _one(stores: Stores, removals: Removals, failed: Collection[int], poli
 
 async def _companions(stores: Stores, removals: Removals) -> list[Reference]:
     """The tags of signatures and referrers of images that nothing keeps once the removals are done."""
-    companions = {tag: about(tag) for tag in removals.listed if is_companion(tag)}
+    companions = {tag: digest for tag in removals.listed if (digest := digest_in_tag(tag))}
     if not companions:
         return []
     store = stores.open(removals.repository, Access.READ, Side.DESTINATION)

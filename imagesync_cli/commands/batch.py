@@ -11,14 +11,14 @@ from imagesync_cli.stores.session import run
 from imagesync_cli.values.errors import ImagesyncError
 
 if TYPE_CHECKING:
-    from imagesync_cli.batch.batch import Options
+    from imagesync_cli.batch.batch import BatchOptions
     from imagesync_cli.copy.repair import Verify
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 
 
 @dataclass(frozen=True)
-class Many:
+class BatchCall:
     """The options of ``sync`` that go with a file."""
 
     file: Path
@@ -39,29 +39,29 @@ def lock_beside(file: Path) -> Path:
     return file.with_name(f"{file.stem}.lock.json")
 
 
-def sync_many(many: Many, settings: Settings, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
+def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Copy all of it, write the report, and exit with the code of the first failure."""
-    from imagesync_cli.batch.batch import BatchProgress, sync_all
-    from imagesync_cli.batch.batch_report import BatchReport
+    from imagesync_cli.batch.batch import BatchProgress, sync_batch
     from imagesync_cli.batch.entries import read_entries
+    from imagesync_cli.batch.report import BatchReport
     from imagesync_cli.output.batch import BatchOutput
     from imagesync_cli.output.report import check_name, write_report
     from imagesync_cli.settings import environment
 
-    if many.report is not None:
-        check_name(many.report)
-    entries = read_entries(many.file, environment())
-    options = _options(many, settings, dry_run=dry_run)
-    output = BatchOutput(as_json=as_json, quiet=quiet, dry_run=dry_run, progress_mode=many.progress)
+    if call.report is not None:
+        check_name(call.report)
+    entries = read_entries(call.file, environment())
+    options = _options(call, settings, dry_run=dry_run)
+    output = BatchOutput(as_json=as_json, quiet=quiet, dry_run=dry_run, progress_mode=call.progress)
     report, progress = BatchReport(), BatchProgress()
 
     async def work(stores: Stores) -> None:
         async with output.showing(progress):
-            await sync_all(stores, entries, options, report, progress, tell=output.told)
+            await sync_batch(stores, entries, options, report, progress, tell=output.told)
 
     def finish() -> None:
-        if many.report is not None:
-            write_report(many.report, report)
+        if call.report is not None:
+            write_report(call.report, report)
         output.ended(report)
 
     begun = {reference for entry in entries[:1] for reference in (entry.source, entry.destination)}
@@ -76,20 +76,20 @@ def sync_many(many: Many, settings: Settings, *, dry_run: bool, as_json: bool, q
     sys.exit(report.exit_code)
 
 
-def _options(many: Many, settings: Settings, *, dry_run: bool) -> Options:
-    from imagesync_cli.batch.batch import JOBS, Options
+def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOptions:
+    from imagesync_cli.batch.batch import JOBS, BatchOptions
     from imagesync_cli.batch.lockfile import read_lock
     from imagesync_cli.batch.shards import parse_shard
 
-    named = many.locked or many.lock_file is not None
-    return Options(
-        jobs=many.jobs or JOBS,
-        fail_fast=many.fail_fast,
+    named = call.locked or call.lock_file is not None
+    return BatchOptions(
+        jobs=call.jobs or JOBS,
+        fail_fast=call.fail_fast,
         dry_run=dry_run,
-        max_removals=many.max_removals,
-        lock=read_lock(many.lock_file or lock_beside(many.file), must_exist=named),
-        locked=many.locked,
-        verify=many.verify,
-        require_signature=many.require_signature,
-        shard=parse_shard(many.shard, settings.job_index) if many.shard else None,
+        max_removals=call.max_removals,
+        lock=read_lock(call.lock_file or lock_beside(call.file), must_exist=named),
+        locked=call.locked,
+        verify=call.verify,
+        require_signature=call.require_signature,
+        shard=parse_shard(call.shard, settings.job_index) if call.shard else None,
     )

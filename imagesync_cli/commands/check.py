@@ -61,8 +61,7 @@ def command(
             f"check takes two references, it was given {len(references)}",
             hint="imagesync check SRC DST, or imagesync check --deep DST",
         )
-    source, destination = (None, *references)[-2:]
-    assert destination is not None  # noqa: S101  (for the type checker)
+    source, destination = references[0] if len(references) == 2 else None, references[-1]
     output = Output(as_json=as_json, quiet=quiet)
     progress = Progress(f"checking {destination}")
 

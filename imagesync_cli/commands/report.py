@@ -31,7 +31,7 @@ def command() -> None:
 )
 def merge(reports: tuple[Path, ...], output: Path | None) -> None:
     """Join the JSON reports of several shards; exits with the code of the first failure in them."""
-    from imagesync_cli.batch.batch_report import merged
+    from imagesync_cli.batch.report import merged
     from imagesync_cli.output import Output
     from imagesync_cli.output.report import read_report, report_json, write_report
 

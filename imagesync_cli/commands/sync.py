@@ -120,7 +120,7 @@ def command(
     settings: Settings,
     as_json: bool,
     quiet: bool,
-    **many: Any,
+    **of_batch: Any,
 ) -> None:
     """Copy the image SRC to DST: all platforms, or those named, byte for byte, the tag last.
 
@@ -139,15 +139,15 @@ def command(
     if file is not None:
         if source is not None or digest or platforms or referrers or foreign_layers:
             raise _wrong_call("--file goes with none of SRC, DST and the options that say what of SRC is copied")
-        from imagesync_cli.commands.batch import Many, sync_many
+        from imagesync_cli.commands.batch import BatchCall, run_batch
 
-        wanted = Many(file, verify=looking, require_signature=require_signature, **many)
-        sync_many(wanted, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
+        wanted = BatchCall(file, verify=looking, require_signature=require_signature, **of_batch)
+        run_batch(wanted, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
         return
     if source is None or destination is None:
         raise _wrong_call(f"Missing argument '{'SRC' if source is None else 'DST'}'")
     if given := [
-        f"--{name.replace('_', '-')}" for name, value in many.items() if value not in (None, False, "", "auto")
+        f"--{name.replace('_', '-')}" for name, value in of_batch.items() if value not in (None, False, "", "auto")
     ]:
         raise _wrong_call(f"{given[0]} goes with --file")
     one = {

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import itertools
-from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imagesync_cli.concurrency import gather, gather_few
 from imagesync_cli.copy.present import Destination
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.copy.transfer import Read, Transfers
+from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Written
-from imagesync_cli.values.errors import ContentError, Incomplete
-from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
+from imagesync_cli.values.digest import Digest
+from imagesync_cli.values.errors import Incomplete
+from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 
 if TYPE_CHECKING:
-    from imagesync_cli.copy.copy_referrers import Attach
-    from imagesync_cli.copy.repair import Mend
-
-_AT_ONCE = 64
-# What is below an index is in memory at once; a hundred platforms have less than a megabyte of manifests.
-_MOST_MANIFEST_BYTES = 16 * 1024 * 1024
+    from imagesync_cli.copy.copy_referrers import ReferrersCopy
+    from imagesync_cli.copy.repair import Repair
 
 
 class Copy:
@@ -49,20 +42,17 @@ class Copy:
         self._foreign = Transfers(here, there, progress, read_foreign) if read_foreign else None
         # The destination had no such tag: asking it for each child would find nothing.
         self._fresh = fresh
-        self.found: list[Descriptor] = []  # children that the destination had, and that were left as they are
-        self._once: dict[str, asyncio.Task[None]] = {}
-        self._restored: dict[str, asyncio.Task[None]] = {}
-        self._manifest_bytes = 0
+        self.kept: list[Descriptor] = []  # children that the destination had, and that were left as they are
+        self._walk = Walk(self._child, self._blob)
+        self._again = Walk(self._child_again, self._blob_again)
 
     async def __aenter__(self) -> Copy:
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         """Leave nothing running."""
-        tasks = [*self._once.values(), *self._restored.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._walk.__aexit__(*failure)
+        await self._again.__aexit__(*failure)
 
     async def image(
         self,
@@ -70,98 +60,80 @@ class Copy:
         tag: str,
         *,
         in_place: bool = False,
-        mend: Mend | None = None,
-        attach: Attach | None = None,
+        repair: Repair | None = None,
+        referrers: ReferrersCopy | None = None,
     ) -> None:
         """Everything below the root, then the root under its tag; ``in_place``, the repository has it all already.
 
-        ``mend`` looks at all that is below the root before the tag is there. ``attach`` brings what belongs to the
-        image besides, before the tag too, and once more after that: by then somebody else may have taken what it found.
+        ``repair`` looks at all that is below the root before the tag is there. ``referrers`` brings what belongs to the
+        image besides, before the tag too, and once more after that: somebody else may have taken what was there.
         """
         if not in_place:
             await self.below(root)
-        if mend is not None:
-            await mend.below(root)
-        if attach is not None:
+        if repair is not None:
+            await repair.below(root)
+        if referrers is not None:
             await self._put_early(root)
-            await attach.complete()
+            await referrers.complete()
         await self.put(root, tag)
-        # A delete that ran meanwhile may have taken what was found here and so was not written.
-        self._restored.clear()
-        await gather(self._restore_child(child) for child in self.found)
-        if attach is not None:
-            await attach.complete()
+        await self._look_again()
+        if referrers is not None:
+            await referrers.complete()
 
-    async def attached(self, manifest: Manifest) -> bool:
+    async def referrer(self, manifest: Manifest) -> bool:
         """A referrer with all that it names; whether the destination lists it by itself."""
         await self.below(manifest)
         return await self.put(manifest)
 
-    async def below(self, manifest: Manifest) -> None:
+    async def below(self, manifest: Manifest, at: Place | None = None) -> None:
         """Everything that this manifest names."""
-        await self._below(manifest, 0)
+        self.there.warm(len(manifest.blobs) + len(manifest.manifests))
+        self.here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
+        await self._walk.below(manifest, at)
 
-    async def foreign_layers(self, digest: str) -> None:
+    async def foreign_layers(self, digest: Digest) -> None:
         """The foreign layers of an image that is there already, whose manifests say which."""
-        manifest = await self.there.manifest(digest)
-        await gather(self.send(blob) for blob in dict.fromkeys(manifest.blobs) if blob.is_foreign)
-        for child in manifest.manifests:
-            await self.foreign_layers(child.digest)
+
+        async def manifest(place: Place) -> None:
+            await walk.below(await walk.read(self.there, place), place)
+
+        async def blob(place: Place) -> None:
+            if place.target.is_foreign:
+                await self.send(place.target)
+
+        async with Walk(manifest, blob) as walk:
+            await walk.visit(Descriptor("", digest, 0))
 
     async def _put_early(self, root: Manifest) -> None:
         """The root without its tag, for registries that take no referrer before its subject (GitLab once did not)."""
         if not self.report.dry_run:
             await self._put(root)
 
-    async def _below(self, manifest: Manifest, depth: int) -> None:
-        if depth > MAX_DEPTH:
-            raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
-        self.there.warm(len(manifest.blobs) + len(manifest.manifests))
-        self.here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
-        blobs = (self._task(blob, functools.partial(self.send, blob)) for blob in self._own_blobs(manifest))
-        children = (self._task(child, functools.partial(self._child, child, depth + 1)) for child in manifest.manifests)
-        # Not all at once: each costs memory from when it begins, and more than this never run.
-        at_once = min(_AT_ONCE, len(manifest.blobs) + len(manifest.manifests))
-        await gather_few(at_once, itertools.chain(blobs, children))
+    async def _child(self, place: Place) -> None:
+        if not await self._destination.manifest(place.digest, lambda: self._write_child(place)):
+            self.kept.append(place.target)
 
-    def _own_blobs(self, manifest: Manifest) -> Iterable[Descriptor]:
-        for blob in manifest.blobs:
-            if blob.is_foreign and self._foreign is None:
-                self.report.foreign += 1
-            else:
-                yield blob
-
-    def _task(self, target: Descriptor, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
-        if target.digest not in self._once:
-            self._once[target.digest] = asyncio.create_task(work())
-        if len(self._once) > MAX_DESCRIPTORS:
-            raise ContentError(f"the image names more than {MAX_DESCRIPTORS} manifests and blobs")
-        return self._once[target.digest]
-
-    async def _child(self, child: Descriptor, depth: int) -> None:
-        if not await self._destination.manifest(child.digest, lambda: self._write_child(child, depth)):
-            self.found.append(child)
-
-    async def _write_child(self, child: Descriptor, depth: int) -> bool:
+    async def _write_child(self, place: Place) -> bool:
         """Whether it had to be written: False where the destination has it."""
-        if not self._fresh and await self.there.has_manifest(child):
+        if not self._fresh and await self.there.has_manifest(place.target):
             return False
-        self._manifest_bytes += child.size
-        if self._manifest_bytes > _MOST_MANIFEST_BYTES:
-            raise ContentError(f"the image names more than {_MOST_MANIFEST_BYTES} bytes of manifests")
-        manifest = await self.here.manifest(child.digest)
-        if manifest.size != child.size:
-            raise ContentError(f"{child.digest} has {manifest.size} bytes, its descriptor says {child.size}")
-        await self._below(manifest, depth)
+        manifest = await self._walk.read(self.here, place)
+        await self.below(manifest, place)
         await self.put(manifest)
         return True
+
+    async def _blob(self, place: Place) -> None:
+        if place.target.is_foreign and self._foreign is None:
+            self.report.foreign += 1
+        else:
+            await self.send(place.target)
 
     async def send(self, blob: Descriptor, *, anew: bool = False) -> None:
         """Move a blob unless it is there; ``anew`` although the destination may say that it is."""
         if anew:
             written = Written.SENT if self.report.dry_run else await self._moving(blob).transfer(blob, anew=True)
         else:
-            written = await self._destination.blob(blob.digest, lambda sibling: self._write_blob(blob, sibling))
+            written = await self._destination.blob(blob, self.here, lambda sibling: self._write_blob(blob, sibling))
         self.report.blobs[written] += 1
         if blob.is_foreign and written is not Written.THERE:
             self.report.foreign_copied += 1
@@ -190,7 +162,7 @@ class Copy:
         try:
             return await self.there.put_manifest(manifest, tag)
         except Incomplete:
-            await self._restore(manifest)
+            await self._again.below(manifest)
             return await self._put_again(manifest, tag)
 
     async def _put_again(self, manifest: Manifest, tag: str) -> bool:
@@ -210,21 +182,20 @@ class Copy:
         wants = "" if self._foreign else "it may want the foreign layers too, which --foreign-layers copies; "
         return f"{wants}distribution takes them only from URLs that its option validation.manifests.urls allows"
 
-    async def _restore(self, manifest: Manifest) -> None:
-        """Send again what the destination had, or said it had, and has no longer."""
-        for blob in manifest.blobs:
-            if (self._foreign or not blob.is_foreign) and not await self.there.has_blob(blob):
-                await self.send(blob, anew=True)
-        await gather(self._restore_child(child) for child in manifest.manifests)
+    # What the destination had, or said it had, and has no longer.
 
-    async def _restore_child(self, child: Descriptor) -> None:
-        """Once each, or an index of indexes that name the same ones would multiply."""
-        if child.digest not in self._restored:
-            self._restored[child.digest] = asyncio.create_task(self._restore_whole(child))
-        await asyncio.shield(self._restored[child.digest])
+    async def _look_again(self) -> None:
+        """A delete that ran meanwhile may have taken what was there before and so was not written."""
+        async with Walk(self._child_again, self._blob_again) as self._again:
+            await self._again.visit(*self.kept)
 
-    async def _restore_whole(self, child: Descriptor) -> None:
-        if not await self.there.has_manifest(child):
-            manifest = await self.here.manifest(child.digest)
-            await self._restore(manifest)
+    async def _child_again(self, place: Place) -> None:
+        if not await self.there.has_manifest(place.target):
+            manifest = await self._again.read(self.here, place)
+            await self._again.below(manifest, place)
             await self.there.put_manifest(manifest)
+
+    async def _blob_again(self, place: Place) -> None:
+        blob = place.target
+        if (self._foreign or not blob.is_foreign) and not await self.there.has_blob(blob):
+            await self.send(blob, anew=True)

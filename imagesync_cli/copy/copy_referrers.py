@@ -22,7 +22,7 @@ from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse
 _ROUNDS = 5
 
 
-class Attach:
+class ReferrersCopy:
     """What is attached to one image, on its way."""
 
     def __init__(self, copy: Copy, attached: Attached) -> None:
@@ -69,7 +69,7 @@ class Attach:
     async def _bring(self, missing: Iterable[Attachment]) -> None:
         """Write these and make the destination name them."""
         by_subject = [found for found in missing if not found.tag]
-        listed = await gather(self._copy.attached(found.manifest) for found in by_subject)
+        listed = await gather(self._copy.referrer(found.manifest) for found in by_subject)
         unlisted: dict[str, list[Attachment]] = {}
         for found, is_listed in zip(by_subject, listed, strict=True):
             if not is_listed:

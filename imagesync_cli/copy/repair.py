@@ -20,12 +20,12 @@ _KEPT = (
 
 @dataclass(frozen=True)
 class Verify:
-    """What the destination has is looked at and mended, not trusted; ``read`` hashes its blobs too."""
+    """What the destination has is looked at and repaired, not trusted; ``read`` hashes its blobs too."""
 
     read: bool = False
 
 
-class Mend:
+class Repair:
     """One image is looked at.
 
     ``known`` is a root that was made here, and so cannot be read at the source. ContentError says that the destination
@@ -40,7 +40,7 @@ class Mend:
     async def images(self, *roots: Descriptor) -> None:
         """Images that the destination has."""
         if await self._send_again(await self._inspection().images(*roots)):
-            self._check_mended(await self._inspection().images(*roots))
+            self._check_repaired(await self._inspection().images(*roots))
 
     async def below(self, root: Manifest) -> None:
         """What is below an image that has no tag yet.
@@ -48,9 +48,9 @@ class Mend:
         A dry run has put nothing there to look at; it looks at what it would have left as it was.
         """
         if self._copy.report.dry_run:
-            await self._send_again(await self._inspection().images(*self._copy.found))
+            await self._send_again(await self._inspection().images(*self._copy.kept))
         elif await self._send_again(await self._inspection().below(root)):
-            self._check_mended(await self._inspection().below(root))
+            self._check_repaired(await self._inspection().below(root))
 
     def _inspection(self) -> Inspection:
         copy = self._copy
@@ -67,7 +67,7 @@ class Mend:
                 await copy.put(index)
         return bool(found.problems) and not copy.report.dry_run
 
-    def _check_mended(self, found: Findings) -> None:
+    def _check_repaired(self, found: Findings) -> None:
         if found.problems:
             worst = found.problems[0]
             raise ContentError(

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagesync_cli.copy.copy import Copy
-from imagesync_cli.copy.present import Shared
+from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.stores import Access, Side, Store, Stores, tally
+from imagesync_cli.stores import Access, Side, Store, Stores, counting
+from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import NotFound, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -23,8 +24,8 @@ from imagesync_cli.values.reference import ArchiveReference, Reference
 from imagesync_cli.values.selection import WHOLE, Selection
 
 if TYPE_CHECKING:
-    from imagesync_cli.copy.copy_referrers import Attach
-    from imagesync_cli.copy.repair import Mend, Verify
+    from imagesync_cli.copy.copy_referrers import ReferrersCopy
+    from imagesync_cli.copy.repair import Repair, Verify
 
 # A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
 _LIKELY_UPLOADS = 2
@@ -49,48 +50,50 @@ async def sync(
     dry_run: bool = False,
     verify: Verify | None = None,
     progress: Progress | None = None,
-    shared: Shared | None = None,
+    present: Present | None = None,
 ) -> SyncReport:
     """Make the destination's tag point at what is selected of the source's image.
 
-    ``verify`` looks at all that the destination has of it; ``shared`` is what is known of the destination from other
+    ``verify`` looks at all that the destination has of it; ``present`` is what is known of the destination from other
     copies of this run. Raises UsageError for a destination by digest, Refused where a signature is required and there
     is none; every other error names the side and the step.
     """
     _check(source, destination, selection, verify=verify is not None)
-    trouble = tally.counting()
-    here = stores.open(source)
-    there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
-    here.warm(1)
-    before = await _current(there, destination.tag or "latest")
-    chosen = await _choose(here, source, selection, before)
-    changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
-    report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
-    same = source.location == destination.location
-    read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
-    place = (shared or Shared()).at(destination.location, there)
-    copying = Copy(
-        here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
-    )
-    async with copying as copy:
-        root = chosen.root
-        if changed or selection.referrers:
-            there.warm(_LIKELY_UPLOADS)
-            root = root or await here.manifest(chosen.digest)
-            report.digest = root.digest
-        mend = _mend(copy, chosen.root, verify) if verify is not None else None
-        attach = await _attach(copy, root, signed=require_signature) if root and selection.referrers else None
-        if same:
-            attach = None  # what is attached in a repository is there
-        if not changed:
-            await _complete(copy, mend, attach, foreign_layers=selection.foreign_layers)
-        elif root is not None:
-            in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
-            await copy.image(root, destination.tag or "latest", in_place=in_place, mend=mend, attach=attach)
-        if mend is not None and attach is not None:
-            await mend.images(*attach.roots)
+    with counting() as tally:
+        here = stores.open(source)
+        there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
+        here.warm(1)
+        before = await _current(there, destination.tag or "latest")
+        chosen = await _choose(here, source, selection, before)
+        changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
+        report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
+        same = source.location == destination.location
+        read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
+        place = (present or Present()).at(destination.location, there, source.location)
+        copying = Copy(
+            here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
+        )
+        async with copying as copy:
+            root = chosen.root
+            if changed or selection.referrers:
+                there.warm(_LIKELY_UPLOADS)
+                root = root or await here.manifest(chosen.digest)
+                report.digest = root.digest
+            repair = _repair(copy, chosen.root, verify) if verify is not None else None
+            referrers = await _referrers(copy, root, signed=require_signature) if root and selection.referrers else None
+            if same:
+                referrers = None  # what is attached in a repository is there
+            if not changed:
+                await _complete(copy, repair, referrers, foreign_layers=selection.foreign_layers)
+            elif root is not None:
+                in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
+                await copy.image(
+                    root, destination.tag or "latest", in_place=in_place, repair=repair, referrers=referrers
+                )
+            if repair is not None and referrers is not None:
+                await repair.images(*referrers.roots)
     report.changed = changed or bool(report.attached or report.damage)
-    report.retries, report.resumed = trouble.retries, trouble.resumed
+    report.retries, report.resumed = tally.retries, tally.resumed
     report.id = f"{destination.name}@{report.digest}"
     return report
 
@@ -121,33 +124,35 @@ async def _choose(here: Store, source: Reference, selection: Selection, before: 
     return _Chosen(wanted)
 
 
-async def _complete(copy: Copy, mend: Mend | None, attach: Attach | None, *, foreign_layers: bool) -> None:
+async def _complete(
+    copy: Copy, repair: Repair | None, referrers: ReferrersCopy | None, *, foreign_layers: bool
+) -> None:
     """What an image that the destination has already may lack, as far as that was asked for."""
     report = copy.report
-    if mend is not None:
-        await mend.images(Descriptor("", report.digest, 0))
+    if repair is not None:
+        await repair.images(Descriptor("", parse_digest(report.digest), 0))
     if foreign_layers:
-        await copy.foreign_layers(report.before)
-    if attach is not None:
-        await attach.complete()
+        await copy.foreign_layers(parse_digest(report.before))
+    if referrers is not None:
+        await referrers.complete()
 
 
-def _mend(copy: Copy, known: Manifest | None, verify: Verify) -> Mend:
-    from imagesync_cli.copy.repair import Mend
+def _repair(copy: Copy, known: Manifest | None, verify: Verify) -> Repair:
+    from imagesync_cli.copy.repair import Repair
 
-    return Mend(copy, known, verify)
+    return Repair(copy, known, verify)
 
 
-async def _attach(copy: Copy, root: Manifest, *, signed: bool) -> Attach | None:
+async def _referrers(copy: Copy, root: Manifest, *, signed: bool) -> ReferrersCopy | None:
     """What brings all that is attached to the image, None where nothing is; ``signed`` requires a signature."""
-    from imagesync_cli.copy.copy_referrers import Attach
+    from imagesync_cli.copy.copy_referrers import ReferrersCopy
     from imagesync_cli.look.referrers import Referrers, require_signature
 
     attached = await Referrers(copy.here).attached(root.descriptor, root)
     copy.report.referrers = attached.kinds
     if signed:
         require_signature(copy.here.name, root, attached)
-    return Attach(copy, attached) if attached.attachments else None
+    return ReferrersCopy(copy, attached) if attached.attachments else None
 
 
 async def _current(store: Store, tag: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 
-from imagesync_cli.stores import Store, Written, tally
+from imagesync_cli.stores import Store, Written, count
 from imagesync_cli.values.errors import ContentError
 from imagesync_cli.values.manifest import Descriptor
 from imagesync_cli.values.progress import Progress
@@ -45,7 +45,7 @@ class Transfers:
             try:
                 written = await self._write(blob, origin, anew=anew)
             except ContentError:
-                tally.retried()
+                count(retries=1)
                 written = await self._write(blob, origin, anew=anew)
         if written is not Written.SENT:
             self._progress.total_bytes -= blob.size

@@ -14,7 +14,7 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from imagesync_cli.concurrency import within
 from imagesync_cli.credentials.credential import Credential
@@ -72,12 +72,12 @@ async def _run(program: str, server: str) -> tuple[int | None, bytes]:
 
 
 async def _exchange(process: asyncio.subprocess.Process, server: str) -> bytes:
-    assert process.stdin is not None  # noqa: S101  (for the type checker)
-    assert process.stdout is not None  # noqa: S101
-    process.stdin.write(server.encode())
-    process.stdin.close()
+    asked = cast("asyncio.StreamWriter", process.stdin)
+    answered = cast("asyncio.StreamReader", process.stdout)
+    asked.write(server.encode())
+    asked.close()
     said = b""
-    while len(said) <= _LIMIT_BYTES and (chunk := await process.stdout.read(_LIMIT_BYTES)):
+    while len(said) <= _LIMIT_BYTES and (chunk := await answered.read(_LIMIT_BYTES)):
         said += chunk
     return said
 

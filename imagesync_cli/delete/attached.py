@@ -86,7 +86,9 @@ class _Search:
             manifest = self.manifests.get(digest)
             lists = map(self._readings.known, self.plan.tags.get(digest, {}).values())
             kept = [one for one in (manifest, *lists) if one is not None]
-            follows = {child.digest: f"index {one.digest}, which is kept," for one in kept for child in one.manifests}
+            follows: dict[str, str] = {
+                child.digest: f"index {one.digest}, which is kept," for one in kept for child in one.manifests
+            }
             follows.update(dict.fromkeys(self.plan.attached.get(digest, ()), f"{digest}, to which it is attached"))
             if manifest and manifest.subject:
                 follows[manifest.subject.digest] = f"referrer {digest}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from imagesync_cli.concurrency import gather
 from imagesync_cli.stores import Store
-from imagesync_cli.values.digest import digest_tag, tag_about
+from imagesync_cli.values.digest import digest_tag, subject_of_tag
 from imagesync_cli.values.errors import ContentError, NotFound, Unavailable
 from imagesync_cli.values.manifest import MAX_DEPTH, Descriptor, Manifest
 
@@ -84,7 +84,7 @@ class Usage:
     def __post_init__(self) -> None:
         for tag in sorted(self.tags):
             self._at.setdefault(self.tags[tag].digest, []).append(tag)
-            if about := tag_about(tag):
+            if about := subject_of_tag(tag):
                 self._about.setdefault(about, []).append(tag)
 
     def tags_at(self, digest: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.inspect import Findings, Inspection
 from imagesync_cli.stores import Side, Store, Stores
+from imagesync_cli.values.digest import NO_DIGEST
 from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -97,4 +98,4 @@ async def _current(store: Store, wanted: str) -> tuple[Descriptor, Manifest | No
     try:
         return await store.head(wanted), None
     except NotFound:
-        return Descriptor("", "", 0), None
+        return Descriptor("", NO_DIGEST, 0), None

@@ -16,15 +16,15 @@ from typing import Any
 
 from imagesync_cli.concurrency import gather
 from imagesync_cli.stores import Store
+from imagesync_cli.values.digest import NO_DIGEST
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, NoPlatform
-from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
+from imagesync_cli.values.manifest import REFERS_TO, ROLE, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.platforms import Platform, nearness, read_platform
 
 _MOST_CONFIG_BYTES = 4 * 1024 * 1024
 _CONFIGS_AT_ONCE = 4
 _MOST_NAMED = 50
-# What BuildKit notes at the entries of an index that say something about other entries.
-_TYPE, _ABOUT = "vnd.docker.reference.type", "vnd.docker.reference.digest"
 _UNKNOWN = ("unknown", "unknown")
 
 
@@ -61,7 +61,9 @@ async def select(store: Store, root: Manifest, platforms: Iterable[Platform], im
 async def _check_single(store: Store, root: Manifest, wanted: list[Platform], image: str) -> None:
     platform = await config_platform(store, root)
     if platform is None:
-        kind = json.loads(root.content).get("artifactType") or (root.blobs[0].media_type if root.blobs else "unknown")
+        kind = read_document(root.content).get("artifactType") or (
+            root.blobs[0].media_type if root.blobs else "unknown"
+        )
         raise NoPlatform(
             f"{image} has no platform, its type is {kind}", hint="ask for what is no image without platforms"
         )
@@ -114,22 +116,24 @@ async def config_platform(store: Store, manifest: Manifest) -> Platform | None:
         async for chunk in chunks:
             content += chunk
     try:
-        return read_platform(_object(json.loads(content)))
-    except (ValueError, RecursionError):
+        document = read_document(bytes(content))
+    except ValueError:
         return None
+    return read_platform(document) if isinstance(document, dict) else None
 
 
 def _several(root: Manifest, places: set[int]) -> Selected:
     about = {root.manifests[place].digest for place in places}
-    kept = [
-        entry.raw
+    kept = {
+        place
         for place, entry in enumerate(root.manifests)
-        if place in places or (_is_data(entry) and _annotation(entry, _ABOUT) in about)
-    ]
+        if place in places or (_is_data(entry) and (entry.notes or {}).get(REFERS_TO) in about)
+    }
     if len(kept) == len(root.manifests):
         return Selected(root.descriptor, root)
     try:
-        document = {**json.loads(root.content), "manifests": kept}
+        document = read_document(root.content)
+        document["manifests"] = [entry for place, entry in enumerate(_listed(document)) if place in kept]
         # All keys sorted, no space, everything but ASCII escaped: no version of Python writes that differently.
         content = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     except (ValueError, RecursionError) as error:
@@ -138,21 +142,17 @@ def _several(root: Manifest, places: set[int]) -> Selected:
     return Selected(made.descriptor, made, is_new=True)
 
 
+def _listed(index: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries that ``Manifest.manifests`` has, as they are written."""
+    return [entry for entry in index["manifests"] if Descriptor(entry["mediaType"], NO_DIGEST, 0).is_manifest]
+
+
 def _is_data(entry: Descriptor) -> bool:
     """It says something about other entries, and is nothing to run."""
     platform = _stated(entry)
     unknown = platform is not None and (platform.os, platform.architecture) == _UNKNOWN
-    return unknown or _annotation(entry, _TYPE) == "attestation-manifest"
+    return unknown or (entry.notes or {}).get(ROLE) == "attestation-manifest"
 
 
 def _stated(entry: Descriptor) -> Platform | None:
-    return read_platform(_object(entry.raw.get("platform")))
-
-
-def _annotation(entry: Descriptor, name: str) -> str:
-    value = _object(entry.raw.get("annotations")).get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return read_platform(entry.platform or {})

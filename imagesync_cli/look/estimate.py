@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather_few
+from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Side, Store, Stores
 from imagesync_cli.values.errors import ContentError, NoPlatform, Refused
-from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
+from imagesync_cli.values.manifest import MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.values.reference import Reference, RegistryReference
 from imagesync_cli.values.selection import Selection
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from imagesync_cli.values.platforms import Platform
 
 _AT_ONCE = 64
+# Nothing is held of what was read.
+_MOST_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -135,31 +138,36 @@ class _Content:
         self._here = here
         self._there = there
         self._fresh = fresh
-        self._seen: set[str] = set()
         self._present: set[str] = set()
         self.blobs: dict[str, Descriptor] = {}
         self.layers: set[str] = set()
 
-    async def add(self, manifest: Manifest, depth: int = 0, *, present: bool = False) -> None:
-        """This manifest and all below it; what is below one that is ``present`` at the destination is there too."""
-        if depth > MAX_DEPTH:
-            raise ContentError(f"{manifest.digest} lies more than {MAX_DEPTH} indexes deep")
-        blobs = {blob.digest: blob for blob in manifest.blobs if not blob.is_foreign}
+    async def add(self, root: Manifest) -> None:
+        """This manifest and all below it."""
+        self._note(root, present=False)
+        async with Walk(self._child, most_bytes=_MOST_BYTES) as self._walk:
+            await self._walk.below(root)
+
+    def _note(self, manifest: Manifest, *, present: bool) -> None:
+        blobs: dict[str, Descriptor] = {blob.digest: blob for blob in manifest.blobs if not blob.is_foreign}
         self.blobs |= blobs
         self.layers.update(layer.digest for layer in manifest.layers if layer.digest in blobs)
         self._present.update(blobs if present else ())
-        children = [child for child in manifest.manifests if child.digest not in self._seen]
-        self._seen.update(child.digest for child in children)
-        if len(self._seen) + len(self.blobs) > MAX_DESCRIPTORS:
+        if len(self.blobs) > MAX_DESCRIPTORS:
             raise ContentError(f"the image names more than {MAX_DESCRIPTORS} manifests and blobs")
-        works = (self._child(child, depth + 1, present=present) for child in children)
-        await gather_few(min(_AT_ONCE, len(children)), works)
 
-    async def _child(self, child: Descriptor, depth: int, *, present: bool) -> None:
+    async def _child(self, place: Place) -> None:
+        """What is below a manifest that is present at the destination is there too."""
         there = self._there
-        present = present or (there is not None and not self._fresh and await there.has_manifest(child))
-        store = there if present and there is not None else self._here
-        await self.add(await store.manifest(child.digest), depth, present=present)
+        present = place.parent in self._present
+        present = present or (there is not None and not self._fresh and await there.has_manifest(place.target))
+        manifest = await self._walk.read(there if present and there is not None else self._here, place)
+        self._note(manifest, present=present)
+        if present:
+            self._present.add(place.digest)
+        below = self._walk.below(manifest, place)
+        del manifest
+        await below
 
     async def missing(self) -> list[Descriptor]:
         """The blobs that the destination does not have."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.attachment import Attachment
 from imagesync_cli.stores import Store
-from imagesync_cli.values.digest import digest_tag, tag_about
+from imagesync_cli.values.digest import digest_tag, subject_of_tag
 from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 
@@ -185,7 +185,7 @@ class Referrers:
 def _by_subject(tags: Tags) -> dict[str, Tags]:
     about: dict[str, Tags] = {}
     for tag, told in tags.items():
-        if subject := tag_about(tag):
+        if subject := subject_of_tag(tag):
             about.setdefault(subject, {})[tag] = told
     return about
 
@@ -206,5 +206,5 @@ def require_signature(name: str, root: Manifest, attached: Attached) -> None:
 
 def _is_attestation(child: Descriptor) -> bool:
     """What BuildKit puts beside each image of an index."""
-    platform = child.raw.get("platform")
-    return isinstance(platform, dict) and platform.get("os") == platform.get("architecture") == "unknown"
+    platform = child.platform or {}
+    return platform.get("os") == platform.get("architecture") == "unknown"

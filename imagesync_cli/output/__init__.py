@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from imagesync_cli.output.console import counted, plain, print_json, print_line, say, show_log
+from imagesync_cli.output.console import counted, print_json, print_line, printable, say, show_log
 from imagesync_cli.values.errors import ImagesyncError, exhausted
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Output:
             if isinstance(result, ImagesyncError):
                 self.error(result)
             elif not self._as_json:
-                print_line(plain(result.id))
+                print_line(printable(result.id))
 
     def synced(self, report: SyncReport) -> None:
         """The id on stdout; on stderr, what was done."""
@@ -52,7 +52,7 @@ class Output:
         if self._as_json:
             print_json(sync_json(report))
             return
-        print_line(plain(report.id))
+        print_line(printable(report.id))
         if not self._quiet:
             for line in (sync_line(report), *effort_lines(report), *left_lines(report)):
                 say(line)
@@ -63,7 +63,7 @@ class Output:
             print_json({"repository": repository, "tags": picked, "count": count})
             return
         for tag in picked:
-            print_line(plain(tag))
+            print_line(printable(tag))
         if not self._quiet:
             all_of = f"all {count} tags" if len(picked) == count > 1 else f"{len(picked)} of {counted(count, 'tag')}"
             say(f"{all_of} of {repository}" if count else f"{repository} has no tags, or is not there")
@@ -75,7 +75,7 @@ class Output:
         if self._as_json:
             print_json(lock_json(report))
         for change in () if self._as_json else report.changes:
-            print_line(plain(change_line(change)))
+            print_line(printable(change_line(change)))
         for error in report.failed.values():
             self.error(error)
         if not self._quiet:
@@ -89,7 +89,7 @@ class Output:
             print_json(check_json(report))
             return
         for line in check_lines(report):
-            print_line(plain(line))
+            print_line(printable(line))
 
     def deleted(self, reports: list[DeleteReport]) -> None:
         """One line an item, or one JSON list; errors go to stderr as well."""
@@ -99,7 +99,7 @@ class Output:
             print_json([delete_json(report) for report in reports])
         for report in reports:
             for line in () if self._as_json else delete_lines(report):
-                print_line(plain(line))
+                print_line(printable(line))
             if report.error is not None:
                 self.error(report.error)
 
@@ -111,11 +111,11 @@ class Output:
             print_json([asdict(diagnosis) for diagnosis in diagnoses])
             return
         for diagnosis in diagnoses:
-            print_line(plain(diagnosis.reference))
+            print_line(printable(diagnosis.reference))
             for step in diagnosis.steps:
-                print_line(plain(f"  {step.name:<9}  {step.outcome:<2}  {step.seen}"))
+                print_line(printable(f"  {step.name:<9}  {step.outcome:<2}  {step.seen}"))
                 if step.advice:
-                    print_line(plain(f"{'':<17}-> {step.advice}"))
+                    print_line(printable(f"{'':<17}-> {step.advice}"))
 
     def answer(self, text: str) -> None:
         """An answer that is already text, as it is."""

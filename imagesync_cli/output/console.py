@@ -34,10 +34,10 @@ def say(text: str) -> None:
     if sys.stderr is not None:
         hide()
         with contextlib.suppress(OSError):
-            print(f"imagesync: {plain(text)}", file=sys.stderr, flush=True)
+            print(f"imagesync: {printable(text)}", file=sys.stderr, flush=True)
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Nothing that a terminal would obey or an encoding lacks: tags and messages may come from anywhere."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from imagesync_cli.output.console import plain, size_text
+from imagesync_cli.output.console import printable, size_text
 from imagesync_cli.output.live import CUT
-from imagesync_cli.output.rate import Pace
+from imagesync_cli.output.rate import Rate
 from imagesync_cli.output.terminal import width
 from imagesync_cli.values.progress import Progress
 
@@ -12,7 +12,7 @@ _NAME = 12  # cells that a name and the signs around it have before the numbers 
 
 
 def progress_line(progress: Progress) -> str:
-    return f"{plain(progress.doing)}: {', '.join([_count(progress), *_size(progress)])}"
+    return f"{printable(progress.doing)}: {', '.join([_count(progress), *_size(progress)])}"
 
 
 def _count(progress: Progress) -> str:
@@ -30,13 +30,13 @@ class LiveProgress:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._pace = Pace()
+        self._pace = Rate()
 
     def __call__(self, columns: int, now_s: float) -> list[str]:
         """The line in so many columns."""
         progress, pace = self._progress, self._pace
         pace.note(now_s, progress.moved_bytes)
-        verb, space, name = plain(progress.doing).partition(" ")
+        verb, space, name = printable(progress.doing).partition(" ")
         count, size, left = (
             _count(progress),
             _size(progress),
@@ -65,12 +65,12 @@ def fitting_name(before: str, name: str, after: str, columns: int) -> str:
     return before + CUT + name + after
 
 
-def rate_text(pace: Pace) -> list[str]:
+def rate_text(pace: Rate) -> list[str]:
     """Such as 4.1 MB/s; nothing if it cannot be told."""
     return [f"{size_text(int(pace.per_second))}/s"] if pace.per_second else []
 
 
-def left_text(pace: Pace, rest: float) -> list[str]:
+def left_text(pace: Rate, rest: float) -> list[str]:
     """Such as 0:08 left; nothing if it cannot be told, or nothing is left."""
     left_s = pace.left_s(rest) if rest > 0 else None
     return [] if left_s is None else [f"{duration_text(left_s)} left"]

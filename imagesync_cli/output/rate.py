@@ -8,7 +8,7 @@ _WINDOW_S = 15.0
 _SEEN_FOR_S = 1.0
 
 
-class Pace:
+class Rate:
     """Is told now and then how far it is (bytes, images); what was long ago says nothing about now."""
 
     def __init__(self) -> None:

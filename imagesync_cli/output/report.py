@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.batch.batch_report import (
+from imagesync_cli.batch.report import (
     FAILED,
     FORMAT,
     NOT_RUN,
@@ -19,7 +19,7 @@ from imagesync_cli.batch.batch_report import (
     RemovalResult,
     totals,
 )
-from imagesync_cli.output.console import plain, size_text
+from imagesync_cli.output.console import printable, size_text
 from imagesync_cli.stores.files.atomic import replace_file
 from imagesync_cli.values.errors import UsageError
 
@@ -119,7 +119,7 @@ def _row(*cells: str) -> str:
 
 def _cell(text: str) -> str:
     """Foreign text in a table: it may not begin another cell, a tag, a link or a mention."""
-    return "".join(f"\\{c}" if c in "\\|`*_[]~#!" else f"&#{ord(c)};" if c in "<>&@" else c for c in plain(text))
+    return "".join(f"\\{c}" if c in "\\|`*_[]~#!" else f"&#{ord(c)};" if c in "<>&@" else c for c in printable(text))
 
 
 def report_junit(report: BatchReport) -> str:
@@ -144,10 +144,12 @@ def _case(image: ImageResult) -> str:
 
 
 def _testcase(name: str, group: str, seconds: float, failure: str, left_out: str = "") -> str:
-    inner = f"<failure message={_quoted(plain(failure))}>{html.escape(plain(failure))}</failure>" if failure else ""
-    inner += f"<skipped message={_quoted(plain(left_out))}/>" if left_out else ""
+    inner = (
+        f"<failure message={_quoted(printable(failure))}>{html.escape(printable(failure))}</failure>" if failure else ""
+    )
+    inner += f"<skipped message={_quoted(printable(left_out))}/>" if left_out else ""
     return (
-        f"  <testcase classname={_quoted(plain(group))} name={_quoted(plain(name))} "
+        f"  <testcase classname={_quoted(printable(group))} name={_quoted(printable(name))} "
         f'time="{seconds:.3f}">{inner}</testcase>'
     )
 

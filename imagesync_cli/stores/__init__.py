@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.store import Store, Untagged, Written
-from imagesync_cli.stores.transport import tally
-from imagesync_cli.stores.transport.tally import Meter, metered
+from imagesync_cli.stores.transport.tally import count, counting
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.manifest import Descriptor
 from imagesync_cli.values.reference import (
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.registry.client import Client
     from imagesync_cli.stores.registry.probe import Probe
     from imagesync_cli.stores.transport.http import Http
-    from imagesync_cli.stores.transport.preconnect import Early
+    from imagesync_cli.stores.transport.preconnect import Preconnected
 
-__all__ = ["Access", "Meter", "Side", "Store", "Stores", "Untagged", "Written", "metered", "tally"]
+__all__ = ["Access", "Side", "Store", "Stores", "Untagged", "Written", "count", "counting"]
 
 
 class Access(enum.Enum):
@@ -55,9 +54,9 @@ class Side(enum.Enum):
 class Stores:
     """Every store of one run; connections, logins and what is known of a registry are shared."""
 
-    def __init__(self, settings: Settings, early: dict[tuple[str, int], Early] | None = None) -> None:
+    def __init__(self, settings: Settings, preconnected: dict[tuple[str, int], Preconnected] | None = None) -> None:
         self._settings = settings
-        self._early = early
+        self._preconnected = preconnected
         self._clients: dict[tuple[str, Path | None], Client] = {}
         self._archives: list[OciArchive | DockerArchive] = []
         self._read_archives: dict[str, OciArchive | DockerArchive] = {}
@@ -123,7 +122,7 @@ class Stores:
         if self._http is None:
             from imagesync_cli.stores.transport.http import Http
 
-            self._http = Http(self._settings, self._early)
+            self._http = Http(self._settings, self._preconnected)
         return self._http
 
     async def aclose(self) -> None:
@@ -132,7 +131,7 @@ class Stores:
             archive.close()
         if self._http is not None:
             await self._http.aclose()
-        if self._early:
+        if self._preconnected:
             from imagesync_cli.stores.transport.preconnect import close_unused
 
-            close_unused(self._early.values())
+            close_unused(self._preconnected.values())

@@ -26,15 +26,15 @@ def run(settings: Settings, references: Iterable[Reference], work: Callable[[Sto
     Connections to the ``references`` begin now, while the rest is still being loaded: ``work`` imports its operation
     itself.
     """
-    from imagesync_cli.stores.transport.preconnect import connect_early
+    from imagesync_cli.stores.transport.preconnect import preconnect
 
-    early = connect_early(references, settings)
+    preconnected = preconnect(references, settings)
     import asyncio  # a third of the start-up: --help and --version go without
 
     from imagesync_cli.stores import Stores
 
     async def main() -> _T:
-        stores = Stores(settings, early)
+        stores = Stores(settings, preconnected)
         with _Signals():
             try:
                 return await work(stores)

@@ -41,8 +41,11 @@ class Store(Protocol):
     async def head(self, wanted: str) -> Descriptor:
         """What this tag or digest is, without reading it; NotFound if it is nothing."""
 
-    async def manifest(self, wanted: str) -> Manifest:
-        """The manifest itself, checked against its digest; NotFound if there is none."""
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
+        """The manifest itself, checked against its digest; NotFound if there is none.
+
+        One that is longer than ``most_bytes`` is a ContentError, before all of it is in memory.
+        """
 
     async def has_manifest(self, manifest: Descriptor) -> bool:
         """Whether the manifest is there."""

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.output.console import plain
+from imagesync_cli.output.console import printable
 from imagesync_cli.values.errors import ImagesyncError, UsageError
 from imagesync_cli.values.reference import as_meant
 
@@ -99,7 +99,7 @@ def _in_sync(source: Described, destination: Described) -> bool:
 def _described(found: Answer | None) -> Described:
     answer = {"reference": "", "digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
     if isinstance(found, ImagesyncError):
-        return answer | {"error": plain(str(found)), "kind": found.kind}
+        return answer | {"error": printable(str(found)), "kind": found.kind}
     if found is None:
         return answer
     answer |= {

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NewType, TypeGuard
 
 from imagesync_cli.values.errors import ContentError, UsageError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+Digest = NewType("Digest", str)  # made by is_digest and parse_digest alone
+NO_DIGEST = Digest("")
 # algorithm → (constructor, length in hexadecimal digits)
 ALGORITHMS: dict[str, tuple[Callable[[], _Hash], int]] = {
     "sha256": (hashlib.sha256, 64),
@@ -19,19 +21,25 @@ ALGORITHMS: dict[str, tuple[Callable[[], _Hash], int]] = {
     "sha512": (hashlib.sha512, 128),
 }
 _HEX = re.compile(r"[0-9a-f]+")
-# A tag has at most 128 characters, so that longer digests are cut (distribution-spec v1.1, "Referrers Tag Schema").
-_MOST_HEX_IN_TAG = 64
-_DIGEST_TAG = re.compile(r"((?:sha256|sha384|sha512)-[0-9a-f]{64})[0-9a-f]*(\..+)?")
+# A tag has at most 128 characters: the list of a manifest's referrers is named by so many digits of its digest
+# (distribution-spec v1.1, "Referrers Tag Schema"). cosign names the whole digest, with .sig, .att or .sbom behind it.
+_HEX_IN_LIST_TAG = 64
+_DIGEST_TAG = re.compile(
+    "|".join(
+        f"(?:{name}-[0-9a-f]{{{_HEX_IN_LIST_TAG}}}(?:[0-9a-f]{{{length - _HEX_IN_LIST_TAG}}}(?:\\.[A-Za-z0-9._-]+)?)?)"
+        for name, (_, length) in ALGORITHMS.items()
+    )
+)
 
 
-def is_digest(text: str) -> bool:
+def is_digest(text: str) -> TypeGuard[Digest]:
     """Whether this is ``algorithm:hex`` with a known algorithm and the right number of lowercase digits."""
     algorithm, _, encoded = text.partition(":")
     known = ALGORITHMS.get(algorithm)
     return known is not None and len(encoded) == known[1] and _HEX.fullmatch(encoded) is not None
 
 
-def parse_digest(text: str) -> str:
+def parse_digest(text: str) -> Digest:
     """Give the digest back unchanged, or raise UsageError."""
     if not is_digest(text):
         raise UsageError(f"{text!r} is not a digest", hint="a digest looks like sha256: and 64 hexadecimal digits")
@@ -39,15 +47,25 @@ def parse_digest(text: str) -> str:
 
 
 def digest_tag(digest: str) -> str:
-    """The tag under which clients list a manifest's referrers; cosign's tags are the same with a suffix."""
+    """The tag under which clients list a manifest's referrers; cosign's tags are the whole digest with a suffix."""
     algorithm, _, encoded = digest.partition(":")
-    return f"{algorithm}-{encoded[:_MOST_HEX_IN_TAG]}"
+    return f"{algorithm}-{encoded[:_HEX_IN_LIST_TAG]}"
 
 
-def tag_about(tag: str) -> str:
-    """What ``digest_tag`` gives for the manifest that this tag is about, "" for a tag like any other."""
-    about = _DIGEST_TAG.fullmatch(tag)
-    return about[1] if about else ""
+def subject_of_tag(tag: str) -> str:
+    """What ``digest_tag`` gives for the manifest that this tag may be about, "" for a tag like any other."""
+    return digest_tag(tag.replace("-", ":", 1).partition(".")[0]) if _DIGEST_TAG.fullmatch(tag) else ""
+
+
+def digest_in_tag(tag: str) -> str:
+    """The digest that this tag names in full, "" where it names none."""
+    digest = tag.replace("-", ":", 1).partition(".")[0]
+    return digest if is_digest(digest) and _DIGEST_TAG.fullmatch(tag) else ""
+
+
+def is_companion(tag: str) -> bool:
+    """Whether the tag is that of an image's signatures or list of referrers, and comes and goes with the image."""
+    return bool(digest_in_tag(tag))
 
 
 def new_hash(digest: str) -> _Hash:
@@ -55,9 +73,9 @@ def new_hash(digest: str) -> _Hash:
     return ALGORITHMS[digest.partition(":")[0]][0]()
 
 
-def sha256(content: bytes) -> str:
+def sha256(content: bytes) -> Digest:
     """The sha256 digest of these bytes."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
 
 
 class Verifier:

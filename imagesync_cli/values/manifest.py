@@ -5,11 +5,13 @@ Bytes are kept as they came: a manifest is never written again from its parsed f
 
 from __future__ import annotations
 
-import json
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagesync_cli.values.digest import check_bytes, is_digest, sha256
+from imagesync_cli.values.digest import Digest, check_bytes, is_digest, parse_digest, sha256
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Refused
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -26,21 +28,31 @@ _FOREIGN = ("application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci
 MAX_DESCRIPTORS = 10_000
 MAX_DEPTH = 16  # indexes within indexes
 _LARGEST_BYTES = 2**63 - 1  # image-spec, descriptor.md: size is an int64
-# What decides how a manifest is read.
-_KEYS = frozenset(
-    {"schemaVersion", "mediaType", "manifests", "config", "layers", "blobs", "subject", "digest", "size", "urls"}
-)
-_FOLDED_KEYS = frozenset(key.casefold() for key in _KEYS)
+# What decides how a manifest is read, at its top and in a descriptor.
+_MANIFEST_KEYS = frozenset({"schemaVersion", "mediaType", "manifests", "config", "layers", "blobs", "subject"})
+_DESCRIPTOR_KEYS = frozenset({"mediaType", "digest", "size", "urls", "platform"})
+_PLATFORM_KEYS = ("os", "architecture", "variant", "os.version")
+_MOST_CHARACTERS = 200
+_MOST_URLS, _MOST_URL_CHARACTERS = 16, 4096
+# What BuildKit notes at the entries of an index that say something about other entries.
+ROLE, REFERS_TO = "vnd.docker.reference.type", "vnd.docker.reference.digest"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What a manifest says of something it refers to: type, digest and size in bytes."""
+    """What a manifest says of something it refers to: type, digest and size in bytes, and what else is of use.
+
+    ``urls`` are where a foreign layer may be fetched, ``platform`` is what an index says that its entry runs on, as it
+    stands there, and ``notes`` are the annotations ROLE and REFERS_TO. Whatever else there is may be long, so it is not
+    kept.
+    """
 
     media_type: str
-    digest: str
+    digest: Digest
     size: int
-    raw: dict[str, Any] = field(default_factory=dict, compare=False, hash=False, repr=False)
+    urls: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    platform: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
+    notes: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_index(self) -> bool:
@@ -57,12 +69,6 @@ class Descriptor:
         """A layer that is fetched from its own URLs and that registries do not hold."""
         return self.media_type.startswith(_FOREIGN)
 
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """Where a foreign layer may be fetched, as its manifest says."""
-        urls = self.raw.get("urls")
-        return tuple(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
-
 
 @dataclass(frozen=True)
 class Manifest:
@@ -74,7 +80,7 @@ class Manifest:
 
     content: bytes = field(repr=False)
     media_type: str
-    digest: str
+    digest: Digest
     manifests: tuple[Descriptor, ...] = ()
     blobs: tuple[Descriptor, ...] = ()
     subject: Descriptor | None = None
@@ -106,18 +112,18 @@ def parse_manifest(content: bytes, media_type: str = "", *, digest: str = "", so
         raise schema_1(f"manifest {digest}".strip())
     if digest:
         check_bytes(content, digest)
-    digest = digest or sha256(content)
-    document = _read(content, digest)
-    media_type = _agreed_type(document, media_type.partition(";")[0].strip(), digest)
+    named = parse_digest(digest) if digest else sha256(content)
+    document = _read(content, named)
+    media_type = _agreed_type(document, media_type.partition(";")[0].strip(), named)
     if media_type in INDEX_TYPES:
-        listed = _descriptors(document, "manifests", digest, sound_only=sound_only)
+        listed = _descriptors(document, "manifests", named, sound_only=sound_only)
         manifests = tuple(entry for entry in listed if entry.is_manifest)
         blobs = tuple(entry for entry in listed if not entry.is_manifest)
     else:
-        manifests, blobs = (), _blobs(document, digest)
-    subject = _descriptor(document["subject"], digest) if document.get("subject") else None
+        manifests, blobs = (), _blobs(document, named)
+    subject = _descriptor(document["subject"], named) if document.get("subject") else None
     has_config = bool(document.get("config"))
-    return Manifest(content, media_type, digest, manifests, blobs, subject, has_config)
+    return Manifest(content, media_type, named, manifests, blobs, subject, has_config)
 
 
 def schema_1(what: str) -> Refused:
@@ -130,15 +136,12 @@ def schema_1(what: str) -> Refused:
 
 def _read(content: bytes, digest: str) -> dict[str, Any]:
     try:
-        document = json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_no_number,
-        )
-    except (ValueError, RecursionError) as error:
+        document = read_document(content)
+    except ValueError as error:
         raise ContentError(f"manifest {digest} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ContentError(f"manifest {digest} is not a JSON object")
+    _check_case(document, _MANIFEST_KEYS, digest)
     if document.get("schemaVersion") == 1:
         raise schema_1(f"manifest {digest}")
     if "manifests" in document and ("layers" in document or "config" in document):
@@ -147,19 +150,12 @@ def _read(content: bytes, digest: str) -> dict[str, Any]:
     return document
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """One reading for an object: Go's parsers merge keys that come twice and do not care about case, others do."""
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("it has a key twice")
-    for key in document.keys() - _KEYS:
-        if key.casefold() in _FOLDED_KEYS:
-            raise ValueError(f"{key[:100]!r} is in the wrong case")
-    return document
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
+def _check_case(document: Mapping[str, Any], known: frozenset[str], digest: str) -> None:
+    """Go's parsers do not care about the case of a field, others do: one reading for each."""
+    folded = {key.casefold() for key in known}
+    for key in document.keys() - known:
+        if key.casefold() in folded:
+            raise ContentError(f"manifest {digest} has {key[:100]!r} in the wrong case")
 
 
 def _agreed_type(document: dict[str, Any], header: str, digest: str) -> str:
@@ -204,9 +200,37 @@ def _is_sound(entry: Any, digest: str) -> bool:
 def _descriptor(entry: Any, digest: str) -> Descriptor:
     if not isinstance(entry, dict):
         raise ContentError(f"manifest {digest} has a descriptor that is not an object")
+    _check_case(entry, _DESCRIPTOR_KEYS, digest)
     media_type, target, size = entry.get("mediaType"), entry.get("digest"), entry.get("size")
     if not isinstance(media_type, str) or not isinstance(target, str) or not is_digest(target):
         raise ContentError(f"manifest {digest} has a descriptor without media type or digest")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_BYTES:
         raise ContentError(f"manifest {digest}: the size of {target} is not a number of bytes")
-    return Descriptor(media_type, target, size, entry)
+    return Descriptor(sys.intern(media_type), target, size, _urls(entry), _platform(entry), _notes(entry))
+
+
+def _urls(entry: dict[str, Any]) -> tuple[str, ...]:
+    urls = entry.get("urls")
+    if not isinstance(urls, list):
+        return ()
+    return tuple(url for url in urls[:_MOST_URLS] if isinstance(url, str) and len(url) <= _MOST_URL_CHARACTERS)
+
+
+def _platform(entry: dict[str, Any]) -> Mapping[str, str] | None:
+    platform = entry.get("platform")
+    if not isinstance(platform, dict):
+        return None
+    told = {key: platform[key] for key in _PLATFORM_KEYS if platform.get(key)}
+    return told if _are_short(told.values()) else None
+
+
+def _notes(entry: dict[str, Any]) -> Mapping[str, str] | None:
+    annotations = entry.get("annotations")
+    if not isinstance(annotations, dict):
+        return None
+    notes = {key: annotations[key] for key in (ROLE, REFERS_TO) if annotations.get(key)}
+    return notes if notes and _are_short(notes.values()) else None
+
+
+def _are_short(texts: Iterable[Any]) -> bool:
+    return all(isinstance(text, str) and len(text) <= _MOST_CHARACTERS for text in texts)

@@ -1,4 +1,4 @@
-"""How far an operation is, as plain numbers; whoever wants to show them reads them (output.py)."""
+"""How far an operation is, as plain numbers; whoever wants to show them reads them (output/progress.py)."""
 
 from __future__ import annotations
 

@@ -2,12 +2,11 @@
 
     registry  := ["docker://"] [host "/"] path [":" tag] ["@" digest]
     host      := (name | "[" IPv6 "]") [":" port]      contains "." or ":", or is localhost, or has upper case
-    path      := component ("/" component)*            component: a-z 0-9, joined by . _ __ or dashes
-    tag       := [A-Za-z0-9_] [A-Za-z0-9_.-]{0,127}
+    path, tag := see names.py
     layout    := "oci:" folder [":" tag] ["@" digest]
     archive   := "oci-archive:" file [":" name] ["@" digest]
                | "docker-archive:" file [":" (image | "@" number)] ["@" digest]
-    name      := part (separator part)*                part: A-Za-z0-9, separator: one of - . _ : @ / +
+    name      := an image name, see names.py
     image     := path with or without host, [":" tag]  as in RepoTags
 
 An archive's file ends at the first colon, as skopeo has it; a drive letter's colon does not count.
@@ -22,21 +21,31 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from abc import abstractmethod
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from imagesync_cli.values.digest import ALGORITHMS, is_digest
+from imagesync_cli.values.digest import ALGORITHMS, NO_DIGEST, Digest, is_digest, parse_digest
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import DOCKER_HUB, registry_of
+from imagesync_cli.values.names import (
+    NO_TAG,
+    ImageName,
+    RepositoryName,
+    Tag,
+    is_image_name,
+    is_repository,
+    is_tag,
+    parse_tag,
+)
 
+_LATEST = Tag("latest")
+_T = TypeVar("_T", bound="_Reference")
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
-_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _LONGEST_SHOWN = 500
 OCI_ARCHIVE, DOCKER_ARCHIVE = FORMS = ("oci-archive", "docker-archive")
 # Not compiled until an archive, or an image's id, is named.
-_NAME = r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*"  # what an entry of index.json may be called
 _NUMBER = r"@[0-9]{1,9}"
 _DRIVE = r"[A-Za-z]:[\\/]"
 _IMAGE_ID = r"[0-9a-f]{64}"
@@ -44,14 +53,41 @@ _LONGEST = 8192  # no host, repository, tag or path needs as much
 _EXAMPLE = "a reference looks like registry.example.com/team/app:1.2 or oci:folder:1.2"
 
 
+class _Reference:
+    """What the three have in common. ``tag`` and ``digest`` may be empty."""
+
+    tag: Tag | ImageName
+    digest: Digest
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Where the image lives, without tag and digest."""
+
+    @property
+    def wanted(self) -> str:
+        """What to ask for: the digest if there is one, else the tag, else "" for a layout's only image."""
+        return self.digest or self.tag
+
+    def at(self: _T, *, tag: str = "", digest: str = "") -> _T:
+        """The same repository, folder or file under another tag or digest; UsageError for what is none."""
+        return replace(  # type: ignore[type-var]  # each is a dataclass
+            self, tag=parse_tag(tag) if tag else NO_TAG, digest=parse_digest(digest) if digest else NO_DIGEST
+        )
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.name}{tag}{'@' if self.digest else ''}{self.digest}"
+
+
 @dataclass(frozen=True)
-class RegistryReference:
+class RegistryReference(_Reference):
     """An image in a registry; ``host`` is as the user spelled it, ``tag`` or ``digest`` is never both empty."""
 
     host: str
-    repository: str
-    tag: str = ""
-    digest: str = ""
+    repository: RepositoryName
+    tag: Tag = NO_TAG
+    digest: Digest = NO_DIGEST
 
     @property
     def registry(self) -> str:
@@ -60,7 +96,6 @@ class RegistryReference:
 
     @property
     def name(self) -> str:
-        """Where the image lives, without tag and digest."""
         return f"{self.host}/{self.repository}"
 
     @property
@@ -68,31 +103,17 @@ class RegistryReference:
         """Equal for two references into the same repository, however they are spelled."""
         return self.registry, self.repository
 
-    @property
-    def wanted(self) -> str:
-        """What to ask the registry for: the digest if there is one, else the tag."""
-        return self.digest or self.tag
-
-    def at(self, *, tag: str = "", digest: str = "") -> RegistryReference:
-        """The same repository under another tag or digest."""
-        return replace(self, tag=tag, digest=digest)
-
-    def __str__(self) -> str:
-        tag = f":{self.tag}" if self.tag else ""
-        return f"{self.name}{tag}{'@' if self.digest else ''}{self.digest}"
-
 
 @dataclass(frozen=True)
-class LayoutReference:
+class LayoutReference(_Reference):
     """An image in an OCI image layout folder; without tag and digest it is the folder's only image."""
 
     folder: str
-    tag: str = ""
-    digest: str = ""
+    tag: Tag = NO_TAG
+    digest: Digest = NO_DIGEST
 
     @property
     def name(self) -> str:
-        """Where the image lives, without tag and digest."""
         return f"oci:{self.folder}"
 
     @property
@@ -100,22 +121,9 @@ class LayoutReference:
         """Equal for two references into the same folder, as far as their spelling tells."""
         return "oci", os.path.abspath(self.folder)  # noqa: PTH100  (a Path would not take out "..")
 
-    @property
-    def wanted(self) -> str:
-        """What to look for: the digest if there is one, else the tag, else "" for the only image."""
-        return self.digest or self.tag
-
-    def at(self, *, tag: str = "", digest: str = "") -> LayoutReference:
-        """The same folder under another tag or digest."""
-        return replace(self, tag=tag, digest=digest)
-
-    def __str__(self) -> str:
-        tag = f":{self.tag}" if self.tag else ""
-        return f"{self.name}{tag}{'@' if self.digest else ''}{self.digest}"
-
 
 @dataclass(frozen=True)
-class ArchiveReference:
+class ArchiveReference(_Reference):
     """An image in a tar file; without tag and digest it is the file's only image.
 
     ``form`` is one of FORMS. ``tag`` is a name in index.json, or for docker-archive an image's name with its tag, as
@@ -124,31 +132,17 @@ class ArchiveReference:
 
     form: str
     file: str
-    tag: str = ""
-    digest: str = ""
+    tag: Tag | ImageName = NO_TAG
+    digest: Digest = NO_DIGEST
 
     @property
     def name(self) -> str:
-        """Where the image lives, without tag and digest."""
         return f"{self.form}:{self.file}"
 
     @property
     def location(self) -> tuple[str, str]:
         """Equal for two references into the same file, as far as their spelling tells."""
         return self.form, os.path.abspath(self.file)  # noqa: PTH100  (a Path would not take out "..")
-
-    @property
-    def wanted(self) -> str:
-        """What to look for: the digest if there is one, else the tag, else "" for the only image."""
-        return self.digest or self.tag
-
-    def at(self, *, tag: str = "", digest: str = "") -> ArchiveReference:
-        """The same file under another tag or digest."""
-        return replace(self, tag=tag, digest=digest)
-
-    def __str__(self) -> str:
-        tag = f":{self.tag}" if self.tag else ""
-        return f"{self.name}{tag}{'@' if self.digest else ''}{self.digest}"
 
 
 Reference = RegistryReference | LayoutReference | ArchiveReference
@@ -167,28 +161,34 @@ def parse_reference(text: str) -> Reference:
 
 
 def _parse_layout(text: str) -> LayoutReference:
-    rest, digest = _split_digest(text.removeprefix("oci:"), text)
+    rest, digest = _split_digest(_last_at(text.removeprefix("oci:")), text)
     folder, colon, tag = rest.rpartition(":")
-    if not colon or not _TAG.fullmatch(tag):
-        folder, tag = rest, ""
+    named = tag if colon and is_tag(tag) else NO_TAG
+    folder = folder if named else rest
     if not folder or not _is_path(folder):
         raise _wrong(text, "names no folder")
-    return LayoutReference(folder, tag, digest)
+    return LayoutReference(folder, named, digest)
 
 
 def _parse_archive(text: str, form: str, rest: str) -> ArchiveReference:
-    rest, at, digest = _last_at(rest)
-    if at and not is_digest(digest):
-        raise _wrong(text, f"{digest!r} is not a digest")
+    rest, digest = _split_digest(_last_at(rest), text)
     drive = 2 if re.match(_DRIVE, rest) else 0
     file, colon, tag = rest[drive:].partition(":")
     if not file or not _is_path(file):
         raise _wrong(text, "names no file")
-    if colon and form == OCI_ARCHIVE and not (re.fullmatch(_NAME, tag) or _TAG.fullmatch(tag)):
-        raise _wrong(text, f"{tag!r} is not a tag")
-    if colon and form == DOCKER_ARCHIVE and not re.fullmatch(_NUMBER, tag):
-        _parse_registry(tag, text)
-    return ArchiveReference(form, rest[:drive] + file, tag, digest)
+    named = _archived(tag, form, text) if colon else NO_TAG
+    return ArchiveReference(form, rest[:drive] + file, named, digest)
+
+
+def _archived(name: str, form: str, text: str) -> Tag | ImageName:
+    """What an image of an archive is called."""
+    if form == DOCKER_ARCHIVE:
+        if not re.fullmatch(_NUMBER, name):
+            _parse_registry(name, text)
+        return ImageName(name)
+    if not is_image_name(name):
+        raise _wrong(text, f"{name!r} is not a tag")
+    return name
 
 
 def as_meant(reference: Reference) -> str:
@@ -213,24 +213,30 @@ def _is_path(folder: str) -> bool:
 
 
 def _parse_registry(name: str, text: str) -> RegistryReference:
-    rest, digest = _split_digest(name.removeprefix("docker://"), text)
+    rest, digest = _split_digest(name.removeprefix("docker://").partition("@"), text)
     host, path = _split_host(rest)
     path, colon, tag = path.partition(":")
-    if colon and not _TAG.fullmatch(tag):
-        raise _wrong(text, f"{tag!r} is not a tag")
+    named = NO_TAG if digest else _LATEST
+    if colon:
+        named = _tag(tag, text)
     if not _HOST.fullmatch(host):
         raise _wrong(text, f"{host!r} is not a host")
     if registry_of(host) == DOCKER_HUB and path and "/" not in path:
         path = f"library/{path}"
-    _check_path(text, path)
-    if not digest and not tag:
-        tag = "latest"
-    return RegistryReference(host, path, tag, digest)
+    return RegistryReference(host, _repository(path, text), named, digest)
 
 
-def _split_digest(rest: str, text: str) -> tuple[str, str]:
-    name, at, digest = rest.partition("@") if not text.startswith("oci:") else _last_at(rest)
-    if at and not is_digest(digest):
+def _tag(tag: str, text: str) -> Tag:
+    if not is_tag(tag):
+        raise _wrong(text, f"{tag!r} is not a tag")
+    return tag
+
+
+def _split_digest(parts: tuple[str, str, str], text: str) -> tuple[str, Digest]:
+    name, at, digest = parts
+    if not at:
+        return name, NO_DIGEST
+    if not is_digest(digest):
         raise _wrong(text, f"{digest!r} is not a digest")
     return name, digest
 
@@ -249,14 +255,14 @@ def _split_host(rest: str) -> tuple[str, str]:
     return DOCKER_HUB, rest
 
 
-def _check_path(text: str, path: str) -> None:
+def _repository(path: str, text: str) -> RepositoryName:
     if re.fullmatch(_IMAGE_ID, text):
         raise _wrong(text, "is the id of a local image, not a name")
-    if _PATH.fullmatch(path):
+    if is_repository(path):
         if len(path) > 255:
             raise _wrong(text, "its repository is longer than 255 characters")
-        return
-    if path != path.lower() and _PATH.fullmatch(path.lower()):
+        return path
+    if path != path.lower() and is_repository(path.lower()):
         raise _wrong(text, f"repository {path!r} must be lower case")
     raise _wrong(text, f"{path!r} is not a repository" if path else "names no repository")
 
@@ -264,11 +270,6 @@ def _check_path(text: str, path: str) -> None:
 def _wrong(text: str, why: str) -> UsageError:
     shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
     return UsageError(f"reference {shown!r}: {why[: 2 * _LONGEST_SHOWN]}", hint=_EXAMPLE)
-
-
-def is_tag(text: str) -> bool:
-    """Whether this can be a tag."""
-    return _TAG.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:

@@ -7,13 +7,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from imagesync_cli.values.digest import is_companion
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.versions import Range, Version, parse_range, parse_version
+from imagesync_cli.values.versions import Range, parse_range, parse_version
 
 _WILD = re.compile(r"[*?\[]")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-# Lists of an image's referrers and cosign's signatures: they come and go with the image that they are about.
-_COMPANION = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(?:\..+)?")
 
 
 @dataclass(frozen=True)
@@ -69,29 +68,11 @@ class TagRules:
         return any(matches(tag) for matches in self._excluded)
 
 
-def is_companion(tag: str) -> bool:
-    """Whether the tag is not an image's own, but that of its signatures or of a list of its referrers."""
-    return _COMPANION.fullmatch(tag) is not None
-
-
-def about(tag: str) -> str:
-    """The digest of the image that such a tag is about, "" for any other tag."""
-    found = _COMPANION.fullmatch(tag)
-    return f"{found[1]}:{found[2]}" if found else ""
-
-
 def newest_first(tags: Iterable[str]) -> list[str]:
     """The tags by version, newest first; 1.27.0 before 1.27, which is the same version, and other words last."""
     versions = {tag: parse_version(tag) for tag in sorted(tags)}
-    dated = [tag for tag, version in versions.items() if version is not None]
-    return sorted(dated, key=lambda tag: _rank(versions[tag]), reverse=True) + [
-        tag for tag, version in versions.items() if version is None
-    ]
-
-
-def _rank(version: Version | None) -> tuple[object, int]:
-    assert version is not None  # noqa: S101  (for the type checker)
-    return version.order, version.given
+    ranks = {tag: (version.order, version.given) for tag, version in versions.items() if version is not None}
+    return [*sorted(ranks, key=ranks.__getitem__, reverse=True), *(tag for tag in versions if tag not in ranks)]
 
 
 def _is_literal(pattern: str) -> bool:

@@ -17,7 +17,6 @@ from schemas import files_page, json_page
 from terraform import module_tables, modules_page
 
 ROOT = Path(__file__).parents[2]
-_PACKAGED = ROOT / "imagesync_cli/batch/images.schema.json"
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/commands.md": commands_page,
@@ -26,7 +25,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/files.md": lambda: files_page(ROOT),
     "docs/reference/json.md": lambda: json_page(ROOT),
     "docs/reference/modules.md": lambda: modules_page(ROOT),
-    "docs/images.schema.json": lambda: _PACKAGED.read_text("utf-8"),
 }
 # Parts of pages that are otherwise written by hand, between <!-- BEGIN_NAME --> and <!-- END_NAME -->.
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {

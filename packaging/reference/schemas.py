@@ -24,8 +24,8 @@ def files_page(root: Path) -> str:
     )
     return page(
         "Files",
-        "For programs: [images.schema.json](../images.schema.json) and, for what imagesync writes, "
-        "[output.schema.json](../output.schema.json).",
+        "For programs: [images.schema.json](../../imagesync_cli/batch/images.schema.json) and, for what "
+        "imagesync writes, [output.schema.json](../output.schema.json).",
         "## images.yaml",
         "What it means: [many-images.md](../many-images.md). At the top:",
         _properties(images, images),

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from imagesync_cli.batch.batch_report import FAILED, BatchReport, ImageResult, RemovalResult
+from imagesync_cli.batch.report import FAILED, BatchReport, ImageResult, RemovalResult
 from imagesync_cli.output.report import report_junit, report_markdown
 from tests.batch.conftest import Bench
 from tests.command import IMAGESYNC, environment, imagesync

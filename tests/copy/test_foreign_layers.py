@@ -10,7 +10,7 @@ import pytest
 from tests.command import Finished, imagesync
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Manner, Request
 from tests.embedded_registry.faults import Fault, refusal
-from tests.embedded_registry.images import Image, describe, image, index_of, random_bytes, to_json
+from tests.embedded_registry.images import Image, describe, image, index_of, listing, random_bytes, to_json
 from tests.embedded_registry.server import LoopbackServer
 from tests.embedded_registry.state import Manifest, digest_of
 from tests.embedded_registry.wire import Response
@@ -236,3 +236,21 @@ def test_nothing_more_to_ask(source: EmbeddedRegistry, registry: EmbeddedRegistr
         assert sync(source, registry, image(), *options).code == 0
         counts.append((len(source.requests), len(registry.requests)))
     assert counts[0] == counts[1]
+
+
+def test_again_over_indexes_that_share_children(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, web: LoopbackServer
+) -> None:
+    """Looking for foreign layers of what is there asks for each manifest once, however many ways lead to it."""
+    level = [windows(f"http://{web.host}/layer")]
+    for depth in range(6):
+        level = [listing(((part, {}) for part in level), annotations={"at": f"{depth} {n}"}) for n in range(4)]
+    made = listing((part, {}) for part in level)
+    options = ("--foreign-layers", "--plain-http", web.host)
+    assert sync(source, registry, made).code == 0
+    registry.clear_requests()
+    finished = sync(source, registry, made, *options)
+    assert finished.code == 0, finished.err
+    assert arrived(registry, made)
+    read = [request.path for request in registry.requests if request.method == "GET"]
+    assert len(read) == len(set(read)) == len(made.manifests)

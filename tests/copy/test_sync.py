@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from imagesync_cli.copy import copy as operation
+from imagesync_cli.look import walk
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Request
 from tests.embedded_registry.images import (
@@ -256,7 +256,7 @@ def test_too_many_descriptors(
     most: int,
 ) -> None:
     """An image that names more manifests and blobs than any real one is refused."""
-    monkeypatch.setattr(operation, "MAX_DESCRIPTORS", most)
+    monkeypatch.setattr(walk, "MAX_DESCRIPTORS", most)
     index().seed(up, "1")  # 6 manifests, 12 blobs
     finished = sync(source, registry)
     assert finished.code == (0 if most == 18 else 6), finished.err

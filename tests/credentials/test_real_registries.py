@@ -109,12 +109,13 @@ def test_a_wrong_password(locked: str, repository_name: str) -> None:
 @pytest.mark.parametrize("tool", ["skopeo", "docker"])
 def test_after_login(tool: str, locked: str, layout: str, repository_name: str, tmp_path: Path) -> None:
     """After `skopeo login` or `docker login` an image is pushed without any further set-up."""
-    if shutil.which(tool) is None and tool == "docker":
+    found = shutil.which(tool) if tool == "docker" else peers.program(tool)
+    if found is None:
         pytest.skip("the docker client is not there; skopeo's login has the same form")
     home = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
     (tmp_path / "run").mkdir(mode=0o700)
     options = ["--tls-verify=false"] if tool == "skopeo" else []
-    command = [peers.program(tool), "login", *options, "--username", ANN, "--password-stdin", locked]
+    command = [found, "login", *options, "--username", ANN, "--password-stdin", locked]
     env = environment(**home)
     done = subprocess.run(
         command, input=PASSWORD, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60

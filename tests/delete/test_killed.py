@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.values.digest import digest_tag, tag_about
+from imagesync_cli.values.digest import digest_tag, subject_of_tag
 from tests.delete.doubles import logins
 from tests.delete.killable import Killable
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request, Response
@@ -129,10 +129,10 @@ def test_killed_at_every_request(target: Target, case: str) -> None:
     """Before and after each request: every other tag is whole, and a second run ends with 0 and the tag gone."""
     tag = CASES[case]
     repository = target.fill(case)
-    others = {name: repository.tags[name] for name in repository.tags if name != tag and not tag_about(name)}
+    others = {name: repository.tags[name] for name in repository.tags if name != tag and not subject_of_tag(name)}
     digest = repository.tags[tag]
     # Of an index that went, what was attached to its children cannot be found any more: garbage, like the children.
-    attached_to_others = {name for name in repository.tags if tag_about(name) not in ("", digest_tag(digest))}
+    attached_to_others = {name for name in repository.tags if subject_of_tag(name) not in ("", digest_tag(digest))}
     target.registry.clear_requests()
     ends_with = 7 if (target.manner, case) in _NOT_OFFERED else 0
     assert target.delete(tag, digest) == ends_with
@@ -148,4 +148,4 @@ def test_killed_at_every_request(target: Target, case: str) -> None:
             assert broken(repository, tag) == []
             assert (repository.find(tag) is None) == (ends_with == 0)
             assert {name: repository.tags.get(name) for name in others} == others
-            assert {name for name in repository.tags if tag_about(name)} <= attached_to_others
+            assert {name for name in repository.tags if subject_of_tag(name)} <= attached_to_others

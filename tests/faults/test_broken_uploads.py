@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.registry import blobs
+from imagesync_cli.stores.registry import upload as uploads
 from tests.command import Finished, imagesync
 from tests.embedded_registry import EmbeddedRegistry, Fault
 from tests.embedded_registry.faults import drop_answer, refusal
@@ -118,7 +118,7 @@ def test_download_over_a_line_that_breaks(registry: EmbeddedRegistry, tmp_path: 
 @pytest.fixture
 def chunked(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> Copying:
     """A copy that has to be sent in chunks of 100,000 bytes."""
-    monkeypatch.setattr(blobs, "CHUNK_BYTES", 100_000)
+    monkeypatch.setattr(uploads, "CHUNK_BYTES", 100_000)
     return copying
 
 

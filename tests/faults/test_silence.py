@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from imagesync_cli.stores.registry import blobs
+from imagesync_cli.stores.registry import upload as uploads
 from imagesync_cli.stores.transport import http1, patience
 from tests.command import imagesync
 from tests.embedded_registry import Fault, Response
@@ -148,7 +148,7 @@ def test_drops(copying: Copying, kind: str) -> None:
 @pytest.mark.usefixtures("quickly")
 def test_slow_commit(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry may take longer to commit a blob the larger it is: it is not asked again before."""
-    monkeypatch.setattr(blobs, "_COMMITTED_BYTES_A_SECOND", 100 * 1024)
+    monkeypatch.setattr(uploads, "_COMMITTED_BYTES_A_SECOND", 100 * 1024)
     made = copying.seed(image(layer_size_bytes=300 * 1024))
     later = threading.Event()
     of_layer = once(lambda r: upload("PUT")(r) and int(r.headers["content-length"]) > 300 * 1024, Fault(stall=later))

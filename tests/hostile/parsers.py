@@ -20,10 +20,10 @@ import httpx
 from imagesync_cli.credentials import Wanted
 from imagesync_cli.credentials.docker_config import account, from_files
 from imagesync_cli.credentials.helpers import _credential as read_helper
-from imagesync_cli.output.console import plain
+from imagesync_cli.output.console import printable
 from imagesync_cli.settings import Settings, read_settings
 from imagesync_cli.stores.files.layout import Layout
-from imagesync_cli.stores.registry.blobs import _is_rest
+from imagesync_cli.stores.registry.blob_reader import _is_rest
 from imagesync_cli.stores.registry.challenge import check_realm, parse_challenge
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.lists import _read_tags
@@ -228,8 +228,8 @@ def _http(content: bytes) -> None:
 
 
 def _plain_text(text: str) -> None:
-    assert plain(text).isprintable()
-    plain(text).encode()
+    assert printable(text).isprintable()
+    printable(text).encode()
 
 
 _BEARER = 'Bearer realm="https://auth.example.com/token",service="s",scope="repository:a/b:pull,push"'

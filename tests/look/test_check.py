@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from imagesync_cli.look import inspect
+from imagesync_cli.look import walk
 from tests.command import imagesync
 from tests.copy.test_requests import SIX, layer, near
 from tests.copy.test_sync import ARTIFACT, FOREIGN, composed, nested
@@ -230,7 +230,7 @@ def test_too_many(
 ) -> None:
     """An image that names more manifests and blobs than any real one is not followed to its end."""
     both(source, registry, ATTESTED)  # 13 manifests, 26 blobs
-    monkeypatch.setattr(inspect, "MAX_DESCRIPTORS", most)
+    monkeypatch.setattr(walk, "MAX_DESCRIPTORS", most)
     assert check(source, registry, "--deep")[0] == code
 
 

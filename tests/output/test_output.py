@@ -13,11 +13,12 @@ from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.look.resolve import Resolved
 from imagesync_cli.output import Output
 from imagesync_cli.stores import Written
+from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import ImagesyncError, NotFound
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor
 from imagesync_cli.values.reference import LayoutReference, parse_reference
 
-DIGEST = f"sha256:{'a' * 64}"
+DIGEST = parse_digest(f"sha256:{'a' * 64}")
 HOSTILE = "v1\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\u202eevil"
 Captured = pytest.CaptureFixture[str]
 

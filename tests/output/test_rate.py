@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from imagesync_cli.output.progress import duration_text
-from imagesync_cli.output.rate import Pace
+from imagesync_cli.output.rate import Rate
 
 
-def _noted(*seen: tuple[float, float]) -> Pace:
-    pace = Pace()
+def _noted(*seen: tuple[float, float]) -> Rate:
+    pace = Rate()
     for now_s, so_far in seen:
         pace.note(now_s, so_far)
     return pace

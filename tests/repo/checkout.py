@@ -13,14 +13,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "imagesync_cli"
-NOT_OURS = {".git", ".venv", ".terraform", "__pycache__", "build", "dist", "site", "htmlcov", ".hypothesis"}
+# What tools make, while tests run too: coverage's files come and go.
+_MADE = [".git", ".venv", ".terraform", "__pycache__", "build", "dist", "site", "htmlcov", ".hypothesis"]
+_MADE += ["*_cache", ".coverage*"]
+left_out = shutil.ignore_patterns(*_MADE)
 
 
 def files(pattern: str = "*") -> Iterator[Path]:
     """Yield the files that belong to the repository, leaving out what tools make."""
     for path in sorted(ROOT.rglob(pattern)):
         parts = path.relative_to(ROOT).parts
-        if path.is_file() and not NOT_OURS.intersection(parts) and not any(p.endswith("_cache") for p in parts):
+        if not left_out("", [*parts]) and path.is_file():
             yield path
 
 
@@ -33,7 +36,7 @@ def version() -> str:
 
 def copy_checkout(target: Path) -> None:
     """Copy what belongs to the repository, without what tools make."""
-    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_OURS, "*_cache"))
+    shutil.copytree(ROOT, target, ignore=left_out)
 
 
 def readme_block(heading: str) -> str:

@@ -49,7 +49,7 @@ def test_the_two_commands(debian: BareDebian) -> None:
     commit = debian.run("git rev-parse --short=12 HEAD", folder=CHECKOUT).strip()
     assert debian.run(".venv/bin/imagesync --version", folder=CHECKOUT).endswith(f"{version()} ({commit})\n")
 
-    some = "tests/unit tests/cli tests/repo/test_text.py"
+    some = "tests/values tests/commands tests/repo/test_text.py"
     printed = debian.run(readme_block("Run the tests"), folder=CHECKOUT, PYTEST_ADDOPTS=some)
     assert re.search(r"^=+ \d{3,} passed\b[^f\n]*$", printed, re.MULTILINE)
 

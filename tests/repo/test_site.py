@@ -79,3 +79,11 @@ def test_every_page_can_be_found(site: Path) -> None:
     assert [
         str(page) for page in documents if page.name != "index.html" and f'href="{page.as_posix()}"' not in home
     ] == []
+
+
+def test_the_schema_of_images_yaml_is_on_the_site(site: Path) -> None:
+    """A reader of the site gets the schema that the package has, by the links of the pages."""
+    packaged = ROOT / "imagesync_cli/batch/images.schema.json"
+    assert (site / "images.schema.json").read_bytes() == packaged.read_bytes()
+    assert 'href="images.schema.json"' in (site / "many-images.html").read_text(encoding="utf-8")
+    assert 'href="../images.schema.json"' in (site / "reference/files.html").read_text(encoding="utf-8")

@@ -35,11 +35,11 @@ MUST_NOT_LOAD = {"--version": NETWORK} | dict.fromkeys(WITH_REGISTRIES, WAITS)
 CONNECTING = """
 import json, sys
 from imagesync_cli.stores.transport import preconnect
-begin = preconnect.connect_early
+begin = preconnect.preconnect
 def noting(*given):
     sys.stderr.write(json.dumps([0, sorted(sys.modules)]))
     return begin(*given)
-preconnect.connect_early = noting
+preconnect.preconnect = noting
 from imagesync_cli.cli import main
 main()
 """

@@ -6,7 +6,16 @@ import hashlib
 
 import pytest
 
-from imagesync_cli.values.digest import Verifier, check_bytes, is_digest, parse_digest
+from imagesync_cli.values.digest import (
+    Verifier,
+    check_bytes,
+    digest_in_tag,
+    digest_tag,
+    is_companion,
+    is_digest,
+    parse_digest,
+    subject_of_tag,
+)
 from imagesync_cli.values.errors import ContentError, UsageError
 
 CONTENT = b"layer"
@@ -42,6 +51,39 @@ def test_not_a_digest(text: str) -> None:
     assert not is_digest(text)
     with pytest.raises(UsageError, match="is not a digest"):
         parse_digest(text)
+
+
+SHA256, SHA384, SHA512 = (f"sha{bits}:{'0a' * (bits // 8)}" for bits in (256, 384, 512))
+# A tag, the digest that it names in full, and the digest of which it may be the list of referrers or a signature.
+DIGEST_TAGS = [
+    *((f"sha256-{'0a' * 32}{suffix}", SHA256, SHA256) for suffix in ("", ".sig", ".att", ".sbom", ".a.b")),
+    *((f"sha384-{'0a' * 48}{suffix}", SHA384, SHA384) for suffix in ("", ".sig", ".att", ".sbom")),
+    *((f"sha512-{'0a' * 64}{suffix}", SHA512, SHA512) for suffix in ("", ".sig")),
+    (f"sha384-{'0a' * 32}", "", SHA384),
+    (f"sha512-{'0a' * 32}", "", SHA512),
+    (f"sha512-{'0a' * 32}.sig", "", ""),
+    (f"sha512-{'0a' * 48}", "", ""),
+    (f"sha384-{'0a' * 64}", "", ""),
+    (f"sha256-{'0a' * 31}", "", ""),
+    (f"sha256-{'0a' * 33}", "", ""),
+    (f"sha256-{'0A' * 32}", "", ""),
+    (f"sha256-{'0a' * 32}.", "", ""),
+    (f"sha256-{'0a' * 32}-sig", "", ""),
+    (f"sha256-{'0a' * 32}.sig\n", "", ""),
+    (f"sha1-{'0a' * 20}", "", ""),
+    (f"md5-{'0a' * 32}", "", ""),
+    (f"v1-sha256-{'0a' * 32}", "", ""),
+    ("latest", "", ""),
+    ("", "", ""),
+]
+
+
+@pytest.mark.parametrize(("tag", "named", "about"), DIGEST_TAGS)
+def test_a_digest_in_a_tag(tag: str, named: str, about: str) -> None:
+    """A tag is about an image where it names its digest, each algorithm with as many digits as it has."""
+    assert digest_in_tag(tag) == named
+    assert is_companion(tag) == bool(named)
+    assert subject_of_tag(tag) == (digest_tag(about) if about else "")
 
 
 def test_too_many_bytes() -> None:

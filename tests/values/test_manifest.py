@@ -174,8 +174,34 @@ def test_attestations_are_images() -> None:
 )
 def test_one_reading(content: bytes) -> None:
     """What two JSON parsers would read as two things, or not both read at all, is no manifest."""
-    with pytest.raises(ContentError, match="is not JSON"):
+    with pytest.raises(ContentError, match=r"is not JSON|in the wrong case"):
         parse_manifest(content, OCI_MANIFEST)
+
+
+@pytest.mark.parametrize("name", ["Size", "Digest", "MEDIATYPE", "Layers", "manifests", "urls", "schemaversion"])
+def test_a_name_of_its_own_choice(name: str) -> None:
+    """An annotation, or a field that this reads nothing of, may be called as its author likes."""
+    layer = {**LAYER, "annotations": {name: "1"}, "x": {name: [1]}}
+    read = parse_manifest(manifest(annotations={name: "1"}, layers=[layer]))
+    assert [blob.digest for blob in read.layers] == [DIGEST]
+    entry = {"mediaType": OCI_MANIFEST, "digest": DIGEST, "size": 3, "annotations": {name: "1"}}
+    assert len(parse_manifest(json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()).manifests) == 1
+
+
+@pytest.mark.parametrize("field", ["Platform", "SIZE", "Digest", "mediatype", "Urls"])
+def test_a_field_in_the_wrong_case(field: str) -> None:
+    """What one parser takes for a descriptor's field, and another does not, is refused in every descriptor."""
+    for more in ({"layers": [{**LAYER, field: 1}]}, {"config": {**LAYER, field: 1}}, {"subject": {**LAYER, field: 1}}):
+        with pytest.raises(ContentError, match="in the wrong case"):
+            parse_manifest(manifest(**more))
+
+
+@pytest.mark.parametrize("part", [b"[]", b"{}", b'"",', b"0", b'{"a":0}'])
+def test_dense_documents(part: bytes) -> None:
+    """A document of a few MiB that would become a hundred in memory is refused before it does."""
+    many = b",".join([part.rstrip(b",")] * 200_000)
+    with pytest.raises(ContentError, match="more than 100000 values"):
+        parse_manifest(b'{"schemaVersion": 2, "layers": [], "x": [' + many + b"]}")
 
 
 @pytest.mark.parametrize("size", [-1, 2**63, 10**400, True, 1.0, "1", None])

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from imagesync_cli.values.digest import Digest, parse_digest
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.names import ImageName, RepositoryName, Tag
 from imagesync_cli.values.reference import (
     ArchiveReference,
     LayoutReference,
@@ -17,40 +19,53 @@ from imagesync_cli.values.reference import (
     parse_reference,
 )
 
-DIGEST = f"sha256:{'a' * 64}"
+DIGEST = parse_digest(f"sha256:{'a' * 64}")
+
+
+def registry(host: str, repository: str, tag: str = "", digest: str = "") -> RegistryReference:
+    return RegistryReference(host, RepositoryName(repository), Tag(tag), Digest(digest))
+
+
+def layout(folder: str, tag: str = "", digest: str = "") -> LayoutReference:
+    return LayoutReference(folder, Tag(tag), Digest(digest))
+
+
+def archive(form: str, file: str, tag: str = "", digest: str = "") -> ArchiveReference:
+    return ArchiveReference(form, file, ImageName(tag), Digest(digest))
+
 
 ACCEPTED = {
-    "busybox": RegistryReference("docker.io", "library/busybox", "latest"),
-    "busybox:1.35": RegistryReference("docker.io", "library/busybox", "1.35"),
-    "team/app": RegistryReference("docker.io", "team/app", "latest"),
-    "docker.io/busybox": RegistryReference("docker.io", "library/busybox", "latest"),
-    "Docker.IO/busybox": RegistryReference("Docker.IO", "library/busybox", "latest"),
-    "index.docker.io/busybox:1": RegistryReference("index.docker.io", "library/busybox", "1"),
-    "registry.hub.docker.com/library/busybox:1": RegistryReference("registry.hub.docker.com", "library/busybox", "1"),
-    "docker://ghcr.io/o/app:1": RegistryReference("ghcr.io", "o/app", "1"),
-    "localhost/app:1": RegistryReference("localhost", "app", "1"),
-    "localhost:5000/a": RegistryReference("localhost:5000", "a", "latest"),
-    "localhost:5000": RegistryReference("docker.io", "library/localhost", "5000"),
-    "[::1]:5000/a/b:1": RegistryReference("[::1]:5000", "a/b", "1"),
-    "Registry/app:1": RegistryReference("Registry", "app", "1"),
-    "registry.example.com:8443/a/b_c/d__e/f-g/h.i:T_1.x-y": RegistryReference(
+    "busybox": registry("docker.io", "library/busybox", "latest"),
+    "busybox:1.35": registry("docker.io", "library/busybox", "1.35"),
+    "team/app": registry("docker.io", "team/app", "latest"),
+    "docker.io/busybox": registry("docker.io", "library/busybox", "latest"),
+    "Docker.IO/busybox": registry("Docker.IO", "library/busybox", "latest"),
+    "index.docker.io/busybox:1": registry("index.docker.io", "library/busybox", "1"),
+    "registry.hub.docker.com/library/busybox:1": registry("registry.hub.docker.com", "library/busybox", "1"),
+    "docker://ghcr.io/o/app:1": registry("ghcr.io", "o/app", "1"),
+    "localhost/app:1": registry("localhost", "app", "1"),
+    "localhost:5000/a": registry("localhost:5000", "a", "latest"),
+    "localhost:5000": registry("docker.io", "library/localhost", "5000"),
+    "[::1]:5000/a/b:1": registry("[::1]:5000", "a/b", "1"),
+    "Registry/app:1": registry("Registry", "app", "1"),
+    "registry.example.com:8443/a/b_c/d__e/f-g/h.i:T_1.x-y": registry(
         "registry.example.com:8443", "a/b_c/d__e/f-g/h.i", "T_1.x-y"
     ),
-    f"host.example/a@{DIGEST}": RegistryReference("host.example", "a", "", DIGEST),
-    f"host.example/a:1@{DIGEST}": RegistryReference("host.example", "a", "1", DIGEST),
-    f"host.example/a@sha512:{'0' * 128}": RegistryReference("host.example", "a", "", f"sha512:{'0' * 128}"),
-    f"host.example/a:{'t' * 128}": RegistryReference("host.example", "a", "t" * 128),
-    f"host.example/{'a' * 255}": RegistryReference("host.example", "a" * 255, "latest"),
-    "oci:images": LayoutReference("images"),
-    "oci:images:1.0": LayoutReference("images", "1.0"),
-    "oci:/srv/a:b/images:1.0": LayoutReference("/srv/a:b/images", "1.0"),
-    "oci:/srv/a:b/images": LayoutReference("/srv/a:b/images"),
-    "oci:user@host:1.0": LayoutReference("user@host", "1.0"),
-    "oci:user@host/images": LayoutReference("user@host/images"),
-    "oci:C:\\images:1.0": LayoutReference("C:\\images", "1.0"),
-    "oci:C:\\images": LayoutReference("C:\\images"),
-    f"oci:images@{DIGEST}": LayoutReference("images", "", DIGEST),
-    f"oci:a@b:1.0@{DIGEST}": LayoutReference("a@b", "1.0", DIGEST),
+    f"host.example/a@{DIGEST}": registry("host.example", "a", "", DIGEST),
+    f"host.example/a:1@{DIGEST}": registry("host.example", "a", "1", DIGEST),
+    f"host.example/a@sha512:{'0' * 128}": registry("host.example", "a", "", f"sha512:{'0' * 128}"),
+    f"host.example/a:{'t' * 128}": registry("host.example", "a", "t" * 128),
+    f"host.example/{'a' * 255}": registry("host.example", "a" * 255, "latest"),
+    "oci:images": layout("images"),
+    "oci:images:1.0": layout("images", "1.0"),
+    "oci:/srv/a:b/images:1.0": layout("/srv/a:b/images", "1.0"),
+    "oci:/srv/a:b/images": layout("/srv/a:b/images"),
+    "oci:user@host:1.0": layout("user@host", "1.0"),
+    "oci:user@host/images": layout("user@host/images"),
+    "oci:C:\\images:1.0": layout("C:\\images", "1.0"),
+    "oci:C:\\images": layout("C:\\images"),
+    f"oci:images@{DIGEST}": layout("images", "", DIGEST),
+    f"oci:a@b:1.0@{DIGEST}": layout("a@b", "1.0", DIGEST),
 }
 
 REFUSED = {
@@ -151,17 +166,17 @@ def test_every_text_is_a_reference_or_a_usage_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("oci-archive:a.tar", ArchiveReference("oci-archive", "a.tar")),
-        ("oci-archive:/x/a.tar:1.0", ArchiveReference("oci-archive", "/x/a.tar", "1.0")),
-        ("oci-archive:a.tar:_1", ArchiveReference("oci-archive", "a.tar", "_1")),
-        ("oci-archive:a@b.tar:localhost/x:1", ArchiveReference("oci-archive", "a@b.tar", "localhost/x:1")),
-        (f"oci-archive:a.tar@{DIGEST}", ArchiveReference("oci-archive", "a.tar", "", DIGEST)),
-        (r"oci-archive:C:\x\a.tar:1", ArchiveReference("oci-archive", r"C:\x\a.tar", "1")),
-        ("docker-archive:a.tar", ArchiveReference("docker-archive", "a.tar")),
-        ("docker-archive:a.tar:busybox:1.36", ArchiveReference("docker-archive", "a.tar", "busybox:1.36")),
-        ("docker-archive:a.tar:h.io:5000/x", ArchiveReference("docker-archive", "a.tar", "h.io:5000/x")),
-        ("docker-archive:a.tar:@12", ArchiveReference("docker-archive", "a.tar", "@12")),
-        (f"docker-archive:a.tar:x@{DIGEST}", ArchiveReference("docker-archive", "a.tar", "x", DIGEST)),
+        ("oci-archive:a.tar", archive("oci-archive", "a.tar")),
+        ("oci-archive:/x/a.tar:1.0", archive("oci-archive", "/x/a.tar", "1.0")),
+        ("oci-archive:a.tar:_1", archive("oci-archive", "a.tar", "_1")),
+        ("oci-archive:a@b.tar:localhost/x:1", archive("oci-archive", "a@b.tar", "localhost/x:1")),
+        (f"oci-archive:a.tar@{DIGEST}", archive("oci-archive", "a.tar", "", DIGEST)),
+        (r"oci-archive:C:\x\a.tar:1", archive("oci-archive", r"C:\x\a.tar", "1")),
+        ("docker-archive:a.tar", archive("docker-archive", "a.tar")),
+        ("docker-archive:a.tar:busybox:1.36", archive("docker-archive", "a.tar", "busybox:1.36")),
+        ("docker-archive:a.tar:h.io:5000/x", archive("docker-archive", "a.tar", "h.io:5000/x")),
+        ("docker-archive:a.tar:@12", archive("docker-archive", "a.tar", "@12")),
+        (f"docker-archive:a.tar:x@{DIGEST}", archive("docker-archive", "a.tar", "x", DIGEST)),
     ],
 )
 def test_archives(text: str, expected: ArchiveReference) -> None:

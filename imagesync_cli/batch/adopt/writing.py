@@ -9,7 +9,7 @@ from typing import Any
 from imagesync_cli.batch.adopt.adopted import Adopted, Images
 from imagesync_cli.values.reference import parse_reference
 
-_SCHEMA = "# yaml-language-server: $schema=https://raw.githubusercontent.com/…/docs/images.schema.json"
+_SCHEMA = "# yaml-language-server: $schema=https://raw.githubusercontent.com/…/imagesync_cli/batch/images.schema.json"
 _MODULE = '  source = "git::https://…/imagesync.git//modules/images"'
 
 

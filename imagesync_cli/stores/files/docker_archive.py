@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE, Entry, no_manifest, reading
+from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE, Entry, Reading, no_manifest
 from imagesync_cli.stores.files.oci_archive import OciArchive
 from imagesync_cli.stores.files.tar import Member, Tar
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
@@ -67,15 +67,15 @@ class DockerArchive:
         """The image of this name, number or digest; "" means the only image."""
         return (await self.manifest(wanted)).descriptor
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The archive's manifest, or the one that is made for it."""
-        with reading(self.name, wanted):
+        with Reading(self.name, wanted):
             images = self._read()
             digest = wanted if is_digest(wanted) else self._find(images, wanted).digest
             if digest in self._manifests:
                 return self._manifests[digest]
         try:
-            return await self._layout.manifest(digest)
+            return await self._layout.manifest(digest, most_bytes)
         except NotFound as error:
             error.hint = (
                 error.hint
@@ -89,7 +89,7 @@ class DockerArchive:
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the blob's bytes, the last chunk only when size and digest are right."""
-        with reading(self.name, blob.digest):
+        with Reading(self.name, blob.digest):
             self._read()
             if blob.digest in self._blobs:
                 chunks = self._tar().chunks(self._blobs[blob.digest])
@@ -105,7 +105,7 @@ class DockerArchive:
 
     async def blob_size(self, blob: Descriptor) -> int | None:
         """The size of what is there for the blob."""
-        with reading(self.name, blob.digest):
+        with Reading(self.name, blob.digest):
             self._read()
             if blob.digest in self._blobs:
                 return self._blobs[blob.digest].size
@@ -113,9 +113,8 @@ class DockerArchive:
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in the archive."""
-        with reading(self.name, ""):
+        with Reading(self.name, ""):
             return {name: None for image in self._read() for name in image.names}
-        raise AssertionError
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """What these names are."""

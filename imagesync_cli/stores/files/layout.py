@@ -7,13 +7,15 @@ under a lock that other processes respect, and never replaced when it cannot be 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from imagesync_cli.stores.files.layout_index import (
     LAYOUT,
     Entry,
+    Reading,
+    Writing,
     as_json,
     blob_name,
     described,
@@ -23,12 +25,10 @@ from imagesync_cli.stores.files.layout_index import (
     new_index,
     reached,
     read_index,
-    reading,
     referring,
     tag_of,
     tagged_entries,
     went_missing,
-    writing,
 )
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_file import flush_folders, new_file, sweep
@@ -56,7 +56,7 @@ class Layout:
         """The entry for the tag, or the manifest with the digest; "" means the only image or the tag latest."""
         return (await self.manifest(wanted)).descriptor
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The manifest's file, checked against its digest."""
         with self._readable(wanted):
             entry = (
@@ -64,9 +64,8 @@ class Layout:
                 if is_digest(wanted)
                 else find_entry(self._entries(), wanted, self.name, self._manifest_file)
             )
-            content = self._read(self._blob_path(entry["digest"]))
+            content = self._read(self._blob_path(entry["digest"]), most_bytes)
             return parse_manifest(content, entry.get("mediaType", ""), digest=entry["digest"])
-        raise AssertionError
 
     async def has_manifest(self, manifest: Descriptor) -> bool:
         """Whether the manifest's file is there, and all that it names: what a delete has been at is not there."""
@@ -91,14 +90,13 @@ class Layout:
         """The file's size."""
         with self._readable(blob.digest):
             return self._blob_path(blob.digest).stat().st_size
-        raise AssertionError
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Write the file, unless it is there."""
         if not anew and await self.has_blob(blob):
             return Written.THERE
         async with contextlib.aclosing(content()) as chunks:
-            with writing(self.name), new_file(self._blob_path(blob.digest)) as file:
+            with Writing(self.name), new_file(self._blob_path(blob.digest)) as file:
                 async for chunk in chunks:
                     file.write(chunk)
         return Written.SENT
@@ -108,7 +106,7 @@ class Layout:
 
         A referrer has to be listed under its subject's tag, as regctl does in a layout and oras finds it too.
         """
-        with writing(self.name):
+        with Writing(self.name):
             self._write(self._blob_path(manifest.digest), manifest.content)
             if not tag:
                 return False
@@ -123,7 +121,6 @@ class Layout:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
         with self._readable(""):
             return described(self._entries())
-        raise AssertionError
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """The entries for these names."""
@@ -134,17 +131,15 @@ class Layout:
         """The entries of index.json whose subject this is: where oras keeps them."""
         with self._readable(""):
             return referring(self._entries(), digest, self._manifest_file)
-        raise AssertionError
 
     async def listed(self, tag: str) -> Manifest | None:
         """The index under this tag."""
         with self._readable(tag):
             return listed_under(self._entries(), tag, self._manifest_file)
-        raise AssertionError
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Take the tag's entry out of index.json if it is on this digest; the files stay."""
-        with writing(self.name):
+        with Writing(self.name):
             async with locked(self._folder):
                 entries = self._entries()
                 others = [entry for entry in entries if tag_of(entry) != tag or entry["digest"] != digest]
@@ -152,7 +147,6 @@ class Layout:
                     return Untagged.ABSENT
                 self._write_index(others)
                 return Untagged.DONE
-        raise AssertionError
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
         """Remove the manifest's entry if it has one without a tag, its file, and the blobs that only it used.
@@ -161,7 +155,7 @@ class Layout:
         What another process has written and not yet named there may go; it finds out and writes it again
         (``put_manifest``).
         """
-        with writing(self.name):
+        with Writing(self.name):
             async with locked(self._folder):
                 entries = self._entries()
                 others = [entry for entry in entries if entry["digest"] != digest or tag_of(entry)]
@@ -206,11 +200,12 @@ class Layout:
                 self._blob_path(blob.digest).unlink(missing_ok=True)
         self._blob_path(digest).unlink()
 
-    def _read(self, path: Path) -> bytes:
+    def _read(self, path: Path, most_bytes: int | None = None) -> bytes:
+        limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
         with path.open("rb") as file:
-            content = file.read(self._max_manifest_bytes + 1)
-        if len(content) > self._max_manifest_bytes:
-            raise ContentError(f"{path} is longer than the {self._max_manifest_bytes} bytes a manifest may have")
+            content = file.read(limit_bytes + 1)
+        if len(content) > limit_bytes:
+            raise ContentError(f"{path} is longer than the {limit_bytes} bytes that it may have")
         return content
 
     def _manifest_file(self, digest: str) -> bytes:
@@ -229,7 +224,5 @@ class Layout:
         with new_file(path) as file:
             file.write(content)
 
-    @contextlib.contextmanager
-    def _readable(self, wanted: str) -> Iterator[None]:
-        with reading(self.name, wanted, folder=True):
-            yield
+    def _readable(self, wanted: str) -> Reading:
+        return Reading(self.name, wanted, folder=True)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from imagesync_cli.values.digest import tag_about
+from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ContentError, Gone, ImagesyncError, Incomplete, Refused, UsageError
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
@@ -85,7 +85,7 @@ def find_entry(entries: list[Entry], tag: str, name: str, read: Read) -> Entry:
 
 
 def _is_attached(entry: Entry, read: Read) -> bool:
-    return bool(tag_about(tag_of(entry)) if tag_of(entry) else _subject(entry["digest"], read))
+    return bool(subject_of_tag(tag_of(entry)) if tag_of(entry) else _subject(entry["digest"], read))
 
 
 def described(entries: Iterable[Entry]) -> Mapping[str, Descriptor | None]:
@@ -100,7 +100,7 @@ def referring(entries: Iterable[Entry], digest: str, read: Read) -> list[Descrip
     """The entries whose subject this is: where oras keeps referrers."""
     distinct = {entry["digest"]: entry for entry in entries}.values()
     return [
-        Descriptor(entry["mediaType"], entry["digest"], entry["size"], entry)
+        Descriptor(entry["mediaType"], entry["digest"], entry["size"])
         for entry in distinct
         if _subject(entry["digest"], read) == digest
     ]
@@ -153,21 +153,30 @@ def lacking(manifest: Manifest, read: Read, has: Callable[[Descriptor], bool]) -
     return ""
 
 
-@contextlib.contextmanager
-def reading(name: str, wanted: str, *, folder: bool = False) -> Iterator[None]:
-    """Say of each error that it came of reading this layout; of an archive, whether its own file is what is missing."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        if error.filename is not None and not folder:
-            raise no_manifest(f"there is no file {error.filename}") from error
-        raise no_manifest(f"{name} has no {wanted or 'image'}") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}") from error
-    except ImagesyncError as error:
-        if name not in error.message:
-            error.during(f"reading {name}")
-        raise
+class Reading:
+    """Says of each error that it came of reading this layout; of an archive, whether its own file is what is missing.
+
+    A class, since type checkers take a generator's block for one that may swallow its errors.
+    """
+
+    def __init__(self, name: str, wanted: str, *, folder: bool = False) -> None:
+        self._name = name
+        self._wanted = wanted
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Raise in our words what the disk says in its own."""
+        if isinstance(error, FileNotFoundError):
+            if error.filename is not None and not self._folder:
+                raise no_manifest(f"there is no file {error.filename}") from error
+            raise no_manifest(f"{self._name} has no {self._wanted or 'image'}") from error
+        if isinstance(error, OSError):
+            raise UsageError(f"cannot read {self._name}: {error.strerror}") from error
+        if isinstance(error, ImagesyncError) and self._name not in error.message:
+            error.during(f"reading {self._name}")
 
 
 def no_manifest(message: str, hint: str = "") -> Gone:
@@ -180,12 +189,17 @@ def went_missing(message: str) -> Incomplete:
     return Incomplete(message, hint="run it again")
 
 
-@contextlib.contextmanager
-def writing(name: str) -> Iterator[None]:
-    """Say of each failure of the disk that it came of writing this layout."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {name}: {error.strerror}", hint="nothing that was there before is lost"
-        ) from error
+class Writing:
+    """Says of each failure of the disk that it came of writing this layout."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Raise in our words what the disk says in its own."""
+        if isinstance(error, OSError):
+            hint = "nothing that was there before is lost"
+            raise UsageError(f"cannot write {self._name}: {error.strerror}", hint=hint) from error

@@ -8,7 +8,7 @@ the old one's name. Nothing is deleted from an archive.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from imagesync_cli.stores.files.layout_index import (
     INDEX_FILE,
     LAYOUT,
     LAYOUT_FILE,
+    Reading,
+    Writing,
     as_json,
     blob_name,
     described,
@@ -25,11 +27,9 @@ from imagesync_cli.stores.files.layout_index import (
     new_index,
     reached,
     read_index,
-    reading,
     referring,
     tagged_entries,
     went_missing,
-    writing,
 )
 from imagesync_cli.stores.files.lock import locked_file
 from imagesync_cli.stores.files.new_archive import NewArchive
@@ -67,14 +67,13 @@ class OciArchive:
         """The entry for the tag, or the manifest with the digest; "" means the only image or the tag latest."""
         return (await self.manifest(wanted)).descriptor
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The manifest's bytes, checked against its digest."""
         with self._readable(wanted):
             if is_digest(wanted):
-                return parse_manifest(self._manifest_file(wanted), digest=wanted)
+                return parse_manifest(self._manifest_file(wanted, most_bytes), digest=wanted)
             entry = find_entry(self.index()["manifests"] or [], wanted, self.name, self._manifest_file)
             return parse_manifest(self._manifest_file(entry["digest"]), entry["mediaType"], digest=entry["digest"])
-        raise AssertionError
 
     async def has_manifest(self, manifest: Descriptor) -> bool:
         """Whether the manifest is there, and all that it names."""
@@ -95,7 +94,6 @@ class OciArchive:
         """Whether the blob is there, or will be, with the right size."""
         with self._readable(blob.digest):
             return self._has(blob)
-        raise AssertionError
 
     async def blob_size(self, blob: Descriptor) -> int | None:
         """The member's size."""
@@ -103,7 +101,6 @@ class OciArchive:
             if self._is_written(blob):
                 return blob.size
             return self._tar().member(blob_name(blob.digest)).size
-        raise AssertionError
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Write the blob to its place in the new file, unless the old one has it."""
@@ -111,7 +108,7 @@ class OciArchive:
         if self._is_written(blob) or (not anew and self._has(blob)):
             return Written.THERE
         async with self._writing.inside(), contextlib.aclosing(content()) as chunks:
-            with writing(self.name):
+            with Writing(self.name):
                 new = self._writer()
                 offset = new.begin(name, blob.size)
                 async for chunk in chunks:
@@ -127,12 +124,12 @@ class OciArchive:
         """
         if not tag:
             async with self._writing.inside():
-                with writing(self.name):
+                with Writing(self.name):
                     self._writer().add(blob_name(manifest.digest), manifest.content)
             return False
         # Other images may be on their way into the same file: what of them is here by now goes along.
         async with self._writing.closed():
-            with writing(self.name):
+            with Writing(self.name):
                 await self._publish(manifest, tag)
         return False
 
@@ -159,7 +156,6 @@ class OciArchive:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
         with self._readable(""):
             return described(self.index()["manifests"] or [])
-        raise AssertionError
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """The entries for these names."""
@@ -220,11 +216,12 @@ class OciArchive:
                 if not new.has(name, tar.member(name).size):
                     await new.carry(name, tar)
 
-    def _manifest_file(self, digest: str) -> bytes:
+    def _manifest_file(self, digest: str, most_bytes: int | None = None) -> bytes:
         if self._new is not None:
             with contextlib.suppress(FileNotFoundError):
                 return self._new.read(blob_name(digest))
-        return self._tar().read(blob_name(digest), self._max_manifest_bytes)
+        limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
+        return self._tar().read(blob_name(digest), limit_bytes)
 
     def _lacking(self, manifest: Manifest) -> str:
         return lacking(manifest, self._manifest_file, self._has)
@@ -246,7 +243,5 @@ class OciArchive:
             hint='write the images that should stay into a new one; in Terraform, on_destroy = "keep"',
         )
 
-    @contextlib.contextmanager
-    def _readable(self, wanted: str) -> Iterator[None]:
-        with reading(self.name, wanted):
-            yield
+    def _readable(self, wanted: str) -> Reading:
+        return Reading(self.name, wanted)

@@ -14,7 +14,7 @@ from functools import partial
 import httpx
 
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.registry.blobs import BlobReader
+from imagesync_cli.stores.registry.blob_reader import BlobReader
 from imagesync_cli.stores.registry.challenge import is_public
 from imagesync_cli.stores.registry.client import Call, Client
 from imagesync_cli.stores.store import Store

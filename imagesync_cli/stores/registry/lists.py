@@ -10,10 +10,10 @@ import httpx
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.pages import Answer, Pages, read_json
 from imagesync_cli.stores.transport.retry import persist
-from imagesync_cli.values.digest import is_digest
+from imagesync_cli.values.digest import is_digest, parse_digest
 from imagesync_cli.values.errors import ContentError, Denied, Gone, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import MAX_DESCRIPTORS, OCI_INDEX, Descriptor, parse_manifest
-from imagesync_cli.values.reference import is_tag
+from imagesync_cli.values.names import is_tag
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.tokens import Scopes
@@ -100,7 +100,7 @@ class Lists:
         if not self._client.lists_referrers or self._is_denied:
             return []
         try:
-            async for content in pages.starting_at(f"/v2/{self._repository}/referrers/{digest}"):
+            async for content in pages.starting_at(f"/v2/{self._repository}/referrers/{parse_digest(digest)}"):
                 for entry in parse_manifest(content, OCI_INDEX, sound_only=True).manifests:
                     referrers[entry.digest] = Descriptor(entry.media_type, entry.digest, entry.size)
                 if len(referrers) > MAX_DESCRIPTORS:

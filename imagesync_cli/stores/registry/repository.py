@@ -1,6 +1,6 @@
 """One repository in a registry (OCI distribution-spec v1.1).
 
-Manifests here; blobs in blobs.py, lists in lists.py, deleting in deletion.py.
+Manifests here; blobs in blob_reader.py and blob_writer.py, lists in lists.py, deleting in deletion.py.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import httpx
 
 from imagesync_cli.concurrency import gather, gather_few
-from imagesync_cli.stores.registry.blobs import BlobReader, BlobWriter
+from imagesync_cli.stores.registry.blob_reader import BlobReader
+from imagesync_cli.stores.registry.blob_writer import BlobWriter
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.lists import Lists
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.stores.transport import tally
 from imagesync_cli.stores.transport.retry import persist
-from imagesync_cli.values.digest import is_digest
+from imagesync_cli.stores.transport.tally import count
+from imagesync_cli.values.digest import is_digest, parse_digest
 from imagesync_cli.values.errors import (
     ContentError,
     Denied,
@@ -31,6 +32,7 @@ from imagesync_cli.values.errors import (
     Unavailable,
 )
 from imagesync_cli.values.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
+from imagesync_cli.values.names import parse_name, parse_tag
 from imagesync_cli.values.reference import RegistryReference
 
 if TYPE_CHECKING:
@@ -86,24 +88,25 @@ class Repository:
             raise ContentError(f"{doing}: the registry answers with the media type {media_type[:100]!r}")
         return Descriptor(media_type, digest, int(size))
 
-    async def manifest(self, wanted: str) -> Manifest:
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""
-        return await self._read_manifest(wanted)
+        return await self._read_manifest(wanted, most_bytes)
 
-    async def _read_manifest(self, wanted: str, *, sound_only: bool = False) -> Manifest:
+    async def _read_manifest(self, wanted: str, most_bytes: int | None = None, *, sound_only: bool = False) -> Manifest:
+        limit_bytes = min(filter(None, (most_bytes, self._client.settings.max_manifest_bytes)))
         try:
-            return await self._read_manifest_once(wanted, sound_only=sound_only)
+            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
         except ContentError:  # on the way here, perhaps, and not at the registry
-            tally.retried()
-            return await self._read_manifest_once(wanted, sound_only=sound_only)
+            count(retries=1)
+            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
 
-    async def _read_manifest_once(self, wanted: str, *, sound_only: bool) -> Manifest:
+    async def _read_manifest_once(self, wanted: str, limit_bytes: int, *, sound_only: bool) -> Manifest:
         doing = f"reading manifest {self._spelled(wanted)}"
         response, content = await self._client.fetch(
             self._manifest_path(wanted),
             doing=doing,
             scopes=self._scopes,
-            limit_bytes=self._client.settings.max_manifest_bytes,
+            limit_bytes=limit_bytes,
             headers=_ACCEPT,
         )
         told = response.headers.get("docker-content-digest", "")
@@ -129,7 +132,7 @@ class Repository:
             return False
 
     def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
-        """Stream a blob; see blobs.BlobReader.read."""
+        """Stream a blob; see BlobReader.read."""
         return self._blobs.read(blob)
 
     async def has_blob(self, blob: Descriptor) -> bool:
@@ -137,11 +140,11 @@ class Repository:
         return await self._uploads.has(blob)
 
     async def blob_size(self, blob: Descriptor) -> int | None:
-        """The length that the registry tells; see blobs.BlobReader.size."""
+        """The length that the registry tells; see BlobReader.size."""
         return await self._blobs.size(blob)
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
-        """Mount the blob where ``origin`` is on the same registry, else upload it; see blobs.BlobWriter.write."""
+        """Mount the blob where ``origin`` is on the same registry, else upload it; see BlobWriter.write."""
         sibling = ""
         if isinstance(origin, Repository) and origin.registry == self.registry:
             sibling = origin.repository
@@ -155,7 +158,7 @@ class Repository:
         try:
             return await self._write_manifest(manifest, tag)
         except ContentError:  # it was damaged on the way, perhaps, and the tag must not stay on that
-            tally.retried()
+            count(retries=1)
             return await self._write_manifest(manifest, tag)
 
     async def _write_manifest(self, manifest: Manifest, tag: str) -> bool:
@@ -250,7 +253,7 @@ class Repository:
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Remove the tag alone, in whichever way this registry has; see deletion.Deletion.untag."""
-        return await self._deletions.untag(tag, digest)
+        return await self._deletions.untag(parse_tag(tag), parse_digest(digest))
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
         """Delete by digest; see deletion.Deletion.manifest."""
@@ -263,7 +266,7 @@ class Repository:
         return Deletion(self._client, self.repository, self.name, self._scopes)
 
     def _manifest_path(self, wanted: str) -> str:
-        return f"/v2/{self.repository}/manifests/{wanted}"
+        return f"/v2/{self.repository}/manifests/{parse_name(wanted)}"
 
     def _spelled(self, wanted: str) -> str:
         return f"{self.name}{'@' if is_digest(wanted) else ':'}{wanted}"

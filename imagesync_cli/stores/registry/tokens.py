@@ -22,9 +22,9 @@ from imagesync_cli import __version__
 from imagesync_cli.concurrency import gather
 from imagesync_cli.credentials import Anonymous, Credential
 from imagesync_cli.stores.registry.challenge import Challenge
-from imagesync_cli.stores.transport import tally
 from imagesync_cli.stores.transport.http import Http, read_all, retry_after_s
 from imagesync_cli.stores.transport.retry import status_may_pass
+from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Unavailable
 from imagesync_cli.values.secret import Secret
 
@@ -153,7 +153,7 @@ class Tokens:
         try:
             return await self._try(alternatives, batch)
         except ContentError:  # it was damaged on the way, perhaps
-            tally.retried()
+            count(retries=1)
             return await self._try(alternatives, batch)
 
     async def _try(self, alternatives: list[Scopes], batch: _Batch) -> _Token:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 _AT_ONCE_S = 1.0
 
 
-class Places:
+class AdaptiveLimit:
     """At most ``most`` places; halved by each refusal, and one more after as many successes as there are places."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from imagesync_cli.stores.transport.adaptive_limit import Places
+from imagesync_cli.stores.transport.adaptive_limit import AdaptiveLimit
 from imagesync_cli.stores.transport.http1 import Answer, Connection
-from imagesync_cli.stores.transport.patience import Hearing
+from imagesync_cli.stores.transport.patience import Patience
 from imagesync_cli.stores.transport.proxy import proxy_login, proxy_port, tunnel
 from imagesync_cli.stores.transport.tls import Tls
 from imagesync_cli.stores.transport.wire import Wire
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.transport.preconnect import Early
+    from imagesync_cli.stores.transport.preconnect import Preconnected
 
 PER_HOST = 32
 _CONNECT_S = 10.0
@@ -32,7 +32,7 @@ class Connections:
         port: int,
         tls: Tls,
         proxy: httpx.URL | None,
-        early: Early | None,
+        preconnected: Preconnected | None,
         *,
         is_stranger: bool = False,
     ) -> None:
@@ -41,12 +41,12 @@ class Connections:
         self._tls = tls
         self._context = tls.context(url.host, port, is_stranger=is_stranger) if url.scheme == "https" else None
         self._proxy = proxy
-        self._early = early
+        self._preconnected = preconnected
         self._idle: list[Connection] = []
         self._every: list[Connection] = []
         self._opening: deque[asyncio.Task[Connection]] = deque()
-        self._places = Places(PER_HOST)
-        self.hearing = Hearing()
+        self._places = AdaptiveLimit(PER_HOST)
+        self.patience = Patience()
 
     def warm(self, count: int) -> None:
         """Begin connections, so that ``count`` more requests than are under way find one open."""
@@ -87,10 +87,10 @@ class Connections:
         for task in self._opening:
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
-        if self._early is not None:  # begun, and then nobody asked for a connection
+        if self._preconnected is not None:  # begun, and then nobody asked for a connection
             from imagesync_cli.stores.transport.preconnect import close_unused
 
-            close_unused([self._early])
+            close_unused([self._preconnected])
         # Not the idle ones alone: whoever was cancelled between two steps has not given his back.
         for connection in self._every:
             connection.close()
@@ -115,10 +115,10 @@ class Connections:
         return self._tls.certificate_hint(self._name, self._port)
 
     async def _connect(self) -> Connection:
-        proxy, early, self._early = self._proxy, self._early, None
+        proxy, preconnected, self._preconnected = self._proxy, self._preconnected, None
         name, port = (proxy.host, proxy_port(proxy)) if proxy else (self._name, self._port)
         try:
-            wire = await Wire.connect(name, port, _CONNECT_S, early)
+            wire = await Wire.connect(name, port, _CONNECT_S, preconnected)
         except OSError as error:
             if proxy is None:
                 raise

@@ -26,13 +26,13 @@ from imagesync_cli.stores.transport.connections import Connections
 from imagesync_cli.stores.transport.http1 import Answer, Connection
 from imagesync_cli.stores.transport.patience import fast_enough
 from imagesync_cli.stores.transport.proxy import proxy_for
-from imagesync_cli.stores.transport.tally import count_request
+from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.stores.transport.tls import Tls
 from imagesync_cli.values.errors import ContentError, Unavailable, exhausted
 from imagesync_cli.values.reference import host_name
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.transport.preconnect import Early
+    from imagesync_cli.stores.transport.preconnect import Preconnected
 
 
 _LONGEST_DATE = 100
@@ -41,9 +41,9 @@ _LONGEST_DATE = 100
 class Http(httpx.AsyncBaseTransport):
     """Sends one request and gives the response with its body still on the wire; the caller closes it."""
 
-    def __init__(self, settings: Settings, early: dict[tuple[str, int], Early] | None = None) -> None:
+    def __init__(self, settings: Settings, preconnected: dict[tuple[str, int], Preconnected] | None = None) -> None:
         self._settings = settings
-        self._early = early or {}
+        self._preconnected = preconnected or {}
         self._hosts: dict[tuple[str, str, int, bool], Connections] = {}
         self._tls = Tls(settings)
 
@@ -51,8 +51,8 @@ class Http(httpx.AsyncBaseTransport):
         """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""
         url = request.url
         host = self._host(url, is_stranger=request.extensions.get("is_stranger", False))
-        request.extensions["patience_s"] = host.hearing.patience_s(request.extensions.get("longer_s", 0.0))
-        count_request()
+        request.extensions["patience_s"] = host.patience.wait_s(request.extensions.get("longer_s", 0.0))
+        count(requests=1)
         try:
             connection, answer = await host.exchange(request)
         except ssl.SSLError as error:
@@ -60,13 +60,13 @@ class Http(httpx.AsyncBaseTransport):
         except asyncio.TimeoutError as error:
             where = url.netloc.decode("ascii")
             raise Unavailable(
-                f"{where} did not answer: {error or 'no connection'}", may_pass=not host.hearing.is_dead
+                f"{where} did not answer: {error or 'no connection'}", may_pass=not host.patience.is_dead
             ) from error
         except Exception as error:
-            host.hearing.heard(answer=False)
+            host.patience.heard(answer=False)
             _raise_ours(error, url, host.hint(error))
             raise
-        host.hearing.heard(answer=True)
+        host.patience.heard(answer=True)
         body = _Body(answer, host, connection, url)
         return httpx.Response(answer.status, headers=answer.headers, stream=body, request=request)
 
@@ -84,8 +84,8 @@ class Http(httpx.AsyncBaseTransport):
         port = url.port or (443 if url.scheme == "https" else 80)
         key = (url.scheme, url.host, port, is_stranger)
         if key not in self._hosts:
-            proxy, early = proxy_for(self._settings, url, port), self._early.pop((url.host, port), None)
-            self._hosts[key] = Connections(url, port, self._tls, proxy, early, is_stranger=is_stranger)
+            proxy, begun = proxy_for(self._settings, url, port), self._preconnected.pop((url.host, port), None)
+            self._hosts[key] = Connections(url, port, self._tls, proxy, begun, is_stranger=is_stranger)
         return self._hosts[key]
 
 

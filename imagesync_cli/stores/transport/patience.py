@@ -32,7 +32,7 @@ async def fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-class Hearing:
+class Patience:
     """Whether one host has ever answered, and for how long it has been asked in vain."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,7 +40,7 @@ class Hearing:
         self._answered = False
         self._asked_at: float | None = None
 
-    def patience_s(self, longer_s: float) -> float:
+    def wait_s(self, longer_s: float) -> float:
         """How long to wait for the answer to a request that goes out now, and whose answer takes longer than usual."""
         if self._answered:
             return SILENCE_S + longer_s

@@ -17,13 +17,13 @@ from imagesync_cli.values.reference import Reference, RegistryReference
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    Early = Future[socket.socket]
+    Preconnected = Future[socket.socket]
 
 _TIMEOUT_S = 10.0
 _MOST = 8
 
 
-def connect_early(references: Iterable[Reference], settings: Settings) -> dict[tuple[str, int], Early]:
+def preconnect(references: Iterable[Reference], settings: Settings) -> dict[tuple[str, int], Preconnected]:
     """Begin a connection to each registry, by host and port. One that fails says so to whoever takes it over."""
     if settings.proxies:
         return {}
@@ -38,21 +38,21 @@ def connect_early(references: Iterable[Reference], settings: Settings) -> dict[t
     return {connecting.address: connecting.reports_to(Future()) for connecting in begun}
 
 
-def close_unused(begun: Iterable[Early]) -> None:
+def close_unused(begun: Iterable[Preconnected]) -> None:
     """Close those connections, each as soon as it is there."""
-    for early in begun:
-        early.add_done_callback(_close)
+    for future in begun:
+        future.add_done_callback(_close)
 
 
-def _close(early: Early) -> None:
-    if early.exception() is None:
-        early.result().close()
+def _close(future: Preconnected) -> None:
+    if future.exception() is None:
+        future.result().close()
 
 
 class _Connecting(threading.Thread):
     """Connects, and waits to be told whom to tell."""
 
-    _early: Early
+    _future: Preconnected
 
     def __init__(self, address: tuple[str, int]) -> None:
         super().__init__(daemon=True)
@@ -60,22 +60,22 @@ class _Connecting(threading.Thread):
         self._told = threading.Event()
         self.start()
 
-    def reports_to(self, early: Early) -> Early:
+    def reports_to(self, future: Preconnected) -> Preconnected:
         """Give what it comes to, a socket or an error, to this."""
-        early.set_running_or_notify_cancel()  # from now on nobody cancels it
-        self._early = early
+        future.set_running_or_notify_cancel()  # from now on nobody cancels it
+        self._future = future
         self._told.set()
-        return early
+        return future
 
     def run(self) -> None:
         try:
             connected = _connected(*self.address)
         except (OSError, UnicodeError, OverflowError) as error:  # the last one for a port that does not exist
             self._told.wait()
-            self._early.set_exception(error)
+            self._future.set_exception(error)
         else:
             self._told.wait()
-            self._early.set_result(connected)
+            self._future.set_result(connected)
 
 
 def _connected(name: str, port: int) -> socket.socket:

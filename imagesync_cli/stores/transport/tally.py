@@ -1,6 +1,6 @@
-"""What a piece of work cost: its requests, what was tried again, and what was continued where it had broken off.
+"""What a piece of work costs: its requests, what was tried again, and what was continued where it had broken off.
 
-A count belongs to whatever asked for it, with all the tasks that come of it; beside it others count for themselves.
+A count belongs to whoever asked for it, with all the tasks that come of it. A count inside another one is in both.
 """
 
 from __future__ import annotations
@@ -10,58 +10,39 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 
-class Effort:
-    """``retries`` are attempts beyond the first, ``resumed`` are blobs that came in more than one piece."""
+class Tally:
+    """Requests with every try counted, retries beyond each first attempt, blobs that came in several pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Tally | None = None) -> None:
+        self._outer = outer
+        self.requests = 0
         self.retries = 0
         self.resumed = 0
 
-
-_effort: ContextVar[Effort | None] = ContextVar("effort", default=None)
-
-
-def counting() -> Effort:
-    """Count what the current task, and the tasks that it starts from now on, have to do again."""
-    effort = Effort()
-    _effort.set(effort)
-    return effort
+    def add(self, requests: int = 0, retries: int = 0, resumed: int = 0) -> None:
+        """Count this here, and in whatever this count is a part of."""
+        self.requests += requests
+        self.retries += retries
+        self.resumed += resumed
+        if self._outer is not None:
+            self._outer.add(requests, retries, resumed)
 
 
-def retried() -> None:
-    """Take note of another attempt."""
-    if (effort := _effort.get()) is not None:
-        effort.retries += 1
-
-
-def resumed() -> None:
-    """Take note of a blob that is continued."""
-    if (effort := _effort.get()) is not None:
-        effort.resumed += 1
-
-
-class Meter:
-    """Requests that went out, every try counted."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-
-
-_meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
-
-
-def count_request() -> None:
-    """Note one request."""
-    meter = _meter.get()
-    if meter is not None:
-        meter.requests += 1
+_current: ContextVar[Tally | None] = ContextVar("tally", default=None)
 
 
 @contextlib.contextmanager
-def metered(meter: Meter) -> Iterator[None]:
-    """Count what the block and the tasks begun in it ask."""
-    token = _meter.set(meter)
+def counting() -> Iterator[Tally]:
+    """Count what the block, and the tasks that are begun in it, cost."""
+    tally = Tally(_current.get())
+    token = _current.set(tally)
     try:
-        yield
+        yield tally
     finally:
-        _meter.reset(token)
+        _current.reset(token)
+
+
+def count(requests: int = 0, retries: int = 0, resumed: int = 0) -> None:
+    """Count for whoever wants to know."""
+    if (tally := _current.get()) is not None:
+        tally.add(requests, retries, resumed)

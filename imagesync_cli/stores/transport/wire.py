@@ -19,7 +19,7 @@ from imagesync_cli.values.reference import is_address
 if TYPE_CHECKING:
     import ssl
 
-    from imagesync_cli.stores.transport.preconnect import Early
+    from imagesync_cli.stores.transport.preconnect import Preconnected
 
 # Reading pauses when this much is waiting: the slower side of a copy sets the pace, not the memory.
 _HIGH_WATER_BYTES = 512 * 1024
@@ -45,16 +45,16 @@ class Wire(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
 
     @classmethod
-    async def connect(cls, host: str, port: int, timeout_s: float, early: Early | None = None) -> Wire:
+    async def connect(cls, host: str, port: int, timeout_s: float, preconnected: Preconnected | None = None) -> Wire:
         """Connect to the first address of the host that answers, or take over a connection that was begun early."""
         loop, wire = asyncio.get_running_loop(), cls()
-        if early is not None:
+        if preconnected is not None:
             try:
-                connected = await within(timeout_s, asyncio.wrap_future(early))
+                connected = await within(timeout_s, asyncio.wrap_future(preconnected))
             except BaseException:
                 from imagesync_cli.stores.transport.preconnect import close_unused
 
-                close_unused([early])
+                close_unused([preconnected])
                 raise
             connecting = loop.create_connection(lambda: wire, sock=connected)
         else:
@@ -65,7 +65,7 @@ class Wire(asyncio.Protocol):
             transport, _ = await within(timeout_s, connecting)
         except BaseException:
             wire.close()  # it may have been made in the moment in which it was given up
-            if early is not None and not wire._transport:
+            if preconnected is not None and not wire._transport:
                 connected.close()  # it has not: nobody else knows of the socket
             raise
         connected = transport.get_extra_info("socket")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.registry import blobs
+from imagesync_cli.stores.registry import upload as uploads
 from tests.command import imagesync
 from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, Fault, Manner, Request, Response
 from tests.embedded_registry.faults import drop_answer, refusal, with_header
@@ -59,7 +59,7 @@ def test_lost_session(copying: Copying, app: Image, status: int) -> None:
 @pytest.mark.parametrize("manner", ["oci-1.1", "distribution-2.8", "distribution-3", "ggcr", "ecr"])
 def test_in_chunks(monkeypatch: pytest.MonkeyPatch, pauses: list[float], manner: str, status: int) -> None:
     """A registry that takes no large body gets chunks, one after the other and each where it says."""
-    monkeypatch.setattr(blobs, "CHUNK_BYTES", 100_000)
+    monkeypatch.setattr(uploads, "CHUNK_BYTES", 100_000)
     with EmbeddedRegistry() as source, EmbeddedRegistry(MANNERS[manner]) as destination:
         destination.repository(NAME)
         copying = Copying(source, destination, pauses)
@@ -77,7 +77,7 @@ def test_lost_session_between_chunks(
     copying: Copying, app: Image, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     """A session that gets lost between chunks is begun again."""
-    monkeypatch.setattr(blobs, "CHUNK_BYTES", 100_000)
+    monkeypatch.setattr(uploads, "CHUNK_BYTES", 100_000)
     lost = once(lambda r: upload("PATCH")(r) and r.headers["content-range"].startswith("200000"), refusal(status))
     copying.destination.fault = lambda request: refusal(413) if of_layer(request) else lost(request)
     assert copying.run().code == 0

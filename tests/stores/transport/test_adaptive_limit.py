@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from imagesync_cli.stores.transport.adaptive_limit import Places
+from imagesync_cli.stores.transport.adaptive_limit import AdaptiveLimit
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -17,7 +17,7 @@ def test_no_more_than_there_are() -> None:
     """Whoever finds no place waits, in the order of coming."""
 
     async def work() -> None:
-        few, order = Places(2), []
+        few, order = AdaptiveLimit(2), []
 
         async def visit(name: int) -> None:
             await few.take()
@@ -36,7 +36,7 @@ def test_no_more_than_there_are() -> None:
 def test_too_many_requests() -> None:
     """A host that says "too many" gets half as many at once, once for all that were under way, and then more again."""
     now = [100.0]
-    host = Places(32, lambda: now[0])
+    host = AdaptiveLimit(32, lambda: now[0])
     for _ in range(30):
         host.answered(429)
     assert host.limit == 16
@@ -54,7 +54,7 @@ def test_too_many_requests() -> None:
 def test_a_host_that_never_stops_saying_so() -> None:
     """One request at a time always goes on."""
     now = [100.0]
-    host = Places(32, lambda: now[0])
+    host = AdaptiveLimit(32, lambda: now[0])
     for _ in range(20):
         now[0] += 2
         host.answered(429)
@@ -65,7 +65,7 @@ def test_whoever_leaves_the_queue_takes_no_place() -> None:
     """A request that is cancelled while it waits, or just as its turn comes, blocks nobody."""
 
     async def work() -> None:
-        one = Places(1)
+        one = AdaptiveLimit(1)
         await one.take()
         waiting = [asyncio.ensure_future(one.take()) for _ in range(3)]
         await asyncio.sleep(0)

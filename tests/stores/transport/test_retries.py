@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from imagesync_cli.stores.registry import blobs
+from imagesync_cli.stores.registry import upload as uploads
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Fault, Manner
 from tests.embedded_registry.faults import drop_answer, refusal, reset_before_handling
 from tests.embedded_registry.images import image
@@ -40,7 +40,7 @@ def replacing(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> Copying:
     login = Authentication(scheme="bearer", anonymous_pull=True)
     copying.source = EmbeddedRegistry(Manner(authentication=login))
     image("old").seed(copying.destination.repository(NAME), "1")
-    monkeypatch.setattr(blobs, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(uploads, "CHUNK_BYTES", 1000)
     return copying
 
 

@@ -1,0 +1,230 @@
+"""The one walk over what hangs below a manifest: each digest once, bounded in depth, number, bytes and parallel work.
+
+Whoever walks says what a visit to a manifest and to a blob does. A visit to a manifest reads it (``read``) and goes on
+with what it names (``below``): what stands before that call happens to parents first, what follows it to children
+first, and without it nothing below is visited.
+
+Nothing here lasts longer than a manifest's turn: what it names is noted by digest, its bytes belong to the visit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from imagesync_cli.stores import Store
+from imagesync_cli.values.errors import ContentError
+from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
+
+# Many small requests in parallel hide the round trips. Manifests beyond that are visited one after the other.
+_BLOBS_AT_ONCE = 64
+_MANIFESTS_AT_ONCE = 64
+# A hundred platforms have less than a megabyte of manifests.
+MOST_BYTES = 16 * 1024 * 1024
+_ARRIVING_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image names a digest first; ``order`` is the way there, by position in each manifest.
+
+    ``parent`` is the manifest that names it, "" for a root; ``platform`` is what the nearest index says of it.
+    """
+
+    target: Descriptor
+    order: tuple[int, ...] = (0,)
+    parent: str = ""
+    platform: str = ""
+    is_blob: bool = False
+
+    @property
+    def digest(self) -> str:
+        """The digest of what is named."""
+        return self.target.digest
+
+    @property
+    def depth(self) -> int:
+        """How many manifests are above it."""
+        return len(self.order) - 1
+
+
+Visit = Callable[[Place], Awaitable[None]]
+
+
+class Walk:
+    """One walk, with as many entries as one likes; leaving it ends all that it has begun.
+
+    ``most_bytes`` bounds the manifests that it reads, together; ``what`` names in an error what they belong to. Without
+    a visit for blobs these are passed over.
+    """
+
+    def __init__(
+        self, manifest: Visit, blob: Visit | None = None, *, most_bytes: int = MOST_BYTES, what: str = "the image"
+    ) -> None:
+        self._manifest = manifest
+        self._blob = blob
+        self._most_bytes = most_bytes
+        self._what = what
+        self.places: dict[str, Place] = {}
+        self._begun: set[str] = set()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._error: BaseException | None = None
+        self._blob_slots = asyncio.Semaphore(_BLOBS_AT_ONCE)
+        self._manifest_slots = _MANIFESTS_AT_ONCE
+        self._arriving = _Room(_ARRIVING_BYTES)
+        self._read_bytes = 0
+
+    async def __aenter__(self) -> Walk:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def visit(self, *roots: Descriptor) -> None:
+        """Visit these manifests, and all that their visits go on with. ContentError for an image without end."""
+        await self._all([self._noted(Place(root, order=(number,))) for number, root in enumerate(roots)])
+
+    async def below(self, manifest: Manifest, at: Place | None = None) -> None:
+        """Visit all that a manifest names and wait for it; what was visited from elsewhere is not visited again."""
+        named = _named(manifest, at or Place(manifest.descriptor), blobs=self._blob is not None)
+        del manifest
+        places = [self._noted(place) for place in named]
+        await self._all(places)
+
+    async def read(self, store: Store, place: Place) -> Manifest:
+        """The manifest at this place. What arrives is what counts: not a byte more than the descriptor says."""
+        size = place.target.size if place.parent else 0  # a root may have been named without its size
+        self._count(size)
+        async with self._arriving.taken(size or _ARRIVING_BYTES):
+            manifest = await store.manifest(place.digest, most_bytes=size or None)
+        if not size:
+            self._count(manifest.size)
+        if place.parent and manifest.size != size:
+            raise ContentError(f"{place.digest} has {manifest.size} bytes, its descriptor says {size}")
+        return manifest
+
+    def _count(self, size: int) -> None:
+        self._read_bytes += size
+        self.check_bytes()
+
+    def check_bytes(self) -> None:
+        """Raise ContentError where it read more than it may, for a visit that takes other errors of reading as such."""
+        if self._read_bytes > self._most_bytes:
+            raise ContentError(f"{self._what} names more than {self._most_bytes} bytes of manifests")
+
+    def _noted(self, place: Place) -> Place:
+        """The first place of this digest. Answers come in any order; what is said of them does not depend on it."""
+        first = self.places.get(place.digest)
+        if first is None or place.order < first.order:
+            first = self.places[place.digest] = place
+        if len(self.places) > MAX_DESCRIPTORS:
+            raise ContentError(f"{self._what} names more than {MAX_DESCRIPTORS} manifests and blobs")
+        if place.depth > MAX_DEPTH and not place.is_blob:
+            raise ContentError(f"{place.digest} lies more than {MAX_DEPTH} indexes deep")
+        return first
+
+    async def _all(self, places: Iterable[Place]) -> None:
+        for place in places:
+            if place.digest not in self._begun:
+                await self._begin(place)
+        while running := [self._running[place.digest] for place in places if place.digest in self._running]:
+            await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+            self._check()
+        self._check()
+
+    async def _begin(self, place: Place) -> None:
+        """Begin a visit: each costs memory from then on.
+
+        A blob waits until there is room; nothing waits for a blob that holds some itself. A manifest that finds none
+        runs all the same, and whoever comes to it waits for it: otherwise parents would wait for their children.
+        """
+        if place.is_blob and self._blob is not None:
+            await self._blob_slots.acquire()
+            if place.digest in self._begun or self._error is not None:
+                self._blob_slots.release()
+            else:
+                self._run(place, self._blob)
+        elif self._manifest_slots > 0:
+            self._manifest_slots -= 1
+            self._run(place, self._manifest, self._free_manifest_slot)
+        else:
+            await asyncio.wait([self._run(place, self._manifest)])
+        self._check()
+
+    def _run(self, place: Place, visit: Visit, then: Callable[[], None] | None = None) -> asyncio.Task[None]:
+        self._begun.add(place.digest)
+        task = self._running[place.digest] = asyncio.ensure_future(_visited(visit, place))
+        free = then or (self._blob_slots.release if place.is_blob else None)
+
+        def end(task: asyncio.Task[None]) -> None:
+            del self._running[place.digest]
+            if free is not None:
+                free()
+            if not task.cancelled() and (error := task.exception()) is not None and self._error is None:
+                self._error = error
+                for other in self._running.values():
+                    other.cancel()
+
+        task.add_done_callback(end)
+        return task
+
+    def _free_manifest_slot(self) -> None:
+        self._manifest_slots += 1
+
+    def _check(self) -> None:
+        """One visit that fails ends the walk, for all that wait for any part of it."""
+        if self._error is not None:
+            raise self._error
+
+
+async def _visited(visit: Visit, place: Place) -> None:
+    await visit(place)
+
+
+def _named(manifest: Manifest, at: Place, *, blobs: bool) -> Iterator[Place]:
+    """All that a manifest names; of a child no more than its digest, its size and what it runs on."""
+    for number, blob in enumerate(manifest.blobs if blobs else ()):
+        yield Place(blob, (*at.order, number), manifest.digest, at.platform, is_blob=True)
+    for number, child in enumerate(manifest.manifests, len(manifest.blobs)):
+        target = Descriptor(child.media_type, child.digest, child.size)
+        yield Place(target, (*at.order, number), manifest.digest, _platform(child) or at.platform)
+
+
+def _platform(entry: Descriptor) -> str:
+    """What an index says that its entry runs on, "" where it says nothing, or nothing that makes sense."""
+    if not entry.platform:
+        return ""
+    from imagesync_cli.values.platforms import read_platform  # only who has several platforms waits for it
+
+    platform = read_platform(entry.platform)
+    return "" if platform is None or platform.os == "unknown" else str(platform)  # as BuildKit's attestations say
+
+
+class _Room:
+    """So many bytes, of which everybody takes some for a while; who wants more than there are gets all."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._all = self._free = size_bytes
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @contextlib.asynccontextmanager
+    async def taken(self, size_bytes: int) -> AsyncIterator[None]:
+        wanted = min(size_bytes, self._all)
+        while self._free < wanted:
+            freed = asyncio.get_running_loop().create_future()
+            self._waiting.append(freed)
+            await freed
+        self._free -= wanted
+        try:
+            yield
+        finally:
+            self._free += wanted
+            for freed in self._waiting:
+                if not freed.done():
+                    freed.set_result(None)
+            self._waiting.clear()

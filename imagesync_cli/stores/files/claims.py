@@ -1,0 +1,220 @@
+"""Who of a Terraform configuration relies on which image: a removal for one entry spares what another has taken over.
+
+Two entries, two module calls or two spellings can mean one image. Each call of a module writes down in the run folder
+which images it relies on, under the keys of its entries; the command that removes an image for an entry reads that.
+
+1. A call claims all its images whenever Terraform reads, so before it looks at their tags. What a call does not claim
+   any more, it does not rely on.
+2. A call that claims an image anew takes it over from calls that were not read in the same run: those are gone from the
+   configuration. One that is not gone, but was left out by -target, claims it again in the next run.
+3. Removing and copying are seen by each other (presence.py). Who claims waits until removals from the same repository
+   that have begun are over, and looks at the tags then. A removal reads the claims once it can be seen, and waits for
+   copies into the same repository.
+
+A process that is killed leaves claims that stay true, or that the next reading corrects, and no lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+
+from imagesync_cli.stores.files.atomic import replace_file
+from imagesync_cli.stores.files.lock import try_lock
+from imagesync_cli.stores.files.presence import at_work, is_at_work, present
+from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
+from imagesync_cli.values.reference import Reference, RegistryReference
+
+_AGAIN_AFTER_S = 0.01
+_CALL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_DEFAULT_PORT = re.compile(r":(?:443|80)$")
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """One entry (``key``) of one call of a module; ``call`` tells calls apart, and stays the same from run to run."""
+
+    call: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.call}/{self.key}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An image that an entry relies on: where it is, all spellings of that alike, and its digest."""
+
+    repository: str
+    tag: str
+    digest: str
+
+
+def parse_claimant(text: str) -> Claimant:
+    """CALL/KEY."""
+    call, slash, key = text.partition("/")
+    if not slash or not key or not _CALL.fullmatch(call):
+        raise UsageError(f"claimant {text!r}", hint="it is like CALL/KEY, where CALL is letters, digits, . _ and -")
+    return Claimant(call, key)
+
+
+def claim_of(reference: Reference, digest: str) -> Claim:
+    """The claim on this digest at this reference."""
+    tag = reference.tag or ("latest" if isinstance(reference, RegistryReference) else "")
+    return Claim(repository_of(reference), tag, digest)
+
+
+def repository_of(reference: Reference) -> str:
+    """The repository, folder or file: one text for everything that may mean the same.
+
+    Hosts that differ in a default port alone count as one, whatever they speak: in doubt an image stays.
+    """
+    where, path = reference.location
+    if isinstance(reference, RegistryReference):
+        return f"{_DEFAULT_PORT.sub('', where)}/{path}"
+    return f"{where}:{os.path.realpath(path)}"
+
+
+class Claims:
+    """The claims in one run folder, which need not exist yet."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self._calls = run_folder / "claims"
+        self._doing = run_folder / "doing"
+
+    def claim(self, call: str, run: str, images: Mapping[str, Claim], *, complete: bool) -> None:
+        """Write down what a call relies on, by its entries' keys; ``complete`` if that is all.
+
+        ``run`` is the time of the run in a form that sorts, the same for all calls of the run.
+        """
+        if not _CALL.fullmatch(call):
+            raise UsageError(f"the call {call[:200]!r}", hint="it is made of letters, digits, . _ and -")
+        with _in_words():
+            self._calls.mkdir(parents=True, exist_ok=True)
+            with _locked(self._calls / ".lock"):
+                before = self._read(call)
+                images = dict(images) if complete else {**before.images, **images}
+                self._write(call, _Call(max(run, before.run), images))
+                self._take_over(call, run, {*images.values()} - {*before.images.values()})
+
+    def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
+        """Who else relies on this digest in this repository, under this tag or another."""
+        return [
+            (Claimant(call, key), other)
+            for call, noted in self._all().items()
+            for key, other in noted.images.items()
+            if (other.repository, other.digest) == (claim.repository, claim.digest) and Claimant(call, key) != claimant
+        ]
+
+    def release(self, claimant: Claimant) -> None:
+        """Forget what this entry relied on."""
+        if not (self._calls / f"{claimant.call}.json").exists():
+            return
+        with _in_words(), _locked(self._calls / ".lock"):
+            noted = self._read(claimant.call)
+            if noted.images.pop(claimant.key, None):
+                self._write(claimant.call, noted)
+
+    async def wait_for_removals(self, repositories: Iterable[str]) -> None:
+        """Wait until the removals from these repositories that have begun are over."""
+        begun = [path for repository in set(repositories) for path in at_work(self._doing, _name("remove", repository))]
+        for path in begun:
+            while is_at_work(path):  # noqa: ASYNC110  (other processes set no events)
+                await asyncio.sleep(_AGAIN_AFTER_S)
+
+    @contextlib.asynccontextmanager
+    async def copying(self, repositories: Iterable[str]) -> AsyncIterator[None]:
+        """Copy into these repositories, after removals that have begun and before those that come."""
+        wanted = sorted(set(repositories))
+        with contextlib.ExitStack() as stack:
+            with _in_words():
+                self._doing.mkdir(parents=True, exist_ok=True)
+                for repository in wanted:
+                    stack.enter_context(present(self._doing, _name("copy", repository)))
+            await self.wait_for_removals(wanted)
+            yield
+
+    @contextlib.asynccontextmanager
+    async def removing(self, repository: str) -> AsyncIterator[None]:
+        """Remove from this repository: what is claimed now was claimed before, and nobody copies there.
+
+        Where the run folder cannot be written to, nobody else can claim anything either.
+        """
+        try:
+            self._doing.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            yield
+            return
+        while True:
+            with present(self._doing, _name("remove", repository)):
+                if not at_work(self._doing, _name("copy", repository)):
+                    yield
+                    return
+            await asyncio.sleep(_AGAIN_AFTER_S)
+
+    def _all(self) -> dict[str, _Call]:
+        return {path.stem: self._read(path.stem) for path in sorted(self._calls.glob("*.json"))}
+
+    def _take_over(self, call: str, run: str, claims: set[Claim]) -> None:
+        """Drop these claims of calls that were last read in an earlier run."""
+        for other, noted in self._all().items():
+            rest = {key: claim for key, claim in noted.images.items() if claim not in claims}
+            if other != call and noted.run < run and len(rest) < len(noted.images):
+                self._write(other, _Call(noted.run, rest))
+
+    def _read(self, call: str) -> _Call:
+        path = self._calls / f"{call}.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            return _Call(document["run"], {key: Claim(*claim) for key, claim in document["images"].items()})
+        except FileNotFoundError:
+            return _Call()
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ContentError(f"{path} is damaged: {error}", hint="remove it, and plan again") from error
+
+    def _write(self, call: str, noted: _Call) -> None:
+        images = {key: astuple(claim) for key, claim in noted.images.items()}
+        replace_file(self._calls / f"{call}.json", json.dumps({"run": noted.run, "images": images}))
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What a call relies on, and when it was last read."""
+
+    run: str = ""
+    images: dict[str, Claim] = field(default_factory=dict)
+
+
+def _name(doing: str, repository: str) -> str:
+    return f"{doing}-{hashlib.sha256(repository.encode()).hexdigest()[:32]}"
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ImagesyncError(
+            f"{error.filename} cannot be written: {error.strerror}",
+            hint="what this configuration relies on is noted there; TF_DATA_DIR names another folder",
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold this lock, for as long as a file takes to write."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        while not try_lock(handle):
+            time.sleep(_AGAIN_AFTER_S)
+        yield
+    finally:
+        os.close(handle)

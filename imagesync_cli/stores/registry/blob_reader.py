@@ -1,0 +1,136 @@
+"""Blobs read out of a repository, resumed where a connection breaks (distribution-spec v1.1, end-2)."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING
+
+import httpx
+
+from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.transport.http import raw_chunks
+from imagesync_cli.stores.transport.patience import fast_enough
+from imagesync_cli.stores.transport.retry import Budget
+from imagesync_cli.stores.transport.tally import count
+from imagesync_cli.values.digest import Verifier
+from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Refused, Unavailable
+from imagesync_cli.values.manifest import Descriptor
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.registry.tokens import Scopes
+
+# Resuming costs a request: a connection that brings less than this does not count as progress.
+_PROGRESS_BYTES = 64 * 1024
+
+
+class BlobReader:
+    """Streams blobs out of a repository; every byte is checked before the last one is given away."""
+
+    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
+        self._client = client
+        self._path = f"/v2/{repository}/blobs/"
+        self._name = name
+        self._scopes = scopes
+
+    async def read(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """Yield the blob. The last chunk is held back until size and digest are right; else ContentError.
+
+        A connection that breaks is replaced and the blob continued by Range as long as bytes keep coming.
+        """
+        verifier, last = Verifier(blob.digest, blob.size), b""
+        try:
+            async with contextlib.aclosing(self._unbroken(blob)) as chunks:
+                async for chunk in chunks:
+                    verifier.update(chunk)
+                    if verifier.complete:
+                        last = chunk
+                    else:
+                        yield chunk
+            verifier.check()
+        except ImagesyncError as error:
+            error.during(self._doing(blob))
+            raise
+        if last:
+            yield last
+
+    async def size(self, blob: Descriptor) -> int | None:
+        """The length that one HEAD request tells, or the head of a GET where HEAD is refused (end-2); None if none."""
+        try:
+            response = await self._look(blob, "HEAD")
+        except (Denied, Refused) as error:
+            # As for manifests: some allow or know GET alone, and a real refusal is repeated there, with its reason.
+            if isinstance(error, Refused) and error.status not in (400, 405, 501):
+                raise
+            response = await self._look(blob, "GET")
+        await response.aclose()
+        length = response.headers.get("content-length", "")
+        return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+
+    async def _look(self, blob: Descriptor, method: str) -> httpx.Response:
+        doing = f"looking up blob {blob.digest} of {self._name}"
+        return await self._client.send(method, self._path + blob.digest, doing=doing, scopes=self._scopes)
+
+    async def _unbroken(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """As many bytes as the blob has, from as many connections as that takes."""
+        seen_bytes, budget, pieces = 0, Budget(), 0
+        while seen_bytes < blob.size:
+            start, broken = seen_bytes, Unavailable("the body ended early")
+            response = await self._open(blob, start)
+            pieces += start > 0
+            if pieces == 1:
+                count(resumed=1)
+            try:
+                async for chunk in _from(fast_enough(raw_chunks(response)), start, blob.size, response):
+                    seen_bytes += len(chunk)
+                    yield chunk
+                if seen_bytes < blob.size and "content-length" in response.headers:
+                    # Nothing broke off: the registry gave all that it has.
+                    raise ContentError(f"it has {seen_bytes} bytes, its descriptor says {blob.size}")
+            except Unavailable as error:
+                broken = error
+            finally:
+                await response.aclose()
+            if seen_bytes < blob.size:
+                if seen_bytes - start >= _PROGRESS_BYTES:
+                    budget.renew()
+                await budget.spend(broken)
+
+    def _address(self, blob: Descriptor) -> str | httpx.URL:
+        return self._path + blob.digest
+
+    def _doing(self, blob: Descriptor) -> str:
+        return f"reading blob {blob.digest} from {self._name}"
+
+    async def _open(self, blob: Descriptor, start: int) -> httpx.Response:
+        response = await self._client.send(
+            "GET",
+            self._address(blob),
+            doing=self._doing(blob),
+            scopes=self._scopes,
+            accept=(200, 206, 416) if start else (200,),
+            # Both ends are named: the go-containerregistry registry answers 416 to an open one.
+            headers={"Range": f"bytes={start}-{blob.size - 1}"} if start else None,
+        )
+        if response.status_code == 416:
+            await response.aclose()
+            raise ContentError(f"it has no byte {start}, and its descriptor says {blob.size}")
+        return response
+
+
+async def _from(chunks: AsyncIterator[bytes], start: int, size: int, response: httpx.Response) -> AsyncIterator[bytes]:
+    """The bytes from ``start`` on: of the rest, if that is what the server sends, or of the whole blob once more."""
+    if response.status_code == 206 and not _is_rest(response, start, size):
+        raise Unavailable(f"{response.url.host} does not resume at byte {start}")
+    skip = start if response.status_code == 200 else 0
+    async for chunk in chunks:
+        if len(chunk) > skip:
+            yield chunk[skip:]
+        skip = max(0, skip - len(chunk))
+
+
+def _is_rest(response: httpx.Response, start: int, size: int) -> bool:
+    """Whether a partial answer begins at ``start`` and is a part of ``size`` bytes (RFC 9110, section 14.4)."""
+    found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.headers.get("content-range", ""))
+    return found is not None and int(found[1]) == start and found[2] in ("*", str(size))

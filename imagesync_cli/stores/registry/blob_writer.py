@@ -1,0 +1,137 @@
+"""Blobs written into a repository, with as few requests as the registry allows: there already, mounted, or sent.
+
+distribution-spec v1.1: mounting (end-11), opening an upload (end-4a); the upload itself is upload.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from imagesync_cli.concurrency import finish
+from imagesync_cli.stores.registry import upload
+from imagesync_cli.stores.registry.client import Client, Stream
+from imagesync_cli.stores.registry.upload import CANCEL_TIMEOUT_S, Upload
+from imagesync_cli.stores.store import Written
+from imagesync_cli.stores.transport.retry import persist
+from imagesync_cli.values.errors import Denied, NotFound, Refused, Unavailable
+from imagesync_cli.values.manifest import Descriptor
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.registry.tokens import Scopes
+
+# Where connections break, the less there is to send again the better; so often an upload in one piece is tried before.
+SMALL_CHUNK_BYTES = 1024 * 1024
+_MOST_BROKEN = 2
+
+
+class BlobWriter:
+    """Writes the blobs of one repository, and remembers how it takes them. ``name`` is as the user spelled it."""
+
+    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
+        self._client = client
+        self._repository = repository
+        self._path = f"/v2/{repository}/blobs/"
+        self._name = name
+        self._scopes = scopes
+        self._mounts = True
+        self._in_chunks = False
+
+    async def has(self, blob: Descriptor) -> bool:
+        """Whether the repository holds this blob, by one HEAD request; one that will not tell is taken for a no."""
+        try:
+            response = await self._ask("HEAD", self._path + blob.digest, blob)
+        except (NotFound, Denied, Refused):
+            return False
+        return response.is_success
+
+    async def write(self, blob: Descriptor, content: Stream, sibling: str = "", *, anew: bool = False) -> Written:
+        """Make sure that the repository holds the blob; ``content`` is called for each time it must be sent.
+
+        ``sibling`` is a repository on the same registry that has the blob, or "". A failed upload starts again with
+        the question whether the blob is there, so that one which only lost its answer is not sent twice; ``anew``
+        does not ask. One that breaks off again and again is sent in chunks, which can be continued.
+        """
+        broken = 0
+
+        async def attempt() -> Written:
+            nonlocal broken
+            opened = await self._opened(self._open(blob) if anew else self._begin(blob, sibling))
+            if isinstance(opened, Written):
+                return opened
+            try:
+                await self._send(opened, blob, content, broken)
+            except BaseException as error:
+                # An answer, whatever it says, is no line that breaks.
+                broken += isinstance(error, Unavailable) and not error.status
+                await opened.cancel()
+                raise
+            return Written.SENT
+
+        return await persist(attempt)
+
+    async def _opened(self, opening: Coroutine[Any, Any, Upload | Written]) -> Upload | Written:
+        """What opens a session is not left halfway: only its answer says where the session can be given up."""
+        task = asyncio.ensure_future(opening)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await finish(CANCEL_TIMEOUT_S, task)
+            if task.done() and task.exception() is None and isinstance(opened := task.result(), Upload):
+                await opened.cancel()
+            raise
+
+    async def _begin(self, blob: Descriptor, sibling: str) -> Upload | Written:
+        """Ask for a mount, from the repository itself if there is no sibling: "is it there?" and "I upload" in one.
+
+        201 is a blob that is there; 202 opens a session (distribution-spec, end-11).
+        """
+        if self._mounts:
+            source = sibling or self._repository
+            mounts_from = (f"repository:{sibling}:pull",) if sibling else ()
+            response = await self._ask(
+                "POST",
+                f"{self._path}uploads/?mount={blob.digest}&from={source}",
+                blob,
+                accept=(201, 202, 400, 403, 404, 405, 415, 422),
+                scopes=(*self._scopes, *mounts_from),
+            )
+            if response.status_code == 201:
+                return Written.MOUNTED if sibling else Written.THERE
+            if response.status_code == 202:
+                return self._upload(blob, response)
+            self._mounts = False
+        return Written.THERE if await self.has(blob) else await self._open(blob)
+
+    async def _open(self, blob: Descriptor) -> Upload:
+        return self._upload(blob, await self._ask("POST", f"{self._path}uploads/", blob, accept=(202,)))
+
+    def _upload(self, blob: Descriptor, opened: httpx.Response) -> Upload:
+        return Upload(self._client, blob, self._name, self._scopes, opened)
+
+    async def _send(self, opened: Upload, blob: Descriptor, content: Stream, broken: int) -> None:
+        if broken >= _MOST_BROKEN and blob.size > SMALL_CHUNK_BYTES:
+            await opened.send_in_pieces(content, SMALL_CHUNK_BYTES)
+        elif self._in_chunks:
+            await opened.send_in_pieces(content, upload.CHUNK_BYTES)
+        elif not await opened.send(content):
+            self._in_chunks = True
+            raise Unavailable(f"{self._name} takes no body of {blob.size} bytes; sending it in chunks", retry_after_s=0)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        blob: Descriptor,
+        *,
+        accept: tuple[int, ...] = (200,),
+        scopes: Scopes | None = None,
+    ) -> httpx.Response:
+        """One request, whose answer's body nobody needs."""
+        doing = f"writing blob {blob.digest} to {self._name}"
+        response = await self._client.send(method, path, doing=doing, scopes=scopes or self._scopes, accept=accept)
+        await response.aclose()
+        return response

@@ -1,0 +1,188 @@
+"""One upload of one blob: in one piece, or in several where that is refused (distribution-spec v1.1, end-4 to end-6).
+
+It knows the session that the registry has opened; whether one is needed at all is blob_writer.py's question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+import httpx
+
+from imagesync_cli.concurrency import finish
+from imagesync_cli.stores.registry.client import Client, Stream
+from imagesync_cli.stores.transport.retry import Budget
+from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.manifest import Descriptor
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.registry.tokens import Scopes
+
+CHUNK_BYTES = 8 * 1024 * 1024
+# Up to two such waits follow each other, and all of a run is to end within 2 s of a signal.
+CANCEL_TIMEOUT_S = 0.9
+# Registries hash a blob, or move it to where it is to stay, before they say that they have it.
+_COMMITTED_BYTES_A_SECOND = 20 * 1024 * 1024
+# Ways to say that a body must come in pieces, or not in this way.
+_TOO_LARGE_AT_ONCE = frozenset({405, 411, 413, 501})
+# What an upload session answers that is there no longer, or has another offset than ours.
+_LOST_SESSION = frozenset({404, 416})
+
+
+class Upload:
+    """An open session. ``name`` is the repository as the user spelled it."""
+
+    def __init__(self, client: Client, blob: Descriptor, name: str, scopes: Scopes, opened: httpx.Response) -> None:
+        self._client = client
+        self._blob = blob
+        self._name = name
+        self._scopes = scopes
+        self._session = self._location(opened)
+
+    async def send(self, content: Stream) -> bool:
+        """Send the blob in one piece; False where the registry takes none so large."""
+        try:
+            await self._put(content, self._blob.size)
+        except Refused as error:
+            if error.status not in _TOO_LARGE_AT_ONCE:
+                raise
+            return False
+        return True
+
+    async def send_in_pieces(self, content: Stream, piece_bytes: int) -> None:
+        """Send the blob in pieces; one that breaks off goes on where the registry says that it has come to."""
+        budget, sent_bytes = Budget(), 0
+        async with contextlib.aclosing(content()) as stream:
+            pieces = _Pieces(stream)
+            while piece := await pieces.next(piece_bytes):
+                taken_bytes = await self._piece(piece, sent_bytes, budget)
+                pieces.taken(taken_bytes)
+                sent_bytes += taken_bytes
+        await self._put(b"", 0)
+
+    async def _piece(self, piece: bytes, start: int, budget: Budget) -> int:
+        """Send a piece; how much of it the registry has now."""
+        try:
+            await self._patch(piece, start)
+        except Unavailable as error:
+            await budget.spend(error)
+        else:
+            budget.renew()
+            return len(piece)
+        has_bytes = await self._progress(start)
+        if not start <= has_bytes <= start + len(piece):
+            raise Unavailable(f"{self._name} has {has_bytes} bytes of {self._blob.digest}: the upload is lost")
+        if has_bytes > start:
+            budget.renew()
+        return has_bytes - start
+
+    async def _patch(self, piece: bytes, start: int) -> None:
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{start}-{start + len(piece) - 1}"}
+        # ECR answers 201.
+        response = await self._ask("PATCH", accept=(201, 202, 204), headers=headers, body=piece)
+        self._session = self._location(response)
+
+    async def _progress(self, expected: int) -> int:
+        """How many bytes are there: as ``expected`` where the registry does not tell (end-13)."""
+        response = await self._ask("GET", accept=(200, 204, 400, 405, 501))
+        found = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", response.headers.get("range", ""))
+        if response.status_code not in (200, 204) or found is None:
+            return expected
+        if "location" in response.headers:
+            self._session = self._location(response)
+        return int(found[1]) + 1 if found[1] != "0" else 0  # "0-0" is also said of nothing
+
+    async def _put(self, content: bytes | Stream, size_bytes: int) -> None:
+        query = f"{self._session.query.decode('ascii')}&" if self._session.query else ""
+        response = await self._ask(
+            "PUT",
+            self._session.copy_with(query=f"{query}digest={self._blob.digest}".encode("ascii")),
+            accept=(201, 202, 204),
+            headers={"Content-Type": "application/octet-stream"},
+            body=content,
+            size_bytes=size_bytes,
+            longer_s=self._blob.size / _COMMITTED_BYTES_A_SECOND,
+        )
+        stored, wanted = response.headers.get("docker-content-digest", self._blob.digest), self._blob.digest
+        if stored != wanted and stored.partition(":")[0] == wanted.partition(":")[0]:
+            raise ContentError(f"{self._doing}: the registry stored {stored}")
+
+    async def cancel(self) -> None:
+        """Give up the session, even while this copy is itself given up; if that fails, the registry forgets it."""
+        if await finish(CANCEL_TIMEOUT_S, asyncio.ensure_future(self._forget())):
+            raise asyncio.CancelledError
+
+    async def _forget(self) -> None:
+        with contextlib.suppress(ImagesyncError):
+            # distribution wants the action delete for this, although nothing is deleted.
+            scopes = (f"{self._scopes[0].removesuffix(',delete')},delete",)
+            await self._ask("DELETE", accept=(200, 202, 204), scopes=scopes)
+
+    def _location(self, response: httpx.Response) -> httpx.URL:
+        location = response.headers.get("location", "")
+        if not location:
+            raise Unavailable(f"{self._name} opens an upload without a location", may_pass=False)
+        return self._client.resolve_location(response.url, location)
+
+    @property
+    def _doing(self) -> str:
+        return f"writing blob {self._blob.digest} to {self._name}"
+
+    async def _ask(
+        self,
+        method: str,
+        target: httpx.URL | None = None,
+        *,
+        accept: tuple[int, ...],
+        scopes: Scopes | None = None,
+        headers: dict[str, str] | None = None,
+        body: bytes | Stream = b"",
+        size_bytes: int | None = None,
+        longer_s: float = 0.0,
+    ) -> httpx.Response:
+        """One request to the session, whose answer's body nobody needs."""
+        try:
+            response = await self._client.send(
+                method,
+                target or self._session,
+                doing=self._doing,
+                scopes=scopes or self._scopes,
+                accept=accept,
+                headers=headers,
+                body=body,
+                size_bytes=size_bytes,
+                again=False,
+                longer_s=longer_s,
+                is_upload=method in ("PUT", "PATCH"),
+            )
+        except (NotFound, Refused) as error:
+            lost = isinstance(error, NotFound) or error.status in _LOST_SESSION
+            if lost and method != "DELETE" and error.step == self._doing:  # not an error of the source
+                raise Unavailable(f"{error.message}; the upload is lost") from error
+            if "DIGEST_INVALID" in error.codes and method == "PUT":  # we have checked what we sent
+                raise ContentError(f"{error.message}; it was damaged on the way") from error
+            raise
+        await response.aclose()
+        return response
+
+
+class _Pieces:
+    """A stream in pieces; what a registry has not taken is in the next one again."""
+
+    def __init__(self, stream: AsyncGenerator[bytes, None]) -> None:
+        self._stream = stream
+        self._held = bytearray()
+
+    async def next(self, size_bytes: int) -> bytes:
+        """So many bytes, or what is left; b"" at the end."""
+        while len(self._held) < size_bytes and (chunk := await anext(self._stream, b"")):
+            self._held += chunk
+        return bytes(memoryview(self._held)[:size_bytes])
+
+    def taken(self, size_bytes: int) -> None:
+        """So many bytes have arrived."""
+        del self._held[:size_bytes]

@@ -1,0 +1,55 @@
+"""Names that become a part of a URL or a path, each a value of its own type: what is no such name never gets there.
+
+    repository := component ("/" component)*           component: a-z 0-9, joined by . _ __ or dashes
+    tag        := [A-Za-z0-9_] [A-Za-z0-9_.-]{0,127}
+    image name := part (separator part)*               part: A-Za-z0-9, separator: one of - . _ : @ / +
+
+The first two are those of a registry (distribution-spec v1.1, "Pulling manifests"). The last is what an entry of
+index.json may be called (image-spec v1.1, annotations.md); it is looked up in a layout or an archive, and never sent.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NewType, TypeGuard
+
+from imagesync_cli.values.digest import Digest, is_digest
+from imagesync_cli.values.errors import UsageError
+
+# Made here, and in reference.py, by functions that look at the text first.
+RepositoryName = NewType("RepositoryName", str)
+Tag = NewType("Tag", str)
+ImageName = NewType("ImageName", str)
+_LONGEST_SHOWN = 200
+NO_TAG = Tag("")
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_IMAGE_NAME = r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*"  # not compiled until an archive is named
+
+
+def is_repository(text: str) -> TypeGuard[RepositoryName]:
+    """Whether this can be a repository of a registry."""
+    return _REPOSITORY.fullmatch(text) is not None
+
+
+def is_tag(text: str) -> TypeGuard[Tag]:
+    """Whether this can be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def parse_tag(text: str) -> Tag:
+    """Give the tag back unchanged, or raise UsageError."""
+    if not is_tag(text):
+        raise UsageError(f"{text[:_LONGEST_SHOWN]!r} is not a tag")
+    return text
+
+
+def parse_name(text: str) -> Tag | Digest:
+    """What a registry may be asked for, given back unchanged; UsageError for anything else."""
+    return text if is_digest(text) else parse_tag(text)
+
+
+def is_image_name(text: str) -> TypeGuard[ImageName]:
+    """Whether an image of a layout or an archive can be called so."""
+    return is_tag(text) or re.fullmatch(_IMAGE_NAME, text) is not None
