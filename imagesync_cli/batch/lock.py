@@ -16,13 +16,13 @@ from imagesync_cli.batch.plan import Plan, plan
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.choose_platforms import config_platform, select
 from imagesync_cli.look.resolve import Answer, resolve
+from imagesync_cli.look.selection import WHOLE
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.errors import ContentError, ImagesyncError
 from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.selection import WHOLE
 
 
 @dataclass(frozen=True)

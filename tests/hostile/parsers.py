@@ -24,12 +24,12 @@ from imagesync_cli.output.console import printable
 from imagesync_cli.settings import Settings, read_settings
 from imagesync_cli.stores.files.layout import Layout
 from imagesync_cli.stores.registry.blob_reader import _is_rest
-from imagesync_cli.stores.registry.challenge import check_realm, parse_challenge
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.lists import _read_tags
+from imagesync_cli.stores.registry.login.challenge import check_realm, parse_challenge
+from imagesync_cli.stores.registry.login.tokens import Tokens, claimed_actions
 from imagesync_cli.stores.registry.pages import next_link
 from imagesync_cli.stores.registry.refusals import read_errors
-from imagesync_cli.stores.registry.tokens import Tokens, claimed_actions
 from imagesync_cli.stores.transport.http import Http, retry_after_s
 from imagesync_cli.stores.transport.http1 import Connection
 from imagesync_cli.stores.transport.proxy import proxy_for

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imagesync_cli.look.doctor import ecr_advice
-from imagesync_cli.stores.registry.tokens import claimed_actions
+from imagesync_cli.stores.registry.login.tokens import claimed_actions
 from imagesync_cli.values.secret import Secret
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, Manner, without_deletes

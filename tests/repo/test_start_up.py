@@ -28,7 +28,7 @@ WAITS = {
     "encodings.idna",
     "imagesync_cli.credentials",
     "imagesync_cli.stores.registry.login",
-    "imagesync_cli.stores.registry.tokens",
+    "imagesync_cli.stores.registry.login.tokens",
 }
 WITH_REGISTRIES = [command for command in MAY_LOAD if command != "--version"]
 MUST_NOT_LOAD = {"--version": NETWORK} | dict.fromkeys(WITH_REGISTRIES, WAITS)

@@ -21,7 +21,7 @@ from imagesync_cli.values.errors import Denied, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Descriptor
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 # Where connections break, the less there is to send again the better; so often an upload in one piece is tried before.
 SMALL_CHUNK_BYTES = 1024 * 1024

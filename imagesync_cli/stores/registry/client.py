@@ -27,7 +27,7 @@ from imagesync_cli.values.secret import holds_secret
 __all__ = ["Call", "Client", "Stream"]
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 _ERROR_LIMIT_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

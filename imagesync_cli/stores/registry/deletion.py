@@ -22,7 +22,7 @@ from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.hosts import known_host
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 
 class Deletion:

@@ -26,7 +26,7 @@ from imagesync_cli.values.secret import Secret, holds_secret
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login import Login
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 READING = frozenset({"GET", "HEAD"})
 _UPLOADING = frozenset({"PUT", "PATCH"})

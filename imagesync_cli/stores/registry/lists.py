@@ -16,7 +16,7 @@ from imagesync_cli.values.manifest import MAX_DESCRIPTORS, OCI_INDEX, Descriptor
 from imagesync_cli.values.names import is_tag
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 _TAGS_LIMIT_BYTES = 4 * 1024 * 1024
 # As many as possible, since each page is a round trip. ECR and GitLab refuse to give more than 1,000, others more than

@@ -175,7 +175,7 @@ class Repository:
                     headers={"Content-Type": manifest.media_type},
                     body=manifest.content,
                 )
-            except (NotFound, Refused) as error:
+            except ImagesyncError as error:
                 raise await self._why_refused(manifest, error) from error
 
         response = await persist(attempt)
@@ -192,9 +192,10 @@ class Repository:
         (go-containerregistry). distribution 2.8.2 adds DIGEST_INVALID to the first where it only failed to look, as
         under ten parallel pushes: then it is tried again.
         """
-        if isinstance(error, Refused) and error.status not in _MAY_MISS_SOMETHING:
+        says_so = bool(error.codes & _MISSES)  # distribution 3 says so with 500 as well, beside other trouble
+        by_status = isinstance(error, NotFound) or (isinstance(error, Refused) and error.status in _MAY_MISS_SOMETHING)
+        if not says_so and not by_status:
             return error
-        says_so = bool(error.codes & _MISSES)
         looked_at = [*manifest.manifests, *(blob for blob in manifest.blobs if says_so or not blob.is_foreign)]
         missing: list[Descriptor] = []
         await gather_few(_ASKED_AT_ONCE, (self._note_missing(target, missing) for target in looked_at))

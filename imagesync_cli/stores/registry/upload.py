@@ -20,7 +20,7 @@ from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, 
 from imagesync_cli.values.manifest import Descriptor
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
 # Up to two such waits follow each other, and all of a run is to end within 2 s of a signal.

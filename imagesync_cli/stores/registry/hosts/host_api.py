@@ -10,8 +10,8 @@ import httpx
 
 from imagesync_cli.credentials import Credential
 from imagesync_cli.stores.registry.client import Call, Client
+from imagesync_cli.stores.registry.login.tokens import Scopes
 from imagesync_cli.stores.registry.pages import Answer, Pages, read_json
-from imagesync_cli.stores.registry.tokens import Scopes
 from imagesync_cli.stores.transport.http import read_all
 from imagesync_cli.values.errors import ContentError, Denied
 from imagesync_cli.values.secret import Secret

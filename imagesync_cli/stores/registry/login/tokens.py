@@ -21,7 +21,7 @@ import httpx
 from imagesync_cli import __version__
 from imagesync_cli.concurrency import gather
 from imagesync_cli.credentials import Anonymous, Credential
-from imagesync_cli.stores.registry.challenge import Challenge
+from imagesync_cli.stores.registry.login.challenge import Challenge
 from imagesync_cli.stores.transport.http import Http, read_all, retry_after_s
 from imagesync_cli.stores.transport.retry import status_may_pass
 from imagesync_cli.stores.transport.tally import count
