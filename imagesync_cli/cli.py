@@ -6,6 +6,7 @@ What a command needs is imported when that command runs: --help and --version wa
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
@@ -13,6 +14,7 @@ import click
 from imagesync_cli import __version__
 from imagesync_cli.commands.options import verbose_option
 from imagesync_cli.output import exit_code
+from imagesync_cli.output.escape import printable
 from imagesync_cli.values.errors import ImagesyncError
 
 _COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external")
@@ -82,7 +84,10 @@ def _invoke() -> int | None:
     try:
         code: int | None = cli.main(prog_name="imagesync", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        for line in said.getvalue().splitlines():  # it may quote an argument, which may come from anywhere
+            click.echo(printable(line), err=True)
         return error.exit_code
     except click.Abort:
         return 130

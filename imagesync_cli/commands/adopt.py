@@ -32,8 +32,9 @@ def command(file: Path, target: str, form: str) -> None:
     FILE is a regsync, skopeo sync or dregsy file, a Kubernetes manifest, a compose file, or a Terraform state. What
     could not be carried over is said on stderr. No registry is asked.
     """
-    from imagesync_cli.batch.adopt import adopt, as_images, as_modules
+    from imagesync_cli.batch.adopt import adopt
     from imagesync_cli.output import Output
+    from imagesync_cli.output.adopt import as_images, as_modules
     from imagesync_cli.output.console import counted
 
     found = adopt(file, target.rstrip("/"))

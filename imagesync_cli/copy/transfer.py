@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncGenerator, Callable
 
 from imagesync_cli.stores import Store, Written, count
@@ -38,32 +39,45 @@ class Transfers:
         A ``sibling`` on the destination's registry has it. ``anew`` sends it although the destination may claim to
         have it.
         """
-        origin = sibling or self._source
+        origin, moved, written = sibling or self._source, _Moved(self._progress), None
         self._progress.total += 1
         self._progress.total_bytes += blob.size
-        async with self._large if blob.size >= _LARGE_BYTES else self._small:
-            try:
-                written = await self._write(blob, origin, anew=anew)
-            except ContentError:
-                count(retries=1)
-                written = await self._write(blob, origin, anew=anew)
+        write = functools.partial(
+            self._destination.write_blob, blob, lambda: moved.counted(self._read(blob)), origin, anew=anew
+        )
+        try:
+            async with self._large if blob.size >= _LARGE_BYTES else self._small:
+                try:
+                    written = await write()
+                except ContentError:
+                    count(retries=1)
+                    written = await write()
+        finally:
+            if written is not Written.SENT:
+                moved.take_back()
         if written is not Written.SENT:
             self._progress.total_bytes -= blob.size
         self._progress.done += 1
         return written
 
-    async def _write(self, blob: Descriptor, origin: Store, *, anew: bool) -> Written:
-        return await self._destination.write_blob(blob, lambda: self._content(blob), origin, anew=anew)
 
-    async def _content(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
-        """The source's bytes, counted; a second try takes back what the first had counted."""
-        moved_bytes = 0
-        try:
-            async with contextlib.aclosing(self._read(blob)) as chunks:
-                async for chunk in chunks:
-                    moved_bytes += len(chunk)
-                    self._progress.moved_bytes += len(chunk)
-                    yield chunk
-        finally:
-            if moved_bytes < blob.size:
-                self._progress.moved_bytes -= moved_bytes
+class _Moved:
+    """How much of one blob has been moved; a try that begins anew takes back what the last one had counted."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bytes = 0
+
+    async def counted(self, content: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """The same bytes, counted as they pass."""
+        self.take_back()
+        async with contextlib.aclosing(content) as chunks:
+            async for chunk in chunks:
+                self._bytes += len(chunk)
+                self._progress.moved_bytes += len(chunk)
+                yield chunk
+
+    def take_back(self) -> None:
+        """Nothing of it counts any more."""
+        self._progress.moved_bytes -= self._bytes
+        self._bytes = 0

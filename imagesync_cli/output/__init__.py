@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from imagesync_cli.output.console import counted, print_json, print_line, printable, say, show_log
+from imagesync_cli.output.console import counted, print_json, print_line, print_text, say, show_log
 from imagesync_cli.values.errors import ImagesyncError, exhausted
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ class Output:
     def resolved(self, results: list[Resolved | ImagesyncError]) -> None:
         """One line for each reference, or one JSON list; errors go to stderr as well."""
         if self._as_json:
-            from imagesync_cli.output.resolve import resolved_json
+            from imagesync_cli.output.results import resolved_json
 
             print_json([resolved_json(result) for result in results])
         for result in results:
             if isinstance(result, ImagesyncError):
                 self.error(result)
             elif not self._as_json:
-                print_line(printable(result.id))
+                print_line(result.id)
 
     def synced(self, report: SyncReport) -> None:
         """The id on stdout; on stderr, what was done."""
@@ -52,7 +52,7 @@ class Output:
         if self._as_json:
             print_json(sync_json(report))
             return
-        print_line(printable(report.id))
+        print_line(report.id)
         if not self._quiet:
             for line in (sync_line(report), *effort_lines(report), *left_lines(report)):
                 say(line)
@@ -63,19 +63,19 @@ class Output:
             print_json({"repository": repository, "tags": picked, "count": count})
             return
         for tag in picked:
-            print_line(printable(tag))
+            print_line(tag)
         if not self._quiet:
             all_of = f"all {count} tags" if len(picked) == count > 1 else f"{len(picked)} of {counted(count, 'tag')}"
             say(f"{all_of} of {repository}" if count else f"{repository} has no tags, or is not there")
 
     def locked(self, report: LockReport) -> None:
         """One line a change, or one JSON object; errors go to stderr as well."""
-        from imagesync_cli.output.lock import change_line, lock_json
+        from imagesync_cli.output.results import change_line, lock_json
 
         if self._as_json:
             print_json(lock_json(report))
         for change in () if self._as_json else report.changes:
-            print_line(printable(change_line(change)))
+            print_line(change_line(change))
         for error in report.failed.values():
             self.error(error)
         if not self._quiet:
@@ -89,17 +89,17 @@ class Output:
             print_json(check_json(report))
             return
         for line in check_lines(report):
-            print_line(printable(line))
+            print_line(line)
 
     def deleted(self, reports: list[DeleteReport]) -> None:
         """One line an item, or one JSON list; errors go to stderr as well."""
-        from imagesync_cli.output.delete import delete_json, delete_lines
+        from imagesync_cli.output.results import delete_json, delete_lines
 
         if self._as_json:
             print_json([delete_json(report) for report in reports])
         for report in reports:
             for line in () if self._as_json else delete_lines(report):
-                print_line(printable(line))
+                print_line(line)
             if report.error is not None:
                 self.error(report.error)
 
@@ -111,15 +111,15 @@ class Output:
             print_json([asdict(diagnosis) for diagnosis in diagnoses])
             return
         for diagnosis in diagnoses:
-            print_line(printable(diagnosis.reference))
+            print_line(diagnosis.reference)
             for step in diagnosis.steps:
-                print_line(printable(f"  {step.name:<9}  {step.outcome:<2}  {step.seen}"))
+                print_line(f"  {step.name:<9}  {step.outcome:<2}  {step.seen}")
                 if step.advice:
-                    print_line(printable(f"{'':<17}-> {step.advice}"))
+                    print_line(f"{'':<17}-> {step.advice}")
 
     def answer(self, text: str) -> None:
-        """An answer that is already text, as it is."""
-        print_line(text)
+        """An answer that is already text, with what is foreign in it escaped, as it is."""
+        print_text(text)
 
     def notes(self, notes: list[str]) -> None:
         """Lines on stderr."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from imagesync_cli.batch.batch import BatchProgress
 from imagesync_cli.batch.report import FAILED, BatchReport, ImageResult, RemovalResult, totals
-from imagesync_cli.output.console import counted, print_event, print_line, printable, say, size_text
+from imagesync_cli.output.console import counted, print_event, print_line, say, size_text
 from imagesync_cli.output.live import DONE, TO_DO, nothing, showing
 from imagesync_cli.output.progress import first_fitting, fitting_name, left_text, rate_text
 from imagesync_cli.output.rate import Rate
@@ -42,7 +42,7 @@ class BatchOutput:
         if self._as_json:
             print_event(image_event(result))
         elif result.action and (result.action != "keep" or self._dry_run):
-            print_line(printable(image_line(result)))
+            print_line(image_line(result))
 
     def ended(self, report: BatchReport) -> None:
         """What was removed, what failed and why, and all in sum."""
@@ -50,7 +50,7 @@ class BatchOutput:
             if self._as_json:
                 print_event(removal_event(removal))
             elif removal.outcome != FAILED:
-                print_line(printable(removal_line(removal)))
+                print_line(removal_line(removal))
         for line in failures(report):
             say(line)
         if self._as_json:
@@ -148,9 +148,7 @@ def flight_lines(progress: BatchProgress, columns: int) -> list[str]:
     moving = [(name, each) for name, each in progress.in_flight.items() if each.total_bytes]
     moving.sort(key=lambda named: named[1].moved_bytes - named[1].total_bytes)
     lines = [
-        fitting_name(
-            f"  {size_text(each.moved_bytes):>8} of {size_text(each.total_bytes):<8}  ", printable(name), "", columns
-        )
+        fitting_name(f"  {size_text(each.moved_bytes):>8} of {size_text(each.total_bytes):<8}  ", name, "", columns)
         for name, each in moving[:_IN_FLIGHT]
     ]
     more = len(progress.in_flight) - len(lines)

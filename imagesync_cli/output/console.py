@@ -1,12 +1,12 @@
-"""Lines on stdout and stderr. The only module that prints; nothing it prints drives a terminal."""
+"""Lines on stdout and stderr. The only module that prints; nothing it prints drives a terminal or a CI runner."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from imagesync_cli.output.escape import json_text, printable
 from imagesync_cli.output.terminal import hide
 from imagesync_cli.values.errors import ImagesyncError
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def print_line(text: str) -> None:
-    """A line on stdout; an error if nobody can have read it."""
+    """A line on stdout, in which any text may be foreign; an error if nobody can have read it."""
+    print_text(printable(text))
+
+
+def print_text(text: str) -> None:
+    """Lines on stdout as they are: whoever made them has escaped what is foreign in them."""
     if sys.stdout is None:
         raise ImagesyncError("the result has nowhere to go: stdout is closed")
     hide()
@@ -37,18 +42,13 @@ def say(text: str) -> None:
             print(f"imagesync: {printable(text)}", file=sys.stderr, flush=True)
 
 
-def printable(text: str) -> str:
-    """Nothing that a terminal would obey or an encoding lacks: tags and messages may come from anywhere."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
 def print_json(document: Any) -> None:
-    print_line(json.dumps(document, indent=2))
+    print_text(json_text(document, indent=2))
 
 
 def print_event(document: Any) -> None:
     """One line of JSON."""
-    print_line(json.dumps(document))
+    print_text(json_text(document))
 
 
 def counted(number: int, what: str) -> str:

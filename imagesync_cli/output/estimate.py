@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imagesync_cli.look.estimate import Estimate
-from imagesync_cli.output.console import printable, size_text
+from imagesync_cli.output.console import size_text
 
 
 def estimate_json(found: Estimate) -> dict[str, Any]:
@@ -16,8 +16,8 @@ def estimate_json(found: Estimate) -> dict[str, Any]:
         "bytes": found.size_bytes,
         "bytes_to_copy": 0 if found.mounts else found.missing_bytes,
         "summary": estimate_text(found),
-        "unsuitable": printable(found.lacks),
-        "unsigned": printable(found.unsigned),
+        "unsuitable": found.lacks,
+        "unsigned": found.unsigned,
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from imagesync_cli.output.console import printable, size_text
+from imagesync_cli.output.console import size_text
+from imagesync_cli.output.escape import printable
 from imagesync_cli.output.live import CUT
 from imagesync_cli.output.rate import Rate
 from imagesync_cli.output.terminal import width
@@ -12,7 +13,7 @@ _NAME = 12  # cells that a name and the signs around it have before the numbers 
 
 
 def progress_line(progress: Progress) -> str:
-    return f"{printable(progress.doing)}: {', '.join([_count(progress), *_size(progress)])}"
+    return f"{progress.doing}: {', '.join([_count(progress), *_size(progress)])}"
 
 
 def _count(progress: Progress) -> str:
@@ -36,7 +37,7 @@ class LiveProgress:
         """The line in so many columns."""
         progress, pace = self._progress, self._pace
         pace.note(now_s, progress.moved_bytes)
-        verb, space, name = printable(progress.doing).partition(" ")
+        verb, space, name = progress.doing.partition(" ")
         count, size, left = (
             _count(progress),
             _size(progress),
@@ -57,6 +58,7 @@ def first_fitting(forms: list[list[str]], columns: int) -> str:
 
 def fitting_name(before: str, name: str, after: str, columns: int) -> str:
     """All three in so many cells: what has to go is the beginning of the name, whose end tells one from another."""
+    name = printable(name)
     room = columns - width(before) - width(after)
     if width(name) <= room:
         return before + name + after

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from imagesync_cli.batch.report import (
     FAILED,
     FORMAT,
+    KEPT,
     NOT_RUN,
+    OUTCOMES,
+    REMOVED,
     SKIPPED,
     BatchReport,
     ImageResult,
     RemovalResult,
     totals,
 )
-from imagesync_cli.output.console import printable, size_text
+from imagesync_cli.output.console import size_text
+from imagesync_cli.output.escape import cell, json_text, xml
 from imagesync_cli.stores.files.atomic import replace_file
 from imagesync_cli.values.errors import UsageError
 
@@ -50,7 +53,7 @@ def report_json(report: BatchReport) -> str:
         "images": [asdict(image) for image in report.images],
         "removals": [asdict(removal) for removal in report.removals],
     }
-    return json.dumps(document, indent=2) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def read_report(path: Path) -> BatchReport:
@@ -59,18 +62,40 @@ def read_report(path: Path) -> BatchReport:
         document: Any = json.loads(path.read_bytes())
         if document["version"] != FORMAT:
             raise UsageError(f"{path} is a report of version {document['version']!r}, not {FORMAT}")
-        return BatchReport(
-            dry_run=document["dry_run"],
-            images=[ImageResult(**image) for image in document["images"]],
-            removals=[RemovalResult(**removal) for removal in document["removals"]],
-            requests=document["totals"]["requests"],
-            seconds=document["totals"]["seconds"],
-            interrupted=document["interrupted"],
+        return _of_its_kinds(
+            BatchReport(
+                dry_run=document["dry_run"],
+                images=[_of_its_kinds(ImageResult(**image)) for image in document["images"]],
+                removals=[_of_its_kinds(RemovalResult(**removal)) for removal in document["removals"]],
+                requests=document["totals"]["requests"],
+                seconds=document["totals"]["seconds"],
+                interrupted=document["interrupted"],
+            )
         )
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{path} is not a report: {error}", hint="sync --report FILE.json writes one") from error
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: type(value) is int and 0 <= value < 2**63,
+    "float": lambda value: type(value) in (int, float) and 0 <= value < 2**63,
+    "str": lambda value: isinstance(value, str),
+}
+_Part = TypeVar("_Part", ImageResult, RemovalResult, BatchReport)
+
+
+def _of_its_kinds(part: _Part) -> _Part:
+    """The part of a report, or ValueError if one of its values is of another kind than a report's."""
+    for each in fields(part):
+        value = getattr(part, each.name)
+        if not _KINDS.get(str(each.type), lambda _: True)(value):
+            raise ValueError(f"{each.name} is {json.dumps(value)[:40]}")
+    if not isinstance(part, BatchReport) and part.outcome not in (*OUTCOMES, REMOVED, KEPT):
+        raise ValueError(f"outcome is {part.outcome!r}")
+    return part
 
 
 def report_markdown(report: BatchReport) -> str:
@@ -107,19 +132,14 @@ def _changed_rows(report: BatchReport) -> list[str]:
         if i.outcome not in (FAILED, SKIPPED)
     ]
     return images + [
-        _row("remove" if r.outcome == "removed" else "keep", r.reference, "", r.why)
+        _row("remove" if r.outcome == REMOVED else "keep", r.reference, "", r.why)
         for r in report.removals
         if r.outcome != FAILED
     ]
 
 
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(map(_cell, cells))} |"
-
-
-def _cell(text: str) -> str:
-    """Foreign text in a table: it may not begin another cell, a tag, a link or a mention."""
-    return "".join(f"\\{c}" if c in "\\|`*_[]~#!" else f"&#{ord(c)};" if c in "<>&@" else c for c in printable(text))
+def _row(outcome: str, *foreign: str) -> str:
+    return f"| {' | '.join([outcome, *map(cell, foreign)])} |"
 
 
 def report_junit(report: BatchReport) -> str:
@@ -144,14 +164,9 @@ def _case(image: ImageResult) -> str:
 
 
 def _testcase(name: str, group: str, seconds: float, failure: str, left_out: str = "") -> str:
-    inner = (
-        f"<failure message={_quoted(printable(failure))}>{html.escape(printable(failure))}</failure>" if failure else ""
-    )
-    inner += f"<skipped message={_quoted(printable(left_out))}/>" if left_out else ""
-    return (
-        f"  <testcase classname={_quoted(printable(group))} name={_quoted(printable(name))} "
-        f'time="{seconds:.3f}">{inner}</testcase>'
-    )
+    inner = f'<failure message="{xml(failure)}">{xml(failure)}</failure>' if failure else ""
+    inner += f'<skipped message="{xml(left_out)}"/>' if left_out else ""
+    return f'  <testcase classname="{xml(group)}" name="{xml(name)}" time="{seconds:.3f}">{inner}</testcase>'
 
 
 _FORMS: dict[str, Callable[[BatchReport], str]] = {
@@ -159,8 +174,3 @@ _FORMS: dict[str, Callable[[BatchReport], str]] = {
     ".md": report_markdown,
     ".xml": report_junit,
 }
-
-
-def _quoted(text: str) -> str:
-    """An attribute's value (html.escape writes nothing that XML does not have)."""
-    return f'"{html.escape(text)}"'

@@ -95,7 +95,7 @@ class Stores:
 
     async def read_foreign(self, blob: Descriptor, source: Store) -> AsyncGenerator[bytes, None]:
         """A foreign layer, from the source if that has it, else from its own URLs; see foreign.py."""
-        from imagesync_cli.stores.registry.foreign import read_foreign
+        from imagesync_cli.stores.registry.blobs.foreign import read_foreign
 
         async with contextlib.aclosing(read_foreign(blob, source, self._the_http(), self._settings)) as chunks:
             async for chunk in chunks:

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.output.console import printable
+from imagesync_cli.output.escape import as_printable
 from imagesync_cli.values.errors import ImagesyncError, UsageError
 from imagesync_cli.values.reference import as_meant
 
@@ -34,8 +34,9 @@ async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
         key: _described(image) if isinstance(image, UsageError) else found[key] for key, image in query.asked.items()
     }
     if query.compares:
-        return json.dumps(_compared(described, sound["destination"].reference if "destination" in sound else None))
-    return json.dumps({key: json.dumps(each) for key, each in described.items()})
+        wanted = sound["destination"].reference if "destination" in sound else None
+        return json.dumps(as_printable(_compared(described, wanted)))
+    return json.dumps({key: json.dumps(as_printable(each)) for key, each in described.items()})
 
 
 async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:
@@ -99,7 +100,7 @@ def _in_sync(source: Described, destination: Described) -> bool:
 def _described(found: Answer | None) -> Described:
     answer = {"reference": "", "digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
     if isinstance(found, ImagesyncError):
-        return answer | {"error": printable(str(found)), "kind": found.kind}
+        return answer | {"error": str(found), "kind": found.kind}
     if found is None:
         return answer
     answer |= {

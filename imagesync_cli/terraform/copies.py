@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.concurrency import within
 from imagesync_cli.look.estimate import Estimate, Intent, estimate
-from imagesync_cli.output.console import printable
 from imagesync_cli.output.estimate import estimate_json
 from imagesync_cli.values.errors import ImagesyncError, Unavailable
 
@@ -42,4 +41,4 @@ async def described_copy(
 
 
 def _failed(error: ImagesyncError) -> dict[str, Any]:
-    return estimate_json(Estimate()) | {"summary": "", "error": printable(str(error)), "kind": error.kind}
+    return estimate_json(Estimate()) | {"summary": "", "error": str(error), "kind": error.kind}

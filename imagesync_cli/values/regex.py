@@ -2,6 +2,9 @@ r"""Regular expressions in a time that grows with the text, whatever the express
 
 Python's ``re`` parses, so the language is its own; what needs backtracking (look-around, back references, possessive
 repeats) is refused. Where the text may be a stranger's, such as a tag, ``(a+)+$`` must not be a way to hang us.
+
+The expression becomes an automaton (Thompson's construction), whose states are bounded as they are made: a counted
+repeat is its inner part so many times, and nested ones multiply. A text is read once, with the set of states reached.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from imagesync_cli.values.errors import UsageError
@@ -20,7 +23,8 @@ else:
     import sre_parse as parser
 
 _LONGEST = 500
-_MOST_REPEATS = 200
+_MOST_STATES = 2000
+_MATCHED = 0
 _AT: dict[str, Callable[[str, int], bool]] = {
     "AT_BEGINNING": lambda _, at: at == 0,
     "AT_BEGINNING_STRING": lambda _, at: at == 0,
@@ -29,8 +33,6 @@ _AT: dict[str, Callable[[str, int], bool]] = {
     "AT_BOUNDARY": lambda text, at: _is_word(text, at - 1) != _is_word(text, at),
     "AT_NON_BOUNDARY": lambda text, at: _is_word(text, at - 1) == _is_word(text, at),
 }
-# From some places in a text to those at which a match may end.
-Step = Callable[[str, set[int]], set[int]]
 
 
 def compile_regex(expression: str) -> Callable[[str], bool]:
@@ -40,65 +42,95 @@ def compile_regex(expression: str) -> Callable[[str], bool]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            single = re.compile(expression)
-            step = _sequence(parser.parse(expression), ignores_case=bool(single.flags & re.IGNORECASE))
+            flags = re.compile(expression).flags
+            automaton = _Automaton(parser.parse(expression), ignores_case=bool(flags & re.IGNORECASE))
     except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"/{expression}/ is not a regular expression: {error}") from error
-    return lambda text: bool(step(text, set(range(len(text) + 1))))
+    return automaton.search
 
 
-def _sequence(parsed: Any, *, ignores_case: bool) -> Step:
-    steps = [_step(str(operation), argument, ignores_case=ignores_case) for operation, argument in parsed]
+class _Automaton:
+    """States by number. ``_reads`` is the test of a state that reads a character, ``_holds`` that of one that does not.
 
-    def run(text: str, places: set[int]) -> set[int]:
-        for step in steps:
-            if not places:
-                break
-            places = step(text, places)
-        return places
+    It is built from its end, state 0, so that each part knows the state after it; ``_next`` are those after each.
+    """
 
-    return run
+    def __init__(self, parsed: Any, *, ignores_case: bool) -> None:
+        self._next: list[tuple[int, ...]] = [()]
+        self._reads: dict[int, Callable[[str], bool]] = {}
+        self._holds: dict[int, Callable[[str, int], bool]] = {}
+        self._start = self._sequence(parsed, _MATCHED, ignores_case=ignores_case)
 
+    def search(self, text: str) -> bool:
+        """Whether a match begins at any place of the text."""
+        states: set[int] = set()
+        for at in range(len(text) + 1):
+            states = self._reached({*states, self._start}, text, at)
+            if _MATCHED in states:
+                return True
+            if at < len(text):
+                reading = (each for each in states if each in self._reads and self._reads[each](text[at]))
+                states = {after for each in reading for after in self._next[each]}
+        return False
 
-def _step(operation: str, argument: Any, *, ignores_case: bool) -> Step:
-    if operation == "AT":
-        holds = _AT[str(argument)]
-        return lambda text, places: {at for at in places if holds(text, at)}
-    if operation == "BRANCH":
-        branches = [_sequence(branch, ignores_case=ignores_case) for branch in argument[1]]
-        return lambda text, places: set().union(*(branch(text, places) for branch in branches))
-    if operation == "SUBPATTERN":
-        _, more, less, inner = argument
-        return _sequence(inner, ignores_case=(ignores_case or bool(more & re.IGNORECASE)) and not less & re.IGNORECASE)
-    if operation in ("MAX_REPEAT", "MIN_REPEAT"):
-        least, most, inner = argument
-        return _repeat(_sequence(inner, ignores_case=ignores_case), least, most)
-    return _one(_character(operation, argument), ignores_case=ignores_case)
+    def _reached(self, states: set[int], text: str, at: int) -> set[int]:
+        """These states, and those after them for which nothing need be read."""
+        waiting = list(states)
+        while waiting:
+            state = waiting.pop()
+            if state in self._reads or (state in self._holds and not self._holds[state](text, at)):
+                continue
+            waiting += (new := set(self._next[state]) - states)
+            states |= new
+        return states
 
+    def _state(self, *after: int) -> int:
+        if len(self._next) > _MOST_STATES:
+            raise re.error(f"it is too large: its repeats come to more than {_MOST_STATES} parts")
+        self._next.append(after)
+        return len(self._next) - 1
 
-def _repeat(step: Step, least: int, most: int) -> Step:
-    if least > _MOST_REPEATS:
-        raise re.error(f"more than {_MOST_REPEATS} repeats")
+    def _sequence(self, parsed: Iterable[Any], after: int, *, ignores_case: bool) -> int:
+        for operation, argument in reversed(list(parsed)):
+            after = self._part(str(operation), argument, after, ignores_case=ignores_case)
+        return after
 
-    def run(text: str, places: set[int]) -> set[int]:
+    def _part(self, operation: str, argument: Any, after: int, *, ignores_case: bool) -> int:
+        """The state at which this part of the expression begins."""
+        if operation == "AT":
+            state = self._state(after)
+            self._holds[state] = _AT[str(argument)]
+            return state
+        if operation == "BRANCH":
+            return self._state(*(self._sequence(each, after, ignores_case=ignores_case) for each in argument[1]))
+        if operation == "SUBPATTERN":
+            _, more, less, inner = argument
+            ignores_case = (ignores_case or bool(more & re.IGNORECASE)) and not less & re.IGNORECASE
+            return self._sequence(inner, after, ignores_case=ignores_case)
+        if operation in ("MAX_REPEAT", "MIN_REPEAT"):
+            least, most, inner = argument
+            return self._repeat(least, most, inner, after, ignores_case=ignores_case)
+        state = self._state(after)
+        self._reads[state] = _in_any_case(_character(operation, argument), ignores_case=ignores_case)
+        return state
+
+    def _repeat(self, least: int, most: Any, inner: Any, after: int, *, ignores_case: bool) -> int:
+        if most == parser.MAXREPEAT:
+            start = self._state()
+            self._next[start] = (self._sequence(inner, start, ignores_case=ignores_case), after)
+        else:
+            start = after
+            for _ in range(most - least):
+                start = self._state(self._sequence(inner, start, ignores_case=ignores_case), after)
         for _ in range(least):
-            places = step(text, places)
-        every, new, done = set(places), places, least
-        # A place that was reached before leads nowhere new: so often as the text is long, at most.
-        while new and done < most:
-            new = step(text, new) - every
-            every |= new
-            done += 1
-        return every
-
-    return run
+            start = self._state(self._sequence(inner, start, ignores_case=ignores_case))
+        return start
 
 
-def _one(matches: Callable[[str], bool], *, ignores_case: bool) -> Step:
-    def either(character: str) -> bool:
-        return matches(character) or (ignores_case and (matches(character.lower()) or matches(character.upper())))
-
-    return lambda text, places: {at + 1 for at in places if at < len(text) and either(text[at])}
+def _in_any_case(matches: Callable[[str], bool], *, ignores_case: bool) -> Callable[[str], bool]:
+    if not ignores_case:
+        return matches
+    return lambda character: matches(character) or matches(character.lower()) or matches(character.upper())
 
 
 def _character(operation: str, argument: Any) -> Callable[[str], bool]:

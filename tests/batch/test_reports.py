@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -70,11 +71,11 @@ def test_foreign_text_stays_text() -> None:
     """An error that holds markup, table cells or control characters breaks neither form."""
     nasty = ImageResult("s", "d", FAILED, error='a|b <script>\x1b[31m ](http://x) @team\n# `c` ]]> & "q"')
     report = BatchReport(images=[nasty], removals=[RemovalResult("r", FAILED, "<x>|")])
-    text = report_markdown(report)
-    assert "<script>" not in text
-    assert "\x1b" not in text
-    assert "@team" not in text
-    assert all(row.replace("\\|", "").count("|") == 5 for row in text.splitlines() if row.startswith("| "))
+    rows = [row for row in report_markdown(report).splitlines() if row.startswith("| ")][1:]
+    assert rows == [
+        '| failed | `d` | `s` | ``a\\x7cb <script>\\x1b[31m ](http://x) @team\\n# `c` ]]> & "q"`` |',
+        "| not removed | `r` |  | `<x>\\x7c` |",
+    ]
     assert len(ElementTree.fromstring(report_junit(report))) == 2  # noqa: S314
 
 
@@ -95,14 +96,46 @@ def test_merging_takes_failures_over(mixed: Bench) -> None:
     assert "1 copied, 1 skipped, 1 failed" in target.read_text()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 9}', '{"version": 1, "images": [{"a": 1}]}'])
+_GOOD: dict[str, Any] = {
+    "version": 1,
+    "dry_run": False,
+    "interrupted": False,
+    "totals": {"requests": 1, "seconds": 0.5},
+    "images": [{"source": "a", "destination": "b", "outcome": "copied", "sent_bytes": 5}],
+    "removals": [{"reference": "c", "outcome": "kept"}],
+}
+_ODD: list[Any] = ["x", None, [1], {"a": 1}, -1, 10**400, [[]]]
+_WRONG = [
+    *("", "[]", "{}", "null", "1", '"a"', '{"version": 9}', '{"version": []}', "[" * 100_000, "\xff"),
+    *(json.dumps({**_GOOD, key: value}) for key in _GOOD for value in _ODD),
+    *(json.dumps({**_GOOD, "totals": {"requests": r, "seconds": s}}) for r, s in ((1.5, 1), (1, "1"), (1, 1e999))),
+    *(
+        json.dumps({**_GOOD, "images": [{**_GOOD["images"][0], key: value}]})
+        for key, value in (
+            *(("sent_bytes", 10**400), ("sent_bytes", "5"), ("sent_bytes", True), ("seconds", float("nan"))),
+            *(("outcome", "lost"), ("outcome", []), ("error", {}), ("source", None), ("digest", 5), ("exit_code", "3")),
+        )
+    ),
+    json.dumps({**_GOOD, "removals": [{"reference": [], "outcome": "kept"}]}),
+]
+
+
+@pytest.mark.parametrize("text", _WRONG)
 def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
-    """Something else than a report is an error that names the file."""
+    """Something else than a report, or a report with a value of another kind, is an error that names the file."""
     path = tmp_path / "other.json"
-    path.write_text(text)
-    finished = imagesync("report", "merge", str(path))
-    assert finished.code == 2
-    assert str(path) in finished.err
+    path.write_text(text, "latin-1")
+    for form in ("json", "md", "xml"):
+        finished = imagesync("report", "merge", str(path), "--output", str(tmp_path / f"all.{form}"))
+        assert finished.code == 2, finished.err
+        assert str(path) in finished.err
+
+
+def test_a_report_by_hand_is_taken(tmp_path: Path) -> None:
+    """The smallest report that has every needed key is one."""
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(_GOOD))
+    assert imagesync("report", "merge", str(path)).code == 0
 
 
 def test_a_termination_is_quick_and_told(bench: Bench) -> None:

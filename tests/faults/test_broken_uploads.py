@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.registry import upload as uploads
+from imagesync_cli.stores.registry.blobs import upload as uploads
+from tests import peers
 from tests.command import Finished, imagesync
-from tests.embedded_registry import EmbeddedRegistry, Fault
+from tests.embedded_registry import EmbeddedRegistry, Fault, Request, Response
 from tests.embedded_registry.faults import drop_answer, refusal
 from tests.embedded_registry.images import image
-from tests.stores.copying import Copying, always, once, sent, times, upload
+from tests.embedded_registry.server import LoopbackServer
+from tests.stores.copying import Copying, always, blob, once, sent, times, upload
 
 MIB = 1024 * 1024
 
@@ -150,3 +152,64 @@ def test_chunk_that_never_arrives(chunked: Copying) -> None:
     assert chunked.untouched()
     assert not chunked.destination.state.uploads
     assert len(sent(chunked.destination, upload("PATCH"))) <= 10
+
+
+@pytest.mark.parametrize("advance_bytes", [1, 500, 4096])
+def test_upload_that_advances_by_drops(chunked: Copying, advance_bytes: int) -> None:
+    """A registry that keeps a few bytes of each try is given up: getting there would take for ever."""
+    chunked.seed(image(layer_size_bytes=300 * 1024))
+
+    def drop(request: Request) -> Fault | None:
+        if upload("PUT")(request) and int(request.headers["content-length"]) > 100_000:
+            return refusal(413)
+        session = chunked.destination.state.uploads.get(request.path.rpartition("/")[2])
+        if upload("PATCH")(request) and session is not None:
+            session.content += bytes(request.body[:advance_bytes])
+            return Fault(drop_request_after=0)
+        return None
+
+    chunked.destination.fault = drop
+    finished = chunked.run()
+    assert finished.code == 5, finished.err
+    assert chunked.untouched()
+    assert len(sent(chunked.destination, upload("PATCH"))) <= 5 * 2 + 1  # an idle connection may have been closed
+
+
+@pytest.mark.parametrize("advance_bytes", [1, 500, 4096])
+def test_download_that_advances_by_drops(copying: Copying, advance_bytes: int) -> None:
+    """The same the other way: a source that gives a few bytes a try is given up."""
+    copying.seed(image(layer_size_bytes=300 * 1024))
+    copying.source.fault = always(blob("GET"), Fault(cut_answer_after=advance_bytes))
+    finished = copying.run()
+    assert finished.code == 5, finished.err
+    assert copying.untouched()
+    assert len(sent(copying.source, blob("GET"))) <= 10  # a config and a layer
+
+
+def test_download_that_gets_on(copying: Copying) -> None:
+    """A source whose every answer breaks off after something worth its request is read to the end."""
+    made = copying.seed(image(layer_size_bytes=2 * MIB))
+    copying.source.fault = always(blob("GET"), Fault(cut_answer_after=32 * 1024))
+    assert copying.run().code == 0
+    assert copying.arrived(made)
+    assert len(sent(copying.source, blob("GET"))) > 60
+
+
+def test_a_cancelled_upload_is_gone(copying: Copying, tmp_path: Path) -> None:
+    """What breaks off for good leaves no session at distribution 3.1, which knows it by its newest address alone."""
+    copying.seed(image(layer_size_bytes=2 * MIB))
+    copying.source.fault = always(blob("GET"), Fault(cut_answer_after=1000, ending="close"))
+    with peers.distribution_v3(tmp_path) as host:
+        finished = imagesync("sync", f"{copying.source.host}/team/app:1", f"{host}/team/app:1")
+        assert finished.code == 5, finished.err
+        assert not list(tmp_path.glob("storage/**/_uploads/*/data"))
+
+
+def test_only_the_own_registry_is_asked_to_cancel(copying: Copying) -> None:
+    """A session that is said to be at another server is left alone there: only the bytes of the blob go to it."""
+    copying.seed(image(layer_size_bytes=300 * 1024))
+    with LoopbackServer(lambda _: Response(503)) as other:
+        opened = Response(202, {"Location": f"http://{other.host}/v2/prod/app/manifests/sha256:{'0' * 64}"})
+        copying.destination.fault = always(upload("POST"), Fault(answer=opened))
+        assert copying.run().code == 5
+        assert {request.method for request in other.requests} <= {"PUT", "PATCH"}

@@ -341,3 +341,48 @@ def test_signal_before_anything_has_begun(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=START_WITHIN_S)
     assert (process.returncode, err) == (130, "")
+
+
+HELD_UP = """
+import asyncio, os, sys
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores.session import run
+
+async def work(stores):
+    try:
+        print("begun", flush=True)
+        {step}
+    finally:
+        await asyncio.sleep(0)
+        print("cleaned up", flush=True)
+
+run(Settings(), [], work)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("step", ["open(sys.argv[1])", "while True: pass", "os.read(os.pipe()[0], 1)"])
+def test_signal_while_a_step_does_not_end(tmp_path: Path, step: str, number: signal.Signals) -> None:
+    """Whatever a file or its content holds up, a signal ends the run within 5 s, and what was begun is cleaned up."""
+    os.mkfifo(tmp_path / "fifo")
+    command = [sys.executable, "-c", HELD_UP.format(step=step), str(tmp_path / "fifo")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        sent_at = time.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+    assert time.monotonic() - sent_at < 5
+    assert (process.returncode, out, err) == (128 + number, "cleaned up\n", "")
+
+
+def test_signal_while_the_cleaning_up_does_not_end(tmp_path: Path) -> None:
+    """A cleaning up that hangs is left after 5 s as well."""
+    code = HELD_UP.format(step="await asyncio.sleep(60)").replace("await asyncio.sleep(0)", "await asyncio.sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        sent_at = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
+    assert time.monotonic() - sent_at < 5.5

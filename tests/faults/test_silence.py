@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from imagesync_cli.stores.registry import upload as uploads
+from imagesync_cli.stores.registry.blobs import upload as uploads
 from imagesync_cli.stores.transport import http1, patience
 from tests.command import imagesync
 from tests.embedded_registry import Fault, Response

@@ -20,10 +20,10 @@ import httpx
 from imagesync_cli.credentials import Wanted
 from imagesync_cli.credentials.docker_config import account, from_files
 from imagesync_cli.credentials.helpers import _credential as read_helper
-from imagesync_cli.output.console import printable
+from imagesync_cli.output.escape import printable
 from imagesync_cli.settings import Settings, read_settings
 from imagesync_cli.stores.files.layout import Layout
-from imagesync_cli.stores.registry.blob_reader import _is_rest
+from imagesync_cli.stores.registry.blobs.reader import _is_rest
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.lists import _read_tags
 from imagesync_cli.stores.registry.login.challenge import check_realm, parse_challenge

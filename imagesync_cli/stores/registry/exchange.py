@@ -106,12 +106,12 @@ class Exchange:
     def _is_asked(self, call: Call, url: httpx.URL, response: httpx.Response) -> bool:
         """Whether this 401 is for us: elsewhere it may want a token for nobody, as behind registry.k8s.io."""
         wants_token = response.headers.get("www-authenticate", "").strip().lower().startswith("bearer")
-        return self._is_own(url) or (wants_token and call.method in READING)
+        return self.is_own(url) or (wants_token and call.method in READING)
 
     async def _header(self, scopes: Scopes, url: httpx.URL) -> Secret | None:
         """The Authorization header that is known to be needed, or None."""
         login = self._logins.get(self._origin(url))
-        if login is None and self._is_own(url):
+        if login is None and self.is_own(url):
             await self._first_answer()
             login = self._logins.get(self._origin(url))
         return await login.header(scopes) if login else None
@@ -129,7 +129,7 @@ class Exchange:
         if origin not in self._logins:
             from imagesync_cli.stores.registry.login import Login
 
-            own = self._is_own(url)
+            own = self.is_own(url)
             name = self.registry if own else url.netloc.decode("ascii")
             auth_file = self._auth_file if own else None
             self._logins[origin] = Login(name, self.http, self.settings, auth_file, nobody=not own)
@@ -137,7 +137,7 @@ class Exchange:
 
     def _hides(self, call: Call, url: httpx.URL, response: httpx.Response) -> bool:
         """Whether the registry may have said so only because we are nobody; found out once."""
-        return response.status_code in (403, 404) and call.method in READING and self._is_own(url) and not self._offered
+        return response.status_code in (403, 404) and call.method in READING and self.is_own(url) and not self._offered
 
     async def _as_somebody(self, call: Call, url: httpx.URL, first: httpx.Response) -> httpx.Response:
         """GitLab, Artifactory and Nexus say 403 or 404, not 401, to nobody: try once more where there is a login."""
@@ -159,7 +159,8 @@ class Exchange:
         await first.aclose()
         return response
 
-    def _is_own(self, url: httpx.URL) -> bool:
+    def is_own(self, url: httpx.URL) -> bool:
+        """Whether the URL is at the registry itself: scheme, host and port."""
         return self._origin(url) == self._origin(self.base)
 
     @staticmethod
@@ -168,7 +169,7 @@ class Exchange:
 
     def _check_origin(self, call: Call, url: httpx.URL) -> None:
         """Refuse what must not leave the registry."""
-        if self._is_own(url) or call.method in READING or (call.is_upload and call.method in _UPLOADING):
+        if self.is_own(url) or call.method in READING or (call.is_upload and call.method in _UPLOADING):
             return
         raise Refused(
             f"{self.base.host} sends a {call.method} request on to {url.host}",
@@ -180,7 +181,7 @@ class Exchange:
         headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity", **call.headers}
         if login is not None:
             headers["Authorization"] = login.reveal()
-        told = {"longer_s": call.longer_s, "is_stranger": not self._is_own(url)}
+        told = {"longer_s": call.longer_s, "is_stranger": not self.is_own(url)}
         if isinstance(call.body, bytes):
             request = httpx.Request(call.method, url, headers=headers, content=call.body or None, extensions=told)
             response = await self.http.handle_async_request(request)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from imagesync_cli.stores.registry.client import Client
-from imagesync_cli.stores.registry.pages import Answer, Pages, read_json
+from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.digest import is_digest, parse_digest
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Denied, Gone, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import MAX_DESCRIPTORS, OCI_INDEX, Descriptor, parse_manifest
 from imagesync_cli.values.names import is_tag
@@ -148,7 +149,7 @@ class _NoApi(Exception):
 
 def _read_tags(content: bytes, doing: str) -> dict[str, Descriptor | None]:
     try:
-        document = read_json(content)
+        document = read_document(content)
         tags = document.get("tags") or []
     except (ValueError, AttributeError) as error:
         raise ContentError(f"{doing}: the answer is not a list of tags") from error

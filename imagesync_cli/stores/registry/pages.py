@@ -6,10 +6,8 @@ to one that was read is an error, because then the list is not known. Pages are 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any
 
 import httpx
 
@@ -18,8 +16,6 @@ from imagesync_cli.values.errors import ContentError, Unavailable
 
 _MOST_PAGES = 1000
 _MOST_BYTES = 512 * 1024 * 1024
-# A JSON value costs a hundred bytes of memory and more, however short it is written; more than this fit in no page.
-_MOST_VALUES = 200_000
 # RFC 8288, section 3: a URL in angle brackets, then parameters, whose values may be quoted. Each alternative begins
 # with a character that no other one begins with, so nothing is looked at twice.
 _LINK = re.compile(r'[\s,]*<([^<>]*)>((?:[^",]|"(?:[^"\\]|\\.)*")*)(?:,|$)')
@@ -94,13 +90,3 @@ def _relations(parameters: str) -> list[str]:
         if name.lower() == "rel":
             return re.sub(r"\\(.)", r"\1", quoted or bare.strip("'")).lower().split()
     return []
-
-
-def read_json(content: bytes) -> Any:
-    """The document; ValueError for what is not JSON, or has more values than fit in memory."""
-    if sum(map(content.count, (b",", b"[", b"{", b":"))) > _MOST_VALUES:
-        raise ValueError(f"more than {_MOST_VALUES} values")
-    try:
-        return json.loads(content)
-    except RecursionError as error:
-        raise ValueError("too deep") from error

@@ -1,6 +1,6 @@
 """One repository in a registry (OCI distribution-spec v1.1).
 
-Manifests here; blobs in blob_reader.py and blob_writer.py, lists in lists.py, deleting in deletion.py.
+Manifests here; blobs in blobs/, lists in lists.py, deleting in deletion.py.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from imagesync_cli.concurrency import gather, gather_few
-from imagesync_cli.stores.registry.blob_reader import BlobReader
-from imagesync_cli.stores.registry.blob_writer import BlobWriter
+from imagesync_cli.stores.registry.blobs.reader import BlobReader
+from imagesync_cli.stores.registry.blobs.writer import BlobWriter
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.lists import Lists
 from imagesync_cli.stores.store import Content, Store, Untagged, Written

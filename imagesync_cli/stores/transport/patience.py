@@ -10,7 +10,7 @@ from imagesync_cli.values.errors import Unavailable
 # The whole head of an answer, and each next part of a body, has this long: a silent server is given up in 35 s.
 SILENCE_S = 30.0
 # A body slower than this for a whole window is given up; a blob is resumed on another connection.
-_SLOWEST_BYTES_A_WINDOW = 30 * 1024
+SLOWEST_BYTES_A_SECOND = 1024
 _WINDOW_S = 30.0
 # Two tries for the first answer of a host. Later ones may take longer: then there is somebody who works on them.
 _FIRST_ANSWER_S = 15.0
@@ -26,7 +26,7 @@ async def fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         seen_bytes += len(chunk)
         now = time.monotonic()
         if now > window_ends:
-            if seen_bytes < _SLOWEST_BYTES_A_WINDOW:
+            if seen_bytes < SLOWEST_BYTES_A_SECOND * _WINDOW_S:
                 raise Unavailable(f"only {seen_bytes} bytes in {_WINDOW_S:.0f} s")
             window_ends, seen_bytes = now + _WINDOW_S, 0
         yield chunk

@@ -7,9 +7,11 @@ it. tenacity is imported at the first failure: most runs have none.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from imagesync_cli.stores.transport.patience import SLOWEST_BYTES_A_SECOND
 from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.values.errors import Unavailable
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 5
 LONGEST_WAIT_S = 120.0
+# What the failures in a row must have brought together, or they go on counting.
+_WORTH_BYTES = 64 * 1024
 # Every 5xx is worth another try but the two that say "never"; of the 4xx these alone are.
 _LASTING = frozenset({501, 505})
 _PASSING = frozenset({408, 425, 429, 499})
@@ -40,18 +44,26 @@ async def persist(attempt: Callable[[], Awaitable[_T]]) -> _T:
 
 
 class Budget:
-    """How often in a row something may fail without getting further.
+    """How often in a row something may fail without getting on as fast as a failure costs.
 
     Waits between 0 and 0.5 s, then up to twice as long each time, at most 30 s; as long as the server asked for, if it
     did, up to 120 s.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._state: tenacity.RetryCallState | None = None
+        self._clock = clock
+        self._began_at = clock()
+        self._paid_bytes = 0
 
-    def renew(self) -> None:
-        """It got further: whatever failed before does not count any more."""
-        self._state = None
+    def advance(self, done_bytes: int) -> None:
+        """Take in how far it has come: what failed before no longer counts if this was worth it.
+
+        A server that lets each try get a byte further, or a few in a minute, would otherwise keep it for ever.
+        """
+        in_time = done_bytes >= SLOWEST_BYTES_A_SECOND * (self._clock() - self._began_at)
+        if in_time and done_bytes - self._paid_bytes >= _WORTH_BYTES:
+            self._paid_bytes, self._state = done_bytes, None
 
     async def spend(self, error: Unavailable) -> None:
         """Wait before another attempt, or raise the error: it cannot pass, or was met too often."""

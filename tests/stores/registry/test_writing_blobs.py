@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.registry import upload as uploads
+from imagesync_cli.stores.registry.blobs import upload as uploads
 from tests.command import imagesync
 from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, Fault, Manner, Request, Response
 from tests.embedded_registry.faults import drop_answer, refusal, with_header
@@ -235,3 +236,35 @@ def test_cancelled_while_being_opened(copying: Copying) -> None:
     assert sent(copying.destination, upload("POST"))
     assert not copying.destination.state.uploads
     assert copying.untouched()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_mount_that_is_denied(registry: EmbeddedRegistry, status: int) -> None:
+    """Where the source's repository may not be mounted from, its blobs are sent; nobody asks a second time."""
+    app = image(layers=3)
+    app.seed(registry.repository("up/app"), "1")
+    denied = refusal(status, "DENIED", {"WWW-Authenticate": 'Basic realm="x"'} if status == 401 else {})
+    registry.fault = always(lambda r: "from=up/app" in r.target.replace("%2F", "/"), denied)
+    finished = imagesync("sync", f"{registry.host}/up/app:1", f"{registry.host}/team/app:1")
+    assert finished.code == 0, finished.err
+    assert registry.repository("team/app").blobs == app.blobs
+
+
+def test_a_denied_upload_is_denied(registry: EmbeddedRegistry) -> None:
+    """A login that may not write is an error, and not taken for a mount that is not offered."""
+    image().seed(registry.repository("up/app"), "1")
+    registry.fault = always(upload("POST"), refusal(403, "DENIED"))
+    finished = imagesync("sync", f"{registry.host}/up/app:1", f"{registry.host}/team/app:1")
+    assert (finished.code, "DENIED" in finished.err) == (4, True)
+
+
+def test_within_a_registry_that_waits_for_itself(crane_registry: str, repository_name: str) -> None:
+    """Between two repositories of crane's registry, which is locked while it reads an upload, a copy ends."""
+    made = image("crane", layers=3, layer_size_bytes=2_000_000)
+    with EmbeddedRegistry() as source:
+        made.seed(source.repository("up/app"), "1")
+        places = [f"{source.host}/up/app:1", *(f"{crane_registry}/{repository_name}/{end}:1" for end in "abc")]
+        for one, other in itertools.pairwise(places):
+            finished = imagesync("sync", one, other)
+            assert finished.code == 0, finished.err
+    assert imagesync("check", "--deep", "--read", places[1], places[2]).code == 0

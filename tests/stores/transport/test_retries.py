@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from imagesync_cli.stores.registry import upload as uploads
+from imagesync_cli.stores.registry.blobs import upload as uploads
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Fault, Manner
 from tests.embedded_registry.faults import drop_answer, refusal, reset_before_handling
 from tests.embedded_registry.images import image

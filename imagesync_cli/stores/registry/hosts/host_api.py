@@ -11,8 +11,9 @@ import httpx
 from imagesync_cli.credentials import Credential
 from imagesync_cli.stores.registry.client import Call, Client
 from imagesync_cli.stores.registry.login.tokens import Scopes
-from imagesync_cli.stores.registry.pages import Answer, Pages, read_json
+from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.http import read_all
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Denied
 from imagesync_cli.values.secret import Secret
 
@@ -29,7 +30,7 @@ class _ApiClient(Client):
         self._told = login
 
     async def _signed(self, call: Call, url: httpx.URL) -> httpx.Response:
-        return await self._once(call, url, self._told if self._is_own(url) else None)
+        return await self._once(call, url, self._told if self.is_own(url) else None)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,6 @@ class HostApi:
 
 def _document(content: bytes, doing: str) -> Any:
     try:
-        return read_json(content) if content else None
+        return read_document(content) if content else None
     except ValueError as error:
         raise ContentError(f"{doing}: the answer is not JSON") from error

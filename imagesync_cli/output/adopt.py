@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
-from imagesync_cli.batch.adopt.adopted import Adopted, Images
+from imagesync_cli.batch.adopt import Adopted, Images
+from imagesync_cli.output.escape import quoted
 from imagesync_cli.values.reference import parse_reference
 
 _SCHEMA = "# yaml-language-server: $schema=https://raw.githubusercontent.com/…/imagesync_cli/batch/images.schema.json"
@@ -14,7 +14,7 @@ _MODULE = '  source = "git::https://…/imagesync.git//modules/images"'
 
 
 def as_images(found: Adopted) -> str:
-    """The text of an images.yaml; values are quoted as JSON does, which is YAML too."""
+    """The text of an images.yaml."""
     lines = [_SCHEMA, f"# from a {found.kind} file", "images:" if found.entries else "images: []"]
     for entry in found.entries:
         for number, (key, value) in enumerate(entry.items()):
@@ -22,24 +22,16 @@ def as_images(found: Adopted) -> str:
     return "\n".join(lines)
 
 
-def _yaml(value: Any) -> str:
-    """A plain word as it is, everything else in quotes; ${ is not meant as a variable."""
+def _yaml(value: Any, *, inside: bool = False) -> str:
+    """A word as it is, every other text in quotes; ${ is not meant as a variable."""
     if isinstance(value, str):
-        value = value.replace("${", "$${")
-        return value if re.fullmatch(r"[A-Za-z][\w./:@-]*[\w]", value) and ": " not in value else json.dumps(value)
+        is_word = not inside and re.fullmatch(r"(?=.*[/:])[A-Za-z][\w./:@-]*\w", value, re.ASCII)
+        return value if is_word else quoted(value.replace("${", "$${"))
     if isinstance(value, list):
-        return f"[{', '.join(json.dumps(_escaped(item)) for item in value)}]"
+        return f"[{', '.join(_yaml(item, inside=True) for item in value)}]"
     if isinstance(value, dict):
-        inner = ", ".join(
-            f"{key}: {_yaml(item) if isinstance(item, list) else json.dumps(_escaped(item))}"
-            for key, item in value.items()
-        )
-        return f"{{{inner}}}"
-    return json.dumps(value)
-
-
-def _escaped(value: Any) -> Any:
-    return value.replace("${", "$${") if isinstance(value, str) else value
+        return f"{{{', '.join(f'{key}: {_yaml(item, inside=True)}' for key, item in value.items())}}}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def as_modules(found: Adopted) -> str:
@@ -49,7 +41,7 @@ def as_modules(found: Adopted) -> str:
         if "tags" in entry:
             found.notes.append(f"{entry['source']}: modules name each tag; mirror this one by imagesync sync --file")
         else:
-            lines.append(f"    {_hcl(_key(entry))} = {{ {_image(entry)} }}")
+            lines.append(f"    {quoted(_key(entry))} = {{ {_image(entry)} }}")
         if "referrers" in entry:
             found.notes.append(f"{entry['source']}: referrers left out")
     return "\n".join([*lines, "  }", "}"])
@@ -63,10 +55,5 @@ def _key(entry: Images) -> str:
 
 
 def _image(entry: Images) -> str:
-    platforms = f", platforms = [{', '.join(map(_hcl, entry['platforms']))}]" if entry.get("platforms") else ""
-    return f"source = {_hcl(entry['source'])}{platforms}"
-
-
-def _hcl(text: str) -> str:
-    """A string of HCL; nothing in it is a template."""
-    return json.dumps(text, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+    platforms = f", platforms = [{', '.join(map(quoted, entry['platforms']))}]" if entry.get("platforms") else ""
+    return f"source = {quoted(entry['source'])}{platforms}"

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from imagesync_cli.concurrency import finish
-from imagesync_cli.stores.registry import upload
+from imagesync_cli.stores.registry.blobs.upload import CANCEL_TIMEOUT_S, BodySizes, Upload
 from imagesync_cli.stores.registry.client import Client, Stream
-from imagesync_cli.stores.registry.upload import CANCEL_TIMEOUT_S, Upload
 from imagesync_cli.stores.store import Written
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.errors import Denied, NotFound, Refused, Unavailable
@@ -23,8 +22,7 @@ from imagesync_cli.values.manifest import Descriptor
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login.tokens import Scopes
 
-# Where connections break, the less there is to send again the better; so often an upload in one piece is tried before.
-SMALL_CHUNK_BYTES = 1024 * 1024
+# So often an upload in one piece may break off before it is sent in small ones.
 _MOST_BROKEN = 2
 
 
@@ -38,7 +36,8 @@ class BlobWriter:
         self._name = name
         self._scopes = scopes
         self._mounts = True
-        self._in_chunks = False
+        self._closed: set[str] = set()  # siblings that we may not mount from
+        self._sizes = BodySizes()
 
     async def has(self, blob: Descriptor) -> bool:
         """Whether the repository holds this blob, by one HEAD request; one that will not tell is taken for a no."""
@@ -63,7 +62,7 @@ class BlobWriter:
             if isinstance(opened, Written):
                 return opened
             try:
-                await self._send(opened, blob, content, broken)
+                await opened.send(content, self._sizes, breaks=broken >= _MOST_BROKEN)
             except BaseException as error:
                 # An answer, whatever it says, is no line that breaks.
                 broken += isinstance(error, Unavailable) and not error.status
@@ -89,37 +88,47 @@ class BlobWriter:
 
         201 is a blob that is there; 202 opens a session (distribution-spec, end-11).
         """
-        if self._mounts:
-            source = sibling or self._repository
-            mounts_from = (f"repository:{sibling}:pull",) if sibling else ()
-            response = await self._ask(
-                "POST",
-                f"{self._path}uploads/?mount={blob.digest}&from={source}",
-                blob,
-                accept=(201, 202, 400, 403, 404, 405, 415, 422),
-                scopes=(*self._scopes, *mounts_from),
-            )
-            if response.status_code == 201:
-                return Written.MOUNTED if sibling else Written.THERE
-            if response.status_code == 202:
-                return self._upload(blob, response)
-            self._mounts = False
-        return Written.THERE if await self.has(blob) else await self._open(blob)
+        if not self._mounts or sibling in self._closed:
+            return Written.THERE if await self.has(blob) else await self._open(blob)
+        try:
+            response = await self._mount(blob, sibling)
+        except Denied:
+            # Perhaps only what is mounted from is not ours to read. If it is more, the upload is denied as well.
+            self._closed.add(sibling)
+            return await self._begin(blob, sibling)
+        if response.status_code == 201:
+            return Written.MOUNTED if sibling else Written.THERE
+        if response.status_code == 202:
+            return await self._unless_there(blob, response) if sibling else self._upload(blob, response)
+        self._mounts = False
+        return await self._begin(blob, sibling)
+
+    async def _mount(self, blob: Descriptor, sibling: str) -> httpx.Response:
+        mounts_from = (f"repository:{sibling}:pull",) if sibling else ()
+        return await self._ask(
+            "POST",
+            f"{self._path}uploads/?mount={blob.digest}&from={sibling or self._repository}",
+            blob,
+            accept=(201, 202, 400, 404, 405, 415, 422),
+            scopes=(*self._scopes, *mounts_from),
+        )
+
+    async def _unless_there(self, blob: Descriptor, opened: httpx.Response) -> Upload | Written:
+        """A server that mounts nothing may have the blob all the same: crane's registry has one store for everything.
+
+        It locks that while it reads an upload, so that one whose bytes come from it would never end (crane 0.22).
+        """
+        upload = self._upload(blob, opened)
+        if not await self.has(blob):
+            return upload
+        await upload.cancel()
+        return Written.THERE
 
     async def _open(self, blob: Descriptor) -> Upload:
         return self._upload(blob, await self._ask("POST", f"{self._path}uploads/", blob, accept=(202,)))
 
     def _upload(self, blob: Descriptor, opened: httpx.Response) -> Upload:
         return Upload(self._client, blob, self._name, self._scopes, opened)
-
-    async def _send(self, opened: Upload, blob: Descriptor, content: Stream, broken: int) -> None:
-        if broken >= _MOST_BROKEN and blob.size > SMALL_CHUNK_BYTES:
-            await opened.send_in_pieces(content, SMALL_CHUNK_BYTES)
-        elif self._in_chunks:
-            await opened.send_in_pieces(content, upload.CHUNK_BYTES)
-        elif not await opened.send(content):
-            self._in_chunks = True
-            raise Unavailable(f"{self._name} takes no body of {blob.size} bytes; sending it in chunks", retry_after_s=0)
 
     async def _ask(
         self,

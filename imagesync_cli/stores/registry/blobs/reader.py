@@ -21,9 +21,6 @@ from imagesync_cli.values.manifest import Descriptor
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login.tokens import Scopes
 
-# Resuming costs a request: a connection that brings less than this does not count as progress.
-_PROGRESS_BYTES = 64 * 1024
-
 
 class BlobReader:
     """Streams blobs out of a repository; every byte is checked before the last one is given away."""
@@ -93,8 +90,7 @@ class BlobReader:
             finally:
                 await response.aclose()
             if seen_bytes < blob.size:
-                if seen_bytes - start >= _PROGRESS_BYTES:
-                    budget.renew()
+                budget.advance(seen_bytes)
                 await budget.spend(broken)
 
     def _address(self, blob: Descriptor) -> str | httpx.URL:

@@ -14,7 +14,7 @@ from functools import partial
 import httpx
 
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.registry.blob_reader import BlobReader
+from imagesync_cli.stores.registry.blobs.reader import BlobReader
 from imagesync_cli.stores.registry.client import Call, Client
 from imagesync_cli.stores.store import Store
 from imagesync_cli.stores.transport.addresses import is_public, read_url

@@ -1,6 +1,6 @@
 """One upload of one blob: in one piece, or in several where that is refused (distribution-spec v1.1, end-4 to end-6).
 
-It knows the session that the registry has opened; whether one is needed at all is blob_writer.py's question.
+It knows the session that the registry has opened; whether one is needed at all is writer.py's question.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import sys
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
@@ -23,14 +24,44 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
+# Where connections break, the less there is to send again the better.
+SMALL_CHUNK_BYTES = 1024 * 1024
+# A registry may ask for pieces that are larger than ours, up to what a machine has memory for; ECR's are 5 MiB.
+_LARGEST_PIECE_BYTES = 16 * 1024 * 1024
+# It may also take none but smaller ones, down to this.
+_SMALLEST_PIECE_BYTES = 64 * 1024
 # Up to two such waits follow each other, and all of a run is to end within 2 s of a signal.
 CANCEL_TIMEOUT_S = 0.9
+# distribution 3.1.1 takes a DELETE at the newest Location alone, and that changes until it has seen the connection end.
+_CANCEL_AGAIN_AFTER_S = (0.02, 0.1, 0.3)
 # Registries hash a blob, or move it to where it is to stay, before they say that they have it.
 _COMMITTED_BYTES_A_SECOND = 20 * 1024 * 1024
 # Ways to say that a body must come in pieces, or not in this way.
 _TOO_LARGE_AT_ONCE = frozenset({405, 411, 413, 501})
 # What an upload session answers that is there no longer, or has another offset than ours.
 _LOST_SESSION = frozenset({404, 416})
+
+
+class BodySizes:
+    """How much one repository takes in one request, as far as it has shown."""
+
+    def __init__(self) -> None:
+        self.whole_bytes = sys.maxsize
+        self.piece_bytes = CHUNK_BYTES
+
+    def whole_refused(self, size_bytes: int, status: int) -> None:
+        """No blob of this size is taken in one piece; where its size is not the reason, none is."""
+        is_size = status == 413 and size_bytes > self.piece_bytes
+        self.whole_bytes = self.piece_bytes if is_size else 0
+
+    def piece_refused(self, size_bytes: int, least_bytes: int) -> bool:
+        """Go on with half of it, as long as that is not less than the registry takes; False if it is."""
+        smaller = size_bytes // 2
+        if smaller < max(least_bytes, _SMALLEST_PIECE_BYTES):
+            return False
+        self.piece_bytes = min(self.piece_bytes, smaller)
+        self.whole_bytes = min(self.whole_bytes, self.piece_bytes)
+        return True
 
 
 class Upload:
@@ -42,24 +73,36 @@ class Upload:
         self._name = name
         self._scopes = scopes
         self._session = self._location(opened)
+        self._is_new = True  # nothing was sent to it yet
+        least = opened.headers.get("oci-chunk-min-length", "")
+        self._least_bytes = min(int(least), _LARGEST_PIECE_BYTES) if re.fullmatch("[0-9]{1,18}", least) else 0
 
-    async def send(self, content: Stream) -> bool:
-        """Send the blob in one piece; False where the registry takes none so large."""
+    async def send(self, content: Stream, sizes: BodySizes, *, breaks: bool) -> None:
+        """Send the blob in one piece, or in several where that is refused or the line ``breaks`` again and again."""
+        self._is_new = False
+        if self._blob.size > sizes.whole_bytes or (breaks and self._blob.size > SMALL_CHUNK_BYTES):
+            await self._send_in_pieces(content, sizes, SMALL_CHUNK_BYTES if breaks else sys.maxsize)
+            return
         try:
             await self._put(content, self._blob.size)
         except Refused as error:
             if error.status not in _TOO_LARGE_AT_ONCE:
                 raise
-            return False
-        return True
+            sizes.whole_refused(self._blob.size, error.status)
+            raise Unavailable(f"{error.message}; sending it in chunks", retry_after_s=0) from error
 
-    async def send_in_pieces(self, content: Stream, piece_bytes: int) -> None:
-        """Send the blob in pieces; one that breaks off goes on where the registry says that it has come to."""
+    async def _send_in_pieces(self, content: Stream, sizes: BodySizes, most_bytes: int) -> None:
+        """One that breaks off goes on where the registry says that it has come to (end-5, end-13)."""
         budget, sent_bytes = Budget(), 0
         async with contextlib.aclosing(content()) as stream:
             pieces = _Pieces(stream)
-            while piece := await pieces.next(piece_bytes):
-                taken_bytes = await self._piece(piece, sent_bytes, budget)
+            while piece := await pieces.next(max(self._least_bytes, min(sizes.piece_bytes, most_bytes))):
+                try:
+                    taken_bytes = await self._piece(piece, sent_bytes, budget)
+                except Refused as error:
+                    if error.status != 413 or not sizes.piece_refused(len(piece), self._least_bytes):
+                        raise
+                    taken_bytes = 0
                 pieces.taken(taken_bytes)
                 sent_bytes += taken_bytes
         await self._put(b"", 0)
@@ -71,13 +114,12 @@ class Upload:
         except Unavailable as error:
             await budget.spend(error)
         else:
-            budget.renew()
+            budget.advance(start + len(piece))
             return len(piece)
         has_bytes = await self._progress(start)
         if not start <= has_bytes <= start + len(piece):
             raise Unavailable(f"{self._name} has {has_bytes} bytes of {self._blob.digest}: the upload is lost")
-        if has_bytes > start:
-            budget.renew()
+        budget.advance(has_bytes)
         return has_bytes - start
 
     async def _patch(self, piece: bytes, start: int) -> None:
@@ -117,10 +159,18 @@ class Upload:
             raise asyncio.CancelledError
 
     async def _forget(self) -> None:
+        if not self._client.is_own(self._session):
+            return  # only the blob's bytes go elsewhere
+        # distribution wants the action delete for this, although nothing is deleted.
+        scopes = (f"{self._scopes[0].removesuffix(',delete')},delete",)
         with contextlib.suppress(ImagesyncError):
-            # distribution wants the action delete for this, although nothing is deleted.
-            scopes = (f"{self._scopes[0].removesuffix(',delete')},delete",)
-            await self._ask("DELETE", accept=(200, 202, 204), scopes=scopes)
+            for wait_s in _CANCEL_AGAIN_AFTER_S:
+                if not self._is_new:
+                    await self._progress(0)
+                answer = await self._ask("DELETE", accept=(200, 202, 204, 416), scopes=scopes)
+                if answer.status_code != 416:
+                    return
+                await asyncio.sleep(wait_s)
 
     def _location(self, response: httpx.Response) -> httpx.URL:
         location = response.headers.get("location", "")
