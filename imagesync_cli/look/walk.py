@@ -73,7 +73,7 @@ class Walk:
         self._error: BaseException | None = None
         self._blob_slots = asyncio.Semaphore(_BLOBS_AT_ONCE)
         self._manifest_slots = _MANIFESTS_AT_ONCE
-        self._arriving = _Room(_ARRIVING_BYTES)
+        self._arriving = Room(_ARRIVING_BYTES)
         self._read_bytes = 0
 
     async def __aenter__(self) -> Walk:
@@ -205,7 +205,7 @@ def _platform(entry: Descriptor) -> str:
     return "" if platform is None or platform.os == "unknown" else str(platform)  # as BuildKit's attestations say
 
 
-class _Room:
+class Room:
     """So many bytes, of which everybody takes some for a while; who wants more than there are gets all."""
 
     def __init__(self, size_bytes: int) -> None:
