@@ -67,7 +67,9 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 @click.option(
     "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST alone, in the form of Docker's config.json."
 )
-@click.option("--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists.")
+@click.option(
+    "--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists, - for stdin."
+)
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: so many images at a time, 64 if not set."
 )
