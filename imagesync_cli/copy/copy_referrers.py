@@ -17,7 +17,7 @@ from imagesync_cli.look.referrers import Listed, Referrers, ReferrerSet
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag
 from imagesync_cli.values.documents import read_document
-from imagesync_cli.values.errors import Incomplete, NotFound, Unavailable
+from imagesync_cli.values.errors import ImagesyncError, Incomplete, NotFound, Unavailable
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
 _ROUNDS = 5
