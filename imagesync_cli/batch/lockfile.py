@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.stores.files.atomic import replace_file
+from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import Reference

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.output.console import counted, print_json, print_line, print_text, say, show_log
 from imagesync_cli.values.errors import ImagesyncError, exhausted
+from imagesync_cli.values.progress import hear_notes
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -142,6 +143,7 @@ class Output:
 
 def exit_code(call: Callable[[], int | None]) -> int:
     """Make the call; gives its code (None is 0), or the code of the error that it raised, which is printed."""
+    hear_notes(say)
     try:
         return call() or 0
     except ImagesyncError as error:

@@ -23,7 +23,7 @@ from imagesync_cli.batch.report import (
 )
 from imagesync_cli.output.console import size_text
 from imagesync_cli.output.escape import cell, json_text, xml
-from imagesync_cli.stores.files.atomic import replace_file
+from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.errors import UsageError
 
 _MOST_ROWS = 500

@@ -1,7 +1,8 @@
-"""How far an operation is, as plain numbers; whoever wants to show them reads them (output/progress.py)."""
+"""How far an operation is, and what is to be said on the way; whoever prints reads it (output/progress.py)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -19,3 +20,21 @@ class Progress:
     def advance(self) -> None:
         """One more is done."""
         self.done += 1
+
+
+_heard: dict[str, None] = {}
+_listeners: list[Callable[[str], None]] = []
+
+
+def note(text: str) -> None:
+    """Say, once in a run, what no result tells and a user should know."""
+    if text not in _heard:
+        _heard[text] = None
+        for listener in _listeners:
+            listener(text)
+
+
+def hear_notes(listener: Callable[[str], None]) -> None:
+    """Have this called with every note of the run that begins."""
+    _heard.clear()
+    _listeners[:] = [listener]

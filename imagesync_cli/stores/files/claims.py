@@ -27,8 +27,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-from imagesync_cli.stores.files.atomic import replace_file
 from imagesync_cli.stores.files.lock import try_lock
+from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.stores.files.presence import at_work, is_at_work, present
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.values.reference import Reference, RegistryReference

@@ -157,7 +157,7 @@ class DockerArchive:
     def _read(self) -> list[_Saved]:
         if self._images is None:
             if INDEX_FILE in self._tar() and LAYOUT_FILE in self._tar():
-                self._images = [_entry_image(entry) for entry in self._layout.index()["manifests"] or []]
+                self._images = [_entry_image(entry) for entry in self._layout.index().entries]
             else:
                 self._images = self._saved_images()
         return self._images
@@ -220,7 +220,7 @@ class DockerArchive:
             raise ContentError(f"{self._path} has {len(item['Layers'])} layers for the {len(diff_ids)} of its config")
         return diff_ids
 
-    def _layer(self, name: str, diff_id: str) -> Entry:
+    def _layer(self, name: str, diff_id: str) -> dict[str, Any]:
         member = self._followed(name)
         start = next(self._tar().chunks(Member(member.offset, min(4, member.size), is_file=True)), b"")
         compression = next((kind for magic, kind in _COMPRESSIONS.items() if start.startswith(magic)), "")
@@ -240,15 +240,13 @@ class DockerArchive:
             name = posixpath.normpath(entry.link)
         raise ContentError(f"{self._path}: {name} is a link to a link, without end")
 
-    def _described(self, media_type: str, digest: str, member: Member) -> Entry:
+    def _described(self, media_type: str, digest: str, member: Member) -> dict[str, Any]:
         self._blobs[digest] = member
         return {"mediaType": media_type, "size": member.size, "digest": digest}
 
 
 def _entry_image(entry: Entry) -> _Saved:
-    annotations = entry.get("annotations")
-    name = annotations.get(_IMAGE_NAME) if isinstance(annotations, dict) else None
-    return _Saved(tuple(_names([name] if isinstance(name, str) else [])), entry["digest"])
+    return _Saved(tuple(_names(filter(None, [entry.annotation(_IMAGE_NAME)]))), entry.target.digest)
 
 
 def _names(texts: Iterable[str]) -> Iterator[str]:

@@ -1,44 +1,45 @@
 """An OCI image layout folder as a store (OCI image-spec v1.1, image-layout.md).
 
 Files appear complete or not at all (new_file.py). index.json is changed last, when all that it names is on the disk,
-under a lock that other processes respect, and never replaced when it cannot be read.
+under a lock that other processes respect, and never replaced when it cannot be read. All names are opened from the
+folder, and no link in it is followed (folder.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
+from imagesync_cli.stores.files.folder import Folder, Place
 from imagesync_cli.stores.files.layout_index import (
+    INDEX_FILE,
     LAYOUT,
-    Entry,
+    LAYOUT_FILE,
+    Index,
     Reading,
     Writing,
-    as_json,
     blob_name,
     described,
     find_entry,
     lacking,
     listed_under,
-    new_index,
     reached,
     read_index,
     referring,
-    tag_of,
-    tagged_entries,
     went_missing,
 )
 from imagesync_cli.stores.files.lock import locked
-from imagesync_cli.stores.files.new_file import flush_folders, new_file, sweep
+from imagesync_cli.stores.files.new_file import flush_folder, new_file, sweep
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.values.digest import is_digest, verified
+from imagesync_cli.values.digest import ALGORITHMS, Digest, is_digest, parse_digest, verified
 from imagesync_cli.values.errors import ContentError
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import LayoutReference
 
 _READ_BYTES = 1024 * 1024
+_LOCK_FILE = ".imagesync.lock"
 
 
 class Layout:
@@ -46,7 +47,7 @@ class Layout:
 
     def __init__(self, reference: LayoutReference, max_manifest_bytes: int) -> None:
         self.name = reference.name
-        self._folder = Path(reference.folder)
+        self._folder = Folder(Path(reference.folder))
         self._max_manifest_bytes = max_manifest_bytes
 
     def warm(self, count: int) -> None:
@@ -59,44 +60,42 @@ class Layout:
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The manifest's file, checked against its digest."""
         with self._readable(wanted):
-            entry = (
-                {"digest": wanted}
-                if is_digest(wanted)
-                else find_entry(self._entries(), wanted, self.name, self._manifest_file)
-            )
-            content = self._read(self._blob_path(entry["digest"]), most_bytes)
-            return parse_manifest(content, entry.get("mediaType", ""), digest=entry["digest"])
+            if is_digest(wanted):
+                return parse_manifest(self._read(blob_name(wanted), most_bytes), digest=wanted)
+            found = find_entry(self._index(), wanted, self.name, self._manifest_file)
+            content = self._read(blob_name(found.digest), most_bytes)
+            return parse_manifest(content, found.media_type, digest=found.digest)
 
     async def has_manifest(self, manifest: Descriptor) -> bool:
         """Whether the manifest's file is there, and all that it names: what a delete has been at is not there."""
         with self._readable(manifest.digest), contextlib.suppress(FileNotFoundError):
-            found = parse_manifest(self._read(self._blob_path(manifest.digest)), digest=manifest.digest)
+            found = parse_manifest(self._read(blob_name(manifest.digest)), digest=manifest.digest)
             return not self._lacking(found)
         return False
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the file's bytes, the last chunk only when size and digest are right."""
-        with self._readable(blob.digest), self._blob_path(blob.digest).open("rb") as file:
+        with self._readable(blob.digest), self._folder.file(blob_name(blob.digest)) as file:
             for chunk in verified(iter(lambda: file.read(_READ_BYTES), b""), blob.digest, blob.size):
                 yield chunk
 
     async def has_blob(self, blob: Descriptor) -> bool:
         """Whether the file is there with the right size."""
         with contextlib.suppress(OSError):
-            return self._blob_path(blob.digest).stat().st_size == blob.size
+            return self._folder.status(blob_name(blob.digest)).st_size == blob.size
         return False
 
     async def blob_size(self, blob: Descriptor) -> int | None:
         """The file's size."""
         with self._readable(blob.digest):
-            return self._blob_path(blob.digest).stat().st_size
+            return self._folder.status(blob_name(blob.digest)).st_size
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Write the file, unless it is there."""
         if not anew and await self.has_blob(blob):
             return Written.THERE
         async with contextlib.aclosing(content()) as chunks:
-            with Writing(self.name), new_file(self._blob_path(blob.digest)) as file:
+            with Writing(self.name), self._new(blob_name(blob.digest)) as file:
                 async for chunk in chunks:
                     file.write(chunk)
         return Written.SENT
@@ -107,20 +106,20 @@ class Layout:
         A referrer has to be listed under its subject's tag, as regctl does in a layout and oras finds it too.
         """
         with Writing(self.name):
-            self._write(self._blob_path(manifest.digest), manifest.content)
+            self._write(blob_name(manifest.digest), manifest.content)
             if not tag:
                 return False
-            async with locked(self._folder):
+            async with self._locked():
                 # Another process may have removed, as unused, what this one found there and did not write again.
                 if missing := self._lacking(manifest):
                     raise went_missing(f"{self.name}: {missing} was removed while {tag} was being written")
-                self._write_index(tagged_entries(self._entries(), manifest, tag))
+                self._write_index(self._index().tagged(manifest, tag))
         return False
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
         with self._readable(""):
-            return described(self._entries())
+            return described(self._index(), self.name)
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """The entries for these names."""
@@ -130,22 +129,22 @@ class Layout:
     async def referrers(self, digest: str) -> list[Descriptor]:
         """The entries of index.json whose subject this is: where oras keeps them."""
         with self._readable(""):
-            return referring(self._entries(), digest, self._manifest_file)
+            return referring(self._index(), digest, self._manifest_file)
 
     async def listed(self, tag: str) -> Manifest | None:
         """The index under this tag."""
         with self._readable(tag):
-            return listed_under(self._entries(), tag, self._manifest_file)
+            return listed_under(self._index(), tag, self._manifest_file)
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Take the tag's entry out of index.json if it is on this digest; the files stay."""
         with Writing(self.name):
-            async with locked(self._folder):
-                entries = self._entries()
-                others = [entry for entry in entries if tag_of(entry) != tag or entry["digest"] != digest]
-                if len(others) == len(entries):
+            async with self._locked():
+                index = self._index()
+                others = [one for one in index.entries if one.spelled != tag or one.target.digest != digest]
+                if len(others) == len(index.entries):
                     return Untagged.ABSENT
-                self._write_index(others)
+                self._write_index(index.of(others))
                 return Untagged.DONE
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
@@ -156,73 +155,83 @@ class Layout:
         (``put_manifest``).
         """
         with Writing(self.name):
-            async with locked(self._folder):
-                entries = self._entries()
-                others = [entry for entry in entries if entry["digest"] != digest or tag_of(entry)]
-                used = reached((entry["digest"] for entry in others), self._manifest_file)
+            async with self._locked():
+                index = self._index()
+                others = [one for one in index.entries if one.target.digest != digest or one.spelled]
+                used = reached((one.target.digest for one in others), self._manifest_file)
                 if digest in used:
                     return "an image that came meanwhile uses it"
-                if len(others) != len(entries):
-                    self._write_index(others)
-                self._remove(digest, used)
+                if len(others) != len(index.entries):
+                    self._write_index(index.of(others))
+                self._remove(parse_digest(digest), used)
         return ""
 
     # The folder's files.
 
-    def _entries(self) -> list[Entry]:
-        """The manifests of index.json; none where the folder has no index yet."""
-        return self._index()["manifests"] or []
-
-    def _index(self) -> dict[str, Any]:
+    def _index(self) -> Index:
+        """index.json; one of no images where the folder has none yet."""
         try:
-            content = self._read(self._folder / "index.json")
+            return read_index(self._read(INDEX_FILE), str(self._folder.path / INDEX_FILE))
         except FileNotFoundError:
-            return new_index()
-        return read_index(content, str(self._folder / "index.json"))
+            return Index()
 
-    def _write_index(self, entries: list[Entry]) -> None:
-        index = {**self._index(), "manifests": entries}  # with what else somebody may have noted there
-        folders = [*(self._folder / "blobs").glob("*/"), self._folder / "blobs", self._folder]
-        self._write(self._folder / "oci-layout", LAYOUT)
-        flush_folders(folders)
-        self._write(self._folder / "index.json", as_json(index))
-        flush_folders([self._folder, self._folder.parent])
-        sweep(folders)
+    def _write_index(self, index: Index) -> None:
+        self._write(LAYOUT_FILE, LAYOUT)
+        self._settle()
+        self._write(INDEX_FILE, bytes(index))
+        with self._folder.place("") as here:
+            flush_folder(here)
+        flush_folder(Place(str(self._folder.path.absolute())))
 
-    def _remove(self, digest: str, used: Collection[str]) -> None:
+    def _settle(self) -> None:
+        """Make all that was renamed here outlast a power failure, and remove what dead writers have left."""
+        for beside in (*(f"blobs/{algorithm}/" for algorithm in ALGORITHMS), "blobs/", ""):
+            with contextlib.suppress(FileNotFoundError), self._folder.place(beside) as here:
+                flush_folder(here)
+                sweep(here)
+
+    def _remove(self, digest: Digest, used: Collection[str]) -> None:
         """Remove a manifest's file and the blobs that only it used."""
         try:
-            manifest = parse_manifest(self._read(self._blob_path(digest)), digest=digest)
+            manifest = parse_manifest(self._manifest_file(digest), digest=digest)
         except FileNotFoundError:
             return
-        for blob in manifest.blobs:
-            if blob.digest not in used:
-                self._blob_path(blob.digest).unlink(missing_ok=True)
-        self._blob_path(digest).unlink()
+        for blob in (*(blob.digest for blob in manifest.blobs if blob.digest not in used), digest):
+            self._folder.unlink(blob_name(blob))
 
-    def _read(self, path: Path, most_bytes: int | None = None) -> bytes:
+    def _read(self, name: str, most_bytes: int | None = None) -> bytes:
         limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
-        with path.open("rb") as file:
+        with self._folder.file(name) as file:
             content = file.read(limit_bytes + 1)
         if len(content) > limit_bytes:
-            raise ContentError(f"{path} is longer than the {limit_bytes} bytes that it may have")
+            raise ContentError(f"{self._folder.path / name} is longer than the {limit_bytes} bytes that it may have")
         return content
 
-    def _manifest_file(self, digest: str) -> bytes:
-        return self._read(self._blob_path(digest))
+    def _manifest_file(self, digest: Digest) -> bytes:
+        return self._read(blob_name(digest))
 
     def _lacking(self, manifest: Manifest) -> str:
-        return lacking(manifest, self._manifest_file, lambda blob: self._blob_path(blob.digest).is_file())
+        return lacking(manifest, self._manifest_file, self._has)
 
-    def _blob_path(self, digest: str) -> Path:
-        path = self._folder / blob_name(digest)
-        if path.is_symlink() or (path.exists() and not path.is_file()):
-            raise ContentError(f"{path} is not a regular file, as a layout's blobs are")
-        return path
+    def _has(self, blob: Descriptor) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return bool(self._folder.status(blob_name(blob.digest)))
+        return False
 
-    def _write(self, path: Path, content: bytes) -> None:
-        with new_file(path) as file:
+    @contextlib.contextmanager
+    def _new(self, name: str) -> Iterator[BinaryIO]:
+        with self._folder.place(name, make=True) as place, new_file(place) as file:
+            yield file
+
+    def _write(self, name: str, content: bytes) -> None:
+        with self._new(name) as file:
             file.write(content)
+
+    @contextlib.asynccontextmanager
+    async def _locked(self) -> AsyncIterator[None]:
+        with self._folder.place(_LOCK_FILE, make=True) as place:
+            async with locked(place, self.name):
+                yield
 
     def _readable(self, wanted: str) -> Reading:
         return Reading(self.name, wanted, folder=True)

@@ -8,125 +8,155 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from imagesync_cli.values.digest import subject_of_tag
+from imagesync_cli.values.digest import Digest, parse_digest, subject_of_tag
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, UsageError
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
+from imagesync_cli.values.names import ImageName, Tag, is_image_name
+from imagesync_cli.values.progress import note
 
 INDEX_FILE, LAYOUT_FILE = "index.json", "oci-layout"
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-_TAG = "org.opencontainers.image.ref.name"
-Entry = dict[str, Any]
-Read = Callable[[str], bytes]
+_NAME = "org.opencontainers.image.ref.name"
+_SHOWN = 200
+Read = Callable[[Digest], bytes]
 
 
-def new_index() -> dict[str, Any]:
-    """An index of no images."""
-    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+@dataclass(frozen=True)
+class Entry:
+    """An image of index.json: what it is, and how it is ``written`` there, with all that others may have noted."""
+
+    target: Descriptor
+    written: dict[str, Any]
+
+    @property
+    def spelled(self) -> str:
+        """Its name as it stands there, whatever that is; "" for none."""
+        return self.annotation(_NAME)
+
+    @property
+    def name(self) -> Tag | ImageName | None:
+        """The name by which it can be asked for."""
+        return self.spelled if is_image_name(self.spelled) else None
+
+    def annotation(self, key: str) -> str:
+        """An annotation's text, "" where there is none."""
+        annotations = self.written.get("annotations")
+        text = annotations.get(key) if isinstance(annotations, dict) else None
+        return text if isinstance(text, str) else ""
 
 
-def read_index(content: bytes, where: str) -> dict[str, Any]:
-    """The index as it was written, its descriptors sound; ``where`` names it in errors."""
+@dataclass(frozen=True)
+class Index:
+    """index.json: its entries, and the ``document`` in which they stand."""
+
+    entries: tuple[Entry, ...] = ()
+    document: Mapping[str, Any] | None = None
+
+    def tagged(self, manifest: Manifest, tag: str) -> Index:
+        """The index once this manifest has the tag: entries of other tags stay as they are."""
+        target = manifest.descriptor
+        written = {
+            "mediaType": target.media_type,
+            "digest": target.digest,
+            "size": target.size,
+            "annotations": {_NAME: tag},
+        }
+        return self.of([*(entry for entry in self.entries if entry.spelled != tag), Entry(target, written)])
+
+    def of(self, entries: Iterable[Entry]) -> Index:
+        """The index with these entries in place of its own."""
+        return replace(self, entries=tuple(entries))
+
+    def __bytes__(self) -> bytes:
+        """As it is written."""
+        document = self.document or {"schemaVersion": 2, "mediaType": OCI_INDEX}
+        document = {**document, "manifests": [entry.written for entry in self.entries]}
+        try:
+            return json.dumps(document, allow_nan=False).encode("ascii")
+        except (ValueError, RecursionError) as error:  # 1e400 is good JSON, and nothing that Python can write
+            raise ContentError(f"index.json holds what cannot be written again: {error}") from error
+
+
+def read_index(content: bytes, where: str) -> Index:
+    """The index, its descriptors sound; ``where`` names it in errors."""
     try:
         # Parsed as an index first: its descriptors must be sound before one of them names a file.
         parse_manifest(content, OCI_INDEX)
-        return json.loads(content)  # type: ignore[no-any-return]
     except (ContentError, Refused) as error:
         raise ContentError(
             f"{where} is not an index: {error.message}", hint="imagesync does not replace what it cannot read"
         ) from error
+    document = read_document(content)
+    return Index(tuple(map(_entry, document["manifests"] or [])), document)
 
 
-def as_json(index: dict[str, Any]) -> bytes:
-    """The index as it is written."""
-    try:
-        return json.dumps(index, allow_nan=False).encode("ascii")
-    except (ValueError, RecursionError) as error:  # 1e400 is good JSON, and nothing that Python can write
-        raise ContentError(f"index.json holds what cannot be written again: {error}") from error
+def _entry(written: dict[str, Any]) -> Entry:
+    return Entry(Descriptor(written["mediaType"], parse_digest(written["digest"]), written["size"]), written)
 
 
-def blob_name(digest: str) -> str:
+def blob_name(digest: Digest) -> str:
     """The file of a blob or manifest, below the layout's root."""
     return f"blobs/{digest.replace(':', '/')}"
 
 
-def tag_of(entry: Entry) -> str:
-    """The name of an entry, "" if it has none."""
-    annotations = entry.get("annotations")
-    tag = annotations.get(_TAG) if isinstance(annotations, dict) else None
-    return tag if isinstance(tag, str) else ""
-
-
-def tagged_entries(entries: Iterable[Entry], manifest: Manifest, tag: str) -> list[Entry]:
-    """The entries once this manifest has the tag: those of other tags stay as they are."""
-    entry = {
-        "mediaType": manifest.media_type,
-        "digest": manifest.digest,
-        "size": manifest.size,
-        "annotations": {_TAG: tag},
-    }
-    return [*(other for other in entries if tag_of(other) != tag), entry]
-
-
-def find_entry(entries: list[Entry], tag: str, name: str, read: Read) -> Entry:
-    """The entry of the tag; without one the only entry, or the one named latest. NotFound lists the tags there are."""
+def find_entry(index: Index, tag: str, name: str, read: Read) -> Descriptor:
+    """What the tag is; without one the only entry, or the one named latest. NotFound lists the tags there are."""
     # What is attached to the images comes when it is named.
-    entries = [entry for entry in entries if tag or not _is_attached(entry, read)]
-    tags = [tag_of(entry) for entry in entries]
+    entries = [entry for entry in index.entries if tag or not _is_attached(entry, read)]
+    tags = [entry.name for entry in entries if entry.name]
     if tag or "latest" in tags:
-        found = [entry for entry in entries if tag_of(entry) == (tag or "latest")]
+        found = [entry for entry in entries if entry.name == (tag or "latest")]
     else:
         found = entries if len(entries) == 1 else []
     if not found:
-        listed = ", ".join(sorted(filter(None, tags))) or "no tags"
+        listed = ", ".join(sorted(tags)) or "no tags"
         raise no_manifest(f"{name}: no image {tag!r}" if tag else f"{name}: which image?", hint=listed)
-    return found[-1]
+    return found[-1].target
 
 
 def _is_attached(entry: Entry, read: Read) -> bool:
-    return bool(subject_of_tag(tag_of(entry)) if tag_of(entry) else _subject(entry["digest"], read))
+    return bool(subject_of_tag(entry.name) if entry.name else _subject(entry.target.digest, read))
 
 
-def described(entries: Iterable[Entry]) -> Mapping[str, Descriptor | None]:
-    """What each name points at; an entry without a name goes by its digest."""
-    return {
-        tag_of(entry) or entry["digest"]: Descriptor(entry["mediaType"], entry["digest"], entry["size"])
-        for entry in entries
-    }
+def described(index: Index, where: str) -> Mapping[str, Descriptor | None]:
+    """What each name points at; an entry without a name, or with one that is none, goes by its digest."""
+    for entry in index.entries:
+        if entry.spelled and not entry.name:
+            note(f"{where} calls an image {entry.spelled[:_SHOWN]!r}, which is no tag: left out")
+    return {entry.name or entry.target.digest: entry.target for entry in index.entries}
 
 
-def referring(entries: Iterable[Entry], digest: str, read: Read) -> list[Descriptor]:
+def referring(index: Index, digest: str, read: Read) -> list[Descriptor]:
     """The entries whose subject this is: where oras keeps referrers."""
-    distinct = {entry["digest"]: entry for entry in entries}.values()
-    return [
-        Descriptor(entry["mediaType"], entry["digest"], entry["size"])
-        for entry in distinct
-        if _subject(entry["digest"], read) == digest
-    ]
+    distinct = {entry.target.digest: entry.target for entry in index.entries}.values()
+    return [target for target in distinct if _subject(target.digest, read) == digest]
 
 
-def _subject(digest: str, read: Read) -> str:
+def _subject(digest: Digest, read: Read) -> str:
     with contextlib.suppress(FileNotFoundError, ContentError, Refused):
         manifest = parse_manifest(read(digest), digest=digest, sound_only=True)
         return manifest.subject.digest if manifest.subject else ""
     return ""
 
 
-def listed_under(entries: Iterable[Entry], tag: str, read: Read) -> Manifest | None:
+def listed_under(index: Index, tag: str, read: Read) -> Manifest | None:
     """The list of referrers under this tag, None for none; ContentError for something else of that name."""
-    entry = next((entry for entry in entries if tag_of(entry) == tag), None)
-    if entry is None:
+    target = next((entry.target for entry in index.entries if entry.name == tag), None)
+    if target is None:
         return None
-    found = parse_manifest(read(entry["digest"]), entry["mediaType"], digest=entry["digest"], sound_only=True)
+    found = parse_manifest(read(target.digest), target.media_type, digest=target.digest, sound_only=True)
     if not found.descriptor.is_index:
         raise ContentError(f"{tag} is not a list of referrers, as its name says")
     return found
 
 
-def reached(roots: Iterable[str], read: Read) -> set[str]:
+def reached(roots: Iterable[Digest], read: Read) -> set[Digest]:
     """The digests of everything that these manifests reach, themselves included; an error if one cannot be read."""
-    found: set[str] = set()
+    found: set[Digest] = set()
     waiting = list(roots)
     while waiting:
         digest = waiting.pop()

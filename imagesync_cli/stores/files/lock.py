@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
-from pathlib import Path
+
+from imagesync_cli.stores.files.folder import Place
+from imagesync_cli.values.progress import note
 
 if sys.platform == "win32":
     import msvcrt
@@ -15,57 +18,46 @@ else:
     import fcntl
 
 _AGAIN_AFTER_S = 0.01
+_SAID_AFTER_S = 1.0
 
 
 @contextlib.asynccontextmanager
-async def locked(folder: Path) -> AsyncIterator[None]:
-    """Hold the folder's lock; waits while somebody else does (for as long as one index.json takes to write)."""
-    handle = _open(folder)
+async def locked(place: Place, what: str) -> AsyncIterator[None]:
+    """Hold a lock that is a file here, gone afterwards. Whoever waits is told so, with ``what`` is held.
+
+    The waiting can be interrupted, and lasts as long as one index.json or archive takes to write.
+    """
+    handle = await _acquired(place, what)
     try:
-        # Not by a call that blocks, since a signal must end the waiting; and other processes set no events.
-        while not try_lock(handle):  # noqa: ASYNC110
-            await asyncio.sleep(_AGAIN_AFTER_S)
         yield
     finally:
+        with contextlib.suppress(OSError):  # Windows keeps what is open
+            place.unlink()
         os.close(handle)
 
 
-@contextlib.asynccontextmanager
-async def locked_file(path: Path) -> AsyncIterator[None]:
-    """Hold a lock that is a file of this name, gone afterwards; whoever waits can be interrupted."""
-    handle = await _acquired(path)
-    try:
-        yield
-    finally:
-        _release(handle, path)
-
-
-def _release(handle: int, path: Path) -> None:
-    with contextlib.suppress(OSError):  # Windows keeps what is open
-        path.unlink()
-    os.close(handle)
-
-
-async def _acquired(path: Path) -> int:
+async def _acquired(place: Place, what: str) -> int:
+    since, said = time.monotonic(), False
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        # Whoever held it before has removed the file: a lock on what has no name any more excludes nobody.
-        if try_lock(handle) and _is_at(handle, path):
-            return handle
-        os.close(handle)
+        with contextlib.ExitStack() as opened:
+            handle = place.open(os.O_RDWR | os.O_CREAT)
+            opened.callback(os.close, handle)
+            # Whoever held it before has removed the file: a lock on what has no name any more excludes nobody.
+            if try_lock(handle) and _is_at(handle, place):
+                opened.pop_all()
+                return handle
+        if not said and time.monotonic() - since > _SAID_AFTER_S:
+            said = True
+            note(f"waiting for {what}: another process is writing it")
+        # Not by a call that blocks, since a signal must end the waiting; and other processes set no events.
         await asyncio.sleep(_AGAIN_AFTER_S)
 
 
-def _is_at(handle: int, path: Path) -> bool:
+def _is_at(handle: int, place: Place) -> bool:
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
+        return os.path.samestat(os.fstat(handle), place.status())
     except FileNotFoundError:
         return False
-
-
-def _open(folder: Path) -> int:
-    folder.mkdir(parents=True, exist_ok=True)
-    return os.open(folder / ".imagesync.lock", os.O_RDWR | os.O_CREAT, 0o644)
 
 
 def try_lock(handle: int) -> bool:

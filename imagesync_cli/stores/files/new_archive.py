@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 import os
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from imagesync_cli.stores.files.lock import try_lock
+from imagesync_cli.stores.files.folder import Place
+from imagesync_cli.stores.files.new_file import NewFile, flush_folder, sweep
 from imagesync_cli.stores.files.tar import READ_BYTES, Tar
 from imagesync_cli.values.errors import ContentError
 
@@ -33,24 +34,23 @@ class NewArchive:
     """Unless it is published, nothing remains of it; what a killed process left is removed by the next one."""
 
     def __init__(self, path: Path) -> None:
-        self._path = Path(os.path.realpath(path))  # a link to the archive stays a link
-        self._prefix = f".{self._path.name}.new-"
+        # A link to the archive stays a link; one that leads nowhere is replaced, and nothing is made where it leads.
+        self._path = Path(os.path.realpath(path)) if path.exists() else path
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        while True:
-            self._file = tempfile.NamedTemporaryFile(dir=self._path.parent, prefix=self._prefix, delete=False)  # noqa: SIM115
-            self._name = Path(self._file.name)
-            try_lock(self._file.fileno())
-            if self._name.exists():
-                break
-            self._file.close()  # another process came between, and took it for left behind
+        place = Place(str(self._path))
+        sweep(place)
+        self._new = NewFile(place)
         self._rooms: dict[str, _Room] = {}
         self._end = 0
 
     @property
-    def lock(self) -> Path:
+    def _file(self) -> BinaryIO:
+        return self._new.file
+
+    @property
+    def lock(self) -> Place:
         """What a writer holds while it replaces the archive."""
-        return self._path.with_name(f".{self._path.name}.lock")
+        return Place(str(self._path.with_name(f".{self._path.name}.lock")))
 
     def has(self, name: str, size: int) -> bool:
         """Whether the member is here, whole."""
@@ -131,31 +131,12 @@ class NewArchive:
         """Put it in the place of the old archive, which until then is untouched."""
         self._file.seek(0)  # writes what is still buffered
         self._file.truncate(_rounded(self._end + 2 * tarfile.BLOCKSIZE, tarfile.RECORDSIZE))
-        os.fsync(self._file.fileno())
-        self._name.chmod(self._path.stat().st_mode & 0o777 if self._path.exists() else 0o644)
-        self._name.replace(self._path)
-        with contextlib.suppress(OSError):  # a folder is no file everywhere
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        self._file.close()
+        self._new.publish()
+        flush_folder(Place(str(self._path)))
 
     def discard(self) -> None:
         """Remove what was written, if it was not published."""
-        if not self._file.closed:
-            self._name.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # a full disk, as it was before
-                self._file.close()
-
-    def _sweep(self) -> None:
-        """Remove what killed processes left here: files that nobody has locked any more."""
-        for left in self._path.parent.iterdir():
-            if left.name.startswith(self._prefix):
-                with contextlib.suppress(OSError), left.open("rb+") as file:
-                    if try_lock(file.fileno()):
-                        left.unlink()
+        self._new.discard()
 
 
 def _rounded(size: int, unit: int) -> int:

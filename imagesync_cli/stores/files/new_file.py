@@ -1,76 +1,114 @@
-"""Files that appear whole or not at all, whenever the process or the machine dies; and what a killed process left.
+"""The one writer of new files: whole or not at all, whenever the process or the machine dies.
 
-A file is written beside its place, flushed, and renamed. Its writer holds a lock on it, which the operating system
-frees at any death: what is named like one of ours and is not locked has no writer any more.
+A file is written beside its place, flushed, and renamed; it has the mode of what it replaces, else that of the user's
+umask. Its writer holds a lock on it, which the operating system frees at any death: what is named like one of ours and
+is not locked has no writer any more, and is removed by the next one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, cast
 
+from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import try_lock
+from imagesync_cli.values.errors import ContentError, ImagesyncError
 
 PREFIX = ".imagesync-new-"
 
 
-@contextlib.contextmanager
-def new_file(path: Path) -> Iterator[Any]:
-    """A file that takes its name when the block ends well, and leaves nothing when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _claimed(path.parent) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+class NewFile:
+    """A file in the making: ``file`` is open for reading and writing. Unless it is published, nothing remains of it."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._temporary, self.file = _claimed(place)
+
+    def publish(self) -> None:
+        """Give it its name."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        at = self._place.at
+        with contextlib.suppress(FileNotFoundError):
+            replaced = os.stat(self._place.name, dir_fd=at, follow_symlinks=False)
+            if stat.S_ISREG(replaced.st_mode):
+                os.chmod(self._temporary.name, replaced.st_mode & 0o777, dir_fd=at)
+        os.replace(self._temporary.name, self._place.name, src_dir_fd=at, dst_dir_fd=at)
+        self.file.close()
+
+    def discard(self) -> None:
+        """Remove it, if it was not published."""
+        if not self.file.closed:
+            self._temporary.unlink()
+            with contextlib.suppress(OSError):  # a full disk, as it was before
+                self.file.close()
 
 
-def flush_folders(folders: Iterable[Path]) -> None:
-    """Make what was renamed into these folders outlast a power failure, where the platform can do so."""
-    for folder in folders:
-        with contextlib.suppress(OSError):  # Windows opens no folders, and some network file systems flush none
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-
-
-def sweep(folders: Iterable[Path]) -> None:
-    """Remove what writers that are dead have left in these folders."""
-    for folder in folders:
-        for path in folder.glob(f"{PREFIX}*"):
-            with contextlib.suppress(OSError):  # not ours to remove, or gone meanwhile
-                _remove_unless_locked(path)
-
-
-def _remove_unless_locked(path: Path) -> None:
-    if sys.platform == "win32":  # which removes no file that somebody has open
-        path.unlink()
-        return
-    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-    try:
-        if try_lock(handle):
-            path.unlink()
-    finally:
-        os.close(handle)
-
-
-def _claimed(folder: Path) -> Any:
-    """A new file with our lock on it."""
+def _claimed(place: Place) -> tuple[Place, BinaryIO]:
+    """A new file beside the place, with our lock on it."""
     while True:
-        file = tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX, delete=False)  # noqa: SIM115
+        temporary = place.beside(f"{PREFIX}{os.urandom(8).hex()}")
+        file = cast(BinaryIO, os.fdopen(temporary.open(os.O_RDWR | os.O_CREAT | os.O_EXCL), "w+b"))
         # Between making and locking it, somebody's sweep may have taken it.
         if sys.platform == "win32" or (try_lock(file.fileno()) and os.fstat(file.fileno()).st_nlink):
-            return file
+            return temporary, file
         file.close()
+
+
+@contextlib.contextmanager
+def new_file(place: Place) -> Iterator[BinaryIO]:
+    """A file that takes its name when the block ends well, and leaves nothing when it does not."""
+    new = NewFile(place)
+    try:
+        yield new.file
+        new.publish()
+    finally:
+        new.discard()
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put a text in place of the file's; ImagesyncError if that fails."""
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # a pipe, such as /dev/stdout
+            return
+        place = Place(str(path))
+        sweep(place)
+        with new_file(place) as file:
+            file.write(text.encode("utf-8"))
+        flush_folder(place)
+    except OSError as error:
+        raise ImagesyncError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def flush_folder(place: Place) -> None:
+    """Make what was renamed there outlast a power failure, where the platform can do so."""
+    # Windows opens no folders, some network file systems flush none, and some are not readable.
+    with contextlib.suppress(OSError), place.folder() as handle:
+        os.fsync(handle)
+
+
+def sweep(place: Place) -> None:
+    """Remove what writers that are dead have left beside this place."""
+    with contextlib.suppress(OSError):
+        for name in place.names():
+            if name.startswith(PREFIX):
+                with contextlib.suppress(OSError, ContentError):  # not ours to remove, or gone meanwhile
+                    _remove_unless_locked(place.beside(name))
+
+
+def _remove_unless_locked(place: Place) -> None:
+    if sys.platform == "win32":  # which removes no file that somebody has open
+        place.unlink()
+        return
+    handle = place.open(os.O_RDWR)
+    try:
+        if try_lock(handle):
+            place.unlink()
+    finally:
+        os.close(handle)

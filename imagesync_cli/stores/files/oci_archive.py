@@ -10,33 +10,30 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from imagesync_cli.stores.files.layout_index import (
     INDEX_FILE,
     LAYOUT,
     LAYOUT_FILE,
+    Index,
     Reading,
     Writing,
-    as_json,
     blob_name,
     described,
     find_entry,
     lacking,
     listed_under,
-    new_index,
     reached,
     read_index,
     referring,
-    tagged_entries,
     went_missing,
 )
-from imagesync_cli.stores.files.lock import locked_file
+from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_archive import NewArchive
-from imagesync_cli.stores.files.shared_exclusive import Gate
+from imagesync_cli.stores.files.shared_exclusive import SharedExclusive
 from imagesync_cli.stores.files.tar import Tar
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.values.digest import is_digest, verified
+from imagesync_cli.values.digest import Digest, is_digest, verified
 from imagesync_cli.values.errors import ContentError, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import ArchiveReference
@@ -51,7 +48,7 @@ class OciArchive:
         self._max_manifest_bytes = max_manifest_bytes
         self._opened: list[Tar] = []  # the last one is the archive as it is now
         self._new: NewArchive | None = None
-        self._writing = Gate()
+        self._writing = SharedExclusive()
 
     def close(self) -> None:
         """Let go of the file, and of what was written for a tag that was never put."""
@@ -72,8 +69,8 @@ class OciArchive:
         with self._readable(wanted):
             if is_digest(wanted):
                 return parse_manifest(self._manifest_file(wanted, most_bytes), digest=wanted)
-            entry = find_entry(self.index()["manifests"] or [], wanted, self.name, self._manifest_file)
-            return parse_manifest(self._manifest_file(entry["digest"]), entry["mediaType"], digest=entry["digest"])
+            found = find_entry(self.index(), wanted, self.name, self._manifest_file)
+            return parse_manifest(self._manifest_file(found.digest), found.media_type, digest=found.digest)
 
     async def has_manifest(self, manifest: Descriptor) -> bool:
         """Whether the manifest is there, and all that it names."""
@@ -107,7 +104,7 @@ class OciArchive:
         name = blob_name(blob.digest)
         if self._is_written(blob) or (not anew and self._has(blob)):
             return Written.THERE
-        async with self._writing.inside(), contextlib.aclosing(content()) as chunks:
+        async with self._writing.shared(), contextlib.aclosing(content()) as chunks:
             with Writing(self.name):
                 new = self._writer()
                 offset = new.begin(name, blob.size)
@@ -123,12 +120,12 @@ class OciArchive:
         A referrer has to be listed under its subject's tag, as in a folder.
         """
         if not tag:
-            async with self._writing.inside():
+            async with self._writing.shared():
                 with Writing(self.name):
                     self._writer().add(blob_name(manifest.digest), manifest.content)
             return False
         # Other images may be on their way into the same file: what of them is here by now goes along.
-        async with self._writing.closed():
+        async with self._writing.exclusive():
             with Writing(self.name):
                 await self._publish(manifest, tag)
         return False
@@ -136,16 +133,15 @@ class OciArchive:
     async def _publish(self, manifest: Manifest, tag: str) -> None:
         self._new = new = await self._writer().without_torn()
         new.add(blob_name(manifest.digest), manifest.content)
-        async with locked_file(new.lock):
+        async with locked(new.lock, self.name):
             # Another process may have replaced the archive, and left out what this one found in it.
             if missing := self._lacking(manifest):
                 raise went_missing(f"{self.name}: {missing} was removed while {tag} was being written")
-            index = self._index_or_new()
-            index["manifests"] = tagged_entries(index["manifests"] or [], manifest, tag)
+            index = self._index_or_new().tagged(manifest, tag)
             try:
-                await self._carry(new, index["manifests"])
+                await self._carry(new, index)
                 new.add(LAYOUT_FILE, LAYOUT)
-                new.add(INDEX_FILE, as_json(index))
+                new.add(INDEX_FILE, bytes(index))
                 new.publish()
             finally:
                 # What could not be published holds an index that nobody must find in it.
@@ -155,7 +151,7 @@ class OciArchive:
     async def tags(self) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
         with self._readable(""):
-            return described(self.index()["manifests"] or [])
+            return described(self.index(), self.name)
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """The entries for these names."""
@@ -165,13 +161,13 @@ class OciArchive:
     async def referrers(self, digest: str) -> list[Descriptor]:
         """The entries of index.json whose subject this is."""
         with self._readable(""), contextlib.suppress(FileNotFoundError):
-            return referring(self.index()["manifests"] or [], digest, self._manifest_file)
+            return referring(self.index(), digest, self._manifest_file)
         return []
 
     async def listed(self, tag: str) -> Manifest | None:
         """The index under this tag."""
         with self._readable(tag), contextlib.suppress(FileNotFoundError):
-            return listed_under(self.index()["manifests"] or [], tag, self._manifest_file)
+            return listed_under(self.index(), tag, self._manifest_file)
         return None
 
     async def untag(self, tag: str, digest: str) -> Untagged:
@@ -182,7 +178,7 @@ class OciArchive:
         """Refused, like untag."""
         raise self._keeps()
 
-    def index(self) -> dict[str, Any]:
+    def index(self) -> Index:
         """The archive's index.json."""
         tar = self._tar()
         if INDEX_FILE not in tar:
@@ -192,11 +188,11 @@ class OciArchive:
 
     # The two files.
 
-    def _index_or_new(self) -> dict[str, Any]:
+    def _index_or_new(self) -> Index:
         try:
             return self.index()
         except FileNotFoundError:
-            return new_index()
+            return Index()
 
     def _tar(self) -> Tar:
         if not self._opened or not self._opened[-1].is_current:
@@ -208,15 +204,15 @@ class OciArchive:
             self._new = NewArchive(self._path)
         return self._new
 
-    async def _carry(self, new: NewArchive, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what the entries reach and the new file does not have."""
-        for digest in sorted(reached((entry["digest"] for entry in entries), self._manifest_file)):
+    async def _carry(self, new: NewArchive, index: Index) -> None:
+        """Take over what the index reaches and the new file does not have."""
+        for digest in sorted(reached((entry.target.digest for entry in index.entries), self._manifest_file)):
             with contextlib.suppress(FileNotFoundError):  # no archive yet, or one that lacks it already
                 tar, name = self._tar(), blob_name(digest)
                 if not new.has(name, tar.member(name).size):
                     await new.carry(name, tar)
 
-    def _manifest_file(self, digest: str, most_bytes: int | None = None) -> bytes:
+    def _manifest_file(self, digest: Digest, most_bytes: int | None = None) -> bytes:
         if self._new is not None:
             with contextlib.suppress(FileNotFoundError):
                 return self._new.read(blob_name(digest))

@@ -1,4 +1,4 @@
-"""A gate between what many may do at once and what one does alone."""
+"""A lock that many hold together, or one alone."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ import contextlib
 from collections.abc import AsyncIterator
 
 
-class Gate:
-    """Many may be inside at once; whoever closes it waits until all have left, and lets nobody in meanwhile."""
+class SharedExclusive:
+    """Whoever wants it alone waits until all others have left, and lets nobody in meanwhile."""
 
     def __init__(self) -> None:
-        self._inside = 0
+        self._holders = 0
         self._left = asyncio.Event()
         self._open = asyncio.Event()
         self._open.set()
-        self._closing = asyncio.Lock()
+        self._turns = asyncio.Lock()
 
     @contextlib.asynccontextmanager
-    async def inside(self) -> AsyncIterator[None]:
-        """Be one of many."""
+    async def shared(self) -> AsyncIterator[None]:
+        """Hold it with others."""
         while not self._open.is_set():
             await self._open.wait()
-        self._inside += 1
+        self._holders += 1
         try:
             yield
         finally:
-            self._inside -= 1
+            self._holders -= 1
             self._left.set()
 
     @contextlib.asynccontextmanager
-    async def closed(self) -> AsyncIterator[None]:
-        """Be alone."""
-        async with self._closing:
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Hold it alone."""
+        async with self._turns:
             self._open.clear()
             try:
-                while self._inside:
+                while self._holders:
                     self._left.clear()
                     await self._left.wait()
                 yield

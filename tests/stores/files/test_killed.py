@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from imagesync_cli.stores.files.new_file import PREFIX
 from tests.command import CHECKOUT, environment, imagesync
 from tests.embedded_registry.images import index
 from tests.stores.files.tars import layout_members, tags, write_tar
@@ -60,5 +61,5 @@ def outcome(tmp_path: Path, here: Path, form: str, tag: str) -> str:
     assert again.out.strip().endswith(NEW.digest)
     if form == "oci-archive":
         assert tags(here / "images") == {"kept": OLD.digest, tag: NEW.digest}
-        assert not [left.name for left in here.iterdir() if ".new-" in left.name]
+        assert not [left.name for left in here.iterdir() if left.name.startswith(PREFIX)]
     return "done" if found[tag] == NEW.digest else "as before"

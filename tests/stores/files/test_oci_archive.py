@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from imagesync_cli.stores.files.lock import try_lock
+from imagesync_cli.stores.files.new_file import PREFIX
 from tests.command import IMAGESYNC, Finished, environment, imagesync
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import flip_bit
@@ -147,11 +149,12 @@ def test_linked_archive(archive: Path, tmp_path: Path) -> None:
 def test_what_killed_processes_left(archive: Path, tmp_path: Path) -> None:
     """The next write removes the temporary file of one that was killed, and not that of one that still runs."""
     INDEX.write_layout(tmp_path / "source", "1")
-    (tmp_path / ".images.tar.new-killed").write_bytes(b"half")
+    (tmp_path / f"{PREFIX}killed").write_bytes(b"half")
     (tmp_path / ".images.tar.lock").touch()
-    (tmp_path / ".other.tar.new-x").write_bytes(b"half")
-    assert sync(f"oci:{tmp_path / 'source'}", f"oci-archive:{archive}:1").code == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.tar.new-x", "images.tar", "source"]
+    with (tmp_path / f"{PREFIX}running").open("wb") as running:
+        assert try_lock(running.fileno())
+        assert sync(f"oci:{tmp_path / 'source'}", f"oci-archive:{archive}:1").code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{PREFIX}running", "images.tar", "source"]
 
 
 @pytest.mark.parametrize("name", ["1", "busybox:1.36", "localhost/team/app:1.0"])
