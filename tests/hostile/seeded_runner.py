@@ -18,8 +18,9 @@ from imagesync_cli.cli import main
 from imagesync_cli.stores.transport import retry
 
 
-async def _no_pause(_: float) -> None:
+async def _no_pause(seconds: float) -> None:
     """Waiting shows nothing here."""
+    del seconds
 
 
 def _largest_mib() -> float:
