@@ -125,7 +125,7 @@ WAITING = """
 import json, sys
 from imagesync_cli.stores.files import wishes
 def report(seconds):
-    sys.stderr.write(json.dumps([0, sorted(sys.modules)]))
+    sys.stderr.write(json.dumps([0, sorted(name for name in sys.modules if sys.modules[name])]))
     sys.stderr.flush()
     raise SystemExit(0)
 wishes.time.sleep = report
