@@ -6,9 +6,10 @@ asyncio.wait_for of Python 3.10 and 3.11 can lose a cancellation that comes as i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 
 
@@ -32,6 +33,17 @@ async def gather_few(at_once: int, awaitables: Iterable[Awaitable[object]]) -> N
             await awaitable
 
     await gather(next_ones() for _ in range(at_once))
+
+
+async def each_of(at_once: int, work: Callable[[_S], Awaitable[_T]], items: Iterable[_S]) -> list[_T]:
+    """The results of the work on each item, in order; so many at a time."""
+    results: dict[int, _T] = {}
+
+    async def one(number: int, item: _S) -> None:
+        results[number] = await work(item)
+
+    await gather_few(at_once, (one(*each) for each in enumerate(items)))
+    return [results[number] for number in range(len(results))]
 
 
 async def within(timeout_s: float, work: Coroutine[Any, Any, _T] | asyncio.Future[_T]) -> _T:

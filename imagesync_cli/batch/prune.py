@@ -13,7 +13,8 @@ from imagesync_cli.batch.report import FAILED, KEPT, REMOVED, RemovalResult
 from imagesync_cli.concurrency import gather
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
-from imagesync_cli.delete.references import Readings, read_usage
+from imagesync_cli.delete.readings import Readings
+from imagesync_cli.delete.references import Reach, read_references, read_tags
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.values.digest import digest_in_tag
 from imagesync_cli.values.errors import ImagesyncError
@@ -58,10 +59,10 @@ async def _companions(stores: Stores, removals: Removals) -> list[Reference]:
     if not companions:
         return []
     store = stores.open(removals.repository, Access.READ, Side.DESTINATION)
-    names = await store.tags()
-    usage = await read_usage(store, Readings(store), names, {*removals.tags, *companions}, lambda: None)
+    tags = await read_tags(store, {*removals.tags, *companions}, lambda _: None)
     leaving = {found.digest for found in (await store.tagged(removals.tags)).values()}
-    leaving -= {digest for digest in leaving if usage.user_of(digest)}
+    references = await read_references(store, tags, Reach(Readings(store), leaving))
+    leaving -= {digest for digest in leaving if references.user_of(digest)}
     return [removals.repository.at(tag=tag) for tag, digest in companions.items() if digest in leaving]
 
 

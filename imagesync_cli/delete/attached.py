@@ -12,114 +12,149 @@ Tags go before what they lead to, subjects before what is attached to them: a cr
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from imagesync_cli.concurrency import gather
+from imagesync_cli.concurrency import each_of
 from imagesync_cli.delete.delete_report import DeleteReport
-from imagesync_cli.delete.references import Plan, Readings, Usage
-from imagesync_cli.delete.removal import Unused
+from imagesync_cli.delete.readings import AT_ONCE, Readings
+from imagesync_cli.delete.references import References, Tags
+from imagesync_cli.delete.removal import Removal
 from imagesync_cli.delete.tombstone import untag_by_digest
 from imagesync_cli.stores import Store, Untagged
 from imagesync_cli.values.digest import digest_tag
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound
-from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Manifest
+from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS
 
 
-async def plan(store: Store, readings: Readings, usage: Usage, targets: Iterable[str]) -> Usage:
-    """The usage by all that is not attached to the targets or to what is below them; ``planned`` says what is.
+class Named(NamedTuple):
+    """What a manifest names: the children of an index, and its subject ("" for none)."""
 
-    Raises whatever keeps it from knowing.
+    children: tuple[str, ...] = ()
+    subject: str = ""
+
+
+@dataclass
+class Attached:
+    """What goes with images that are removed.
+
+    ``manifests`` are they, all below them and all that is attached; ``attached`` are digests by their subject, ``tags``
+    by theirs (tag → digest), ``lists`` are lists of referrers; ``removed`` is what went of the tags.
     """
-    found = _Search(store, readings, usage)
-    level = dict.fromkeys(targets)
-    for _ in range(MAX_DEPTH + 1):
-        if not level:
-            break
-        reached = await gather(found.visit(digest) for digest in level)
-        level = dict.fromkeys(digest for several in reached for digest in several if digest not in found.manifests)
-        if len(found.manifests) > MAX_DESCRIPTORS:
-            raise ContentError(f"more than {MAX_DESCRIPTORS} manifests are attached to each other")
-    else:
-        raise ContentError(f"what is attached lies more than {MAX_DEPTH} manifests deep")
-    going = {tag for tags in found.plan.tags.values() for tag in tags}
-    # A layout folder names an image without a tag by its digest; for what is attached that is no use of its own.
-    going |= {digest for several in found.plan.attached.values() for digest in several}
-    rest = await usage.without(going, readings)
-    rest.planned = found.plan
-    found.keep(rest)
-    return rest
 
+    manifests: dict[str, Named] = field(default_factory=dict)
+    attached: dict[str, list[str]] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    lists: dict[str, Named] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
 
-class _Search:
-    def __init__(self, store: Store, readings: Readings, usage: Usage) -> None:
-        self._store = store
-        self._readings = readings
-        self._usage = usage
-        self.plan = Plan()
-        self.manifests: dict[str, Manifest | None] = {}
+    @property
+    def candidates(self) -> set[str]:
+        """All that may go."""
+        return {*self.manifests, *self.lists}
 
-    async def visit(self, digest: str) -> list[str]:
-        """Note one manifest and what is attached to it; gives where to go on."""
-        manifest = self.manifests[digest] = await self._readings.manifest(digest)
-        claimed = [entry.digest for entry in await self._store.referrers(digest)]
-        tagged: list[str] = []
-        for tag in self._usage.tags_about(digest):
-            at = self._usage.tags[tag].digest
-            self.plan.tags.setdefault(digest, {})[tag] = at
-            if tag == digest_tag(digest):
-                listing = await self._readings.manifest(at)
-                claimed += [entry.digest for entry in listing.manifests] if listing else []
-                self.plan.lists.add(at)
-            else:
-                tagged.append(at)
-        claimed = list(dict.fromkeys(claimed))
-        read = await gather(self._readings.manifest(claim) for claim in claimed)
-        by_subject = [one.digest for one in read if one and one.subject and one.subject.digest == digest]
-        self.plan.attached[digest] = list(dict.fromkeys([*by_subject, *tagged]))
-        children = [child.digest for child in manifest.manifests] if manifest else []
-        return [*children, *self.plan.attached[digest]]
+    @property
+    def own_tags(self) -> set[str]:
+        """The tags that are about what goes, and no use of their own.
 
-    def keep(self, rest: Usage) -> None:
+        A layout folder names an image without a tag by its digest; for what is attached that is no use either.
+        """
+        digests = (digest for several in self.attached.values() for digest in several)
+        return {tag for tags in self.tags.values() for tag in tags}.union(digests)
+
+    def keep(self, rest: References) -> None:
         """Count as used what the rules at the top of this module keep."""
         waiting = [digest for digest in self.manifests if rest.user_of(digest)]
         while waiting:
             digest = waiting.pop()
-            manifest = self.manifests.get(digest)
-            lists = map(self._readings.known, self.plan.tags.get(digest, {}).values())
-            kept = [one for one in (manifest, *lists) if one is not None]
+            lists = [at for at in self.tags.get(digest, {}).values() if at in self.lists]
             follows: dict[str, str] = {
-                child.digest: f"index {one.digest}, which is kept," for one in kept for child in one.manifests
+                child: f"index {one}, which is kept,"
+                for one in (digest, *lists)
+                for child in (self.manifests.get(one) or self.lists.get(one) or Named()).children
             }
-            follows.update(dict.fromkeys(self.plan.attached.get(digest, ()), f"{digest}, to which it is attached"))
-            if manifest and manifest.subject:
-                follows[manifest.subject.digest] = f"referrer {digest}"
+            follows.update(dict.fromkeys(self.attached.get(digest, ()), f"{digest}, to which it is attached"))
+            if subject := self.manifests[digest].subject:
+                follows[subject] = f"referrer {digest}"
             for other, why in follows.items():
                 if other in self.manifests and not rest.user_of(other):
                     rest.users[other] = why
                     waiting.append(other)
 
 
-class Detach:
+async def search(store: Store, readings: Readings, tags: Tags, targets: Iterable[str]) -> Attached:
+    """All that is attached to the targets or to what is below them. Raises whatever keeps it from knowing."""
+    searched = _Search(store, readings, tags)
+    level = dict.fromkeys(targets)
+    for _ in range(MAX_DEPTH + 1):
+        if not level:
+            return searched.attached
+        reached = await each_of(AT_ONCE, searched.visit, level)
+        known = searched.attached.manifests
+        level = dict.fromkeys(digest for several in reached for digest in several if digest not in known)
+        if len(known) > MAX_DESCRIPTORS:
+            raise ContentError(f"more than {MAX_DESCRIPTORS} manifests are attached to each other")
+    raise ContentError(f"what is attached lies more than {MAX_DEPTH} manifests deep")
+
+
+class _Search:
+    def __init__(self, store: Store, readings: Readings, tags: Tags) -> None:
+        self._store = store
+        self._readings = readings
+        self._tags = tags
+        self._about = tags.by_subject()
+        self.attached = Attached()
+
+    async def visit(self, digest: str) -> list[str]:
+        """Note one manifest and what is attached to it; gives where to go on."""
+        attached = self.attached
+        named = attached.manifests[digest] = await self._named(digest)
+        claimed: list[str] = [entry.digest for entry in await self._store.referrers(digest)]
+        tagged: list[str] = []
+        for tag in self._about.get(digest_tag(digest), ()):
+            at = self._tags.digest_of(tag)
+            attached.tags.setdefault(digest, {})[tag] = at
+            if tag == digest_tag(digest):
+                attached.lists[at] = await self._named(at)
+                claimed += attached.lists[at].children
+            else:
+                tagged.append(at)
+        claimed = list(dict.fromkeys(claimed))
+        read = dict(zip(claimed, await each_of(AT_ONCE, self._named, claimed), strict=True))
+        by_subject = [claim for claim in claimed if read[claim].subject == digest]
+        attached.attached[digest] = list(dict.fromkeys([*by_subject, *tagged]))
+        return [*named.children, *attached.attached[digest]]
+
+    async def _named(self, digest: str) -> Named:
+        manifest = await self._readings.manifest(digest)
+        if manifest is None:
+            return Named()
+        subject = manifest.subject.digest if manifest.subject else ""
+        return Named(tuple(child.digest for child in manifest.manifests), subject)
+
+
+class AttachedRemoval:
     """Carries out a plan, once the images themselves are gone."""
 
-    def __init__(self, store: Store, unused: Unused, planned: Plan, usage: Usage) -> None:
+    def __init__(self, store: Store, removal: Removal, planned: Attached, references: References) -> None:
         self._store = store
-        self._unused = unused
+        self._removal = removal
         self._plan = planned
-        self._usage = usage
+        self._references = references
 
     async def run(self) -> None:
         """Remove what is attached to manifests that are gone, and to that in turn."""
         done: set[str] = set()
         while subjects := [
-            digest for digest in self._plan.attached if self._unused.is_gone(digest) and digest not in done
+            digest for digest in self._plan.attached if self._removal.is_gone(digest) and digest not in done
         ]:
             done.update(subjects)
             level: dict[str, DeleteReport] = {}
             for subject in subjects:
-                report = self._unused.owner_of(subject)
+                report = self._removal.owner_of(subject)
                 tags = await self._remove_tags(self._plan.tags.get(subject, {}), report)
                 level.update(dict.fromkeys([*tags.values(), *self._plan.attached[subject]], report))
-            await self._unused.take(level, self._usage, leaves=self._plan.lists)
+            await self._removal.take(level, self._references, leaves=self._plan.lists.keys())
 
     async def _remove_tags(self, tags: dict[str, str], report: DeleteReport) -> dict[str, str]:
         """Remove tags (with what they point at) whose subject is gone; what stays keeps all that it leads to."""
@@ -131,7 +166,7 @@ class Detach:
                 why = error.message
             if why:
                 report.add("tag", tag, "kept", why)
-                await self._unused.keep(digest, f"tag {tag}", self._usage)
+                await self._removal.keep(digest, f"tag {tag}", self._references)
             else:
                 report.add("tag", tag, "removed", "what it was about is gone")
                 removed[tag] = digest
@@ -153,6 +188,6 @@ class Detach:
         # Its bytes are kept like those of all that goes.
         manifest = await self._store.manifest(digest)
         together = [tag, *(other for other, at in tags.items() if at == digest and other != tag)]
-        if await untag_by_digest(self._store, together, manifest, self._usage, offer):
-            self._unused.went(manifest)
+        if await untag_by_digest(self._store, together, manifest, self._references, offer):
+            self._removal.went(manifest)
         return ""

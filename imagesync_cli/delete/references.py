@@ -1,113 +1,170 @@
-"""Who uses which manifest of a repository: what every tag reaches, and what referrers are about."""
+"""Who uses which manifest of a repository: what every tag reaches, and what referrers are about.
+
+Asked is only about *candidates*, the manifests that may go: of an index it is remembered which of them it reaches, and
+not what else it lists. A digest is packed into its bytes. So 100,000 tags fit into memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from imagesync_cli.concurrency import gather
+from imagesync_cli.concurrency import gather_few
+from imagesync_cli.delete.readings import AT_ONCE, Readings, may_list
 from imagesync_cli.stores import Store
-from imagesync_cli.values.digest import digest_tag, subject_of_tag
+from imagesync_cli.values.digest import digest_tag, pack_digest, subject_of_tag, unpack_digest
 from imagesync_cli.values.errors import ContentError, NotFound, Unavailable
-from imagesync_cli.values.manifest import MAX_DEPTH, Descriptor, Manifest
+from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
+
+if TYPE_CHECKING:
+    from imagesync_cli.delete.attached import Attached
 
 # Up to this many tags, asking all of them once more costs next to nothing.
 FEW_TAGS = 16
 _ROUNDS = 5
 _NAMED = 3
-# All that was read is in memory; several thousand usual indexes have less.
-_MOST_BYTES = 16 * 1024 * 1024
+_ASKED_TOGETHER = 1000
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-class Readings:
-    """Manifests that were read, by digest: an index that many tags share is asked for once a run."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known: dict[str, Manifest] = {}
-        self._read_bytes = 0
-
-    def keep(self, manifest: Manifest) -> None:
-        """Remember what was read elsewhere."""
-        self._known[manifest.digest] = manifest
-
-    def known(self, digest: str) -> Manifest | None:
-        """The manifest if it was read already."""
-        return self._known.get(digest)
-
-    def check_room(self, size_bytes: int) -> None:
-        """Raise ContentError where so many bytes more are more than fit in memory."""
-        if self._read_bytes + size_bytes > _MOST_BYTES:
-            raise ContentError(f"{self._store.name} has more than {_MOST_BYTES} bytes of indexes to look into")
-
-    async def manifest(self, digest: str) -> Manifest | None:
-        """The manifest, or None where it is gone."""
-        if digest not in self._known:
-            try:
-                self._known[digest] = found = await self._store.manifest(digest)
-            except NotFound:
-                return None
-            self._read_bytes += found.size
-            self.check_room(0)
-        return self._known[digest]
+def first_few(names: Iterable[str]) -> str:
+    """The first few names, and how many more there are."""
+    several = list(names)
+    more = f" and {len(several) - _NAMED} more" if len(several) > _NAMED else ""
+    return ", ".join(several[:_NAMED]) + more
 
 
-@dataclass
-class Plan:
-    """What goes with images that are removed (attached.py).
+class Tags:
+    """What each tag pointed at when it was asked; ``silent`` are listed and lead nowhere, or do not count."""
 
-    ``attached`` are digests by their subject, ``tags`` by theirs (tag → digest), ``lists`` lists of referrers;
-    ``removed`` is what went of the tags.
+    def __init__(self, at: Mapping[str, bytes] | None = None, indexes: Mapping[bytes, int] | None = None) -> None:
+        self._at = dict(at or {})
+        self._indexes = dict(indexes or {})  # what may list manifests, and its size in bytes
+        self.silent: set[str] = set()
+
+    def note(self, tag: str, found: Descriptor | None) -> None:
+        """Remember what a tag points at, None for nothing."""
+        if found is None:
+            self._at.pop(tag, None)
+            self.silent.add(tag)
+            return
+        digest = self._at[tag] = pack_digest(found.digest)
+        if may_list(found):
+            self._indexes.setdefault(digest, found.size)
+
+    def knows(self, tag: str) -> bool:
+        """Whether the tag was there."""
+        return tag in self._at or tag in self.silent
+
+    def without(self, going: Collection[str]) -> Tags:
+        """What there is without these tags."""
+        rest = Tags({tag: at for tag, at in self._at.items() if tag not in going}, self._indexes)
+        rest.silent = self.silent.union(going)
+        return rest
+
+    def digest_of(self, tag: str) -> str:
+        """What the tag points at, "" where it leads nowhere."""
+        return unpack_digest(self._at[tag]) if tag in self._at else ""
+
+    def on(self, digests: Collection[str]) -> dict[str, list[str]]:
+        """The tags that point at each of these digests."""
+        wanted, on = {pack_digest(digest): digest for digest in digests}, dict[str, list[str]]()
+        for tag, at in self._at.items():
+            if at in wanted:
+                on.setdefault(wanted[at], []).append(tag)
+        return {digest: sorted(tags) for digest, tags in on.items()}
+
+    def by_subject(self) -> dict[str, list[str]]:
+        """The tags whose name says that they are about a manifest, by its digest_tag."""
+        about: dict[str, list[str]] = {}
+        for tag in sorted(filter(subject_of_tag, self._at)):
+            about.setdefault(subject_of_tag(tag), []).append(tag)
+        return about
+
+    def indexes(self) -> dict[bytes, int]:
+        """What may list manifests of all that has a tag, with the size in bytes, 0 where nothing told it."""
+        return {at: self._indexes[at] for at in self._at.values() if at in self._indexes}
+
+    def items(self) -> Iterable[tuple[str, bytes]]:
+        """Each tag and what it points at, packed."""
+        return self._at.items()
+
+
+class Reach:
+    """Which of the candidates each index leads to, and why; an index is read once a run."""
+
+    def __init__(self, readings: Readings, candidates: Collection[str]) -> None:
+        self.candidates = frozenset(candidates)
+        self._readings = readings
+        self._reached: dict[bytes, Mapping[str, str]] = {}
+        self._most = 0
+
+    def of(self, index: bytes) -> Mapping[str, str]:
+        """What this index reaches, "" or the referrer that is about it."""
+        return self._reached.get(index, _NOTHING)
+
+    async def read(self, indexes: Mapping[bytes, int]) -> set[bytes]:
+        """Read these; gives those that are not there."""
+        gone: set[bytes] = set()
+        self._most = len(self._reached) + len(indexes) + MAX_DESCRIPTORS
+
+        async def one(index: bytes, size: int) -> None:
+            if not await self._read(index, size):
+                gone.add(index)
+
+        await gather_few(AT_ONCE, (one(*index) for index in indexes.items() if index[0] not in self._reached))
+        return gone
+
+    async def _read(self, index: bytes, size: int, depth: int = 0) -> bool:
+        if depth > MAX_DEPTH or len(self._reached) > self._most:
+            raise ContentError(f"{unpack_digest(index)} belongs to indexes within indexes without end")
+        manifest = await self._readings.once(unpack_digest(index), size)
+        if manifest is None:
+            return False
+        reached: dict[str, str] = {child.digest: "" for child in manifest.manifests if child.digest in self.candidates}
+        if manifest.subject is not None and manifest.subject.digest in self.candidates:
+            reached.setdefault(manifest.subject.digest, f"referrer {manifest.digest}")
+        nested = [(pack_digest(child.digest), child.size) for child in manifest.manifests if may_list(child)]
+        del manifest
+        for child, child_size in nested:
+            if child not in self._reached:
+                await self._read(child, child_size, depth + 1)
+            reached.update(self.of(child))
+        self._reached[index] = reached or _NOTHING
+        return True
+
+
+class References:
+    """Who uses the candidates. ``planned`` is what goes together with the images, where that is wanted; its tags do
+    not count then.
     """
 
-    attached: dict[str, list[str]] = field(default_factory=dict)
-    tags: dict[str, dict[str, str]] = field(default_factory=dict)
-    lists: set[str] = field(default_factory=set)
-    removed: set[str] = field(default_factory=set)
-
-
-@dataclass
-class Usage:
-    """``tags`` is what each tag pointed at when it was asked; ``users`` says of other digests who uses them.
-
-    ``listed`` are all names that there were, with those that lead nowhere. ``planned`` is what goes together with the
-    images that are removed, where that is wanted: its tags are not among the others then.
-    """
-
-    tags: Mapping[str, Descriptor]
-    listed: Collection[str]
-    users: dict[str, str] = field(default_factory=dict)
-    planned: Plan | None = None
-    _at: dict[str, list[str]] = field(default_factory=dict, init=False)
-    _about: dict[str, list[str]] = field(default_factory=dict, init=False)
-
-    def __post_init__(self) -> None:
-        for tag in sorted(self.tags):
-            self._at.setdefault(self.tags[tag].digest, []).append(tag)
-            if about := subject_of_tag(tag):
-                self._about.setdefault(about, []).append(tag)
+    def __init__(self, tags: Tags, reach: Reach, planned: Attached | None = None) -> None:
+        self.tags = tags
+        self.planned = planned
+        self.users: dict[str, str] = {}
+        self._candidates = reach.candidates
+        self._on = tags.on(reach.candidates)
+        self._about = tags.by_subject()
+        for tag, at in sorted((tag, at) for tag, at in tags.items() if reach.of(at)):
+            for digest, why in reach.of(at).items():
+                self.users.setdefault(digest, why or f"index {unpack_digest(at)} of tag {tag}")
 
     def tags_at(self, digest: str) -> list[str]:
-        """The tags that point at the digest itself."""
-        return self._at.get(digest, [])
+        """The tags that point at the candidate itself."""
+        return self._on.get(digest, [])
 
     def user_of(self, digest: str) -> str:
-        """Who uses the digest, in words that may follow "used by"; "" for nobody."""
+        """Who uses the candidate, in words that may follow "used by"; "" for nobody."""
+        if digest not in self._candidates:
+            return "somebody unknown"
         if tags := self.tags_at(digest):
-            return f"tag {listed(tags)}"
-        if tags := self.tags_about(digest):
-            return f"its referrers' tag {tags[0]}"
+            return f"tag {first_few(tags)}"
+        if about := self._about.get(digest_tag(digest)):
+            return f"its referrers' tag {about[0]}"
         return self.users.get(digest, "")
-
-    def tags_about(self, digest: str) -> list[str]:
-        """The tags whose name says that they are about this manifest."""
-        return self._about.get(digest_tag(digest), [])
-
-    async def without(self, tags: Collection[str], readings: Readings) -> Usage:
-        """The usage if these tags were not there; all that it needs was read before."""
-        rest = {tag: found for tag, found in self.tags.items() if tag not in tags}
-        roots = {found.digest for found in rest.values() if found.is_index}
-        return await _usage_of(Usage(rest, self.listed), filter(None, map(readings.known, roots)), readings)
 
     async def hold(self, readings: Readings, holder: Manifest, why: str, depth: int = 0) -> None:
         """Count everything that ``holder`` reaches as used; ContentError where it goes deeper than any image does."""
@@ -118,64 +175,58 @@ class Usage:
         for child in holder.manifests:
             if child.digest not in self.users:
                 self.users[child.digest] = why
-                nested = await readings.manifest(child.digest) if child.is_index else None
+                nested = await readings.manifest(child.digest, child.size) if may_list(child) else None
                 if nested is not None:
                     await self.hold(readings, nested, why, depth + 1)
 
 
-def listed(names: Iterable[str]) -> str:
-    """The first few names, and how many more there are."""
-    several = list(names)
-    more = f" and {len(several) - _NAMED} more" if len(several) > _NAMED else ""
-    return ", ".join(several[:_NAMED]) + more
+async def read_tags(store: Store, without: Collection[str], advance: Callable[[int], None]) -> Tags:
+    """What all tags point at, but those in ``without``: a HEAD for each. ``advance`` is told how many there are.
 
-
-async def read_usage(
-    store: Store,
-    readings: Readings,
-    names: Mapping[str, Descriptor | None],
-    without: Collection[str],
-    advance: Callable[[], None],
-) -> Usage:
-    """What the listed tags reach, but those in ``without``: a HEAD for each, a GET for each distinct index.
-
-    Where that takes a while, tags that came meanwhile are read as well. Raises whatever keeps it from knowing: half
-    an answer would look as if nobody used the rest.
+    Where that takes a while, tags that came meanwhile are asked as well.
     """
-    tags = await _ask(store, names, without, advance)
-    if len(names) > FEW_TAGS:
-        now = await store.tags()
-        tags.update(await _ask(store, now, {*names, *without}, advance))
-        names = {**names, **now}
-    for _ in range(_ROUNDS):
-        roots = {found.digest: found for found in tags.values() if found.is_index}
-        readings.check_room(sum(root.size for digest, root in roots.items() if readings.known(digest) is None))
-        read = dict(zip(roots, await gather(readings.manifest(digest) for digest in roots), strict=True))
-        lost = {tag: found.digest for tag, found in tags.items() if found.is_index and read[found.digest] is None}
-        if not lost:
-            return await _usage_of(Usage(tags, names.keys()), filter(None, read.values()), readings)
-        # Its tag moved on or went while we read, or the repository is broken.
-        now = await store.tagged(lost)
-        if broken := [tag for tag, found in now.items() if found.digest == lost[tag]]:
-            raise NotFound(f"tag {broken[0]} of {store.name} points at {lost[broken[0]]}, which is not there")
-        tags = {**{tag: found for tag, found in tags.items() if tag not in lost}, **now}
-    raise Unavailable(f"the tags of {store.name} move faster than they can be read")
-
-
-async def _ask(
-    store: Store, names: Mapping[str, Descriptor | None], without: Collection[str], advance: Callable[[], None]
-) -> dict[str, Descriptor]:
-    """What the tags point at, as far as the list of names did not tell it."""
-    # Tags that move have short names (latest, 1.2), those that stay have long ones (a commit, a date): the short are
-    # asked last, closest to what is deleted then.
-    wanted = sorted((tag for tag in names if tag not in without), key=len, reverse=True)
-    tags = {tag: told for tag in wanted if (told := names[tag]) is not None}
-    tags.update(await store.tagged([tag for tag in wanted if tag not in tags], advance))
+    tags = Tags()
+    names = await store.tags()
+    tags.silent.update(without)
+    many = len(names) > FEW_TAGS
+    await _ask(store, names, tags, advance)
+    del names
+    if many:
+        await _ask(store, await store.tags(), tags, advance)
     return tags
 
 
-async def _usage_of(usage: Usage, roots: Iterable[Manifest], readings: Readings) -> Usage:
-    await gather(
-        usage.hold(readings, root, f"index {root.digest} of tag {listed(usage.tags_at(root.digest))}") for root in roots
-    )
-    return usage
+async def _ask(
+    store: Store,
+    names: Mapping[str, Descriptor | None],
+    tags: Tags,
+    advance: Callable[[int], None],
+) -> None:
+    """Note what these point at that were not asked before, as far as the list of names did not tell it."""
+    # Tags that move have short names (latest, 1.2), those that stay have long ones (a commit, a date): the short are
+    # asked last, closest to what is deleted then.
+    wanted = sorted((tag for tag in names if not tags.knows(tag)), key=len, reverse=True)
+    for start in range(0, len(wanted), _ASKED_TOGETHER):
+        some = wanted[start : start + _ASKED_TOGETHER]
+        told = {tag: found for tag in some if (found := names[tag]) is not None}
+        told.update(await store.tagged([tag for tag in some if tag not in told], partial(advance, len(names))))
+        for tag in some:
+            tags.note(tag, told.get(tag))
+
+
+async def read_references(store: Store, tags: Tags, reach: Reach, planned: Attached | None = None) -> References:
+    """Who uses the candidates: a GET for each distinct index that a tag points at.
+
+    Raises whatever keeps it from knowing: half an answer would look as if nobody used the rest.
+    """
+    for _ in range(_ROUNDS):
+        lost = await reach.read(tags.indexes())
+        if not lost:
+            return References(tags, reach, planned)
+        # Their tags moved on or went while we read, or the repository is broken.
+        for tag, digest in [(tag, at) for tag, at in tags.items() if at in lost]:
+            now = (await store.tagged([tag])).get(tag)
+            if now is not None and pack_digest(now.digest) == digest:
+                raise NotFound(f"tag {tag} of {store.name} points at {now.digest}, which is not there")
+            tags.note(tag, now)
+    raise Unavailable(f"the tags of {store.name} move faster than they can be read")

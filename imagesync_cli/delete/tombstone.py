@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from imagesync_cli.delete.references import Usage, listed
+from imagesync_cli.delete.references import References, first_few
 from imagesync_cli.stores import Store, Untagged
 from imagesync_cli.values.errors import NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Manifest, parse_manifest
@@ -40,22 +40,22 @@ def tombstone_of(manifest: Manifest) -> Manifest:
 
 
 async def untag_by_digest(
-    store: Store, tags: Sequence[str], current: Manifest, usage: Usage | None, offer: Untagged
+    store: Store, tags: Sequence[str], current: Manifest, references: References | None, offer: Untagged
 ) -> bool:
     """Remove the first of the tags and nothing that anybody else uses; whether the manifest went with it.
 
-    The other ``tags`` are on the same digest and go too. ``usage`` is that of all tags that stay, None where it is not
-    known, on distribution 2.x. Raises Refused when it cannot be done, with nothing changed.
+    The other ``tags`` are on the same digest and go too. ``references`` are those of all tags that stay, None where
+    they are not known, on distribution 2.x. Raises Refused when it cannot be done, with nothing changed.
     """
     tag = tags[0]
-    user = await _user(store, current.digest, usage, offer)
+    user = await _user(store, current.digest, references, offer)
     if not user:
         if await _points_at(store, tag, current.digest):
             await _must_go(store, current.digest, tags)
         return True
     if offer is not Untagged.ONLY_BY_DIGEST:
-        tags = usage.tags_at(current.digest) if usage else []
-        going = f"; {listed(tags)} would go too" if tags else ""
+        tags = references.tags_at(current.digest) if references else []
+        going = f"; {first_few(tags)} would go too" if tags else ""
         raise Refused(
             f"{store.name} deletes no tags, only manifests, and {current.digest} is used by {user} as well{going}",
             hint=f"remove {tag} in the registry's own interface",
@@ -70,15 +70,15 @@ async def untag_by_digest(
     return False
 
 
-async def _user(store: Store, digest: str, usage: Usage | None, offer: Untagged) -> str:
+async def _user(store: Store, digest: str, references: References | None, offer: Untagged) -> str:
     """Who else uses the digest; distribution 2.x has no Referrers API to ask."""
-    if usage is None:
+    if references is None:
         return "somebody unknown"
-    user = usage.user_of(digest)
+    user = references.user_of(digest)
     # Where it is planned that referrers go as well, those that stay are known as users.
     if (
         not user
-        and usage.planned is None
+        and references.planned is None
         and offer is not Untagged.ONLY_BY_DIGEST
         and (referrers := await store.referrers(digest))
     ):

@@ -46,6 +46,17 @@ def parse_digest(text: str) -> Digest:
     return text
 
 
+def pack_digest(digest: str) -> bytes:
+    """The digest in less memory; its length tells the algorithm."""
+    return bytes.fromhex(digest.partition(":")[2])
+
+
+def unpack_digest(packed: bytes) -> str:
+    """The digest that was packed so."""
+    name = next(name for name, (_, length) in ALGORITHMS.items() if length == 2 * len(packed))
+    return f"{name}:{packed.hex()}"
+
+
 def digest_tag(digest: str) -> str:
     """The tag under which clients list a manifest's referrers; cosign's tags are the whole digest with a suffix."""
     algorithm, _, encoded = digest.partition(":")

@@ -1,0 +1,56 @@
+"""What is to be removed: a policy for all, and a wish for each reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagesync_cli.delete.delete_report import DeleteReport
+from imagesync_cli.stores import Untagged
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.reference import LayoutReference, Reference
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may be removed.
+
+    ``expect`` is the digest that was put there, "" for whatever is there now. If the tag has moved on from it,
+    ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse").
+    ``referrers`` says that what is attached to an image goes with it.
+    """
+
+    expect: str = ""
+    on_replace: str = "delete"
+    on_destroy: str = "delete"
+    keep_manifests: bool = False
+    all_tags: bool = False
+    referrers: bool = False
+    max_tags: int | None = None
+    dry_run: bool = False
+
+
+@dataclass
+class Wish:
+    """A tag to remove (or "" for a manifest alone), and the manifest to look at after that (or "" for none)."""
+
+    report: DeleteReport
+    tag: str
+    expect: str
+    target: str = ""
+    current: str = ""  # the digest that the tag points at
+    offer: Untagged = Untagged.DONE  # what the registry answered when it was asked to remove the tag
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error ended it."""
+        return self.report.error is not None
+
+
+def wish_of(reference: Reference, policy: Policy) -> Wish:
+    """The wish of one reference; UsageError where it names two images."""
+    if policy.expect and reference.digest not in ("", policy.expect):
+        raise UsageError(f"{reference} and --digest {policy.expect} name two images", hint="leave one of them out")
+    report = DeleteReport(str(reference), policy.dry_run, freed_at_once=isinstance(reference, LayoutReference))
+    if reference.digest and not reference.tag:
+        return Wish(report, "", reference.digest, target=reference.digest)
+    return Wish(report, reference.tag or "latest", policy.expect or reference.digest)
