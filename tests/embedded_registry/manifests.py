@@ -24,6 +24,8 @@ def get_manifest(call: Call) -> Response:
     if manifest is None or not _acceptable(call, manifest):
         raise RefusedError(MANIFEST_UNKNOWN, call.target)
     headers = {"Content-Type": manifest.media_type, "Docker-Content-Digest": manifest.digest}
+    if call.manner.names_version:
+        headers["Docker-Distribution-Api-Version"] = "registry/2.0"
     if call.request.method == "HEAD" and call.manner.head == "no-digest":
         del headers["Docker-Content-Digest"]
     return Response(200, headers, manifest.content)
@@ -42,11 +44,24 @@ def put_manifest(call: Call) -> Response:
     if DIGEST.fullmatch(call.target):
         repository.manifests[call.target] = manifest
     else:
+        before = repository.tags.get(call.target)
         repository.tags[call.target] = manifest.digest
+        if call.manner.drops_untagged and before not in (None, manifest.digest):
+            drop_untagged(repository, str(before), manifest)
     headers = call.stored(f"/v2/{call.name}/manifests/{manifest.digest}", manifest.digest)
     if manifest.subject and call.manner.referrers:
         headers["OCI-Subject"] = manifest.subject
     return Response(201, headers)
+
+
+def drop_untagged(repository: Repository, digest: str, new: Manifest) -> None:
+    """Drop what a tag was moved away from as zot does, and with it what it lists, unless somebody else does."""
+    if repository.tags_of(digest) or digest not in repository.manifests:
+        return
+    dropped = repository.manifests.pop(digest)
+    for child in dropped.children if new.children else ():
+        if not repository.tags_of(child) and not repository.parents_of(child):
+            repository.manifests.pop(child, None)
 
 
 def delete_manifest(call: Call) -> Response:

@@ -85,6 +85,10 @@ class Manner:
 
     # writing
     immutable_tags: bool = False
+    drops_untagged: bool = False
+    """Drop a manifest, and what it lists, with the PUT that moves its last tag, even from under another index."""
+    names_version: bool = True
+    """Say Docker-Distribution-Api-Version with every answer about a manifest."""
     validates_manifests: bool = True
     missing_blob: Refusal | None = MANIFEST_BLOB_UNKNOWN
     missing_child: Refusal | None = MANIFEST_BLOB_UNKNOWN

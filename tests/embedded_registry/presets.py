@@ -46,6 +46,8 @@ _PRESETS = [
     # [M] zot.
     Manner(
         name="zot",
+        drops_untagged=True,
+        names_version=False,
         guards_children=Refusal(405, "DENIED", "manifest is referenced by an index"),
         delete_in_unknown_repository=Refusal(400, "NAME_UNKNOWN", "repository name not known to registry"),
         refused_media_types=(
@@ -56,6 +58,7 @@ _PRESETS = [
     # [M] go-containerregistry's pkg/registry, that is `crane registry serve`.
     Manner(
         name="ggcr",
+        names_version=False,
         tags_of_deleted="answering",
         ranges="closed",
         shares_blobs=True,
