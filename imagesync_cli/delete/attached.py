@@ -188,6 +188,6 @@ class AttachedRemoval:
         # Its bytes are kept like those of all that goes.
         manifest = await self._store.manifest(digest)
         together = [tag, *(other for other, at in tags.items() if at == digest and other != tag)]
-        if await untag_by_digest(self._store, together, manifest, self._references, offer):
+        if await untag_by_digest(self._store, together, manifest, self._references, offer, keep=False):
             self._removal.went(manifest)
         return ""
