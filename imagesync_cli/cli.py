@@ -17,7 +17,8 @@ from imagesync_cli.output import exit_code
 from imagesync_cli.output.escape import printable
 from imagesync_cli.values.errors import ImagesyncError
 
-_COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external")
+_COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external", "apply")
+_TERRAFORM = ("external", "apply")  # what only modules/ call is in one module
 
 
 _EXAMPLES = """\b
@@ -53,7 +54,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        found: click.Command = importlib.import_module(f"imagesync_cli.commands.{cmd_name}").command
+        module, name = ("terraform", cmd_name) if cmd_name in _TERRAFORM else (cmd_name, "command")
+        found: click.Command = getattr(importlib.import_module(f"imagesync_cli.commands.{module}"), name)
         return found
 
 

@@ -18,16 +18,19 @@ XDG_CONFIG_HOME              where another containers/auth.json is; ~/.config if
 HOME                         the folder that ~ stands for
 USERPROFILE                  the same on Windows
 SSL_CERT_FILE                a file with authorities to trust, besides the system's
-HTTPS_PROXY                  the proxy to https hosts, as http://[USER:PASSWORD@]HOST:PORT; in small letters too
+HTTPS_PROXY                  the proxy to https hosts, as http://[USER:PASSWORD@]HOST:PORT; in small letters too.
+                             Without any such variable the proxies of Docker's config.json count
 HTTP_PROXY                   the proxy to hosts that speak plain HTTP
 ALL_PROXY                    the proxy where none of these two is set
 NO_PROXY                     hosts that are asked without a proxy, as this machine itself always is
 TF_DATA_DIR                  Terraform's data folder, .terraform if not set: what its runs share is in imagesync/ there
+IMAGESYNC_APPLY_<N>          the images of `imagesync apply`, a line each; the Terraform modules set them
 JOB_COMPLETION_INDEX         which share `sync --shard N` takes, counted from 0; Kubernetes sets it
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -40,6 +43,12 @@ from imagesync_cli.values.reference import DOCKER_HUB, DOCKER_HUB_API, host_name
 from imagesync_cli.values.secret import Secret
 
 DEFAULT_TIMEOUT_S = 30.0
+_DOCKER_PROXIES = {
+    "httpProxy": "http_proxy",
+    "httpsProxy": "https_proxy",
+    "allProxy": "all_proxy",
+    "noProxy": "no_proxy",
+}
 _PORT = re.compile(r"[0-9]{1,5}")
 # What the environment may say about logins: by host, and in CI jobs (credentials/environment.py).
 _LOGIN_PREFIXES = ("IMAGESYNC_USERNAME_", "IMAGESYNC_PASSWORD_")
@@ -109,7 +118,8 @@ def read_settings(
         run_folder=Path(environ.get("TF_DATA_DIR") or ".terraform", "imagesync"),
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),
         # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
-        proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")},
+        proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")}
+        or _docker_proxies(environ),
     )
 
 
@@ -152,6 +162,19 @@ def _docker_folder(environ: Mapping[str, str]) -> Path | None:
         return Path(environ["DOCKER_CONFIG"])
     home = _home(environ)
     return home / ".docker" if home else None
+
+
+def _docker_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """What Docker's config.json gives its containers and builds; a broken file is told where logins are read."""
+    folder = _docker_folder(environ)
+    with contextlib.suppress(OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        text = (folder / "config.json").read_text(encoding="utf-8") if folder else ""
+        if '"proxies"' in text:  # hardly ever, and JSON takes its time to load
+            import json
+
+            said = json.loads(text)["proxies"]["default"]
+            return {known: said[key] for key, known in _DOCKER_PROXIES.items() if isinstance(said.get(key), str)}
+    return {}
 
 
 def _usual_auth_files(environ: Mapping[str, str]) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,30 @@ def test_lower_case_proxy_wins() -> None:
     """Of http_proxy and HTTP_PROXY the lower-case one counts, as with curl."""
     for environ in ({"http_proxy": "a", "HTTP_PROXY": "b"}, {"HTTP_PROXY": "b", "http_proxy": "a"}):
         assert read_settings(environ=environ).proxies == {"http_proxy": "a"}
+
+
+DOCKER_PROXIES = {"proxies": {"default": {"httpProxy": "a", "httpsProxy": "b", "noProxy": "c", "ftpProxy": "d"}}}
+
+
+@pytest.mark.parametrize(
+    ("content", "proxies"),
+    [
+        (json.dumps(DOCKER_PROXIES), {"http_proxy": "a", "https_proxy": "b", "no_proxy": "c"}),
+        ('{"proxies": {"default": {"httpProxy": 1, "allProxy": "a"}}}', {"all_proxy": "a"}),
+        ('{"proxies": {"tcp://docker:2375": {"httpProxy": "a"}}}', {}),
+        ('{"proxies": []}', {}),
+        ('{"proxies": {"default": null}}', {}),
+        ('{"proxies": ', {}),
+        ("{}", {}),
+        ("", {}),
+    ],
+)
+def test_proxies_of_dockers_configuration(tmp_path: Path, content: str, proxies: dict[str, str]) -> None:
+    """Docker's config.json names the proxies where no variable does; one variable, and it is not asked."""
+    (tmp_path / "config.json").write_text(content)
+    assert read_settings(environ={"DOCKER_CONFIG": str(tmp_path)}).proxies == proxies
+    both = read_settings(environ={"DOCKER_CONFIG": str(tmp_path), "NO_PROXY": "x"})
+    assert both.proxies == {"no_proxy": "x"}
 
 
 def test_docker_configuration() -> None:

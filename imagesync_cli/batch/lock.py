@@ -13,9 +13,10 @@ from datetime import datetime, timedelta, timezone
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.lockfile import Lock, Locked, Pending
 from imagesync_cli.batch.plan import Plan, plan
-from imagesync_cli.concurrency import gather
+from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.choose_platforms import config_platform, select
 from imagesync_cli.look.resolve import Answer, resolve
+from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.errors import ContentError, ImagesyncError
 from imagesync_cli.values.manifest import Manifest
@@ -23,6 +24,8 @@ from imagesync_cli.values.platforms import Platform, read_platform
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.selection import WHOLE
+
+_AT_ONCE = 16  # each holds a manifest while it is measured
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,10 @@ async def lock(
     progress = progress or Progress()
     progress.doing, progress.unit, progress.total = "looking up images", "images", len(wanted)
     found = await resolve(stores, [(each.source, WHOLE) for each in wanted.values()])
-    await gather(
-        _Update(stores, old, now, report).take(each, answer, progress)
-        for each, answer in zip(wanted.values(), found, strict=True)
+    update = _Update(stores, old, now, report)
+    await gather_few(
+        _AT_ONCE,
+        (update.take(each, answer, progress) for each, answer in zip(wanted.values(), found, strict=True)),
     )
     gone = [Change("gone", name, old.images[name].digest) for name in old.images if name not in report.lock.images]
     report.changes = sorted([*report.changes, *gone], key=lambda change: change.reference)
@@ -155,25 +159,31 @@ class _Update:
 async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Locked:
     """What is wanted of the image: its bytes, each blob once, and its platforms."""
     root = await store.manifest(digest)
-    selected, tops = dict[str, str](), dict[str, Manifest]()
-    for name, platforms in wanted.choices.items():
-        found = await select(store, root, platforms, str(wanted.source))
-        top = found.manifest or await store.manifest(found.descriptor.digest)
-        tops[top.digest] = top
-        if name:
-            selected[name] = top.digest
-    # No deeper than this: an index in an index is rare, and a size serves to share the work.
-    entries = {child.digest: child for top in tops.values() for child in top.manifests}
-    children = await gather(store.manifest(child) for child in entries)
-    read = {manifest.digest: manifest for manifest in (*tops.values(), *children)}
-    blobs = {b.digest: b.size for manifest in read.values() for b in manifest.blobs if not b.is_foreign}
-    has = [
-        read_platform(entry.platform or {}) for entry in (*root.manifests, *entries.values()) if entry.digest in read
-    ]
+    selected, entries = dict[str, str](), {entry.digest: entry for entry in root.manifests}
+    sizes, blobs = dict[str, int](), dict[str, int]()
+
+    def note(manifest: Manifest) -> None:
+        sizes[manifest.digest] = manifest.size
+        blobs.update((blob.digest, blob.size) for blob in manifest.blobs if not blob.is_foreign)
+
+    async def child(place: Place) -> None:
+        # No deeper than this: an index in an index is rare, and a size serves to share the work.
+        note(await walk.read(store, place))
+
+    async with Walk(child) as walk:
+        for name, platforms in wanted.choices.items():
+            found = await select(store, root, platforms, str(wanted.source))
+            top = found.manifest or await store.manifest(found.descriptor.digest)
+            note(top)
+            entries |= {entry.digest: entry for entry in top.manifests if entry.digest not in entries}
+            await walk.below(top)
+            if name:
+                selected[name] = top.digest
+    has = [read_platform(entry.platform or {}) for entry in entries.values() if entry.digest in sizes]
     if not root.manifests:
         has.append(await config_platform(store, root))
     names = tuple(dict.fromkeys(str(each) for each in has if each and each.os != "unknown"))
-    return Locked(digest, sum(manifest.size for manifest in read.values()) + sum(blobs.values()), names, date, selected)
+    return Locked(digest, sum(sizes.values()) + sum(blobs.values()), names, date, selected)
 
 
 def _text(moment: datetime) -> str:

@@ -18,6 +18,7 @@ from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.selection import Selection
+from imagesync_cli.values.tag_rules import TagRules
 
 Tags = Sequence[str] | ImagesyncError
 
@@ -103,29 +104,30 @@ async def plan(
 
 async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> dict[int, Tags]:
     """The picked tags of each entry that has rules, by its number."""
-    ruled = {number: entry for number, entry in enumerate(entries) if entry.tags is not None}
-    asked = {entry.source.location: entry.source for entry in ruled.values() if entry.tags and not entry.tags.names_all}
+    ruled = {number: (entry.source, entry.tags) for number, entry in enumerate(entries) if entry.tags is not None}
+    asked = {source.location: source for source, rules in ruled.values() if not rules.names_all}
     if lock is None:
         answers = await gather(list_tags(stores, source) for source in asked.values())
         listed: Mapping[tuple[str, str], Tags] = dict(zip(asked, answers, strict=True))
     else:
         listed = {location: lock.tags(source) for location, source in asked.items()}
-    return {number: _picked(entry, listed.get(entry.source.location, [])) for number, entry in ruled.items()}
+    return {
+        number: _picked(source, rules, listed.get(source.location, [])) for number, (source, rules) in ruled.items()
+    }
 
 
-def _picked(entry: ImageEntry, listed: Tags) -> Tags:
-    assert entry.tags is not None  # noqa: S101  (for the type checker)
+def _picked(source: Reference, rules: TagRules, listed: Tags) -> Tags:
     if isinstance(listed, ImagesyncError):
         return listed
-    picked = list(dict.fromkeys(entry.tags.literals)) if entry.tags.names_all else entry.tags.pick(listed)
-    lacking = [tag for tag in entry.tags.literals if tag not in listed and not entry.tags.names_all]
+    picked = list(dict.fromkeys(rules.literals)) if rules.names_all else rules.pick(listed)
+    lacking = [tag for tag in rules.literals if tag not in listed and not rules.names_all]
     if lacking:
-        return NotFound(f"{entry.source.name} has no tag {', '.join(lacking)}", hint="it is named in tags")
+        return NotFound(f"{source.name} has no tag {', '.join(lacking)}", hint="it is named in tags")
     if not picked:
         # More likely a slip of the pen than what was meant, and with prune it would remove everything.
         return NotFound(
-            f"of the {len(listed)} tags of {entry.source.name} none is picked",
-            hint=f"imagesync tags {entry.source.name} shows what a pattern picks",
+            f"of the {len(listed)} tags of {source.name} none is picked",
+            hint=f"imagesync tags {source.name} shows what a pattern picks",
         )
     return picked
 

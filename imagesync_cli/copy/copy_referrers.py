@@ -12,10 +12,11 @@ from typing import Any
 
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.copy import MISSING, Copy
-from imagesync_cli.look.attachment import Attachment
-from imagesync_cli.look.referrers import Attached, Claims, Referrers
+from imagesync_cli.look.referrer import Referrer, list_entry, read_referrer
+from imagesync_cli.look.referrers import Listed, Referrers, ReferrerSet
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ImagesyncError, NotFound, Unavailable
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
@@ -25,18 +26,18 @@ _ROUNDS = 5
 class ReferrersCopy:
     """What is attached to one image, on its way."""
 
-    def __init__(self, copy: Copy, attached: Attached) -> None:
+    def __init__(self, copy: Copy, wanted: ReferrerSet) -> None:
         self._there = copy.there
         self._copy = copy
         self._report = copy.report
-        self._attached = attached
+        self._wanted = wanted
         self._tagged: set[str] = set()  # cosign's tags that the destination was seen to have
 
     @property
     def roots(self) -> list[Descriptor]:
         """What the destination has by now, but for what stays away because others' signatures are in its place."""
-        present = [found for found in self._attached.attachments if found.tag not in self._report.left]
-        return [found.manifest.descriptor for found in present]
+        present = [found for found in self._wanted.referrers if found.tag not in self._report.left]
+        return [found.target for found in present]
 
     async def complete(self) -> None:
         """Bring what is missing; called again, what went missing since."""
@@ -45,32 +46,30 @@ class ReferrersCopy:
         if missing := await self._missing():
             await self._bring(missing)
 
-    async def _missing(self) -> list[Attachment]:
+    async def _missing(self) -> list[Referrer]:
         """What the destination does not name as attached; its tags are listed anew for that."""
-        subjects = list(dict.fromkeys(found.subject for found in self._attached.attachments))
+        subjects = list(dict.fromkeys(found.subject for found in self._wanted.referrers))
         asked = Referrers(self._there)
         # One alone first, which tells whether there is an API to ask about the others.
-        claims = [await asked.claims(subject) for subject in subjects[:1]]
-        claims += await gather(asked.claims(subject) for subject in subjects[1:])
-        at = dict(zip(subjects, claims, strict=True))
-        self._tagged.update(*(claim.tagged for claim in claims))
-        there = await gather(self._is_there(found, at[found.subject]) for found in self._attached.attachments)
-        return [found for found, is_there in zip(self._attached.attachments, there, strict=True) if not is_there]
+        listed = [await asked.listed(subject) for subject in subjects[:1]]
+        listed += await gather(asked.listed(subject) for subject in subjects[1:])
+        at = dict(zip(subjects, listed, strict=True))
+        self._tagged.update(*(each.tagged for each in listed))
+        there = await gather(self._is_there(found, at[found.subject]) for found in self._wanted.referrers)
+        return [found for found, is_there in zip(self._wanted.referrers, there, strict=True) if not is_there]
 
-    async def _is_there(self, found: Attachment, claims: Claims) -> bool:
-        digest = found.manifest.digest
+    async def _is_there(self, found: Referrer, listed: Listed) -> bool:
+        digest = found.digest
         if found.tag:
-            return claims.tagged.get(found.tag) == digest
+            return listed.tagged.get(found.tag) == digest
         # A list may name what somebody has deleted.
-        return digest in claims.by_api or (
-            digest in claims.by_list and await self._there.has_manifest(found.manifest.descriptor)
-        )
+        return digest in listed.by_api or (digest in listed.by_list and await self._there.has_manifest(found.target))
 
-    async def _bring(self, missing: Iterable[Attachment]) -> None:
+    async def _bring(self, missing: Iterable[Referrer]) -> None:
         """Write these and make the destination name them."""
         by_subject = [found for found in missing if not found.tag]
-        listed = await gather(self._copy.referrer(found.manifest) for found in by_subject)
-        unlisted: dict[str, list[Attachment]] = {}
+        listed = await gather(self._copy.referrer(_kept(found)) for found in by_subject)
+        unlisted: dict[str, list[Referrer]] = {}
         for found, is_listed in zip(by_subject, listed, strict=True):
             if not is_listed:
                 unlisted.setdefault(found.subject, []).append(found)
@@ -78,23 +77,23 @@ class ReferrersCopy:
         await gather(self._list(subject, found) for subject, found in unlisted.items())
         self._report.attached += len(by_subject)
 
-    async def _list(self, subject: str, attachments: Sequence[Attachment]) -> None:
+    async def _list(self, subject: str, referrers: Sequence[Referrer]) -> None:
         tag = digest_tag(subject)
-        await list_under(self._there, tag, attachments, self._attached.lists.get(tag))
+        await list_under(self._there, tag, referrers, self._wanted.lists.get(tag))
 
-    async def _tag(self, found: Attachment) -> None:
+    async def _tag(self, found: Referrer) -> None:
         """Put a manifest of cosign's under its tag, unless that holds what would be lost."""
         if found.tag in self._tagged and not await self._is_free(found):
             return
-        await self._copy.below(found.manifest)
+        await self._copy.below(_kept(found))
         if await self._is_free(found):  # somebody may have signed meanwhile
-            await self._copy.put(found.manifest, found.tag)
+            await self._copy.put(_kept(found), found.tag)
             self._report.attached += 1
 
-    async def _is_free(self, found: Attachment) -> bool:
+    async def _is_free(self, found: Referrer) -> bool:
         """Whether the tag may be written: it is not there, or ours has every layer that it has, and more."""
         try:
-            theirs = Attachment(found.subject, await self._there.manifest(found.tag), found.tag)
+            theirs = read_referrer(await self._there.manifest(found.tag), found.tag)
         except NotFound:
             return True
         if not found.layers <= theirs.layers and not theirs.layers <= found.layers:
@@ -102,14 +101,21 @@ class ReferrersCopy:
         return theirs.layers < found.layers
 
 
-async def list_under(there: Store, tag: str, attachments: Sequence[Attachment], model: Manifest | None = None) -> None:
-    """Make the list of referrers under this tag name the attachments as well as all that it names already.
+def _kept(referrer: Referrer) -> Manifest:
+    """The bytes that were kept to be written."""
+    if referrer.manifest is None:
+        raise ImagesyncError(f"{referrer.digest} was looked at and not kept")
+    return referrer.manifest
+
+
+async def list_under(there: Store, tag: str, referrers: Sequence[Referrer], model: Manifest | None = None) -> None:
+    """Make the list of referrers under this tag name the referrers as well as all that it names already.
 
     ``model`` is the list of the source: where it names just these, and there is none yet, its bytes are written.
     """
     for _ in range(_ROUNDS):
         present = await there.listed(tag)
-        wanted = _merged(present, attachments, model)
+        wanted = _merged(present, referrers, model)
         if wanted is None:
             return
         try:
@@ -122,29 +128,29 @@ async def list_under(there: Store, tag: str, attachments: Sequence[Attachment], 
     raise Unavailable(f"{there.name}:{tag} is changed faster than it can be read", hint="run it again")
 
 
-def _merged(present: Manifest | None, attachments: Sequence[Attachment], model: Manifest | None) -> Manifest | None:
+def _merged(present: Manifest | None, referrers: Sequence[Referrer], model: Manifest | None) -> Manifest | None:
     """The list to write, None where nothing is missing. What is not understood in it is kept as it is."""
     known = {entry.digest for entry in present.manifests} if present else set()
-    missing = {found.manifest.digest: found.entry for found in attachments if found.manifest.digest not in known}
+    missing = {found.digest: _kept(found) for found in referrers if found.digest not in known}
     if not missing and present is not None:
         return None
     if present is None and model is not None and _names_just(model, missing.keys()):
         return model
     document: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
     if present is not None:
-        document = json.loads(present.content)
-    document["manifests"] = [*(document["manifests"] or []), *missing.values()]
+        document = read_document(present.content)
+    document["manifests"] = [*(document["manifests"] or []), *map(list_entry, missing.values())]
     return _index(document, present)
 
 
 def _names_just(model: Manifest, digests: Collection[str]) -> bool:
     """Whether the list has these entries, and none that is unsound."""
-    entries = json.loads(model.content)["manifests"]
+    entries = read_document(model.content)["manifests"]
     return {entry.digest for entry in model.manifests} == digests and len(entries) == len(model.manifests)
 
 
 def _without(index: Manifest, gone: set[str]) -> Manifest:
-    document = json.loads(index.content)
+    document = read_document(index.content)
     entries = document["manifests"]
     document["manifests"] = [e for e in entries if not (isinstance(e, dict) and e.get("digest") in gone)]
     return _index(document, index)

@@ -148,11 +148,11 @@ async def _referrers(copy: Copy, root: Manifest, *, signed: bool) -> ReferrersCo
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
     from imagesync_cli.look.referrers import Referrers, require_signature
 
-    attached = await Referrers(copy.here).attached(root.descriptor, root)
+    attached = await Referrers(copy.here, keep=True).all_of(root.descriptor, root)
     copy.report.referrers = attached.kinds
     if signed:
         require_signature(copy.here.name, root, attached)
-    return ReferrersCopy(copy, attached) if attached.attachments else None
+    return ReferrersCopy(copy, attached) if attached.referrers else None
 
 
 async def _current(store: Store, tag: str) -> str:

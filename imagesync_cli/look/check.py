@@ -16,7 +16,7 @@ from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.selection import WHOLE, Selection
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.referrers import Attached
+    from imagesync_cli.look.referrers import ReferrerSet
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,16 @@ async def check(
         missing = (await _attached(here, wanted, root)).not_in(attached)
     findings = None
     if (deep or read) and found.digest:
-        others = [each.manifest.descriptor for each in attached.attachments] if attached else []
+        others = [each.target for each in attached.referrers] if attached else []
         findings = await Inspection(there, progress, read=read).images(found, *others)
     names = str(source or destination), str(destination)
     return CheckReport(*names, wanted.digest, found.digest, findings, tuple(missing))
 
 
-async def _attached(store: Store, root: Descriptor, manifest: Manifest | None = None) -> Attached:
+async def _attached(store: Store, root: Descriptor, manifest: Manifest | None = None) -> ReferrerSet:
     from imagesync_cli.look.referrers import Referrers
 
-    return await Referrers(store).attached(root, manifest)
+    return await Referrers(store).all_of(root, manifest)
 
 
 async def _wanted(here: Store, source: Reference, selection: Selection) -> tuple[Descriptor, Manifest | None]:

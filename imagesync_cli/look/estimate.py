@@ -124,7 +124,7 @@ async def _unsigned(here: Store, root: Manifest) -> str:
     from imagesync_cli.look.referrers import Referrers, require_signature
 
     try:
-        require_signature(here.name, root, await Referrers(here).attached(root.descriptor, root))
+        require_signature(here.name, root, await Referrers(here).all_of(root.descriptor, root))
     except Refused as error:
         return error.message
     return ""

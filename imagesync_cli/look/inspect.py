@@ -170,8 +170,8 @@ async def inspect_within(deadline_s: float, stores: Stores, found: Resolved) -> 
 
     Unavailable if that takes longer.
     """
-    reference, attached = found.reference, found.attached.attachments if found.attached else []
-    roots = [Descriptor("", parse_digest(found.source_digest), 0), *(each.manifest.descriptor for each in attached)]
+    reference, attached = found.reference, found.attached.referrers if found.attached else []
+    roots = [Descriptor("", parse_digest(found.source_digest), 0), *(each.target for each in attached)]
     try:
         return await within(deadline_s, Inspection(stores.open(reference)).images(*roots))
     except asyncio.TimeoutError:

@@ -13,52 +13,56 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from imagesync_cli.concurrency import gather
-from imagesync_cli.look.attachment import Attachment
+from imagesync_cli.concurrency import gather, gather_few
+from imagesync_cli.look.referrer import Referrer, read_referrer
+from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag, subject_of_tag
 from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
-from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
+from imagesync_cli.values.manifest import MAX_DESCRIPTORS, REFERS_TO, Descriptor, Manifest
 
-# All of them are held at once, and anybody may attach something to a public image.
-_MOST_BYTES = 32 * 1024 * 1024
+# Anybody may attach something to a public image: so much of it is read, and so much is held of what is kept.
+_MOST_BYTES = 64 * 1024 * 1024
+_MOST_KEPT_BYTES = 8 * 1024 * 1024
+_MANIFESTS_AT_ONCE = 16
 # What cosign uses, to be asked for by name where tags cannot be listed.
 _SUFFIXES = (".sig", ".att", ".sbom")
 Tags = dict[str, Descriptor | None]
 
 
 @dataclass
-class Attached:
-    """All that was found, and the lists that name it, by their tag."""
+class ReferrerSet:
+    """All that was found, and the lists that name it, by their tag, where they were kept."""
 
-    attachments: list[Attachment] = field(default_factory=list)
+    referrers: list[Referrer] = field(default_factory=list)
     lists: dict[str, Manifest] = field(default_factory=dict)
 
     @property
     def digests(self) -> list[str]:
-        """Of every attached manifest, sorted; the lists are not among them."""
-        return sorted({found.manifest.digest for found in self.attachments})
+        """Of every referrer, sorted; the lists are not among them."""
+        return sorted({referrer.digest for referrer in self.referrers})
 
-    def not_in(self, mirror: Attached) -> list[str]:
+    def not_in(self, mirror: ReferrerSet) -> list[str]:
         """The digests of what the mirror has not, sorted."""
         there = set(mirror.identities)
-        return sorted({found.manifest.digest for found in self.attachments if not there.issuperset(found.identities)})
+        return sorted({each.digest for each in self.referrers if not there.issuperset(each.identities)})
 
     @property
     def kinds(self) -> dict[str, int]:
         """How many there are of each kind."""
-        return dict(Counter({found.manifest.digest: found.kind for found in self.attachments}.values()))
+        return dict(Counter({referrer.digest: referrer.kind for referrer in self.referrers}.values()))
 
     @property
     def identities(self) -> list[str]:
-        """What a mirror has as well if nothing is missing there; see Attachment.identities."""
-        return sorted({identity for found in self.attachments for identity in found.identities})
+        """What a mirror has as well if nothing is missing there; see Referrer.identities."""
+        return sorted({identity for referrer in self.referrers for identity in referrer.identities})
 
 
 @dataclass
-class Claims:
+class Listed:
     """What is said to be attached to one manifest: by the API or a list, and by cosign's tags (tag → digest)."""
 
     by_api: dict[str, Descriptor] = field(default_factory=dict)
@@ -73,101 +77,106 @@ class Claims:
 
 
 class Referrers:
-    """Questions to one repository; its tags are listed once, however many manifests are asked about."""
+    """Questions to one repository; its tags are listed once, however many manifests are asked about.
 
-    def __init__(self, store: Store) -> None:
+    ``keep`` keeps the bytes of what is found, for whoever means to write them.
+    """
+
+    def __init__(self, store: Store, *, keep: bool = False) -> None:
         self._store = store
+        self._keep = keep
         self._listing = asyncio.Lock()
         self._tags: dict[str, Tags] | None = None  # digest_tag → the tags that begin with it
         self._unlisted = False  # the tags cannot be listed
-        self._manifests: dict[str, Manifest | None] = {}
-        self._held_bytes = 0
+        self._seen: dict[str, Referrer | None] = {}
+        self._read_bytes = 0
 
-    async def attached(self, root: Descriptor, manifest: Manifest | None = None) -> Attached:
+    async def all_of(self, root: Descriptor, manifest: Manifest | None = None) -> ReferrerSet:
         """Everything attached to the image and to all below it, recursively.
 
         ``manifest`` is the root's if it was read already. ContentError for what goes deeper than any real thing.
         """
+        found = ReferrerSet()
         if manifest is not None:
-            self._manifests[root.digest] = manifest
-        found, seen, level = Attached(), {root.digest}, [root]
-        # The root comes alone: its answer tells whether there is an API that can be asked about the others.
-        for _ in range(MAX_DEPTH + 1):
-            visits = await gather(self._visit(target, found) for target in level)
-            level = list({next_one.digest: next_one for visit in visits for next_one in visit}.values())
-            level = [target for target in level if target.digest not in seen]
-            seen.update(target.digest for target in level)
-            if len(seen) > MAX_DESCRIPTORS:
-                raise ContentError(f"more than {MAX_DESCRIPTORS} manifests are attached to {root.digest}")
-            if not level:
-                return found
-        raise ContentError(f"what is attached to {root.digest} goes more than {MAX_DEPTH} manifests deep")
+            self._seen[root.digest] = read_referrer(manifest)
 
-    async def claims(self, digest: str) -> Claims:
+        async def visit(place: Place) -> None:
+            # The root comes alone: its answer tells whether there is an API that can be asked about the others.
+            led = await gather([self._attached_to(place.digest, found), self._children(place.target)])
+            await walk.on(place, [target for targets in led for target in targets])
+
+        async with Walk(visit, at_once=_MANIFESTS_AT_ONCE, what=f"what is attached to {root.digest}") as walk:
+            await walk.visit(root)
+        return found
+
+    async def listed(self, digest: str) -> Listed:
         """What is said to be attached to this manifest, without a look at it."""
         by_api, by_name = await gather([self._by_api(digest), self._by_name(digest_tag(digest))])
         return replace(by_name, by_api=by_api.by_api)
 
-    async def manifest(self, digest: str) -> Manifest | None:
-        """The manifest, read once a run; None where there is none."""
-        if digest not in self._manifests:
-            try:
-                found = self._manifests[digest] = await self._store.manifest(digest)
-            except NotFound:
-                self._manifests[digest] = None
-            else:
-                self._held_bytes += found.size
-                if self._held_bytes > _MOST_BYTES:
-                    raise ContentError(f"what is attached to images of {self._store.name} has too large manifests")
-        return self._manifests[digest]
+    async def _children(self, target: Descriptor) -> Iterable[Descriptor]:
+        found = await self._read(target.digest) if target.is_index else None
+        return found.children if found else ()
 
-    async def _visit(self, target: Descriptor, found: Attached) -> list[Descriptor]:
-        """Note what is attached to one manifest; gives where to go on."""
-        visits = [self._attachments(target.digest, found), *([self._children(target)] if target.is_index else [])]
-        return [reached for visit in await gather(visits) for reached in visit]
-
-    async def _children(self, index: Descriptor) -> list[Descriptor]:
-        manifest = await self.manifest(index.digest)
-        return list(manifest.manifests) if manifest else []
-
-    async def _attachments(self, subject: str, found: Attached) -> list[Descriptor]:
-        claims = await self.claims(subject)
-        if claims.list is not None:
-            found.lists[digest_tag(subject)] = claims.list
+    async def _attached_to(self, subject: str, found: ReferrerSet) -> Iterable[Descriptor]:
+        listed = await self.listed(subject)
+        if listed.list is not None:
+            if self._keep:
+                self._count(listed.list.size)
+                found.lists[digest_tag(subject)] = listed.list
+            listed.list = None
         claimed = [
-            *((digest, "") for digest in sorted(claims.digests)),
-            *((at, tag) for tag, at in claims.tagged.items()),
+            *((digest, "") for digest in sorted(listed.digests)),
+            *((at, tag) for tag, at in listed.tagged.items()),
         ]
-        read = await gather(self.manifest(digest) for digest, _ in claimed)
-        attachments = [
-            Attachment(subject, manifest, tag)
-            for manifest, (_, tag) in zip(read, claimed, strict=True)
-            if manifest is not None and (tag or (manifest.subject and manifest.subject.digest == subject))
+        await gather_few(_MANIFESTS_AT_ONCE, (self._read(digest) for digest, _ in claimed))
+        read = ((self._seen[digest], tag) for digest, tag in claimed)
+        referrers = [
+            replace(referrer, subject=subject, tag=tag)
+            for referrer, tag in read
+            if referrer is not None and (tag or referrer.subject == subject)
         ]
-        found.attachments += attachments
-        return [attachment.manifest.descriptor for attachment in attachments]
+        found.referrers += referrers
+        return [referrer.target for referrer in referrers]
 
-    async def _by_api(self, digest: str) -> Claims:
-        return Claims({entry.digest: entry for entry in await self._store.referrers(digest)})
+    async def _read(self, digest: str) -> Referrer | None:
+        """What this manifest says of itself, read once a run; None where there is none."""
+        if digest not in self._seen:
+            try:
+                manifest = await self._store.manifest(digest)
+            except NotFound:
+                self._seen[digest] = None
+            else:
+                self._count(manifest.size)
+                self._seen[digest] = read_referrer(manifest, keep=self._keep)
+        return self._seen[digest]
 
-    async def _by_name(self, name: str) -> Claims:
+    def _count(self, size: int) -> None:
+        self._read_bytes += size
+        if self._read_bytes > (_MOST_KEPT_BYTES if self._keep else _MOST_BYTES) or len(self._seen) > MAX_DESCRIPTORS:
+            raise ContentError(f"what is attached to images of {self._store.name} has too many or too large manifests")
+
+    async def _by_api(self, digest: str) -> Listed:
+        return Listed({entry.digest: entry for entry in await self._store.referrers(digest)})
+
+    async def _by_name(self, name: str) -> Listed:
         tags = await self._tags_about(name)
         by_list, by_tags = await gather([self._by_list(name, tags), self._by_tags(tags)])
         return replace(by_list, tagged=by_tags.tagged)
 
-    async def _by_list(self, name: str, tags: Tags) -> Claims:
+    async def _by_list(self, name: str, tags: Tags) -> Listed:
         if name not in tags:
-            return Claims()
+            return Listed()
         try:
             found = await self._store.listed(name)
         except ContentError:  # something else has this name, so it lists nothing
             found = None
-        return Claims(by_list={entry.digest: entry for entry in found.manifests} if found else {}, list=found)
+        return Listed(by_list={entry.digest: entry for entry in found.manifests} if found else {}, list=found)
 
-    async def _by_tags(self, tags: Tags) -> Claims:
+    async def _by_tags(self, tags: Tags) -> Listed:
         tagged = {tag: told.digest for tag, told in tags.items() if "." in tag and told is not None}
         asked = await self._store.tagged([tag for tag in tags if "." in tag and tag not in tagged])
-        return Claims(tagged={**tagged, **{tag: found.digest for tag, found in asked.items()}})
+        return Listed(tagged={**tagged, **{tag: found.digest for tag, found in asked.items()}})
 
     async def _tags_about(self, name: str) -> Tags:
         """The tags whose name says that they are about this manifest; all that there may be where nobody lists them."""
@@ -190,10 +199,11 @@ def _by_subject(tags: Tags) -> dict[str, Tags]:
     return about
 
 
-def require_signature(name: str, root: Manifest, attached: Attached) -> None:
+def require_signature(name: str, root: Manifest, attached: ReferrerSet) -> None:
     """Refused unless the image is signed: its root, or where that is an index, each image that the index lists."""
-    signed = {found.subject for found in attached.attachments if found.is_signature}
-    images = [child.digest for child in root.manifests if not _is_attestation(child)]
+    signed = {referrer.subject for referrer in attached.referrers if referrer.is_signature}
+    known = {child.digest for child in root.manifests if not _is_unknown(child)}
+    images = [child.digest for child in root.manifests if not _is_attestation(child, known)]
     if root.digest in signed or (images and signed.issuperset(images)):
         return
     unsigned = [digest for digest in images if digest not in signed]
@@ -204,7 +214,14 @@ def require_signature(name: str, root: Manifest, attached: Attached) -> None:
     )
 
 
-def _is_attestation(child: Descriptor) -> bool:
-    """What BuildKit puts beside each image of an index."""
+def _is_attestation(child: Descriptor, images: Collection[str]) -> bool:
+    """What BuildKit puts beside each image of an index, with a note which of them it is about.
+
+    Its platform alone says nothing: an image that is listed as unknown/unknown can be run all the same.
+    """
+    return _is_unknown(child) and (child.notes or {}).get(REFERS_TO, "") in images
+
+
+def _is_unknown(child: Descriptor) -> bool:
     platform = child.platform or {}
     return platform.get("os") == platform.get("architecture") == "unknown"

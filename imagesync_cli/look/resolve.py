@@ -17,7 +17,7 @@ from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.selection import Selection
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.referrers import Attached, Referrers
+    from imagesync_cli.look.referrers import Referrers, ReferrerSet
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Resolved:
     reference: Reference
     descriptor: Descriptor
     source_digest: str
-    attached: Attached | None = None  # where that was asked for
+    attached: ReferrerSet | None = None  # where that was asked for
 
     @property
     def id(self) -> str:
@@ -79,11 +79,11 @@ class _Lookup:
             return error
         return found
 
-    async def _attached(self, store: Store, found: Resolved, manifest: Manifest | None) -> Attached:
+    async def _attached(self, store: Store, found: Resolved, manifest: Manifest | None) -> ReferrerSet:
         from imagesync_cli.look.referrers import Referrers
 
         referrers = self._referrers.setdefault(found.reference.location, Referrers(store))
-        return await referrers.attached(found.descriptor, manifest)
+        return await referrers.all_of(found.descriptor, manifest)
 
     async def _selected(
         self, store: Store, reference: Reference, selection: Selection

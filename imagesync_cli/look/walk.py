@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from imagesync_cli.stores import Store
@@ -56,12 +56,18 @@ Visit = Callable[[Place], Awaitable[None]]
 class Walk:
     """One walk, with as many entries as one likes; leaving it ends all that it has begun.
 
-    ``most_bytes`` bounds the manifests that it reads, together; ``what`` names in an error what they belong to. Without
-    a visit for blobs these are passed over.
+    ``most_bytes`` bounds the manifests that it reads, together, and ``at_once`` those that are visited in parallel;
+    ``what`` names in an error what they belong to. Without a visit for blobs these are passed over.
     """
 
     def __init__(
-        self, manifest: Visit, blob: Visit | None = None, *, most_bytes: int = MOST_BYTES, what: str = "the image"
+        self,
+        manifest: Visit,
+        blob: Visit | None = None,
+        *,
+        most_bytes: int = MOST_BYTES,
+        at_once: int = _MANIFESTS_AT_ONCE,
+        what: str = "the image",
     ) -> None:
         self._manifest = manifest
         self._blob = blob
@@ -72,7 +78,7 @@ class Walk:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._error: BaseException | None = None
         self._blob_slots = asyncio.Semaphore(_BLOBS_AT_ONCE)
-        self._manifest_slots = _MANIFESTS_AT_ONCE
+        self._manifest_slots = at_once
         self._arriving = Room(_ARRIVING_BYTES)
         self._read_bytes = 0
 
@@ -87,14 +93,23 @@ class Walk:
 
     async def visit(self, *roots: Descriptor) -> None:
         """Visit these manifests, and all that their visits go on with. ContentError for an image without end."""
-        await self._all([self._noted(Place(root, order=(number,))) for number, root in enumerate(roots)])
+        await self._begin_all([self._noted(Place(root, order=(number,))) for number, root in enumerate(roots)])
+        while self._running:
+            await self._end_of(self._running.values())
 
     async def below(self, manifest: Manifest, at: Place | None = None) -> None:
         """Visit all that a manifest names and wait for it; what was visited from elsewhere is not visited again."""
         named = _named(manifest, at or Place(manifest.descriptor), blobs=self._blob is not None)
         del manifest
-        places = [self._noted(place) for place in named]
-        await self._all(places)
+        await self._all([self._noted(place) for place in named])
+
+    async def on(self, at: Place, targets: Iterable[Descriptor]) -> None:
+        """Begin to visit manifests that this place leads to by more than its content; ``visit`` waits for them.
+
+        By content nothing leads back to where one came from. By tags, and what names a subject, it may.
+        """
+        further = (Place(target, (*at.order, number), at.digest) for number, target in enumerate(targets))
+        await self._begin_all([self._noted(place) for place in further])
 
     async def read(self, store: Store, place: Place) -> Manifest:
         """The manifest at this place. What arrives is what counts: not a byte more than the descriptor says."""
@@ -120,21 +135,31 @@ class Walk:
     def _noted(self, place: Place) -> Place:
         """The first place of this digest. Answers come in any order; what is said of them does not depend on it."""
         first = self.places.get(place.digest)
+        if first is None:
+            self._check_bounds(place)
         if first is None or place.order < first.order:
             first = self.places[place.digest] = place
-        if len(self.places) > MAX_DESCRIPTORS:
+        return first
+
+    def _check_bounds(self, place: Place) -> None:
+        if len(self.places) >= MAX_DESCRIPTORS:
             raise ContentError(f"{self._what} names more than {MAX_DESCRIPTORS} manifests and blobs")
         if place.depth > MAX_DEPTH and not place.is_blob:
             raise ContentError(f"{place.digest} lies more than {MAX_DEPTH} indexes deep")
-        return first
 
-    async def _all(self, places: Iterable[Place]) -> None:
+    async def _all(self, places: Collection[Place]) -> None:
+        await self._begin_all(places)
+        while running := [self._running[place.digest] for place in places if place.digest in self._running]:
+            await self._end_of(running)
+
+    async def _begin_all(self, places: Collection[Place]) -> None:
         for place in places:
             if place.digest not in self._begun:
                 await self._begin(place)
-        while running := [self._running[place.digest] for place in places if place.digest in self._running]:
-            await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
-            self._check()
+        self._check()
+
+    async def _end_of(self, tasks: Iterable[asyncio.Task[None]]) -> None:
+        await asyncio.wait(list(tasks), return_when=asyncio.FIRST_EXCEPTION)
         self._check()
 
     async def _begin(self, place: Place) -> None:

@@ -1,9 +1,10 @@
 """The protocol of Terraform's ``external`` data source: a JSON object of strings in, one out.
 
 Two questions are understood. ``{"images": "<JSON object: key → IMAGE>"}`` gives each key a JSON text with reference,
-digest, source_digest, media_type, size, error and kind. ``{"source": …, "destination": …, "platforms": …,
-"referrers": …, "verify": …}`` gives digest, id, destination_digest, in_sync, error and kind. An IMAGE is a reference,
-or an object with a reference and with what is asked about it:
+digest, source_digest, media_type, size, error and kind; with ``call`` and ``run`` beside it, the images are what that
+call of a module relies on, and ``@run_folder`` tells what the processes of one run share. ``{"source": …,
+"destination": …, "platforms": …, "referrers": …, "verify": …}`` gives digest, id, destination_digest, in_sync, error
+and kind. An IMAGE is a reference, or an object with a reference and with what is asked about it:
 
 - ``platforms``: those that are wanted; none for all
 - ``referrers``: whether the answer has ``referrers``, and as ``attached`` what has to be found again at a mirror
@@ -43,4 +44,4 @@ def answer_terraform() -> None:
     settings = read_settings()
     query = read_query(content.decode("utf-8", errors="replace"))
     references = [image.reference for image in query.sound.values()]
-    Output().answer(run(settings, references, lambda stores: answer(query, stores, settings.external_timeout_s)))
+    Output().answer(run(settings, references, lambda stores: answer(query, stores, settings)))

@@ -12,6 +12,7 @@ from imagesync_cli.values.reference import as_meant
 
 if TYPE_CHECKING:
     from imagesync_cli.look.resolve import Answer
+    from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.terraform.query import Image, Query
     from imagesync_cli.values.reference import Reference
@@ -19,8 +20,19 @@ if TYPE_CHECKING:
 Described = dict[str, Any]
 
 
-async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
+async def answer(query: Query, stores: Stores, settings: Settings) -> str:
     """The answer as JSON text."""
+    if not query.call:
+        return json.dumps(await _answer(query, stores, settings.external_timeout_s))
+    from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
+
+    await claim_wanted(query, settings.run_folder)
+    texts = await _answer(query, stores, settings.external_timeout_s)
+    claim_found(query, settings.run_folder, {key: json.loads(text)["digest"] for key, text in texts.items()})
+    return json.dumps(texts | {"@run_folder": settings.run_folder.as_posix()})
+
+
+async def _answer(query: Query, stores: Stores, deadline_s: float) -> dict[str, str]:
     from imagesync_cli.concurrency import gather
 
     sound = query.sound
@@ -35,8 +47,9 @@ async def answer(query: Query, stores: Stores, deadline_s: float) -> str:
     }
     if query.compares:
         wanted = sound["destination"].reference if "destination" in sound else None
-        return json.dumps(as_printable(_compared(described, wanted)))
-    return json.dumps({key: json.dumps(as_printable(each)) for key, each in described.items()})
+        compared: dict[str, str] = as_printable(_compared(described, wanted))
+        return compared
+    return {key: json.dumps(as_printable(each)) for key, each in described.items()}
 
 
 async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.values.errors import UsageError
@@ -39,6 +39,8 @@ class Query:
 
     asked: dict[str, Image | UsageError]
     compares: bool  # the form with source and destination
+    call: str = ""  # of a module, which relies on what these references are to be; "" for nobody
+    run: str = ""  # when that is
 
     @property
     def sound(self) -> dict[str, Image]:
@@ -49,8 +51,9 @@ class Query:
 def read_query(text: str) -> Query:
     """The question in a JSON text, or UsageError if it is none of the two."""
     asked = _object(text, "the query")
-    if set(asked) == {"images"}:
-        return _query(_object(asked["images"], "images", or_objects=True), compares=False)
+    if "images" in asked and set(asked) <= {"images", "call", "run"}:
+        query = _query(_object(asked["images"], "images", or_objects=True), compares=False)
+        return replace(query, call=asked.get("call", ""), run=asked.get("run", ""))
     if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}

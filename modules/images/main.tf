@@ -13,19 +13,38 @@ data "external" "source" {
   }) }
 }
 
+# What tells this call of the module from all others, for as long as it lives: known at its first plan already, and so
+# made of all that it was called with, and of the time.
+resource "terraform_data" "call" {
+  input = md5(jsonencode([
+    plantimestamp(), var.destination_prefix, var.images, var.platforms, var.referrers, var.lock_file, var.verify,
+  ]))
+
+  lifecycle { ignore_changes = [input] }
+}
+
+locals {
+  call = terraform_data.call.input
+  run  = formatdate("YYYYMMDDhhmmss", plantimestamp())
+}
+
 # What is there now, and what a copy there would come to. A read of its own: a prefix known only at apply puts off this
 # one, and the keys below stay known.
 data "external" "destination" {
   count   = length(var.images) == 0 ? 0 : 1
   program = concat(var.command, ["external"])
-  query = { images = jsonencode({
-    for name, destination in local.destinations : name => {
-      reference = destination
-      referrers = local.referrers[name]
-      verify    = var.verify
-      copy      = local.intents[name]
-    }
-  }) }
+  query = {
+    call = local.call # whose images these are: from now on no other call's removal takes one of them
+    run  = local.run
+    images = jsonencode({
+      for name, destination in local.destinations : name => {
+        reference = destination
+        referrers = local.referrers[name]
+        verify    = var.verify
+        copy      = local.intents[name]
+      }
+    })
+  }
 }
 
 locals {
@@ -161,6 +180,53 @@ locals {
   }
 }
 
+locals {
+  # What each copy is told: its key, how the plan has found it, what its tag points at in the end, and the arguments of sync.
+  orders = [
+    for key, name in local.pinned : join(" ", concat(
+      [name, local.in_sync[name] ? "present" : "lacking", local.digests[name]],
+      local.copied[name],
+      local.referrers[name] ? ["--referrers"] : [],
+      [var.images[name].source, local.destinations[name]],
+    )) if local.refused[name] == "" && local.objections[name] == ""
+  ]
+
+  # What became of each copy is in a folder that nothing else has: the object's id is unknown at plan where it will run,
+  # which puts off fileexists() to the apply, and a failure of an earlier run is none of this one.
+  run_folder = try(data.external.destination[0].result["@run_folder"], ".terraform/imagesync")
+  failures   = "${local.run_folder}/failures/${local.call}"
+  failed     = length(var.images) == 0 ? "" : "${local.failures}/${terraform_data.copies[0].id}-${local.run}"
+}
+
+# One process copies all that an apply changes: connections, logins and layers are shared, and limits hold over all.
+# It ends well and leaves a file for each image that failed. So nothing is tainted, and no image waits for another's luck.
+resource "terraform_data" "copies" {
+  count = length(var.images) == 0 ? 0 : 1
+
+  # Runs for every change of keys and destinations, for an image that is only taken over may have gone meanwhile.
+  # timestamp() is unknown at plan, which replaces the object; at apply the text is "in sync" again, so the next plan is empty.
+  triggers_replace = [
+    md5(jsonencode({ for key, name in local.pinned : key => local.destinations[name] })),
+    alltrue(values(local.in_sync)) ? "in sync" : substr("in sync${timestamp()}", 0, 7),
+  ]
+
+  # No shell: nothing to quote, nothing to inject. Images go by the environment, for a command line has too little room.
+  provisioner "local-exec" {
+    interpreter = concat(
+      var.command, ["apply", "--call", local.call, "--run", local.run], var.verify == "deep" ? ["--verify"] : [],
+    )
+    command = "${local.failures}/${self.id}-${local.run}"
+    environment = {
+      for number, orders in chunklist(local.orders, 50) : "IMAGESYNC_APPLY_${number}" => join("\n", orders)
+    }
+  }
+
+  depends_on = [var.wait_for]
+
+  lifecycle { create_before_destroy = true }
+}
+
+# No command at creation, so that nothing taints it: Terraform skips the destroy-time command of what is tainted.
 resource "terraform_data" "image" {
   for_each = local.pinned
 
@@ -173,23 +239,6 @@ resource "terraform_data" "image" {
     ], local.referrers[each.value] ? ["--referrers"] : [])
   }
 
-  # timestamp() is unknown at plan, which replaces the object; at apply the text is "in sync" again, so the next plan is empty.
-  triggers_replace = [
-    local.destinations[each.value],
-    local.in_sync[each.value] ? "in sync" : substr("in sync${timestamp()}", 0, 7),
-  ]
-
-  # One argument each and no shell: nothing to quote, nothing to inject, and the log shows a command one can run again.
-  provisioner "local-exec" {
-    interpreter = concat(
-      var.command, ["sync"], local.copied[each.value],
-      local.referrers[each.value] ? ["--referrers"] : [],
-      var.verify == "deep" ? ["--verify"] : [],
-      [var.images[each.value].source],
-    )
-    command = self.input.destination
-  }
-
   # The tag tells imagesync which policy applies: it has moved on (on_replace), or is still at this digest (on_destroy).
   provisioner "local-exec" {
     when        = destroy
@@ -197,18 +246,23 @@ resource "terraform_data" "image" {
     command     = self.input.destination
   }
 
-  depends_on = [var.wait_for]
-
   lifecycle {
     create_before_destroy = true
+    ignore_changes        = [triggers_replace] # of states that were made when this object did the copying
 
     precondition {
       condition     = local.refused[each.value] == ""
       error_message = local.refused[each.value]
     }
     precondition {
-      condition     = local.objections[each.value] == ""
-      error_message = local.objections[each.value]
+      condition = (
+        local.objections[each.value] != "" ? false :
+        !fileexists("${local.failed}/${md5(each.value)}")
+      )
+      error_message = (
+        local.objections[each.value] != "" ? local.objections[each.value] :
+        "images[${jsonencode(each.value)}]: ${try(file("${local.failed}/${md5(each.value)}"), "")}"
+      )
     }
   }
 }

@@ -259,3 +259,23 @@ def test_blobs_are_passed_over_where_nobody_asks() -> None:
 
     asyncio.run(main())
     assert seen == [False, False]
+
+
+def test_what_leads_back() -> None:
+    """Manifests that lead to each other by more than their content are visited once each, and the walk ends."""
+    shelf = Shelf()
+    entries = [shelf.image(number) for number in range(200)]
+    targets = [Descriptor(entry["mediaType"], entry["digest"], entry["size"]) for entry in entries]
+    seen: list[str] = []
+
+    async def main() -> None:
+        async def visit(place: Place) -> None:
+            seen.append(place.digest)
+            await asyncio.sleep(0)
+            await walk.on(place, targets)
+
+        async with Walk(visit, at_once=3) as walk:
+            await walk.visit(targets[0])
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+    assert sorted(seen) == sorted(target.digest for target in targets)

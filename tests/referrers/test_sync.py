@@ -13,7 +13,17 @@ from imagesync_cli.look import referrers
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request, Response
 from tests.embedded_registry.faults import refusal
-from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, Image, image, index_of, referrer, to_json
+from tests.embedded_registry.images import (
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Image,
+    image,
+    index_of,
+    listing,
+    platform_of,
+    referrer,
+    to_json,
+)
 from tests.embedded_registry.state import Manifest, Repository
 from tests.embedded_registry.wire import json_response
 from tests.referrers.artifacts import (
@@ -422,7 +432,7 @@ def test_more_than_memory_has_room_for(
 ) -> None:
     """What is attached is refused where its manifests together are far larger than any real ones."""
     UPSTREAMS["graph"]().seed(up)
-    monkeypatch.setattr(referrers, "_MOST_BYTES", 1500)
+    monkeypatch.setattr(referrers, "_MOST_KEPT_BYTES", 1500)
     assert "too large" in sync(source, registry, code=6).err
     assert registry.dump() == {}
 
@@ -463,7 +473,29 @@ SIGNED = [
     Upstream(ATTESTED, [(ATTESTED, referrer(ATTESTED, NOTATION))], {}),
     Upstream(ATTESTED, [(one, referrer(one, NOTATION)) for one in (child(ATTESTED, 0), child(ATTESTED, 1))], {}),
 ]
+HIDDEN = image("hidden")
+UNKNOWN = platform_of("unknown/unknown")
+
+
+def beside_a_signed_one(*entries: tuple[Image, dict[str, Any]]) -> Upstream:
+    """An index of a signed image and of what else these entries say."""
+    made = listing([(PLAIN, {"platform": platform_of("linux/amd64")}), *entries])
+    return Upstream(made, [(PLAIN, referrer(PLAIN, NOTATION))], {})
+
+
+def said_to_be_about(digest: str) -> dict[str, Any]:
+    return {"platform": UNKNOWN, "annotations": {"vnd.docker.reference.digest": digest}}
+
+
 UNSIGNED = [
+    # What is listed as unknown/unknown can be run all the same: only what is about a listed image is an attestation.
+    beside_a_signed_one((HIDDEN, {"platform": UNKNOWN})),
+    beside_a_signed_one((HIDDEN, said_to_be_about(f"sha256:{'1' * 64}"))),
+    beside_a_signed_one((HIDDEN, said_to_be_about(HIDDEN.digest))),
+    beside_a_signed_one(
+        (HIDDEN, said_to_be_about(image("other").digest)), (image("other"), said_to_be_about(HIDDEN.digest))
+    ),
+    beside_a_signed_one((HIDDEN, {"annotations": {"vnd.docker.reference.digest": PLAIN.digest}})),
     Upstream(PLAIN, [], {}),
     Upstream(PLAIN, [(PLAIN, referrer(PLAIN, "application/spdx+json"))], {about(PLAIN, ".sbom"): cosign(PLAIN, SPDX)}),
     Upstream(ATTESTED, [(child(ATTESTED), referrer(child(ATTESTED), NOTATION))], {}),

@@ -22,7 +22,7 @@ KNOWS: dict[str, frozenset[str]] = {
         "__main__": "cli terraform",
         "cli": "__init__ commands output values",
         "commands": "terraform output batch copy delete look stores settings values",
-        "terraform": "output look stores settings concurrency values",
+        "terraform": "output look stores stores/files settings concurrency values",
         "output": "batch copy delete look stores/files settings values",
         "batch": "copy delete look stores stores/files concurrency values",
         "copy": "look stores concurrency values",

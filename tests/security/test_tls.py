@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,3 +181,46 @@ def test_a_host_named_for_plain_http_stays_there(tls: TlsFront, authority: Autho
     options = ["--ca-file", str(authority.ca_file), "--plain-http", tls.host]
     done = imagesync("resolve", f"{tls.host}/app:1", *options, environ={"HOME": str(home)})
     assert done.code != 0
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_lax_private_authority(
+    served: EmbeddedRegistry, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, strict: bool
+) -> None:
+    """A private authority that is not made by the letter is trusted, also where Python is as strict as 3.13 is."""
+    lax = Authority(tmp_path, lax=True)
+    make = ssl.create_default_context
+
+    def as_in_3_13() -> ssl.SSLContext:
+        context = make()
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setitem(sys.modules, "truststore", None)
+    if strict:
+        monkeypatch.setattr(ssl, "create_default_context", as_in_3_13)
+    with TlsFront(served.host, lax.server_context("127.0.0.1")) as front:
+        done = imagesync("resolve", f"{front.host}/app:1", "--ca-file", str(lax.ca_file), environ={"HOME": str(home)})
+    assert (done.code, done.out) == (0, f"{front.host}/app@{image().digest}\n"), done.err
+
+
+def test_a_certificate_that_is_trusted_itself(served: EmbeddedRegistry, tmp_path: Path, home: Path) -> None:
+    """The server's own certificate is enough to trust it by, as for Go's clients, on every Python."""
+    certificate, key = Authority(tmp_path).issue("127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with TlsFront(served.host, context) as front:
+        done = imagesync("resolve", f"{front.host}/app:1", "--ca-file", str(certificate), environ={"HOME": str(home)})
+        assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_lax_is_not_careless(served: EmbeddedRegistry, tmp_path: Path, home: Path, expired: bool) -> None:
+    """What another authority signed, or is not valid any more, stays refused."""
+    lax = Authority(tmp_path, lax=True)
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other", lax=True)
+    server = lax.server_context("127.0.0.1", expired=True) if expired else other.server_context("127.0.0.1")
+    with TlsFront(served.host, server) as front:
+        done = imagesync("resolve", f"{front.host}/app:1", "--ca-file", str(lax.ca_file), environ={"HOME": str(home)})
+    assert (done.code, "is not trusted" in done.err) == (5, True)

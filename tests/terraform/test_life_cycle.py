@@ -21,7 +21,7 @@ def test_create(workspace: Workspace, upstream: RemoteRepository, mirror: Remote
     expected = {destination: f"{mirror}@{old.digest}"}
     assert workspace.planned()["planned_values"]["outputs"]["ids"]["value"] == expected
     applied = workspace.apply()
-    assert f'"sync" "--digest" "{old.digest}" "{source}" "{destination}"' in applied.text
+    assert f"add {destination} {old.digest}" in applied.text
     assert f"1 of 1 image changes: {destination} is new, from {source}: 2 layers, " in applied.text
     assert workspace.outputs()["ids"] == expected
     assert mirror.digest("1") == old.digest
@@ -50,13 +50,13 @@ def test_source_moves(
     upstream.push(old, "1")
     workspace.write({destination: upstream.tagged("1")}, consumer)
     workspace.apply()
-    assert workspace.verbs() == ["sync", "consumer"]
+    assert workspace.verbs() == ["apply", "consumer"]
 
     upstream.push(new, "1")
     with mirror.watched("1") as seen:
         moved = workspace.apply()
     assert seen == [old.digest, new.digest]
-    assert workspace.verbs() == ["sync", "consumer", "delete"]
+    assert workspace.verbs() == ["apply", "consumer", "delete"]
     assert f"{destination} moves from {old.digest[:19]} to {new.digest[:19]}: 2 layers, " in moved.text
     assert mirror.holds(new)
     assert not any(mirror.digest(digest) for digest in old.manifests)
@@ -87,7 +87,7 @@ def test_destination_changes(
 
     workspace.write({elsewhere.tagged("1"): upstream.tagged("1")})
     workspace.apply()
-    assert workspace.verbs() == ["sync", "delete"]
+    assert workspace.verbs() == ["apply", "delete"]
     assert elsewhere.holds(old)
     assert mirror.digest("1") is None
     assert workspace.plan().code == 0
@@ -113,7 +113,7 @@ def test_drift(
     overwritten = workspace.plan()
     assert f"{destination} is overwritten by {foreign.digest} outside Terraform" in overwritten.text
     workspace.succeeding("apply", "plan.bin")
-    assert workspace.verbs() == ["sync"]
+    assert workspace.verbs() == ["apply"]
     assert mirror.digest("1") == old.digest
     assert mirror.holds(foreign)
     assert workspace.plan().code == 0

@@ -58,4 +58,4 @@ def test_wait_for(
     applied = workspace.run("apply", "plan.bin")
     succeeded = program == "true"
     assert (applied.code == 0) is succeeded
-    assert workspace.verbs() == (["policy", "sync"] if succeeded else ["policy"])
+    assert workspace.verbs() == (["policy", "apply"] if succeeded else ["policy"])

@@ -46,7 +46,7 @@ def test_platforms_change(
             platforms or ["linux/amd64", "linux/arm64", "linux/s390x"]
         )
         assert workspace.plan().code == 0
-    assert workspace.verbs() == ["sync", "sync", "delete", "sync", "delete"]
+    assert workspace.verbs() == ["apply", "apply", "delete", "apply", "delete"]
     assert ids[1:] == [f"{mirror}@{three.children[0]}", f"{mirror}@{three.digest}"]
     assert mirror.digest(ids[0].partition("@")[2]) is None
     workspace.destroy()

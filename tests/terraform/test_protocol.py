@@ -22,7 +22,8 @@ from tests.embedded_registry.images import OCI_MANIFEST, Image, image, index
 
 def ask(query: object, deadline_s: float = 30) -> Any:
     text = query if isinstance(query, str) else json.dumps(query)
-    return json.loads(asyncio.run(answer(read_query(text), Stores(Settings()), deadline_s)))
+    settings = Settings(external_timeout_s=deadline_s)
+    return json.loads(asyncio.run(answer(read_query(text), Stores(settings), settings)))
 
 
 def ask_images(images: dict[str, Any]) -> dict[str, dict[str, Any]]:

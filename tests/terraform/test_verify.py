@@ -26,8 +26,8 @@ def test_damage(workspace: Workspace, upstream: RemoteRepository, mirror: Remote
     assert damaged.code == 2
     assert f"{destination} is damaged (1 of {len(old.blobs)} blobs is missing: {layer} of linux/arm64)" in damaged.text
     applied = workspace.succeeding("apply", "plan.bin")
-    assert f'"sync" "--digest" "{old.digest}" "--verify" "{source}" "{destination}"' in applied.text
-    assert workspace.verbs() == ["sync"]
+    assert f"mend {destination} {old.digest}" in applied.text
+    assert workspace.verbs() == ["apply"]
     assert mirror.has_blob(layer)
     clean = workspace.plan()
     assert (clean.code, "Warning" in clean.text) == (0, False)

@@ -12,7 +12,7 @@ import httpx
 from imagesync_cli.stores.transport.adaptive_limit import AdaptiveLimit
 from imagesync_cli.stores.transport.http1 import Answer, Connection
 from imagesync_cli.stores.transport.patience import Patience
-from imagesync_cli.stores.transport.proxy import proxy_login, proxy_port, tunnel
+from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, tunnel
 from imagesync_cli.stores.transport.tls import Tls
 from imagesync_cli.stores.transport.wire import Wire
 
@@ -111,7 +111,11 @@ class Connections:
         proxy, preconnected, self._preconnected = self._proxy, self._preconnected, None
         name, port = (proxy.host, proxy_port(proxy)) if proxy else (self._name, self._port)
         try:
-            wire = await Wire.connect(name, port, _CONNECT_S, preconnected)
+            if proxy is not None and is_socks(proxy):
+                begun = asyncio.ensure_future(socks_connection(proxy, self._name, self._port, _CONNECT_S))
+                wire = await Wire.connect(name, port, _CONNECT_S, begun)
+            else:
+                wire = await Wire.connect(name, port, _CONNECT_S, preconnected)
         except OSError as error:
             if proxy is None:
                 raise
@@ -119,7 +123,7 @@ class Connections:
         try:
             if proxy is not None and proxy.scheme == "https":
                 await wire.start_tls(self._tls.context(name, port), name, _CONNECT_S)
-            if proxy is not None and self._context is not None:
+            if proxy is not None and self._context is not None and not is_socks(proxy):
                 await tunnel(wire, proxy, self._name, self._port)
             if self._context is not None:
                 await wire.start_tls(self._context, self._name, _CONNECT_S)
@@ -131,7 +135,7 @@ class Connections:
         return connection
 
     def _target(self, request: httpx.Request) -> bytes:
-        if self._proxy is None or self._context is not None:
+        if self._proxy is None or self._context is not None or is_socks(self._proxy):
             return request.url.raw_path
         request.headers.update(proxy_login(self._proxy))
         return str(request.url).encode("ascii")  # a proxy wants the whole URL (RFC 9112, section 3.2.2)

@@ -15,9 +15,10 @@ from imagesync_cli.settings import Settings
 from imagesync_cli.values.reference import Reference, RegistryReference
 
 if TYPE_CHECKING:
+    import asyncio
     from concurrent.futures import Future
 
-    Preconnected = Future[socket.socket]
+    Preconnected = Future[socket.socket] | asyncio.Future[socket.socket]
 
 _TIMEOUT_S = 10.0
 _MOST = 8
@@ -45,14 +46,14 @@ def close_unused(begun: Iterable[Preconnected]) -> None:
 
 
 def _close(future: Preconnected) -> None:
-    if future.exception() is None:
+    if not future.cancelled() and future.exception() is None:
         future.result().close()
 
 
 class _Connecting(threading.Thread):
     """Connects, and waits to be told whom to tell."""
 
-    _future: Preconnected
+    _future: Future[socket.socket]
 
     def __init__(self, address: tuple[str, int]) -> None:
         super().__init__(daemon=True)
@@ -60,7 +61,7 @@ class _Connecting(threading.Thread):
         self._told = threading.Event()
         self.start()
 
-    def reports_to(self, future: Preconnected) -> Preconnected:
+    def reports_to(self, future: Future[socket.socket]) -> Future[socket.socket]:
         """Give what it comes to, a socket or an error, to this."""
         future.set_running_or_notify_cancel()  # from now on nobody cancels it
         self._future = future

@@ -1,8 +1,13 @@
-"""The proxy between us and a host, if the environment names one (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY)."""
+"""The proxy between us and a host, if the environment or Docker's config.json names one (settings.py).
+
+HTTP proxies, with or without TLS, and SOCKS 5 by the library python-socks. NO_PROXY is read as Go's clients do.
+"""
 
 from __future__ import annotations
 
 import base64
+import re
+import socket
 import sys
 
 import httpx
@@ -12,9 +17,12 @@ from imagesync_cli.stores.transport.addresses import read_url
 from imagesync_cli.stores.transport.http1 import Connection
 from imagesync_cli.stores.transport.wire import Wire
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.reference import is_loopback
+from imagesync_cli.values.reference import is_address, is_loopback
 
 _EXAMPLE = "HTTPS_PROXY and HTTP_PROXY look like http://proxy.example.com:3128"
+_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+# An entry of NO_PROXY: a name or an IPv4 address with or without a port, or [IPv6] with one; else IPv6 or a network.
+_WITH_PORT = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>[0-9]+))?")
 
 
 def proxy_for(settings: Settings, url: httpx.URL, port: int) -> httpx.URL | None:
@@ -35,9 +43,36 @@ async def tunnel(wire: Wire, proxy: httpx.URL, host: str, port: int) -> None:
         raise ConnectionRefusedError(f"the proxy {proxy.host} answers {answer.status}")
 
 
+async def socks_connection(proxy: httpx.URL, host: str, port: int, timeout_s: float) -> socket.socket:
+    """A connection to the host through a SOCKS 5 proxy, which looks up the name."""
+    try:
+        from python_socks import ProxyError, ProxyType
+        from python_socks.async_.asyncio import Proxy
+    except ImportError as error:
+        hint = "pip install 'imagesync-cli[socks]'"
+        raise UsageError("a SOCKS proxy needs the library python-socks, which is not installed", hint=hint) from error
+    way = Proxy.create(
+        proxy_type=ProxyType.SOCKS5,
+        host=proxy.host,
+        port=proxy_port(proxy),
+        username=proxy.username or None,
+        password=proxy.password or None,
+        rdns=True,
+    )
+    try:
+        return await way.connect(host, port, timeout=timeout_s)
+    except ProxyError as error:
+        raise ConnectionRefusedError(f"the proxy {proxy.host} answers: {error}") from error
+
+
+def is_socks(proxy: httpx.URL | None) -> bool:
+    """Whether it is one that opens connections, and knows nothing of HTTP."""
+    return proxy is not None and proxy.scheme.startswith("socks")
+
+
 def proxy_port(proxy: httpx.URL) -> int:
     """Where the proxy listens."""
-    return proxy.port or (443 if proxy.scheme == "https" else 80)
+    return proxy.port or _PORTS[proxy.scheme]
 
 
 def proxy_login(proxy: httpx.URL) -> dict[str, str]:
@@ -54,7 +89,7 @@ def _proxy_url(text: str) -> httpx.URL:
         url = read_url(text if "://" in text else f"http://{text}")
     except httpx.InvalidURL as error:
         raise UsageError("the proxy in the environment is not a URL", hint=_EXAMPLE) from error
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in _PORTS or not url.host:
         raise UsageError(f"a proxy of the kind {url.scheme} is not supported", hint=_EXAMPLE)
     if url.scheme == "https" and sys.version_info < (3, 11):
         raise UsageError("a proxy that speaks TLS itself needs Python 3.11", hint=_EXAMPLE)
@@ -62,11 +97,26 @@ def _proxy_url(text: str) -> httpx.URL:
 
 
 def _bypassed(host: str, port: int, no_proxy: str) -> bool:
-    """Whether NO_PROXY names the host: itself, a domain it is in, with or without a port, or all with ``*``."""
-    for entry in no_proxy.lower().split(","):
-        name = entry.strip().removeprefix("*").removeprefix(".")
-        if entry.strip() == "*" or (name and f"{host}:{port}".endswith((f".{name}", f".{name}:{port}"))):
-            return True
-        if name in (host, f"{host}:{port}"):
-            return True
-    return False
+    """Whether NO_PROXY names the host, a domain or network that it is in, with its port or without, or all by ``*``."""
+    entries = [entry.strip() for entry in no_proxy.lower().split(",")]
+    return "*" in entries or any(_names(entry, host, port) for entry in entries if entry)
+
+
+def _names(entry: str, host: str, port: int) -> bool:
+    parts = _WITH_PORT.fullmatch(entry)
+    if parts is not None and parts["port"] and int(parts["port"]) != port:
+        return False
+    name = (parts["v6"] or parts["name"]) if parts else entry
+    if is_address(host):
+        return _is_in(host, name)
+    domain = name.removeprefix("*").removeprefix(".")
+    return bool(domain) and f".{host}".endswith(f".{domain}")
+
+
+def _is_in(address: str, network: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:  # it is a name
+        return False

@@ -8,8 +8,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores.transport.proxy import proxy_for
 from tests.command import Finished, imagesync
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import image
@@ -137,7 +140,7 @@ def test_proxy_that_is_gone(pauses: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "why"), [("socks5://a:1", "kind socks5 is not supported"), ("http://a:b:c", "not a URL")]
+    ("value", "why"), [("socks4://a:1", "kind socks4 is not supported"), ("http://a:b:c", "not a URL")]
 )
 def test_proxy_that_is_none(value: str, why: str) -> None:
     """A proxy of another kind is bad configuration, told without the password that may stand in it."""
@@ -145,3 +148,54 @@ def test_proxy_that_is_none(value: str, why: str) -> None:
     assert finished.code == 2
     assert why in finished.err
     assert "http://proxy.example.com:3128" in finished.err
+
+
+@pytest.mark.parametrize(
+    ("host", "entry"),
+    [
+        ("10.1.2.3", "10.0.0.0/8"),
+        ("10.1.2.3", "a.example, 10.1.2.3"),
+        ("10.1.2.3:5000", "10.1.2.3:5000"),
+        ("10.1.2.3:5000", "10.0.0.0/8"),
+        ("[fd00::1]", "fd00::/8"),
+        ("[fd00::1]", "fd00::1"),
+        ("[fd00::1]", "FD00:0::1"),
+        ("[fd00::1]", "[fd00::1]"),
+        ("[fd00::1]:5000", "[fd00::1]:5000"),
+        ("[fd00::1]:5000", "[fd00::1]"),
+        ("registry.lan:5000", "registry.lan:5000"),
+        ("a.registry.lan:5000", "registry.lan:5000"),
+    ],
+)
+def test_addresses_without_a_proxy(host: str, entry: str) -> None:
+    """NO_PROXY names addresses and networks of both kinds, with a port or without, as for Go's clients."""
+    assert proxied(host, entry) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "entry"),
+    [
+        ("11.1.2.3", "10.0.0.0/8"),
+        ("10.1.2.3", "10.0.0.0/99"),
+        ("10.1.2.3:5000", "10.1.2.3:443"),
+        ("10.1.2.3", "1.2.3"),
+        ("10.1.2.3", "2.3"),
+        ("[fd00::1]", "[fd00::1]:5000"),
+        ("[fd00::1]:5000", "[fd00::1]:443"),
+        ("[fe80::1]", "fd00::/8"),
+        ("fd.example", "fd00::/8"),
+        ("registry.lan", "10.0.0.0/8"),
+        ("registry.lan", "[]:443"),
+        ("registry.lan", "/"),
+        ("registry.lan:5000", "registry.lan:50000"),
+    ],
+)
+def test_addresses_with_a_proxy(host: str, entry: str) -> None:
+    """What only looks like it does not take a host out."""
+    assert proxied(host, entry) is not None
+
+
+def proxied(host: str, entry: str) -> httpx.URL | None:
+    url = httpx.URL(f"https://{host}/v2/")
+    settings = Settings(proxies={"https_proxy": "http://proxy.example.com:3128", "no_proxy": entry})
+    return proxy_for(settings, url, url.port or 443)

@@ -1,0 +1,107 @@
+"""Copy what an apply of a Terraform module changes: all images in one run, and each tells for itself how it went.
+
+1. Everything that the configuration names is claimed, so that no removal of this run takes it (claims.py).
+2. What the plan found in place is looked at again, one HEAD each: it may have gone since.
+3. All that is missing is copied as a batch. An image that fails stops no other.
+4. Each failure is a file in the folder that Terraform reads; no file is success.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagesync_cli.batch.batch import JOBS, BatchOptions, BatchProgress, sync_batch
+from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.batch.report import FAILED, BatchReport, ImageResult
+from imagesync_cli.concurrency import gather_few
+from imagesync_cli.stores import Side, Stores
+from imagesync_cli.stores.files.claims import Claim, Claims, claim_of
+from imagesync_cli.stores.files.new_file import replace_file
+from imagesync_cli.values.errors import ImagesyncError
+
+
+@dataclass(frozen=True)
+class ModuleCall:
+    """Who applies: what tells this call of a module from all others, when its plan was made, and where runs meet."""
+
+    id: str
+    run: str
+    run_folder: Path
+
+
+@dataclass(frozen=True)
+class WantedImage:
+    """An image of the configuration, and its key there. ``digest`` is what its tag points at in the end.
+
+    ``in_place`` says that the plan has found it there.
+    """
+
+    key: str
+    entry: ImageEntry
+    digest: str
+    in_place: bool
+
+    @property
+    def claim(self) -> Claim:
+        """What removals are to leave."""
+        return claim_of(self.entry.destination, self.digest)
+
+
+async def apply_images(
+    stores: Stores,
+    call: ModuleCall,
+    images: Sequence[WantedImage],
+    options: BatchOptions,
+    *,
+    report: BatchReport,
+    progress: BatchProgress,
+    tell: Callable[[ImageResult], None],
+) -> None:
+    """Bring every image to its destination; what failed is in the report."""
+    claims, lacking = Claims(call.run_folder), list[ImageEntry]()
+    claims.claim(call.id, call.run, {image.key: image.claim for image in images}, complete=True)
+
+    async def look(image: WantedImage) -> None:
+        if not image.in_place or await _has_gone(stores, image):
+            lacking.append(image.entry)
+
+    async with claims.copying(image.claim.repository for image in images):
+        await gather_few(JOBS, map(look, images))
+        await sync_batch(stores, lacking, options, report, progress, tell=tell)
+
+
+async def _has_gone(stores: Stores, image: WantedImage) -> bool:
+    destination = image.entry.destination
+    try:
+        found = await stores.open(destination, side=Side.DESTINATION).head(destination.tag or "latest")
+    except ImagesyncError:
+        return True  # the copy tells what is the matter
+    return found.digest != image.digest
+
+
+@contextlib.contextmanager
+def failures_in(folder: Path, images: Sequence[WantedImage], report: BatchReport) -> Iterator[None]:
+    """Leave a file for each image that failed in the block, named by the MD5 of its key: HCL can make that.
+
+    What is beside the folder goes. Nothing is copied where it cannot be made: Terraform would see no failure.
+    """
+    shutil.rmtree(folder.parent, ignore_errors=True)  # of earlier applies, which Terraform has read
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "what fails is told to Terraform by files there; TF_DATA_DIR names another folder"
+        raise ImagesyncError(f"{folder} cannot be written: {error.strerror}", hint=hint) from error
+    yield
+    keys = {str(image.entry.destination): image.key for image in images}
+    for result in report.images:
+        if result.outcome == FAILED:
+            name = hashlib.md5(keys[result.destination].encode(), usedforsecurity=False).hexdigest()
+            text = f"{result.source} could not be copied to {result.destination}: {result.error}"
+            replace_file(folder / name, text)
+    with contextlib.suppress(OSError):  # not empty: Terraform reads it
+        folder.rmdir()

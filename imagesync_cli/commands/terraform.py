@@ -1,0 +1,126 @@
+"""What the Terraform modules call: their questions at a plan, and their copies at an apply."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imagesync_cli.commands.options import shared_options
+from imagesync_cli.stores.session import run
+
+if TYPE_CHECKING:
+    from imagesync_cli.batch.apply import ModuleCall, WantedImage
+    from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
+
+
+@click.command("external", short_help="Answer Terraform's external data source.")
+def external() -> None:
+    """Answer Terraform's external data source: JSON on stdin, JSON on stdout.
+
+    \b
+    {"images": "<JSON object: key to reference or object>", "call": "ID", "run": "TIME"}
+        object: reference, platforms, referrers, verify, copy
+        each key: reference, digest, source_digest, media_type, size, error, kind
+    {"source": REF, "destination": REF, "platforms": "P,P", "verify": "tag"}
+        digest, id, destination_digest, in_sync, error, kind
+    With "call" also "@run_folder"; and what the copies of these images are to bring is claimed for that call.
+    With "verify": "deep" also damage: what is missing or wrong below the digest.
+    With "copy" also copy: how much would be copied, and what speaks against it.
+
+    Never writes to a registry. Exits with 0 whatever the registries answer, and with 2 if the query itself is wrong.
+    IMAGESYNC_TIMEOUT is the limit for the whole call in seconds, 30 if not set.
+    """
+    from imagesync_cli.terraform import answer_terraform
+
+    answer_terraform()
+
+
+@click.command("apply", short_help="Copy what an apply of a Terraform module changes.")
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--call", required=True, metavar="ID", help="What tells this call of a module from all others.")
+@click.option("--run", "run_time", required=True, metavar="TIME", help="The time of the plan, in a form that sorts.")
+@click.option("--verify", is_flag=True, help="Look at all that is there of the images to copy, as sync does.")
+@shared_options
+def apply(folder: Path, call: str, run_time: str, verify: bool, settings: Settings, as_json: bool, quiet: bool) -> None:
+    """Copy the images that IMAGESYNC_APPLY_0, IMAGESYNC_APPLY_1, … name, and leave a file in FOLDER for each failure.
+
+    The Terraform modules call this. Each line of a variable is one image: its key; "lacking" or "present", as the plan
+    found it; the digest that its tag points at in the end; and the arguments of imagesync sync for it. An image that
+    is present is looked at again, and copied only if it has gone. Removals of the same run leave all of them alone.
+
+    Exits with 0 whatever becomes of single images: Terraform reads the files, and fails each image by its own words.
+    """
+    from imagesync_cli.batch.apply import ModuleCall
+    from imagesync_cli.settings import environment
+
+    images = [_wanted(line) for line in _lines(environment())]
+    _apply(
+        ModuleCall(call, run_time, settings.run_folder),
+        images,
+        folder,
+        settings,
+        verify=verify,
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+def _lines(environ: Mapping[str, str]) -> Iterator[str]:
+    for number in itertools.count():
+        text = environ.get(f"IMAGESYNC_APPLY_{number}")
+        if text is None:
+            return
+        yield from text.splitlines()
+
+
+def _wanted(line: str) -> WantedImage:
+    """An image, read by sync's own parser."""
+    from imagesync_cli.batch.apply import WantedImage
+    from imagesync_cli.batch.entry import ImageEntry
+    from imagesync_cli.commands.sync import command as sync
+    from imagesync_cli.values.selection import Selection
+
+    key, found, digest, *arguments = line.split(" ")
+    given = sync.make_context("sync", [*arguments]).params
+    selection = Selection(given["digest"], given["platforms"], given["referrers"])
+    entry = ImageEntry(given["source"], given["destination"], selection)
+    return WantedImage(key, entry, digest, in_place=found == "present")
+
+
+def _apply(
+    call: ModuleCall,
+    images: list[WantedImage],
+    folder: Path,
+    settings: Settings,
+    *,
+    verify: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from imagesync_cli.batch.apply import apply_images, failures_in
+    from imagesync_cli.batch.batch import BatchOptions, BatchProgress
+    from imagesync_cli.batch.report import BatchReport
+    from imagesync_cli.output.batch import BatchOutput
+
+    looking = None
+    if verify:
+        from imagesync_cli.copy.repair import Verify
+
+        looking = Verify(read=False)
+    output = BatchOutput(as_json=as_json, quiet=quiet, dry_run=False)
+    report, progress = BatchReport(), BatchProgress()
+
+    async def work(stores: Stores) -> None:
+        async with output.showing(progress):
+            await apply_images(
+                stores, call, images, BatchOptions(verify=looking), report=report, progress=progress, tell=output.told
+            )
+
+    with failures_in(folder, images, report):
+        run(settings, [image.entry.destination for image in images[:1]], work)
+    output.ended(report)

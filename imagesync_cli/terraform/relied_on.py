@@ -1,0 +1,40 @@
+"""What a call of a module relies on, claimed before it is looked at: no removal of the same run takes it meanwhile.
+
+A plan must not fail where nothing can be written: the apply, which does claim, says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagesync_cli.values.errors import ImagesyncError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagesync_cli.terraform.query import Query
+
+
+async def claim_wanted(query: Query, run_folder: Path) -> None:
+    """Claim what is to be at each destination, and wait for removals there that have begun."""
+    from imagesync_cli.stores.files.claims import Claims, claim_of
+
+    claims = Claims(run_folder)
+    intents = {key: image for key, image in query.sound.items() if image.intent}
+    wanted = {key: claim_of(image.reference, image.intent.digest) for key, image in intents.items() if image.intent}
+    with contextlib.suppress(ImagesyncError):
+        claims.claim(query.call, query.run, wanted, complete=len(wanted) == len(query.asked))
+        await claims.wait_for_removals(claim.repository for claim in wanted.values())
+
+
+def claim_found(query: Query, run_folder: Path, digests: Mapping[str, str]) -> None:
+    """Claim what the destinations have for images whose sources told nothing: it may be gone on with."""
+    from imagesync_cli.stores.files.claims import Claims, claim_of
+
+    unknown = {key: image for key, image in query.sound.items() if image.intent is None and digests[key]}
+    if unknown:
+        found = {key: claim_of(image.reference, digests[key]) for key, image in unknown.items()}
+        with contextlib.suppress(ImagesyncError):
+            Claims(run_folder).claim(query.call, query.run, found, complete=False)
