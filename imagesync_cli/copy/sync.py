@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.look.selection import WHOLE, Selection
 from imagesync_cli.stores import Access, Side, Store, Stores, counting
 from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import NotFound, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import ArchiveReference, Reference
-from imagesync_cli.values.selection import WHOLE, Selection
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.copy_referrers import ReferrersCopy

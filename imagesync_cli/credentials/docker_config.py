@@ -17,10 +17,9 @@ from typing import Any
 from imagesync_cli.credentials.credential import Credential, Wanted
 from imagesync_cli.credentials.helpers import ask_helper
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.reference import DOCKER_HUB
+from imagesync_cli.values.hosts import DOCKER_HUB, registry_of
 from imagesync_cli.values.secret import Secret
 
-_HUB_HOSTS = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 # What "docker login" calls Docker Hub, in files and to helpers.
 _HUB_KEY = "https://index.docker.io/v1/"
 _LIMIT_BYTES = 4 * 1024 * 1024
@@ -112,7 +111,7 @@ def _place(key: str) -> tuple[str, str]:
     path = path.strip("/")
     if scheme or path in ("v1", "v2"):  # docker login has written URLs: they mean the host
         path = ""
-    return DOCKER_HUB if host.lower() in _HUB_HOSTS else host.lower(), path
+    return registry_of(host), path
 
 
 def _credential(entry: dict[str, Any], registry: str, file: Path) -> Credential:

@@ -109,7 +109,7 @@ class _Search:
         """Note one manifest and what is attached to it; gives where to go on."""
         attached = self.attached
         named = attached.manifests[digest] = await self._named(digest)
-        claimed: list[str] = [entry.digest for entry in await self._store.referrers(digest)]
+        claimed = await self._readings.referrers(digest)
         tagged: list[str] = []
         for tag in self._about.get(digest_tag(digest), ()):
             at = self._tags.digest_of(tag)

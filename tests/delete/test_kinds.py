@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.registry.hosts.deletion_apis import kind_of
+from imagesync_cli.values.hosts import known_host
 from tests.command import Finished, imagesync
 from tests.delete.doubles import logins, pretending
 from tests.embedded_registry import MANNERS, EmbeddedRegistry
@@ -201,7 +201,7 @@ def test_a_guarded_manifest_is_kept(host: Callable[[str], Host]) -> None:
 )
 def test_hosts_are_known_by_their_whole_name(host_name: str, kind: str | None) -> None:
     """A login goes to a host's own API only where the name is exactly that host's."""
-    found = kind_of(host_name)
+    found = known_host(host_name)
     assert (found and found.name) == kind
 
 

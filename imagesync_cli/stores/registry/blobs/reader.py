@@ -19,7 +19,7 @@ from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Re
 from imagesync_cli.values.manifest import Descriptor
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 
 class BlobReader:

@@ -21,7 +21,7 @@ from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, 
 from imagesync_cli.values.manifest import Descriptor
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
 # Where connections break, the less there is to send again the better.
@@ -207,6 +207,7 @@ class Upload:
                 size_bytes=size_bytes,
                 again=False,
                 longer_s=longer_s,
+                is_upload=method in ("PUT", "PATCH"),
             )
         except (NotFound, Refused) as error:
             lost = isinstance(error, NotFound) or error.status in _LOST_SESSION
