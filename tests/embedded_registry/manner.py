@@ -88,8 +88,7 @@ class Manner:
     referrers: bool = True
 
     # writing
-    immutable_tags: Refusal | None = None
-    """The answer to a PUT of a tag that is there."""
+    immutable_tags: bool = False
     collects_untagged: bool = False
     """A manifest that loses its tag to another one goes at once, with the children that nothing else lists."""
     validates_manifests: bool = True

@@ -51,6 +51,7 @@ _PRESETS = [
         guards_children=Refusal(405, "DENIED", "manifest is referenced by an index"),
         missing_blob=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
         missing_child=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
+        collects_untagged=True,
         delete_in_unknown_repository=Refusal(400, "NAME_UNKNOWN", "repository name not known to registry"),
         refused_media_types=(
             "application/vnd.docker.distribution.manifest.v2+json",

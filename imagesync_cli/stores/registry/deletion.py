@@ -18,7 +18,7 @@ from imagesync_cli.stores.registry.hosts.deletion_apis import (
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.store import Untagged
-from imagesync_cli.stores.transport.retry import pause
+from imagesync_cli.stores.transport import retry
 from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.hosts import known_host
 from imagesync_cli.values.manifest import MANIFEST_TYPES
@@ -86,7 +86,7 @@ class Deletion:
         """Wait until it is not there, or the tag is on something else; False if that does not come about in time."""
         note(f"waiting for {self._client.registry}, which deletes after it says so")
         for wait_s in _LOOKS_AFTER_S:
-            await pause(wait_s)
+            await retry.pause(wait_s)
             try:
                 response = await self._client.send(
                     "HEAD",
