@@ -8,7 +8,7 @@ import httpx
 
 from imagesync_cli.stores.transport.http import read_all, retry_after_s
 from imagesync_cli.stores.transport.retry import status_may_pass
-from imagesync_cli.values.errors import Denied, Gone, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.errors import ContentError, Denied, Gone, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.secret import redacted
 
 _LIMIT_BYTES = 64 * 1024
@@ -55,6 +55,16 @@ async def read_errors(response: httpx.Response) -> list[tuple[str, str]]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ImagesyncError):
         # Not in the registry's form, too long or cut off: the status alone has to tell.
         return []
+
+
+def note_encoding(error: ImagesyncError, response: httpx.Response) -> None:
+    """Say of wrong bytes that they came encoded, if they did.
+
+    That alone is no error: S3 leaves "aws-chunked" on what it has stored, and some servers say "utf-8" or nothing.
+    """
+    encoding = response.headers.get("content-encoding", "identity")
+    if isinstance(error, ContentError) and encoding.lower() not in ("identity", ""):
+        error.hint = f"{response.url.host} encodes the answer as {_printable(encoding)}, which nobody asked for"
 
 
 def _printable(text: str) -> str:

@@ -18,6 +18,7 @@ from imagesync_cli.stores.registry.blobs.reader import BlobReader
 from imagesync_cli.stores.registry.blobs.writer import BlobWriter
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.lists import Lists
+from imagesync_cli.stores.registry.refusals import note_encoding
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.stores.transport.tally import count
@@ -119,6 +120,7 @@ class Repository:
             )
         except ImagesyncError as error:
             error.during(doing)
+            note_encoding(error, response)
             raise
         if is_digest(told) and told != manifest.digest and told.startswith("sha256:"):
             raise ContentError(f"{doing}: the registry calls it {told}")
