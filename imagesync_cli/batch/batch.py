@@ -26,10 +26,10 @@ from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
 from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Stores, counting
 from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.selection import Selection
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.repair import Verify

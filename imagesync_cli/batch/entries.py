@@ -20,10 +20,10 @@ from typing import TypeVar
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_document
 from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.look.selection import Selection
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
-from imagesync_cli.values.selection import Selection
 from imagesync_cli.values.tag_rules import TagRules
 
 _T = TypeVar("_T")

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.lockfile import Lock
 from imagesync_cli.concurrency import gather
+from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.selection import Selection
 from imagesync_cli.values.tag_rules import TagRules
 
 Tags = Sequence[str] | ImagesyncError

@@ -131,7 +131,7 @@ def command(
 
     With --file: copy all images of a file, at once. One that fails stops no other.
     """
-    from imagesync_cli.values.selection import Selection
+    from imagesync_cli.look.selection import Selection
 
     looking = None
     if verify or read:

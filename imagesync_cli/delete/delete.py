@@ -23,15 +23,12 @@ from imagesync_cli.delete.removal import Removal
 from imagesync_cli.delete.tombstone import original_of, untag_by_digest
 from imagesync_cli.delete.wish import Policy, Wish, wish_of
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
-from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.errors import Gone, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
 
 __all__ = ["Policy", "delete"]
-
-# What a 404 must say to mean that the image is gone, and not that this is no registry.
-_GONE = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"})
 
 
 async def delete(
@@ -141,11 +138,11 @@ class _Repository:
     async def _look(self, wanted: str) -> Manifest | None:
         try:
             manifest = await self._store.manifest(wanted)
-        except NotFound as error:
-            if not error.codes & _GONE:
-                error.hint = "the answer does not say that the image is unknown; is this a registry?"
-                raise
+        except Gone:
             return None
+        except NotFound as error:
+            error.hint = "the answer does not say that the image is unknown; is this a registry?"
+            raise
         self._readings.keep(manifest)
         return manifest
 
