@@ -46,6 +46,8 @@ class _Saved:
 class DockerArchive:
     """An archive file of images that Docker knew by name."""
 
+    drops_untagged = False
+
     def __init__(self, reference: ArchiveReference, max_manifest_bytes: int) -> None:
         self.name = reference.name
         self._path = Path(reference.file)
