@@ -130,6 +130,11 @@ def draws_on_terminals() -> bool:
     return not dumb and os.environ.get("CI", "") in ("", "0", "false")
 
 
+def environment_of_helpers() -> dict[str, str]:
+    """What a credential helper inherits: all but the logins that are for registries, and for us to use."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(_LOGIN_PREFIXES)}
+
+
 def environment() -> Mapping[str, str]:
     """All of it, for files that name variables."""
     return os.environ

@@ -62,7 +62,7 @@ class BatchProgress:
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for any number.
+    """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for few of each place.
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
     removes nothing, for it does not know how the others fare. ``verify`` and ``require_signature`` are as for a single
@@ -160,7 +160,10 @@ class _Batch:
         with contextlib.suppress(_FailedFast):
             self._stop_if_failed()
             await self._copies(list(zip(self._plan.images, results, strict=True)))
-            removals = await prune(self._stores, self._plan, self._failed, dry_run=self._options.dry_run)
+            any_number = self._options.max_removals is not None
+            removals = await prune(
+                self._stores, self._plan, self._failed, any_number=any_number, dry_run=self._options.dry_run
+            )
             self._report.removals += removals
 
     def _note_unknown(self) -> None:

@@ -17,8 +17,10 @@ from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
-from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback
 from imagesync_cli.values.tag_rules import TagRules
+
+_MOST_TAGS = 10
 
 Tags = Sequence[str] | ImagesyncError
 
@@ -43,6 +45,8 @@ class PlannedImage:
 class Removals:
     """What is to go from one repository: ``tags``, of those ``listed``; ``error`` is why nobody knows.
 
+    ``kept`` is how many tags are wanted there.
+
     All ``entries``, those that go into this repository, must have succeeded before.
     """
 
@@ -50,7 +54,13 @@ class Removals:
     entries: tuple[int, ...]
     listed: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    kept: int = 0
     error: ImagesyncError | None = None
+
+    @property
+    def are_many(self) -> bool:
+        """Whether so many go at once that it looks like a mistake, or like a source that has lost its tags."""
+        return len(self.tags) > min(self.kept, _MOST_TAGS)
 
 
 @dataclass
@@ -127,7 +137,7 @@ def _picked(source: Reference, rules: TagRules, listed: Tags) -> Tags:
         # More likely a slip of the pen than what was meant, and with prune it would remove everything.
         return NotFound(
             f"of the {len(listed)} tags of {source.name} none is picked",
-            hint=f"imagesync tags {source.name} shows what a pattern picks",
+            hint=f"imagesync tags --explain {source.name} tells why, with the same rules",
         )
     return picked
 
@@ -136,7 +146,7 @@ def _without_duplicates(made: Plan) -> list[PlannedImage]:
     """Each image once; UsageError where two different ones want the same tag."""
     by_destination: dict[tuple[tuple[str, str], str], PlannedImage] = {}
     for image in made.images:
-        place = (image.destination.location, image.destination.tag)
+        place = (_place(image.destination), image.destination.tag)
         other = by_destination.setdefault(place, image)
         if (other.source, other.selection) != (image.source, image.selection):
             first, second = (made.entries[each.entry].line for each in (other, image))
@@ -159,13 +169,26 @@ def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage
 
 async def _plan_removals(stores: Stores, made: Plan) -> None:
     """Tags that no image of the file has, in the repositories that are to be pruned."""
-    pruned = {entry.destination.location: entry.destination for entry in made.entries if entry.prune}
+    pruned = {_place(entry.destination): entry.destination for entry in made.entries if entry.prune}
     answers = await gather(list_tags(stores, destination, Side.DESTINATION) for destination in pruned.values())
-    wanted = {(image.destination.location, image.destination.tag) for image in made.images}
-    for (location, destination), tags in zip(pruned.items(), answers, strict=True):
-        here = tuple(n for n, entry in enumerate(made.entries) if entry.destination.location == location)
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for image in made.images:
+        wanted.setdefault(_place(image.destination), set()).add(image.destination.tag)
+    for (place, destination), tags in zip(pruned.items(), answers, strict=True):
+        here = tuple(n for n, entry in enumerate(made.entries) if _place(entry.destination) == place)
         if isinstance(tags, ImagesyncError):
-            made.removals[location] = Removals(destination, here, error=tags)
+            made.removals[place] = Removals(destination, here, error=tags)
         else:
-            unwanted = sorted(tag for tag in tags if (location, tag) not in wanted and not subject_of_tag(tag))
-            made.removals[location] = Removals(destination, here, tuple(tags), tuple(unwanted))
+            kept = wanted.get(place, set())
+            unwanted = sorted(tag for tag in tags if tag not in kept and not subject_of_tag(tag))
+            made.removals[place] = Removals(destination, here, tuple(tags), tuple(unwanted), len(kept))
+
+
+def _place(reference: Reference) -> tuple[str, str]:
+    """Equal for references into the same repository; ``localhost`` and ``127.0.0.1`` are one registry."""
+    registry, repository = reference.location
+    if isinstance(reference, RegistryReference):
+        registry = registry.removesuffix(":443")
+        if is_loopback(registry):
+            registry = f"localhost:{registry.rpartition(']')[2].partition(':')[2]}"
+    return registry, repository

@@ -97,7 +97,8 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
     "--max-removals",
     type=click.IntRange(min=0),
     metavar="N",
-    help="With --file: change nothing if more tags than this would be pruned.",
+    help="With --file: change nothing if more tags than this would be pruned. Without it, a repository is left alone "
+    "where more than half of its tags, or more than 10, would go.",
 )
 @click.option(
     "--progress",

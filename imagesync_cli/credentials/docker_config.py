@@ -71,6 +71,8 @@ def _read(file: Path, *, required: bool) -> dict[str, Any]:
         raise UsageError(f"cannot read {file}: {error.strerror}", hint="mend the file, or name another one") from error
     if len(content) > _LIMIT_BYTES:
         raise UsageError(f"{file} is longer than {_LIMIT_BYTES} bytes", hint="it cannot be a file of logins")
+    if not content.strip():  # what "touch" makes, and /dev/null: nobody has logged in yet
+        return {}
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -106,7 +108,11 @@ def _entries(document: dict[str, Any], wanted: Wanted, file: Path) -> Iterator[t
 
 def _place(key: str) -> tuple[str, str]:
     """The registry that a key is about, and the path in it, "" for all of it."""
-    scheme, _, rest = key.rpartition("://")
+    scheme, separator, rest = key.partition("://")
+    if not separator:
+        scheme, rest = "", key
+    elif scheme.lower() not in ("http", "https"):
+        return "", ""
     host, _, path = rest.partition("/")
     path = path.strip("/")
     if scheme or path in ("v1", "v2"):  # docker login has written URLs: they mean the host
@@ -132,6 +138,7 @@ def _credential(entry: dict[str, Any], registry: str, file: Path) -> Credential:
 
 def _decoded(auth: Any, registry: str, file: Path) -> str:
     try:
-        return base64.b64decode(auth, validate=True).decode("utf-8")
-    except (TypeError, ValueError, binascii.Error):
+        # Kubernetes' secrets, and what people paste, come with line breaks: Go's decoder passes over them.
+        return base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True).decode("utf-8")
+    except (AttributeError, TypeError, ValueError, binascii.Error):
         raise UsageError(f"{file}: auth of {registry} is not base64 text", hint="log in again") from None

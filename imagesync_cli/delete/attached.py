@@ -82,9 +82,9 @@ class Attached:
                     waiting.append(other)
 
 
-async def search(store: Store, readings: Readings, tags: Tags, targets: Iterable[str]) -> Attached:
+async def search(readings: Readings, tags: Tags, targets: Iterable[str]) -> Attached:
     """All that is attached to the targets or to what is below them. Raises whatever keeps it from knowing."""
-    searched = _Search(store, readings, tags)
+    searched = _Search(readings, tags)
     level = dict.fromkeys(targets)
     for _ in range(MAX_DEPTH + 1):
         if not level:
@@ -98,8 +98,7 @@ async def search(store: Store, readings: Readings, tags: Tags, targets: Iterable
 
 
 class _Search:
-    def __init__(self, store: Store, readings: Readings, tags: Tags) -> None:
-        self._store = store
+    def __init__(self, readings: Readings, tags: Tags) -> None:
         self._readings = readings
         self._tags = tags
         self._about = tags.by_subject()
@@ -109,7 +108,7 @@ class _Search:
         """Note one manifest and what is attached to it; gives where to go on."""
         attached = self.attached
         named = attached.manifests[digest] = await self._named(digest)
-        claimed: list[str] = [entry.digest for entry in await self._store.referrers(digest)]
+        claimed = await self._readings.referrers(digest)
         tagged: list[str] = []
         for tag in self._about.get(digest_tag(digest), ()):
             at = self._tags.digest_of(tag)
@@ -188,6 +187,6 @@ class AttachedRemoval:
         # Its bytes are kept like those of all that goes.
         manifest = await self._store.manifest(digest)
         together = [tag, *(other for other, at in tags.items() if at == digest and other != tag)]
-        if await untag_by_digest(self._store, together, manifest, self._references, offer):
+        if await untag_by_digest(self._store, together, manifest, self._references, offer, keep=False):
             self._removal.went(manifest)
         return ""

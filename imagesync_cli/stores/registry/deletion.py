@@ -18,11 +18,18 @@ from imagesync_cli.stores.registry.hosts.deletion_apis import (
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.store import Untagged
+from imagesync_cli.stores.transport import retry
 from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.hosts import known_host
+from imagesync_cli.values.manifest import MANIFEST_TYPES
+from imagesync_cli.values.progress import note
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login.tokens import Scopes
+
+
+# Pulp's tasks wait for a worker and for each other: some two seconds, and longer where many are deleted at once.
+_LOOKS_AFTER_S = (0.2, 0.3, 0.5, *(1.0,) * 29)
 
 
 class Deletion:
@@ -44,13 +51,15 @@ class Deletion:
         if response is None:
             return Untagged.ABSENT
         if response.status_code not in NO_TAG_DELETION:
-            await response.aclose()
+            await self._done(response, tag, digest)
             return Untagged.DONE
         codes = frozenset(code for code, _ in await read_errors(response))
         way = api_by_answer(self._client.registry, response.status_code, codes)
         if isinstance(way, DeletionApi):
             self._api = way
             way = await way.untag(self._host_api(), tag, digest)
+            if way is Untagged.DONE and _is_done_later(response):
+                await self._wait(tag, digest)
         if way in (Untagged.ONLY_BY_DIGEST, Untagged.NOT_OFFERED):
             self._no_tag_deletion = way
         return way
@@ -61,12 +70,37 @@ class Deletion:
         if response is None:
             return ""
         if response.status_code < 300:
-            await response.aclose()
-            return ""
+            is_gone = await self._done(response, digest, digest)
+            return "" if is_gone else "the registry took on to delete it, and has not done so yet"
         errors = await read_errors(response)
         if response.status_code in NO_TAG_DELETION and self._api is not None and self._api.delete is not None:
             return await self._api.delete(self._host_api(), digest, tags)
         return "; ".join(f"{code}: {text}" for code, text in errors) or f"it answers {response.status_code}"
+
+    async def _done(self, response: httpx.Response, wanted: str, digest: str) -> bool:
+        """Whether what was deleted is gone; some take a deletion on and do it later."""
+        await response.aclose()
+        return not _is_done_later(response) or await self._wait(wanted, digest)
+
+    async def _wait(self, wanted: str, digest: str) -> bool:
+        """Wait until it is not there, or the tag is on something else; False if that does not come about in time."""
+        note(f"waiting for {self._client.registry}, which deletes after it says so")
+        for wait_s in _LOOKS_AFTER_S:
+            await retry.pause(wait_s)
+            try:
+                response = await self._client.send(
+                    "HEAD",
+                    f"/v2/{self._repository}/manifests/{wanted}",
+                    doing=f"looking whether {self._name} still has {wanted}",
+                    scopes=self._scopes,
+                    headers={"Accept": ", ".join(MANIFEST_TYPES)},
+                )
+            except NotFound:
+                return True
+            await response.aclose()
+            if response.headers.get("docker-content-digest", digest) != digest:
+                return True
+        return False
 
     def _host_api(self) -> HostApi:
         host = known_host(self._client.registry)
@@ -85,3 +119,8 @@ class Deletion:
             )
         except NotFound:
             return None
+
+
+def _is_done_later(response: httpx.Response) -> bool:
+    """Whether this is an answer of Pulp: it takes everything on, and does it later (pulp_container 2.30)."""
+    return "correlation-id" in response.headers and "x-registry-supports-signatures" in response.headers

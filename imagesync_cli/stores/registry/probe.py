@@ -87,6 +87,9 @@ class Probe:
         """Whether the registry understands a mount; what it opens for one that it cannot do is cancelled (end-11)."""
         source = f"{self._path}/blobs/uploads/?mount={_EMPTY}&from={self._reference.location[1]}"
         response = await self._send("POST", source, "pull,push", accept=range(200, 500))
+        if response.status_code == 404:
+            # Pulp looks for the blob first and offers no upload in its place.
+            return bool({code for code, _ in await read_errors(response)} & {"BLOB_UNKNOWN"})
         await self._cancel(response)
         return response.status_code in _SESSIONS
 

@@ -3,8 +3,9 @@
 1. Everybody is asked by the distribution API first: DELETE manifests/TAG (end-9). Most do it.
 2. An answer that means "not here", 400 or 405, is read: DIGEST_INVALID is distribution 2.x, which takes the tag for a
    digest. It alone is given tombstones (delete/tombstone.py).
-3. Some hosts have an API of their own for it, and are known by their name (values/hosts.py). Harbor may have any name:
-   it is known by its answer, 400 UNSUPPORTED, and by the form in which its own API says that something is not there.
+3. Some hosts have an API of their own for it, and are known by their name (values/hosts.py). Harbor and Pulp may have
+   any name: they are known by their answer, 400 UNSUPPORTED and 400 INVALID_REQUEST, and by the form of what their own
+   APIs say.
 4. Whoever is left deletes manifests only, together with all their tags.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
-from imagesync_cli.stores.registry.hosts import acr, docker_hub, ecr, ghcr, harbor
+from imagesync_cli.stores.registry.hosts import acr, docker_hub, ecr, ghcr, harbor, pulp
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.values.hosts import AMAZON, AZURE, GITHUB, HUB, known_host
@@ -51,7 +52,7 @@ _BY_NAME = {
     AZURE.name: DeletionApi(untag=acr.untag),
     AMAZON.name: DeletionApi(untag=ecr.untag),
 }
-_HARBOR = DeletionApi(untag=harbor.untag)
+_BY_ANSWER = {"UNSUPPORTED": DeletionApi(untag=harbor.untag), "INVALID_REQUEST": DeletionApi(untag=pulp.untag)}
 
 
 def api_of(registry: str) -> DeletionApi | None:
@@ -66,4 +67,5 @@ def api_by_answer(registry: str, status: int, codes: frozenset[str]) -> Deletion
         return Untagged.ONLY_BY_DIGEST
     if (api := api_of(registry)) is not None:
         return api
-    return _HARBOR if status == 400 and "UNSUPPORTED" in codes else Untagged.NOT_OFFERED
+    known = [api for code, api in _BY_ANSWER.items() if status == 400 and code in codes]
+    return known[0] if known else Untagged.NOT_OFFERED
