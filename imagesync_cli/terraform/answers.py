@@ -117,7 +117,9 @@ async def _looked_at(stores: Stores, image: Image, found: Answer, ends: float) -
     intent = image.intent
     if intent is not None and not intent.digest and described["digest"]:
         there = described["digest"]
-        intent = replace(intent, digest=there, selection=replace(intent.selection, digest=there, platforms=()))
+        chosen = replace(intent.selection, digest=there, platforms=())
+        # The source is away: signatures can be looked for only if they were to be copied.
+        intent = replace(intent, digest=there, selection=chosen, signed=intent.signed and chosen.referrers)
     if (
         intent is None
         or not intent.digest

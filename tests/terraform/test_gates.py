@@ -217,14 +217,16 @@ def test_prefix_known_at_apply(
     assert mirror.digest("1") is None
 
 
-@pytest.mark.parametrize("options", [{"max_size_bytes": 1}, {"require_signature": True}])
+@pytest.mark.parametrize("option", [{"max_size_bytes": 1}, {"require_signature": True}])
 def test_source_away(
-    workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, options: dict[str, Any]
+    workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, option: dict[str, Any]
 ) -> None:
-    """With use_destination a plan goes on while the source is away, whatever it would have to be asked."""
+    """While the source is away the image at the destination is judged, as far as it can be judged there."""
     upstream.push(old, "1")
     workspace.write({mirror.tagged("1"): upstream.tagged("1")})
     workspace.apply()
     upstream.delete(old.digest)
-    workspace.write({mirror.tagged("1"): upstream.tagged("1")}, source_unavailable="use_destination", **options)
-    assert workspace.plan().code == 0
+    workspace.write({mirror.tagged("1"): upstream.tagged("1")}, source_unavailable="use_destination", **option)
+    planned = workspace.plan()
+    assert planned.code == (1 if "max_size_bytes" in option else 0)
+    assert ("more than max_size_bytes, 1." in planned.text) is ("max_size_bytes" in option)
