@@ -39,7 +39,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.reference import DOCKER_HUB, DOCKER_HUB_API, host_name, is_loopback
+from imagesync_cli.values.hosts import address_of
+from imagesync_cli.values.reference import host_name, is_loopback
 from imagesync_cli.values.secret import Secret
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -84,7 +85,7 @@ class Settings:
 
     def address(self, registry: str) -> tuple[str, int]:
         """The name and port at which a registry is reached."""
-        host = DOCKER_HUB_API if registry == DOCKER_HUB else registry
+        host = address_of(registry)
         port = host.rpartition(":")[2] if not host.endswith("]") else ""
         return host_name(host), int(port) if _PORT.fullmatch(port) else 80 if self.scheme(host) == "http" else 443
 
@@ -127,6 +128,11 @@ def draws_on_terminals() -> bool:
     """Whether a terminal may be drawn on: not a dumb one, Windows' own, nor one that a CI system keeps as a log."""
     dumb = os.environ.get("TERM", "") == "dumb" or sys.platform == "win32"
     return not dumb and os.environ.get("CI", "") in ("", "0", "false")
+
+
+def environment_of_helpers() -> dict[str, str]:
+    """What a credential helper inherits: all but the logins that are for registries, and for us to use."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(_LOGIN_PREFIXES)}
 
 
 def environment() -> Mapping[str, str]:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -63,3 +68,32 @@ def test_not_finished_in_time() -> None:
         return await finish(0.01, asyncio.ensure_future(asyncio.sleep(60)))
 
     assert asyncio.run(run()) is False
+
+
+RESOLVER = """
+import socket, sys, threading
+released = threading.Event()
+def lost(*_, **__):
+    released.wait(60)
+    raise socket.gaierror(socket.EAI_AGAIN, "too late")
+socket.getaddrinfo = lost
+from imagesync_cli.__main__ import main
+main()
+"""
+
+
+def test_a_resolver_that_does_not_answer() -> None:
+    """A name that is looked up for ever does not hold up the answer beyond its deadline."""
+    query = json.dumps({"images": json.dumps({"a": "registry.example.com/app:1"})})
+    began_at = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", RESOLVER, "external"],
+        input=query,
+        env={**os.environ, "IMAGESYNC_TIMEOUT": "12"},  # a connection has 10 s, and the second try is another lookup
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=50,
+    )
+    assert time.monotonic() - began_at < 20
+    assert json.loads(json.loads(done.stdout)["a"])["kind"] == "unreachable"

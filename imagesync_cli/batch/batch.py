@@ -26,10 +26,10 @@ from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.look.lockfile import Lock
+from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Stores, counting
 from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.selection import Selection
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.repair import Verify
@@ -62,7 +62,7 @@ class BatchProgress:
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for any number.
+    """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for few of each place.
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
     removes nothing, for it does not know how the others fare. ``verify`` and ``require_signature`` are as for a single
@@ -160,7 +160,10 @@ class _Batch:
         with contextlib.suppress(_FailedFast):
             self._stop_if_failed()
             await self._copies(list(zip(self._plan.images, results, strict=True)))
-            removals = await prune(self._stores, self._plan, self._failed, dry_run=self._options.dry_run)
+            any_number = self._options.max_removals is not None
+            removals = await prune(
+                self._stores, self._plan, self._failed, any_number=any_number, dry_run=self._options.dry_run
+            )
             self._report.removals += removals
 
     def _note_unknown(self) -> None:

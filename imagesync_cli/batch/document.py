@@ -1,22 +1,23 @@
 """A YAML or JSON document as plain values that know their line.
 
 Nothing but mappings, lists and scalars comes out of it; tags that would make objects are refused. Mappings have no key
-twice, and aliases may not blow a small file up. The PyYAML package is imported when a file is read, not before.
+twice, but what ``<<`` brings in gives way to what stands there. Aliases may not blow a small file up. The file is read
+event by event, so that a large one takes no tree beside ours. The PyYAML package is imported when a file is read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from imagesync_cli.values.errors import UsageError
 
-if TYPE_CHECKING:
-    import yaml
-
+STDIN = Path("-")
 MAX_BYTES = 64 * 1024 * 1024
 _DEEPEST = 32
 # Values may be used again by alias, but not so that the file says much more than it has characters.
@@ -25,8 +26,7 @@ _TAG = "tag:yaml.org,2002:"
 _PLAIN = {"str", "int", "float", "bool", "null", "timestamp"}
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A scalar's text and its ``kind``: str, int, float, bool, null or timestamp."""
 
     line: int
@@ -34,30 +34,33 @@ class Value:
     text: str
 
 
-@dataclass(frozen=True)
-class Items:
+class Items(NamedTuple):
     """A list."""
 
     line: int
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
-class Fields:
-    """A mapping from words."""
+class Fields(NamedTuple):
+    """A mapping from words; ``key_lines`` says where each stands, in their order."""
 
     line: int
     fields: dict[str, Node]
-    lines: dict[str, int] = field(default_factory=dict)  # where each key stands
+    key_lines: tuple[int, ...]
+
+    @property
+    def lines(self) -> dict[str, int]:
+        """Where each key stands."""
+        return dict(zip(self.fields, self.key_lines, strict=True))
 
 
 Node = Value | Items | Fields
 
 
 def read_document(path: Path) -> list[Node]:
-    """The documents in a file (JSON has one); UsageError that names file and line where it is none."""
+    """The documents in a file (JSON has one), stdin for ``-``; UsageError that names file and line where it is none."""
     try:
-        with path.open("rb") as file:
+        with contextlib.nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
@@ -78,19 +81,13 @@ def parse_document(text: str, name: str) -> list[Node]:
     if name.endswith(".json"):
         text = _checked_json(text, name)
     try:
-        nodes = [node for node in yaml.compose_all(text, Loader=_loader()) if node is not None]
+        events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return list(_Reader(name, max(_LEAST_VALUES, len(text))).documents(events))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{name}:{line}: {error.problem or error.context}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UsageError(f"{name} cannot be read: {str(error) or 'it is nested too deep'}") from error
-    return list(_Reader(name, max(_LEAST_VALUES, len(text))).documents(nodes))
-
-
-def _loader() -> Any:
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _checked_json(text: str, name: str) -> str:
@@ -105,47 +102,117 @@ def _checked_json(text: str, name: str) -> str:
     return text.replace("\t", " ")
 
 
+@dataclass(frozen=True)
+class _Anchored:
+    """What an alias stands for, how many values that is, and how deep they are nested."""
+
+    node: Node
+    values: int
+    height: int
+
+
 class _Reader:
-    """Turns the parser's nodes into ours; ``left`` is how many more there may be."""
+    """Turns the parser's events into nodes; ``left`` is how many more values there may be, aliased ones included."""
 
     def __init__(self, name: str, left: int) -> None:
+        import yaml
+
         self._name = name
         self._left = left
+        self._deepest = 0
+        self._anchors: dict[str, _Anchored] = {}
+        self._yaml = yaml
+        self._resolver: Any = yaml.resolver.Resolver()
 
-    def documents(self, nodes: list[yaml.Node]) -> Iterator[Node]:
-        for node in nodes:
-            yield self._node(node, 0)
+    def documents(self, events: Iterator[Any]) -> Iterator[Node]:
+        for event in events:
+            if isinstance(event, self._yaml.DocumentStartEvent):
+                self._anchors.clear()
+                first = next(events)
+                yield self._node(first, events, 0)
 
-    def _node(self, node: yaml.Node, depth: int) -> Node:
-        import yaml
-
-        line = node.start_mark.line + 1
-        self._left -= 1
+    def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
+        line = event.start_mark.line + 1
         if depth > _DEEPEST:
             raise self._wrong(line, "this is nested too deep")
+        if isinstance(event, self._yaml.AliasEvent):
+            return self._alias(event.anchor, line, depth)
+        before, deepest, self._deepest = self._left, self._deepest, depth
+        self._take(1, line)
+        node = self._new(event, events, line, depth)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = _Anchored(node, before - self._left, self._deepest - depth)
+        self._deepest = max(deepest, self._deepest)
+        return node
+
+    def _alias(self, name: str | None, line: int, depth: int) -> Node:
+        anchored = self._anchors.get(name or "")
+        if anchored is None:
+            raise self._wrong(line, f"there is no anchor &{name} before this alias")
+        if depth + anchored.height > _DEEPEST:
+            raise self._wrong(line, "this is nested too deep")
+        self._deepest = max(self._deepest, depth + anchored.height)
+        self._take(anchored.values, line)
+        return anchored.node
+
+    def _take(self, values: int, line: int) -> None:
+        self._left -= values
         if self._left < 0:
             raise self._wrong(line, "aliases make this file much larger than it is")
-        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
-            return self._fields(node, line, depth)
-        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
-            return Items(line, tuple(self._node(item, depth + 1) for item in node.value))
-        kind = node.tag.removeprefix(_TAG)
-        if not isinstance(node, yaml.ScalarNode) or kind not in _PLAIN:
-            raise self._wrong(line, f"{node.tag} is not understood here")
-        return Value(line, kind, node.value)
 
-    def _fields(self, node: yaml.MappingNode, line: int, depth: int) -> Fields:
-        import yaml
+    def _new(self, event: Any, events: Iterator[Any], line: int, depth: int) -> Node:
+        if isinstance(event, self._yaml.MappingStartEvent) and event.tag in (None, "!", f"{_TAG}map"):
+            return self._fields(events, line, depth)
+        if isinstance(event, self._yaml.SequenceStartEvent) and event.tag in (None, "!", f"{_TAG}seq"):
+            ends = self._yaml.SequenceEndEvent
+            return Items(line, tuple(self._node(e, events, depth + 1) for e in _until(events, ends)))
+        kind = self._kind(event) if isinstance(event, self._yaml.ScalarEvent) else str(event.tag)
+        if kind not in _PLAIN:
+            raise self._wrong(line, f"{kind if kind.startswith('!') else _TAG + kind} is not understood here")
+        return Value(line, kind, event.value)
 
-        fields, lines = dict[str, Node](), dict[str, int]()
-        for key, value in node.value:
+    def _kind(self, event: Any) -> str:
+        tag = event.tag
+        if tag in (None, "!"):
+            tag = self._resolver.resolve(self._yaml.ScalarNode, event.value, event.implicit)
+        return sys.intern(str(tag).removeprefix(_TAG))
+
+    def _fields(self, events: Iterator[Any], line: int, depth: int) -> Fields:
+        own, lines, merged = dict[str, Node](), list[int](), list[tuple[int, Node]]()
+        for key in _until(events, self._yaml.MappingEndEvent):
             at = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
+            if not isinstance(key, self._yaml.ScalarEvent):
                 raise self._wrong(at, "a key is a word")
-            if key.value in fields:
-                raise self._wrong(at, f"{key.value!r} stands here a second time, first in line {lines[key.value]}")
-            fields[key.value], lines[key.value] = self._node(value, depth + 1), at
-        return Fields(line, fields, lines)
+            value = self._node(next(events), events, depth + 1)
+            if self._kind(key) == "merge":
+                merged.append((at, value))
+                continue
+            if key.value in own:
+                first = lines[list(own).index(key.value)]
+                raise self._wrong(at, f"{key.value!r} stands here a second time, first in line {first}")
+            own[sys.intern(key.value)] = value
+            lines.append(at)
+        for at, value in merged:
+            self._merge(at, value, own, lines)
+        return Fields(line, own, tuple(lines))
+
+    def _merge(self, at: int, value: Node, own: dict[str, Node], lines: list[int]) -> None:
+        """Take over what ``<<`` brings in, one mapping or several, where the key is not there yet."""
+        for source in value.items if isinstance(value, Items) else (value,):
+            if not isinstance(source, Fields):
+                raise self._wrong(at, "<< takes a mapping, or a list of mappings")
+            for key, line in source.lines.items():
+                if key not in own:
+                    own[key] = source.fields[key]
+                    lines.append(line)
 
     def _wrong(self, line: int, what: str) -> UsageError:
         return UsageError(f"{self._name}:{line}: {what}")
+
+
+def _until(events: Iterator[Any], end: type) -> Iterator[Any]:
+    """The events that begin an item each, up to the end of what they are in."""
+    for event in events:
+        if isinstance(event, end):
+            return
+        yield event

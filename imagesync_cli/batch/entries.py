@@ -20,10 +20,10 @@ from typing import TypeVar
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_document
 from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.look.selection import Selection
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
-from imagesync_cli.values.selection import Selection
 from imagesync_cli.values.tag_rules import TagRules
 
 _T = TypeVar("_T")
@@ -49,6 +49,21 @@ def read_entries(path: Path, environ: Mapping[str, str]) -> list[ImageEntry]:
     if reading.problems:
         raise reading.error()
     return entries
+
+
+def read_entry(entry: Mapping[str, object]) -> ImageEntry | list[str]:
+    """The entry of a file that has these values, none of them with variables; or what would be wrong with it."""
+    reading = _Reading("", {})
+    entries = reading.file(_node({"images": [entry]}))
+    return [what for _, what in reading.problems] if reading.problems else entries[0]
+
+
+def _node(value: object) -> Node:
+    if isinstance(value, dict):
+        return Fields(1, {key: _node(item) for key, item in value.items()}, (1,) * len(value))
+    if isinstance(value, (list, tuple)):
+        return Items(1, tuple(map(_node, value)))
+    return Value(1, "bool" if isinstance(value, bool) else "str", str(value).replace("${", "$${"))
 
 
 class _Reading:
@@ -185,7 +200,7 @@ class _Reading:
         if node is None or text is None:
             return None
         reference = self._parsed(lambda: parse_reference(text), node.line)
-        return None if reference is None else (reference, _has_tag(reference, text))
+        return None if reference is None else (reference, names_tag(reference, text))
 
     # Values of each kind. What is not of its kind is noted, and None.
 
@@ -274,6 +289,7 @@ class _Reading:
 _Read = tuple[Reference, bool]
 
 
-def _has_tag(reference: Reference, text: str) -> bool:
+def names_tag(reference: Reference, text: str) -> bool:
+    """Whether the tag stands in the text that the reference was read from."""
     name = text.removesuffix(f"@{reference.digest}") if reference.digest else text
     return bool(reference.tag) and name.endswith(f":{reference.tag}")

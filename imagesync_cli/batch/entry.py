@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imagesync_cli.look.selection import WHOLE, Selection
 from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.selection import WHOLE, Selection
 from imagesync_cli.values.tag_rules import TagRules
 
 

@@ -16,6 +16,7 @@ from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.choose_platforms import config_platform, select
 from imagesync_cli.look.lockfile import Lock, Locked, Pending
 from imagesync_cli.look.resolve import Answer, resolve
+from imagesync_cli.look.selection import WHOLE
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.errors import ContentError, ImagesyncError
@@ -23,7 +24,6 @@ from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.selection import WHOLE
 
 _AT_ONCE = 16  # each holds a manifest while it is measured
 

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field, replace
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.lockfile import Lock
+from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
-from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.selection import Selection
+from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback
+from imagesync_cli.values.tag_rules import TagRules
+
+_MOST_TAGS = 10
 
 Tags = Sequence[str] | ImagesyncError
 
@@ -42,6 +45,8 @@ class PlannedImage:
 class Removals:
     """What is to go from one repository: ``tags``, of those ``listed``; ``error`` is why nobody knows.
 
+    ``kept`` is how many tags are wanted there.
+
     All ``entries``, those that go into this repository, must have succeeded before.
     """
 
@@ -49,7 +54,13 @@ class Removals:
     entries: tuple[int, ...]
     listed: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    kept: int = 0
     error: ImagesyncError | None = None
+
+    @property
+    def are_many(self) -> bool:
+        """Whether so many go at once that it looks like a mistake, or like a source that has lost its tags."""
+        return len(self.tags) > min(self.kept, _MOST_TAGS)
 
 
 @dataclass
@@ -103,29 +114,30 @@ async def plan(
 
 async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> dict[int, Tags]:
     """The picked tags of each entry that has rules, by its number."""
-    ruled = {number: entry for number, entry in enumerate(entries) if entry.tags is not None}
-    asked = {entry.source.location: entry.source for entry in ruled.values() if entry.tags and not entry.tags.names_all}
+    ruled = {number: (entry.source, entry.tags) for number, entry in enumerate(entries) if entry.tags is not None}
+    asked = {source.location: source for source, rules in ruled.values() if not rules.names_all}
     if lock is None:
         answers = await gather(list_tags(stores, source) for source in asked.values())
         listed: Mapping[tuple[str, str], Tags] = dict(zip(asked, answers, strict=True))
     else:
         listed = {location: lock.tags(source) for location, source in asked.items()}
-    return {number: _picked(entry, listed.get(entry.source.location, [])) for number, entry in ruled.items()}
+    return {
+        number: _picked(source, rules, listed.get(source.location, [])) for number, (source, rules) in ruled.items()
+    }
 
 
-def _picked(entry: ImageEntry, listed: Tags) -> Tags:
-    assert entry.tags is not None  # noqa: S101  (for the type checker)
+def _picked(source: Reference, rules: TagRules, listed: Tags) -> Tags:
     if isinstance(listed, ImagesyncError):
         return listed
-    picked = list(dict.fromkeys(entry.tags.literals)) if entry.tags.names_all else entry.tags.pick(listed)
-    lacking = [tag for tag in entry.tags.literals if tag not in listed and not entry.tags.names_all]
+    picked = list(dict.fromkeys(rules.literals)) if rules.names_all else rules.pick(listed)
+    lacking = [tag for tag in rules.literals if tag not in listed and not rules.names_all]
     if lacking:
-        return NotFound(f"{entry.source.name} has no tag {', '.join(lacking)}", hint="it is named in tags")
+        return NotFound(f"{source.name} has no tag {', '.join(lacking)}", hint="it is named in tags")
     if not picked:
         # More likely a slip of the pen than what was meant, and with prune it would remove everything.
         return NotFound(
-            f"of the {len(listed)} tags of {entry.source.name} none is picked",
-            hint=f"imagesync tags {entry.source.name} shows what a pattern picks",
+            f"of the {len(listed)} tags of {source.name} none is picked",
+            hint=f"imagesync tags {source.name} shows what a pattern picks",
         )
     return picked
 
@@ -134,7 +146,7 @@ def _without_duplicates(made: Plan) -> list[PlannedImage]:
     """Each image once; UsageError where two different ones want the same tag."""
     by_destination: dict[tuple[tuple[str, str], str], PlannedImage] = {}
     for image in made.images:
-        place = (image.destination.location, image.destination.tag)
+        place = (_place(image.destination), image.destination.tag)
         other = by_destination.setdefault(place, image)
         if (other.source, other.selection) != (image.source, image.selection):
             first, second = (made.entries[each.entry].line for each in (other, image))
@@ -157,13 +169,26 @@ def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage
 
 async def _plan_removals(stores: Stores, made: Plan) -> None:
     """Tags that no image of the file has, in the repositories that are to be pruned."""
-    pruned = {entry.destination.location: entry.destination for entry in made.entries if entry.prune}
+    pruned = {_place(entry.destination): entry.destination for entry in made.entries if entry.prune}
     answers = await gather(list_tags(stores, destination, Side.DESTINATION) for destination in pruned.values())
-    wanted = {(image.destination.location, image.destination.tag) for image in made.images}
-    for (location, destination), tags in zip(pruned.items(), answers, strict=True):
-        here = tuple(n for n, entry in enumerate(made.entries) if entry.destination.location == location)
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for image in made.images:
+        wanted.setdefault(_place(image.destination), set()).add(image.destination.tag)
+    for (place, destination), tags in zip(pruned.items(), answers, strict=True):
+        here = tuple(n for n, entry in enumerate(made.entries) if _place(entry.destination) == place)
         if isinstance(tags, ImagesyncError):
-            made.removals[location] = Removals(destination, here, error=tags)
+            made.removals[place] = Removals(destination, here, error=tags)
         else:
-            unwanted = sorted(tag for tag in tags if (location, tag) not in wanted and not subject_of_tag(tag))
-            made.removals[location] = Removals(destination, here, tuple(tags), tuple(unwanted))
+            kept = wanted.get(place, set())
+            unwanted = sorted(tag for tag in tags if tag not in kept and not subject_of_tag(tag))
+            made.removals[place] = Removals(destination, here, tuple(tags), tuple(unwanted), len(kept))
+
+
+def _place(reference: Reference) -> tuple[str, str]:
+    """Equal for references into the same repository; ``localhost`` and ``127.0.0.1`` are one registry."""
+    registry, repository = reference.location
+    if isinstance(reference, RegistryReference):
+        registry = registry.removesuffix(":443")
+        if is_loopback(registry):
+            registry = f"localhost:{registry.rpartition(']')[2].partition(':')[2]}"
+    return registry, repository

@@ -14,15 +14,20 @@ from imagesync_cli.concurrency import gather
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import Readings
-from imagesync_cli.delete.references import Reach, read_references, read_tags
+from imagesync_cli.delete.references import Reach, first_few, read_references, read_tags
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.values.digest import digest_in_tag
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.reference import Reference
 
 
-async def prune(stores: Stores, plan: Plan, failed: Collection[int], *, dry_run: bool) -> list[RemovalResult]:
-    """Remove what the plan says, but nothing from where an entry, by its number, has ``failed``."""
+async def prune(
+    stores: Stores, plan: Plan, failed: Collection[int], *, any_number: bool, dry_run: bool
+) -> list[RemovalResult]:
+    """Remove what the plan says, but nothing from where an entry, by its number, has ``failed``.
+
+    Unless ``any_number`` may go, nothing either from where more than half or more than a few would.
+    """
 
     def attached(removals: Removals) -> bool:
         """Whether all that comes there comes with its referrers: then these are the images' own."""
@@ -31,8 +36,19 @@ async def prune(stores: Stores, plan: Plan, failed: Collection[int], *, dry_run:
     results = await gather(
         _one(stores, removals, failed, Policy(dry_run=dry_run, referrers=attached(removals)))
         for removals in plan.removals.values()
+        if dry_run or any_number or not removals.are_many
     )
-    return [result for several in results for result in several]
+    stopped = [] if any_number else [_stopped(plan, each) for each in plan.removals.values() if each.are_many]
+    return [*(result for several in results for result in several), *stopped]
+
+
+def _stopped(plan: Plan, removals: Removals) -> RemovalResult:
+    name, count = removals.repository.name, len(removals.tags)
+    error = Refused(
+        f"{count} of the {count + removals.kept} tags would be removed, so none is: {first_few(removals.tags)}",
+        hint=f"if that is right, --max-removals {plan.removal_count} allows it",
+    )
+    return RemovalResult(name, FAILED, str(error), error.exit_code)
 
 
 async def _one(stores: Stores, removals: Removals, failed: Collection[int], policy: Policy) -> list[RemovalResult]:

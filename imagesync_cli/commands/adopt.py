@@ -12,7 +12,7 @@ from imagesync_cli.commands.options import examples
 @click.command(
     "adopt",
     short_help="Turn another tool's file into an images.yaml or modules.",
-    epilog=examples("adopt regsync.yml > images.yaml", "adopt --to registry.example.com compose.yaml"),
+    epilog=examples("adopt regsync.yml > images.yaml", "adopt --to registry.example.com - < manifests.yaml"),
 )
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
@@ -29,8 +29,9 @@ from imagesync_cli.commands.options import examples
 def command(file: Path, target: str, form: str) -> None:
     """Print what FILE mirrors, as an images.yaml or as Terraform modules.
 
-    FILE is a regsync, skopeo sync or dregsy file, a Kubernetes manifest, a compose file, or a Terraform state. What
-    could not be carried over is said on stderr. No registry is asked.
+    FILE, or - for stdin, is a regsync, skopeo sync or dregsy file, a Kubernetes manifest (also Argo's, Tekton's or an
+    operator's), a kustomization, a compose file, or a Terraform state. What could not be carried over is said on
+    stderr. No registry is asked.
     """
     from imagesync_cli.batch.adopt import adopt
     from imagesync_cli.output import Output

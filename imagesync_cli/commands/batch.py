@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesync_cli.stores.session import run
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError, UsageError
 
 if TYPE_CHECKING:
     from imagesync_cli.batch.batch import BatchOptions
@@ -36,6 +36,8 @@ class BatchCall:
 
 def lock_beside(file: Path) -> Path:
     """Where the lock of a file is, unless somebody says otherwise: images.lock.json beside images.yaml."""
+    if str(file) == "-":
+        raise UsageError("a list of images from stdin has no lock beside it", hint="name it by --lock-file FILE")
     return file.with_name(f"{file.stem}.lock.json")
 
 
@@ -82,12 +84,13 @@ def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOpti
     from imagesync_cli.look.lockfile import read_lock
 
     named = call.locked or call.lock_file is not None
+    has_lock = named or str(call.file) != "-"
     return BatchOptions(
         jobs=call.jobs or JOBS,
         fail_fast=call.fail_fast,
         dry_run=dry_run,
         max_removals=call.max_removals,
-        lock=read_lock(call.lock_file or lock_beside(call.file), must_exist=named),
+        lock=read_lock(call.lock_file or lock_beside(call.file), must_exist=named) if has_lock else None,
         locked=call.locked,
         verify=call.verify,
         require_signature=call.require_signature,

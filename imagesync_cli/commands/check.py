@@ -52,9 +52,9 @@ def command(
     Compares the two digests, by one HEAD request each. --deep finds what is missing or wrong below DST's digest, and
     then DST may stand alone: it is looked at without a source.
     """
+    from imagesync_cli.look.selection import Selection
     from imagesync_cli.output import Output
     from imagesync_cli.values.progress import Progress
-    from imagesync_cli.values.selection import Selection
 
     if len(references) != 2 and not (len(references) == 1 and (deep or read)):
         raise UsageError(

@@ -25,7 +25,13 @@ _PATH = click.Path(path_type=Path)
     short_help="Write down the digests of all images that a file lists.",
     epilog=examples("lock --file images.yaml", "lock --file images.yaml --check"),
 )
-@click.option("--file", type=_PATH, metavar="FILE", required=True, help="The YAML or JSON file that lists the images.")
+@click.option(
+    "--file",
+    type=_PATH,
+    metavar="FILE",
+    required=True,
+    help="The YAML or JSON file that lists the images, - for stdin.",
+)
 @click.option(
     "--lock-file", type=_PATH, metavar="FILE", help="The lock; images.lock.json beside images.yaml if not set."
 )

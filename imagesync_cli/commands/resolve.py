@@ -34,8 +34,8 @@ def command(
 
     With --platform, prints what a sync of those platforms would bring, by one GET each; nothing is copied.
     """
+    from imagesync_cli.look.selection import Selection
     from imagesync_cli.output import Output
-    from imagesync_cli.values.selection import Selection
 
     questions = [(reference, Selection(platforms=platforms)) for reference in references]
 

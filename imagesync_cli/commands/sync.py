@@ -67,7 +67,9 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 @click.option(
     "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST alone, in the form of Docker's config.json."
 )
-@click.option("--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists.")
+@click.option(
+    "--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists, - for stdin."
+)
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: so many images at a time, 64 if not set."
 )
@@ -95,7 +97,8 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
     "--max-removals",
     type=click.IntRange(min=0),
     metavar="N",
-    help="With --file: change nothing if more tags than this would be pruned.",
+    help="With --file: change nothing if more tags than this would be pruned. Without it, a repository is left alone "
+    "where more than half of its tags, or more than 10, would go.",
 )
 @click.option(
     "--progress",
@@ -129,7 +132,7 @@ def command(
 
     With --file: copy all images of a file, at once. One that fails stops no other.
     """
-    from imagesync_cli.values.selection import Selection
+    from imagesync_cli.look.selection import Selection
 
     looking = None
     if verify or read:

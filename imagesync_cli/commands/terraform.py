@@ -83,7 +83,7 @@ def _wanted(line: str) -> WantedImage:
     from imagesync_cli.batch.apply import WantedImage
     from imagesync_cli.batch.entry import ImageEntry
     from imagesync_cli.commands.sync import command as sync
-    from imagesync_cli.values.selection import Selection
+    from imagesync_cli.look.selection import Selection
 
     key, found, digest, *arguments = line.split(" ")
     given = sync.make_context("sync", [*arguments]).params

@@ -10,16 +10,13 @@ from imagesync_cli.copy.transfer import Read, Transfers
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Written
 from imagesync_cli.values.digest import Digest
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import Incomplete
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
     from imagesync_cli.copy.repair import Repair
-
-# What registries call a manifest that names something they do not have.
-MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
 class Copy:
@@ -164,18 +161,15 @@ class Copy:
         """What the destination says it misses is sent again, once."""
         try:
             return await self.there.put_manifest(manifest, tag)
-        except ImagesyncError as error:
-            if not error.codes & MISSING:
-                raise
+        except Incomplete:
             await self._again.below(manifest)
             return await self._put_again(manifest, tag)
 
     async def _put_again(self, manifest: Manifest, tag: str) -> bool:
         try:
             return await self.there.put_manifest(manifest, tag)
-        except ImagesyncError as error:
-            if error.codes & MISSING:
-                error.hint = self._advice(manifest) or error.hint
+        except Incomplete as error:
+            error.hint = self._advice(manifest) or error.hint
             raise
 
     def _advice(self, manifest: Manifest) -> str:

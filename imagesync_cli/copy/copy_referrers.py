@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from imagesync_cli.concurrency import gather
-from imagesync_cli.copy.copy import MISSING, Copy
+from imagesync_cli.copy.copy import Copy
 from imagesync_cli.look.referrer import Referrer, list_entry, read_referrer
 from imagesync_cli.look.referrers import Listed, Referrers, ReferrerSet
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag
 from imagesync_cli.values.documents import read_document
-from imagesync_cli.values.errors import ImagesyncError, NotFound, Unavailable
+from imagesync_cli.values.errors import ImagesyncError, Incomplete, NotFound, Unavailable
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 
 _ROUNDS = 5
@@ -120,8 +120,8 @@ async def list_under(there: Store, tag: str, referrers: Sequence[Referrer], mode
             return
         try:
             await there.put_manifest(wanted, tag)
-        except ImagesyncError as error:
-            if present is None or not error.codes & MISSING:
+        except Incomplete:
+            if present is None:
                 raise
             # Somebody deleted a referrer and left it in the list; a registry that looks refuses that list for ever.
             await there.put_manifest(_without(wanted, await _gone(there, present.manifests)), tag)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.look.selection import WHOLE, Selection
 from imagesync_cli.stores import Access, Side, Store, Stores, counting
 from imagesync_cli.values.digest import parse_digest
-from imagesync_cli.values.errors import NotFound, UsageError
+from imagesync_cli.values.errors import Denied, NotFound, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import ArchiveReference, Reference
-from imagesync_cli.values.selection import WHOLE, Selection
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
@@ -63,7 +63,7 @@ async def sync(
         here = stores.open(source)
         there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
         here.warm(1)
-        before = await _current(there, destination.tag or "latest")
+        before = await _current(there, destination.tag or "latest", dry_run=dry_run)
         chosen = await _choose(here, source, selection, before)
         changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
         report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
@@ -155,9 +155,13 @@ async def _referrers(copy: Copy, root: Manifest, *, signed: bool) -> ReferrersCo
     return ReferrersCopy(copy, attached) if attached.referrers else None
 
 
-async def _current(store: Store, tag: str) -> str:
+async def _current(store: Store, tag: str, *, dry_run: bool) -> str:
     """The digest that the tag points at now, "" if there is none."""
     try:
         return (await store.head(tag)).digest
+    except Denied:
+        if dry_run:
+            raise
+        return ""  # GHCR and others say so of what is not there yet: whether we may write decides
     except NotFound:
         return ""

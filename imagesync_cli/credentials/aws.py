@@ -7,7 +7,6 @@ repository's policy decides, not the token. ECR Public is asked in its one regio
 from __future__ import annotations
 
 import base64
-import re
 from typing import Any
 
 import boto3
@@ -17,10 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from imagesync_cli.credentials.cloud import in_thread
 from imagesync_cli.credentials.credential import Anonymous, Credential, Wanted
 from imagesync_cli.values.errors import Denied, ImagesyncError, Unavailable
+from imagesync_cli.values.hosts import AMAZON
 from imagesync_cli.values.secret import Secret
 
 _PUBLIC_REGION = "us-east-1"
-_REGION = re.compile(r"ecr(?:-fips)?\.([a-z0-9-]+)\.")
 _ADVICE = "no AWS credentials were found: set AWS_PROFILE, or give the machine or job a role"
 
 
@@ -30,9 +29,9 @@ async def log_in(wanted: Wanted) -> Credential | Anonymous:
 
 
 def _log_in(registry: str) -> Credential | Anonymous:
-    public = not registry[0].isdecimal()
+    public = AMAZON.match(registry) is None
     try:
-        answer = _authorization(registry, public=public)
+        answer = _authorization(registry)
     except NoCredentialsError:
         return Anonymous(_ADVICE)
     except ClientError as error:
@@ -46,18 +45,18 @@ def _log_in(registry: str) -> Credential | Anonymous:
     return Credential("the AWS login of this machine", username, Secret(password))
 
 
-def _authorization(registry: str, *, public: bool) -> dict[str, Any]:
-    found = _REGION.search(registry)
-    region = _PUBLIC_REGION if public or found is None else found[1]
+def _authorization(registry: str) -> dict[str, Any]:
+    private = AMAZON.match(registry)
     config = Config(
         connect_timeout=5,
         read_timeout=15,
         retries={"mode": "standard", "total_max_attempts": 3},
-        use_fips_endpoint=True if "ecr-fips" in registry else None,
+        use_fips_endpoint=True if private and private["fips"] else None,
     )
-    client = boto3.Session().client("ecr-public" if public else "ecr", region_name=region, config=config)
+    service, region = ("ecr", private["region"]) if private else ("ecr-public", _PUBLIC_REGION)
+    client = boto3.Session().client(service, region_name=region, config=config)
     data: Any = client.get_authorization_token()["authorizationData"]
-    answer: dict[str, Any] = data if public else data[0]
+    answer: dict[str, Any] = data[0] if private else data
     return answer
 
 

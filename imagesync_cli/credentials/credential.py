@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,10 @@ class Credential:
 
     def basic(self) -> Secret:
         """The value of an Authorization header (RFC 7617)."""
+        return self._basic
+
+    @functools.cached_property
+    def _basic(self) -> Secret:  # kept, because what a secret's server repeats is known as long as the secret is
         pair = f"{self.username}:{self.password.reveal()}".encode()
         return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
 

@@ -17,10 +17,9 @@ from typing import Any
 from imagesync_cli.credentials.credential import Credential, Wanted
 from imagesync_cli.credentials.helpers import ask_helper
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.reference import DOCKER_HUB
+from imagesync_cli.values.hosts import DOCKER_HUB, registry_of
 from imagesync_cli.values.secret import Secret
 
-_HUB_HOSTS = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 # What "docker login" calls Docker Hub, in files and to helpers.
 _HUB_KEY = "https://index.docker.io/v1/"
 _LIMIT_BYTES = 4 * 1024 * 1024
@@ -72,6 +71,8 @@ def _read(file: Path, *, required: bool) -> dict[str, Any]:
         raise UsageError(f"cannot read {file}: {error.strerror}", hint="mend the file, or name another one") from error
     if len(content) > _LIMIT_BYTES:
         raise UsageError(f"{file} is longer than {_LIMIT_BYTES} bytes", hint="it cannot be a file of logins")
+    if not content.strip():  # what "touch" makes, and /dev/null: nobody has logged in yet
+        return {}
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -107,12 +108,14 @@ def _entries(document: dict[str, Any], wanted: Wanted, file: Path) -> Iterator[t
 
 def _place(key: str) -> tuple[str, str]:
     """The registry that a key is about, and the path in it, "" for all of it."""
-    scheme, _, rest = key.rpartition("://")
+    scheme, separator, rest = key.partition("://")
+    if not separator:
+        scheme, rest = "", key
     host, _, path = rest.partition("/")
     path = path.strip("/")
     if scheme or path in ("v1", "v2"):  # docker login has written URLs: they mean the host
         path = ""
-    return DOCKER_HUB if host.lower() in _HUB_HOSTS else host.lower(), path
+    return registry_of(host), path
 
 
 def _credential(entry: dict[str, Any], registry: str, file: Path) -> Credential:
@@ -133,6 +136,7 @@ def _credential(entry: dict[str, Any], registry: str, file: Path) -> Credential:
 
 def _decoded(auth: Any, registry: str, file: Path) -> str:
     try:
-        return base64.b64decode(auth, validate=True).decode("utf-8")
-    except (TypeError, ValueError, binascii.Error):
+        # Kubernetes' secrets, and what people paste, come with line breaks: Go's decoder passes over them.
+        return base64.b64decode("".join(auth.split()), validate=True).decode("utf-8")
+    except (AttributeError, TypeError, ValueError, binascii.Error):
         raise UsageError(f"{file}: auth of {registry} is not base64 text", hint="log in again") from None

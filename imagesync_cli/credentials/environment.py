@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from imagesync_cli.credentials.credential import Credential, Wanted
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.hosts import GITHUB
 from imagesync_cli.values.secret import NO_SECRET, Secret
 
 _USERNAME, _PASSWORD = "IMAGESYNC_USERNAME_", "IMAGESYNC_PASSWORD_"
@@ -39,7 +40,7 @@ async def from_ci_job(wanted: Wanted) -> Credential | None:
     if logins.get("IMAGESYNC_CI_LOGIN") != Secret("1"):
         return None
     token = logins.get("GITHUB_TOKEN", NO_SECRET)
-    if wanted.registry == "ghcr.io" and token:
+    if GITHUB.match(wanted.registry) and token:
         return Credential("GITHUB_TOKEN", logins.get("GITHUB_ACTOR", NO_SECRET).reveal() or "x-access-token", token)
     token = logins.get("CI_JOB_TOKEN", NO_SECRET)
     if token and wanted.registry == logins.get("CI_REGISTRY", NO_SECRET).reveal().lower():

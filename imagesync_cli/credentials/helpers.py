@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from imagesync_cli.concurrency import within
 from imagesync_cli.credentials.credential import Credential
+from imagesync_cli.settings import environment_of_helpers
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.secret import Secret
 
@@ -50,7 +51,7 @@ async def ask_helper(name: Any, server: str, file: Path) -> Credential | None:
         if said.strip().lower().startswith(_NOT_FOUND):
             return None
         raise _broken(program, server, f"failed with exit code {code}")
-    return _credential(said, program, server)
+    return _credential(said, program, server) if said.strip() else None
 
 
 async def _run(program: str, server: str) -> tuple[int | None, bytes]:
@@ -60,6 +61,7 @@ async def _run(program: str, server: str) -> tuple[int | None, bytes]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env=environment_of_helpers(),
         start_new_session=True,  # so that what it starts can be ended with it
     )
     try:
@@ -100,12 +102,14 @@ async def _farewell(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _credential(said: bytes, program: str, server: str) -> Credential:
+def _credential(said: bytes, program: str, server: str) -> Credential | None:
     try:
         answer = json.loads(said)
         username, secret = answer["Username"], answer["Secret"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _broken(program, server, "did not answer with Username and Secret") from None
+    if username == secret == "":
+        return None  # how some say that they know none
     if not isinstance(username, str) or not isinstance(secret, str) or not secret:
         raise _broken(program, server, "did not answer with Username and Secret")
     if username == _TOKEN_USER:

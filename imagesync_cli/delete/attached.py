@@ -109,7 +109,7 @@ class _Search:
         """Note one manifest and what is attached to it; gives where to go on."""
         attached = self.attached
         named = attached.manifests[digest] = await self._named(digest)
-        claimed: list[str] = [entry.digest for entry in await self._store.referrers(digest)]
+        claimed = await self._readings.referrers(digest)
         tagged: list[str] = []
         for tag in self._about.get(digest_tag(digest), ()):
             at = self._tags.digest_of(tag)
@@ -188,6 +188,6 @@ class AttachedRemoval:
         # Its bytes are kept like those of all that goes.
         manifest = await self._store.manifest(digest)
         together = [tag, *(other for other, at in tags.items() if at == digest and other != tag)]
-        if await untag_by_digest(self._store, together, manifest, self._references, offer):
+        if await untag_by_digest(self._store, together, manifest, self._references, offer, keep=False):
             self._removal.went(manifest)
         return ""

@@ -20,18 +20,15 @@ from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import AT_ONCE, Readings
 from imagesync_cli.delete.references import Reach, References, Tags, read_references, read_tags
 from imagesync_cli.delete.removal import Removal
-from imagesync_cli.delete.tombstone import original_of, untag_by_digest
+from imagesync_cli.delete.tombstone import gone_in_time, original_of, untag_by_digest
 from imagesync_cli.delete.wish import Policy, Wish, wish_of
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
-from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.errors import Gone, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
 
 __all__ = ["Policy", "delete"]
-
-# What a 404 must say to mean that the image is gone, and not that this is no registry.
-_GONE = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"})
 
 
 async def delete(
@@ -141,11 +138,11 @@ class _Repository:
     async def _look(self, wanted: str) -> Manifest | None:
         try:
             manifest = await self._store.manifest(wanted)
-        except NotFound as error:
-            if not error.codes & _GONE:
-                error.hint = "the answer does not say that the image is unknown; is this a registry?"
-                raise
+        except Gone:
             return None
+        except NotFound as error:
+            error.hint = "the answer does not say that the image is unknown; is this a registry?"
+            raise
         self._readings.keep(manifest)
         return manifest
 
@@ -188,39 +185,38 @@ class _Repository:
         if pending or self._untagged:
             tags = None
         without = {*(self._untagged if self._policy.dry_run else ()), *(wish.tag for wish in pending)}
-        references = await self._references(without, tags)
+        keep = self._policy.keep_manifests  # then nobody needs to be asked
+        references = None if keep else await self._references(without, tags)
         # One after the other: distribution 2.x may answer 500, and leave the tag leading nowhere, to two at once.
         for wish in pending:
             await self._each([wish], partial(self._untag_by_digest, references, pending))
+        await self._settle(pending)
         # A tag that could not be removed counts again. Those that shared a digest may all be going at this moment, each
         # leaving it to the others.
         failed = any(wish.failed for wish in pending)
-        if references and (failed or not await self._still_used(references, {wish.target for wish in pending})):
+        if references and (failed or not await references.still_used(self._store, {w.target for w in pending})):
             references = await self._references(set())
         return references
 
     async def _untag_by_digest(self, references: References | None, pending: list[Wish], wish: Wish) -> None:
-        if references is None and wish.offer is not Untagged.ONLY_BY_DIGEST and self._unknown is not None:
+        if self._unknown is not None and wish.offer is not Untagged.ONLY_BY_DIGEST:
             raise self._unknown
         current = await self._readings.manifest(wish.current)
         if current is None:
             raise _moved(self._store, wish.tag)
         others = [other.tag for other in pending if other.current == wish.current]
         tags = list(dict.fromkeys([wish.tag, *others]))
-        if await untag_by_digest(self._store, tags, current, references, wish.offer):
+        keep = self._policy.keep_manifests
+        if await untag_by_digest(self._store, tags, current, references, wish.offer, keep=keep):
             self._removal.went(current)
         self._note_untagged(wish)
 
-    async def _still_used(self, references: References, digests: Iterable[str]) -> bool:
-        """Whether each digest that had tags has one yet: a HEAD or two, instead of one for each tag."""
-        for digest in digests:
-            for tag in references.tags_at(digest):
-                if digest in {found.digest for found in (await self._store.tagged([tag])).values()}:
-                    break
-            else:
-                if references.tags_at(digest):
-                    return False
-        return True
+    async def _settle(self, wishes: Iterable[Wish]) -> None:
+        """Wait until what went by digest is gone: some registries accept a DELETE and do it later."""
+        removed = {wish.tag: wish.current for wish in wishes if wish.tag in self._untagged}
+        offers = {wish.offer for wish in wishes}
+        if removed and not await gone_in_time(self._store, removed, offers, self._progress):
+            self._check_untagged(removed)
 
     # Steps 3 to 5.
 
@@ -262,7 +258,10 @@ class _Repository:
             progress.advance()
 
         tags = await read_tags(self._store, without, advance)
-        self._check_untagged({tag: tags.digest_of(tag) for tag in self._untagged})
+        late = {tag: at for tag, at in self._untagged.items() if tags.digest_of(tag) == at}
+        if late and await gone_in_time(self._store, late, (), self._progress):
+            tags = tags.without(late)
+        self._check_untagged({tag: tags.digest_of(tag) for tag in late})
         return tags
 
     async def _remove_unused(self, references: References | None) -> None:

@@ -5,6 +5,7 @@ What is remembered is bytes: a parsed manifest takes several times as much, and 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from imagesync_cli.concurrency import gather_few
@@ -25,6 +26,8 @@ AT_ONCE = 64
 # Bytes remembered, and bytes arriving at the same time; what comes without a size is first expected to be small.
 _MOST_BYTES = _ARRIVING_BYTES = 8 * 1024 * 1024
 _EXPECTED_BYTES = 512 * 1024
+# A page of referrers may have 4 MiB, and nothing tells it beforehand.
+_REFERRERS_AT_ONCE = 4
 _LISTS_NOTHING = frozenset(MANIFEST_TYPES) - INDEX_TYPES | SCHEMA_1_TYPES
 
 
@@ -42,6 +45,7 @@ class Readings:
         self._known_bytes = 0
         self._read: set[str] = set()
         self._arriving = Room(_ARRIVING_BYTES)
+        self._asking = asyncio.Semaphore(_REFERRERS_AT_ONCE)
 
     def keep(self, manifest: Manifest) -> None:
         """Remember what was read, if it fits."""
@@ -79,6 +83,11 @@ class Readings:
                 return await self._store.manifest(digest)
         except NotFound:
             return None
+
+    async def referrers(self, digest: str) -> list[str]:
+        """What names this manifest as its subject, as far as the store itself can tell."""
+        async with self._asking:
+            return [entry.digest for entry in await self._store.referrers(digest)]
 
     async def below(self, digests: Iterable[str]) -> set[str]:
         """These and all that they list, at any depth. ContentError for what lists more than any image does."""

@@ -166,6 +166,18 @@ class References:
             return f"its referrers' tag {about[0]}"
         return self.users.get(digest, "")
 
+    async def still_used(self, store: Store, digests: Iterable[str]) -> bool:
+        """Whether each candidate that had tags has one yet: a HEAD or two, instead of one for each tag."""
+        for digest in digests:
+            tags = self.tags_at(digest)
+            for tag in tags:
+                if digest in {found.digest for found in (await store.tagged([tag])).values()}:
+                    break
+            else:
+                if tags:
+                    return False
+        return True
+
     async def hold(self, readings: Readings, holder: Manifest, why: str, depth: int = 0) -> None:
         """Count everything that ``holder`` reaches as used; ContentError where it goes deeper than any image does."""
         if depth > MAX_DEPTH:

@@ -146,10 +146,10 @@ class Removal:
     async def _referrer_of(self, digest: str) -> str:
         """The first referrer that stays; those that the image lists itself go with it."""
         try:
-            referrers = await self._store.referrers(digest)
+            referrers = await self._readings.referrers(digest)
         except ImagesyncError as error:
             return f"a referrer that cannot be asked for ({error.message})"
-        return next((f"referrer {found.digest}" for found in referrers if found.digest not in self._owners), "")
+        return next((f"referrer {found}" for found in referrers if found not in self._owners), "")
 
     async def _look_again(self, references: References) -> AbstractSet[str]:
         """Ask all tags, or where there are many those that did not answer before: what they reach comes back."""

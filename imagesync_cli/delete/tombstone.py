@@ -6,58 +6,111 @@
     else     nothing is done, and the error names who shares the digest
 
 A tombstone runs like the image it stands for: a crash leaves the tag on equal content, and the next delete knows it.
+It is known by its bytes: without our annotation they have the digest that the annotation names. Anybody may write such
+an annotation; nobody can make other bytes have that digest.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import re
 import uuid
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from imagesync_cli.delete.references import References, first_few
 from imagesync_cli.stores import Store, Untagged
-from imagesync_cli.values.errors import NotFound, Refused, Unavailable
-from imagesync_cli.values.manifest import Manifest, parse_manifest
+from imagesync_cli.values.digest import check_bytes, is_digest
+from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.manifest import OCI_INDEX, Manifest, parse_manifest
+from imagesync_cli.values.progress import Progress
 
-_TOMBSTONE = "imagesync.tombstone"
+_OURS = re.compile(rb'"imagesync\.tombstone":"(sha[0-9]+:[0-9a-f]+) [0-9a-f]{32}"')
+_ANNOTATIONS = re.compile(rb'"annotations"\s*:\s*\{')
+# Pulp is done some two seconds after it has accepted a DELETE.
+_WAITS_S = (0.25, 0.5, 1, 2, 4, 8, 8)
+_OPENED, _CLOSED = b'"annotations":{', b"},"
 
 
 def original_of(manifest: Manifest) -> str:
     """The digest that this manifest is a tombstone of, or "" if it is none."""
-    document: Any = json.loads(manifest.content)
-    annotations = document.get("annotations")
-    mark = annotations.get(_TOMBSTONE) if isinstance(annotations, dict) else None
-    return mark.partition(" ")[0] if isinstance(mark, str) else ""
+    return _original(manifest)[0]
+
+
+def _original(manifest: Manifest) -> tuple[str, bytes]:
+    """The original's digest and bytes, told by the bytes of its tombstone; for any other manifest "" and its own."""
+    for ours in _OURS.finditer(manifest.content):
+        digest = ours[1].decode("ascii")
+        for content in _without(manifest.content, *ours.span()):
+            if is_digest(digest) and _has_digest(content, digest):
+                return digest, content
+    return "", manifest.content
+
+
+def _without(content: bytes, start: int, end: int) -> Iterator[bytes]:
+    """What the bytes may have been before ``_marked`` wrote into them from start to end."""
+    before, after = content[:start], content[end:]
+    yield before + after.removeprefix(b",")
+    if before.endswith(_OPENED) and after.startswith(_CLOSED):
+        yield before.removesuffix(_OPENED) + after.removeprefix(_CLOSED)
+
+
+def _has_digest(content: bytes, digest: str) -> bool:
+    try:
+        check_bytes(content, digest)
+    except ContentError:
+        return False
+    return True
 
 
 def tombstone_of(manifest: Manifest) -> Manifest:
-    """The same manifest with a digest of its own; it needs no blob that the original does not."""
-    document = json.loads(manifest.content)
-    mark = {_TOMBSTONE: f"{original_of(manifest) or manifest.digest} {uuid.uuid4().hex}"}
-    document["annotations"] = {**(document.get("annotations") or {}), **mark}
-    return parse_manifest(json.dumps(document).encode("utf-8"), manifest.media_type)
+    """The same manifest with a digest of its own; it needs no blob that the original does not.
+
+    Refused for annotations that are no object.
+    """
+    digest, content = _original(manifest)
+    ours = f'"imagesync.tombstone":"{digest or manifest.digest} {uuid.uuid4().hex}"'.encode("ascii")
+    for marked in _marked(content, ours):
+        try:
+            grave = parse_manifest(marked, manifest.media_type)
+        except ContentError:
+            continue  # that was inside of something else
+        if original_of(grave) and grave.manifests == manifest.manifests and grave.blobs == manifest.blobs:
+            return grave
+    raise Refused(f"{manifest.digest} cannot be given another annotation, and would go with its other tags")
+
+
+def _marked(content: bytes, ours: bytes) -> Iterator[bytes]:
+    """The bytes with one more annotation, in each place where annotations may be."""
+    start = content.index(b"{") + 1
+    yield content[:start] + _OPENED + ours + _CLOSED + content[start:]
+    for place in _ANNOTATIONS.finditer(content):
+        before, after = content[: place.end()], content[place.end() :]
+        yield before + ours + (b"" if after.lstrip().startswith(b"}") else b",") + after
 
 
 async def untag_by_digest(
-    store: Store, tags: Sequence[str], current: Manifest, references: References | None, offer: Untagged
+    store: Store, tags: Sequence[str], current: Manifest, references: References | None, offer: Untagged, *, keep: bool
 ) -> bool:
     """Remove the first of the tags and nothing that anybody else uses; whether the manifest went with it.
 
-    The other ``tags`` are on the same digest and go too. ``references`` are those of all tags that stay, None where
-    they are not known, on distribution 2.x. Raises Refused when it cannot be done, with nothing changed.
+    The other ``tags`` are on the same digest and go too; with ``keep`` the manifest stays. ``references`` are those of
+    all tags that stay, None where they are not known, on distribution 2.x. Raises Refused when it cannot be done, with
+    nothing changed.
     """
     tag = tags[0]
-    user = await _user(store, current.digest, references, offer)
-    if not user:
+    user = "" if keep else await _user(store, current.digest, references, offer)
+    if not user and not keep:
         if await _points_at(store, tag, current.digest):
             await _must_go(store, current.digest, tags)
         return True
     if offer is not Untagged.ONLY_BY_DIGEST:
-        tags = references.tags_at(current.digest) if references else []
-        going = f"; {first_few(tags)} would go too" if tags else ""
+        others = references.tags_at(current.digest) if references else []
+        going = f"; {first_few(others)} would go too" if others else ""
+        why = "is to be kept" if keep else f"is used by {user} as well"
         raise Refused(
-            f"{store.name} deletes no tags, only manifests, and {current.digest} is used by {user} as well{going}",
+            f"{store.name} deletes no tags, only manifests, and {current.digest} {why}{going}",
             hint=f"remove {tag} in the registry's own interface",
         )
     grave = tombstone_of(current)
@@ -68,6 +121,37 @@ async def untag_by_digest(
         await store.put_manifest(grave, tag)
         await _must_go(store, grave.digest, [tag])
     return False
+
+
+async def gone_in_time(store: Store, tags: Mapping[str, str], offers: Collection[Untagged], progress: Progress) -> bool:
+    """Wait until these tags do not lead to their digests any more; whether that has happened.
+
+    Some registries accept a DELETE and do it later.
+    """
+    for wait_s in (0, *_WAITS_S):
+        if wait_s:
+            progress.doing = f"waiting until {store.name} has done what it accepted"
+            await asyncio.sleep(wait_s)
+        there = await store.tagged(tags)
+        if Untagged.ONLY_BY_DIGEST in offers:
+            with contextlib.suppress(ImagesyncError):  # without the list it is not known, and there is no more to do
+                await _bury(store, [tag for tag in await store.tags() if tag in tags and tag not in there])
+        if not any(there[tag].digest == tags[tag] for tag in there):
+            return True
+    return False
+
+
+async def _bury(store: Store, dangling: Iterable[str]) -> None:
+    """Remove tags that are listed and lead nowhere, by putting them on something else.
+
+    distribution 2.x removes a manifest and then the tags on it. Where it fails in between, as under parallel requests,
+    the tag stays, and is back with the next push of the same image.
+    """
+    for tag in dangling:
+        rest = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "annotations": {"tag": tag}}
+        grave = parse_manifest(json.dumps(rest).encode("utf-8"))
+        await store.put_manifest(grave, tag)
+        await _must_go(store, grave.digest, [tag])
 
 
 async def _user(store: Store, digest: str, references: References | None, offer: Untagged) -> str:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.inspect import Findings, Inspection
+from imagesync_cli.look.selection import WHOLE, Selection
 from imagesync_cli.stores import Side, Store, Stores
 from imagesync_cli.values.digest import NO_DIGEST
 from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.selection import WHOLE, Selection
 
 if TYPE_CHECKING:
     from imagesync_cli.look.referrers import ReferrerSet

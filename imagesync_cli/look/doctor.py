@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from imagesync_cli.stores import Stores, Untagged
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Unavailable
+from imagesync_cli.values.hosts import AMAZON
 from imagesync_cli.values.reference import ArchiveReference, LayoutReference, Reference, RegistryReference
-
-_ECR = re.compile(r".*\.dkr[.-]ecr.*")
-_NO_REPOSITORY = frozenset({"NAME_UNKNOWN", "REPOSITORY_UNKNOWN"})
+from imagesync_cli.values.secret import redacted
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class _Examination:
         return name not in self._failed
 
     def _add(self, name: str, seen: str) -> None:
-        self._diagnosis.steps.append(Step(name, "ok", seen))
+        self._diagnosis.steps.append(Step(name, "ok", redacted(seen)))
 
     async def _dns(self) -> str:
         return ", ".join(await self._probe.addresses())
@@ -132,7 +130,7 @@ class _Examination:
 
     def _advice(self, name: str, error: ImagesyncError) -> str:
         registry, repository = self._reference.location
-        if advice := ecr_advice(registry, repository, error.codes):
+        if isinstance(error, NotFound) and (advice := ecr_advice(registry, repository)):
             return advice
         if isinstance(error, Denied) and name in ("push", "mount", "delete") and "read" not in self._failed:
             verb = "delete from" if name == "delete" else "push to"
@@ -148,9 +146,9 @@ _ADVICE = {
 }
 
 
-def ecr_advice(registry: str, repository: str, codes: AbstractSet[str]) -> str:
-    """The Terraform resource that is missing, where ECR says that a repository does not exist."""
-    if not _ECR.fullmatch(registry) or not codes & _NO_REPOSITORY:
+def ecr_advice(registry: str, repository: str) -> str:
+    """The Terraform resource that is missing, where ECR does not know a repository."""
+    if not AMAZON.match(registry):
         return ""
     label = re.sub(r"[^a-z0-9]+", "_", repository)
     resource = f'resource "aws_ecr_repository" "{label}" {{ name = "{repository}" }}'

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather_few
+from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Side, Store, Stores
 from imagesync_cli.values.errors import ContentError, NoPlatform, Refused
 from imagesync_cli.values.manifest import MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.values.reference import Reference, RegistryReference
-from imagesync_cli.values.selection import Selection
 
 if TYPE_CHECKING:
     from imagesync_cli.values.platforms import Platform

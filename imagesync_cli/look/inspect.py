@@ -182,7 +182,7 @@ async def inspect_within(deadline_s: float, stores: Stores, found: Resolved) -> 
 def _fault(error: ImagesyncError) -> tuple[str, str]:
     """The kind of problem and why. A store that gives no answer is not a problem of the image: that is raised again."""
     # distribution 2.8 and 3 answer 500, for ever, where a manifest's file is cut short.
-    if isinstance(error, Unavailable) and error.status != 500:
+    if isinstance(error, Unavailable) and not error.is_fault:
         raise error
     kind = "missing" if isinstance(error, NotFound) else "wrong" if isinstance(error, ContentError) else "unreadable"
-    return kind, error.message.removeprefix(f"{error.step}: ")
+    return kind, error.reason

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.errors import ImagesyncError, Unavailable
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.selection import Selection
 
 if TYPE_CHECKING:
     from imagesync_cli.look.referrers import Referrers, ReferrerSet

@@ -32,8 +32,10 @@ def run(settings: Settings, references: Iterable[Reference], work: Callable[[Sto
     import asyncio  # a third of the start-up: --help and --version go without
 
     from imagesync_cli.stores import Stores
+    from imagesync_cli.stores.transport.daemon_threads import DaemonThreads
 
     async def main() -> _T:
+        asyncio.get_running_loop().set_default_executor(DaemonThreads())
         stores = Stores(settings, preconnected)
         with _Signals():
             try:

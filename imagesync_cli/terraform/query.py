@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from imagesync_cli.look.selection import WHOLE, Selection
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import Reference, parse_reference
-from imagesync_cli.values.selection import WHOLE, Selection
 
 if TYPE_CHECKING:
     from imagesync_cli.look.estimate import Intent

@@ -3,24 +3,33 @@
 ImagesyncError      1  a bug in imagesync, or nowhere to write the result
 ├── UsageError      2  fix the call, the query or the configuration
 ├── NotFound        3  the image is not there
+│   ├── Gone        3  the registry says itself that it has no such image
 │   └── NoPlatform  3  the image is there, but not for this platform
 ├── Denied          4  the registry does not allow it
 ├── Unavailable     5  no answer, or none that is of use: try again later
 ├── ContentError    6  the content is not what its digest, size or type says
 ├── Refused         7  imagesync, or the registry, will not do this
+│   └── Incomplete  7  the image names something that the destination does not have
 └── Differs         8  what was checked is not as it should be: out of sync, damaged, or moved
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from imagesync_cli.values.secret import redacted
+
+if TYPE_CHECKING:
+    from imagesync_cli.values.manifest import Descriptor
 
 
 class ImagesyncError(Exception):
     """What went wrong (``message``), where, and what to do about it (``hint``, may be empty).
 
-    ``codes`` are the error codes in the registry's answer, such as MANIFEST_BLOB_UNKNOWN. ``meaning`` is what the
-    exit code says to whoever looks it up.
+    A server may repeat our login to us: it is in neither. ``meaning`` is what the exit code says to whoever looks it
+    up. ``codes`` are the error codes in a registry's answer, for stores/registry alone: the class says what they mean.
     """
 
     name = "error"
@@ -32,8 +41,27 @@ class ImagesyncError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self._message = message
+        self._hint = hint
+
+    @property
+    def reason(self) -> str:
+        """What went wrong, without the step at which it did."""
+        return redacted(self._message)
+
+    @property
+    def message(self) -> str:
+        """What went wrong, in a line. The step is in our words, and may name what a weak password is as well."""
+        return f"{self.step}: {self.reason}" if self.step else self.reason
+
+    @property
+    def hint(self) -> str:
+        """What to do about it, in a line."""
+        return redacted(self._hint)
+
+    @hint.setter
+    def hint(self, text: str) -> None:
+        self._hint = text
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
@@ -42,7 +70,6 @@ class ImagesyncError(Exception):
         """Open the message with the step at which it happened; the first to say so, nearest to the cause, is right."""
         if not self.step:
             self.step = step
-            self.message = f"{step}: {self.message}"
 
 
 class UsageError(ImagesyncError):
@@ -60,6 +87,12 @@ class NotFound(ImagesyncError):
     exit_code = 3
     meaning = "the image is not there"
     kind = "missing"
+
+
+class Gone(NotFound):
+    """A registry, and not just any web server, says so: the answer can be relied on."""
+
+    meaning = "the registry says itself that it has no such image"
 
 
 class NoPlatform(NotFound):
@@ -105,6 +138,12 @@ class Unavailable(ImagesyncError):
         self.retry_after_s = retry_after_s
         self.may_pass = may_pass
         self.status = status
+        self.is_elsewhere = False  # the host that was asked had sent us on to another one
+
+    @property
+    def is_fault(self) -> bool:
+        """The server is there and fails at just this: what it stores may be damaged."""
+        return self.status == 500
 
 
 class ContentError(ImagesyncError):
@@ -125,6 +164,16 @@ class Refused(ImagesyncError):
     def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class Incomplete(Refused):
+    """A manifest was refused because it names what the repository lacks: ``missing``, as far as known."""
+
+    meaning = "the image names something that the destination does not have"
+
+    def __init__(self, message: str, *, hint: str = "", missing: Sequence[Descriptor] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.missing = tuple(missing)
 
 
 class Differs(ImagesyncError):

@@ -27,6 +27,7 @@ from typing import TypeVar
 
 from imagesync_cli.values.digest import ALGORITHMS, NO_DIGEST, Digest, is_digest, parse_digest
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.hosts import DOCKER_HUB, registry_of
 from imagesync_cli.values.names import (
     NO_TAG,
     ImageName,
@@ -38,11 +39,8 @@ from imagesync_cli.values.names import (
     parse_tag,
 )
 
-DOCKER_HUB = "docker.io"
-DOCKER_HUB_API = "registry-1.docker.io"  # where Docker Hub answers
 _LATEST = Tag("latest")
 _T = TypeVar("_T", bound="_Reference")
-_HUB_ALIASES = frozenset({DOCKER_HUB, "index.docker.io", "registry.hub.docker.com"})
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _LONGEST_SHOWN = 500
@@ -94,7 +92,7 @@ class RegistryReference(_Reference):
     @property
     def registry(self) -> str:
         """The registry meant by the host: Docker Hub's aliases are one."""
-        return DOCKER_HUB if self.host.lower() in _HUB_ALIASES else self.host.lower()
+        return registry_of(self.host)
 
     @property
     def name(self) -> str:
@@ -223,7 +221,7 @@ def _parse_registry(name: str, text: str) -> RegistryReference:
         named = _tag(tag, text)
     if not _HOST.fullmatch(host):
         raise _wrong(text, f"{host!r} is not a host")
-    if host.lower() in _HUB_ALIASES and path and "/" not in path:
+    if registry_of(host) == DOCKER_HUB and path and "/" not in path:
         path = f"library/{path}"
     return RegistryReference(host, _repository(path, text), named, digest)
 

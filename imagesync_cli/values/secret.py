@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import weakref
+
+# Anything shorter is a part of too many words to be looked for.
+_SHORTEST = 4
+
 
 class Secret:
     """Text that shows itself only to ``reveal``: not in a repr, a log line, a traceback or JSON."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("__weakref__", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        _known[id(self)] = self
 
     def reveal(self) -> str:
         """The text itself, for the one header or body it is meant for."""
@@ -31,4 +37,23 @@ class Secret:
         raise TypeError("a secret is not to be stored")
 
 
+_known: weakref.WeakValueDictionary[int, Secret] = weakref.WeakValueDictionary()
 NO_SECRET = Secret("")
+
+
+def redacted(text: str) -> str:
+    """The text without any secret of this process: a server that was told one may repeat it anywhere."""
+    for spelling in _spellings(_SHORTEST):
+        text = text.replace(spelling, "***")
+    return text
+
+
+def holds_secret(content: bytes, at_least: int) -> bool:
+    """Whether a secret of ``at_least`` so many characters stands in what a server answers."""
+    return any(spelling.encode("utf-8", "surrogatepass") in content for spelling in _spellings(at_least))
+
+
+def _spellings(at_least: int) -> list[str]:
+    """Every secret as it may be repeated, the longest first: the value of a header is one without its scheme."""
+    texts = {secret.reveal().removeprefix("Basic ").removeprefix("Bearer ") for secret in _known.values()}
+    return sorted((text.rstrip("=") for text in texts if len(text) >= at_least), key=len, reverse=True)

@@ -261,3 +261,44 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, what:
     assert finished.code == 2
     assert str(file) in finished.err
     assert what in finished.err
+
+
+def test_an_entry_takes_what_an_anchor_says(tmp_path: Path) -> None:
+    """<<: *anchor brings in what an entry does not say itself, from one mapping or the first of several."""
+    text = """
+x-arm: &arm {platforms: [linux/arm64], referrers: true}
+x-all: &all {<<: *arm, platforms: [linux/amd64]}
+images:
+  - {source: a, destination: b, <<: *arm}
+  - {<<: *all, source: c, destination: d}
+  - {<<: [*arm, *all], source: e, destination: f, referrers: false}
+"""
+    entries = read(tmp_path, text)
+    found = [([str(each) for each in entry.selection.platforms], entry.selection.referrers) for entry in entries]
+    assert found == [(["linux/arm64"], True), (["linux/amd64"], True), (["linux/arm64"], False)]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("images: [{<<: 1, source: a, destination: b}]", "images.yaml:1: << takes a mapping"),
+        ("images:\n- {<<: [[1]], source: a, destination: b}", "images.yaml:2: << takes a mapping"),
+        ("images: [{<<: *no, source: a, destination: b}]", "no anchor &no"),
+        ("x-a: &a {b: *a}\nimages: []", "no anchor &a"),
+        ("x-a: &a {sauce: 1}\nimages:\n- {<<: *a, source: a, destination: b}", "images.yaml:1: 'sauce' is not known"),
+        ("images: [{source: a, source: b, destination: c}]", "second time"),
+    ],
+)
+def test_an_anchor_that_is_wrong_is_told(tmp_path: Path, text: str, why: str) -> None:
+    """What cannot be merged is an error with its line; what was merged is checked like all else."""
+    with pytest.raises(UsageError, match=why):
+        read(tmp_path, text)
+
+
+def test_aliases_blow_nothing_up(tmp_path: Path) -> None:
+    """Aliases of aliases, in lists or merged, are refused before they take memory or depth."""
+    laughs = "x-0: &a0 [x, x]\n" + "".join(f"x-{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 25))
+    deep = "x-0: &a0 [x]\n" + "".join(f"x-{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 40))
+    for text, why in ((laughs, "much larger"), (deep, "too deep")):
+        with pytest.raises(UsageError, match=why):
+            read(tmp_path, f"{text}images: []\n")

@@ -122,6 +122,58 @@ def test_a_surprise_stops_before_anything(pruned: Bench) -> None:
     assert pruned.sync("--max-removals", "1").code == 0
 
 
+@pytest.mark.parametrize(
+    ("there", "picked", "goes"),
+    [
+        (1, 1, True),
+        (2, 1, True),
+        (2, 2, True),
+        (3, 1, False),
+        (3, 2, True),
+        (5, 2, False),
+        (20, 10, True),
+        (30, 19, False),
+    ],
+)
+def test_many_removals_need_a_word(bench: Bench, there: int, picked: int, goes: bool) -> None:
+    """More than half or more than ten tags of a repository go only if --max-removals allows them; the rest is copied.
+
+    ``there`` is how many tags the destination has, of which the source has ``picked`` and no others.
+    """
+    root = image("any")
+    tags = [f"1.{number}" for number in range(there)]
+    root.seed(bench.up.repository("app"), *tags[:picked])
+    root.seed(bench.there("app"), *tags)
+    bench.seed("other", "1").seed(bench.there("other"), "0")
+    bench.write(bench.entry("app", tags=["1.*"], prune=True), bench.entry("other", tags=["1"], prune=True))
+    dry = bench.sync("--dry-run")
+    finished = bench.sync()
+    assert set(bench.tags("other")) == {"1"}
+    assert finished.code == dry.code == (0 if goes else 7), finished.err
+    assert set(bench.tags("app")) == set(tags[:picked] if goes else tags)
+    if not goes:
+        message = f"{there - picked} of the {there} tags would be removed, so none is"
+        for said in (dry, finished):
+            assert message in said.err
+            assert "--max-removals" in said.err
+        assert f"remove {bench.down.host}/app:{tags[-1]}" in dry.out
+        assert bench.sync("--max-removals", str(there)).code == 0
+        assert set(bench.tags("app")) == set(tags[:picked])
+
+
+@pytest.mark.parametrize("spelled", ["localhost", "LOCALHOST", "127.0.0.1"])
+def test_another_name_of_the_same_registry(bench: Bench, spelled: str) -> None:
+    """A tag that one entry wants is not pruned by another one that spells the registry differently."""
+    bench.seed("app", "1.0")
+    bench.seed("other", "0.9")
+    there = bench.down.host.replace("127.0.0.1", spelled)
+    other = {"source": f"{bench.up.host}/other:0.9", "destination": f"{there}/app:0.9"}
+    bench.write(bench.entry("app", tags=["1.*"], prune=True), other)
+    for _ in range(2):
+        assert bench.sync().code == 0
+        assert set(bench.tags("app")) == {"0.9", "1.0"}
+
+
 def test_signatures_stay_and_go_with_their_image(pruned: Bench) -> None:
     """Signatures, by cosign's tag or in the referrers' list, stay with a kept image and go with a removed one."""
     kept, gone = pruned.up.repository("app").tags["1.0"], image("old")
@@ -206,7 +258,7 @@ def test_a_prune_never_removes_what_is_picked(
             image(("there", tag)).seed(destination.repository("p"), tag)
         entry = {"source": f"{bench.up.host}/p", "destination": f"{destination.host}/p", "tags": rules, "prune": True}
         bench.write(entry)
-        code = bench.sync("--quiet").code
+        code = bench.sync("--quiet", "--max-removals", "5").code
         fields = {name: tuple(value) if isinstance(value, list) else value for name, value in rules.items()}
         picked = set(TagRules(**fields).pick(up))  # type: ignore[arg-type]
         left = dict(destination.repository("p").tags)

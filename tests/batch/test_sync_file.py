@@ -253,3 +253,17 @@ def test_a_failing_manifest_is_told_with_its_side(bench: Bench) -> None:
     finished = bench.sync()
     assert finished.code == 4
     assert f"writing manifest {bench.down.host}/app:1" in finished.err
+
+
+def test_a_list_comes_from_stdin(bench: Bench) -> None:
+    """sync --file - copies what stdin lists; a lock for it must be named."""
+    bench.seed("app", "1", image(1))
+    listed = json.dumps({"images": [bench.entry("app", "1")]})
+    done = imagesync("sync", "--file", "-", stdin=listed)
+    assert done.code == 0, done.err
+    assert bench.tags("app") == {"1": image(1).digest}
+    refused = imagesync("sync", "--file", "-", "--locked", stdin=listed)
+    assert (refused.code, "--lock-file" in refused.err) == (2, True)
+    lock = str(bench.folder / "named.json")
+    assert imagesync("lock", "--file", "-", "--lock-file", lock, stdin=listed).code == 0
+    assert imagesync("sync", "--file", "-", "--locked", "--lock-file", lock, stdin=listed).code == 0

@@ -74,7 +74,7 @@ def test_deleting_a_tag(double: Opener, manner: str, answer: tuple[int, str]) ->
     ("manner", "answer"),
     [
         ("zot", (405, "DENIED")),
-        ("harbor", (412, "PRECONDITION")),
+        ("harbor", (412, "VIOLATE_FOREIGN_KEY_CONSTRAINT")),
         ("docker-hub", (403, "DENIED")),
         ("ecr", (400, "ImageReferencedByManifestList")),
         ("google", (400, "GOOGLE_MANIFEST_DANGLING_PARENT_IMAGE")),

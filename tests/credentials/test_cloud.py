@@ -13,7 +13,7 @@ import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from imagesync_cli.credentials.cloud import CLOUDS
+from imagesync_cli.values.hosts import known_host
 from tests.command import imagesync
 from tests.credentials.conftest import Served
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Manner
@@ -27,7 +27,8 @@ AWS_LOGIN = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": CANARY, "
 
 
 def cloud_of(host: str) -> str:
-    return next((cloud.extra for cloud in CLOUDS if cloud.has(host)), "")
+    found = known_host(host)
+    return found.cloud if found else ""
 
 
 @pytest.mark.parametrize(

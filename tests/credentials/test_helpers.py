@@ -167,7 +167,7 @@ def test_one_run_for_all(programs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("scheme", ["basic", "bearer"])
 def test_a_login_that_ends(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     """A login that ends in the middle of a copy is asked for again, and the copy goes on with the new one."""
-    monkeypatch.setattr("imagesync_cli.stores.registry.handshake._FRESH_S", 0.0)
+    monkeypatch.setattr("imagesync_cli.stores.registry.login._FRESH_S", 0.0)
     password = tmp_path / "password"
     password.write_text("old")
     helper(programs, f"""printf '{{"Username": "ann", "Secret": "%s"}}' "$(cat {password})\"""")

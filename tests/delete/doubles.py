@@ -1,4 +1,4 @@
-"""Makes an embedded registry count as a host of a kind: the seam is deletion_apis.KINDS, which a login follows.
+"""Makes an embedded registry count as a host of a kind: the seam is the table of known hosts, which a login follows.
 
 Everything here is a double of the product it is named after (tests/embedded_registry/presets.py says from what).
 """
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.registry.hosts import deletion_apis
+from imagesync_cli.values.hosts import KNOWN_HOSTS
 
 # The manner of the embedded registry → the kind of host that has an API of its own; Harbor is known by its answers.
 OWN_API = {"docker-hub": "Docker Hub", "ghcr": "GitHub", "acr": "Azure", "ecr": "Amazon ECR"}
@@ -26,13 +26,13 @@ def pretending(manner: str, host: str) -> Iterator[None]:
     if manner not in OWN_API:
         yield
         return
-    kind = next(kind for kind in deletion_apis.KINDS if kind.name == OWN_API[manner])
-    double = replace(kind, hosts=re.compile(re.escape(host)), api=f"http://{host}")
-    deletion_apis.KINDS.insert(0, double)
+    known = next(known for known in KNOWN_HOSTS if known.name == OWN_API[manner])
+    double = replace(known, pattern=re.escape(host), cloud="", api=f"http://{host}")
+    KNOWN_HOSTS.insert(0, double)
     try:
         yield
     finally:
-        deletion_apis.KINDS.remove(double)
+        KNOWN_HOSTS.remove(double)
 
 
 def logins(folder: Path, host: str) -> Path:

@@ -92,6 +92,15 @@ def test_a_tag_on_the_same_digest(client: Client) -> None:
     assert not any(client.has(digest) for digest in XY.manifests)
 
 
+def test_a_kept_manifest_is_there(client: Client) -> None:
+    """With --keep-manifests the last tag of an image goes, and the image stays whole, whatever that takes."""
+    for pushed in (X, XY):
+        client.push(pushed, "1")
+        assert imagesync("delete", "--keep-manifests", f"{client.name}:1").code == 0
+        assert not client.has("1")
+        assert all(client.has(digest) for digest in pushed.manifests)
+
+
 def test_skopeo_takes_the_others(docker_registry: str, repository_name: str) -> None:
     """What skopeo does to the other tags on a digest is what imagesync is for."""
     skopeo = peers.program("skopeo")

@@ -13,10 +13,10 @@ import httpx
 
 from imagesync_cli.copy.sync import sync
 from imagesync_cli.delete.delete import Policy, delete
+from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Stores
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.reference import parse_reference
-from imagesync_cli.values.selection import Selection
 from tests.embedded_registry.images import Image, image, index_of, referrer
 from tests.embedded_registry.state import Repository
 from tests.referrers.artifacts import Upstream, about, cosign

@@ -11,7 +11,7 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from tests.embedded_registry.manifests import delete_digest, remove
+from tests.embedded_registry.manifests import LATER, delete_digest, remove
 from tests.embedded_registry.routes import Call, RefusedError, Route, refuse, route
 from tests.embedded_registry.state import Manifest, Repository
 from tests.embedded_registry.wire import Response, json_response
@@ -85,8 +85,12 @@ def _ghcr_list_versions(call: Call) -> Response:
     repository, query = _ghcr_package(call), call.request.query
     size = min(int(query.get("per_page", "30")), 100)
     start = (int(query.get("page", "1")) - 1) * size
-    versions = list(_ghcr_versions(repository).items())[start : start + size]
-    return json_response(200, [_ghcr_version(repository, number, manifest) for number, manifest in versions])
+    every = list(_ghcr_versions(repository).items())
+    versions = every[start : start + size]
+    page = int(query.get("page", "1")) + 1
+    link = f'<http://{call.host}{call.request.path}?per_page={size}&page={page}>; rel="next"'
+    headers = {"Link": link} if start + size < len(every) else {}
+    return json_response(200, [_ghcr_version(repository, number, manifest) for number, manifest in versions], headers)
 
 
 def _ghcr_version(repository: Repository, number: int, manifest: Manifest) -> dict[str, Any]:
@@ -115,6 +119,24 @@ def _ghcr_delete_version(call: Call) -> Response:
         raise refuse(404, "NOT_FOUND", "Package not found.")
     remove(call.manner, repository, manifest.digest)
     return Response(204)
+
+
+def _pulp_distributions(call: Call) -> Response:
+    """Name the repository that is served at a path (pulp_container 2.30, the distributions' filter base_path)."""
+    name = call.request.query.get("base_path", "")
+    results = [{"base_path": name, "repository": _PULP_REPOSITORY}] if name in call.state.repositories else []
+    call.state.pulp_path = name
+    return json_response(200, {"count": len(results), "next": None, "results": results})
+
+
+def _pulp_untag(call: Call) -> Response:
+    """Take on to remove a tag, 202 (pulp_container 2.30, app/viewsets.py, untag)."""
+    repository = _repository(call, call.state.pulp_path)
+    tag = json.loads(bytes(call.request.body))["tag"]
+    if tag not in repository.tags:
+        return json_response(400, {"tag": [f"The tag '{tag}' does not exist in the latest repository version."]})
+    call.state.later.append([LATER, lambda: repository.tags.pop(tag, None)])
+    return json_response(202, {"task": "/pulp/api/v3/tasks/01a22d23-7077-7bc7-b19e-f528806ffadf/"})
 
 
 def _ecr(call: Call) -> Response:
@@ -164,6 +186,7 @@ def _ecr_delete(call: Call, repository: Repository, image: dict[str, str]) -> di
 _ECR_FAILURES = {"MANIFEST_UNKNOWN": "ImageNotFound"}
 _HARBOR_PATH = r"/api/v2\.0/projects/([^/]+)/repositories/(.+)/artifacts/([^/]+)/tags/([^/]+)"
 _GHCR_PATH = r"/(?:orgs|users)/(?P<owner>[^/]+)/packages/container/(?P<package>.+?)/versions(?:/(?P<target>\d+))?"
+_PULP_REPOSITORY = "/pulp/api/v3/repositories/container/container/01a22d23-7077-7bc7-b19e-f528806ffadf/"
 _GHCR_USER = _GHCR_PATH.replace("(?:/(?P<target>\\d+))?", "")
 
 _ROUTES: dict[str, list[Route]] = {
@@ -178,4 +201,8 @@ _ROUTES: dict[str, list[Route]] = {
         route(_GHCR_PATH, GET=_ghcr_get_version, DELETE=_ghcr_delete_version),
     ],
     "ecr": [route("/", POST=_ecr)],
+    "pulp": [
+        route("/pulp/api/v3/distributions/container/container/", GET=_pulp_distributions),
+        route(f"{_PULP_REPOSITORY}untag/", POST=_pulp_untag),
+    ],
 }

@@ -10,6 +10,8 @@ from tests.embedded_registry.state import DIGEST, Manifest, Repository, digest_o
 from tests.embedded_registry.wire import Response
 
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+LATER = 2
+"""How many requests a task waits for."""
 MANIFEST_LIMIT_BYTES = 4 * 1024 * 1024
 TAG_IMMUTABLE = Refusal(400, "TAG_INVALID", "The tag %s cannot be overwritten because the repository is immutable.")
 
@@ -22,7 +24,7 @@ def get_manifest(call: Call) -> Response:
         raise RefusedError(call.manner.unknown_repository, call.name)
     manifest = call.known_repository.find(call.target)
     if manifest is None or not _acceptable(call, manifest):
-        raise RefusedError(MANIFEST_UNKNOWN, call.target)
+        raise RefusedError(call.manner.unknown or MANIFEST_UNKNOWN, call.target)
     headers = {"Content-Type": manifest.media_type, "Docker-Content-Digest": manifest.digest}
     if call.request.method == "HEAD" and call.manner.head == "no-digest":
         del headers["Docker-Content-Digest"]
@@ -42,7 +44,10 @@ def put_manifest(call: Call) -> Response:
     if DIGEST.fullmatch(call.target):
         repository.manifests[call.target] = manifest
     else:
+        before = repository.tags.get(call.target)
         repository.tags[call.target] = manifest.digest
+        if before and call.manner.collects_untagged:
+            _collect(call.manner, repository, before)
     headers = call.stored(f"/v2/{call.name}/manifests/{manifest.digest}", manifest.digest)
     if manifest.subject and call.manner.referrers:
         headers["OCI-Subject"] = manifest.subject
@@ -58,6 +63,8 @@ def delete_manifest(call: Call) -> Response:
     if repository is None:
         raise RefusedError(call.manner.delete_in_unknown_repository, call.name)
     if by_digest:
+        if call.manner.deletes_later:
+            return _delete_later(call, repository)
         delete_digest(call.manner, repository, call.target)
     elif repository.tags.pop(call.target, None) is None:
         raise RefusedError(MANIFEST_UNKNOWN, call.target)
@@ -69,7 +76,7 @@ def delete_digest(manner: Manner, repository: Repository, digest: str) -> None:
     if manner.delete_digest:
         raise RefusedError(manner.delete_digest, digest)
     if digest not in repository.manifests:
-        raise RefusedError(MANIFEST_UNKNOWN, digest)
+        raise RefusedError(manner.unknown or MANIFEST_UNKNOWN, digest)
     tags = repository.tags_of(digest)
     for refusal, applies in (
         (manner.guards_tagged, tags),
@@ -80,6 +87,27 @@ def delete_digest(manner: Manner, repository: Repository, digest: str) -> None:
         if refusal and applies:
             raise RefusedError(refusal, digest)
     remove(manner, repository, digest)
+
+
+def _delete_later(call: Call, repository: Repository) -> Response:
+    """Take the deletion on; what is in use by then stays (Pulp)."""
+    if call.target not in repository.manifests:
+        raise RefusedError(MANIFEST_UNKNOWN, call.target)
+
+    def do() -> None:
+        if call.target in repository.manifests and not repository.parents_of(call.target):
+            remove(call.manner, repository, call.target)
+
+    call.state.later.append([LATER, do])
+    return Response(202)
+
+
+def _collect(manner: Manner, repository: Repository, digest: str) -> None:
+    """Take out what lost its tag, unless it has another one or an index lists it (zot)."""
+    if digest in repository.manifests and not repository.tags_of(digest) and not repository.parents_of(digest):
+        children = repository.manifests.pop(digest).children
+        for child in children:
+            _collect(manner, repository, child)
 
 
 def remove(manner: Manner, repository: Repository, digest: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-HostApi = Literal["", "harbor", "acr", "docker-hub", "ghcr", "ecr"]
+HostApi = Literal["", "harbor", "acr", "docker-hub", "ghcr", "ecr", "pulp"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Manner:
     delete_digest: Refusal | None = None
     tags_of_deleted: Literal["removed", "dangling", "answering"] = "removed"
     deletes_children: bool = False
+    deletes_later: bool = False
+    """A DELETE is taken on with 202 and done some requests later, as Pulp's tasks are."""
     guards_children: Refusal | None = None
     guards_tagged: Refusal | None = None
     guards_untagged: Refusal | None = None
@@ -63,6 +65,8 @@ class Manner:
     # reading
     unknown_repository: Refusal = NAME_UNKNOWN
     """The answer to a manifest's GET or HEAD where the repository itself is not known."""
+    unknown: Refusal | None = None
+    """The answer to all that is not there, a repository's tag list too, where it is one and the same."""
     head: Literal["answers", "refused", "no-digest"] = "answers"
     needs_accept: bool = False
     """Know a manifest only to clients whose Accept names its media type; */* is not enough."""
@@ -85,6 +89,8 @@ class Manner:
 
     # writing
     immutable_tags: bool = False
+    collects_untagged: bool = False
+    """A manifest that loses its tag to another one goes at once, with the children that nothing else lists."""
     validates_manifests: bool = True
     missing_blob: Refusal | None = MANIFEST_BLOB_UNKNOWN
     missing_child: Refusal | None = MANIFEST_BLOB_UNKNOWN

@@ -10,6 +10,8 @@ from tests.embedded_registry.manner import MANIFEST_UNKNOWN, Authentication, Man
 
 NO_TAG_DELETE = Refusal(405, "UNSUPPORTED", "The operation is unsupported.")
 
+_HARBOR_NOT_FOUND = Refusal(404, "NOT_FOUND", "artifact %s not found")
+
 _PRESETS = [
     Manner(),
     # [M] Debian's docker-registry 2.8.2.
@@ -43,10 +45,13 @@ _PRESETS = [
         out_of_order=Refusal(416, "RANGE_INVALID", "invalid content range"),
         stale_location=Refusal(416, "RANGE_INVALID", "invalid content range"),
     ),
-    # [M] zot.
+    # [M] zot, main @6d19b44.
     Manner(
         name="zot",
         guards_children=Refusal(405, "DENIED", "manifest is referenced by an index"),
+        missing_blob=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
+        missing_child=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
+        collects_untagged=True,
         delete_in_unknown_repository=Refusal(400, "NAME_UNKNOWN", "repository name not known to registry"),
         refused_media_types=(
             "application/vnd.docker.distribution.manifest.v2+json",
@@ -69,13 +74,31 @@ _PRESETS = [
         names_location=False,
         session_requests=Refusal(400, "NAME_INVALID", "invalid digest"),
     ),
-    # [S] Harbor 2.
+    # [M] Harbor 2.16.0's core over distribution 2.8.2.
     Manner(
         name="harbor",
         delete_tag=Refusal(400, "UNSUPPORTED", "the reference must be a digest"),
+        delete_in_unknown_repository=_HARBOR_NOT_FOUND,
         deletes_children=True,
-        guards_children=Refusal(412, "PRECONDITION", "the deletion of the child of an index is forbidden"),
+        guards_children=Refusal(412, "VIOLATE_FOREIGN_KEY_CONSTRAINT", "the child of an index cannot be deleted"),
+        unknown_repository=_HARBOR_NOT_FOUND,
+        unknown=_HARBOR_NOT_FOUND,
+        missing_child=_HARBOR_NOT_FOUND,
+        monolithic_post=False,
+        location_query=True,
+        out_of_order=None,
+        stale_location=Refusal(404, "BLOB_UPLOAD_INVALID", "blob upload invalid"),
         host_api="harbor",
+    ),
+    # [M] Pulp 3.123.1 with pulp-container 2.30.0; what it does later, it does here at the next request.
+    Manner(
+        name="pulp",
+        delete_tag=Refusal(400, "INVALID_REQUEST", "A manifest can only be deleted by digest."),
+        deletes_children=True,
+        deletes_later=True,
+        missing_child=None,
+        referrers=False,
+        host_api="pulp",
     ),
     # [S] Quay.
     Manner(

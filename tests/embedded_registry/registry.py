@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -79,6 +80,9 @@ class EmbeddedRegistry:
         refused = self.authenticator.challenge(request)
         call = Call(request, self.state, self.manner, self.host, self.authenticator.may_pull)
         response = refused or answer(self._routes, call)
+        if self.manner.deletes_later:
+            headers = {"Correlation-ID": "0", "X-Registry-Supports-Signatures": "1"}
+            response = replace(response, headers={**response.headers, **headers})
         if self.manner.compresses and "gzip" in request.headers.get("accept-encoding", ""):
             return compressed(response)
         return response

@@ -57,7 +57,7 @@ class Call:
         try:
             return self.state.repositories[self.name]
         except KeyError:
-            raise RefusedError(NAME_UNKNOWN, self.name) from None
+            raise RefusedError(self.manner.unknown or NAME_UNKNOWN, self.name) from None
 
     def address(self, path: str) -> str:
         """Write a path as this registry writes its Locations."""
@@ -102,6 +102,7 @@ def answer(routes: list[Route], call: Call) -> Response:
         found = replace(call, name=groups.get("name", ""), target=groups.get("target", ""))
         try:
             with call.state.lock:
+                call.state.do_what_is_due()
                 return handler(found)
         except RefusedError as refused:
             return refused.response()

@@ -119,12 +119,24 @@ class State:
 
     repositories: dict[str, Repository] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
+    later: list[list[Any]] = field(default_factory=list, repr=False)
+    """What was taken on and is not done yet: how many requests it waits for, and what it is."""
+    pulp_path: str = ""
+    """What Pulp's API was asked about last: its one repository stands for each."""
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def repository(self, name: str) -> Repository:
         """Return the repository, made if need be."""
         with self.lock:
             return self.repositories.setdefault(name, Repository())
+
+    def do_what_is_due(self) -> None:
+        """Do what was taken on long enough ago, counted in requests."""
+        for task in self.later:
+            task[0] -= 1
+        due, self.later[:] = [t for t in self.later if t[0] < 0], [t for t in self.later if t[0] >= 0]
+        for _, work in due:
+            work()
 
     def dump(self) -> dict[str, dict[str, Any]]:
         """Take a plain snapshot of everything, that two moments or two registries can be compared by.

@@ -24,10 +24,12 @@ from imagesync_cli.output.escape import printable
 from imagesync_cli.settings import Settings, read_settings
 from imagesync_cli.stores.files.layout import Layout
 from imagesync_cli.stores.registry.blobs.reader import _is_rest
-from imagesync_cli.stores.registry.challenge import check_realm, parse_challenge
-from imagesync_cli.stores.registry.client import Client, read_errors
-from imagesync_cli.stores.registry.repository import _tags
-from imagesync_cli.stores.registry.tokens import Tokens, claimed_actions
+from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.lists import _read_tags
+from imagesync_cli.stores.registry.login.challenge import check_realm, parse_challenge
+from imagesync_cli.stores.registry.login.tokens import Tokens, claimed_actions
+from imagesync_cli.stores.registry.pages import next_link
+from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.transport.http import Http, retry_after_s
 from imagesync_cli.stores.transport.http1 import Connection
 from imagesync_cli.stores.transport.proxy import proxy_for
@@ -120,7 +122,10 @@ def _response(name: str, value: str, content: bytes = b"") -> httpx.Response:
 
 
 def _link(text: str) -> None:
-    if following := _response("Link", text).links.get("next", {}).get("url"):
+    following = None
+    with contextlib.suppress(ValueError):  # it may name a next page, and cannot be read
+        following = next_link([text])
+    if following:
         _client().resolve_location(httpx.URL("https://registry.example.com/v2/"), following)
 
 
@@ -241,7 +246,7 @@ PARSERS = [
     Parser("content-range", lambda text: _is_rest(_response("Content-Range", text), 5, 10), ("bytes 5-9/10",)),
     Parser(
         "tag list",
-        lambda content: _tags(content, ""),
+        lambda content: _read_tags(content, ""),
         ('{"name":"a","tags":["1.0","latest"],"manifest":{}}',),
         of_bytes=True,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from benchmarks.images import Image, Layer, digest
 from tests.command import IMAGESYNC, environment
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import Fault
-from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, describe, image, to_json
+from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, describe, image, index, referrer, to_json
 from tests.embedded_registry.state import Manifest, digest_of
 from tests.embedded_registry.wire import Request, Response, json_response
 from tests.hostile.streams import streaming
@@ -30,12 +31,14 @@ _MEASURE = (
 Answer = Callable[[Request], "Response | None"]
 
 
-def run(*arguments: str, within_s: float = 120) -> tuple[int, float, str]:
+def run(*arguments: str, within_s: float = 120, stdin: str = "") -> tuple[int, float, str]:
     """Exit code, largest resident size in MiB and the end of what it said."""
     command = [sys.executable, "-I", "-S", "-c", _MEASURE, *IMAGESYNC, *arguments]
     # Without coverage: what that holds is not imagesync's.
     environ = {name: value for name, value in environment().items() if not name.startswith("COVERAGE")}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=within_s, check=True)
+    done = subprocess.run(
+        command, env=environ, input=stdin, capture_output=True, text=True, timeout=within_s, check=True
+    )
     code, size_kib, said = json.loads(done.stdout)
     return code, size_kib / 1024, said
 
@@ -126,11 +129,11 @@ def _wide(registry: EmbeddedRegistry) -> None:
 
 
 def _heavy(registry: EmbeddedRegistry) -> None:
-    """A hundred images of 3 MiB of manifest each."""
+    """Thirty images of 3 MiB of manifest each."""
     root = image().root
     children = [
         _put(registry, {**root.document, "annotations": {"n": str(n), "x": "y" * 3 * MIB}}, root.media_type)
-        for n in range(100)
+        for n in range(30)
     ]
     _put(registry, _index(*(describe(child.media_type, child.content) for child in children)))
 
@@ -195,6 +198,144 @@ def test_looking_at_a_large_index(registry: EmbeddedRegistry) -> None:
     code, size_mib, said = run("check", "--deep", f"{registry.host}/app:1")
     assert code == 0, said
     assert size_mib < MOST_MIB
+
+
+def _external(registry: EmbeddedRegistry, **asked: object) -> str:
+    """Terraform's question about the image, or about a copy of it."""
+    return json.dumps({"images": json.dumps({"a": {"reference": f"{registry.host}/app:1", **asked}})})
+
+
+def _command(registry: EmbeddedRegistry, folder: Path, name: str) -> tuple[list[str], str]:
+    """What is called, and what it reads."""
+    app = f"{registry.host}/app:1"
+    if name == "lock":
+        file = folder / "images.yaml"
+        file.write_text(json.dumps({"images": [{"source": app, "destination": f"{registry.host}/copy:1"}]}))
+        return ["lock", "--file", str(file)], ""
+    if name == "estimate":
+        digest = registry.repository("app").tags["1"]
+        copy = {"source": app, "digest": digest, "estimated": True, "sized": True}
+        return ["external"], _external(registry, reference=f"{registry.host}/copy:1", copy=copy)
+    return {
+        "sync": (["sync", app, f"oci:{folder}/copy:1"], ""),
+        "sync --referrers": (["sync", "--referrers", app, f"oci:{folder}/copy:1"], ""),
+        "sync --platform": (["sync", "--platform", "linux/s390x", app, f"oci:{folder}/copy:1"], ""),
+        "check --deep": (["check", "--deep", app], ""),
+        "check --referrers": (["check", "--deep", "--referrers", app], ""),
+        "external": (["external"], _external(registry, referrers=True)),
+        "verify": (["external"], _external(registry, verify="deep", referrers=True)),
+    }[name]
+
+
+def _lying(registry: EmbeddedRegistry) -> None:
+    """Twenty children that are said to have ten bytes and have nearly 4 MiB."""
+    root, repository = image().root, registry.repository("app")
+    entries = []
+    for n in range(20):
+        document = {**root.document, "annotations": {"n": str(n), "x": "y" * (4 * MIB - 2000)}}
+        child = Manifest(root.media_type, to_json(document))
+        repository.manifests[child.digest] = child
+        entries.append({**describe(child.media_type, child.content), "size": 10})
+    _put(registry, _index(*entries))
+
+
+def _dense(registry: EmbeddedRegistry, part: str = "[],") -> None:
+    """4 MiB of the smallest values there are, in each of ten children and in their index."""
+    root, repository = image().root, registry.repository("app")
+    entries = []
+    for n in range(10):
+        values = (part * (3 * MIB // len(part))).rstrip(",")
+        content = f'{to_json(root.document).decode()[:-1]}, "n": {n}, "x": [{values}]}}'.encode()
+        child = Manifest(root.media_type, content)
+        repository.manifests[child.digest] = child
+        entries.append(describe(child.media_type, child.content))
+    _put(registry, _index(*entries))
+
+
+def _wide_characters(registry: EmbeddedRegistry) -> None:
+    """Long annotations with one character each that makes four bytes of every other one."""
+    root, repository = image().root, registry.repository("app")
+    entries = []
+    for n in range(4):
+        document = {**root.document, "annotations": {"n": str(n), "x": "y" * (3 * MIB)}}
+        content = to_json(document).replace(b"yyy", "\N{CAT FACE}".encode(), 1)
+        child = Manifest(root.media_type, content)
+        repository.manifests[child.digest] = child
+        entries.append(describe(child.media_type, child.content))
+    _put(registry, _index(*entries))
+
+
+def _many_referrers(registry: EmbeddedRegistry) -> None:
+    """Sixty pages of nearly 4 MiB each, of the referrers of every manifest."""
+    made = index()
+    made.seed(registry.repository("app"), "1")
+    entry = {"mediaType": OCI_MANIFEST, "size": 1000, "annotations": {"a": "x" * 3000}}
+    pages: dict[int, bytes] = {}
+
+    def answer(request: Request) -> Fault | None:
+        if "/referrers/" not in request.path:
+            return None
+        page = int(request.query.get("page", "0"))
+        if page not in pages:
+            digests = (digest_of(f"{page} {number}".encode()) for number in range(1200))
+            pages[page] = to_json(_index(*({**entry, "digest": digest} for digest in digests)))
+        link = {"Link": f'<{request.path}?page={page + 1}>; rel="next"'} if page < 59 else {}
+        return Fault(answer=Response(200, {"Content-Type": OCI_INDEX, **link}, pages[page]))
+
+    registry.fault = answer
+
+
+def _heavy_referrers(registry: EmbeddedRegistry) -> None:
+    """Thirty signatures with manifests of 3 MiB."""
+    made = image()
+    made.seed(registry.repository("app"), "1")
+    for n in range(30):
+        root = referrer(made, "application/vnd.cncf.notary.signature").root
+        document = {**root.document, "annotations": {"n": str(n), "x": "y" * (3 * MIB)}}
+        signature = Manifest(root.media_type, to_json(document))
+        registry.repository("app").manifests[signature.digest] = signature
+
+
+def _dense_config(registry: EmbeddedRegistry) -> None:
+    """Ten images whose configs are 4 MiB of the smallest values."""
+    repository, root = registry.repository("app"), image().root
+    entries = []
+    for n in range(10):
+        config = f'{{"n": {n}, "os": "linux", "x": [{"[]," * MIB}1]}}'.encode()
+        repository.blobs[digest_of(config)] = config
+        document = {**root.document, "config": describe("application/vnd.oci.image.config.v1+json", config)}
+        child = Manifest(root.media_type, to_json(document))
+        repository.manifests[child.digest] = child
+        entries.append(describe(child.media_type, child.content))
+    _put(registry, _index(*entries))
+
+
+ATTACKS: dict[str, tuple[Callable[[EmbeddedRegistry], None], tuple[str, ...]]] = {
+    "heavy children": (_heavy, ("lock", "estimate", "check --deep")),
+    "children that are longer than told": (_lying, ("sync", "lock", "estimate", "verify")),
+    "dense children": (_dense, ("sync", "check --deep")),
+    "wide characters": (_wide_characters, ("sync", "check --deep")),
+    "pages of referrers": (_many_referrers, ("sync --referrers", "external")),
+    "heavy referrers": (_heavy_referrers, ("sync --referrers", "external", "check --referrers")),
+    "dense configs": (_dense_config, ("sync --platform", "lock")),
+}
+
+
+@pytest.mark.parametrize(
+    ("attack", "command"), [(name, command) for name, (_, commands) in ATTACKS.items() for command in commands]
+)
+def test_every_reader(registry: EmbeddedRegistry, tmp_path: Path, attack: str, command: str) -> None:
+    """Whatever hangs below an image or is attached to it: what reads it stays small, ends in time, and says why."""
+    image().seed(registry.repository("app"), "0")
+    ATTACKS[attack][0](registry)
+    arguments, stdin = _command(registry, tmp_path, command)
+    started = time.monotonic()
+    code, size_mib, said = run(*arguments, stdin=stdin)
+    assert "unexpected" not in said
+    assert "Traceback" not in said
+    assert code in (0, 3, 6, 8), said
+    assert size_mib < MOST_MIB, (code, said)
+    assert time.monotonic() - started < 60
 
 
 def _copied(layers: int, size_mib: int, within_s: float) -> float:

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.reference import DOCKER_HUB, RegistryReference, parse_reference
+from imagesync_cli.values.hosts import DOCKER_HUB
+from imagesync_cli.values.reference import RegistryReference, parse_reference
 from tests import peers
 
 STRINGS = 100_000

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imagesync_cli.look.doctor import ecr_advice
-from imagesync_cli.stores.registry.tokens import claimed_actions
+from imagesync_cli.stores.registry.login.tokens import claimed_actions
 from imagesync_cli.values.secret import Secret
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, Manner, without_deletes
@@ -157,9 +157,9 @@ def test_nobody_listens() -> None:
 
 def test_a_repository_that_ecr_lacks() -> None:
     """For ECR the missing repository is answered with the Terraform resource that makes it."""
-    advice = ecr_advice("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "team/my-app", frozenset({"NAME_UNKNOWN"}))
+    advice = ecr_advice("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "team/my-app")
     assert 'resource "aws_ecr_repository" "team_my_app" { name = "team/my-app" }' in advice
-    assert ecr_advice("registry.example.com", "team/app", frozenset({"NAME_UNKNOWN"})) == ""
+    assert ecr_advice("registry.example.com", "team/app") == ""
 
 
 def test_a_registry_in_trouble(registry: EmbeddedRegistry) -> None:

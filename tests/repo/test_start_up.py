@@ -27,8 +27,8 @@ NETWORK = {"asyncio", "h11", "httpx", "ssl", "urllib.request"}
 WAITS = {
     "encodings.idna",
     "imagesync_cli.credentials",
-    "imagesync_cli.stores.registry.handshake",
-    "imagesync_cli.stores.registry.tokens",
+    "imagesync_cli.stores.registry.login",
+    "imagesync_cli.stores.registry.login.tokens",
 }
 WITH_REGISTRIES = [command for command in MAY_LOAD if command != "--version"]
 MUST_NOT_LOAD = {"--version": NETWORK} | dict.fromkeys(WITH_REGISTRIES, WAITS)

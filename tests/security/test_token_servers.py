@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from imagesync_cli.stores.registry.challenge import check_realm, parse_challenge
+from imagesync_cli.stores.registry.login.challenge import check_realm, parse_challenge
 from imagesync_cli.values.errors import Denied
 from tests.command import imagesync
 from tests.embedded_registry.server import LoopbackServer

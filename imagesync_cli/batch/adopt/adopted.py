@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value
+from imagesync_cli.batch.entries import names_tag, read_entry
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.platforms import parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
 
 Images = dict[str, Any]  # an entry of images.yaml
@@ -15,23 +17,70 @@ Images = dict[str, Any]  # an entry of images.yaml
 
 @dataclass
 class Adopted:
-    """``entries`` as they stand in images.yaml; ``notes`` are what could not be carried over, with lines."""
+    """``entries`` as they stand in images.yaml; ``notes`` are what could not be carried over, with lines.
+
+    Every entry is one that ``sync --file`` takes, and no two want one tag.
+    """
 
     kind: str
     entries: list[Images] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _places: dict[str, tuple[Reference, Images]] = field(default_factory=dict)
+    _ruled: set[str] = field(default_factory=set)
 
     def add(self, line: int, source: str, destination: str, **more: Any) -> None:
-        """One entry, or a note where one of its sides is no reference; the same one twice is one."""
+        """One entry, or a note where it would not be taken or wants another one's place; the same twice is one."""
+        other = self._take(line, source, destination, more)
+        if other:
+            self.note(line, f"{source} was left out: {destination} is to hold {other}")
+
+    def add_below(self, line: int, target: str, source: str, **more: Any) -> None:
+        """One entry of a file that names only sources: the same path and tag below ``target``.
+
+        Where another host's image is there already, the host is part of the path.
+        """
         try:
-            parse_reference(source)
-            parse_reference(destination)
+            reference = parse_reference(source)
         except UsageError as error:
             self.note(line, error.message)
             return
-        entry = {"source": source, "destination": destination, **{k: v for k, v in more.items() if v}}
-        if entry not in self.entries:
+        tag = "" if "tags" in more else f":{reference.tag or 'latest'}"
+        host, repository = reference.location
+        destination = f"{target}/{repository}{tag}"
+        other = self._take(line, source, destination, more)
+        if other:
+            apart = f"{target}/{host.replace(':', '-')}/{repository}{tag}"
+            self.note(line, f"{source} goes to {apart}: {destination} is to hold {other}")
+            self.add(line, source, apart, **more)
+
+    def _take(self, line: int, source: str, destination: str, more: dict[str, Any]) -> str:
+        """Take the entry if there is room for it: gives the other source that has its place, or ""."""
+        platforms = [each for each in more.get("platforms") or () if self._is_platform(line, source, each)]
+        more = {**more, "platforms": platforms}
+        entry: Images = {"source": source, "destination": destination, **{k: v for k, v in more.items() if v}}
+        read = read_entry(entry)
+        if isinstance(read, list):
+            self.notes += [f"line {line}: {source} was left out: {problem}" for problem in read]
+            return ""
+        place = read.destination.name if read.tags else str(read.destination)
+        other, before = self._places.setdefault(place, (read.source, entry))
+        if other != read.source:
+            return str(other)
+        if before is entry or (read.tags and repr(entry) not in self._ruled):
             self.entries.append(entry)
+        elif not read.tags:
+            _widen(before, entry)
+        if read.tags:
+            self._ruled.add(repr(entry))
+        return ""
+
+    def _is_platform(self, line: int, source: str, name: str) -> bool:
+        try:
+            parse_platform(name)
+        except UsageError:
+            self.note(line, f"{source}: platform {name} was left out, so that all are copied unless others are named")
+            return False
+        return True
 
     def note(self, line: int, what: str) -> None:
         """Something that was left behind."""
@@ -39,8 +88,19 @@ class Adopted:
 
     def unknown(self, node: Fields, known: Iterable[str], what: str) -> None:
         """Note every key that nothing was made of."""
-        for key in node.fields.keys() - set(known):
-            self.note(node.lines[key], f"{what}: {key} was left out")
+        for key, line in node.lines.items():
+            if key not in known:
+                self.note(line, f"{what}: {key} was left out")
+
+
+def _widen(entry: Images, other: Images) -> None:
+    """Let the entry have what both want of the same image."""
+    if "platforms" in entry and "platforms" in other:
+        entry["platforms"] = list(dict.fromkeys([*entry["platforms"], *other["platforms"]]))
+    else:
+        entry.pop("platforms", None)
+    if "referrers" in other:
+        entry["referrers"] = True
 
 
 def fields(node: Node | None) -> dict[str, Node]:
@@ -63,8 +123,10 @@ def texts(node: Node | None) -> list[str]:
     return [text(item) for item in items(node)] if isinstance(node, Items) else list(filter(None, [text(node)]))
 
 
-def moved(source: str, target: str) -> str:
-    """Where an image goes that is known by its source alone: the same path and tag below ``target``."""
-    reference: Reference = parse_reference(source)
-    _, repository = reference.location
-    return f"{target}/{repository}:{reference.tag or 'latest'}"
+def with_tag(target: str) -> str:
+    """The same reference with the tag that it means where it names none."""
+    try:
+        reference: Reference = parse_reference(target)
+    except UsageError:
+        return target
+    return target if reference.digest or names_tag(reference, target) else f"{target}:latest"

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, moved, text
+from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text
+from imagesync_cli.batch.adopt.manifests import compose, kubernetes, kustomization
 from imagesync_cli.batch.adopt.syncs import dregsy, regsync, skopeo
 from imagesync_cli.batch.document import Fields, Items, Node, read_document
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.reference import parse_reference
 
 _ID = re.compile(r"(.+)@(sha256:[0-9a-f]{64})")
-_KINDS = "a regsync, skopeo sync or dregsy file, a Kubernetes manifest, a compose file, a Terraform state"
+_KINDS = (
+    "a regsync, skopeo sync or dregsy file, a Kubernetes manifest or kustomization, a compose file, a Terraform state"
+)
+_SOURCES_ONLY: dict[str, Callable[[Fields, Adopted, str], None]] = {
+    "Kubernetes": kubernetes,
+    "kustomization": kustomization,
+    "compose": compose,
+    "skopeo sync": skopeo,
+}
 
 
 def adopt(path: Path, target: str = "") -> Adopted:
@@ -22,32 +30,34 @@ def adopt(path: Path, target: str = "") -> Adopted:
     UsageError for a file of none of the kinds, or that needs a target and has none.
     """
     documents = [node for node in read_document(path) if isinstance(node, Fields)]
-    if not documents:
-        raise UsageError(f"{path} is none of the files that can be adopted", hint=_KINDS)
-    top = documents[0]
-    found = Adopted(_kind(top))
+    found = Adopted(_kind(documents[0]) if documents else "")
     if not found.kind:
         raise UsageError(f"{path} is none of the files that can be adopted", hint=_KINDS)
-    if found.kind in ("skopeo sync", "Kubernetes", "compose") and not target:
+    if found.kind in _SOURCES_ONLY and not target:
         raise UsageError(f"{path} does not say where its images go", hint="say --to registry.example.com/mirror")
-    if found.kind == "regsync":
-        regsync(top, found)
-    elif found.kind == "dregsy":
-        dregsy(top, found)
-    elif found.kind == "skopeo sync":
-        skopeo(top, found, target)
-    elif found.kind == "Terraform state":
-        _state(top, found)
-    elif found.kind == "compose":
-        _compose(top, found, target)
-    else:
-        for document in documents:
-            _kubernetes(document, found, target)
+    _read(documents, found, target)
     return found
+
+
+def _read(documents: list[Fields], found: Adopted, target: str) -> None:
+    if found.kind == "Kubernetes":
+        for document in documents:
+            kubernetes(document, found, target)
+        return
+    top = documents[0]
+    if found.kind in _SOURCES_ONLY:
+        _SOURCES_ONLY[found.kind](top, found, target)
+    else:
+        {"regsync": regsync, "dregsy": dregsy, "Terraform state": _state}[found.kind](top, found)
+    for document in documents[1:]:
+        found.note(document.line, "another document was left out")
 
 
 def _kind(top: Fields) -> str:
     keys = top.fields.keys()
+    images = [node.fields.keys() for node in items(top.fields.get("images")) if isinstance(node, Fields)]
+    if text(top.fields.get("kind")) == "Kustomization" or any({"newName", "newTag"} & each for each in images):
+        return "kustomization"
     if "apiVersion" in keys and "kind" in keys:
         return "Kubernetes"
     if "terraform_version" in keys or {"resources", "lineage"} <= keys:
@@ -58,51 +68,6 @@ def _kind(top: Fields) -> str:
     known = {"images", "images-by-tag-regex", "images-by-semver"}
     by_host = [node for node in top.fields.values() if isinstance(node, Fields) and known & node.fields.keys()]
     return "skopeo sync" if by_host and len(by_host) == len(keys) else ""
-
-
-def _kubernetes(node: Node, found: Adopted, target: str) -> None:
-    """Every ``image`` of a container, wherever in the manifest it stands."""
-    for name, value in fields(node).items():
-        if name in ("containers", "initContainers", "ephemeralContainers"):
-            for container in items(value):
-                _named(fields(container).get("image"), found, target)
-        elif name in ("image", "volumes") and isinstance(value, Fields) and "reference" in value.fields:
-            _named(value.fields["reference"], found, target)
-        _kubernetes(value, found, target)
-    for item in items(node):
-        _kubernetes(item, found, target)
-
-
-def _compose(top: Fields, found: Adopted, target: str) -> None:
-    """The image of each service; one that is built here has none to mirror."""
-    services = fields(top.fields.get("services"))
-    for name, service in services.items():
-        given = fields(service)
-        if "build" in given:
-            found.note(service.line, f"service {name} is built, not pulled")
-        elif "image" in given:
-            _named(given["image"], found, target, [text(given.get("platform"))] if "platform" in given else [])
-        else:
-            found.note(service.line, f"service {name} names no image")
-
-
-def _named(node: Node | None, found: Adopted, target: str, platforms: list[str] | None = None) -> None:
-    """An image that is known by its source alone."""
-    source = text(node)
-    if node is None or not source:
-        return
-    if "$" in source or "{{" in source:
-        found.note(node.line, f"{source}: variables are not filled in; ${{NAME}} may stand in images.yaml")
-        return
-    try:
-        reference = parse_reference(source)
-    except UsageError as error:
-        found.note(node.line, error.message)
-        return
-    if reference.digest and not reference.tag:
-        found.note(node.line, f"{source} has no tag, and a destination needs one")
-        return
-    found.add(node.line, source, moved(source, target), platforms=platforms)
 
 
 def _state(top: Fields, found: Adopted) -> None:

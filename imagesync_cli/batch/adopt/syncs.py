@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text, texts
+from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text, texts, with_tag
+from imagesync_cli.batch.adopt.go_regex import part_of_tag, whole_tag
 from imagesync_cli.batch.document import Fields, Node
 
 _TEMPLATE = re.compile(r"\{\{")
@@ -23,6 +24,8 @@ def regsync(top: Fields, found: Adopted) -> None:
     for step in items(top.fields.get("sync")):
         if isinstance(step, Fields):
             _regsync_step(step, fields(shared), found)
+        else:
+            found.note(step.line, "what is no mapping was left out")
 
 
 def _regsync_step(step: Fields, shared: dict[str, Node], found: Adopted) -> None:
@@ -41,7 +44,9 @@ def _regsync_step(step: Fields, shared: dict[str, Node], found: Adopted) -> None
         "platforms": texts(given.get("platform")) or texts(given.get("platforms")),
         "referrers": "true" in (text(given.get("referrers")), text(given.get("digestTags"))),
     }
-    if kind == "repository":
+    if kind == "image":
+        target = with_tag(target)
+    else:
         more["tags"] = _regsync_tags(given.get("tags"), source, found) or ["*"]
     found.add(step.line, source, target, **more)
 
@@ -53,18 +58,13 @@ def _regsync_tags(node: Node | None, source: str, found: Adopted) -> dict[str, A
     found.unknown(node, {"allow", "deny", "semverRange"}, f"{source}: tags")
     ranges = texts(node.fields.get("semverRange"))
     rules = {
-        "include": [_whole(pattern) for pattern in texts(node.fields.get("allow"))],
-        "exclude": [_whole(pattern) for pattern in texts(node.fields.get("deny"))],
+        "include": [whole_tag(pattern) for pattern in texts(node.fields.get("allow"))],
+        "exclude": [whole_tag(pattern) for pattern in texts(node.fields.get("deny"))],
         "semver": " || ".join(ranges),
     }
     if ranges and rules["include"]:
         found.note(node.line, f"{source}: a tag must match allow and semverRange here, not one of them")
     return {name: rule for name, rule in rules.items() if rule}
-
-
-def _whole(pattern: str) -> str:
-    """The pattern for a whole tag, plain where it is a plain word."""
-    return pattern if re.fullmatch(r"[\w-]+", pattern) else f"/^(?:{pattern})$/"
 
 
 def skopeo(top: Fields, found: Adopted, target: str) -> None:
@@ -74,7 +74,7 @@ def skopeo(top: Fields, found: Adopted, target: str) -> None:
             continue
         line = top.lines[host]
         known = {"images", "images-by-tag-regex", "images-by-semver"}
-        for key in node.fields.keys() - known:
+        for key in sorted(node.fields.keys() - known):
             found.note(node.lines[key], f"{host}: {key} was left out (docs/credentials.md)")
         for repository, tags in fields(node.fields.get("images")).items():
             named = texts(tags)
@@ -82,11 +82,11 @@ def skopeo(top: Fields, found: Adopted, target: str) -> None:
                 found.note(tags.line, f"{host}/{repository}@{digest} has no tag, and a destination needs one")
             wanted = [tag for tag in named if ":" not in tag] or ([] if named else ["*"])
             if wanted:
-                found.add(line, f"{host}/{repository}", f"{target}/{repository}", tags=wanted)
+                found.add_below(line, target, f"{host}/{repository}", tags=wanted)
         for repository, pattern in fields(node.fields.get("images-by-tag-regex")).items():
-            found.add(line, f"{host}/{repository}", f"{target}/{repository}", tags=[f"/{text(pattern)}/"])
+            found.add_below(line, target, f"{host}/{repository}", tags=[part_of_tag(text(pattern))])
         for repository, range_ in fields(node.fields.get("images-by-semver")).items():
-            found.add(line, f"{host}/{repository}", f"{target}/{repository}", tags={"semver": text(range_)})
+            found.add_below(line, target, f"{host}/{repository}", tags={"semver": text(range_)})
 
 
 def dregsy(top: Fields, found: Adopted) -> None:
@@ -135,7 +135,7 @@ def _dregsy_tags(mapping: Fields, source: str, found: Adopted) -> Any:
         elif kind.strip() == "semver":
             semver.append(rule.strip())
         elif kind.strip() == "regex" and not rule.strip().startswith("!"):
-            include.append(f"/{rule.strip()}/")
+            include.append(part_of_tag(rule.strip()))
         else:
             found.note(mapping.line, f"{source}: tags: {tag} was left out")
     if semver and include:

@@ -13,7 +13,7 @@ from typing import Any
 
 from imagesync_cli.values.digest import Digest, parse_digest, subject_of_tag
 from imagesync_cli.values.documents import read_document
-from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, UsageError
+from imagesync_cli.values.errors import ContentError, Gone, ImagesyncError, Incomplete, Refused, UsageError
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.names import ImageName, Tag, is_image_name
 from imagesync_cli.values.progress import note
@@ -209,18 +209,14 @@ class Reading:
             error.during(f"reading {self._name}")
 
 
-def no_manifest(message: str, hint: str = "") -> NotFound:
+def no_manifest(message: str, hint: str = "") -> Gone:
     """An image or a file that a layout does not have."""
-    error = NotFound(message, hint=hint)
-    error.codes = frozenset({"MANIFEST_UNKNOWN"})
-    return error
+    return Gone(message, hint=hint)
 
 
-def went_missing(message: str) -> Refused:
+def went_missing(message: str) -> Incomplete:
     """What sync mends by sending it again."""
-    error = Refused(message, hint="run it again")
-    error.codes = frozenset({"MANIFEST_BLOB_UNKNOWN"})
-    return error
+    return Incomplete(message, hint="run it again")
 
 
 class Writing:

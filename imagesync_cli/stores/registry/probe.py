@@ -13,10 +13,12 @@ from collections.abc import Collection
 
 import httpx
 
-from imagesync_cli.stores.registry.client import Client, read_errors
-from imagesync_cli.stores.registry.hosts.deletion_apis import NO_TAG_DELETION, kind_of
+from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.hosts.deletion_apis import NO_TAG_DELETION, DeletionApi, api_by_answer
+from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Unavailable
+from imagesync_cli.values.hosts import known_host
 from imagesync_cli.values.manifest import MANIFEST_TYPES
 from imagesync_cli.values.reference import RegistryReference, host_name
 
@@ -49,8 +51,8 @@ class Probe:
 
     async def greet(self) -> str:
         """What the registry is, as far as its name and its answer tell; a login that it refuses is not in the way."""
-        kind = kind_of(self._reference.registry)
-        said = [kind.name] if kind else []
+        host = known_host(self._reference.registry)
+        said = [host.name] if host else []
         with contextlib.suppress(Denied):
             response = await self._send("GET", "/v2/", "", accept=range(200, 500))
             await response.aclose()
@@ -85,6 +87,9 @@ class Probe:
         """Whether the registry understands a mount; what it opens for one that it cannot do is cancelled (end-11)."""
         source = f"{self._path}/blobs/uploads/?mount={_EMPTY}&from={self._reference.location[1]}"
         response = await self._send("POST", source, "pull,push", accept=range(200, 500))
+        if response.status_code == 404:
+            # Pulp looks for the blob first and offers no upload in its place.
+            return bool({code for code, _ in await read_errors(response)} & {"BLOB_UNKNOWN"})
         await self._cancel(response)
         return response.status_code in _SESSIONS
 
@@ -96,20 +101,23 @@ class Probe:
         if response.status_code not in NO_TAG_DELETION:
             await response.aclose()
             return Untagged.DONE
-        codes = {code for code, _ in await read_errors(response)}
-        return Untagged.ONLY_BY_DIGEST if "DIGEST_INVALID" in codes else Untagged.NOT_OFFERED
+        codes = frozenset(code for code, _ in await read_errors(response))
+        way = api_by_answer(self._reference.registry, response.status_code, codes)
+        if isinstance(way, DeletionApi):
+            return Untagged.DONE if way.untags else Untagged.NOT_OFFERED
+        return way
 
     def login(self) -> str:
         """Where the login came from, "" where none is known or the registry has not asked for one."""
-        return self._client.auth.source(self._scopes("pull"))
+        return self._client.login.source(self._scopes("pull"))
 
     def advice(self) -> str:
         """What to do where there is no login."""
-        return self._client.auth.advice(self._scopes("pull"))
+        return self._client.advice(self._scopes("pull"))
 
     def granted(self, actions: str) -> str:
         """The actions that the last token for these grants, "" where it does not tell."""
-        return self._client.auth.granted(self._scopes(actions))
+        return self._client.login.granted(self._scopes(actions))
 
     def _scopes(self, actions: str) -> tuple[str, ...]:
         return (f"repository:{self._reference.location[1]}:{actions}",) if actions else ()

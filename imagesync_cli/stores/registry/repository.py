@@ -1,51 +1,52 @@
-"""One repository in a registry: manifests and tags; blobs are beside it (OCI distribution-spec v1.1)."""
+"""One repository in a registry (OCI distribution-spec v1.1).
+
+Manifests here; blobs in blobs/, lists in lists.py, deleting in deletion.py.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
-from imagesync_cli.concurrency import gather
+from imagesync_cli.concurrency import gather, gather_few
 from imagesync_cli.stores.registry.blobs.reader import BlobReader
 from imagesync_cli.stores.registry.blobs.writer import BlobWriter
-from imagesync_cli.stores.registry.client import Client, read_errors
+from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.lists import Lists
+from imagesync_cli.stores.registry.refusals import note_encoding
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
+from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.stores.transport.tally import count
-from imagesync_cli.values.digest import Digest, is_digest, parse_digest
+from imagesync_cli.values.digest import is_digest, parse_digest
 from imagesync_cli.values.errors import (
     ContentError,
     Denied,
     ImagesyncError,
+    Incomplete,
     NotFound,
     Refused,
     Unavailable,
-    UsageError,
 )
-from imagesync_cli.values.manifest import MANIFEST_TYPES, OCI_INDEX, Descriptor, Manifest, parse_manifest
-from imagesync_cli.values.names import is_tag, parse_name, parse_tag
+from imagesync_cli.values.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
+from imagesync_cli.values.names import parse_name, parse_tag
 from imagesync_cli.values.reference import RegistryReference
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.hosts.host_api import Place
+    from imagesync_cli.stores.registry.deletion import Deletion
 
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
-_TAGS_LIMIT_BYTES = 4 * 1024 * 1024
-# As many as possible, since each page is a round trip; ECR and GitLab refuse to give more than the second number.
-_TAGS_A_PAGE = 10_000
-_FEWER_TAGS_A_PAGE = 1000
-_USUAL_PAGES = frozenset({50, 100, 200, 250, 500, 1000})
-_MOST_PAGES = 1000
-_MOST_TAGS = 100_000
+# What a registry may answer to a manifest that names something it does not have, and the codes that say just that.
+_MAY_MISS_SOMETHING = frozenset({400, 422})
+_MISSES = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 # Each tag that is asked for costs memory while it is asked.
 _ASKED_AT_ONCE = 64
 _SIZE = re.compile(r"[0-9]{1,18}")
 _MEDIA_TYPE = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]+/[!#-'*+.0-9A-Z^-z|~-]+")
-_NO_REPOSITORY = frozenset({"NAME_UNKNOWN", "NOT_FOUND", "MANIFEST_UNKNOWN"})
 
 
 class Repository:
@@ -56,8 +57,7 @@ class Repository:
         self.registry, self.repository = reference.location
         self._client = client
         self._scopes = (f"repository:{self.repository}:{actions}",)
-        self._tags_a_page = _TAGS_A_PAGE
-        self._no_tag_deletion: Untagged | None = None
+        self._lists = Lists(client, self.repository, self.name, self._scopes)
         self._blobs = BlobReader(client, self.repository, self.name, self._scopes)
         self._uploads = BlobWriter(client, self.repository, self.name, self._scopes)
 
@@ -120,6 +120,7 @@ class Repository:
             )
         except ImagesyncError as error:
             error.during(doing)
+            note_encoding(error, response)
             raise
         if is_digest(told) and told != manifest.digest and told.startswith("sha256:"):
             raise ContentError(f"{doing}: the registry calls it {told}")
@@ -164,20 +165,54 @@ class Repository:
 
     async def _write_manifest(self, manifest: Manifest, tag: str) -> bool:
         doing = f"writing manifest {self._spelled(tag or manifest.digest)}"
-        response = await self._client.send(
-            "PUT",
-            self._manifest_path(tag or manifest.digest),
-            doing=doing,
-            scopes=self._scopes,
-            accept=(200, 201, 202),
-            headers={"Content-Type": manifest.media_type},
-            body=manifest.content,
-        )
+
+        async def attempt() -> httpx.Response:
+            try:
+                return await self._client.send(
+                    "PUT",
+                    self._manifest_path(tag or manifest.digest),
+                    doing=doing,
+                    scopes=self._scopes,
+                    accept=(200, 201, 202),
+                    headers={"Content-Type": manifest.media_type},
+                    body=manifest.content,
+                )
+            except ImagesyncError as error:
+                raise await self._why_refused(manifest, error) from error
+
+        response = await persist(attempt)
         await response.aclose()
         stored = response.headers.get("docker-content-digest") or await self._found(tag or manifest.digest)
         if stored != manifest.digest:
             raise ContentError(f"{doing}: the registry stored {stored} instead of {manifest.digest}")
         return manifest.subject is not None and response.headers.get("oci-subject") == manifest.subject.digest
+
+    async def _why_refused(self, manifest: Manifest, error: ImagesyncError) -> ImagesyncError:
+        """Incomplete where something that the manifest names is missing: by a look, as each registry says it otherwise.
+
+        400 MANIFEST_BLOB_UNKNOWN, 400 MANIFEST_INVALID (zot), 404 NOT_FOUND (Harbor), 404 MANIFEST_UNKNOWN
+        (go-containerregistry). distribution 2.8.2 adds DIGEST_INVALID to the first where it only failed to look, as
+        under ten parallel pushes: then it is tried again.
+        """
+        says_so = bool(error.codes & _MISSES)  # distribution 3 says so with 500 as well, beside other trouble
+        by_status = isinstance(error, NotFound) or (isinstance(error, Refused) and error.status in _MAY_MISS_SOMETHING)
+        if not says_so and not by_status:
+            return error
+        looked_at = [*manifest.manifests, *(blob for blob in manifest.blobs if says_so or not blob.is_foreign)]
+        missing: list[Descriptor] = []
+        await gather_few(_ASKED_AT_ONCE, (self._note_missing(target, missing) for target in looked_at))
+        why: ImagesyncError = error
+        if says_so and not missing and "DIGEST_INVALID" in error.codes:
+            why = Unavailable(error.reason, hint="everything that it names is there: run it again")
+        elif says_so or missing:
+            why = Incomplete(error.reason, hint=error.hint, missing=missing)
+        why.step = error.step
+        return why
+
+    async def _note_missing(self, target: Descriptor, missing: list[Descriptor]) -> None:
+        is_there = await (self.has_manifest(target) if target.is_manifest else self.has_blob(target))
+        if not is_there:
+            missing.append(target)
 
     async def _found(self, wanted: str) -> str:
         """What is there, for a registry that does not say what it has stored."""
@@ -187,42 +222,12 @@ class Repository:
             return "nothing"
 
     async def tags(self) -> Mapping[str, Descriptor | None]:
-        """Every tag, following the pages (end-8b); none where the repository is not known.
+        """Every tag; see lists.Lists.tags."""
+        return await self._lists.tags()
 
-        Google's registries tell in the same answer what each points at (``size`` is 0 then: it is not told).
-        """
-        doing = f"listing the tags of {self.name}"
-        target: str | httpx.URL = self._tags_path(self._tags_a_page)
-        found: dict[str, Descriptor | None] = {}
-        for _ in range(_MOST_PAGES):
-            try:
-                response, content = await self._client.fetch(
-                    target, doing=doing, scopes=self._scopes, limit_bytes=_TAGS_LIMIT_BYTES
-                )
-            except NotFound as error:
-                # Anything else, or a list that ends in the middle, would be taken for the whole.
-                if found or not error.codes & _NO_REPOSITORY:
-                    raise
-                return found
-            except Refused as error:
-                if found or error.status != 400 or self._tags_a_page == _FEWER_TAGS_A_PAGE:
-                    raise
-                self._tags_a_page = _FEWER_TAGS_A_PAGE
-                target = self._tags_path(self._tags_a_page)
-                continue
-            page = _tags(content, doing)
-            new = {tag: told for tag, told in page.items() if tag not in found}
-            found.update(new)
-            if len(found) > _MOST_TAGS:
-                raise Unavailable(f"{doing}: more than {_MOST_TAGS} tags", may_pass=False)
-            following = response.links.get("next", {}).get("url")
-            if not following and len(page) in (self._tags_a_page, *_USUAL_PAGES):
-                # The go-containerregistry registry cuts its answer at n and names no next page; others may.
-                following = f"list?{httpx.QueryParams(n=self._tags_a_page, last=list(page)[-1])}"
-            if not following or not new:
-                return found
-            target = self._next_page(response.url, following, doing)
-        raise Unavailable(f"{doing}: more than {_MOST_PAGES} pages", may_pass=False)
+    async def referrers(self, digest: str) -> list[Descriptor]:
+        """What the Referrers API lists; see lists.Lists.referrers."""
+        return await self._lists.referrers(digest)
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """One HEAD a tag, many at once."""
@@ -239,43 +244,6 @@ class Repository:
         await gather(ask() for _ in range(_ASKED_AT_ONCE))
         return found
 
-    async def referrers(self, digest: str) -> list[Descriptor]:
-        """The Referrers API's answer, following the pages (end-12); none where the registry does not have it."""
-        doing = f"listing the referrers of {self._spelled(digest)}"
-        target: str | httpx.URL = f"/v2/{self.repository}/referrers/{parse_digest(digest)}"
-        found: dict[Digest, Descriptor] = {}
-        for _ in range(_MOST_PAGES):
-            answer = await self._referrers_page(target, doing)
-            if answer is None:
-                return []
-            response, content = answer
-            page = parse_manifest(content, OCI_INDEX, sound_only=True).manifests
-            new = {entry.digest: entry for entry in page if entry.digest not in found}
-            found.update(new)
-            following = response.links.get("next", {}).get("url")
-            if not following or not new:
-                return list(found.values())
-            target = self._next_page(response.url, following, doing)
-        raise Unavailable(f"{doing}: more than {_MOST_PAGES} pages", may_pass=False)
-
-    async def _referrers_page(self, target: str | httpx.URL, doing: str) -> tuple[httpx.Response, bytes] | None:
-        """None where there is no such API, which is remembered for the whole registry."""
-        if not self._client.lists_referrers:
-            return None
-        limit_bytes = self._client.settings.max_manifest_bytes
-        try:
-            response, content = await self._client.fetch(
-                target, doing=doing, scopes=self._scopes, limit_bytes=limit_bytes
-            )
-        except (NotFound, Refused) as error:
-            # An unknown repository says nothing of the registry.
-            self._client.lists_referrers = "NAME_UNKNOWN" in error.codes
-            return None
-        if response.headers.get("content-type", "").partition(";")[0].strip() != OCI_INDEX:
-            self._client.lists_referrers = False  # any web server may answer 200
-            return None
-        return response, content
-
     async def listed(self, tag: str) -> Manifest | None:
         """One GET request."""
         try:
@@ -287,98 +255,21 @@ class Repository:
         return found
 
     async def untag(self, tag: str, digest: str) -> Untagged:
-        """DELETE by tag (end-9), or the host's own API; what the registry cannot do is told, the rest is an error."""
-        if self._no_tag_deletion is not None:
-            return self._no_tag_deletion
-        from imagesync_cli.stores.registry.hosts import deletion_apis
-
-        response = await self._delete(tag, f"removing the tag {self._spelled(tag)}", deletion_apis.NO_TAG_DELETION)
-        if response is None:
-            return Untagged.ABSENT
-        if response.status_code not in deletion_apis.NO_TAG_DELETION:
-            await response.aclose()
-            return Untagged.DONE
-        codes = frozenset(code for code, _ in await read_errors(response))
-        way = deletion_apis.own_untag(self.registry, response.status_code, codes)
-        if isinstance(way, deletion_apis.Kind):
-            assert way.untag is not None  # noqa: S101  (for the type checker)
-            way = await way.untag(self._place(way.api), parse_tag(tag), parse_digest(digest))
-        if way in (Untagged.ONLY_BY_DIGEST, Untagged.NOT_OFFERED):
-            self._no_tag_deletion = way
-        return way
+        """Remove the tag alone, in whichever way this registry has; see deletion.Deletion.untag."""
+        return await self._deletions.untag(parse_tag(tag), parse_digest(digest))
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
-        """DELETE by digest (end-9), or by the host's own API; gives the reason where the manifest is kept, else ""."""
-        from imagesync_cli.stores.registry.hosts import deletion_apis
+        """Delete by digest; see deletion.Deletion.manifest."""
+        return await self._deletions.manifest(digest, tags)
 
-        response = await self._delete(digest, f"deleting manifest {self._spelled(digest)}", deletion_apis.GUARDED)
-        if response is None:
-            return ""
-        if response.status_code < 300:
-            await response.aclose()
-            return ""
-        errors = await read_errors(response)
-        kind = deletion_apis.kind_of(self.registry)
-        if response.status_code in deletion_apis.NO_TAG_DELETION and kind is not None and kind.delete is not None:
-            return await kind.delete(self._place(kind.api), digest, tags)
-        return "; ".join(f"{code}: {text}" for code, text in errors) or f"it answers {response.status_code}"
+    @functools.cached_property
+    def _deletions(self) -> Deletion:
+        from imagesync_cli.stores.registry.deletion import Deletion  # most runs delete nothing
 
-    def _place(self, api: str) -> Place:
-        from imagesync_cli.stores.registry.hosts.host_api import Place
-
-        return Place(self._client, self.repository, self.name, self._scopes, api or str(self._client.base))
-
-    async def _delete(self, wanted: str, doing: str, understood: frozenset[int]) -> httpx.Response | None:
-        """The response, with a status in ``understood`` or a success; None where there was nothing to delete."""
-        try:
-            return await self._client.send(
-                "DELETE",
-                self._manifest_path(wanted),
-                doing=doing,
-                scopes=self._scopes,
-                accept={200, 202, 204, *understood},
-            )
-        except NotFound:
-            return None
-
-    def _next_page(self, url: httpx.URL, following: str, doing: str) -> httpx.URL:
-        page = self._client.resolve_location(url, following)
-        if (page.scheme, page.netloc) != (url.scheme, url.netloc):
-            raise ContentError(f"{doing}: the next page is on another host, {page.host}")
-        return page
-
-    def _tags_path(self, count: int) -> str:
-        return f"/v2/{self.repository}/tags/list?n={count}"
+        return Deletion(self._client, self.repository, self.name, self._scopes)
 
     def _manifest_path(self, wanted: str) -> str:
         return f"/v2/{self.repository}/manifests/{parse_name(wanted)}"
 
     def _spelled(self, wanted: str) -> str:
         return f"{self.name}{'@' if is_digest(wanted) else ':'}{wanted}"
-
-
-def _tags(content: bytes, doing: str) -> dict[str, Descriptor | None]:
-    try:
-        document = json.loads(content)
-        tags = document.get("tags") or []
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise ContentError(f"{doing}: the answer is not a list of tags") from error
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise ContentError(f"{doing}: the answer is not a list of tags")
-    if strange := [tag for tag in tags if not is_tag(tag)]:
-        # It would become a part of a URL, and who uses what could not be asked of it.
-        raise ContentError(f"{doing}: the registry names a tag that is none, {strange[0][:100]!r}")
-    told = _told(document.get("manifest"))
-    return {tag: told.get(tag) for tag in tags}
-
-
-def _told(manifests: Any) -> dict[str, Descriptor]:
-    """Google's registries name every manifest beside the tags; whatever else stands there tells nothing."""
-    try:
-        return {
-            tag: Descriptor(str(manifest["mediaType"]), parse_digest(digest), 0)
-            for digest, manifest in (manifests or {}).items()
-            for tag in manifest["tag"]
-        }
-    except (AttributeError, KeyError, TypeError, UsageError):
-        return {}

@@ -6,10 +6,26 @@ when it is asked for. Nothing here touches the network.
 
 from __future__ import annotations
 
+import ipaddress
+import re
+
 import httpx
+
+from imagesync_cli.values.reference import is_loopback
 
 # Signed ones have two or three thousand characters.
 _LONGEST = 16 * 1024
+_NOT_PUBLIC = (
+    # IPv6 that stands for IPv4, which may be anybody's: compatible, mapped and translated addresses, NAT64 (RFC 6052,
+    # RFC 8215), 6to4, Teredo.
+    *("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),
+    "fec0::/10",  # inner networks of an earlier day (RFC 3879), which some still have
+    # What clouds give their machines to ask, at addresses like anybody's: Azure, Oracle, and IBM's services.
+    *("168.63.129.16/32", "192.0.0.0/24", "161.26.0.0/16", "166.8.0.0/14"),
+    "192.88.99.0/24",  # 6to4 relays
+)
+# What the resolver takes for an address in another notation: 2130706433, 0x7f.1, 127.1.
+_ODD_ADDRESS = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|[0-9]+)\.?", re.IGNORECASE)
 
 
 def read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
@@ -26,3 +42,25 @@ def read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     if name and not all(name.removesuffix(".").split(".")):
         raise httpx.InvalidURL(f"there is no host {name!r}")
     return url
+
+
+def is_public(host: str, registry: str = "") -> bool:
+    """Whether a host may be spoken to: what is no address may, where it is not this machine in disguise.
+
+    This machine may, where the ``registry`` that names the host is on it too.
+    """
+    if is_loopback(_bracketed(host)):
+        return bool(registry) and is_loopback(_bracketed(registry))
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return not _ODD_ADDRESS.fullmatch(host)
+    return (
+        address.is_global
+        and not address.is_multicast
+        and not any(address in ipaddress.ip_network(inner) for inner in _NOT_PUBLIC)
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -27,12 +27,19 @@ class Connections:
     """The connections to one origin, straight or through a proxy."""
 
     def __init__(
-        self, url: httpx.URL, port: int, tls: Tls, proxy: httpx.URL | None, preconnected: Preconnected | None
+        self,
+        url: httpx.URL,
+        port: int,
+        tls: Tls,
+        proxy: httpx.URL | None,
+        preconnected: Preconnected | None,
+        *,
+        is_stranger: bool = False,
     ) -> None:
         self._name = url.host
         self._port = port
         self._tls = tls
-        self._context = tls.context(url.host, port) if url.scheme == "https" else None
+        self._context = tls.context(url.host, port, is_stranger=is_stranger) if url.scheme == "https" else None
         self._proxy = proxy
         self._preconnected = preconnected
         self._idle: list[Connection] = []

@@ -44,13 +44,13 @@ class Http(httpx.AsyncBaseTransport):
     def __init__(self, settings: Settings, preconnected: dict[tuple[str, int], Preconnected] | None = None) -> None:
         self._settings = settings
         self._preconnected = preconnected or {}
-        self._hosts: dict[tuple[str, str, int], Connections] = {}
+        self._hosts: dict[tuple[str, str, int, bool], Connections] = {}
         self._tls = Tls(settings)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""
         url = request.url
-        host = self._host(url)
+        host = self._host(url, is_stranger=request.extensions.get("is_stranger", False))
         request.extensions["patience_s"] = host.patience.wait_s(request.extensions.get("longer_s", 0.0))
         count(requests=1)
         try:
@@ -79,12 +79,13 @@ class Http(httpx.AsyncBaseTransport):
         """Begin connections that ``count`` requests to this host will need soon."""
         self._host(url).warm(count)
 
-    def _host(self, url: httpx.URL) -> Connections:
+    def _host(self, url: httpx.URL, *, is_stranger: bool = False) -> Connections:
+        """The connections to a host; one that another host named, a stranger, is shown no client certificate."""
         port = url.port or (443 if url.scheme == "https" else 80)
-        key = (url.scheme, url.host, port)
+        key = (url.scheme, url.host, port, is_stranger)
         if key not in self._hosts:
-            begun = self._preconnected.pop((url.host, port), None)
-            self._hosts[key] = Connections(url, port, self._tls, proxy_for(self._settings, url, port), begun)
+            proxy, begun = proxy_for(self._settings, url, port), self._preconnected.pop((url.host, port), None)
+            self._hosts[key] = Connections(url, port, self._tls, proxy, begun, is_stranger=is_stranger)
         return self._hosts[key]
 
 

@@ -31,11 +31,14 @@ class Tls:
         self._settings = settings
         self._shared: ssl.SSLContext | None = None
 
-    def context(self, host: str, port: int) -> ssl.SSLContext:
-        """Loading the authorities takes 20 ms: once, and only when a host speaks TLS. UsageError names a bad file."""
+    def context(self, host: str, port: int, *, is_stranger: bool = False) -> ssl.SSLContext:
+        """Loading the authorities takes 20 ms: once, and only when a host speaks TLS. UsageError names a bad file.
+
+        A stranger, which another host named, is shown no certificate.
+        """
         folders = list(self._folders(host, port))
         if folders:
-            return self._make(folders)
+            return self._make(folders, is_stranger=is_stranger)
         if self._shared is None:
             self._shared = self._make([])
         return self._shared
@@ -46,7 +49,7 @@ class Tls:
         for folder in self._settings.certificate_folders:
             yield from (folder / name for name in names if (folder / name).is_dir())
 
-    def _make(self, folders: list[Path]) -> ssl.SSLContext:
+    def _make(self, folders: list[Path], *, is_stranger: bool = False) -> ssl.SSLContext:
         context = _system_context()
         # The same on every Python, and as Go's clients have it. Python 3.13 turns both on: a private authority whose
         # basic constraints are not critical, or a certificate without its authority's key identifier, fails only there.
@@ -58,7 +61,7 @@ class Tls:
         for folder in folders:
             for file in sorted(folder.glob("*.crt")):
                 _trust(context, file)
-            for file in sorted(folder.glob("*.cert")):
+            for file in sorted(folder.glob("*.cert")) if not is_stranger else ():
                 _show(context, file)
         return context
 

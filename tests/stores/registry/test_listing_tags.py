@@ -56,12 +56,92 @@ def test_repository_that_does_not_exist(registry: EmbeddedRegistry) -> None:
     assert registry.requests[0].status == 404
 
 
-@pytest.mark.parametrize("link", ["list?n=1&last=a", "/v2/team/app/tags/list", ""])
-def test_circle(registry: EmbeddedRegistry, link: str) -> None:
-    """Pages that repeat end the list."""
+@pytest.mark.parametrize("link", ["list?n=1&last=a", "/v2/team/app/tags/list", "", "?n=10000", "#2"])
+def test_pages_in_a_circle(registry: EmbeddedRegistry, link: str) -> None:
+    """A page that leads back to one before it is an error: what else there is, nobody knows."""
     registry.fault = always(listing, answering("a", link=f'<{link}>; rel="next"'))
-    assert tags(registry) == ["a"]
-    assert len(registry.requests) == (2 if link else 1)
+    with pytest.raises(ContentError, match="one that came before"):
+        tags(registry)
+    assert len(registry.requests) <= 2
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<list?last=a>; rel="next"',
+        "<list?last=a>; rel=next",
+        "<list?last=a>; rel=NEXT",
+        '<list?last=a>; REL="next"',
+        '<list?last=a> ; rel = "next"',
+        '<list?last=a>; rel="last next"',
+        '<list?last=a>; rel="next last"; title=x',
+        '<list?last=a>; title="x; rel=prev"; rel="next"',
+        '<list?last=a>; title="a, <b>; rel=first"; rel="next"',
+        '<list?last=a>; title="\\"; rel=\\""; rel="next"',
+        '<list>; rel="first", <list?last=a>; rel="next"',
+        "<list>; rel=first,<list?last=a>; rel=next,<list>; rel=last",
+        ', <list?last=a>; rel="next"',
+        '<list?last=a>; hreflang=en; rel="next"',
+        '<list?last=a>; rel="next"; rel="prev"',
+        '<list>; rel="prev"\r\nLink: <list?last=a>; rel="next"',
+        '</v2/team/app/tags/list?last=a>; rel="next"',
+        '<http://HOST/v2/team/app/tags/list?last=a>; rel="next"',
+        '<//HOST/v2/team/app/tags/list?last=a>; rel="next"',
+    ],
+)
+@pytest.mark.parametrize("first", [("a",), ()])
+def test_every_form_of_a_link(registry: EmbeddedRegistry, link: str, first: tuple[str, ...]) -> None:
+    """However a registry writes that there is a next page, and whatever is on this one, the next is read."""
+    pages = [answering(*first, link=link.replace("HOST", registry.host)), answering("z")]
+    registry.fault = lambda request: pages.pop(0) if listing(request) else None
+    assert tags(registry) == [*first, "z"]
+
+
+def test_page_with_nothing_new(registry: EmbeddedRegistry) -> None:
+    """A page of tags that are known already is not the last one if it names a next one."""
+    pages = [answering("a", link="<list?last=a>; rel=next"), answering("a", link="<list?last=b>; rel=next")]
+    pages.append(answering("z"))
+    registry.fault = lambda request: pages.pop(0) if listing(request) else None
+    assert tags(registry) == ["a", "z"]
+
+
+@pytest.mark.parametrize("link", ['list?last=a; rel="next"', '<list?last=a; rel="next"', '<list?last=a>; rel="next'])
+def test_link_that_cannot_be_read(registry: EmbeddedRegistry, link: str) -> None:
+    """A header that may name a next page and cannot be read is an error, not the end of the list."""
+    registry.fault = always(listing, answering("a", link=link))
+    with pytest.raises(ContentError, match="cannot be told"):
+        tags(registry)
+
+
+def test_pages_without_end(registry: EmbeddedRegistry) -> None:
+    """Empty pages that always name a new one are given up."""
+    numbers = itertools.count()
+
+    def page(request: Request) -> Fault | None:
+        return answering(link=f'<list?last={next(numbers)}>; rel="next"') if listing(request) else None
+
+    registry.fault = page
+    with pytest.raises(ImagesyncError, match="more than 1000 pages"):
+        tags(registry)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 504])
+@pytest.mark.parametrize("most", [1000, 100, 0])
+def test_page_size_that_is_refused(registry: EmbeddedRegistry, status: int, most: int, pauses: list[float]) -> None:
+    """Where pages may only be small, smaller ones are asked for, at last as large as the registry likes."""
+    image().seed(registry.repository(NAME), "a", "b")
+    registry.fault = lambda request: refusal(status) if int(request.query.get("n", "0")) > most else None
+    assert sorted(tags(registry)) == ["a", "b"]
+    assert pauses == []
+
+
+@pytest.mark.parametrize("values", ["[],", "{},", '"a",', '{"a":1},'])
+def test_dense_page(registry: EmbeddedRegistry, values: str) -> None:
+    """A page of millions of tiny values is an error before it costs much memory."""
+    body = b'{"tags": [' + values.encode() * (4_000_000 // len(values)) + b'"a"]}'
+    registry.fault = always(listing, Fault(answer=Response(200, {}, body)))
+    with pytest.raises(ContentError, match="not a list of tags"):
+        tags(registry)
 
 
 @pytest.mark.parametrize("link", ["http://other.invalid/v2/a/tags/list", "//other.invalid/", "https://127.0.0.1/"])

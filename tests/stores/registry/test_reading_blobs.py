@@ -12,7 +12,7 @@ from tests.embedded_registry import Authentication, EmbeddedRegistry, Fault, Man
 from tests.embedded_registry.faults import flip_bit, with_header
 from tests.embedded_registry.images import Image, image
 from tests.embedded_registry.wire import compressed
-from tests.stores.copying import Copying, always, blob, once, sent
+from tests.stores.copying import Copying, always, blob, manifest, once, sent
 
 MIB = 1024 * 1024
 
@@ -130,6 +130,24 @@ def test_compressed_on_the_way(copying: Copying, app: Image) -> None:
     copying.source.fault = always(blob("GET", layer_of(app)), Fault(change=compressed))
     assert "encodes the answer as gzip" in failed(copying.run(), 6, copying)
     assert all(request.headers["accept-encoding"] == "identity" for request in copying.source.requests)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "aws-chunked", "utf-8", "", "a, b"])
+def test_right_bytes_with_a_wrong_label(copying: Copying, app: Image, encoding: str) -> None:
+    """Bytes that match their digest are right, whatever a server says that they were encoded as."""
+    labelled = with_header("Content-Encoding", encoding)
+    copying.source.fault = always(lambda request: request.method == "GET", labelled)
+    copying.destination.fault = always(lambda request: request.method == "GET", labelled)
+    finished = copying.run()
+    assert finished.code == 0, finished.err
+    assert copying.arrived(app)
+
+
+def test_compressed_manifest(copying: Copying, app: Image) -> None:
+    """A manifest that a proxy compressed is told so as well."""
+    assert app.digest
+    copying.source.fault = always(manifest("GET"), Fault(change=compressed))
+    assert "encodes the answer as gzip" in failed(copying.run(), 6, copying)
 
 
 def test_blob_that_is_gone(copying: Copying, app: Image) -> None:

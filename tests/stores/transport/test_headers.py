@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagesync_cli.stores.registry.challenge import parse_challenge
+from imagesync_cli.stores.registry.login.challenge import parse_challenge
 from imagesync_cli.stores.transport.http import retry_after_s
 
 REALM = "https://auth.example.com/token"

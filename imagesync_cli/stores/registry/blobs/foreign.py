@@ -15,9 +15,9 @@ import httpx
 
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.blobs.reader import BlobReader
-from imagesync_cli.stores.registry.challenge import is_public
 from imagesync_cli.stores.registry.client import Call, Client
 from imagesync_cli.stores.store import Store
+from imagesync_cli.stores.transport.addresses import is_public, read_url
 from imagesync_cli.stores.transport.http import Http
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Refused
 from imagesync_cli.values.manifest import Descriptor
@@ -85,8 +85,8 @@ class _Stranger(Client):
 
 def _checked(text: str, settings: Settings) -> httpx.URL:
     try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, ValueError) as error:
+        url = read_url(text)
+    except httpx.InvalidURL as error:
         raise Refused(f"a foreign layer's address is no URL: {text[:200]!r}") from error
     if url.userinfo or not url.host or url.scheme not in ("https", "http"):
         raise Refused(f"a foreign layer's address is not one of https: {url.scheme}://{url.host}")

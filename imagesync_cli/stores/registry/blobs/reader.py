@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING
 
 import httpx
 
 from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.refusals import note_encoding
 from imagesync_cli.stores.transport.http import raw_chunks
 from imagesync_cli.stores.transport.patience import fast_enough
 from imagesync_cli.stores.transport.retry import Budget
@@ -19,7 +21,7 @@ from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Re
 from imagesync_cli.values.manifest import Descriptor
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 
 class BlobReader:
@@ -36,9 +38,9 @@ class BlobReader:
 
         A connection that breaks is replaced and the blob continued by Range as long as bytes keep coming.
         """
-        verifier, last = Verifier(blob.digest, blob.size), b""
+        verifier, last, answers = Verifier(blob.digest, blob.size), b"", deque[httpx.Response](maxlen=1)
         try:
-            async with contextlib.aclosing(self._unbroken(blob)) as chunks:
+            async with contextlib.aclosing(self._unbroken(blob, answers)) as chunks:
                 async for chunk in chunks:
                     verifier.update(chunk)
                     if verifier.complete:
@@ -48,6 +50,8 @@ class BlobReader:
             verifier.check()
         except ImagesyncError as error:
             error.during(self._doing(blob))
+            for response in answers:
+                note_encoding(error, response)
             raise
         if last:
             yield last
@@ -69,12 +73,13 @@ class BlobReader:
         doing = f"looking up blob {blob.digest} of {self._name}"
         return await self._client.send(method, self._path + blob.digest, doing=doing, scopes=self._scopes)
 
-    async def _unbroken(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
-        """As many bytes as the blob has, from as many connections as that takes."""
+    async def _unbroken(self, blob: Descriptor, answers: deque[httpx.Response]) -> AsyncGenerator[bytes, None]:
+        """As many bytes as the blob has, from as many connections as that takes; ``answers`` keeps the last answer."""
         seen_bytes, budget, pieces = 0, Budget(), 0
         while seen_bytes < blob.size:
             start, broken = seen_bytes, Unavailable("the body ended early")
             response = await self._open(blob, start)
+            answers.append(response)
             pieces += start > 0
             if pieces == 1:
                 count(resumed=1)

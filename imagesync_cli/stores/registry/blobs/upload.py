@@ -21,7 +21,7 @@ from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, 
 from imagesync_cli.values.manifest import Descriptor
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
 # Where connections break, the less there is to send again the better.
@@ -72,6 +72,7 @@ class Upload:
         self._blob = blob
         self._name = name
         self._scopes = scopes
+        self._sessions = opened.url.path.partition("/blobs/uploads")[0] + "/blobs/uploads/"
         self._session = self._location(opened)
         self._is_new = True  # nothing was sent to it yet
         least = opened.headers.get("oci-chunk-min-length", "")
@@ -159,8 +160,8 @@ class Upload:
             raise asyncio.CancelledError
 
     async def _forget(self) -> None:
-        if not self._client.is_own(self._session):
-            return  # only the blob's bytes go elsewhere
+        if not self._is_session_of_ours():
+            return  # the blob's bytes may go to anywhere, what removes something may not
         # distribution wants the action delete for this, although nothing is deleted.
         scopes = (f"{self._scopes[0].removesuffix(',delete')},delete",)
         with contextlib.suppress(ImagesyncError):
@@ -171,6 +172,12 @@ class Upload:
                 if answer.status_code != 416:
                     return
                 await asyncio.sleep(wait_s)
+
+    def _is_session_of_ours(self) -> bool:
+        """Whether the registry named a place below the repository's own uploads, and not a manifest or a stranger's."""
+        path = self._session.raw_path.partition(b"?")[0].decode("ascii")
+        name = path.removeprefix(self._sessions).rstrip("/")
+        return self._client.is_own(self._session) and path != name and re.fullmatch(r"\w[\w.=~-]*", name) is not None
 
     def _location(self, response: httpx.Response) -> httpx.URL:
         location = response.headers.get("location", "")
@@ -207,6 +214,7 @@ class Upload:
                 size_bytes=size_bytes,
                 again=False,
                 longer_s=longer_s,
+                is_upload=method in ("PUT", "PATCH"),
             )
         except (NotFound, Refused) as error:
             lost = isinstance(error, NotFound) or error.status in _LOST_SESSION

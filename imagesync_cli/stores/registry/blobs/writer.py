@@ -20,7 +20,7 @@ from imagesync_cli.values.errors import Denied, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Descriptor
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.tokens import Scopes
+    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 # So often an upload in one piece may break off before it is sent in small ones.
 _MOST_BROKEN = 2

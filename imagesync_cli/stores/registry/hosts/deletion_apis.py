@@ -3,23 +3,21 @@
 1. Everybody is asked by the distribution API first: DELETE manifests/TAG (end-9). Most do it.
 2. An answer that means "not here", 400 or 405, is read: DIGEST_INVALID is distribution 2.x, which takes the tag for a
    digest. It alone is given tombstones (delete/tombstone.py).
-3. Some hosts have an API of their own for it, and are known by their name. Harbor may have any name: it is known by its
-   answer, 400 UNSUPPORTED, and by the form in which its own API says that something is not there.
+3. Some hosts have an API of their own for it, and are known by their name (values/hosts.py). Harbor and Pulp may have
+   any name: they are known by their answer, 400 UNSUPPORTED and 400 INVALID_REQUEST, and by the form of what their own
+   APIs say.
 4. Whoever is left deletes manifests only, together with all their tags.
-
-A login goes to a kind's ``api``, so no option and no variable changes that: KINDS is all there is. Tests put their
-doubles in front of it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
-from imagesync_cli.stores.registry.hosts import acr, docker_hub, ecr, ghcr, harbor
-from imagesync_cli.stores.registry.hosts.host_api import Place
+from imagesync_cli.stores.registry.hosts import acr, docker_hub, ecr, ghcr, harbor, pulp
+from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.store import Untagged
+from imagesync_cli.values.hosts import AMAZON, AZURE, GITHUB, HUB, known_host
 
 # The registry's own guard against a digest's deletion, or no deletion at all: the manifest stays, and that is fine.
 GUARDED = frozenset({400, 403, 405, 409, 412})
@@ -27,40 +25,47 @@ GUARDED = frozenset({400, 403, 405, 409, 412})
 NO_TAG_DELETION = frozenset({400, 405})
 
 
+async def _not_offered(_: HostApi, _tag: str, _digest: str) -> Untagged:
+    return Untagged.NOT_OFFERED
+
+
 @dataclass(frozen=True)
-class Kind:
-    """Hosts with an API of their own.
+class DeletionApi:
+    """What a host's own API can do.
 
     ``untag`` removes a tag from a digest; ``delete`` takes a manifest with no tags on it but those it is given, and
-    gives the reason if it stays. ``api`` is where that API lives, "" for the registry's own address.
+    gives the reason if it stays.
     """
 
-    name: str
-    hosts: re.Pattern[str]
-    untag: Callable[[Place, str, str], Awaitable[Untagged]] | None = None
-    delete: Callable[[Place, str, Collection[str]], Awaitable[str]] | None = None
-    api: str = ""
+    untag: Callable[[HostApi, str, str], Awaitable[Untagged]] = _not_offered
+    delete: Callable[[HostApi, str, Collection[str]], Awaitable[str]] | None = None
+
+    @property
+    def untags(self) -> bool:
+        """Whether a tag can be removed alone."""
+        return self.untag is not _not_offered
 
 
-HARBOR = Kind("Harbor", re.compile(r".*"), untag=harbor.untag)
-KINDS = [
-    Kind("Docker Hub", re.compile(r"docker\.io"), untag=docker_hub.untag, api="https://hub.docker.com"),
-    Kind("GitHub", re.compile(r"ghcr\.io"), delete=ghcr.delete, api="https://api.github.com"),
-    Kind("Azure", re.compile(r"[a-z0-9-]+\.azurecr\.(io|cn|us)"), untag=acr.untag),
-    Kind("Amazon ECR", ecr.HOSTS, untag=ecr.untag),
-]
+_BY_NAME = {
+    HUB.name: DeletionApi(untag=docker_hub.untag),
+    GITHUB.name: DeletionApi(delete=ghcr.delete),
+    AZURE.name: DeletionApi(untag=acr.untag),
+    AMAZON.name: DeletionApi(untag=ecr.untag),
+}
+_BY_ANSWER = {"UNSUPPORTED": DeletionApi(untag=harbor.untag), "INVALID_REQUEST": DeletionApi(untag=pulp.untag)}
 
 
-def kind_of(registry: str) -> Kind | None:
-    """The kind of a host that has an API of its own, by its name."""
-    return next((kind for kind in KINDS if kind.hosts.fullmatch(registry)), None)
+def api_of(registry: str) -> DeletionApi | None:
+    """The own API of a host that is known by its name."""
+    host = known_host(registry)
+    return _BY_NAME.get(host.name) if host else None
 
 
-def own_untag(registry: str, status: int, codes: frozenset[str]) -> Kind | Untagged:
+def api_by_answer(registry: str, status: int, codes: frozenset[str]) -> DeletionApi | Untagged:
     """What to do about a tag that the distribution API would not remove: ask the host's own API, or what it means."""
     if "DIGEST_INVALID" in codes:
         return Untagged.ONLY_BY_DIGEST
-    kind = kind_of(registry)
-    if kind is not None:
-        return kind if kind.untag else Untagged.NOT_OFFERED
-    return HARBOR if status == 400 and "UNSUPPORTED" in codes else Untagged.NOT_OFFERED
+    if (api := api_of(registry)) is not None:
+        return api
+    known = [api for code, api in _BY_ANSWER.items() if status == 400 and code in codes]
+    return known[0] if known else Untagged.NOT_OFFERED

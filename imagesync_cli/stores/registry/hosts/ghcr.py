@@ -10,42 +10,37 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any
 from urllib.parse import quote
 
-from imagesync_cli.stores.registry.hosts.host_api import Place
+from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.values.secret import Secret
 
 _A_PAGE = 100
-_MOST_PAGES = 1000
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
 
-async def delete(place: Place, digest: str, tags: Collection[str]) -> str:
+async def delete(api: HostApi, digest: str, tags: Collection[str]) -> str:
     """Delete the version of this digest unless it has other tags than these; "" or the reason why it stays."""
-    doing = f"deleting {place.name}@{digest} by GitHub's API"
-    login = Secret(f"Bearer {(await place.login()).password.reveal()}")
-    owner, _, package = place.repository.partition("/")
+    doing = f"deleting {api.name}@{digest} by GitHub's API"
+    login = Secret(f"Bearer {(await api.login()).password.reveal()}")
+    owner, _, package = api.repository.partition("/")
     for kind in ("orgs", "users"):
         versions = f"/{kind}/{owner}/packages/container/{quote(package, safe='')}/versions"
         try:
-            async for number in _versions_of(place, versions, digest, login, doing):
-                return await _delete(place, f"{versions}/{number}", tags, login, doing)
+            async for number in _versions_of(api, versions, digest, login, doing):
+                return await _delete(api, f"{versions}/{number}", tags, login, doing)
         except NotFound:
             continue  # no package of this owner, or it went meanwhile
         return ""
     return ""
 
 
-async def _versions_of(place: Place, path: str, digest: str, login: Secret, doing: str) -> AsyncIterator[int]:
-    for page in range(1, _MOST_PAGES):
-        target = f"{path}?per_page={_A_PAGE}&page={page}"
-        answer = await place.ask("GET", target, doing=doing, login=login, headers=_HEADERS)
+async def _versions_of(api: HostApi, path: str, digest: str, login: Secret, doing: str) -> AsyncIterator[int]:
+    async for answer in api.pages(f"{path}?per_page={_A_PAGE}", doing=doing, login=login, headers=_HEADERS):
         if not isinstance(answer, list) or not all(isinstance(version, dict) for version in answer):
             raise ContentError(f"{doing}: the answer is not a list of versions")
         for version in answer:
             if version.get("name") == digest:
                 yield _number(version, doing)
-        if len(answer) < _A_PAGE:
-            return
 
 
 def _number(version: dict[str, Any], doing: str) -> int:
@@ -55,14 +50,14 @@ def _number(version: dict[str, Any], doing: str) -> int:
     return number
 
 
-async def _delete(place: Place, path: str, tags: Collection[str], login: Secret, doing: str) -> str:
+async def _delete(api: HostApi, path: str, tags: Collection[str], login: Secret, doing: str) -> str:
     # Asked again, alone: the list may be pages and seconds old.
-    version = await place.ask("GET", path, doing=doing, login=login, headers=_HEADERS)
+    version = await api.ask("GET", path, doing=doing, login=login, headers=_HEADERS)
     others = sorted(set(_tags(version, doing)) - set(tags))
     if others:
         return f"its package version has the tags {', '.join(others)}"
     try:
-        await place.ask("DELETE", path, doing=doing, login=login, accept=(204,), headers=_HEADERS)
+        await api.ask("DELETE", path, doing=doing, login=login, accept=(204,), headers=_HEADERS)
     except Denied as error:
         error.hint = "the token needs read:packages and delete:packages, and the role admin on the package"
         raise

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from imagesync_cli.stores.registry.hosts.host_api import Place
+from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.values.errors import NotFound
 
 
-async def untag(place: Place, tag: str, digest: str) -> Untagged:
+async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
     """Remove the tag from the artifact with this digest; a tag that has moved on is not touched."""
-    project, _, name = place.repository.partition("/")
+    project, _, name = api.repository.partition("/")
     # Harbor decodes the path twice, so a slash in the name is encoded twice.
     repository = quote(quote(name, safe=""), safe="")
     try:
-        await place.ask(
+        await api.ask(
             "DELETE",
             f"/api/v2.0/projects/{project}/repositories/{repository}/artifacts/{digest}/tags/{tag}",
-            doing=f"removing the tag {place.name}:{tag} by Harbor's API",
-            login=(await place.login()).basic(),
+            doing=f"removing the tag {api.name}:{tag} by Harbor's API",
+            login=(await api.login()).basic(),
         )
     except NotFound as error:
         # Without a code it is no Harbor that answers.

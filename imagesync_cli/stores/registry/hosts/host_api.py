@@ -1,42 +1,51 @@
-"""A repository as a host's own API sees it, and requests to that API.
-
-Nothing is redirected here and no login goes anywhere but to the address in ``Place.api``.
-"""
+"""A repository as a host's own API sees it, and requests to that API: by the one client, under a login of their own."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from imagesync_cli import __version__
 from imagesync_cli.credentials import Credential
-from imagesync_cli.stores.registry.client import Client, refusal
-from imagesync_cli.stores.registry.tokens import Scopes
+from imagesync_cli.stores.registry.client import Call, Client
+from imagesync_cli.stores.registry.login.tokens import Scopes
+from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.http import read_all
-from imagesync_cli.stores.transport.retry import persist
-from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError
+from imagesync_cli.values.documents import read_document
+from imagesync_cli.values.errors import ContentError, Denied
 from imagesync_cli.values.secret import Secret
 
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 
 
+class _ApiClient(Client):
+    """Requests to a host's own API, which is told ``login`` and nothing else; "" is the registry's own address."""
+
+    def __init__(self, client: Client, address: str, login: Secret | None) -> None:
+        super().__init__(client.registry, client.http, client.settings)
+        self.base = httpx.URL(address) if address else client.base
+        self._may_be_https = False
+        self._told = login
+
+    async def _signed(self, call: Call, url: httpx.URL) -> httpx.Response:
+        return await self._once(call, url, self._told if self.is_own(url) else None)
+
+
 @dataclass(frozen=True)
-class Place:
-    """``name`` is as the user spelled it, ``api`` the address of the host's own API."""
+class HostApi:
+    """``name`` is as the user spelled it, ``address`` that of the host's own API, "" for the registry's."""
 
     client: Client
     repository: str
     name: str
     scopes: Scopes
-    api: str
+    address: str
 
     async def login(self) -> Credential:
         """Who we are at the registry; Denied for nobody, since these APIs change nothing for nobody."""
-        credential = await self.client.auth.credential(self.scopes)
+        credential = await self.client.login.credential(self.scopes)
         if credential is None:
             raise Denied(
                 f"{self.client.registry} wants a login to delete",
@@ -52,27 +61,35 @@ class Place:
         doing: str,
         login: Secret | None = None,
         accept: Collection[int] = (200,),
-        body: dict[str, str] | None = None,
+        content: bytes = b"",
         headers: dict[str, str] | None = None,
     ) -> Any:
         """The JSON document that answers, None where there is none; ``login`` is an Authorization header."""
-        sent = {"User-Agent": f"imagesync/{__version__}", "Accept": "application/json", **(headers or {})}
-        sent["Accept-Encoding"] = "identity"
-        if login is not None:
-            sent["Authorization"] = login.reveal()
+        response = await _ApiClient(self.client, self.address, login).send(
+            method,
+            path,
+            doing=doing,
+            scopes=(),
+            accept=accept,
+            headers={"Accept": "application/json", **({"Content-Type": "application/json"} if content else {})}
+            | (headers or {}),
+            body=content,
+        )
+        return _document(await read_all(response, _ANSWER_LIMIT_BYTES), doing)
 
-        async def attempt() -> bytes:
-            request = httpx.Request(method, f"{self.api}{path}", headers=sent, json=body)
-            response = await self.client.http.handle_async_request(request)
-            if response.status_code not in accept:
-                raise await refusal(response, method)
-            return await read_all(response, _ANSWER_LIMIT_BYTES)
+    async def pages(self, path: str, *, doing: str, login: Secret, headers: dict[str, str]) -> AsyncIterator[Any]:
+        """The JSON documents of a list that comes in pages."""
+        client = _ApiClient(self.client, self.address, login)
 
-        try:
-            content = await persist(attempt)
-            return json.loads(content) if content else None
-        except (ValueError, RecursionError) as error:
-            raise ContentError(f"{doing}: the answer is not JSON") from error
-        except ImagesyncError as error:
-            error.during(doing)
-            raise
+        async def fetch(target: str | httpx.URL) -> Answer:
+            return await client.fetch(target, doing=doing, scopes=(), limit_bytes=_ANSWER_LIMIT_BYTES, headers=headers)
+
+        async for content in Pages(fetch, doing).starting_at(path):
+            yield _document(content, doing)
+
+
+def _document(content: bytes, doing: str) -> Any:
+    try:
+        return read_document(content) if content else None
+    except ValueError as error:
+        raise ContentError(f"{doing}: the answer is not JSON") from error

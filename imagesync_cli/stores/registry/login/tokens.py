@@ -21,7 +21,7 @@ import httpx
 from imagesync_cli import __version__
 from imagesync_cli.concurrency import gather
 from imagesync_cli.credentials import Anonymous, Credential
-from imagesync_cli.stores.registry.challenge import Challenge
+from imagesync_cli.stores.registry.login.challenge import Challenge
 from imagesync_cli.stores.transport.http import Http, read_all, retry_after_s
 from imagesync_cli.stores.transport.retry import status_may_pass
 from imagesync_cli.stores.transport.tally import count
@@ -30,7 +30,7 @@ from imagesync_cli.values.secret import Secret
 
 # Such as ("repository:team/app:pull,push",). The first is what the request is about, a second one a mount's source.
 Scopes = tuple[str, ...]
-Login = Credential | Anonymous
+Identity = Credential | Anonymous
 
 _LIMIT_BYTES = 64 * 1024
 _DEFAULT_LIFE_S = 60.0
@@ -53,7 +53,7 @@ class _Batch:
 
     realm: httpx.URL
     challenge: Challenge
-    login: Login
+    login: Identity
     wanted: list[Scopes] = field(default_factory=list)
     is_open: bool = True
 
@@ -77,7 +77,7 @@ class Tokens:
         self._deletes = True
         self._refresh_tokens: dict[Secret, Secret] = {}
 
-    async def get(self, scopes: Scopes, realm: httpx.URL, challenge: Challenge, login: Login) -> Secret:
+    async def get(self, scopes: Scopes, realm: httpx.URL, challenge: Challenge, login: Identity) -> Secret:
         """A token for these scopes that is still good; Denied if there is none."""
         token = self._known.get(scopes)
         if token is None or time.monotonic() >= token.renew_at:
@@ -101,7 +101,7 @@ class Tokens:
     def granted(self, scopes: Scopes) -> str:
         """The actions that the token for these scopes claims to grant there, "" for one that nobody can read."""
         token = self._known.get(scopes)
-        return claimed_actions(token.value, _repository(scopes[0])) if token and scopes else ""
+        return claimed_actions(token.value, repository_of(scopes[0])) if token and scopes else ""
 
     def _join(self, new: _Batch) -> asyncio.Task[dict[Scopes, _Token | ImagesyncError]]:
         if self._last is not None and self._last_task is not None and self._last.takes(new, self._most):
@@ -145,7 +145,7 @@ class Tokens:
     def _alternatives(self, scopes: Scopes, challenge: Challenge) -> list[Scopes]:
         """What to ask for, in this order, until the server does not refuse it."""
         plain = tuple(_without_delete(scope) for scope in scopes)  # Quay has no such action
-        named = tuple(scope for scope in challenge.scopes if _repository(scope) in ("", _repository(scopes[0])))
+        named = tuple(scope for scope in challenge.scopes if repository_of(scope) in ("", repository_of(scopes[0])))
         first = [scopes] if self._deletes else []
         return list(dict.fromkeys([*first, plain, plain[:1], named]))
 
@@ -192,7 +192,7 @@ class Tokens:
         response = await self._http.handle_async_request(request)
         return response, await read_all(response, _LIMIT_BYTES)
 
-    def _read(self, content: bytes, started: float, login: Login) -> _Token:
+    def _read(self, content: bytes, started: float, login: Identity) -> _Token:
         try:
             answer: Any = json.loads(content)
             value = answer.get("token") or answer.get("access_token")
@@ -218,10 +218,15 @@ def claimed_actions(token: Secret, repository: str) -> str:
         return ""
 
 
-def _repository(scope: str) -> str:
+def repository_of(scope: str) -> str:
     """team/app of "repository:team/app:pull"; "" for a scope of another kind."""
     kind, _, rest = scope.partition(":")
     return rest.rpartition(":")[0] if kind == "repository" else ""
+
+
+def under_name(scope: str, repository: str) -> str:
+    """The same scope for another name of the repository, unless that is ""."""
+    return f"repository:{repository}:{scope.rpartition(':')[2]}" if repository else scope
 
 
 def _without_delete(scope: str) -> str:

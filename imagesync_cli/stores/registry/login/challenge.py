@@ -5,7 +5,6 @@ RFC 9110, section 11.6.1; Docker's registry token authentication. Nothing here t
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import re
 from collections.abc import Iterable
@@ -13,9 +12,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from imagesync_cli.stores.transport.addresses import read_url
+from imagesync_cli.stores.transport.addresses import is_public, read_url
 from imagesync_cli.values.errors import Denied
-from imagesync_cli.values.reference import is_loopback
 
 # Both take one look at each character: no match begins inside a word, and a quote that nobody ends goes to the end.
 _PARAMETER = re.compile(r'(?<![a-zA-Z0-9_-])([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
@@ -25,10 +23,6 @@ _SCHEME = re.compile(
 # Real ones have a few hundred characters, and there are two or three.
 _LONGEST_HEADER = 4096
 _MOST_HEADERS = 8
-# IPv6 that stands for IPv4, which may be anybody's: compatible addresses, NAT64 (RFC 6052, RFC 8215), 6to4.
-_IPV4_INSIDE = ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")
-# What the resolver takes for an address in another notation: 2130706433, 0x7f.1, 127.1.
-_ODD_ADDRESS = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|[0-9]+)\.?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,6 +53,8 @@ def check_realm(challenge: Challenge, registry: httpx.URL) -> httpx.URL:
         realm = read_url(challenge.realm)
     except httpx.InvalidURL as error:
         raise Denied(f"{sends}, which is not a URL") from error
+    if not realm.scheme:
+        raise Denied(f"{sends}, which is not a whole URL")
     if realm.scheme != "https" and not (realm.scheme == "http" and registry.scheme == "http"):
         raise Denied(f"{sends}, which is not https")
     if not realm.host or realm.userinfo:
@@ -66,21 +62,3 @@ def check_realm(challenge: Challenge, registry: httpx.URL) -> httpx.URL:
     if realm.host != registry.host and not is_public(realm.host, registry.host):
         raise Denied(f"{sends}, an address that is not public")
     return realm
-
-
-def is_public(host: str, registry: str = "") -> bool:
-    """Whether a host may be spoken to: what is no address may, where it is not this machine in disguise.
-
-    This machine may, where the ``registry`` that names the host is on it too.
-    """
-    if is_loopback(_bracketed(host)):
-        return bool(registry) and is_loopback(_bracketed(registry))
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return not _ODD_ADDRESS.fullmatch(host)
-    return address.is_global and not any(address in ipaddress.ip_network(inside) for inside in _IPV4_INSIDE)
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

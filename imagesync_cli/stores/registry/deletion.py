@@ -1,0 +1,126 @@
+"""Deleting in one repository: by the distribution API (end-9), or by the host's own (hosts/)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import httpx
+
+from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.hosts.deletion_apis import (
+    GUARDED,
+    NO_TAG_DELETION,
+    DeletionApi,
+    api_by_answer,
+    api_of,
+)
+from imagesync_cli.stores.registry.hosts.host_api import HostApi
+from imagesync_cli.stores.registry.refusals import read_errors
+from imagesync_cli.stores.store import Untagged
+from imagesync_cli.stores.transport import retry
+from imagesync_cli.values.errors import NotFound
+from imagesync_cli.values.hosts import known_host
+from imagesync_cli.values.manifest import MANIFEST_TYPES
+from imagesync_cli.values.progress import note
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.registry.login.tokens import Scopes
+
+
+# Pulp's tasks wait for a worker and for each other: some two seconds, and longer where many are deleted at once.
+_LOOKS_AFTER_S = (0.2, 0.3, 0.5, *(1.0,) * 29)
+
+
+class Deletion:
+    """What can be removed from one repository, and how."""
+
+    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
+        self._client = client
+        self._repository = repository
+        self._name = name
+        self._scopes = scopes
+        self._no_tag_deletion: Untagged | None = None
+        self._api = api_of(client.registry)
+
+    async def untag(self, tag: str, digest: str) -> Untagged:
+        """DELETE by tag, or the host's own API; what the registry cannot do is told, the rest is an error."""
+        if self._no_tag_deletion is not None:
+            return self._no_tag_deletion
+        response = await self._delete(tag, f"removing the tag {self._name}:{tag}", NO_TAG_DELETION)
+        if response is None:
+            return Untagged.ABSENT
+        if response.status_code not in NO_TAG_DELETION:
+            await self._done(response, tag, digest)
+            return Untagged.DONE
+        codes = frozenset(code for code, _ in await read_errors(response))
+        way = api_by_answer(self._client.registry, response.status_code, codes)
+        if isinstance(way, DeletionApi):
+            self._api = way
+            way = await way.untag(self._host_api(), tag, digest)
+            if way is Untagged.DONE and _is_done_later(response):
+                await self._wait(tag, digest)
+        if way in (Untagged.ONLY_BY_DIGEST, Untagged.NOT_OFFERED):
+            self._no_tag_deletion = way
+        return way
+
+    async def manifest(self, digest: str, tags: Collection[str] = ()) -> str:
+        """DELETE by digest, or by the host's own API; gives the reason where the manifest is kept, else ""."""
+        response = await self._delete(digest, f"deleting manifest {self._name}@{digest}", GUARDED)
+        if response is None:
+            return ""
+        if response.status_code < 300:
+            is_gone = await self._done(response, digest, digest)
+            return "" if is_gone else "the registry took on to delete it, and has not done so yet"
+        errors = await read_errors(response)
+        if response.status_code in NO_TAG_DELETION and self._api is not None and self._api.delete is not None:
+            return await self._api.delete(self._host_api(), digest, tags)
+        return "; ".join(f"{code}: {text}" for code, text in errors) or f"it answers {response.status_code}"
+
+    async def _done(self, response: httpx.Response, wanted: str, digest: str) -> bool:
+        """Whether what was deleted is gone; some take a deletion on and do it later."""
+        await response.aclose()
+        return not _is_done_later(response) or await self._wait(wanted, digest)
+
+    async def _wait(self, wanted: str, digest: str) -> bool:
+        """Wait until it is not there, or the tag is on something else; False if that does not come about in time."""
+        note(f"waiting for {self._client.registry}, which deletes after it says so")
+        for wait_s in _LOOKS_AFTER_S:
+            await retry.pause(wait_s)
+            try:
+                response = await self._client.send(
+                    "HEAD",
+                    f"/v2/{self._repository}/manifests/{wanted}",
+                    doing=f"looking whether {self._name} still has {wanted}",
+                    scopes=self._scopes,
+                    headers={"Accept": ", ".join(MANIFEST_TYPES)},
+                )
+            except NotFound:
+                return True
+            await response.aclose()
+            if response.headers.get("docker-content-digest", digest) != digest:
+                return True
+        return False
+
+    def _host_api(self) -> HostApi:
+        host = known_host(self._client.registry)
+        address = host.api if host else ""
+        return HostApi(self._client, self._repository, self._name, self._scopes, address)
+
+    async def _delete(self, wanted: str, doing: str, understood: frozenset[int]) -> httpx.Response | None:
+        """The response, with a status in ``understood`` or a success; None where there was nothing to delete."""
+        try:
+            return await self._client.send(
+                "DELETE",
+                f"/v2/{self._repository}/manifests/{wanted}",
+                doing=doing,
+                scopes=self._scopes,
+                accept={200, 202, 204, *understood},
+            )
+        except NotFound:
+            return None
+
+
+def _is_done_later(response: httpx.Response) -> bool:
+    """Whether this is an answer of Pulp: it takes everything on, and does it later (pulp_container 2.30)."""
+    return "correlation-id" in response.headers and "x-registry-supports-signatures" in response.headers

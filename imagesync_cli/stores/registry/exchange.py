@@ -1,0 +1,205 @@
+"""One exchange with one registry: what may be sent to which origin, signed in as far as that is wanted.
+
+Decided here and nowhere else (``_check_origin``): no login and no client certificate leaves the registry, and nothing
+that changes anything does, save the bytes of an upload to the place that the registry named for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from imagesync_cli import __version__
+from imagesync_cli.concurrency import within
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores.transport.addresses import read_url
+from imagesync_cli.stores.transport.http import Http
+from imagesync_cli.values.errors import ContentError, ImagesyncError, Refused, UsageError
+from imagesync_cli.values.hosts import address_of
+from imagesync_cli.values.secret import Secret, holds_secret
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.registry.login import Login
+    from imagesync_cli.stores.registry.login.tokens import Scopes
+
+READING = frozenset({"GET", "HEAD"})
+_UPLOADING = frozenset({"PUT", "PATCH"})
+_FIRST_ANSWER_WITHIN_S = 1.0
+# A shorter secret may be a word that stands in an answer by chance.
+TELLING_SECRET = 12
+_READ_HEADERS = (
+    "content-type",
+    "content-encoding",
+    "docker-content-digest",
+    "docker-distribution-api-version",
+    "link",
+    "location",
+    "oci-subject",
+    "range",
+    "server",
+)
+Stream = Callable[[], AsyncGenerator[bytes, None]]
+Body = bytes | Stream
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as it goes out each time it is sent; a ``body`` that is a function makes a new stream each time."""
+
+    method: str
+    scopes: Scopes
+    headers: Mapping[str, str]
+    body: Body
+    size_bytes: int | None
+    longer_s: float = 0.0
+    is_upload: bool = False
+
+
+class Exchange:
+    """One registry, reached as ``settings`` say."""
+
+    def __init__(self, registry: str, http: Http, settings: Settings, auth_file: Path | None = None) -> None:
+        host = address_of(registry)
+        self.registry = registry
+        self.settings = settings
+        try:
+            self.base = read_url(f"{settings.scheme(host)}://{host}")
+        except httpx.InvalidURL as error:
+            raise UsageError(f"{host} cannot be a registry: {error}") from error
+        self.http = http
+        self._auth_file = auth_file
+        self._logins: dict[tuple[str, str, int | None], Login] = {}  # by origin; all but the registry's are nobody's
+        self._heard: asyncio.Event | None = None
+        self._offered = False
+
+    @property
+    def login(self) -> Login:
+        """Who we are at the registry, for who needs to know beyond the requests here."""
+        return self._login_at(self.base)
+
+    def advice(self, scopes: Scopes) -> str:
+        """What to do about a refusal, "" where nobody has asked for a login."""
+        return self.login.advice(scopes) if self._origin(self.base) in self._logins else ""
+
+    async def _signed(self, call: Call, url: httpx.URL) -> httpx.Response:
+        """Send with the login for these scopes; learn from a 401 and send once more. No login leaves the registry."""
+        header = await self._header(call.scopes, url)
+        try:
+            response = await self._once(call, url, header)
+            if response.status_code == 401 and self._is_asked(call, url, response):
+                await self._login_at(url).learn(response, call.scopes, header)
+            elif header is None and self._hides(call, url, response):
+                return await self._as_somebody(call, url, response)
+            else:
+                return response
+        finally:
+            if self._heard is not None:
+                self._heard.set()
+        return await self._once(call, url, await self._header(call.scopes, url))
+
+    def _is_asked(self, call: Call, url: httpx.URL, response: httpx.Response) -> bool:
+        """Whether this 401 is for us: elsewhere it may want a token for nobody, as behind registry.k8s.io."""
+        wants_token = response.headers.get("www-authenticate", "").strip().lower().startswith("bearer")
+        return self.is_own(url) or (wants_token and call.method in READING)
+
+    async def _header(self, scopes: Scopes, url: httpx.URL) -> Secret | None:
+        """The Authorization header that is known to be needed, or None."""
+        login = self._logins.get(self._origin(url))
+        if login is None and self.is_own(url):
+            await self._first_answer()
+            login = self._logins.get(self._origin(url))
+        return await login.header(scopes) if login else None
+
+    async def _first_answer(self) -> None:
+        """Let one request go ahead, so that not each of many learns by a 401 of its own; but do not hang on it."""
+        if self._heard is None:
+            self._heard = asyncio.Event()
+        elif not self._heard.is_set():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await within(_FIRST_ANSWER_WITHIN_S, self._heard.wait())
+
+    def _login_at(self, url: httpx.URL) -> Login:
+        origin = self._origin(url)
+        if origin not in self._logins:
+            from imagesync_cli.stores.registry.login import Login
+
+            own = self.is_own(url)
+            name = self.registry if own else url.netloc.decode("ascii")
+            auth_file = self._auth_file if own else None
+            self._logins[origin] = Login(name, self.http, self.settings, auth_file, nobody=not own)
+        return self._logins[origin]
+
+    def _hides(self, call: Call, url: httpx.URL, response: httpx.Response) -> bool:
+        """Whether the registry may have said so only because we are nobody; found out once."""
+        return response.status_code in (403, 404) and call.method in READING and self.is_own(url) and not self._offered
+
+    async def _as_somebody(self, call: Call, url: httpx.URL, first: httpx.Response) -> httpx.Response:
+        """GitLab, Artifactory and Nexus say 403 or 404, not 401, to nobody: try once more where there is a login."""
+        self._offered = True
+        login = self.login
+        try:
+            if await login.credential(call.scopes) is None:
+                return first
+            ping = await self._once(Call("GET", (), {}, b"", None), self.base.join("/v2/"), None)
+            await ping.aclose()
+            login.offer(first if "www-authenticate" in first.headers else ping)
+            response = await self._once(call, url, await login.header(call.scopes))
+        except ImagesyncError:
+            return first  # nobody has asked for a login: that it is of no use is no error
+        if response.status_code == 401:
+            await response.aclose()
+            login.withdraw()
+            return first
+        await first.aclose()
+        return response
+
+    def is_own(self, url: httpx.URL) -> bool:
+        """Whether the URL is at the registry itself: scheme, host and port."""
+        return self._origin(url) == self._origin(self.base)
+
+    @staticmethod
+    def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+        return url.scheme, url.host, url.port
+
+    def _check_origin(self, call: Call, url: httpx.URL) -> None:
+        """Refuse what must not leave the registry."""
+        if self.is_own(url) or call.method in READING or (call.is_upload and call.method in _UPLOADING):
+            return
+        raise Refused(
+            f"{self.base.host} sends a {call.method} request on to {url.host}",
+            hint="nothing is changed at a host that another one names: use the registry's own address",
+        )
+
+    async def _once(self, call: Call, url: httpx.URL, login: Secret | None) -> httpx.Response:
+        self._check_origin(call, url)
+        headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity", **call.headers}
+        if login is not None:
+            headers["Authorization"] = login.reveal()
+        told = {"longer_s": call.longer_s, "is_stranger": not self.is_own(url)}
+        if isinstance(call.body, bytes):
+            request = httpx.Request(call.method, url, headers=headers, content=call.body or None, extensions=told)
+            response = await self.http.handle_async_request(request)
+        else:
+            headers["Content-Length"] = str(call.size_bytes)
+            # What is half read when the exchange fails holds a connection to the source: close it here.
+            async with contextlib.aclosing(call.body()) as content:
+                request = httpx.Request(call.method, url, headers=headers, content=content, extensions=told)
+                response = await self.http.handle_async_request(request)
+        try:
+            _check_headers(response)
+        except ContentError:
+            await response.aclose()
+            raise
+        return response
+
+
+def _check_headers(response: httpx.Response) -> None:
+    host, headers = response.url.host, response.headers
+    if any(holds_secret(headers[name].encode(), TELLING_SECRET) for name in _READ_HEADERS if name in headers):
+        raise ContentError(f"{host} answers with a header that has our login in it")

@@ -1,0 +1,175 @@
+"""What one repository lists: its tags, and what refers to a manifest (distribution-spec v1.1, end-8, end-12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.pages import Answer, Pages
+from imagesync_cli.stores.transport.retry import persist
+from imagesync_cli.values.digest import is_digest, parse_digest
+from imagesync_cli.values.documents import read_document
+from imagesync_cli.values.errors import ContentError, Denied, Gone, NotFound, Refused, Unavailable
+from imagesync_cli.values.manifest import MAX_DESCRIPTORS, OCI_INDEX, Descriptor, parse_manifest
+from imagesync_cli.values.names import is_tag
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.registry.login.tokens import Scopes
+
+_TAGS_LIMIT_BYTES = 4 * 1024 * 1024
+# As many as possible, since each page is a round trip. ECR and GitLab refuse to give more than 1,000, others more than
+# 100; 0 leaves it to the registry.
+_TAGS_A_PAGE = (10_000, 1000, 100, 0)
+# How registries say that a page is too large: by a refusal, or because they cannot make it in time.
+_TOO_LARGE = frozenset({400, 413, 414, 416, 422, 504})
+_USUAL_PAGES = frozenset({50, 100, 200, 250, 500, 1000})
+_MOST_TAGS = 100_000
+
+
+class Lists:
+    """The lists of one repository."""
+
+    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
+        self._client = client
+        self._repository = repository
+        self._name = name
+        self._scopes = scopes
+        self._sizes = list(_TAGS_A_PAGE)
+        self._is_denied = False  # who may read the repository may not ask for referrers
+
+    async def tags(self) -> Mapping[str, Descriptor | None]:
+        """Every tag, following the pages (end-8b); none where the repository is not known.
+
+        Google's registries tell in the same answer what each points at (``size`` is 0 then: it is not told).
+        """
+        doing = f"listing the tags of {self._name}"
+        pages = Pages(lambda target: self._tags_page(target, doing), doing)
+        tags: dict[str, Descriptor | None] = {}
+        target: str | None = ""
+        while target is not None:
+            known, page = len(tags), dict[str, Descriptor | None]()
+            try:
+                async for content in pages.starting_at(target):
+                    page = _read_tags(content, doing)
+                    tags.update(page)
+                    if len(tags) > _MOST_TAGS:
+                        raise Unavailable(f"{doing}: more than {_MOST_TAGS} tags", may_pass=False)
+            except Gone:
+                # Anything else, or a list that ends in the middle, would be taken for the whole.
+                if tags:
+                    raise
+                return tags
+            target = None
+            if len(page) in (self._sizes[0], *_USUAL_PAGES) and len(tags) > known:
+                # The go-containerregistry registry cuts its answer at n and names no next page; others may.
+                target = self._tags_path(last=list(page)[-1])
+        return tags
+
+    async def _tags_page(self, target: str | httpx.URL, doing: str) -> Answer:
+        """One page; the first one as large as the registry gives it."""
+
+        async def attempt() -> Answer:
+            page = target or self._tags_path()
+            try:
+                return await self._client.fetch(
+                    page, doing=doing, scopes=self._scopes, limit_bytes=_TAGS_LIMIT_BYTES, again=False
+                )
+            except (Refused, Unavailable) as error:
+                if target or error.status not in _TOO_LARGE or len(self._sizes) == 1:
+                    raise
+                del self._sizes[0]
+            return await attempt()
+
+        return await persist(attempt)
+
+    def _tags_path(self, last: str = "") -> str:
+        wanted = {"n": str(self._sizes[0])} if self._sizes[0] else {}
+        query = str(httpx.QueryParams({**wanted, **({"last": last} if last else {})}))
+        return f"/v2/{self._repository}/tags/list{f'?{query}' if query else ''}"
+
+    async def referrers(self, digest: str) -> list[Descriptor]:
+        """The Referrers API's answer, following the pages (end-12); none where the registry does not have it.
+
+        The descriptors alone: anybody may write as much as he likes beside them.
+        """
+        doing = f"listing the referrers of {self._name}@{digest}"
+        pages = Pages(lambda target: self._referrers_page(target, doing), doing)
+        referrers: dict[str, Descriptor] = {}
+        if not self._client.lists_referrers or self._is_denied:
+            return []
+        try:
+            async for content in pages.starting_at(f"/v2/{self._repository}/referrers/{parse_digest(digest)}"):
+                for entry in parse_manifest(content, OCI_INDEX, sound_only=True).manifests:
+                    referrers[entry.digest] = Descriptor(entry.media_type, entry.digest, entry.size)
+                if len(referrers) > MAX_DESCRIPTORS:
+                    raise ContentError(f"{doing}: more than {MAX_DESCRIPTORS} of them")
+        except _NoApi:
+            if referrers:
+                raise ContentError(f"{doing}: the list ends in the middle") from None
+        return list(referrers.values())
+
+    async def _referrers_page(self, target: str | httpx.URL, doing: str) -> Answer:
+        """One page; _NoApi where there is no such API, which is remembered: for the whole registry if that is sure."""
+
+        async def attempt() -> Answer:
+            limit_bytes = self._client.settings.max_manifest_bytes
+            try:
+                answer = await self._client.fetch(
+                    target, doing=doing, scopes=self._scopes, limit_bytes=limit_bytes, again=False
+                )
+            except Unavailable as error:
+                if error.is_elsewhere:  # any web server may be asked to say that there is no such page
+                    raise _NoApi(registry=True) from error
+                raise
+            except (Denied, NotFound, Refused) as error:
+                # A repository that is not known, or not for us, says nothing of the registry.
+                raise _NoApi(registry=not isinstance(error, (Denied, Gone))) from error
+            if answer[0].headers.get("content-type", "").partition(";")[0].strip() != OCI_INDEX:
+                raise _NoApi(registry=True)  # any web server may answer 200
+            return answer
+
+        try:
+            return await persist(attempt)
+        except _NoApi as error:
+            self._client.lists_referrers = self._client.lists_referrers and not error.registry
+            self._is_denied = isinstance(error.__cause__, Denied)
+            raise
+
+
+class _NoApi(Exception):
+    """There is no Referrers API: in the whole ``registry``, or none that can be asked here."""
+
+    def __init__(self, *, registry: bool) -> None:
+        super().__init__()
+        self.registry = registry
+
+
+def _read_tags(content: bytes, doing: str) -> dict[str, Descriptor | None]:
+    try:
+        document = read_document(content)
+        tags = document.get("tags") or []
+    except (ValueError, AttributeError) as error:
+        raise ContentError(f"{doing}: the answer is not a list of tags") from error
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise ContentError(f"{doing}: the answer is not a list of tags")
+    if strange := [tag for tag in tags if not is_tag(tag)]:
+        # It would become a part of a URL, and who uses what could not be asked of it.
+        raise ContentError(f"{doing}: the registry names a tag that is none, {strange[0][:100]!r}")
+    told = _told(document.get("manifest"))
+    return {tag: told.get(tag) for tag in tags}
+
+
+def _told(manifests: Any) -> dict[str, Descriptor]:
+    """Google's registries name every manifest beside the tags; whatever else stands there tells nothing."""
+    try:
+        return {
+            tag: Descriptor(str(manifest["mediaType"]), digest, 0)
+            for digest, manifest in (manifests or {}).items()
+            for tag in manifest["tag"]
+            if is_digest(digest)
+        }
+    except (AttributeError, KeyError, TypeError):
+        return {}

@@ -1,0 +1,72 @@
+"""What a registry's refusal means: read once, here, so that nobody above knows a status or a code."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+
+from imagesync_cli.stores.transport.http import read_all, retry_after_s
+from imagesync_cli.stores.transport.retry import status_may_pass
+from imagesync_cli.values.errors import ContentError, Denied, Gone, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.secret import redacted
+
+_LIMIT_BYTES = 64 * 1024
+_MOST_ERRORS = 10
+# What registries call a thing that they do not have. Any web server may answer 404; these words only a registry says.
+_UNKNOWN = frozenset(
+    {"NAME_UNKNOWN", "REPOSITORY_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "TAG_EXPIRED", "NOT_FOUND"}
+)
+
+
+async def refusal(response: httpx.Response, method: str) -> ImagesyncError:
+    """Our error for a status that was not expected."""
+    errors = await read_errors(response) if method != "HEAD" else []
+    await response.aclose()
+    status = response.status_code
+    answer = "not found (404)" if status == 404 else f"the registry answers {status}"
+    said = "; ".join([answer, *(f"{code}: {text}" for code, text in errors)])
+    codes = frozenset(code for code, _ in errors)
+    error = _by_status(status, said, codes, retry_after_s(response.headers.get("retry-after", "")))
+    error.codes = codes
+    return error
+
+
+def _by_status(status: int, said: str, codes: frozenset[str], wait_s: float | None) -> ImagesyncError:
+    if status_may_pass(status):
+        if wait_s is not None:
+            said = f"{said}; it asks to wait {wait_s:.0f} s"
+        return Unavailable(said, retry_after_s=wait_s, status=status)
+    if status == 404:
+        return Gone(said) if codes & _UNKNOWN else NotFound(said)
+    if status in (401, 403):
+        return Denied(said)
+    if status == 407:
+        return Denied("the proxy wants a login (407)", hint="HTTPS_PROXY and HTTP_PROXY take http://USER:PASSWORD@HOST")
+    return Refused(said, status=status)
+
+
+async def read_errors(response: httpx.Response) -> list[tuple[str, str]]:
+    """Codes and messages in an error body, safe for a terminal and a log (distribution-spec, Error Codes)."""
+    try:
+        errors = json.loads(await read_all(response, _LIMIT_BYTES))["errors"]
+        said = [(str(error.get("code") or ""), str(error.get("message") or "")) for error in errors[:_MOST_ERRORS]]
+        return [(_printable(code), _printable(text)) for code, text in said]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ImagesyncError):
+        # Not in the registry's form, too long or cut off: the status alone has to tell.
+        return []
+
+
+def note_encoding(error: ImagesyncError, response: httpx.Response) -> None:
+    """Say of wrong bytes that they came encoded, if they did.
+
+    That alone is no error: S3 leaves "aws-chunked" on what it has stored, and some servers say "utf-8" or nothing.
+    """
+    encoding = response.headers.get("content-encoding", "identity")
+    if isinstance(error, ContentError) and encoding.lower() not in ("identity", ""):
+        error.hint = f"{response.url.host} encodes the answer as {_printable(encoding)}, which nobody asked for"
+
+
+def _printable(text: str) -> str:
+    """A server's text without what a terminal would obey, cut to a line."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in redacted(text)[:300])

@@ -1,0 +1,203 @@
+"""adopt: whatever it prints is taken by sync --file, and every image string is taken or noted."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from imagesync_cli.batch.adopt.go_regex import python_regex
+from imagesync_cli.batch.entries import read_entries
+from imagesync_cli.values.regex import compile_regex
+from tests.command import imagesync
+
+TO = "m.example.com/x"
+HEAD = "apiVersion: example.com/v1\nkind: Thing\n"
+ZEROS = f"sha256:{'0' * 64}"
+TAGS = ["1.2", "v1", "V1", "rc", "RC1", "1", "a-b", "abc", "latest", "x_y"]
+
+
+def adopted(tmp_path: Path, content: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """What sync --file makes of what is printed, sources with destinations, and the notes."""
+    file, images = tmp_path / "file.yaml", tmp_path / "images.yaml"
+    file.write_text(content)
+    finished = imagesync("adopt", "--to", TO, str(file))
+    assert finished.code == 0, finished.err
+    images.write_text(finished.out)
+    entries = read_entries(images, {})
+    told = [
+        (e.source.name if e.tags else str(e.source), e.destination.name if e.tags else str(e.destination))
+        for e in entries
+    ]
+    return told, finished.err.splitlines()[:-1]
+
+
+# How each kind names images: those that are taken, and words of what is noted.
+MANIFESTS = {
+    "Argo": ("spec: {templates: [{container: {image: 'a/b:1'}}, {script: {image: 'a/c:1'}}]}", ["a/b:1", "a/c:1"], []),
+    "Tekton": (
+        "spec: {stepTemplate: {image: 'a/b:1'}, steps: [{image: 'a/c:1'}], sidecars: [{image: 'a/d:1'}],"
+        " params: [{name: BUILDER_IMAGE, default: 'a/e:1'}]}",
+        ["a/b:1", "a/c:1", "a/d:1"],
+        ["a/e:1"],
+    ),
+    "Prometheus": ("spec: {image: 'a/b:v2', thanos: {image: 'a/c:1'}}", ["a/b:v2", "a/c:1"], []),
+    "an older Prometheus": ("spec: {baseImage: a/b, version: v2.1}", ["a/b:v2.1"], []),
+    "Helm's values": (
+        "spec: {values: {image: {registry: ghcr.io, repository: a/b, tag: '1'}, web: {image: {repository: a/c}}}}",
+        ["ghcr.io/a/b:1"],
+        ["a/c: its tag"],
+    ),
+    "an operator": (
+        "spec: {containers: [{image: 'a/b:1', env: [{name: RELATED_IMAGE_DB, value: 'a/c:1'}],"
+        " args: ['--config-reloader-image=a/d:1']}]}",
+        ["a/b:1"],
+        ["a/c:1", "a/d:1"],
+    ),
+    "a volume": ("spec: {volumes: [{image: {reference: 'a/b:1'}}]}", ["a/b:1"], []),
+    "a digest": (
+        f"spec: {{image: 'a/b@sha256:{'0' * 64}', baseImage: 'a/c:1@sha256:{'0' * 64}'}}",
+        ["a/c:1@"],
+        ["a/b@"],
+    ),
+    "what is none": (
+        "spec: {image: 'No Image', osImage: 'Ubuntu 22.04', imagePullPolicy: Always}",
+        [],
+        ["No Image", "Ubuntu"],
+    ),
+    "a kustomization": (
+        "images: [{name: a, newName: 'ghcr.io/a/b', newTag: '2'}, {name: a/c, newTag: 1.10}, {name: a/d}]",
+        ["ghcr.io/a/b:2", "a/c:1.10"],
+        ["a/d"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_every_image_is_taken_or_noted(tmp_path: Path, kind: str) -> None:
+    """Wherever a manifest names an image, it is in the result, or a note says that it is not."""
+    content, taken, noted = MANIFESTS[kind]
+    images, notes = adopted(tmp_path, ("" if "kustomization" in kind else HEAD) + content + "\n")
+    found = [source.removeprefix("docker.io/") for source, _ in images]
+    assert len(found) == len(taken)
+    assert [each for each, wanted in zip(found, taken, strict=True) if not each.startswith(wanted)] == []
+    assert [each for each in noted if not any(each in note for note in notes)] == []
+
+
+def test_two_hosts_keep_their_images_apart(tmp_path: Path) -> None:
+    """Two images that differ by their host alone never become one destination; the second is told where it goes."""
+    content = "services: {a: {image: 'ghcr.io/team/app:1'}, b: {image: 'quay.io/team/app:1'}, c: {image: 'team/app:1'},"
+    images, notes = adopted(
+        tmp_path, content + " d: {image: 'r.example:5000/team/app:1'}, e: {image: 'ghcr.io/team/app:1'}}\n"
+    )
+    assert images == [
+        ("ghcr.io/team/app:1", f"{TO}/team/app:1"),
+        ("quay.io/team/app:1", f"{TO}/quay.io/team/app:1"),
+        ("docker.io/team/app:1", f"{TO}/docker.io/team/app:1"),
+        ("r.example:5000/team/app:1", f"{TO}/r.example-5000/team/app:1"),
+    ]
+    assert len([note for note in notes if "is to hold ghcr.io/team/app:1" in note]) == 3
+    file = tmp_path / "file.yaml"
+    assert imagesync("adopt", "--to", TO, "--as", "modules", str(file)).out.count(" = { source = ") == 4
+
+
+def test_two_sources_for_one_target_are_noted(tmp_path: Path) -> None:
+    """A file that names one target twice gives one entry; sync --file would refuse both."""
+    steps = [{"type": "image", "source": f"{name}:1", "target": "r.example.com/a:1"} for name in ("a", "b")]
+    images, notes = adopted(tmp_path, json.dumps({"version": 1, "sync": steps}))
+    assert images == [("docker.io/library/a:1", "r.example.com/a:1")]
+    assert "b:1 was left out" in " ".join(notes)
+
+
+def test_platforms_of_one_image_are_joined(tmp_path: Path) -> None:
+    """An image that two services want for two platforms is one entry with both."""
+    content = "services: {a: {image: 'app:1', platform: linux/amd64}, b: {image: 'app:1', platform: linux/arm64}}\n"
+    adopted(tmp_path, content)
+    (entry,) = read_entries(tmp_path / "images.yaml", {})
+    assert [str(each) for each in entry.selection.platforms] == ["linux/amd64", "linux/arm64"]
+
+
+REGSYNC_TAGS = {
+    "an expression that is none": ({"allow": ["("]}, "is not a regular expression"),
+    "a word of Go's alone": ({"allow": ["\\p{Greek}"]}, "is not a regular expression"),
+    "a range with !=": ({"semverRange": [">=1, !=1.3"]}, "not a range"),
+}
+
+
+@pytest.mark.parametrize("case", REGSYNC_TAGS)
+def test_rules_that_are_not_understood_are_noted(tmp_path: Path, case: str) -> None:
+    """A rule that sync --file would refuse takes its entry with it, and is said: no entry wants more than it did."""
+    tags, why = REGSYNC_TAGS[case]
+    step = {"type": "repository", "source": "ghcr.io/a/b", "target": "r.example.com/b", "tags": tags}
+    images, notes = adopted(tmp_path, json.dumps({"version": 1, "sync": [step]}))
+    assert images == []
+    assert why in " ".join(notes)
+
+
+def test_regsync_means_what_it_says(tmp_path: Path) -> None:
+    """A target without a tag is :latest there; a repository with a tag and this machine's platform are noted."""
+    steps = [
+        {"type": "image", "source": "busybox:1.36", "target": "r.example.com/busybox"},
+        {"type": "image", "source": "alpine:3", "target": "r.example.com/alpine:3", "platform": "local"},
+        {"type": "repository", "source": "ghcr.io/a/b:1", "target": "r.example.com/b"},
+    ]
+    images, notes = adopted(tmp_path, json.dumps({"version": 1, "sync": steps}))
+    assert images == [
+        ("docker.io/library/busybox:1.36", "r.example.com/busybox:latest"),
+        ("docker.io/library/alpine:3", "r.example.com/alpine:3"),
+    ]
+    assert [word for word in ("platform local", "ghcr.io/a/b:1 was left out") if word not in " ".join(notes)] == []
+
+
+@pytest.mark.parametrize(
+    ("go", "matched"),
+    [
+        ("(?i)^rc\\d*$", "rc RC1"),
+        ("^v\\d\\z", "v1"),
+        ("^\\pL+$", "rc abc latest"),
+        ("^[\\p{Lu}]+", "V1 RC1"),
+        ("^[[:digit:]]+$", "1"),
+        ("^[^[:alpha:]]+$", "1.2 1"),
+        ("\\Q.2\\E", "1.2"),
+        ("^(?<n>[[:alnum:]_]+)$", "v1 V1 rc RC1 1 abc latest x_y"),
+        ("[]-]", "a-b"),
+        ("^\\[?1", "1.2 1"),
+    ],
+)
+def test_go_expressions_mean_the_same(go: str, matched: str) -> None:
+    """What Go's regexp writes otherwise than Python's re still matches the same tags."""
+    matches = compile_regex(python_regex(go))
+    assert [tag for tag in TAGS if matches(tag)] == matched.split()
+
+
+def test_compose_merges_what_is_below_an_anchor(tmp_path: Path) -> None:
+    """A service takes what << brings in, what it says itself goes first, and what is printed loads."""
+    content = (
+        "x-base: &base {image: 'base:1', platform: linux/amd64}\nx-more: &more {image: 'more:1'}\n"
+        "services: {a: {<<: *base}, b: {<<: *base, image: 'own:1'}, c: {<<: [*more, *base]}}\n"
+    )
+    images, notes = adopted(tmp_path, content)
+    assert [source for source, _ in images] == [f"docker.io/library/{name}:1" for name in ("base", "own", "more")]
+    assert notes == []
+
+
+def test_a_large_file_takes_a_time_that_grows_with_it(tmp_path: Path) -> None:
+    """Twice as many services take about twice as long, not four times."""
+
+    def took(count: int) -> float:
+        file = tmp_path / f"{count}.yaml"
+        file.write_text("services:\n" + "".join(f" s{n}: {{image: 'a{n}'}}\n" for n in range(count)))
+        started = time.process_time()
+        assert imagesync("adopt", "--to", TO, str(file)).code == 0
+        return time.process_time() - started
+
+    took(100)
+    assert took(8000) < 8 * took(2000)
+
+
+def test_manifests_come_from_stdin() -> None:
+    """What another program prints is adopted without a file between."""
+    finished = imagesync("adopt", "--to", TO, "-", stdin=HEAD + "spec: {image: 'app:1'}\n")
+    assert (finished.code, "source: app:1" in finished.out) == (0, True)
