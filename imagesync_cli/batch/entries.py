@@ -4,7 +4,7 @@
     images:
       - source: REF            with tags: a repository
         destination: REF       without a tag: that of the source
-        tags: [PATTERN…] or {include: [PATTERN…], exclude: [PATTERN…], semver: RANGE, latest: N}
+        tags: [PATTERN…] or {include: [PATTERN…], exclude: [PATTERN…], semver: RANGE, latest: N, each_variant: BOOL}
         …and what may stand in defaults
 
 Texts take ${NAME} from the environment. Everything that is wrong is said at once, each with its line; no
@@ -29,7 +29,7 @@ from imagesync_cli.values.tag_rules import TagRules
 _T = TypeVar("_T")
 _SHARED = frozenset({"platforms", "referrers", "tags", "prune", "min_age_hours"})
 _ENTRY = _SHARED | {"source", "destination"}
-_RULES = frozenset({"include", "exclude", "semver", "latest"})
+_RULES = frozenset({"include", "exclude", "semver", "latest", "each_variant"})
 _FILE = frozenset({"defaults", "images"})
 _TEXT = frozenset({"str", "int", "float", "timestamp"})  # 1.10 is a tag, whatever else YAML takes it for
 _TRUTH = {"true": True, "false": False}
@@ -180,7 +180,9 @@ class _Reading:
         if not (include or exclude or semver or latest):
             self.wrong(line, 'tags say nothing: ["*"] picks every tag')
             return None
-        made = self._parsed(lambda: TagRules(include, exclude, semver or "", int(latest) if latest else None), line)
+        apart = self._truth(given["each_variant"], "each_variant") is True if "each_variant" in given else False
+        newest = int(latest) if latest else None
+        made = self._parsed(lambda: TagRules(include, exclude, semver or "", newest, apart), line)
         if made is not None and made.names_all and not made.literals:
             self.wrong(line, "exclude takes every tag away that include names")
         return made

@@ -137,7 +137,7 @@ def _picked(source: Reference, rules: TagRules, listed: Tags) -> Tags:
         # More likely a slip of the pen than what was meant, and with prune it would remove everything.
         return NotFound(
             f"of the {len(listed)} tags of {source.name} none is picked",
-            hint=f"imagesync tags {source.name} shows what a pattern picks",
+            hint=f"imagesync tags --explain {source.name} tells why, with the same rules",
         )
     return picked
 

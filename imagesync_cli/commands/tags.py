@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Of those, none like this; repeatable.")
 @click.option("--semver", default="", metavar="RANGE", help='Of those, versions in this range, such as ">=1.24 <2".')
 @click.option("--latest", type=click.IntRange(min=1), metavar="N", help="Of those, the newest N versions.")
+@click.option(
+    "--each-variant", is_flag=True, help="With --latest: the newest N of each variant, such as 1.27 and 1.27-alpine."
+)
+@click.option("--explain", is_flag=True, help="Print every tag, whether it is picked, and why.")
 @shared_options
 def command(
     repository: Reference,
@@ -34,6 +38,8 @@ def command(
     exclude: tuple[str, ...],
     semver: str,
     latest: int | None,
+    each_variant: bool,
+    explain: bool,
     settings: Settings,
     as_json: bool,
     quiet: bool,
@@ -48,14 +54,14 @@ def command(
 
     if repository.digest or repository.tag not in ("", "latest"):
         raise UsageError(f"{repository} names an image", hint=f"leave the tag out: imagesync tags {repository.name}")
-    rules = TagRules(include, exclude, semver, latest)
+    rules = TagRules(include, exclude, semver, latest, each_variant)
 
     async def work(stores: Stores) -> list[str] | ImagesyncError:
-        from imagesync_cli.look.tags import list_tags
+        from imagesync_cli.look.tags import list_names
 
-        return await list_tags(stores, repository)
+        return await list_names(stores, repository)
 
     tags = run(settings, [repository], work)
     if isinstance(tags, ImagesyncError):
         raise tags
-    Output(as_json=as_json, quiet=quiet).tags(repository.name, rules.pick(tags), len(tags))
+    Output(as_json=as_json, quiet=quiet).tags(repository.name, rules.judge(tags), explain=explain)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imagesync_cli.look.doctor import Diagnosis
     from imagesync_cli.look.resolve import Resolved
     from imagesync_cli.values.progress import Progress
+    from imagesync_cli.values.tag_rules import Judgement
 
 __all__ = ["Output", "exit_code", "show_log"]
 
@@ -58,13 +59,20 @@ class Output:
             for line in (sync_line(report), *effort_lines(report), *left_lines(report)):
                 say(line)
 
-    def tags(self, repository: str, picked: list[str], count: int) -> None:
-        """One tag a line, or one JSON object; on stderr, how many there are."""
+    def tags(self, repository: str, judged: list[Judgement], *, explain: bool = False) -> None:
+        """One tag a line, or one JSON object; on stderr, how many there are. Explained, every tag with its reason."""
+        picked, count = [each.tag for each in judged if each.picked], len(judged)
         if self._as_json:
-            print_json({"repository": repository, "tags": picked, "count": count})
+            from dataclasses import asdict
+
+            reasons = {"reasons": [asdict(each) for each in judged]} if explain else {}
+            print_json({"repository": repository, "tags": picked, "count": count, **reasons})
             return
-        for tag in picked:
-            print_line(tag)
+        for each in judged:
+            if explain:
+                print_line(f"{'pick' if each.picked else 'leave':<5}  {each.tag}  {each.why}")
+            elif each.picked:
+                print_line(each.tag)
         if not self._quiet:
             all_of = f"all {count} tags" if len(picked) == count > 1 else f"{len(picked)} of {counted(count, 'tag')}"
             say(f"{all_of} of {repository}" if count else f"{repository} has no tags, or is not there")

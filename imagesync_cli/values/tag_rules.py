@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -16,16 +17,28 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """Whether a tag is picked, and why it is or is not."""
+
+    tag: str
+    picked: bool
+    why: str
+
+
+@dataclass(frozen=True)
 class TagRules:
     """A tag is picked if one of ``include`` matches (any, where there is none) and none of ``exclude``.
 
-    With ``semver`` it must be a version in that range, and with ``latest`` one of the newest N versions of those.
+    With ``semver`` it must be a version in that range, and with ``latest`` one of the newest N versions of those, or
+    with ``each_variant`` of those that have the same words after the version. What ``include`` names in full is picked
+    whatever these two say.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     semver: str = ""
     latest: int | None = None
+    each_variant: bool = False
     _included: tuple[Callable[[str], bool], ...] = field(init=False, repr=False, compare=False)
     _excluded: tuple[Callable[[str], bool], ...] = field(init=False, repr=False, compare=False)
     _range: Range | None = field(init=False, repr=False, compare=False)
@@ -37,41 +50,78 @@ class TagRules:
         object.__setattr__(self, "_range", parse_range(self.semver) if self.semver else None)
         if self.latest is not None and self.latest < 1:
             raise UsageError(f"latest is {self.latest}", hint="it takes a number of tags, at least 1")
+        if self.each_variant and self.latest is None:
+            raise UsageError("each_variant goes with latest", hint="it takes the newest of each variant")
 
     @property
     def literals(self) -> tuple[str, ...]:
         """The tags that are named in full: they are wanted, whether they are there or not."""
-        return tuple(pattern for pattern in self.include if _is_literal(pattern) and not self._is_excluded(pattern))
+        return tuple(pattern for pattern in self.include if _is_literal(pattern) and not self._excluding(pattern))
 
     @property
     def names_all(self) -> bool:
         """Every wanted tag is named: nobody needs to be asked which there are."""
-        literal = all(map(_is_literal, self.include))
-        return bool(self.include) and literal and self._range is None and self.latest is None
+        return bool(self.include) and all(map(_is_literal, self.include))
 
     def pick(self, tags: Iterable[str]) -> list[str]:
         """Those of the tags that are wanted, the newest version first, what is no version last and by name."""
-        passed = [tag for tag in dict.fromkeys(tags) if self._passes(tag)]
-        ordered = newest_first(passed)
+        return [judged.tag for judged in self.judge(tags) if judged.picked]
+
+    def judge(self, tags: Iterable[str]) -> list[Judgement]:
+        """Every tag with what becomes of it and why, in the order of ``pick``."""
+        named, counts = set(self.literals), Counter[str]()
+
+        def judged(tag: str) -> Judgement:
+            why_not = self._why_not(tag) or self._why_old(tag, counts)
+            return Judgement(tag, picked=True, why="named in full") if tag in named else self._judgement(tag, why_not)
+
+        return [judged(tag) for tag in newest_first(dict.fromkeys(tags))]
+
+    def _judgement(self, tag: str, why_not: str) -> Judgement:
+        if why_not:
+            return Judgement(tag, picked=False, why=why_not)
+        including = next((p for p, matches in zip(self.include, self._included, strict=True) if matches(tag)), "")
+        reasons = [
+            f"matches {including}" if including else "",
+            f"is in {self.semver}" if self.semver else "",
+            f"is one of the newest {self.latest}{self._of_variant(tag)}" if self.latest else "",
+        ]
+        return Judgement(tag, picked=True, why=", ".join(filter(None, reasons)) or "nothing leaves it out")
+
+    def _why_not(self, tag: str) -> str:
+        """Why the rules that look at one tag alone leave it out, "" if they do not."""
+        if is_companion(tag):
+            return "belongs to another image: a signature, or a list of referrers"
+        if excluding := self._excluding(tag):
+            return f"excluded by {excluding}"
+        if self.include and not any(matches(tag) for matches in self._included):
+            return "matches no pattern of include"
+        is_out = self._range is not None and parse_version(tag) not in self._range
+        return f"is no version in {self.semver}" if is_out else ""
+
+    def _why_old(self, tag: str, counts: Counter[str]) -> str:
+        """Why the tag, one after the other from the newest, is not one of the newest; it counts whatever it is."""
         if self.latest is None:
-            return ordered
-        return [tag for tag in ordered if parse_version(tag) is not None][: self.latest]
+            return ""
+        version = parse_version(tag)
+        if version is None:
+            return "is no version, and latest counts versions"
+        counts[self._of_variant(tag)] += 1
+        is_old = counts[self._of_variant(tag)] > self.latest
+        return f"is older than the newest {self.latest}{self._of_variant(tag)}" if is_old else ""
 
-    def _passes(self, tag: str) -> bool:
-        if is_companion(tag) or self._is_excluded(tag):
-            return False
-        if self._included and not any(matches(tag) for matches in self._included):
-            return False
-        return self._range is None or parse_version(tag) in self._range
+    def _of_variant(self, tag: str) -> str:
+        version = parse_version(tag) if self.each_variant else None
+        return f" of {version.variant}" if version and version.variant else ""
 
-    def _is_excluded(self, tag: str) -> bool:
-        return any(matches(tag) for matches in self._excluded)
+    def _excluding(self, tag: str) -> str:
+        return next((p for p, matches in zip(self.exclude, self._excluded, strict=True) if matches(tag)), "")
 
 
 def newest_first(tags: Iterable[str]) -> list[str]:
     """The tags by version, newest first; 1.27.0 before 1.27, which is the same version, and other words last."""
     versions = {tag: parse_version(tag) for tag in sorted(tags)}
-    ranks = {tag: (version.order, version.given) for tag, version in versions.items() if version is not None}
+    ranks = {tag: version.newness for tag, version in versions.items() if version is not None}
     return [*sorted(ranks, key=ranks.__getitem__, reverse=True), *(tag for tag in versions if tag not in ranks)]
 
 

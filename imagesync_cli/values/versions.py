@@ -7,6 +7,9 @@
 
 A version with fewer numbers counts as if zeros followed; in a range, what is left out is open: =1.24 is 1.24.anything.
 A pre-release is only in a set that names one of the same version: >=1.24.0-rc.1 has 1.24.0-rc.2 and not 1.25.0-rc.1.
+In words, runs of digits compare as numbers: rc9 is before rc10 (SemVer, section 11, compares them letter by letter).
+A date (20260131, 2026-01-31) or another long number, such as a hash of digits alone, is before every other version, and
+only in a set that names one.
 """
 
 from __future__ import annotations
@@ -21,25 +24,54 @@ _PART = re.compile(r"(>=|<=|>|<|=|\^|~>?)?\s*[vV]?(\*|[xX]|\d[\dA-Za-z.*-]*)")
 _HYPHEN = re.compile(r"(\S+)\s+-\s+(\S+)")
 _EXAMPLE = 'a range looks like ">=1.24 <2", "^1.4", "~1.4.2", "1.x" or "1.2 - 1.4 || 3"'
 _NUMBERS = 4
+_RUN = re.compile(r"\d+|\D+")
+# No software has counted so far; years have, but not with a month and a day of two digits each.
+_LONG_NUMBER = 10_000
+_YEARS = range(1900, 2100)
+_DATE = re.compile(r"[vV]?(?:19|20)\d\d([.-])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d).*")
+# Words after a version that say how far it is, or how often it was packed; any other is a variant, such as alpine.
+_EARLY = {"a", "alpha", "b", "beta", "canary", "dev", "devel", "m", "milestone", "next", "nightly", "pre", "preview"}
+_EARLY |= {"rc", "snapshot"}
+_REPACKED = {"build", "p", "patch", "post", "r", "rev"}
 Bound = tuple[str, "Version"]
 
 
 @dataclass(frozen=True)
 class Version:
-    """``numbers`` has four, zeros where the text has fewer; ``given`` says how many it has."""
+    """``numbers`` has four, zeros where the text has fewer; ``given`` says how many it has.
+
+    ``is_date`` is also true for another number that is too long to count versions.
+    """
 
     numbers: tuple[int, ...]
     pre_release: tuple[str, ...] = ()
     given: int = _NUMBERS
+    is_date: bool = False
 
     @property
-    def order(self) -> tuple[tuple[int, ...], bool, list[tuple[bool, int, str]]]:
+    def order(self) -> tuple[object, ...]:
         """Sorts as SemVer's section 11 says: a pre-release before its release, numbers in it before words."""
-        return (
-            self.numbers,
-            not self.pre_release,
-            [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in self.pre_release],
-        )
+        parts = [
+            [(0, int(run), "") if run.isdecimal() else (1, 0, run) for run in _RUN.findall(part)]
+            for part in self.pre_release
+        ]
+        return self.numbers, not self.pre_release, parts, self.pre_release
+
+    @property
+    def newness(self) -> tuple[object, ...]:
+        """Sorts by what is newer: dates are before versions, and a variant's pre-releases before that variant."""
+        is_early = bool(self.variant) and any(word in _EARLY for word in self._words)
+        numbers, is_release, *rest = self.order
+        return not self.is_date, numbers, is_release, not is_early, *rest, self.given
+
+    @property
+    def variant(self) -> str:
+        """The words that tell builds of one version apart: alpine in 1.27-alpine3.19 and 1.27-rc.1-alpine."""
+        return "-".join(word for word in self._words if word not in _EARLY | _REPACKED)
+
+    @property
+    def _words(self) -> list[str]:
+        return re.findall(r"[a-z]+", ".".join(self.pre_release).lower())
 
     def next_after(self, position: int) -> Version:
         """The first version in which the number at this position is one higher."""
@@ -53,7 +85,8 @@ def parse_version(text: str) -> Version | None:
     if found is None or (found[2] is not None and not all(found[2].split("."))):
         return None
     numbers = tuple(map(int, found[1].split(".")))
-    return Version(_padded(numbers), tuple(found[2].split(".")) if found[2] else (), len(numbers))
+    is_date = numbers[0] >= _LONG_NUMBER or _DATE.fullmatch(text) is not None
+    return Version(_padded(numbers), tuple(found[2].split(".")) if found[2] else (), len(numbers), is_date)
 
 
 @dataclass(frozen=True)
@@ -74,6 +107,9 @@ def parse_range(text: str) -> Range:
 def _in_set(version: Version, bounds: tuple[Bound, ...]) -> bool:
     if not all(_holds(version, operator, bound) for operator, bound in bounds):
         return False
+    if version.is_date:
+        alike = range(_LONG_NUMBER, 10**19) if version.numbers[0] >= _LONG_NUMBER else _YEARS
+        return any(bound.numbers[0] in alike for _, bound in bounds)
     named = any(bound.pre_release and bound.numbers == version.numbers for _, bound in bounds)
     return not version.pre_release or named
 

@@ -144,7 +144,7 @@ ANYTHING += [["linux/arm64", ""], {}, [{}], {"latest": 1}, {"a": 1}]
 
 
 # Refused for what a text means, which a schema has no word for.
-_BY_MEANING = "is not a platform|is not a range|matches no tag"
+_BY_MEANING = "is not a platform|is not a range|matches no tag|exclude takes every tag"
 
 
 def places(node: Any, *path: Any) -> Iterator[tuple[Any, ...]]:

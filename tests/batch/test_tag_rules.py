@@ -89,13 +89,96 @@ def test_rules(rules: TagRules, picked: str) -> None:
     assert rules.pick(tags) == picked.split()
 
 
+@pytest.mark.parametrize(
+    ("newest_first_", "what"),
+    [
+        ("1.0-rc10 1.0-rc9 1.0-rc1 1.0-rc", "runs of digits in a word"),
+        ("1.2.3-debian-12-r10 1.2.3-debian-12-r9 1.2.3-debian-11-r12", "revisions of a package"),
+        ("3.19-r100 3.19-r21 3.19-r9", "revisions"),
+        ("1.0-alpha10beta2 1.0-alpha9beta11", "several runs"),
+        ("1.0-rc.10 1.0-rc.9", "SemVer's own form"),
+        ("1.0-20240131 1.0-20231231", "dates of builds"),
+        ("1.28 1.27 20240131", "a date"),
+        ("1.28 2024-01-31 2023-12-31", "dates with dashes"),
+        ("1.28 2024.01.31", "a date with points"),
+        ("1.28 9876543 1234567", "hashes of digits alone"),
+        ("v2 v1 v20240131", "a date with v"),
+        ("2024.10.3 2024.10.2 2024.9.1 0.118", "calendar versions are versions"),
+        ("24.04 22.04", "Ubuntu's are, too"),
+        ("20240131 20231231 latest", "dates alone have their order"),
+    ],
+)
+def test_what_is_newest(newest_first_: str, what: str) -> None:
+    """Tags are in the order that whoever reads them expects, however they are spelled."""
+    order = newest_first_.split()
+    assert newest_first(sorted(order)) == newest_first(sorted(order, reverse=True)) == order, what
+    numbered = [tag for tag in order if parse_version(tag)]
+    assert TagRules(latest=1).pick(order) == numbered[:1]
+
+
+@pytest.mark.parametrize(
+    ("range_", "picked"),
+    [
+        (">=1.24", "1.28 1.24"),
+        ("*", "1.28 1.24"),
+        (">=20240101", "20240131"),
+        (">=2024.01.01", "2024.02.29"),
+        (">=2024", "2024.02.29"),
+    ],
+)
+def test_a_date_is_in_no_range_of_versions(range_: str, picked: str) -> None:
+    """A range of versions takes no date and no hash of digits, unless it names such a thing itself."""
+    rules = TagRules(semver=range_)
+    assert rules.pick(["1.24", "1.28", "20240131", "2024.02.29", "1234567"]) == picked.split()
+
+
+def test_a_tag_named_in_full_stays() -> None:
+    """What include names in full is picked beside the newest, and whatever the range is; exclude takes it away."""
+    tags = ["latest", "edge", "1.28", "1.27", "1.26", "1.2"]
+    assert TagRules(("latest", "1.*"), latest=2).pick(tags) == ["1.28", "1.27", "latest"]
+    assert TagRules(("1.2", "1.*"), latest=2).pick(tags) == ["1.28", "1.27", "1.2"]
+    assert TagRules(("edge", "*"), semver=">=1.28").pick(tags) == ["1.28", "edge"]
+    assert TagRules(("edge", "1.*"), ("edge",), latest=1).pick(tags) == ["1.28"]
+
+
+def test_variants_are_kept_apart() -> None:
+    """With each_variant the newest of each variant are picked; pre-releases and revisions are no variants."""
+    alpine = ["1.27-alpine3.20", "1.27-rc.1-alpine", "1.26-alpine", "1.25-alpine3.9"]
+    tags = ["1.27", *alpine, "1.27-slim", "1.26", "1.26-rc2", "1.25", "1.27-r2"]
+    assert TagRules(latest=1, each_variant=True).pick(tags) == ["1.27", "1.27-slim", "1.27-alpine3.20"]
+    assert TagRules(("*alpine*",), latest=2, each_variant=True).pick(tags) == alpine[:2]
+    with pytest.raises(UsageError, match="goes with latest"):
+        TagRules(each_variant=True)
+
+
+def test_a_pick_is_explained() -> None:
+    """Every tag comes with the rule that decided about it."""
+    tags = ["1.28", "1.27", "1.26", "1.26-rc1", "latest", "edge", "2.0", f"sha256-{'a' * 64}.sig"]
+    rules = TagRules(("1.*", "latest", "e*"), ("*-rc*",), latest=2)
+    assert {each.tag: (each.picked, each.why) for each in rules.judge(tags)} == {
+        "2.0": (False, "matches no pattern of include"),
+        "1.28": (True, "matches 1.*, is one of the newest 2"),
+        "1.27": (True, "matches 1.*, is one of the newest 2"),
+        "1.26": (False, "is older than the newest 2"),
+        "1.26-rc1": (False, "excluded by *-rc*"),
+        "latest": (True, "named in full"),
+        "edge": (False, "is no version, and latest counts versions"),
+        tags[-1]: (False, "belongs to another image: a signature, or a list of referrers"),
+    }
+    assert TagRules(semver=">=1.27").judge(["1.26"])[0].why == "is no version in >=1.27"
+    assert TagRules().judge(["a"])[0].why == "nothing leaves it out"
+
+
 @settings(deadline=None)
 @given(RULES, st.lists(TAG, max_size=30, unique=True))
 def test_a_pick_is_what_each_rule_allows(rules: TagRules, tags: list[str]) -> None:
     """Nothing is picked that is not there or that exclude names; latest bounds the number; order does not matter."""
     picked = rules.pick(tags)
     assert set(picked) <= set(tags)
-    assert len(picked) == len(set(picked)) <= (rules.latest or len(tags))
+    assert len(picked) == len(set(picked)) <= (rules.latest or len(tags)) + len(rules.literals)
+    assert set(rules.literals) & set(tags) <= set(picked)
+    assert {judged.tag for judged in rules.judge(tags)} == set(tags)
+    assert all(judged.why for judged in rules.judge(tags))
     assert picked == rules.pick(tags[::-1])
     if rules.exclude:
         assert not set(picked) & set(TagRules(rules.exclude).pick(tags))

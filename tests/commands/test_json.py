@@ -123,6 +123,9 @@ def test_tags(mirror: Mirror) -> None:
     """The tags that were picked."""
     picked = matches(imagesync("tags", "--json", mirror.up, "--include", "v*").out, "tags")
     assert picked["tags"] == ["v2", "v1"]
+    explained = matches(imagesync("tags", "--json", "--explain", mirror.up, "--latest", "1").out, "tags")["reasons"]
+    assert [each["tag"] for each in explained if each["picked"]] == ["v2"]
+    assert {"tag": "v1", "picked": False, "why": "is older than the newest 1"} in explained
 
 
 def test_lock(mirror: Mirror) -> None:

@@ -17,6 +17,7 @@ from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import ImagesyncError, NotFound
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor
 from imagesync_cli.values.reference import LayoutReference, parse_reference
+from imagesync_cli.values.tag_rules import Judgement
 
 DIGEST = parse_digest(f"sha256:{'a' * 64}")
 HOSTILE = "v1\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\u202eevil"
@@ -110,7 +111,8 @@ def test_synced_as_json(capsys: Captured) -> None:
 )
 def test_tags(capsys: Captured, picked: list[str], count: int, said: str) -> None:
     """Tags are lines for a script, and beside them a sentence says how many of how many they are."""
-    Output().tags("a.example/a", picked, count)
+    left = [f"left-{number}" for number in range(count - len(picked))]
+    Output().tags("a.example/a", [Judgement(tag, tag in picked, "why") for tag in (*picked, *left)])
     assert capsys.readouterr() == ("".join(f"{tag}\n" for tag in picked), f"imagesync: {said}\n")
 
 
