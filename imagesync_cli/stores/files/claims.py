@@ -89,6 +89,7 @@ class Claims:
     def __init__(self, run_folder: Path) -> None:
         self._calls = run_folder / "claims"
         self._doing = run_folder / "doing"
+        self._copied = self._doing / "copied"
 
     def claim(self, call: str, run: str, images: Mapping[str, Claim], *, complete: bool) -> None:
         """Write down what a call relies on, by its entries' keys; ``complete`` if that is all.
@@ -140,6 +141,7 @@ class Claims:
                 for repository in wanted:
                     stack.enter_context(present(self._doing, _name("copy", repository)))
             await self.wait_for_removals(wanted)
+            self._copied.touch()  # not at the end, which a killed process does not reach; nobody removes meanwhile
             yield
 
     @contextlib.asynccontextmanager
@@ -159,6 +161,13 @@ class Claims:
                     yield
                     return
             await asyncio.sleep(_AGAIN_AFTER_S)
+
+    def copied_at(self) -> int:
+        """A number that is another one after every copy; 0 for none."""
+        try:
+            return self._copied.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _all(self) -> dict[str, _Call]:
         return {path.stem: self._read(path.stem) for path in sorted(self._calls.glob("*.json"))}
