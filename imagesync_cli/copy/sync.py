@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.look.selection import WHOLE, Selection
-from imagesync_cli.look.wanted import find_present, find_wanted
+from imagesync_cli.look.selection import WHOLE, Selection, find_present, find_wanted
 from imagesync_cli.stores import Access, Side, Store, Stores, counting
 from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import Denied, UsageError

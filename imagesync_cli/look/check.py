@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import both
 from imagesync_cli.look.inspect import Findings, Inspection
-from imagesync_cli.look.selection import WHOLE, Selection
-from imagesync_cli.look.wanted import Wanted, find_present, find_wanted
+from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Side, Store, Stores
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imagesync_cli.look.selection import Selection
-from imagesync_cli.look.wanted import find_wanted
+from imagesync_cli.look.selection import Selection, find_wanted
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.errors import ImagesyncError, Unavailable
 from imagesync_cli.values.manifest import Descriptor, Manifest
