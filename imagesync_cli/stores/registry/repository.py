@@ -57,6 +57,7 @@ class Repository:
         self.registry, self.repository = reference.location
         self._client = client
         self._scopes = (f"repository:{self.repository}:{actions}",)
+        self.drops_untagged = False
         self._lists = Lists(client, self.repository, self.name, self._scopes)
         self._blobs = BlobReader(client, self.repository, self.name, self._scopes)
         self._uploads = BlobWriter(client, self.repository, self.name, self._scopes)
@@ -78,6 +79,8 @@ class Repository:
                 raise
             return (await self.manifest(wanted)).descriptor
         await response.aclose()
+        # zot names this version at /v2/ alone; distribution and what is built on it, and the clouds, with every answer.
+        self.drops_untagged = "docker-distribution-api-version" not in response.headers
         digest = response.headers.get("docker-content-digest", "")
         size = response.headers.get("content-length", "")
         if not is_digest(digest) or not _SIZE.fullmatch(size):
