@@ -165,8 +165,8 @@ class DockerArchive:
         if self._images is None:
             if INDEX_FILE in self._tar() and LAYOUT_FILE in self._tar():
                 self._images = [_entry_image(entry) for entry in self._layout.index().entries]
-            else:
-                self._images = self._saved_images()
+            # Docker 25 lists no image that it saves by its digest alone.
+            self._images = self._images or self._saved_images()
         return self._images
 
     def _find(self, images: list[_Saved], wanted: str) -> _Saved:
