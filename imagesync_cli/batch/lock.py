@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.lockfile import Lock, Locked, Pending
 from imagesync_cli.batch.plan import Plan, plan
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.choose_platforms import config_platform, select
+from imagesync_cli.look.lockfile import Lock, Locked, Pending
 from imagesync_cli.look.resolve import Answer, resolve
 from imagesync_cli.look.selection import WHOLE
 from imagesync_cli.look.walk import Place, Walk

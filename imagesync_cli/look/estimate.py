@@ -30,8 +30,9 @@ class Intent:
     """A copy that is meant to be made, and what is asked about it.
 
     ``digest`` is what arrives; ``selection`` has the digest of the whole image that this is chosen from. ``estimated``
-    asks how much is to be copied where the image is not there, ``sized`` how large it is in any case. ``required`` are
-    platforms that the image must have, ``signed`` says that it must have a signature.
+    asks how much is to be copied where the image is not there, ``sized`` how large it is in any case, of which
+    ``max_size_bytes`` is the most, 0 for any. ``required`` are platforms that the image must have, ``signed`` says that
+    it must have a signature.
     """
 
     source: Reference
@@ -39,6 +40,7 @@ class Intent:
     selection: Selection
     estimated: bool = False
     sized: bool = False
+    max_size_bytes: int = 0
     required: tuple[Platform, ...] = ()
     signed: bool = False
 

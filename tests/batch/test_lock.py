@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagesync_cli.batch.lockfile import read_lock
+from imagesync_cli.look.lockfile import read_lock
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import parse_reference
 from tests.batch.conftest import Bench
