@@ -33,6 +33,5 @@ def _answer(image: Image, lock: Lock, lock_file: str) -> dict[str, Any]:
     return {"digest": selected[platforms], "source_digest": locked.digest}
 
 
-
 def _failed(why: str) -> dict[str, Any]:
     return {"kind": UsageError.kind, "error": why}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import imagesync
-from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry import EmbeddedRegistry, Fault, Response
 from tests.embedded_registry.images import image
 from tests.security.authority import Authority
 from tests.security.relay import ConnectProxy, TlsFront
@@ -115,6 +115,24 @@ def test_a_client_certificate(served: EmbeddedRegistry, authority: Authority, ho
     assert done.code == (0 if shown else 5), done.err
     if not shown:
         assert f"put client.cert and client.key into {folder}" in done.err
+
+
+def test_a_client_certificate_stays_with_its_registry(
+    served: EmbeddedRegistry, authority: Authority, home: Path
+) -> None:
+    """A host that another registry sends us to is not shown the certificate that we have for it."""
+    with (
+        EmbeddedRegistry() as other,
+        TlsFront(served.host, authority.server_context("127.0.0.1", clients=True)) as front,
+    ):
+        folder = certs_d(home, front.host)
+        certificate, key = authority.issue("somebody")
+        for file, name in ((authority.ca_file, "ca.crt"), (certificate, "client.cert"), (key, "client.key")):
+            shutil.copy(file, folder / name)
+        other.fault = lambda request: Fault(answer=Response(307, {"Location": f"https://{front.host}{request.target}"}))
+        assert imagesync("resolve", f"{other.host}/app:1", environ={"HOME": str(home)}).code == 5
+        assert served.requests == []
+        assert imagesync("resolve", f"{front.host}/app:1", environ={"HOME": str(home)}).code == 0
 
 
 @pytest.mark.parametrize("file", ["missing", "not a certificate"])

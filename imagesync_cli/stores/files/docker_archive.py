@@ -118,7 +118,7 @@ class DockerArchive:
                 return self._blobs[blob.digest].size
         return await self._layout.blob_size(blob)
 
-    async def tags(self) -> Mapping[str, Descriptor | None]:
+    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
         """Every name in the archive."""
         with Reading(self.name, ""):
             return {name: None for image in self._read() for name in image.names}

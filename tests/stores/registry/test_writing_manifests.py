@@ -68,3 +68,24 @@ def test_a_registry_that_failed_to_look(copying: Copying) -> None:
     assert copying.run().code == 0
     assert copying.arrived(made)
     assert len(copying.pauses) == 2
+
+
+def test_a_tag_that_is_denied_until_it_is_there(copying: Copying) -> None:
+    """Where a destination says 403 of a tag that is not there yet, whether we may write decides."""
+    made = copying.seed(image())
+    there = copying.destination.repository(NAME)
+    copying.destination.fault = lambda request: (
+        refusal(403, "DENIED") if not there.tags and (manifest("HEAD")(request) or manifest("GET")(request)) else None
+    )
+    done = copying.run()
+    assert done.code == 0, done.err
+    assert copying.arrived(made)
+
+
+def test_a_destination_that_is_denied(copying: Copying) -> None:
+    """Who may neither look nor write is told so, also by a dry run."""
+    copying.seed(image())
+    copying.destination.fault = lambda _: refusal(403, "DENIED")
+    for options in ((), ("--dry-run",)):
+        assert copying.run(*options).code == 4
+    assert copying.untouched()
