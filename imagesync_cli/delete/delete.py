@@ -155,8 +155,8 @@ class _Repository:
     async def _release_ours(self, wish: Wish, current: Manifest) -> None:
         if self._policy.on_destroy == "refuse":
             raise Refused(
-                f"{wish.report.reference} still points at {current.digest}, and on_destroy is refuse",
-                hint="to remove it, apply on_destroy = delete or keep first",
+                f"{self._store.name}:{wish.tag} still points at {current.digest}, and on_destroy is refuse",
+                hint="put the entry back with another on_destroy, apply, then remove it",
             )
         if self._policy.on_destroy == "keep":
             wish.report.add("tag", wish.tag, "kept", "on_destroy is keep")

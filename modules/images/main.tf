@@ -67,7 +67,8 @@ resource "terraform_data" "image" {
     destination = local.destinations[each.value]
     digest      = local.digests[each.value]
     delete_command = concat(var.command, [
-      "delete", "--digest", local.digests[each.value], "--on-replace", var.on_replace, "--on-destroy", var.on_destroy,
+      "delete", "--claimant", "${local.call}/${each.value}", "--digest", local.digests[each.value],
+      "--on-replace", var.on_replace, "--on-destroy", var.on_destroy,
     ], local.referrers[each.value] ? ["--referrers"] : [])
   }
 

@@ -131,7 +131,8 @@ run "policies_reach_the_delete_command" {
 
   assert {
     condition = terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete_command == [
-      "uvx", "imagesync", "delete", "--digest", "sha256:1111111111111111111111111111111111111111111111111111111111111111", "--on-replace", "keep", "--on-destroy", "refuse",
+      "uvx", "imagesync", "delete", "--claimant", "${terraform_data.call.input}/a",
+      "--digest", "sha256:1111111111111111111111111111111111111111111111111111111111111111", "--on-replace", "keep", "--on-destroy", "refuse",
     ]
     error_message = "One imagesync call, no shell: ${jsonencode(terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete_command)}."
   }
