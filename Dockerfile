@@ -26,7 +26,8 @@ COPY . .
 ARG SOURCE_COMMIT=""
 RUN /opt/imagesync/bin/pip wheel --no-deps --wheel-dir /wheels .
 # Compiled here, because nothing can be written where it runs.
-RUN /opt/imagesync/bin/pip install --constraint packaging/requirements.txt /wheels/*.whl \
+RUN /opt/imagesync/bin/pip install --no-deps --require-hashes --requirement packaging/requirements.txt \
+ && /opt/imagesync/bin/pip install --no-deps /wheels/*.whl \
  && /opt/imagesync/bin/python3 -m compileall -q /opt/imagesync/lib
 
 FROM build AS zipapp

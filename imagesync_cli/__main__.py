@@ -6,7 +6,11 @@ import gc
 import os
 import signal
 import sys
-from typing import TextIO
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.files.wishes import Run
 
 
 def main() -> None:
@@ -21,6 +25,11 @@ def main() -> None:
     try:
         if sys.argv[1:] == ["external"]:
             from imagesync_cli.terraform import main as run
+        elif sys.argv[1:2] == ["delete"] and "--claimant" in sys.argv:
+            shared = _join_others()
+            from imagesync_cli.cli import main
+
+            run = partial(main, shared)
         else:
             from imagesync_cli.cli import main as run
         run()
@@ -32,6 +41,24 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     os._exit(code)
+
+
+def _join_others() -> Run:
+    """Have a removal done by another process of the run, and end; or come back as one that does it.
+
+    Terraform starts one for each image: those that wait load nothing else, not even the settings.
+    """
+    from imagesync_cli.stores.files.wishes import Run
+
+    shared = Run(f"{os.environ.get('TF_DATA_DIR') or '.terraform'}/imagesync")
+    answer = shared.join(sys.argv[2:])
+    if answer is None:
+        return shared
+    for stream, text in ((sys.stdout, answer.out), (sys.stderr, answer.err)):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            stream.write(text)
+    raise SystemExit(answer.code)
 
 
 def _leave_on_signals() -> None:

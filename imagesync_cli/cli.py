@@ -75,16 +75,19 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Run the command line and exit: with the code of what went wrong, if something did."""
-    sys.exit(exit_code(_invoke))
+def main(shared: object = None) -> None:
+    """Run the command line and exit: with the code of what went wrong, if something did.
+
+    ``shared`` is for the command: what it has in common with other processes (commands/together.py).
+    """
+    sys.exit(exit_code(lambda: _invoke(shared)))
 
 
-def _invoke() -> int | None:
+def _invoke(shared: object) -> int | None:
     if len(sys.argv) == 1:  # so calls a shell that wants to complete
         importlib.import_module("imagesync_cli.commands.completion")
     try:
-        code: int | None = cli.main(prog_name="imagesync", standalone_mode=False)
+        code: int | None = cli.main(prog_name="imagesync", standalone_mode=False, obj=shared)
     except click.ClickException as error:
         said = io.StringIO()
         error.show(said)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
+_U = TypeVar("_U")
 
 
 async def gather(coroutines: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
@@ -22,6 +23,13 @@ async def gather(coroutines: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def both(one: Coroutine[Any, Any, _T], other: Coroutine[Any, Any, _U]) -> tuple[_T, _U]:
+    """Two results of different kinds; see gather."""
+    works: list[Coroutine[Any, Any, Any]] = [one, other]
+    first, second = await gather(works)
+    return first, second
 
 
 async def gather_few(at_once: int, awaitables: Iterable[Awaitable[object]]) -> None:

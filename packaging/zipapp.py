@@ -35,11 +35,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         wheels, packages = Path(folder, "wheels"), Path(folder, "packages")
         _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(HERE.parent))
-        _pip(
-            "install",
-            *("--no-deps", "--no-compile", "--target", str(packages), "--requirement", str(HERE / "requirements.txt")),
-            *map(str, wheels.iterdir()),
-        )
+        into = ("install", "--no-deps", "--no-compile", "--target", str(packages))
+        _pip(*into, "--require-hashes", "--requirement", str(HERE / "requirements.txt"))
+        _pip(*into, "--upgrade", *map(str, wheels.iterdir()))  # "bin" is there already
         write(Path(sys.argv[1]), packages)
 
 

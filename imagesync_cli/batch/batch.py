@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.lockfile import Lock
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import prune
 from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
@@ -26,6 +25,7 @@ from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
 from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Stores, counting
 from imagesync_cli.values.errors import ImagesyncError, Refused

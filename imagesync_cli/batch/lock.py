@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.lockfile import Lock, Locked, Pending
 from imagesync_cli.batch.plan import Plan, plan
 from imagesync_cli.concurrency import gather_few
-from imagesync_cli.look.choose_platforms import config_platform, select
+from imagesync_cli.look.choose_platforms import choose_platforms, config_platform
+from imagesync_cli.look.lockfile import Lock, Locked, Pending
 from imagesync_cli.look.resolve import Answer, resolve
 from imagesync_cli.look.selection import WHOLE
 from imagesync_cli.look.walk import Place, Walk
@@ -172,7 +172,7 @@ async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Loc
 
     async with Walk(child) as walk:
         for name, platforms in wanted.choices.items():
-            found = await select(store, root, platforms, str(wanted.source))
+            found = await choose_platforms(store, root, platforms, str(wanted.source))
             top = found.manifest or await store.manifest(found.descriptor.digest)
             note(top)
             entries |= {entry.digest: entry for entry in top.manifests if entry.digest not in entries}

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.lockfile import Lock
 from imagesync_cli.concurrency import gather
+from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Side, Stores

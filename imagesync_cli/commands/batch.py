@@ -80,8 +80,8 @@ def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bo
 
 def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOptions:
     from imagesync_cli.batch.batch import JOBS, BatchOptions
-    from imagesync_cli.batch.lockfile import read_lock
     from imagesync_cli.batch.shards import parse_shard
+    from imagesync_cli.look.lockfile import read_lock
 
     named = call.locked or call.lock_file is not None
     has_lock = named or str(call.file) != "-"

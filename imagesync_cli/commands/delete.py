@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, REFERENCE, examples, shared_options
+from imagesync_cli.commands.options import CLAIMANT, DIGEST, REFERENCE, examples, shared_options
 from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
     from imagesync_cli.delete.delete_report import DeleteReport
+    from imagesync_cli.delete.together import Order
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
+    from imagesync_cli.stores.files.claims import Claimant
+    from imagesync_cli.stores.files.wishes import Run, Wish
+    from imagesync_cli.values.errors import ImagesyncError
     from imagesync_cli.values.reference import Reference
 
 
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 @click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
 @click.option(
     "--digest",
+    "expect",
     type=DIGEST,
     default="",
     metavar="DIGEST",
@@ -59,20 +67,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --digest: what happens where the tag still points at it.",
 )
+@click.option(
+    "--claimant",
+    type=CLAIMANT,
+    metavar="CALL/KEY",
+    help="With --digest: the entry of a Terraform configuration that this is for. What another entry relies on stays, "
+    "and what processes of one run remove from a repository is removed together.",
+)
 @shared_options
 def command(
     references: tuple[Reference, ...],
-    digest: str,
-    dry_run: bool,
-    keep_manifests: bool,
-    all_tags: bool,
-    referrers: bool,
-    max_tags: int | None,
-    on_replace: str,
-    on_destroy: str,
+    claimant: Claimant | None,
     settings: Settings,
     as_json: bool,
     quiet: bool,
+    **policy: Any,
 ) -> None:
     """Remove tags, then the manifests that nothing else in their repository uses.
 
@@ -82,6 +91,9 @@ def command(
     from imagesync_cli.output import Output
     from imagesync_cli.values.progress import Progress
 
+    if claimant is not None:
+        own = {**policy, "references": references, "claimant": claimant, "as_json": as_json, "quiet": quiet}
+        sys.exit(_delete_together(own, settings))
     output = Output(as_json=as_json, quiet=quiet)
     progress = Progress("deleting")
     reports: list[DeleteReport] = []
@@ -89,21 +101,106 @@ def command(
     async def work(stores: Stores) -> None:
         from imagesync_cli.delete.delete import Policy, delete
 
-        policy = Policy(
-            expect=digest,
-            on_replace=on_replace,
-            on_destroy=on_destroy,
-            keep_manifests=keep_manifests,
-            all_tags=all_tags,
-            referrers=referrers,
-            max_tags=max_tags,
-            dry_run=dry_run,
-        )
         async with output.showing(progress):
-            await delete(stores, references, policy, progress, reports)
+            await delete(stores, references, Policy(**policy), progress, reports)
 
     try:
         run(settings, references, work)
     finally:
         output.deleted(reports)
     sys.exit(next((report.error.exit_code for report in reports if report.error), 0))
+
+
+# For one entry of a Terraform configuration: what meets in one run is done by one process.
+
+
+def _delete_together(own: dict[str, Any], settings: Settings) -> int:
+    """Remove what one entry of a configuration has put there, by the options of delete; gives the exit code."""
+    from imagesync_cli.output import Output
+    from imagesync_cli.stores.files.wishes import Run
+    from imagesync_cli.values.progress import Progress
+
+    output = Output(as_json=own["as_json"], quiet=own["quiet"])
+    progress = Progress("deleting")
+    _check(own)
+    shared = click.get_current_context().find_object(Run) or Run(settings.run_folder.as_posix())
+
+    async def work(stores: Stores) -> DeleteReport:
+        from imagesync_cli.delete.together import Together
+        from imagesync_cli.stores.files.claims import Claims
+
+        others = partial(_others, shared, settings)
+        started_within_s = time.monotonic() - shared.began
+        together = Together(stores, Claims(settings.run_folder), progress, others, started_within_s)
+        async with output.showing(progress):
+            return await together.carry_out(_order(**own))
+
+    try:
+        report = run(settings, own["references"], work)
+    finally:
+        shared.leave()
+    output.deleted([report])
+    return report.error.exit_code if report.error else 0
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """An entry has one reference, whose digest is told apart from it."""
+    (first, *more) = options["references"]
+    if more or first.digest or not options["expect"]:
+        raise click.UsageError("--claimant goes with one REF by tag and its --digest", click.get_current_context())
+
+
+def _order(references: tuple[Reference, ...], claimant: Claimant, as_json: bool, quiet: bool, **policy: Any) -> Order:
+    from imagesync_cli.delete.delete import Policy
+    from imagesync_cli.delete.together import Order
+
+    return Order(references[0], claimant, Policy(**policy), as_json, quiet)
+
+
+def _others(shared: Run, settings: Settings) -> Iterator[tuple[Order, Callable[[DeleteReport | ImagesyncError], None]]]:
+    """What other processes of the run want by now."""
+    for wish in shared.wishes():
+        order = _parse(wish.args, settings)
+        if order is None:
+            shared.answer(wish, None)
+        else:
+            yield order, partial(_answer, shared, wish, order)
+
+
+def _parse(args: tuple[str, ...], settings: Settings) -> Order | None:
+    """What another process was called with; None for what it has to do, or to say, itself."""
+    from dataclasses import replace
+
+    from imagesync_cli.settings import read_settings
+    from imagesync_cli.values.errors import ImagesyncError
+
+    if {"-v", "--verbose"} & {*args}:
+        return None
+    try:
+        with command.make_context("delete", list(args)) as context:
+            options = dict(context.params)
+            _check(options)
+        theirs = read_settings(plain_http=options.pop("plain_http"), ca_file=options.pop("ca_file"))
+    except (click.ClickException, click.exceptions.Exit, ImagesyncError):
+        return None
+    # Logins come from the environment, which processes of one run share.
+    is_alike = replace(theirs, logins={}) == replace(settings, logins={})
+    return _order(**options) if is_alike else None
+
+
+def _answer(shared: Run, wish: Wish, order: Order, outcome: DeleteReport | ImagesyncError) -> None:
+    """Tell another process what it is to print. What is wrong with the call itself, each finds out by itself."""
+    import contextlib
+    import io
+
+    from imagesync_cli.output import Output
+    from imagesync_cli.stores.files.wishes import Answer
+    from imagesync_cli.values.errors import ImagesyncError
+
+    if isinstance(outcome, ImagesyncError):
+        shared.answer(wish, None)
+        return
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        Output(as_json=order.as_json, quiet=order.quiet).deleted([outcome])
+    shared.answer(wish, Answer(outcome.error.exit_code if outcome.error else 0, out.getvalue(), err.getvalue()))

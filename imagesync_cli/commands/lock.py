@@ -50,7 +50,8 @@ def command(file: Path, lock_file: Path | None, check: bool, settings: Settings,
 
     from imagesync_cli.batch.entries import read_entries
     from imagesync_cli.batch.lock import lock
-    from imagesync_cli.batch.lockfile import read_lock, write_lock
+    from imagesync_cli.batch.lockfile import write_lock
+    from imagesync_cli.look.lockfile import read_lock
     from imagesync_cli.output import Output
     from imagesync_cli.settings import environment
     from imagesync_cli.values.errors import Differs

@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from imagesync_cli.stores.files.claims import Claimant
     from imagesync_cli.values.platforms import Platform
     from imagesync_cli.values.reference import Reference
 
@@ -49,7 +50,16 @@ class _PlatformType(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(name) for name in _USUAL_PLATFORMS if name.startswith(incomplete)]
 
 
-REFERENCE, DIGEST, PLATFORM = _ReferenceType(), _DigestType(), _PlatformType()
+class _ClaimantType(click.ParamType):  # type: ignore[type-arg]
+    name = "claimant"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Claimant:
+        from imagesync_cli.stores.files.claims import parse_claimant
+
+        return parse_claimant(value)
+
+
+REFERENCE, DIGEST, PLATFORM, CLAIMANT = _ReferenceType(), _DigestType(), _PlatformType(), _ClaimantType()
 # A file that shells complete; whether it can be read is found out, and said, by whoever reads it.
 FILE = click.Path(readable=False)
 # What a shell offers, not all that there are.

@@ -57,9 +57,9 @@ def command(
     rules = TagRules(include, exclude, semver, latest, each_variant)
 
     async def work(stores: Stores) -> list[str] | ImagesyncError:
-        from imagesync_cli.look.tags import list_tags
+        from imagesync_cli.look.tags import list_names
 
-        return await list_tags(stores, repository)
+        return await list_names(stores, repository)
 
     tags = run(settings, [repository], work)
     if isinstance(tags, ImagesyncError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imagesync_cli.copy.old_image import OldImage
 from imagesync_cli.copy.present import Destination
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.copy.transfer import Read, Transfers
@@ -75,7 +76,11 @@ class Copy:
         if referrers is not None:
             await self._put_early(root)
             await referrers.complete()
+        old = OldImage(self.there, self.report.before)
+        if not self.report.dry_run:
+            await old.read()
         await self.put(root, tag)
+        await old.put_back()
         await self._look_again()
         if referrers is not None:
             await referrers.complete()

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.look.selection import WHOLE, Selection
+from imagesync_cli.look.selection import WHOLE, Selection, find_present, find_wanted
 from imagesync_cli.stores import Access, Side, Store, Stores, counting
 from imagesync_cli.values.digest import parse_digest
-from imagesync_cli.values.errors import Denied, NotFound, UsageError
+from imagesync_cli.values.errors import Denied, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import ArchiveReference, Reference
@@ -113,15 +113,11 @@ def _check(source: Reference, destination: Reference, selection: Selection, *, v
 
 async def _choose(here: Store, source: Reference, selection: Selection, before: str) -> _Chosen:
     """Find out what is to arrive by as little as that takes: nothing is asked where there is nothing to compare."""
-    wanted = selection.digest or source.wanted
-    if selection.platforms:
-        from imagesync_cli.look.choose_platforms import select
-
-        selected = await select(here, await here.manifest(wanted), selection.platforms, str(source))
-        return _Chosen(selected.descriptor.digest, selected.manifest, selected.is_new)
-    if before and not selection.digest and not source.digest:
-        wanted = (await here.head(wanted)).digest
-    return _Chosen(wanted)
+    told = selection.digest or source.digest
+    if not selection.platforms and (told or not before):
+        return _Chosen(told or source.wanted)
+    wanted = await find_wanted(here, source, selection)
+    return _Chosen(wanted.descriptor.digest, wanted.root, wanted.is_new)
 
 
 async def _complete(
@@ -158,10 +154,8 @@ async def _referrers(copy: Copy, root: Manifest, *, signed: bool) -> ReferrersCo
 async def _current(store: Store, tag: str, *, dry_run: bool) -> str:
     """The digest that the tag points at now, "" if there is none."""
     try:
-        return (await store.head(tag)).digest
+        return (await find_present(store, tag)).digest
     except Denied:
         if dry_run:
             raise
         return ""  # GHCR and others say so of what is not there yet: whether we may write decides
-    except NotFound:
-        return ""

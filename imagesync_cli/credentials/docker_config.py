@@ -111,6 +111,8 @@ def _place(key: str) -> tuple[str, str]:
     scheme, separator, rest = key.partition("://")
     if not separator:
         scheme, rest = "", key
+    elif scheme.lower() not in ("http", "https"):
+        return "", ""
     host, _, path = rest.partition("/")
     path = path.strip("/")
     if scheme or path in ("v1", "v2"):  # docker login has written URLs: they mean the host
@@ -137,6 +139,6 @@ def _credential(entry: dict[str, Any], registry: str, file: Path) -> Credential:
 def _decoded(auth: Any, registry: str, file: Path) -> str:
     try:
         # Kubernetes' secrets, and what people paste, come with line breaks: Go's decoder passes over them.
-        return base64.b64decode("".join(auth.split()), validate=True).decode("utf-8")
+        return base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True).decode("utf-8")
     except (AttributeError, TypeError, ValueError, binascii.Error):
         raise UsageError(f"{file}: auth of {registry} is not base64 text", hint="log in again") from None

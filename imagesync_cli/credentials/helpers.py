@@ -51,7 +51,7 @@ async def ask_helper(name: Any, server: str, file: Path) -> Credential | None:
         if said.strip().lower().startswith(_NOT_FOUND):
             return None
         raise _broken(program, server, f"failed with exit code {code}")
-    return _credential(said, program, server) if said.strip() else None
+    return _credential(said, program, server)
 
 
 async def _run(program: str, server: str) -> tuple[int | None, bytes]:

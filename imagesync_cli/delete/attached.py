@@ -82,9 +82,9 @@ class Attached:
                     waiting.append(other)
 
 
-async def search(store: Store, readings: Readings, tags: Tags, targets: Iterable[str]) -> Attached:
+async def search(readings: Readings, tags: Tags, targets: Iterable[str]) -> Attached:
     """All that is attached to the targets or to what is below them. Raises whatever keeps it from knowing."""
-    searched = _Search(store, readings, tags)
+    searched = _Search(readings, tags)
     level = dict.fromkeys(targets)
     for _ in range(MAX_DEPTH + 1):
         if not level:
@@ -98,8 +98,7 @@ async def search(store: Store, readings: Readings, tags: Tags, targets: Iterable
 
 
 class _Search:
-    def __init__(self, store: Store, readings: Readings, tags: Tags) -> None:
-        self._store = store
+    def __init__(self, readings: Readings, tags: Tags) -> None:
         self._readings = readings
         self._tags = tags
         self._about = tags.by_subject()

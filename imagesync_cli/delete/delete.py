@@ -155,8 +155,8 @@ class _Repository:
     async def _release_ours(self, wish: Wish, current: Manifest) -> None:
         if self._policy.on_destroy == "refuse":
             raise Refused(
-                f"{wish.report.reference} still points at {current.digest}, and on_destroy is refuse",
-                hint="to remove it, apply on_destroy = delete or keep first",
+                f"{self._store.name}:{wish.tag} still points at {current.digest}, and on_destroy is refuse",
+                hint="put the entry back with another on_destroy, apply, then remove it",
             )
         if self._policy.on_destroy == "keep":
             wish.report.add("tag", wish.tag, "kept", "on_destroy is keep")
@@ -236,7 +236,7 @@ class _Repository:
         if self._policy.referrers:
             from imagesync_cli.delete import attached
 
-            planned = await attached.search(self._store, self._readings, tags, targets)
+            planned = await attached.search(self._readings, tags, targets)
             tags = tags.without(planned.own_tags)
         below = planned.candidates if planned else await self._readings.below(targets)
         candidates = below | currents

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagesync_cli.concurrency import gather
+from imagesync_cli.concurrency import both
 from imagesync_cli.look.inspect import Findings, Inspection
-from imagesync_cli.look.selection import WHOLE, Selection
+from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Side, Store, Stores
-from imagesync_cli.values.digest import NO_DIGEST
-from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
@@ -59,43 +57,24 @@ async def check(
     """
     there = stores.open(destination, side=Side.DESTINATION)
     if source is None:
-        wanted = found = await there.head(destination.wanted)
+        found = await there.head(destination.wanted)
+        wanted = Wanted(found, found.digest)
     else:
         here = stores.open(source)
-        (wanted, root), (found, _) = await gather(
-            [_wanted(here, source, selection), _current(there, destination.wanted)]
-        )
+        wanted, found = await both(find_wanted(here, source, selection), find_present(there, destination.wanted))
     attached = await _attached(there, found) if selection.referrers and found.digest else None
     missing: list[str] = []
-    if attached is not None and source is not None and wanted.digest == found.digest:
-        missing = (await _attached(here, wanted, root)).not_in(attached)
+    if attached is not None and source is not None and wanted.descriptor.digest == found.digest:
+        missing = (await _attached(here, wanted.descriptor, wanted.root)).not_in(attached)
     findings = None
     if (deep or read) and found.digest:
         others = [each.target for each in attached.referrers] if attached else []
         findings = await Inspection(there, progress, read=read).images(found, *others)
     names = str(source or destination), str(destination)
-    return CheckReport(*names, wanted.digest, found.digest, findings, tuple(missing))
+    return CheckReport(*names, wanted.descriptor.digest, found.digest, findings, tuple(missing))
 
 
 async def _attached(store: Store, root: Descriptor, manifest: Manifest | None = None) -> ReferrerSet:
     from imagesync_cli.look.referrers import Referrers
 
     return await Referrers(store).all_of(root, manifest)
-
-
-async def _wanted(here: Store, source: Reference, selection: Selection) -> tuple[Descriptor, Manifest | None]:
-    """What should be there, and its manifest where that was read or made to find it."""
-    if not selection.platforms:
-        return await here.head(source.wanted), None
-    from imagesync_cli.look.choose_platforms import select
-
-    selected = await select(here, await here.manifest(source.wanted), selection.platforms, str(source))
-    return selected.descriptor, selected.manifest
-
-
-async def _current(store: Store, wanted: str) -> tuple[Descriptor, Manifest | None]:
-    """What the destination has, with the digest "" for nothing."""
-    try:
-        return await store.head(wanted), None
-    except NotFound:
-        return Descriptor("", NO_DIGEST, 0), None

@@ -29,7 +29,7 @@ _UNKNOWN = ("unknown", "unknown")
 
 
 @dataclass(frozen=True)
-class Selected:
+class ChosenImage:
     """What arrives of an image: a manifest that has been read, or is new, or that is still to be read."""
 
     descriptor: Descriptor
@@ -37,24 +37,24 @@ class Selected:
     is_new: bool = False
 
 
-async def select(store: Store, root: Manifest, platforms: Iterable[Platform], image: str) -> Selected:
+async def choose_platforms(store: Store, root: Manifest, platforms: Iterable[Platform], image: str) -> ChosenImage:
     """Choose from the image whose root this is; all of it where no platform is named.
 
     Raises NoPlatform, which names the ``image`` and what it has, for a platform that it does not have.
     """
     wanted = list(dict.fromkeys(platforms))
     if not wanted:
-        return Selected(root.descriptor, root)
+        return ChosenImage(root.descriptor, root)
     if not root.descriptor.is_index:
         await _check_single(store, root, wanted, image)
-        return Selected(root.descriptor, root)
+        return ChosenImage(root.descriptor, root)
     offered = await _offered(store, root)
     chosen = [_nearest(one, offered) for one in wanted]
     lacking = [one for one, found in zip(wanted, chosen, strict=True) if not found]
     if lacking:
         raise _not_for(lacking, filter(None, offered), image)
     if len(wanted) == 1:
-        return Selected(root.manifests[chosen[0][0]], None)
+        return ChosenImage(root.manifests[chosen[0][0]], None)
     return _several(root, {place for found in chosen for place in found})
 
 
@@ -122,7 +122,7 @@ async def config_platform(store: Store, manifest: Manifest) -> Platform | None:
     return read_platform(document) if isinstance(document, dict) else None
 
 
-def _several(root: Manifest, places: set[int]) -> Selected:
+def _several(root: Manifest, places: set[int]) -> ChosenImage:
     about = {root.manifests[place].digest for place in places}
     kept = {
         place
@@ -130,7 +130,7 @@ def _several(root: Manifest, places: set[int]) -> Selected:
         if place in places or (_is_data(entry) and (entry.notes or {}).get(REFERS_TO) in about)
     }
     if len(kept) == len(root.manifests):
-        return Selected(root.descriptor, root)
+        return ChosenImage(root.descriptor, root)
     try:
         document = read_document(root.content)
         document["manifests"] = [entry for place, entry in enumerate(_listed(document)) if place in kept]
@@ -139,7 +139,7 @@ def _several(root: Manifest, places: set[int]) -> Selected:
     except (ValueError, RecursionError) as error:
         raise ContentError(f"index {root.digest} cannot be written again: {error}") from error
     made = parse_manifest(content.encode("ascii"), root.media_type)
-    return Selected(made.descriptor, made, is_new=True)
+    return ChosenImage(made.descriptor, made, is_new=True)
 
 
 def _listed(index: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather_few
-from imagesync_cli.look.selection import Selection
+from imagesync_cli.look.selection import Selection, find_wanted
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Side, Store, Stores
 from imagesync_cli.values.errors import ContentError, NoPlatform, Refused
@@ -30,8 +30,9 @@ class Intent:
     """A copy that is meant to be made, and what is asked about it.
 
     ``digest`` is what arrives; ``selection`` has the digest of the whole image that this is chosen from. ``estimated``
-    asks how much is to be copied where the image is not there, ``sized`` how large it is in any case. ``required`` are
-    platforms that the image must have, ``signed`` says that it must have a signature.
+    asks how much is to be copied where the image is not there, ``sized`` how large it is in any case, of which
+    ``max_size_bytes`` is the most, 0 for any. ``required`` are platforms that the image must have, ``signed`` says that
+    it must have a signature.
     """
 
     source: Reference
@@ -39,6 +40,7 @@ class Intent:
     selection: Selection
     estimated: bool = False
     sized: bool = False
+    max_size_bytes: int = 0
     required: tuple[Platform, ...] = ()
     signed: bool = False
 
@@ -99,22 +101,19 @@ async def estimate(stores: Stores, intent: Intent, destination: Reference, prese
 
 
 async def _arriving(here: Store, intent: Intent) -> Manifest:
-    root = await here.manifest(intent.selection.digest)
     if not intent.selection.platforms:
-        return root
-    from imagesync_cli.look.choose_platforms import select
-
-    chosen = await select(here, root, intent.selection.platforms, str(intent.source))
-    return chosen.manifest or await here.manifest(chosen.descriptor.digest)
+        return await here.manifest(intent.selection.digest)
+    wanted = await find_wanted(here, intent.source, intent.selection)
+    return wanted.root or await here.manifest(wanted.descriptor.digest)
 
 
 async def _lacking(here: Store, root: Manifest, intent: Intent) -> str:
     if not intent.required:
         return ""
-    from imagesync_cli.look.choose_platforms import select
+    from imagesync_cli.look.choose_platforms import choose_platforms
 
     try:
-        await select(here, root, intent.required, str(intent.source))
+        await choose_platforms(here, root, intent.required, str(intent.source))
     except NoPlatform as error:
         return str(error)
     return ""

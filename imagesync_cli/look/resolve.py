@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imagesync_cli.look.selection import Selection
+from imagesync_cli.look.selection import Selection, find_wanted
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.errors import ImagesyncError, Unavailable
 from imagesync_cli.values.manifest import Descriptor, Manifest
@@ -67,14 +67,10 @@ class _Lookup:
     async def answer(self, reference: Reference, selection: Selection) -> Answer:
         try:
             store = self._stores.open(reference)
-            manifest = None
-            if selection.platforms:
-                found, manifest = await self._selected(store, reference, selection)
-            else:
-                head = await store.head(reference.wanted)
-                found = Resolved(reference, head, head.digest)
+            wanted = await find_wanted(store, reference, selection, lambda _: self._root(store, reference))
+            found = Resolved(reference, wanted.descriptor, wanted.source_digest)
             if selection.referrers:
-                return replace(found, attached=await self._attached(store, found, manifest))
+                return replace(found, attached=await self._attached(store, found, wanted.root))
         except ImagesyncError as error:
             return error
         return found
@@ -85,17 +81,10 @@ class _Lookup:
         referrers = self._referrers.setdefault(found.reference.location, Referrers(store))
         return await referrers.all_of(found.descriptor, manifest)
 
-    async def _selected(
-        self, store: Store, reference: Reference, selection: Selection
-    ) -> tuple[Resolved, Manifest | None]:
-        """And the manifest, where it is at hand."""
-        from imagesync_cli.look.choose_platforms import select
-
+    async def _root(self, store: Store, reference: Reference) -> Manifest:
         if reference not in self._roots:
             self._roots[reference] = asyncio.create_task(store.manifest(reference.wanted))
-        root = await self._roots[reference]
-        found = await select(store, root, selection.platforms, f"{reference}")
-        return Resolved(reference, found.descriptor, root.digest), found.manifest
+        return await self._roots[reference]
 
 
 def _answer(task: asyncio.Future[Answer], reference: Reference, deadline_s: float | None) -> Answer:

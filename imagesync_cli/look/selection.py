@@ -1,12 +1,19 @@
-"""What of an image is wanted."""
+"""What is wanted of an image, and what a store has of it: asked here by sync, check, batches, locks and Terraform."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imagesync_cli.values.digest import NO_DIGEST
+from imagesync_cli.values.errors import NotFound
+from imagesync_cli.values.manifest import Descriptor, Manifest
+
 if TYPE_CHECKING:
+    from imagesync_cli.stores import Store
     from imagesync_cli.values.platforms import Platform
+    from imagesync_cli.values.reference import Reference
 
 
 @dataclass(frozen=True)
@@ -26,3 +33,45 @@ class Selection:
 
 
 WHOLE = Selection()
+
+
+NOTHING = Descriptor("", NO_DIGEST, 0)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to arrive of a source, and the digest of the whole image that this is chosen from.
+
+    ``root`` is its manifest where that was read, or made (``is_new``), to find it.
+    """
+
+    descriptor: Descriptor
+    source_digest: str
+    root: Manifest | None = None
+    is_new: bool = False
+
+
+async def find_wanted(
+    store: Store,
+    source: Reference,
+    selection: Selection,
+    read: Callable[[str], Awaitable[Manifest]] | None = None,
+) -> Wanted:
+    """One HEAD, or one GET of the root where platforms are chosen: by ``read``, for whoever shares what was read."""
+    wanted = selection.digest or source.wanted
+    if not selection.platforms:
+        found = await store.head(wanted)
+        return Wanted(found, found.digest)
+    from imagesync_cli.look.choose_platforms import choose_platforms
+
+    root = await (read or store.manifest)(wanted)
+    chosen = await choose_platforms(store, root, selection.platforms, str(source))
+    return Wanted(chosen.descriptor, root.digest, chosen.manifest, chosen.is_new)
+
+
+async def find_present(store: Store, wanted: str) -> Descriptor:
+    """What this tag or digest is, NOTHING where it is not there."""
+    try:
+        return await store.head(wanted)
+    except NotFound:
+        return NOTHING

@@ -1,39 +1,47 @@
-"""Where images live: a registry's repository, a layout folder, an archive; behind one small protocol (store.py)."""
+"""Where images live: a registry's repository, a layout folder, an archive; behind one small protocol (store.py).
+
+This module loads next to nothing, since a process that waits for another one needs a room of it and no store.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import enum
 import sys
-from collections.abc import AsyncGenerator
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from imagesync_cli.settings import Settings
-from imagesync_cli.stores.store import Store, Untagged, Written
-from imagesync_cli.stores.transport.tally import count, counting
-from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.manifest import Descriptor
-from imagesync_cli.values.reference import (
-    DOCKER_ARCHIVE,
-    ArchiveReference,
-    LayoutReference,
-    Reference,
-    RegistryReference,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # httpx builds its own command line (click, rich, pygments) if it can; without it the import takes half as long.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from imagesync_cli.settings import Settings
     from imagesync_cli.stores.files.docker_archive import DockerArchive
     from imagesync_cli.stores.files.oci_archive import OciArchive
     from imagesync_cli.stores.registry.client import Client
     from imagesync_cli.stores.registry.probe import Probe
+    from imagesync_cli.stores.store import Store, Untagged, Written
     from imagesync_cli.stores.transport.http import Http
     from imagesync_cli.stores.transport.preconnect import Preconnected
+    from imagesync_cli.stores.transport.tally import count, counting
+    from imagesync_cli.values.manifest import Descriptor
+    from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
 
 __all__ = ["Access", "Side", "Store", "Stores", "Untagged", "Written", "count", "counting"]
+
+
+_MODULES = dict.fromkeys(("Store", "Untagged", "Written"), "store") | dict.fromkeys(
+    ("count", "counting"), "transport.tally"
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 class Access(enum.Enum):
@@ -64,6 +72,8 @@ class Stores:
 
     def open(self, reference: Reference, access: Access = Access.READ, side: Side = Side.SOURCE) -> Store:
         """The store that holds the reference; nothing is asked yet."""
+        from imagesync_cli.values.reference import ArchiveReference, LayoutReference
+
         if isinstance(reference, LayoutReference):
             from imagesync_cli.stores.files.layout import Layout
 
@@ -76,6 +86,9 @@ class Stores:
 
     def _archive(self, reference: ArchiveReference, access: Access, side: Side) -> Store:
         """Archives that are only read are indexed once a run; each writer has a new file of its own."""
+        from imagesync_cli.values.errors import UsageError
+        from imagesync_cli.values.reference import DOCKER_ARCHIVE
+
         is_read = access is Access.READ
         if reference.form == DOCKER_ARCHIVE and not (is_read and side is Side.SOURCE):
             raise UsageError(

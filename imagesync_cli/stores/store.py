@@ -35,6 +35,10 @@ class Store(Protocol):
     def name(self) -> str:
         """As the user spelled it; opens messages and ids."""
 
+    @property
+    def drops_untagged(self) -> bool:
+        """Whether a manifest may go at once with the last tag that leads to it, as far as its answers tell."""
+
     def warm(self, count: int) -> None:
         """Be ready for so many requests at once; they come soon."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.output.escape import as_printable
@@ -35,6 +36,8 @@ async def answer(query: Query, stores: Stores, settings: Settings) -> str:
 async def _answer(query: Query, stores: Stores, deadline_s: float) -> dict[str, str]:
     from imagesync_cli.concurrency import gather
 
+    if query.lock_file:
+        return await _from_lock(query)
     sound = query.sound
     # What is looked at whole goes by itself: it waits for no other answer, and none waits for it.
     deep = {key for key, image in sound.items() if image.deep}
@@ -49,7 +52,49 @@ async def _answer(query: Query, stores: Stores, deadline_s: float) -> dict[str, 
         wanted = sound["destination"].reference if "destination" in sound else None
         compared: dict[str, str] = as_printable(_compared(described, wanted))
         return compared
+    return _texts(query, described)
+
+
+async def _from_lock(query: Query) -> dict[str, str]:
+    from imagesync_cli.terraform.locked import locked_answers
+
+    locked = locked_answers(query.sound, query.lock_file)
+    wrong = {key: _described(image) for key, image in query.asked.items() if isinstance(image, UsageError)}
+    named = {key: {"reference": as_meant(image.reference)} for key, image in query.sound.items()}
+    return _texts(query, wrong | {key: _described(None) | named[key] | each for key, each in locked.items()})
+
+
+def _texts(query: Query, described: dict[str, Described]) -> dict[str, str]:
+    """Each answer as JSON, with what speaks against the image where that was asked."""
+    if query.rules is not None:
+        for key, image in query.sound.items():
+            pinned = bool(query.lock_file)  # what a lock pins counts as named by its digest
+            rules = replace(query.rules, require_digest=query.rules.require_digest and not pinned)
+            described[key]["refused"] = rules.refusals(image.reference, described[key]["source_digest"])
+    if query.call:
+        for key, refused in _destinations_refused(query, described).items():
+            described[key]["refused"] = refused
     return {key: json.dumps(as_printable(each)) for key, each in described.items()}
+
+
+def _destinations_refused(query: Query, described: dict[str, Described]) -> dict[str, list[str]]:
+    from imagesync_cli.terraform.rules import destination_refusals
+
+    keys: dict[object, list[str]] = {}
+    for key, sound in query.sound.items():
+        keys.setdefault((sound.reference.location, sound.reference.tag), []).append(key)
+    refused = {}
+    for key, image in query.asked.items():
+        answer, sentences = described[key], list[str]()
+        if not isinstance(image, UsageError):
+            others = [other for other in keys[image.reference.location, image.reference.tag] if other != key]
+            source = image.intent.source if image.intent else None
+            sentences = destination_refusals(image.reference, source, others)
+        if answer["kind"] not in ("", "missing"):
+            spelled = "" if isinstance(image, UsageError) else f" {image.reference}"
+            sentences.append(f"the destination{spelled} is {answer['kind']}: {answer['error']}")
+        refused[key] = sentences + answer.get("copy", {}).get("refused", [])
+    return refused
 
 
 async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:
@@ -69,11 +114,22 @@ async def _looked_at(stores: Stores, image: Image, found: Answer, ends: float) -
     described = await _with_damage(stores, found, ends) if image.deep else _described(found)
     described["reference"] = as_meant(image.reference)
     # A destination that cannot be read fails the plan anyway.
-    if image.intent is None or described["kind"] not in ("", "missing") or not image.intent.asks(described["digest"]):
+    intent = image.intent
+    if intent is not None and not intent.digest and described["digest"]:
+        there = described["digest"]
+        chosen = replace(intent.selection, digest=there, platforms=())
+        # The source is away: signatures can be looked for only if they were to be copied.
+        intent = replace(intent, digest=there, selection=chosen, signed=intent.signed and chosen.referrers)
+    if (
+        intent is None
+        or not intent.digest
+        or described["kind"] not in ("", "missing")
+        or not intent.asks(described["digest"])
+    ):
         return described
     from imagesync_cli.terraform.copies import described_copy
 
-    copy = await described_copy(stores, image.reference, image.intent, described["digest"], ends)
+    copy = await described_copy(stores, image.reference, intent, described["digest"], ends)
     return described | {"copy": copy}
 
 

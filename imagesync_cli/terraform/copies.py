@@ -1,7 +1,7 @@
 """What Terraform is told about a copy that it means to make: a part of the answer about its destination.
 
 ``layers``, ``layers_to_copy``, ``bytes``, ``bytes_to_copy`` and a ``summary`` in words; ``unsuitable`` and ``unsigned``
-say what speaks against the copy; ``error`` and ``kind`` why nothing of this is known.
+say what speaks against the copy, ``refused`` says it in sentences; ``error`` and ``kind`` why nothing of this is known.
 """
 
 from __future__ import annotations
@@ -33,12 +33,29 @@ async def described_copy(
         limit_s = left_s if intent.decides else min(left_s, _NUMBERS_WITHIN_S)
         found = await within(limit_s, estimate(stores, intent, destination, present))
     except ImagesyncError as error:
-        return _failed(error)
+        return _failed(intent, error)
     except asyncio.TimeoutError:
         late = f"looking at {intent.source}: no end within the time that is left"
-        return _failed(Unavailable(late, hint="it has many parts; see IMAGESYNC_TIMEOUT"))
-    return estimate_json(found) | {"error": "", "kind": ""}
+        return _failed(intent, Unavailable(late, hint="it has many parts; see IMAGESYNC_TIMEOUT"))
+    return estimate_json(found) | {"error": "", "kind": "", "refused": _refusals(intent, found)}
 
 
-def _failed(error: ImagesyncError) -> dict[str, Any]:
-    return estimate_json(Estimate()) | {"summary": "", "error": str(error), "kind": error.kind}
+def _refusals(intent: Intent, found: Estimate) -> list[str]:
+    """A sentence for each rule that the image breaks."""
+    most, names = intent.max_size_bytes, ", ".join(map(str, intent.required))
+    return [
+        *([f"required_platforms are {names}: {found.lacks}"] if found.lacks else []),
+        *(
+            [f"the source {intent.source} has {found.size_bytes} bytes, more than max_size_bytes, {most}."]
+            if 0 < most < found.size_bytes
+            else []
+        ),
+        *([f"require_signature: {found.unsigned}"] if found.unsigned else []),
+    ]
+
+
+def _failed(intent: Intent, error: ImagesyncError) -> dict[str, Any]:
+    """Nothing is known; a rule that could not be checked refuses the image."""
+    rules = "max_size_bytes, required_platforms and require_signature"
+    refused = [f"whether {rules} allow the source {intent.source} is not known: {error}"] if intent.decides else []
+    return estimate_json(Estimate()) | {"summary": "", "error": str(error), "kind": error.kind, "refused": refused}

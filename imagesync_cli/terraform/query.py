@@ -12,6 +12,7 @@ from imagesync_cli.values.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
     from imagesync_cli.look.estimate import Intent
+    from imagesync_cli.terraform.rules import Rules
     from imagesync_cli.values.platforms import Platform
 
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
@@ -19,7 +20,8 @@ _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms"
 _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
 _MEMBERS = frozenset({"reference", "platforms", "referrers", "verify", "copy"})
 _COPY_MEMBERS = frozenset(
-    {"source", "digest", "source_digest", "platforms", "estimated", "sized", "required_platforms", "signed"}
+    {"source", "digest", "source_digest", "platforms", "estimated", "sized", "max_size_bytes"}
+    | {"required_platforms", "signed"}
 )
 
 
@@ -41,6 +43,8 @@ class Query:
     compares: bool  # the form with source and destination
     call: str = ""  # of a module, which relies on what these references are to be; "" for nobody
     run: str = ""  # when that is
+    rules: Rules | None = None  # what these references may be, as sources
+    lock_file: str = ""  # where these sources are locked, and then nobody is asked
 
     @property
     def sound(self) -> dict[str, Image]:
@@ -51,9 +55,11 @@ class Query:
 def read_query(text: str) -> Query:
     """The question in a JSON text, or UsageError if it is none of the two."""
     asked = _object(text, "the query")
-    if "images" in asked and set(asked) <= {"images", "call", "run"}:
+    if "images" in asked and set(asked) <= {"images", "call", "run", "rules", "lock_file"}:
         query = _query(_object(asked["images"], "images", or_objects=True), compares=False)
-        return replace(query, call=asked.get("call", ""), run=asked.get("run", ""))
+        rules = _rules(_object(asked["rules"], "rules", strings=False)) if asked.get("rules") else None
+        call, run, lock_file = (asked.get(name, "") for name in ("call", "run", "lock_file"))
+        return replace(query, call=call, run=run, rules=rules, lock_file=lock_file)
     if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}
@@ -64,6 +70,15 @@ def read_query(text: str) -> Query:
         sides = {"source": source, "destination": destination}
         return _query({side: wanted for side, wanted in sides.items() if asked.get(side)}, compares=True)
     raise UsageError(f"the query has the keys {', '.join(sorted(asked)[:5])[:200] or 'none'}", hint=_EXAMPLE)
+
+
+def _rules(rules: dict[str, Any]) -> Rules:
+    from imagesync_cli.terraform.rules import Rules
+
+    allowed, digest = rules.get("allowed_sources", ["**"]), rules.get("require_digest", False)
+    if set(rules) - {"allowed_sources", "require_digest"} or not isinstance(digest, bool):
+        raise UsageError("rules are allowed_sources and require_digest", hint=_EXAMPLE)
+    return Rules(tuple(map(str, allowed)), digest)
 
 
 def _query(asked: dict[str, Any], *, compares: bool) -> Query:
@@ -103,14 +118,18 @@ def _intent(copy: Any, *, referrers: bool) -> Intent:
         raise UsageError(f"a copy has no {', '.join(map(repr, sorted(unknown)))}", hint=_COPY_EXAMPLE)
     source, digest = copy.get("source"), copy.get("digest")
     whole = copy.get("source_digest", digest)
-    if not isinstance(source, str) or not all(isinstance(each, str) and is_digest(each) for each in (digest, whole)):
+    # Without a digest the destination's own is meant, as it is gone on with where the source is away.
+    known = digest == whole == "" or all(isinstance(each, str) and is_digest(each) for each in (digest, whole))
+    most = copy.get("max_size_bytes", 0)
+    if not isinstance(source, str) or not known or not isinstance(most, int):
         raise UsageError("a copy names its 'source', and its 'digest' there", hint=_COPY_EXAMPLE)
     return Intent(
         parse_reference(source),
         str(digest),
         Selection(str(whole), _platforms(copy, "platforms"), referrers),
         estimated=_flag(copy, "estimated"),
-        sized=_flag(copy, "sized"),
+        sized=_flag(copy, "sized") or most > 0,
+        max_size_bytes=most,
         required=_platforms(copy, "required_platforms"),
         signed=_flag(copy, "signed"),
     )
@@ -140,15 +159,15 @@ def _platforms(image: dict[str, Any], name: str) -> tuple[Platform, ...]:
     return tuple(parse_platform(name.strip()) for name in names)
 
 
-def _object(text: str, what: str, *, or_objects: bool = False) -> dict[str, Any]:
-    """A JSON object whose values are strings, ``or_objects``."""
+def _object(text: str, what: str, *, or_objects: bool = False, strings: bool = True) -> dict[str, Any]:
+    """A JSON object whose values are strings, ``or_objects``, or anything."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{what} is not JSON: {error}", hint=_EXAMPLE) from error
     if not isinstance(document, dict):
         raise UsageError(f"{what} is not a JSON object", hint=_EXAMPLE)
-    for key, value in document.items():
+    for key, value in document.items() if strings else ():
         if not isinstance(value, str) and not (or_objects and isinstance(value, dict)):
             raise UsageError(f"{what}: the value of {key[:200]!r} is not a string", hint=_EXAMPLE)
     return document

@@ -22,8 +22,11 @@ async def claim_wanted(query: Query, run_folder: Path) -> None:
     from imagesync_cli.stores.files.claims import Claims, claim_of
 
     claims = Claims(run_folder)
-    intents = {key: image for key, image in query.sound.items() if image.intent}
-    wanted = {key: claim_of(image.reference, image.intent.digest) for key, image in intents.items() if image.intent}
+    wanted = {
+        key: claim_of(image.reference, image.intent.digest)
+        for key, image in query.sound.items()
+        if image.intent and image.intent.digest
+    }
     with contextlib.suppress(ImagesyncError):
         claims.claim(query.call, query.run, wanted, complete=len(wanted) == len(query.asked))
         await claims.wait_for_removals(claim.repository for claim in wanted.values())
@@ -33,7 +36,9 @@ def claim_found(query: Query, run_folder: Path, digests: Mapping[str, str]) -> N
     """Claim what the destinations have for images whose sources told nothing: it may be gone on with."""
     from imagesync_cli.stores.files.claims import Claims, claim_of
 
-    unknown = {key: image for key, image in query.sound.items() if image.intent is None and digests[key]}
+    unknown = {
+        key: image for key, image in query.sound.items() if digests[key] and not (image.intent and image.intent.digest)
+    }
     if unknown:
         found = {key: claim_of(image.reference, digests[key]) for key, image in unknown.items()}
         with contextlib.suppress(ImagesyncError):

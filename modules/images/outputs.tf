@@ -1,17 +1,19 @@
-# Made of the resource's input: known at plan, and yet a consumer waits for the copy (and the removal of an old image for the consumer).
+# Made of the objects' input: known at plan, and yet a consumer waits for the copy, and the removal of an old image for
+# the consumer. The objects that there are count: a plan with -refresh-only has no others.
 
 output "ids" {
   description = "Each image by its key in `images`, as `REPOSITORY@DIGEST`: what consumers should use. Known at plan where the destination is."
   value = {
     # The tag is what follows the last ":" if no "/" does; the one of "oci:" or of a port is none.
-    for key, name in local.pinned : name =>
-    "${regex("^(?:docker://)?((?:oci:)?.*?)(?::[^:/]+)?$", terraform_data.image[key].input.destination)[0]}@${terraform_data.image[key].input.digest}"
+    for key, image in terraform_data.image : split("@", key)[0] => join("@", [
+      regex("^(?:docker://)?((?:oci:)?.*?)(?::[^:/]+)?$", image.input.destination)[0], image.input.digest,
+    ])
   }
 }
 
 output "digests" {
   description = "The digest of each image by its key in `images`, like `sha256:…`. Known at plan."
-  value       = { for key, name in local.pinned : name => terraform_data.image[key].input.digest }
+  value       = { for key, image in terraform_data.image : split("@", key)[0] => image.input.digest }
 }
 
 output "changes" {

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from imagesync_cli.values.tag_rules import TagRules
 from tests.batch.conftest import Bench
+from tests.delete.short_lists import BROKEN, NAMED, ShortList, tags_answer
 from tests.embedded_registry import EmbeddedRegistry, Request
 from tests.embedded_registry.faults import Fault, refusal
 from tests.embedded_registry.images import image, index, referrer
@@ -172,6 +173,21 @@ def test_another_name_of_the_same_registry(bench: Bench, spelled: str) -> None:
     for _ in range(2):
         assert bench.sync().code == 0
         assert set(bench.tags("app")) == {"0.9", "1.0"}
+
+
+@pytest.mark.parametrize("link", [*NAMED.values(), *BROKEN.values()], ids=[*NAMED, *BROKEN])
+def test_prune_takes_no_page_for_the_whole(bench: Bench, link: str) -> None:
+    """Tags that the source names on its second page are wanted; if that page cannot be had, all tags stay."""
+    tags = [f"1.{number}" for number in range(6)]
+    root = image("any")
+    root.seed(bench.up.repository("app"), *tags)
+    root.seed(bench.there("app"), *tags, "0.9")
+    bench.write(bench.entry("app", tags=["1.*"], prune=True))
+    bench.up.fault = ShortList("/tags/list", tags_answer(*tags[:4]), link)
+    code = bench.sync().code
+    known = link in NAMED.values()
+    assert (code == 0) == known
+    assert set(bench.tags("app")) == set(tags if known else [*tags, "0.9"])
 
 
 def test_signatures_stay_and_go_with_their_image(pruned: Bench) -> None:

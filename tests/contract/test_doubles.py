@@ -13,8 +13,10 @@ import pytest
 from tests.contract.subject import outcome
 from tests.embedded_registry import MANNERS, EmbeddedRegistry
 from tests.embedded_registry.images import Image, image, index
+from tests.embedded_registry.manifests import LATER
 
 REPOSITORY = "team/app"
+UNKNOWN = f"sha256:{'a' * 64}"
 ONE, SHARED = image(1), index(2, platforms=("linux/amd64", "linux/arm64"))
 
 Opener = Callable[[str], "Double"]
@@ -103,6 +105,53 @@ def test_google_lists_every_manifest(double: Opener) -> None:
     named = running.client.get(f"/v2/{REPOSITORY}/tags/list").json()["manifest"]
     assert set(named) == set(running.repository.manifests)
     assert named[SHARED.digest]["tag"] == ["latest", "shared"]
+
+
+@pytest.mark.parametrize(
+    ("manner", "answer"),
+    [
+        ("zot", (400, "MANIFEST_INVALID")),
+        ("harbor", (404, "NOT_FOUND")),
+        ("distribution-2.8", (400, "MANIFEST_BLOB_UNKNOWN")),
+        ("ggcr", (404, "MANIFEST_UNKNOWN")),
+        ("pulp", (201, "")),
+    ],
+)
+def test_index_whose_child_is_missing(double: Opener, manner: str, answer: tuple[int, str]) -> None:
+    """Each registry has words of its own for an index that lists what is not there, or takes it."""
+    running = double(manner)
+    del running.repository.manifests[SHARED.children[0]]
+    headers = {"Content-Type": SHARED.root.media_type}
+    target = f"/v2/{REPOSITORY}/manifests/new"
+    assert outcome(running.client.put(target, content=SHARED.root.content, headers=headers)) == answer
+
+
+@pytest.mark.parametrize(
+    "path", ["team/app/manifests/none", "team/none/manifests/1", "team/none/tags/list", f"team/app/manifests/{UNKNOWN}"]
+)
+def test_harbor_has_one_word_for_all_that_is_not_there(double: Opener, path: str) -> None:
+    """Harbor says NOT_FOUND where others tell repositories, tags and manifests apart."""
+    assert outcome(double("harbor").client.get(f"/v2/{path}")) == (404, "NOT_FOUND")
+
+
+def test_zot_collects_what_loses_its_tag(double: Opener) -> None:
+    """When a tag moves, the index that it was on goes at once with its children, unless another tag is on it."""
+    running = double("zot")
+    put = f"/v2/{REPOSITORY}/manifests/"
+    headers = {"Content-Type": ONE.root.media_type}
+    for tag, stays in (("shared", True), ("latest", False)):
+        assert running.client.put(put + tag, content=ONE.root.content, headers=headers).status_code == 201
+        assert running.has(SHARED) == stays
+    assert set(running.repository.manifests) == {ONE.digest}
+
+
+def test_pulp_deletes_later(double: Opener) -> None:
+    """A deletion is accepted at once and done some requests later; by tag it is refused."""
+    running = double("pulp")
+    assert running.delete("one") == (400, "INVALID_REQUEST")
+    assert running.delete(ONE.digest) == (202, "")
+    statuses = [running.client.get(f"/v2/{REPOSITORY}/manifests/one").status_code for _ in range(LATER + 1)]
+    assert statuses == [200] * LATER + [404]
 
 
 def test_harbor_takes_the_children_along(double: Opener) -> None:

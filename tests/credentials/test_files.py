@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,7 +78,20 @@ def test_keys(tmp_path: Path, key: str, registry: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [f"{HOST}:443", f"x{HOST}", f"{HOST}.evil.example", f"example.com/{HOST}", "", f"{HOST}/other", f"{HOST}/tea"],
+    [
+        f"https://evil.example.com/https://{HOST}",
+        f"https://https://{HOST}",
+        f"ftp://{HOST}",
+        f"://{HOST}",
+        f"https://ann@{HOST}",
+        f"{HOST}:443",
+        f"x{HOST}",
+        f"{HOST}.evil.example",
+        f"example.com/{HOST}",
+        "",
+        f"{HOST}/other",
+        f"{HOST}/tea",
+    ],
 )
 def test_keys_of_others(tmp_path: Path, key: str) -> None:
     """A login for another port, host or path is not taken for ours."""
@@ -93,6 +107,24 @@ def test_the_longest_path(tmp_path: Path, repository: str, expected: str) -> Non
     keys = {HOST: "host", f"{HOST}/team": "team", f"{HOST}/team/app": "app"}
     file = write_auths(tmp_path / "auth.json", {key: auth(name, "x") for key, name in keys.items()})
     assert username(find(HOST, file, repository=repository)) == expected
+
+
+@pytest.mark.parametrize("content", ["", "\n", " \n\t"])
+def test_an_empty_file(tmp_path: Path, content: str) -> None:
+    """A file that somebody only made, such as /dev/null in a container, knows nobody."""
+    (tmp_path / "config.json").write_text(content)
+    assert isinstance(find(HOST, tmp_path / "config.json"), Anonymous)
+    assert isinstance(find(HOST, Path(os.devnull)), Anonymous)
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_a_login_in_lines(tmp_path: Path, line_break: str) -> None:
+    """An auth that was broken into lines, as base64 programs do, is read as Docker reads it."""
+    entry = auth("ann", CANARY)
+    entry["auth"] = line_break.join([entry["auth"][:10], entry["auth"][10:], ""])
+    found = find(HOST, write_auths(tmp_path / "f", {HOST: entry}))
+    assert isinstance(found, Credential)
+    assert (found.username, found.password) == ("ann", Secret(CANARY))
 
 
 def test_equal_accounts(tmp_path: Path) -> None:

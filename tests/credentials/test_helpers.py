@@ -71,6 +71,21 @@ def test_not_found(programs: Path, config: Path) -> None:
     assert isinstance(find(HOST, config), Anonymous)
 
 
+def test_an_empty_answer(programs: Path, config: Path) -> None:
+    """Some helpers say with empty fields that they know nobody."""
+    helper(programs, """echo '{"ServerURL": "", "Username": "", "Secret": ""}'""")
+    assert isinstance(find(HOST, config), Anonymous)
+
+
+def test_what_a_helper_inherits(programs: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A helper sees the environment, but not the passwords that are meant for registries."""
+    for name in ("IMAGESYNC_PASSWORD_OTHER", "imagesync_password_other", "IMAGESYNC_USERNAME_OTHER"):
+        monkeypatch.setenv(name, CANARY)
+    monkeypatch.setenv("HELPER_NEEDS", "this")
+    helper(programs, f"""[ "$HELPER_NEEDS" = this ] && ! env | grep -qi {CANARY} && echo '{ANSWERS}'""")
+    assert isinstance(find(HOST, config), Credential)
+
+
 def test_the_order_within_a_file(programs: Path, tmp_path: Path) -> None:
     """First the helper for the host, then the file's own entry, then the helper for all hosts."""
     helper(programs, """echo '{"Username": "own", "Secret": "x"}'""", "own")

@@ -26,6 +26,8 @@ def get_manifest(call: Call) -> Response:
     if manifest is None or not _acceptable(call, manifest):
         raise RefusedError(call.manner.unknown or MANIFEST_UNKNOWN, call.target)
     headers = {"Content-Type": manifest.media_type, "Docker-Content-Digest": manifest.digest}
+    if call.manner.names_version:
+        headers["Docker-Distribution-Api-Version"] = "registry/2.0"
     if call.request.method == "HEAD" and call.manner.head == "no-digest":
         del headers["Docker-Content-Digest"]
     return Response(200, headers, manifest.content)
@@ -46,8 +48,8 @@ def put_manifest(call: Call) -> Response:
     else:
         before = repository.tags.get(call.target)
         repository.tags[call.target] = manifest.digest
-        if before and call.manner.collects_untagged:
-            _collect(call.manner, repository, before)
+        if before not in (None, manifest.digest) and call.manner.collects_untagged:
+            _collect(repository, str(before), moved=True)
     headers = call.stored(f"/v2/{call.name}/manifests/{manifest.digest}", manifest.digest)
     if manifest.subject and call.manner.referrers:
         headers["OCI-Subject"] = manifest.subject
@@ -102,12 +104,13 @@ def _delete_later(call: Call, repository: Repository) -> Response:
     return Response(202)
 
 
-def _collect(manner: Manner, repository: Repository, digest: str) -> None:
-    """Take out what lost its tag, unless it has another one or an index lists it (zot)."""
-    if digest in repository.manifests and not repository.tags_of(digest) and not repository.parents_of(digest):
+def _collect(repository: Repository, digest: str, *, moved: bool = False) -> None:
+    """Take out what lost its tag, unless it has another one; what it lists only where no index lists it (zot)."""
+    is_listed = not moved and repository.parents_of(digest)
+    if digest in repository.manifests and not repository.tags_of(digest) and not is_listed:
         children = repository.manifests.pop(digest).children
         for child in children:
-            _collect(manner, repository, child)
+            _collect(repository, child)
 
 
 def remove(manner: Manner, repository: Repository, digest: str) -> None:

@@ -89,8 +89,11 @@ class Manner:
 
     # writing
     immutable_tags: bool = False
+    names_version: bool = True
+    """Say Docker-Distribution-Api-Version with every answer about a manifest."""
     collects_untagged: bool = False
-    """A manifest that loses its tag to another one goes at once, with the children that nothing else lists."""
+    """A manifest that loses its tag to another one goes at once, even from under an index, and with it the children
+    that nothing else lists."""
     validates_manifests: bool = True
     missing_blob: Refusal | None = MANIFEST_BLOB_UNKNOWN
     missing_child: Refusal | None = MANIFEST_BLOB_UNKNOWN

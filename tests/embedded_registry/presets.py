@@ -48,6 +48,7 @@ _PRESETS = [
     # [M] zot, main @6d19b44.
     Manner(
         name="zot",
+        names_version=False,
         guards_children=Refusal(405, "DENIED", "manifest is referenced by an index"),
         missing_blob=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
         missing_child=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
@@ -61,6 +62,7 @@ _PRESETS = [
     # [M] go-containerregistry's pkg/registry, that is `crane registry serve`.
     Manner(
         name="ggcr",
+        names_version=False,
         tags_of_deleted="answering",
         ranges="closed",
         shares_blobs=True,

@@ -14,8 +14,9 @@ from imagesync_cli.stores.registry.login.tokens import claimed_actions
 from imagesync_cli.values.secret import Secret
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, Manner, without_deletes
-from tests.embedded_registry.faults import refusal
+from tests.embedded_registry.faults import Fault, refusal
 from tests.embedded_registry.images import image
+from tests.embedded_registry.wire import json_response
 from tests.logins import CANARY, variables
 from tests.peers import free_host
 
@@ -146,6 +147,29 @@ def test_no_such_host() -> None:
     assert done.code == 5
     assert list(steps(done)) == ["name", "dns"]
     assert "DNS" in steps(done)["dns"]["advice"]
+
+
+@pytest.mark.parametrize("kind", ["harbor", "pulp"])
+def test_hosts_with_an_api_of_their_own(kind: str) -> None:
+    """Harbor and Pulp delete no tags by the distribution API, and by their own they do; that is what counts."""
+    with EmbeddedRegistry(MANNERS[kind]) as registry:
+        image().seed(registry.repository("app"), "1")
+        found = steps(examine(registry))
+        assert registry.repository("app").tags == {"1": image().digest}
+    assert found["delete"]["seen"] == "tags are deleted"
+
+
+def test_a_registry_that_looks_before_it_mounts(registry: EmbeddedRegistry) -> None:
+    """Pulp answers 404 BLOB_UNKNOWN to the mount of a blob that is not there: it knows what a mount is."""
+    registry.fault = lambda request: refusal(404, "BLOB_UNKNOWN") if "mount" in request.query else None
+    assert "are mounted" in steps(examine(registry))["mount"]["seen"]
+
+
+def test_a_project_that_is_not_there(registry: EmbeddedRegistry) -> None:
+    """Harbor says 401 without a challenge for a project that does not exist: what it says of it is shown."""
+    errors = {"errors": [{"code": "UNAUTHORIZED", "message": "project app not found"}]}
+    registry.fault = lambda request: Fault(answer=json_response(401, errors)) if request.path != "/v2/" else None
+    assert "project app not found" in steps(examine(registry))["read"]["seen"]
 
 
 def test_nobody_listens() -> None:

@@ -19,14 +19,14 @@ from tests.repo.checkout import PACKAGE, ROOT
 KNOWS: dict[str, frozenset[str]] = {
     room: frozenset(known.split())
     for room, known in {
-        "__main__": "cli terraform",
+        "__main__": "cli terraform stores/files",
         "cli": "__init__ commands output values",
-        "commands": "terraform output batch copy delete look stores settings values",
+        "commands": "terraform output batch copy delete look stores stores/files settings values",
         "terraform": "output look stores stores/files settings concurrency values",
         "output": "batch copy delete look stores/files settings values",
         "batch": "copy delete look stores stores/files concurrency values",
         "copy": "look stores concurrency values",
-        "delete": "look stores concurrency values",
+        "delete": "look stores stores/files concurrency values",
         "look": "stores concurrency values",
         "stores": "stores/registry stores/files stores/transport settings values",
         "stores/registry": "__init__ stores stores/transport credentials settings concurrency values",
@@ -47,7 +47,7 @@ ONLY_IN = {
     "httpx": {"stores/registry", "stores/transport"},
     "h11": {"stores/transport"},
     "yaml": {"batch"},
-    "os.environ": {"settings"},
+    "os.environ": {"settings", "__main__"},
     "os.getenv": {"settings"},
     "asyncio.run": {"stores"},
     "sys.exit": {"cli", "commands", "terraform"},

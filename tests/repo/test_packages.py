@@ -30,15 +30,53 @@ def name_of(requirement: str) -> str:
     return re.split(r"[^\w.-]", requirement.strip())[0].lower().replace("_", "-")
 
 
+def pins() -> dict[str, str]:
+    """What packaging/requirements.txt names, each with its version and hashes on one line."""
+    text = (ROOT / "packaging/requirements.txt").read_text("utf-8").replace("\\\n", "")
+    return {name_of(line): line for line in text.splitlines() if line and not line.startswith("#")}
+
+
 def test_what_the_file_is_built_of_is_pinned() -> None:
-    """Each dependency of the package has one version in the file that the zipapp and the image are built with."""
+    """Each dependency of the package has one version and the hashes of its files, for all that is built."""
     project = (ROOT / "pyproject.toml").read_text("utf-8")
     listed = re.findall(r'^    "(.+)",', project.partition("\ndependencies = [")[2].partition("\n]")[0], re.MULTILINE)
-    lines = (ROOT / "packaging/requirements.txt").read_text("utf-8").splitlines()
-    pinned = {name_of(line): line for line in lines if line and not line.startswith("#")}
     assert "httpx" in map(name_of, listed)
-    assert {name_of(each) for each in listed} <= pinned.keys()
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in pinned.values())
+    assert {name_of(each) for each in listed} <= pins().keys()
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+( +--hash=sha256:[0-9a-f]{64})+", line) for line in pins().values())
+
+
+def test_nothing_is_installed_without_its_hash() -> None:
+    """The action, the GitLab component, the image and the one file install dependencies by hash, and only those."""
+    for name in ("action.yml", "templates/sync.yml", "Dockerfile", "packaging/zipapp.py"):
+        text = (ROOT / name).read_text("utf-8")
+        assert "--require-hashes" in text, name
+        assert "--no-deps" in text, name
+    *_, component = yaml.safe_load_all((ROOT / "templates/sync.yml").read_text("utf-8"))
+    inline = component["imagesync"]["variables"]["IMAGESYNC_REQUIREMENTS"].replace("\\\n", "")
+    assert inline.splitlines() == list(pins().values())
+
+
+def test_the_action_used_twice_shows_each_report(tmp_path: Path) -> None:
+    """The second use in a job has a report of its own: never the first one's, also where it writes none."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    (script,) = [step["run"] for step in action["runs"]["steps"] if step.get("id") == "sync"]
+    program = tmp_path / "imagesync/bin/imagesync"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        "#!/bin/bash\n"
+        'if [[ $1 == report ]]; then echo "summary of $(cat "$3")" > "${@: -1}"; exit; fi\n'
+        '[[ $3 != first ]] || echo "$3" > "${@: -1}"\n'
+        "[[ $3 == first ]]\n"
+    )
+    program.chmod(0o755)
+    summary, output = tmp_path / "summary", tmp_path / "output"
+    for file, code in (("first", 0), ("second", 1)):
+        given = {"FILE": file, "LOCKED": "false", "ARGUMENTS": "", "RUNNER_TEMP": str(tmp_path)}
+        given |= {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary), "PATH": os.environ["PATH"]}
+        assert subprocess.run(["bash", "-e", "-c", script], env=given, check=False).returncode == code
+    assert summary.read_text() == "summary of first\n"
+    reports = output.read_text().splitlines()
+    assert len(set(reports)) == len(reports) == 2
 
 
 def interpreters() -> dict[str, str]:

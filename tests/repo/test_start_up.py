@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from imagesync_cli.stores.files.wishes import Run
 from tests.command import environment
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import image
@@ -117,3 +119,29 @@ def test_completing_loads_no_more_than_help(words: str) -> None:
     ours = {module for module in modules if module.startswith("imagesync_cli.")}
     assert ours - loaded("--help") == {"imagesync_cli.commands.completion"}
     assert modules & MUST_NOT_LOAD["--version"] == set()
+
+
+WAITING = """
+import json, sys
+from imagesync_cli.stores.files import wishes
+def report(seconds):
+    sys.stderr.write(json.dumps([0, sorted(name for name in sys.modules if sys.modules[name])]))
+    sys.stderr.flush()
+    raise SystemExit(0)
+wishes.time.sleep = report
+from imagesync_cli.__main__ import main
+sys.argv[1:] = ["delete", "--claimant", "call/key", "--digest", "sha256:0", "registry.example.com/app:1"]
+main()
+"""
+
+
+def test_a_removal_that_waits_for_another_loads_next_to_nothing(tmp_path: Path) -> None:
+    """Terraform starts a process for each image that goes: all but one of them only wait."""
+    leads = Run(f"{tmp_path}/imagesync")
+    assert leads.join([]) is None
+    try:
+        modules = loaded("unused", report=WAITING, TF_DATA_DIR=str(tmp_path))
+    finally:
+        leads.leave()
+    assert packages(modules) == set()
+    assert modules & (NETWORK | {"dataclasses", "imagesync_cli.settings", "pathlib"}) == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -95,6 +95,84 @@ def test_a_registry_that_echoes(locked: Locked, status: int) -> None:
         done = locked.run("-v", *command, f"{locked.host}/app:1")
         assert_clean(done.out + done.err, *(login.partition(" ")[2] for login in heard))
     assert heard
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Content-Type: application/PASSWORD",
+        "Content-Type: application/vnd.PASSWORD+json",
+        "Content-Encoding: PASSWORD",
+        "Docker-Content-Digest: sha256:PASSWORD",
+        "Docker-Content-Digest: PASSWORD",
+        "Server: PASSWORD",
+        "Location: https://PASSWORD.example.com/",
+        "Location: ftp://PASSWORD/",
+        "Link: <https://PASSWORD.example.com/>; rel=next",
+    ],
+)
+def test_a_header_that_repeats(locked: Locked, header: str) -> None:
+    """In whatever header a registry repeats our password, nothing that is printed has it."""
+    name, _, value = header.replace("PASSWORD", CANARY).partition(": ")
+
+    def repeat(request: Request) -> Fault | None:
+        if "authorization" not in request.headers or request.path == "/token":
+            return None
+        status = 307 if name == "Location" else None
+        return Fault(
+            change=lambda answer: replace(
+                answer, status=status or answer.status, headers={**answer.headers, name: value}
+            )
+        )
+
+    locked.registry.fault = repeat
+    reference = f"{locked.host}/app:1"
+    for arguments in (["resolve", reference], ["doctor", reference], ["tags", f"{locked.host}/app", "--semver", "*"]):
+        done = locked.run("-v", *arguments)
+        assert_clean(done.out + done.err)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"tags": ["1", CANARY]},
+        {"tags": ["1", f"v-{CANARY}-1"]},
+        {"tags": [f"not a tag {CANARY}"]},
+        {"schemaVersion": 2, "mediaType": f"application/{CANARY}", "layers": []},
+        {"schemaVersion": 2, "manifests": [{"mediaType": "x", "digest": f"sha256:{CANARY}", "size": 1}]},
+        {
+            "schemaVersion": 2,
+            "manifests": [
+                {
+                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                    "digest": f"sha256:{'a' * 64}",
+                    "size": 1,
+                    "platform": {"os": "linux", "architecture": CANARY},
+                }
+            ],
+        },
+        {"errors": [{"code": CANARY, "message": CANARY}]},
+        [CANARY],
+    ],
+)
+def test_a_document_that_repeats(locked: Locked, body: object) -> None:
+    """In whatever document a registry repeats our password, nothing that is printed has it."""
+
+    def repeat(request: Request) -> Fault | None:
+        if "authorization" not in request.headers or request.path == "/token" or request.method == "HEAD":
+            return None
+        return Fault(answer=json_response(200, body))
+
+    locked.registry.fault = repeat
+    reference = f"{locked.host}/app:1"
+    for arguments in (
+        ["resolve", "--platform", "linux/arm64", reference],
+        ["check", reference, f"{locked.host}/app:2"],
+        ["tags", f"{locked.host}/app", "--include", "*"],
+    ):
+        done = locked.run("-v", *arguments)
+        assert done.code != 0
+        assert_clean(done.out + done.err)
 
 
 def test_signed_addresses(locked: Locked, tmp_path: Path) -> None:

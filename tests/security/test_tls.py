@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import imagesync
-from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry import EmbeddedRegistry, Fault, Response
 from tests.embedded_registry.images import image
 from tests.security.authority import Authority
 from tests.security.relay import ConnectProxy, TlsFront
@@ -117,6 +117,24 @@ def test_a_client_certificate(served: EmbeddedRegistry, authority: Authority, ho
         assert f"put client.cert and client.key into {folder}" in done.err
 
 
+def test_a_client_certificate_stays_with_its_registry(
+    served: EmbeddedRegistry, authority: Authority, home: Path
+) -> None:
+    """A host that another registry sends us to is not shown the certificate that we have for it."""
+    with (
+        EmbeddedRegistry() as other,
+        TlsFront(served.host, authority.server_context("127.0.0.1", clients=True)) as front,
+    ):
+        folder = certs_d(home, front.host)
+        certificate, key = authority.issue("somebody")
+        for file, name in ((authority.ca_file, "ca.crt"), (certificate, "client.cert"), (key, "client.key")):
+            shutil.copy(file, folder / name)
+        other.fault = lambda request: Fault(answer=Response(307, {"Location": f"https://{front.host}{request.target}"}))
+        assert imagesync("resolve", f"{other.host}/app:1", environ={"HOME": str(home)}).code == 5
+        assert served.requests == []
+        assert imagesync("resolve", f"{front.host}/app:1", environ={"HOME": str(home)}).code == 0
+
+
 @pytest.mark.parametrize("file", ["missing", "not a certificate"])
 def test_a_bad_ca_file(tls: TlsFront, home: Path, file: str) -> None:
     """A --ca-file that cannot be used is named."""
@@ -126,6 +144,22 @@ def test_a_bad_ca_file(tls: TlsFront, home: Path, file: str) -> None:
     done = imagesync("resolve", f"{tls.host}/app:1", "--ca-file", str(path), environ={"HOME": str(home)})
     assert done.code == 2
     assert str(path) in done.err
+
+
+@pytest.mark.parametrize("call", ["is_dir", "iterdir"])
+def test_a_folder_that_cannot_be_read(tls: TlsFront, home: Path, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certs.d that this user may not look into is named: it is not taken for one that is not there."""
+    folder, real = certs_d(home, tls.host), getattr(Path, call)
+
+    def refuse(path: Path) -> object:
+        if path == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, call, refuse)
+    done = imagesync("resolve", f"{tls.host}/app:1", environ={"HOME": str(home)})
+    assert done.code == 2
+    assert f"cannot read {folder}: Permission denied" in done.err
 
 
 def test_a_missing_ssl_cert_file(tls: TlsFront, home: Path) -> None:

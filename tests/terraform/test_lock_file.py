@@ -25,14 +25,14 @@ def lock(workspace: Workspace, *entries: dict[str, object]) -> str:
 def test_a_plan_asks_no_source(
     workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image
 ) -> None:
-    """The locked digest is planned and copied although the tag has moved, with one read, that of the destination."""
+    """The locked digest is planned and copied although the tag has moved: nobody looks at it."""
     source, destination = upstream.tagged("1"), mirror.tagged("1")
     upstream.push(old, "1")
     lock_file = lock(workspace, {"source": source, "destination": destination})
     upstream.push(image("moved since"), "1")
     workspace.write({destination: source}, IDS, lock_file=lock_file)
     assert workspace.plan().code == 2
-    assert [call[0] for call in workspace.calls()] == ["external"]
+    assert [call[0] for call in workspace.calls()] == ["external", "external"]
     workspace.succeeding("apply", "plan.bin")
     assert workspace.outputs()["ids"] == {destination: f"{mirror}@{old.digest}"}
     assert mirror.digest("1") == old.digest

@@ -7,9 +7,9 @@ which images it relies on, under the keys of its entries; the command that remov
    any more, it does not rely on.
 2. A call that claims an image anew takes it over from calls that were not read in the same run: those are gone from the
    configuration. One that is not gone, but was left out by -target, claims it again in the next run.
-3. Removing and copying are seen by each other (presence.py). Who claims waits until removals from the same repository
-   that have begun are over, and looks at the tags then. A removal reads the claims once it can be seen, and waits for
-   copies into the same repository.
+3. Removing and copying see each other, by files that their processes have locked. Who claims waits until removals from
+   the same repository that have begun are over, and looks at the tags then. A removal reads the claims once it can be
+   seen, and waits for copies into the same repository.
 
 A process that is killed leaves claims that stay true, or that the next reading corrects, and no lock.
 """
@@ -22,6 +22,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field
@@ -29,7 +30,6 @@ from pathlib import Path
 
 from imagesync_cli.stores.files.lock import try_lock
 from imagesync_cli.stores.files.new_file import replace_file
-from imagesync_cli.stores.files.presence import at_work, is_at_work, present
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.values.reference import Reference, RegistryReference
 
@@ -89,6 +89,7 @@ class Claims:
     def __init__(self, run_folder: Path) -> None:
         self._calls = run_folder / "claims"
         self._doing = run_folder / "doing"
+        self._copied = self._doing / "copied"
 
     def claim(self, call: str, run: str, images: Mapping[str, Claim], *, complete: bool) -> None:
         """Write down what a call relies on, by its entries' keys; ``complete`` if that is all.
@@ -125,9 +126,11 @@ class Claims:
 
     async def wait_for_removals(self, repositories: Iterable[str]) -> None:
         """Wait until the removals from these repositories that have begun are over."""
-        begun = [path for repository in set(repositories) for path in at_work(self._doing, _name("remove", repository))]
+        begun = [
+            path for repository in set(repositories) for path in _at_work(self._doing, _name("remove", repository))
+        ]
         for path in begun:
-            while is_at_work(path):  # noqa: ASYNC110  (other processes set no events)
+            while _is_at_work(path):  # noqa: ASYNC110  (other processes set no events)
                 await asyncio.sleep(_AGAIN_AFTER_S)
 
     @contextlib.asynccontextmanager
@@ -138,8 +141,9 @@ class Claims:
             with _in_words():
                 self._doing.mkdir(parents=True, exist_ok=True)
                 for repository in wanted:
-                    stack.enter_context(present(self._doing, _name("copy", repository)))
+                    stack.enter_context(_present(self._doing, _name("copy", repository)))
             await self.wait_for_removals(wanted)
+            self._copied.touch()  # not at the end, which a killed process does not reach; nobody removes meanwhile
             yield
 
     @contextlib.asynccontextmanager
@@ -154,11 +158,18 @@ class Claims:
             yield
             return
         while True:
-            with present(self._doing, _name("remove", repository)):
-                if not at_work(self._doing, _name("copy", repository)):
+            with _present(self._doing, _name("remove", repository)):
+                if not _at_work(self._doing, _name("copy", repository)):
                     yield
                     return
             await asyncio.sleep(_AGAIN_AFTER_S)
+
+    def copied_at(self) -> int:
+        """A number that is another one after every copy; 0 for none."""
+        try:
+            return self._copied.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _all(self) -> dict[str, _Call]:
         return {path.stem: self._read(path.stem) for path in sorted(self._calls.glob("*.json"))}
@@ -217,4 +228,50 @@ def _locked(path: Path) -> Iterator[None]:
             time.sleep(_AGAIN_AFTER_S)
         yield
     finally:
+        os.close(handle)
+
+
+# Files that say that somebody is at work: each is locked by its process, and the lock ends with it. A file that nobody
+# has locked is what a killed process left, and is removed by whoever meets it.
+
+
+@contextlib.contextmanager
+def _present(folder: Path, about: str) -> Iterator[Path]:
+    """Be at work until the block ends; the folder must exist."""
+    handle, path = _locked_new(folder, about)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _at_work(folder: Path, about: str) -> list[Path]:
+    """The files of those who are at work now."""
+    return [path for path in sorted(folder.glob(f"{about}-*")) if _is_at_work(path)]
+
+
+def _is_at_work(path: Path) -> bool:
+    """Whether this file's process has neither ended its work nor died."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        if try_lock(handle):
+            # Its maker may be about to lock it, and makes another one where it is gone (_locked_new).
+            path.unlink(missing_ok=True)
+            return False
+    except PermissionError:  # Windows removes no file that is open: its maker lives
+        pass
+    finally:
+        os.close(handle)
+    return True
+
+
+def _locked_new(folder: Path, about: str) -> tuple[int, Path]:
+    while True:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=f"{about}-")
+        if try_lock(handle) and Path(name).exists():
+            return handle, Path(name)
         os.close(handle)

@@ -20,7 +20,8 @@ from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE, Ent
 from imagesync_cli.stores.files.oci_archive import OciArchive
 from imagesync_cli.stores.files.tar import Member, Tar
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.values.digest import is_digest, new_hash, sha256, verified
+from imagesync_cli.values.digest import Digest, is_digest, new_hash, sha256, verified
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, NotFound, Refused, UsageError
 from imagesync_cli.values.manifest import DOCKER_MANIFEST, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import ArchiveReference, normal_name
@@ -31,6 +32,7 @@ _CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 _LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
 _COMPRESSIONS = {b"\x1f\x8b": ".gzip", b"\x28\xb5\x2f\xfd": ".zstd"}
 _MOST_LINKS = 16
+_MOST_LAYERS = 30_000  # of all images together
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class _Saved:
 class DockerArchive:
     """An archive file of images that Docker knew by name."""
 
+    drops_untagged = False
+
     def __init__(self, reference: ArchiveReference, max_manifest_bytes: int) -> None:
         self.name = reference.name
         self._path = Path(reference.file)
@@ -53,6 +57,9 @@ class DockerArchive:
         self._images: list[_Saved] | None = None
         self._manifests: dict[str, Manifest] = {}
         self._blobs: dict[str, Member] = {}
+        # Each is read once, however many images name it.
+        self._hashed: dict[Member, str] = {}
+        self._configs: dict[str, tuple[Digest, list[str]]] = {}
 
     def close(self) -> None:
         """Let go of the file."""
@@ -181,11 +188,13 @@ class DockerArchive:
         if _LIST_FILE not in self._tar():
             raise ContentError(f"{self._path} is not what docker save writes: it has no {_LIST_FILE}")
         try:
-            items = json.loads(self._tar().read(_LIST_FILE, self._max_manifest_bytes))
-        except (ValueError, RecursionError) as error:
+            items = read_document(self._tar().read(_LIST_FILE, self._max_manifest_bytes))
+        except ValueError as error:
             raise ContentError(f"{_LIST_FILE} in {self._path} is not JSON: {error}") from error
         if not isinstance(items, list) or not all(_is_item(item) for item in items):
             raise ContentError(f"{_LIST_FILE} in {self._path} is not a list of images")
+        if sum(len(item["Layers"]) for item in items) > _MOST_LAYERS:
+            raise ContentError(f"{_LIST_FILE} in {self._path} names more than {_MOST_LAYERS} layers")
         return items
 
     def _saved_images(self) -> list[_Saved]:
@@ -196,29 +205,31 @@ class DockerArchive:
 
     def _saved_image(self, item: dict[str, Any]) -> _Saved:
         """Make the manifest of an image that came without."""
-        config = self._tar().read(item["Config"], self._max_manifest_bytes)
-        diff_ids = self._diff_ids(item, config)
+        digest, diff_ids = self._config(item["Config"])
+        if len(diff_ids) != len(item["Layers"]):
+            raise ContentError(f"{self._path} has {len(item['Layers'])} layers for the {len(diff_ids)} of its config")
         document = {
             "schemaVersion": 2,
             "mediaType": DOCKER_MANIFEST,
-            "config": self._described(_CONFIG_TYPE, sha256(config), self._tar().member(item["Config"])),
+            "config": self._described(_CONFIG_TYPE, digest, self._tar().member(item["Config"])),
             "layers": [self._layer(name, diff_id) for name, diff_id in zip(item["Layers"], diff_ids, strict=True)],
         }
         manifest = parse_manifest(json.dumps(document, separators=(",", ":")).encode("ascii"), DOCKER_MANIFEST)
         self._manifests[manifest.digest] = manifest
         return _Saved(tuple(_names(item.get("RepoTags") or [])), manifest.digest)
 
-    def _diff_ids(self, item: dict[str, Any], config: bytes) -> list[str]:
-        """The digests of the layers as they are when they are not compressed, one for each."""
-        try:
-            diff_ids = json.loads(config)["rootfs"]["diff_ids"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ContentError(f"{item['Config']} in {self._path} is not the config of an image") from error
-        if not isinstance(diff_ids, list) or not all(isinstance(each, str) and is_digest(each) for each in diff_ids):
-            raise ContentError(f"{item['Config']} in {self._path} names layers by no digest")
-        if len(diff_ids) != len(item["Layers"]):
-            raise ContentError(f"{self._path} has {len(item['Layers'])} layers for the {len(diff_ids)} of its config")
-        return diff_ids
+    def _config(self, name: str) -> tuple[Digest, list[str]]:
+        """A config's digest, and those of the layers as they are when they are not compressed, one for each."""
+        if name not in self._configs:
+            content = self._tar().read(name, self._max_manifest_bytes)
+            try:
+                diff_ids = read_document(content)["rootfs"]["diff_ids"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ContentError(f"{name} in {self._path} is not the config of an image") from error
+            if not isinstance(diff_ids, list) or not all(isinstance(one, str) and is_digest(one) for one in diff_ids):
+                raise ContentError(f"{name} in {self._path} names layers by no digest")
+            self._configs[name] = sha256(content), diff_ids
+        return self._configs[name]
 
     def _layer(self, name: str, diff_id: str) -> dict[str, Any]:
         member = self._followed(name)
@@ -226,10 +237,12 @@ class DockerArchive:
         compression = next((kind for magic, kind in _COMPRESSIONS.items() if start.startswith(magic)), "")
         if not compression:
             return self._described(_LAYER_TYPE, diff_id, member)
-        hashed = new_hash("sha256:")
-        for chunk in self._tar().chunks(member):
-            hashed.update(chunk)
-        return self._described(_LAYER_TYPE + compression, f"sha256:{hashed.hexdigest()}", member)
+        if member not in self._hashed:
+            hashed = new_hash("sha256:")
+            for chunk in self._tar().chunks(member):
+                hashed.update(chunk)
+            self._hashed[member] = f"sha256:{hashed.hexdigest()}"
+        return self._described(_LAYER_TYPE + compression, self._hashed[member], member)
 
     def _followed(self, name: str) -> Member:
         """The file of a layer: older Dockers save a layer that two images share once, and link to it."""

@@ -22,8 +22,9 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _WALK = _FOLDER | getattr(os, "O_PATH", os.O_RDONLY)  # a folder need not be readable to lead on
-# What opening answers for a link, a file in place of a folder, and a socket.
-_STRANGE = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR})
+# What opening answers for a link, a socket and a folder; and for what is to be a folder and is none.
+_NO_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
+_NO_FOLDER = frozenset({errno.ELOOP, errno.ENOTDIR})
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Place:
         try:
             handle = os.open(self.name, flags | _FLAGS | (0 if follow else _NO_FOLLOW), 0o666, dir_fd=self.at)
         except OSError as error:
-            if error.errno not in _STRANGE:
+            if error.errno not in _NO_FILE:
                 raise
             raise self.strange() from error
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -115,7 +116,7 @@ class Folder:
         try:
             return _opened(opened, folder, at, _NO_FOLLOW)
         except OSError as error:
-            if error.errno not in _STRANGE:
+            if error.errno not in _NO_FOLDER:
                 raise
             raise ContentError(f"{self.path}: {folder} in it is a link, or no folder") from error
 

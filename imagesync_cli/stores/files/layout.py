@@ -45,6 +45,8 @@ _LOCK_FILE = ".imagesync.lock"
 class Layout:
     """A layout folder; it is made by the first write."""
 
+    drops_untagged = False
+
     def __init__(self, reference: LayoutReference, max_manifest_bytes: int) -> None:
         self.name = reference.name
         self._folder = Folder(Path(reference.folder))

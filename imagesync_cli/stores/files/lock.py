@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sys
-import time
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-from imagesync_cli.stores.files.folder import Place
-from imagesync_cli.values.progress import note
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
+    from imagesync_cli.stores.files.folder import Place
+
+# All that waiting takes is loaded by who waits: a process that only asks for a lock goes without.
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -37,6 +38,11 @@ async def locked(place: Place, what: str) -> AsyncIterator[None]:
 
 
 async def _acquired(place: Place, what: str) -> int:
+    import asyncio
+    import time
+
+    from imagesync_cli.values.progress import note
+
     since, said = time.monotonic(), False
     while True:
         with contextlib.ExitStack() as opened:

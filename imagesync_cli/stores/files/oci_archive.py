@@ -42,6 +42,8 @@ from imagesync_cli.values.reference import ArchiveReference
 class OciArchive:
     """An archive file; it is made by the first tag that is put. ``close`` ends what was not."""
 
+    drops_untagged = False
+
     def __init__(self, reference: ArchiveReference, max_manifest_bytes: int) -> None:
         self.name = reference.name
         self._path = Path(reference.file)

@@ -8,23 +8,23 @@ so that an absolute one, or one with .., reaches nothing.
 from __future__ import annotations
 
 import os
-import stat
-import tarfile
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
+from imagesync_cli.stores.files.folder import Place
+from imagesync_cli.stores.files.tar_headers import Header, read_headers
 from imagesync_cli.values.errors import ContentError, UsageError
 
 READ_BYTES = 1024 * 1024
 _MOST_MEMBERS = 100_000
-# tarfile reads a long name, or the attributes before a member, into memory.
-_LONGEST_HEADER_BYTES = 1024 * 1024
+_MOST_NAMES_BYTES = 8 * 1024 * 1024
 _PACKED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """Where a member's bytes are; ``link`` is what a symbolic or hard link names, from the archive's root."""
 
@@ -39,9 +39,10 @@ class Tar:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{path} is not a file")
-        self._file: BinaryIO = path.open("rb", buffering=0)
+        try:
+            self._file: BinaryIO = os.fdopen(Place(str(path)).open(follow=True), "rb", buffering=0)
+        except ContentError as error:
+            raise UsageError(f"{path} is not a file") from error
         try:
             self._members, self._twice = self._index()
         except BaseException:
@@ -107,51 +108,31 @@ class Tar:
         for magic, command in _PACKED.items():
             if start.startswith(magic):
                 raise UsageError(f"{self.path} is compressed", hint=f"unpack it first, with {command}")
-        self._file.seek(0)
         members: dict[str, Member] = {}
         twice: set[str] = set()
+        names_bytes = 0
         try:
-            for name, member in self._read_headers():
+            for header in read_headers(self._file, self._status.st_size):
+                name = _plain(header.name)
                 if name in members:
                     twice.add(name)
-                members[name] = member
-                if len(members) > _MOST_MEMBERS:
-                    raise ContentError(f"{self.path} has more than {_MOST_MEMBERS} members")
-        except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+                members[name] = Member(header.offset, header.size, header.is_file, _target(header))
+                names_bytes += len(header.name) + len(header.link)
+                if len(members) > _MOST_MEMBERS or names_bytes > _MOST_NAMES_BYTES:
+                    raise ContentError(
+                        f"{self.path} has more than {_MOST_MEMBERS} members, or {_MOST_NAMES_BYTES} bytes of names"
+                    )
+        except ValueError as error:
             raise ContentError(f"{self.path} is not a tar file, or damaged: {error}") from error
         return members, twice
 
-    def _read_headers(self) -> Iterator[tuple[str, Member]]:
-        reached_bytes = -1
-        with tarfile.open(fileobj=cast(BinaryIO, _Headers(self._file)), mode="r:") as archive:
-            while (found := archive.next()) is not None:
-                if found.offset <= reached_bytes or found.size < 0:  # a size below zero would lead tarfile round
-                    raise tarfile.ReadError("its members overlap")
-                reached_bytes = found.offset
-                archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep them all
-                if found.offset_data + found.size > self._status.st_size:
-                    raise tarfile.ReadError(f"it ends in the middle of {found.name}")
-                is_file = found.isreg() and not found.issparse()
-                link = found.linkname if found.issym() or found.islnk() else ""
-                if found.issym():
-                    link = f"{found.name.rpartition('/')[0]}/{link}" if "/" in found.name else link
-                yield _plain(found.name), Member(found.offset_data, found.size, is_file, link)
 
-
-class _Headers:
-    """The file as tarfile sees it: for headers alone, so that none of them fills the memory."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.seek, self.tell, self._file = file.seek, file.tell, file
-
-    def read(self, size: int) -> Any:
-        if not 0 <= size <= _LONGEST_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {size} bytes")
-        return self._file.read(size)
-
-
-def _plain(name: str) -> str:
+def _plain(name: bytes) -> str:
     """The name as an image layout has it: ``tar -C folder .`` puts ./ before it."""
-    while name.startswith("./"):
-        name = name[2:]
-    return name
+    return re.sub(rb"^(?:\./)+", b"", name).decode("utf-8", "surrogateescape")
+
+
+def _target(header: Header) -> str:
+    """What a link names, from the archive's root."""
+    folder, slash, _ = header.name.rpartition(b"/")
+    return (folder + slash + header.link if header.is_symlink else header.link).decode("utf-8", "surrogateescape")

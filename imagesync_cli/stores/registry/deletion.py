@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 # Pulp's tasks wait for a worker and for each other: some two seconds, and longer where many are deleted at once.
-_LOOKS_AFTER_S = (0.2, 0.3, 0.5, *(1.0,) * 29)
+_LOOKS_AFTER_S = (0.2, 0.3, 0.5, *(1.0,) * 23)
 
 
 class Deletion:

@@ -49,17 +49,19 @@ class Lists:
         pages = Pages(lambda target: self._tags_page(target, doing), doing)
         tags: dict[str, Descriptor | None] = {}
         target: str | None = ""
+        begun = False
         while target is not None:
             known, page = len(tags), dict[str, Descriptor | None]()
             try:
                 async for content in pages.starting_at(target):
+                    begun = True
                     page = _read_tags(content, doing)
                     tags.update(page)
                     if len(tags) > _MOST_TAGS:
                         raise Unavailable(f"{doing}: more than {_MOST_TAGS} tags", may_pass=False)
             except Gone:
                 # Anything else, or a list that ends in the middle, would be taken for the whole.
-                if tags:
+                if begun:
                     raise
                 return tags
             target = None
@@ -98,16 +100,18 @@ class Lists:
         doing = f"listing the referrers of {self._name}@{digest}"
         pages = Pages(lambda target: self._referrers_page(target, doing), doing)
         referrers: dict[str, Descriptor] = {}
+        begun = False
         if not self._client.lists_referrers or self._is_denied:
             return []
         try:
             async for content in pages.starting_at(f"/v2/{self._repository}/referrers/{parse_digest(digest)}"):
+                begun = True
                 for entry in parse_manifest(content, OCI_INDEX, sound_only=True).manifests:
                     referrers[entry.digest] = Descriptor(entry.media_type, entry.digest, entry.size)
                 if len(referrers) > MAX_DESCRIPTORS:
                     raise ContentError(f"{doing}: more than {MAX_DESCRIPTORS} of them")
         except _NoApi:
-            if referrers:
+            if begun:
                 raise ContentError(f"{doing}: the list ends in the middle") from None
         return list(referrers.values())
 

@@ -34,7 +34,7 @@ from imagesync_cli.values.errors import (
 )
 from imagesync_cli.values.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.names import parse_name, parse_tag
-from imagesync_cli.values.reference import RegistryReference
+from imagesync_cli.values.reference import RegistryReference, is_loopback
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.deletion import Deletion
@@ -57,6 +57,7 @@ class Repository:
         self.registry, self.repository = reference.location
         self._client = client
         self._scopes = (f"repository:{self.repository}:{actions}",)
+        self.drops_untagged = False
         self._lists = Lists(client, self.repository, self.name, self._scopes)
         self._blobs = BlobReader(client, self.repository, self.name, self._scopes)
         self._uploads = BlobWriter(client, self.repository, self.name, self._scopes)
@@ -78,6 +79,8 @@ class Repository:
                 raise
             return (await self.manifest(wanted)).descriptor
         await response.aclose()
+        # zot names this version at /v2/ alone; distribution and what is built on it, and the clouds, with every answer.
+        self.drops_untagged = "docker-distribution-api-version" not in response.headers
         digest = response.headers.get("docker-content-digest", "")
         size = response.headers.get("content-length", "")
         if not is_digest(digest) or not _SIZE.fullmatch(size):
@@ -148,9 +151,14 @@ class Repository:
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Mount the blob where ``origin`` is on the same registry, else upload it; see BlobWriter.write."""
         sibling = ""
-        if isinstance(origin, Repository) and origin.registry == self.registry:
+        if isinstance(origin, Repository) and self._is_beside(origin.registry):
             sibling = origin.repository
         return await self._uploads.write(blob, content, sibling, anew=anew)
+
+    def _is_beside(self, registry: str) -> bool:
+        """Whether this is our own registry, perhaps by another of this machine's names."""
+        (_, ours), (_, theirs) = map(self._client.settings.address, (self.registry, registry))
+        return registry == self.registry or (ours == theirs and is_loopback(self.registry) and is_loopback(registry))
 
     async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
         """One PUT request; ContentError if the registry stored something else, also the second time (end-7).

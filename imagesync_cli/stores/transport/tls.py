@@ -47,7 +47,7 @@ class Tls:
         literal = f"[{host}]" if ":" in host else host
         names = [f"{literal}:{port}", literal] if port == 443 else [f"{literal}:{port}"]
         for folder in self._settings.certificate_folders:
-            yield from (folder / name for name in names if (folder / name).is_dir())
+            yield from (folder / name for name in names if _is_folder(folder / name))
 
     def _make(self, folders: list[Path], *, is_stranger: bool = False) -> ssl.SSLContext:
         context = _system_context()
@@ -59,9 +59,10 @@ class Tls:
         if self._settings.ca_file is not None:
             _trust(context, self._settings.ca_file)
         for folder in folders:
-            for file in sorted(folder.glob("*.crt")):
+            files = _files(folder)
+            for file in (file for file in files if file.suffix == ".crt"):
                 _trust(context, file)
-            for file in sorted(folder.glob("*.cert")) if not is_stranger else ():
+            for file in (file for file in files if file.suffix == ".cert" and not is_stranger):
                 _show(context, file)
         return context
 
@@ -118,6 +119,26 @@ class Tls:
     def _example(self, where: str) -> Path:
         folders = self._settings.certificate_folders or (Path("/etc/docker/certs.d"),)
         return folders[0] / where
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _files(folder: Path) -> list[Path]:
+    """What is in a folder of certs.d; one that cannot be read is not one that is empty."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: OSError) -> UsageError:
+    hint = "it may hold certificates for this host: let this user read it"
+    return UsageError(f"cannot read {folder}: {error.strerror}", hint=hint)
 
 
 def _where(host: str, port: int) -> str:

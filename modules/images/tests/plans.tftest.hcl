@@ -9,6 +9,7 @@ override_data {
       "oci:layout:1.0"                  = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
       "docker://localhost:5000/c/d:1.0" = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
       ":1.0"                            = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
+      "refused"                         = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"source_digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\", \"refused\": [\"it is refused\"]}"
       "gone"                            = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"\", \"source_digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
       "denied"                          = "{\"reference\": \"docker.io/library/busybox:latest\", \"digest\": \"\", \"source_digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"denied\"}"
     }
@@ -24,6 +25,7 @@ override_data {
       "oci:layout:1.0"                  = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
       "docker://localhost:5000/c/d:1.0" = "{\"digest\": \"sha256:1111111111111111111111111111111111111111111111111111111111111111\", \"error\": \"\", \"kind\": \"\"}"
       ":1.0"                            = "{\"digest\": \"\", \"error\": \"as the registry said\", \"kind\": \"missing\"}"
+      "refused"                         = "{\"digest\": \"\", \"error\": \"\", \"kind\": \"missing\"}"
       "gone"                            = "{\"digest\": \"sha256:2222222222222222222222222222222222222222222222222222222222222222\", \"error\": \"\", \"kind\": \"\"}"
       "denied"                          = "{\"digest\": \"sha256:2222222222222222222222222222222222222222222222222222222222222222\", \"error\": \"\", \"kind\": \"\"}"
     }
@@ -129,7 +131,8 @@ run "policies_reach_the_delete_command" {
 
   assert {
     condition = terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete_command == [
-      "uvx", "imagesync", "delete", "--digest", "sha256:1111111111111111111111111111111111111111111111111111111111111111", "--on-replace", "keep", "--on-destroy", "refuse",
+      "uvx", "imagesync", "delete", "--claimant", "${terraform_data.call.input}/a",
+      "--digest", "sha256:1111111111111111111111111111111111111111111111111111111111111111", "--on-replace", "keep", "--on-destroy", "refuse",
     ]
     error_message = "One imagesync call, no shell: ${jsonencode(terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete_command)}."
   }
@@ -145,7 +148,7 @@ run "a_deep_look_is_asked_for_by_name" {
   assert {
     condition = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", referrers = false, verify = "deep", copy = {
       source    = "busybox", platforms = [], digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111", source_digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
-      estimated = false, sized = false, required_platforms = [], signed = false
+      estimated = false, max_size_bytes = 0, required_platforms = [], signed = false
     } } }
     error_message = "A reference and how to look at it: ${data.external.destination[0].query.images}."
   }
@@ -194,14 +197,24 @@ run "a_new_image_is_explained" {
   }
 }
 
-run "a_source_that_is_not_allowed_fails_the_plan" {
+run "what_is_refused_fails_the_plan" {
   command = plan
-  variables { allowed_sources = ["quay.io/**"] }
-  expect_failures = [terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"]]
+  variables { images = { "refused" = { source = "busybox" } } }
+  expect_failures = [terraform_data.image["refused@sha256:1111111111111111111111111111111111111111111111111111111111111111"]]
 }
 
-run "a_source_without_its_digest_fails_the_plan_if_told_so" {
+run "rules_and_lock_reach_the_question" {
   command = plan
-  variables { require_digest = true }
-  expect_failures = [terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"]]
+  variables {
+    allowed_sources = ["quay.io/**"]
+    require_digest  = true
+    lock_file       = "images.lock.json"
+  }
+
+  assert {
+    condition = data.external.source[0].query.lock_file == "images.lock.json" && (
+      jsondecode(data.external.source[0].query.rules) == { allowed_sources = ["quay.io/**"], require_digest = true }
+    )
+    error_message = "imagesync decides: ${jsonencode(data.external.source[0].query)}."
+  }
 }

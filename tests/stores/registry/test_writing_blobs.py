@@ -263,7 +263,12 @@ def test_within_a_registry_that_waits_for_itself(crane_registry: str, repository
     made = image("crane", layers=3, layer_size_bytes=2_000_000)
     with EmbeddedRegistry() as source:
         made.seed(source.repository("up/app"), "1")
-        places = [f"{source.host}/up/app:1", *(f"{crane_registry}/{repository_name}/{end}:1" for end in "abc")]
+        port = crane_registry.rpartition(":")[2]
+        hosts = {"a": crane_registry, "b": crane_registry, "c": f"localhost:{port}", "d": crane_registry}
+        places = [
+            f"{source.host}/up/app:1",
+            *(f"{host}/{repository_name}/{end}:1" for end, host in hosts.items()),
+        ]
         for one, other in itertools.pairwise(places):
             finished = imagesync("sync", one, other)
             assert finished.code == 0, finished.err

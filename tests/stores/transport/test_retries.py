@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from imagesync_cli.stores.registry.blobs import upload as uploads
+from imagesync_cli.stores.transport.retry import Budget
+from imagesync_cli.values.errors import Unavailable
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Fault, Manner
 from tests.embedded_registry.faults import drop_answer, refusal, reset_before_handling
 from tests.embedded_registry.images import image
@@ -137,3 +140,26 @@ def test_nobody_listens(copying: Copying) -> None:
     assert finished.code == 5
     assert f"looking up {gone.host}/team/app:1: no answer from {gone.host}" in finished.err
     assert len(copying.pauses) == 4
+
+
+@pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize(
+    ("advance_bytes", "seconds", "failures"),
+    [(64 * 1024, 60, 100), (64 * 1024, 70, 5), (16 * 1024, 1, 100), (10 * 1024, 1, 5), (1, 0, 5), (2**30, 3600, 100)],
+)
+def test_progress_that_is_worth_its_time(advance_bytes: int, seconds: float, failures: int) -> None:
+    """What fails again and again goes on as long as each five tries bring 64 KiB, and all of it 1 KiB a second."""
+    now_s = [0.0]
+
+    async def fail_often() -> int:
+        budget = Budget(lambda: now_s[0])
+        for failed in range(1, 101):
+            now_s[0] += seconds
+            budget.advance(failed * advance_bytes)
+            try:
+                await budget.spend(Unavailable("it broke off"))
+            except Unavailable:
+                return failed
+        return 100
+
+    assert asyncio.run(fail_often()) == failures

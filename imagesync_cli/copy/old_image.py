@@ -1,0 +1,48 @@
+"""Keep the image that a tag is moved away from, where a registry drops at once what no tag leads to.
+
+zot does: the manifest is gone with the PUT that moves its last tag, and with it what it lists, even where another tag's
+index lists that too. So its manifests are read before, and written again if they went; their blobs are still there.
+"""
+
+from __future__ import annotations
+
+from imagesync_cli.look.walk import Place, Walk
+from imagesync_cli.stores import Store
+from imagesync_cli.values.digest import parse_digest
+from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused
+from imagesync_cli.values.manifest import Descriptor, Manifest
+
+
+class OldImage:
+    """What the tag points at before it is moved, ``digest`` or "" for nothing."""
+
+    def __init__(self, store: Store, digest: str) -> None:
+        self._store = store
+        self._digest = digest
+        self._manifests: list[Manifest] = []  # children first
+
+    async def read(self) -> None:
+        """Read all its manifests, where they might go."""
+        if self._digest and self._store.drops_untagged:
+            async with Walk(self._visit, what="the image that was there before") as self._walk:
+                await self._walk.visit(Descriptor("", parse_digest(self._digest), 0))
+
+    async def put_back(self) -> None:
+        """Write it again if it is gone by now: one HEAD where it is not."""
+        if not self._manifests or await self._store.has_manifest(self._manifests[-1].descriptor):
+            return
+        try:
+            for manifest in self._manifests:
+                await self._store.put_manifest(manifest)
+        except ImagesyncError as error:
+            error.hint = f"the new image is there; {self._digest}, which was there before it, could not be put back"
+            raise
+
+    async def _visit(self, place: Place) -> None:
+        try:
+            manifest = await self._walk.read(self._store, place)
+        except (NotFound, ContentError, Refused):
+            self._walk.check_bytes()
+            return  # it is damaged already, and nothing that could be put back
+        await self._walk.below(manifest, place)
+        self._manifests.append(manifest)

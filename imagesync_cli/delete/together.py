@@ -1,0 +1,165 @@
+"""Removals that processes of one run want: what meets is done together, with one reading of each repository.
+
+1. The process that leads (wishes.py) takes its own order and all that others leave, and answers each.
+2. What is for one repository waits a moment for its like, then goes as one removal; others go meanwhile.
+3. Who relies on an image that somebody else's entry wants removed keeps it (claims.py).
+4. The leader stays for as long as others came lately: they are as many as Terraform does at once, and the next ones
+   begin as these end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from imagesync_cli.delete.delete import Policy, delete
+from imagesync_cli.delete.delete_report import DeleteReport
+from imagesync_cli.delete.remembered import RememberingStores
+from imagesync_cli.stores import Stores
+from imagesync_cli.stores.files.claims import Claimant, Claims, claim_of, repository_of
+from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.reference import Reference
+
+_LOOK_AFTER_S = 0.02
+# Since the last of several came, and at most, until they are done together.
+_GATHER_S, _GATHER_AT_MOST_S = 0.1, 0.5
+# Until those who begin when the last ones end have come: Terraform's bookkeeping, and as many starts of Python as it
+# does at once. A machine that is busy takes longer, as it did with this process.
+_STAY_S = 0.75
+_STAY_FACTOR = 2
+
+
+@dataclass(frozen=True)
+class Order:
+    """One reference to remove for one entry of a configuration; ``policy.expect`` is what the entry has put there."""
+
+    reference: Reference
+    claimant: Claimant
+    policy: Policy
+    as_json: bool = False
+    quiet: bool = False
+
+
+Outcome = DeleteReport | ImagesyncError
+Answering = Callable[[Outcome], None]
+Collecting = Callable[[], Iterable[tuple[Order, Answering]]]
+
+
+@dataclass
+class _Queue:
+    """What is to be removed from one repository, with what takes the outcome of each."""
+
+    orders: list[tuple[Order, Answering]] = field(default_factory=list)
+    last_came: float = 0.0
+    task: asyncio.Task[None] | None = None
+
+
+class Together:
+    """The work of the process that leads, or of one that is alone: ``collect`` gives what others want of it."""
+
+    def __init__(
+        self, stores: Stores, claims: Claims, progress: Progress, collect: Collecting, started_within_s: float
+    ) -> None:
+        self._stores = RememberingStores(stores)
+        self._claims = claims
+        self._progress = progress
+        self._collect = collect
+        self._queues: dict[str, _Queue] = {}
+        self._has_company = False
+        self._last_answer = 0.0
+        self._stay_s = max(_STAY_S, _STAY_FACTOR * started_within_s)
+
+    async def carry_out(self, own: Order) -> DeleteReport:
+        """Do what is asked, and what others ask meanwhile; gives what came of our own."""
+        outcomes: list[Outcome] = []
+        self._add(own, outcomes.append)
+        try:
+            while self._is_needed():
+                self._take()
+                await asyncio.sleep(_LOOK_AFTER_S)
+        finally:
+            tasks = [queue.task for queue in self._queues.values() if queue.task]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if isinstance(outcomes[0], ImagesyncError):
+            raise outcomes[0]
+        return outcomes[0]
+
+    def _is_needed(self) -> bool:
+        for queue in self._queues.values():
+            if queue.task and queue.task.done():
+                queue.task.result()
+        return bool(self._queues) or (self._has_company and time.monotonic() < self._last_answer + self._stay_s)
+
+    def _take(self) -> None:
+        """Take the orders of those who wait, and begin with what nobody works on."""
+        for order, answering in self._collect():
+            self._has_company = True
+            self._add(order, answering)
+        for repository, queue in self._queues.items():
+            queue.task = queue.task or asyncio.create_task(self._serve(repository, queue))
+
+    def _add(self, order: Order, answering: Answering) -> None:
+        queue = self._queues.setdefault(repository_of(order.reference), _Queue())
+        queue.orders.append((order, answering))
+        queue.last_came = time.monotonic()
+
+    async def _serve(self, repository: str, queue: _Queue) -> None:
+        while queue.orders:
+            await self._gather(queue)
+            orders, queue.orders = queue.orders, []
+            try:
+                async with self._claims.removing(repository):
+                    outcomes: list[Outcome] = [*await self._remove([order for order, _ in orders])]
+            except ImagesyncError as error:
+                outcomes = [error] * len(orders)
+            for (_, answering), outcome in zip(orders, outcomes, strict=True):
+                answering(outcome)
+            self._last_answer = time.monotonic()
+        del self._queues[repository]
+
+    async def _gather(self, queue: _Queue) -> None:
+        """Wait for more of those who come together."""
+        began = time.monotonic()
+        while self._has_company and time.monotonic() < min(  # noqa: ASYNC110  (no event for what does not come)
+            queue.last_came + _GATHER_S, began + _GATHER_AT_MOST_S
+        ):
+            await asyncio.sleep(_LOOK_AFTER_S)
+
+    async def _remove(self, orders: list[Order]) -> list[DeleteReport]:
+        """One removal for all that have the same policy, but for what somebody else relies on."""
+        self._stores.trust(self._claims.copied_at())
+        reports = {order: kept for order in orders if (kept := self._kept(order))}
+        by_policy: dict[Policy, dict[Order, Reference]] = {}
+        for order in orders:
+            if order not in reports:
+                wanted = order.reference.at(tag=order.reference.tag, digest=order.policy.expect)
+                by_policy.setdefault(replace(order.policy, expect=""), {})[order] = wanted
+        for policy, wished in by_policy.items():
+            references = dict.fromkeys(wished.values())
+            done = await delete(cast(Stores, self._stores), references, policy, self._progress)
+            by_reference = dict(zip(references, done, strict=True))
+            reports |= {
+                order: replace(by_reference[at], reference=str(order.reference)) for order, at in wished.items()
+            }
+        for order, report in reports.items():
+            if report.error is None and not report.dry_run:
+                self._claims.release(order.claimant)
+        return [reports[order] for order in orders]
+
+    def _kept(self, order: Order) -> DeleteReport | None:
+        """The report where somebody else relies on the image."""
+        claim = claim_of(order.reference, order.policy.expect)
+        for other, theirs in self._claims.others(claim, order.claimant):
+            if theirs.tag == claim.tag:
+                report = DeleteReport(str(order.reference), order.policy.dry_run)
+                report.add(
+                    "tag", claim.tag, "kept", f"another image of this configuration has taken it over: {other.key}"
+                )
+                return report
+        return None

@@ -1,0 +1,99 @@
+"""The lock: which digest each reference of a file of images is, written down (images.lock.json).
+
+    {"version": 1, "images": {"docker.io/library/busybox:1.36": {
+        "digest": "sha256:…", "size": 12345, "platforms": ["linux/amd64"], "date": "2026-01-31T12:00:00Z",
+        "selected": {"linux/amd64": "sha256:…"},
+        "pending": {"digest": "sha256:…", "first_seen": "2026-02-01T12:00:00Z"}}}}
+
+``size`` is in bytes, of everything that is wanted of the image. ``selected``, where the file chooses platforms, is what
+arrives of it, by their names in order, with commas between. ``pending`` is what the tag has moved on to, while that
+is too young to be taken. Keys are in order, so that two locks differ where images do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from imagesync_cli.values.digest import is_digest
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.reference import Reference, as_meant, parse_reference
+
+FORMAT = 1
+_HINT = "imagesync lock writes it"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A digest that waits to be old enough; ``first_seen`` is a time in UTC, as RFC 3339 writes it."""
+
+    digest: str
+    first_seen: str
+
+
+@dataclass(frozen=True)
+class Locked:
+    """One image of the lock; ``date`` is when it was locked at this digest."""
+
+    digest: str
+    size: int
+    platforms: tuple[str, ...]
+    date: str
+    selected: dict[str, str] = field(default_factory=dict)
+    pending: Pending | None = None
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Images by reference, spelled whole: docker.io/library/busybox:1.36."""
+
+    images: dict[str, Locked] = field(default_factory=dict)
+
+    def find(self, source: Reference) -> Locked | None:
+        """The image that this reference is locked at, however either is spelled."""
+        return self.images.get(str(source)) or self._as_meant.get(as_meant(source))
+
+    @cached_property
+    def _as_meant(self) -> dict[str, Locked]:
+        return {as_meant(parse_reference(name)): locked for name, locked in self.images.items()}
+
+    def tags(self, source: Reference) -> list[str]:
+        """The locked tags of a repository."""
+        prefix = f"{source.name}:"
+        return [name.removeprefix(prefix) for name in self.images if name.startswith(prefix) and "@" not in name]
+
+
+def read_lock(path: Path, *, must_exist: bool = True) -> Lock:
+    """The lock in a file; UsageError for one that is none, and an empty one for a file that need not exist."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        if must_exist:
+            raise UsageError(f"there is no lock {path}", hint=_HINT) from error
+        return Lock()
+    except OSError as error:
+        raise UsageError(f"the lock {path} cannot be read: {error.strerror}") from error
+    try:
+        document = json.loads(content)
+        if document["version"] != FORMAT:
+            raise UsageError(f"the lock {path} has version {document['version']!r}, not {FORMAT}", hint=_HINT)
+        return Lock({str(name): _locked(image) for name, image in document["images"].items()})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path} is not a lock: {error}", hint=_HINT) from error
+
+
+def _locked(image: Any) -> Locked:
+    pending = image.get("pending")
+    if not is_digest(image["digest"]) or not isinstance(image["size"], int):
+        raise ValueError(f"{image['digest']!r} is not a digest, or its size no number")
+    return Locked(
+        image["digest"],
+        image["size"],
+        tuple(map(str, image["platforms"])),
+        str(image["date"]),
+        {str(platforms): str(digest) for platforms, digest in image.get("selected", {}).items()},
+        Pending(str(pending["digest"]), str(pending["first_seen"])) if pending else None,
+    )

@@ -1,0 +1,51 @@
+"""What a configuration allows as a source, and what speaks against it in a sentence.
+
+A pattern means repositories, or references with their tag: ``*`` is anything without a slash, ``**`` anything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from imagesync_cli.values.reference import Reference, RegistryReference, as_meant
+
+
+@dataclass(frozen=True)
+class Rules:
+    """``allowed_sources`` are patterns; ``require_digest`` says that a source must name its digest."""
+
+    allowed_sources: tuple[str, ...] = ("**",)
+    require_digest: bool = False
+
+    def refusals(self, source: Reference, digest: str) -> list[str]:
+        """A sentence for each rule that this source breaks; ``digest`` is what it is now."""
+        meant, refused = as_meant(source), list[str]()
+        if not any(re.fullmatch(_pattern(each), name) for each in self.allowed_sources for name in _names(source)):
+            allowed = ", ".join(self.allowed_sources)
+            refused.append(f"the source {meant} is not one of allowed_sources, which are {allowed}.")
+        if self.require_digest and not source.digest:
+            refused.append(f"require_digest wants the source {source} with its digest, like {meant}@{digest}.")
+        return refused
+
+
+def _names(source: Reference) -> set[str]:
+    """A source as Docker means it, whole, without its digest, and without its tag as well."""
+    if isinstance(source, RegistryReference):
+        source = replace(source, host=source.registry)
+    return {str(source), str(source.at(tag=source.tag)), source.name}
+
+
+def _pattern(text: str) -> str:
+    parts = re.split(r"(\*\*|\*)", text)
+    return "".join({"*": "[^/]*", "**": ".*"}.get(part, re.escape(part)) for part in parts)
+
+
+def destination_refusals(destination: Reference, source: Reference | None, others: list[str]) -> list[str]:
+    """What speaks against a destination: it is the source, or that of ``others``, entries by their keys."""
+    refused = []
+    if source is not None and (source.location, source.tag) == (destination.location, destination.tag):
+        refused.append(f"its destination {destination} is its source: to remove the entry would remove the source.")
+    if others:
+        refused.append(f"its destination {destination} is that of {', '.join(others)} as well.")
+    return refused

@@ -1,0 +1,109 @@
+# What is read: imagesync is asked at plan, twice at most, and writes to no registry.
+
+locals {
+  platforms = { for name, image in var.images : name => image.platforms == null ? var.platforms : image.platforms }
+  referrers = { for name, image in var.images : name => image.referrers == null ? var.referrers : image.referrers }
+
+  destinations = {
+    for name in keys(var.images) : name =>
+    var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
+  }
+
+  call = terraform_data.call.input
+  run  = formatdate("YYYYMMDDhhmmss", plantimestamp())
+}
+
+# What tells this call of the module from all others, for as long as it lives. It is known at its first plan already:
+# made of the time, and of all that it was called with.
+resource "terraform_data" "call" {
+  input = md5(jsonencode([
+    plantimestamp(), var.destination_prefix, var.images, var.platforms, var.referrers, var.lock_file, var.verify,
+  ]))
+
+  lifecycle { ignore_changes = [input] }
+}
+
+# What should be there. A failed reference is an answer too (kind, error): a failed read would block `terraform destroy`.
+# With a lock it is the lock that answers, and no source is asked.
+data "external" "source" {
+  count   = length(var.images) == 0 ? 0 : 1 # nothing to ask, nothing to run
+  program = concat(var.command, ["external"])
+  query = {
+    lock_file = var.lock_file
+    rules     = jsonencode({ allowed_sources = var.allowed_sources, require_digest = var.require_digest })
+    images = jsonencode({
+      for name, image in var.images : name => {
+        reference = image.source
+        platforms = local.platforms[name]
+        referrers = local.referrers[name]
+      }
+    })
+  }
+}
+
+# What is there now, and what a copy there would come to. A read of its own: a prefix known only at apply puts off this
+# one, and the keys of the objects stay known. Whose images these are is told as well: from now on no removal of this
+# run takes one of them.
+data "external" "destination" {
+  count   = length(var.images) == 0 ? 0 : 1
+  program = concat(var.command, ["external"])
+  query = {
+    call = local.call
+    run  = local.run
+    images = jsonencode({
+      for name, destination in local.destinations : name => {
+        reference = destination
+        referrers = local.referrers[name]
+        verify    = var.verify
+        copy      = local.intents[name]
+      }
+    })
+  }
+}
+
+locals {
+  wanted  = { for name in keys(var.images) : name => jsondecode(data.external.source[0].result[name]) }
+  present = { for name in keys(var.images) : name => jsondecode(data.external.destination[0].result[name]) }
+
+  # What is asked about each copy: how much it moves, and what decides whether it may be made. Nothing is looked at
+  # where the destination has the image and no gate is set. With a lock a plan asks no source for numbers alone.
+  # Where the source is away and the destination's image is gone on with, that one is judged.
+  intents = {
+    for name, image in var.images : name =>
+    local.wanted[name].digest == "" && !contains(local.unavailable, name) ? null : {
+      source             = image.source
+      digest             = local.wanted[name].digest
+      source_digest      = local.wanted[name].source_digest
+      platforms          = local.platforms[name]
+      estimated          = var.explain == "all" && var.lock_file == ""
+      max_size_bytes     = var.max_size_bytes
+      required_platforms = var.required_platforms
+      signed             = var.require_signature
+    }
+  }
+
+  # Denied, invalid and unsuitable are mistakes in the configuration: no reason to go on with what the destination has.
+  unavailable = [
+    for name in keys(var.images) : name
+    if var.source_unavailable == "use_destination" && contains(["missing", "unreachable"], local.wanted[name].kind)
+  ]
+  digests = {
+    for name in keys(var.images) : name =>
+    contains(local.unavailable, name) ? local.present[name].digest : local.wanted[name].digest
+  }
+
+  # What a deep look has found below the tag. Without its source an image cannot be repaired, and stays as it is.
+  damage = { for name in keys(var.images) : name => try(local.present[name].damage, "") }
+
+  # Signatures and the like that the source has by now and the destination has not.
+  missing = {
+    for name in keys(var.images) : name =>
+    setsubtract(try(local.wanted[name].attached, []), try(local.present[name].attached, []))
+  }
+
+  in_sync = {
+    for name, digest in local.digests : name =>
+    local.present[name].digest == digest && length(local.missing[name]) == 0 &&
+    (local.damage[name] == "" || contains(local.unavailable, name))
+  }
+}

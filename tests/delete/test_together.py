@@ -1,0 +1,427 @@
+"""Removals that meet in one run of Terraform: done together, answered one by one, and lost with nobody."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from imagesync_cli.stores.files.claims import Claims, claim_of
+from imagesync_cli.values.reference import parse_reference
+from tests.command import IMAGESYNC, RUN_WITHIN_S, Finished, environment, imagesync_process
+from tests.delete.test_real_registries import Running, running  # noqa: F401  (a fixture)
+from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request
+from tests.embedded_registry.faults import refusal
+from tests.embedded_registry.images import Image, image, index_of
+
+REPOSITORY = "team/app"
+RUN = "2026-11-02T08:00:00Z"
+AT_ONCE = 10
+
+
+class Removals:
+    """Processes that each remove an image for an entry, as Terraform starts them."""
+
+    def __init__(self, host: str, data_folder: Path, repository: str = REPOSITORY) -> None:
+        self.host, self.name = host, f"{host}/{repository}"
+        self.claims = Claims(data_folder / "imagesync")
+        self.wishes = data_folder / "imagesync" / "wishes"
+        self._environment = environment(TF_DATA_DIR=str(data_folder))
+
+    def arguments(self, tag: str, digest: str, *more: str) -> list[str]:
+        return ["delete", "--digest", digest, "--claimant", f"call/{tag}", *more, f"{self.name}:{tag}"]
+
+    def start(self, tag: str, digest: str, *more: str, **environ: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*IMAGESYNC, *self.arguments(tag, digest, *more)],
+            env={**self._environment, **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, tag: str, digest: str, *more: str, **environ: str) -> Finished:
+        return ended(self.start(tag, digest, *more, **environ))
+
+    def run_all(self, digests: Mapping[str, str], *more: str, at_once: int = AT_ONCE) -> dict[str, Finished]:
+        """Remove them, so many at once, each as soon as one before it has ended."""
+        with ThreadPoolExecutor(at_once) as executor:
+            return dict(zip(digests, executor.map(lambda each: self.run(*each, *more), digests.items()), strict=True))
+
+    def wait_for_wishes(self, number: int) -> None:
+        """Return when so many processes wait for the leader."""
+        until(lambda: len(list(self.wishes.glob("*.wish"))) >= number)
+
+
+def ended(process: subprocess.Popen[str]) -> Finished:
+    """Wait for a process, which says then what it has printed."""
+    with process:
+        out, err = process.communicate(timeout=RUN_WITHIN_S)
+    return Finished(process.returncode, out, err)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Return when it holds."""
+    holding = threading.Event()
+    for _ in range(6000):
+        if holds():
+            return
+        holding.wait(0.01)
+    raise AssertionError("it did not come to that within a minute")
+
+
+@pytest.fixture
+def registry() -> Iterator[EmbeddedRegistry]:
+    with EmbeddedRegistry(MANNERS["distribution-3"]) as registry:
+        yield registry
+
+
+@pytest.fixture
+def removals(registry: EmbeddedRegistry, tmp_path: Path) -> Removals:
+    return Removals(registry.host, tmp_path)
+
+
+def seeded(registry: EmbeddedRegistry, *tags: str, **more: Image) -> dict[str, str]:
+    """An image of its own under each tag; gives their digests."""
+    repository = registry.repository(REPOSITORY)
+    return {tag: (more.get(tag) or image(tag)).seed(repository, tag) for tag in (*tags, *more)}
+
+
+class Held:
+    """Lets a registry hold the requests of this method until it is told to go on."""
+
+    def __init__(self, registry: EmbeddedRegistry, method: str, number: int = 1) -> None:
+        self._release = threading.Event()
+        self._numbers = itertools.count(1)
+        self.is_held = threading.Event()
+        self._method, self._number = method, number
+        registry.fault = self._fault
+
+    def _fault(self, request: Request) -> Fault | None:
+        if request.method == self._method and not self._release.is_set() and next(self._numbers) >= self._number:
+            self.is_held.set()
+            return Fault(stall=self._release)
+        return None
+
+    def wait(self) -> None:
+        assert self.is_held.wait(RUN_WITHIN_S)
+
+    def go_on(self) -> None:
+        self._release.set()
+
+
+def test_many_removals_cost_little_more_than_one_reading(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """Terraform destroy of 40 images in a repository of 200 reads it once, ten processes at a time or not."""
+    digests = seeded(registry, *(f"tag-{number:03}" for number in range(200)))
+    going = dict(itertools.islice(digests.items(), 40))
+    finished = removals.run_all(going)
+    assert {result.code for result in finished.values()} == {0}
+    assert set(registry.repository(REPOSITORY).tags) == digests.keys() - going.keys()
+    assert set(registry.repository(REPOSITORY).manifests) == {digests[tag] for tag in digests.keys() - going.keys()}
+    read = [request for request in registry.requests if request.method == "HEAD"]
+    assert len(read) < 2 * len(digests)
+    assert len(registry.requests) < 2 * len(digests) + 5 * len(going)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--quiet",)])
+def test_whoever_waits_says_what_it_would_say_alone(
+    more: tuple[str, ...], registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """The log of a destroy has each image's own report, whichever process did it."""
+    digests = seeded(registry, "kept", "refused", "away", two=index_of({"linux/amd64": image("kept")}))
+    del registry.repository(REPOSITORY).tags["away"]
+    wanted = {"two": (), "refused": ("--on-destroy", "refuse"), "away": ()}
+
+    def run(tag: str) -> Finished:
+        return removals.run(tag, digests[tag], *wanted[tag], *more)
+
+    before = registry.dump()
+    alone = {tag: run(tag) for tag in wanted}
+    assert {tag: finished.code for tag, finished in alone.items()} == {"two": 0, "refused": 7, "away": 0}
+    index_of({"linux/amd64": image("kept")}).seed(registry.repository(REPOSITORY), "two")
+    image("away").seed(registry.repository(REPOSITORY))
+    assert registry.dump() == before
+    held = Held(registry, "DELETE")
+    leader = removals.start("leader", seeded(registry, "leader")["leader"])
+    held.wait()
+    with ThreadPoolExecutor() as executor:
+        waiting = {tag: executor.submit(run, tag) for tag in wanted}
+        removals.wait_for_wishes(len(wanted))
+        held.go_on()
+        assert {tag: result.result() for tag, result in waiting.items()} == alone
+    assert ended(leader).code == 0
+
+
+def test_a_refused_removal_says_how_to_get_out(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """The words are for an entry that is gone from the configuration already."""
+    digest = seeded(registry, "1")["1"]
+    refused = removals.run("1", digest, "--on-destroy", "refuse")
+    assert refused.code == 7
+    assert f"{removals.name}:1 still points at {digest}, and on_destroy is refuse" in refused.err
+    assert "put the entry back with another on_destroy, apply, then remove it" in refused.err
+
+
+def test_a_removal_that_fails_fails_alone(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """Of removals that go together, each has its own exit code and its own error."""
+    digests = seeded(registry, "1", "2", "3")
+
+    def refuse_one(request: Request) -> Fault | None:
+        return refusal(403, "DENIED") if request.method == "DELETE" and request.path.endswith("/2") else None
+
+    registry.fault = refuse_one
+    finished = removals.run_all(digests)
+    assert {tag: result.code for tag, result in finished.items()} == {"1": 0, "2": 4, "3": 0}
+    assert set(registry.repository(REPOSITORY).tags) == {"2"}
+    assert "DENIED" in finished["2"].err
+    registry.fault = None
+    assert removals.run("2", digests["2"]).code == 0
+
+
+def test_repositories_do_not_wait_for_each_other(
+    registry: EmbeddedRegistry, removals: Removals, tmp_path: Path
+) -> None:
+    """An image is removed while another repository's answer is awaited."""
+    digests = seeded(registry, "1")
+    other = Removals(registry.host, tmp_path, "team/other")
+    away = image("other").seed(registry.repository("team/other"), "1")
+    held = Held(registry, "DELETE")
+    leader = removals.start("1", digests["1"])
+    held.wait()
+    registry.fault = None
+    assert other.run("1", away).code == 0
+    assert registry.repository("team/other").tags == {}
+    held.go_on()
+    assert ended(leader).code == 0
+    assert registry.repository(REPOSITORY).tags == {}
+
+
+@pytest.mark.parametrize("number", [1, 2, 3], ids=["at a tag", "at another tag", "at a manifest"])
+def test_a_leader_that_is_killed_takes_nobody_with_it(
+    number: int, registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """SIGKILL of the process that works for others: one of those takes over, and all images go."""
+    digests = seeded(registry, "leader", "1", "2", "3")
+    image("sibling").seed(registry.repository(REPOSITORY), "sibling")
+    first = Held(registry, "DELETE")
+    leader = removals.start("leader", digests["leader"])
+    first.wait()
+    others = [removals.start(tag, digests[tag]) for tag in ("1", "2", "3")]
+    removals.wait_for_wishes(3)
+    second = Held(registry, "DELETE", number)
+    first.go_on()
+    second.wait()
+    os.kill(leader.pid, signal.SIGKILL)
+    assert ended(leader).code == -signal.SIGKILL
+    second.go_on()
+    assert {ended(other).code for other in others} == {0}
+    assert removals.run("leader", digests["leader"]).code == 0
+    assert set(registry.repository(REPOSITORY).tags) == {"sibling"}
+    assert set(registry.repository(REPOSITORY).manifests) == {image("sibling").digest}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_whoever_stops_waiting_hinders_nobody(
+    number: signal.Signals, registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """A process that is gone before its turn has nothing removed for it, and the others are done."""
+    digests = seeded(registry, "leader", "gone", "1")
+    held = Held(registry, "DELETE")
+    leader = removals.start("leader", digests["leader"])
+    held.wait()
+    gone = removals.start("gone", digests["gone"])
+    removals.wait_for_wishes(1)
+    os.kill(gone.pid, number)
+    assert ended(gone).code == (-number if number is signal.SIGKILL else 128 + number)
+    other = removals.start("1", digests["1"])
+    until(lambda: any(removals.wishes.glob(f"*-{other.pid}-*.wish")))
+    held.go_on()
+    assert (ended(leader).code, ended(other).code) == (0, 0)
+    assert "1" not in registry.repository(REPOSITORY).tags
+    assert removals.run("gone", digests["gone"]).code == 0
+    assert list(removals.wishes.iterdir()) == []
+
+
+def test_another_way_to_reach_the_registry_is_anothers_own(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """A process with other options than the leader's does its work itself, with those."""
+    digests = seeded(registry, "leader", "1")
+    held = Held(registry, "DELETE")
+    leader = removals.start("leader", digests["leader"])
+    held.wait()
+    registry.fault = None
+    assert removals.run("1", digests["1"], "--plain-http", "registry.lan").code == 0
+    assert leader.poll() is None
+    assert set(registry.repository(REPOSITORY).tags) == {"leader"}
+    held.go_on()
+    assert ended(leader).code == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--claimant", "nothing"), ("--no-such-option",), ("--on-destroy", "perhaps"), ("busybox",)]
+)
+def test_a_call_that_is_wrong_says_so_itself(
+    wrong: tuple[str, ...], registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """What is wrong with one call is told by that call, whoever leads."""
+    digests = seeded(registry, "leader", "1")
+    alone = removals.run("1", digests["1"], *wrong)
+    assert alone.code == 2
+    held = Held(registry, "DELETE")
+    leader = removals.start("leader", digests["leader"])
+    held.wait()
+    waiting = removals.start("1", digests["1"], *wrong)
+    removals.wait_for_wishes(1)
+    held.go_on()
+    assert ended(waiting) == alone
+    assert ended(leader).code == 0
+    assert set(registry.repository(REPOSITORY).tags) == {"1"}
+
+
+def test_a_run_folder_that_cannot_be_made_stops_no_removal(registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """Where nothing can be shared, each removes for itself."""
+    digest = seeded(registry, "1")["1"]
+    (tmp_path / "file").touch()
+    removals = Removals(registry.host, tmp_path / "file")
+    assert removals.run("1", digest).code == 0
+    assert registry.repository(REPOSITORY).tags == {}
+
+
+def test_a_removal_by_hand_asks_nobody(registry: EmbeddedRegistry, removals: Removals, tmp_path: Path) -> None:
+    """Without a claimant, delete does what it is told, wherever it is run."""
+    digest = seeded(registry, "1")["1"]
+    claim(removals, "1", digest, "call")
+    finished = imagesync_process("delete", f"{removals.name}:1", TF_DATA_DIR=str(tmp_path))
+    assert finished.code == 0
+    assert registry.repository(REPOSITORY).tags == {}
+
+
+# What somebody else relies on.
+
+
+def claim(removals: Removals, tag: str, digest: str, *calls: str, key: str = "other", run: str = RUN) -> None:
+    """Let an entry of these calls rely on the tag."""
+    wanted = {key: claim_of(parse_reference(f"{removals.name}:{tag}"), digest)}
+    for call in calls:
+        removals.claims.claim(call, run, wanted, complete=True)
+
+
+@pytest.mark.parametrize("policy", ["delete", "refuse"])
+def test_what_another_entry_has_taken_over_stays(policy: str, registry: EmbeddedRegistry, removals: Removals) -> None:
+    """An entry that is only spelled in another way, or moved to another call, keeps its image, and the log says so."""
+    digest = seeded(registry, "1")["1"]
+    claim(removals, "1", digest, "other-call", key="app:1")
+    before = registry.dump()
+    kept = removals.run("1", digest, "--on-destroy", policy)
+    assert kept.code == 0
+    assert "kept: tag 1 (another image of this configuration has taken it over: app:1)" in kept.out
+    assert registry.dump() == before
+
+
+def test_a_digest_that_another_tag_has_stays_without_its_tag(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """Of two entries on one digest, one can go; the other's image is whole."""
+    digest = seeded(registry, "1")["1"]
+    registry.repository(REPOSITORY).tags["2"] = digest
+    claim(removals, "2", digest, "call")
+    assert removals.run("1", digest).code == 0
+    assert registry.repository(REPOSITORY).tags == {"2": digest}
+    assert digest in registry.repository(REPOSITORY).manifests
+
+
+def test_the_last_of_those_who_share_an_image_removes_it(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """Destroying two calls that have the same image leaves nothing of it."""
+    digest = seeded(registry, "1")["1"]
+    claim(removals, "1", digest, "call", key="1")
+    claim(removals, "1", digest, "other-call", key="1")
+    assert "kept: tag 1" in removals.run("1", digest).out
+    last = ["delete", "--digest", digest, "--claimant", "other-call/1", f"{removals.name}:1"]
+    finished = imagesync_process(*last, TF_DATA_DIR=str(removals.wishes.parents[1]))
+    assert "removed: tag 1" in finished.out
+    assert registry.repository(REPOSITORY).tags == {}
+
+
+def test_a_dry_run_forgets_no_claim(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """What would be kept for another is kept for it afterwards."""
+    digest = seeded(registry, "1")["1"]
+    claim(removals, "1", digest, "call", key="1")
+    claim(removals, "1", digest, "other-call", key="1")
+    assert "kept: tag 1" in removals.run("1", digest, "--dry-run").out
+    last = ["delete", "--digest", digest, "--claimant", "other-call/1", f"{removals.name}:1"]
+    finished = imagesync_process(*last, TF_DATA_DIR=str(removals.wishes.parents[1]))
+    assert "kept: tag 1" in finished.out
+
+
+COPYING = """
+import asyncio, sys
+from pathlib import Path
+from imagesync_cli.stores.files.claims import Claims, repository_of
+from imagesync_cli.values.reference import parse_reference
+async def main():
+    async with Claims(Path(sys.argv[1])).copying([repository_of(parse_reference(sys.argv[2]))]):
+        print("inside", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+asyncio.run(main())
+"""
+
+
+def test_a_reading_counts_until_somebody_copies(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """A tag that this run moves onto a digest while others are removed keeps that digest."""
+    digests = seeded(registry, "leader", "moved", *(f"other-{number:02}" for number in range(20)))
+    image("old").seed(registry.repository(REPOSITORY), "old")
+    held = Held(registry, "DELETE")
+    leader = removals.start("leader", digests["leader"])
+    held.wait()
+    one = removals.start("other-00", digests["other-00"])
+    removals.wait_for_wishes(1)
+    held.go_on()
+    assert ended(one).code == 0
+    with subprocess.Popen(
+        [sys.executable, "-c", COPYING, removals.wishes.parent, removals.name],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as copying:
+        assert copying.stdout
+        copying.stdout.readline()
+        registry.repository(REPOSITORY).tags["moved"] = image("old").digest
+    assert leader.poll() is None
+    assert "kept: manifest" in removals.run("old", image("old").digest).out
+    assert ended(leader).code == 0
+    assert image("old").digest in registry.repository(REPOSITORY).manifests
+
+
+def test_real_registries_keep_all_siblings(running: Running, tmp_path: Path) -> None:  # noqa: F811
+    """Twenty processes at once on a real registry remove what they are for, and nothing else."""
+
+    def sharing(name: str) -> Image:
+        return index_of({"linux/amd64": image(name), "linux/arm64": image("shared")})
+
+    going = {f"going-{number}": sharing(f"going {number}") for number in range(20)}
+    staying = {f"staying-{number}": sharing(f"staying {number}") for number in range(3)}
+    for tag, each in {**going, **staying}.items():
+        running.push(each, tag)
+    removals = Removals(running.host, tmp_path, running.repository)
+    finished = removals.run_all({tag: each.digest for tag, each in going.items()}, at_once=20)
+    assert {result.code for result in finished.values()} == {0}, finished
+    assert set(running.http.get("tags/list").json()["tags"]) == staying.keys()
+    whole = {digest for each in staying.values() for digest in each.manifests}
+    gone = {digest for each in going.values() for digest in each.manifests} - whole
+    statuses = {digest: running.http.head(f"manifests/{digest}").status_code for digest in whole | gone}
+    assert statuses == dict.fromkeys(whole, 200) | dict.fromkeys(gone, 404)
+
+
+def test_answers_are_json_that_any_output_can_hold(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """What a process prints for --json is one JSON document, and its only one."""
+    digests = seeded(registry, *"12345")
+    for tag, finished in removals.run_all(digests, "--json").items():
+        (report,) = json.loads(finished.out)
+        assert report["reference"] == f"{removals.name}:{tag}"
+        assert [item["outcome"] for item in report["items"]] == ["removed", "removed"]

@@ -1,0 +1,157 @@
+"""Who owns a tag: an entry may be spelled anew or move to another call, and no removal takes what it relies on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.embedded_registry import EmbeddedRegistry, Request
+from tests.embedded_registry.images import image
+from tests.terraform.workspace import CHECKOUT, IMAGESYNC, Workspace
+
+NAMES = ("a", "b", "c")
+SLOW_DELETE_S = 1.5
+
+
+@pytest.fixture
+def source() -> Iterator[EmbeddedRegistry]:
+    """A registry with an image for each name, under the tag latest."""
+    with EmbeddedRegistry() as registry:
+        for name in NAMES:
+            image(name).seed(registry.repository(name), "latest")
+        yield registry
+
+
+@pytest.fixture
+def mirror() -> Iterator[EmbeddedRegistry]:
+    """A registry to mirror to, slow to delete."""
+
+    def slow(request: Request) -> None:
+        if request.method == "DELETE":
+            time.sleep(SLOW_DELETE_S)
+
+    with EmbeddedRegistry() as registry:
+        registry.fault = slow
+        yield registry
+
+
+def write(workspace: Workspace, *calls: str) -> None:
+    """A main.tf of these calls; CALL stands for what all of them have."""
+    common = f'source = "{CHECKOUT}//modules/images"\n  command = {json.dumps(workspace.recorded(*IMAGESYNC))}'
+    (workspace.folder / "main.tf").write_text("\n".join(calls).replace("CALL", common))
+
+
+def images(source: EmbeddedRegistry, *keys: str) -> str:
+    """A map of images whose keys end with their names."""
+    entries = {key: {"source": f"{source.host}/{key.rpartition('/')[2].partition(':')[0]}"} for key in keys}
+    return f"images = {json.dumps(entries)}"
+
+
+def assert_all_there(mirror: EmbeddedRegistry, folder: str = "m") -> None:
+    """Every image is whole under its tag."""
+    for name in NAMES:
+        repository = mirror.state.repositories[f"{folder}/{name}"]
+        assert repository.tags == {"latest": image(name).digest}
+        assert image(name).digest in repository.manifests
+
+
+Edit = Callable[[EmbeddedRegistry, EmbeddedRegistry], tuple[list[str], list[str]]]
+
+
+def prefix_into_keys(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[list[str], list[str]]:
+    before = f'module "x" {{\n CALL\n destination_prefix = "{mirror.host}/m"\n {images(source, *NAMES)}\n}}'
+    keys = [f"m/{name}" for name in NAMES]
+    return [before], [f'module "x" {{\n CALL\n destination_prefix = "{mirror.host}"\n {images(source, *keys)}\n}}']
+
+
+def latest_spelled_out(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[list[str], list[str]]:
+    spelled = [[*NAMES], [f"{name}:latest" for name in NAMES]]
+    before, after = (
+        f'module "x" {{\n CALL\n destination_prefix = "{mirror.host}/m"\n {images(source, *keys)}\n}}'
+        for keys in spelled
+    )
+    return [before], [after]
+
+
+def scheme_and_case(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[list[str], list[str]]:
+    host = mirror.host.replace("127.0.0.1", "localhost")
+    loud = host.replace("localhost", "LOCALHOST")
+    before, after = (
+        f'module "x" {{\n CALL\n {images(source, *(f"{start}/m/{name}" for name in NAMES))}\n}}'
+        for start in (host, f"docker://{loud}")
+    )
+    return [before], [after]
+
+
+def to_another_call(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[list[str], list[str]]:
+    def call(name: str, *keys: str) -> str:
+        return f'module "{name}" {{\n CALL\n destination_prefix = "{mirror.host}/m"\n {images(source, *keys)}\n}}'
+
+    return [call("x", *NAMES), call("y")], [call("x"), call("y", *NAMES)]
+
+
+def count_to_for_each(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[list[str], list[str]]:
+    before, after = (
+        f'module "x" {{\n {many}\n CALL\n destination_prefix = "{mirror.host}/m"\n {images(source, *NAMES)}\n}}'
+        for many in ("count = 1", 'for_each = toset(["one"])')
+    )
+    return [before], [after]
+
+
+EDITS = [prefix_into_keys, latest_spelled_out, scheme_and_case, to_another_call, count_to_for_each]
+
+
+@pytest.mark.parametrize("parallelism", [1, 10])
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_that_keeps_the_image_keeps_it(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, edit: Edit, parallelism: int
+) -> None:
+    """Whatever order Terraform takes, nothing is removed that the configuration still names; later it is removed."""
+    before, after = edit(source, mirror)
+    write(workspace, *before)
+    workspace.apply()
+    assert_all_there(mirror)
+    write(workspace, *after)
+    mirror.clear_requests()
+    workspace.with_environment({}).succeeding("apply", "-auto-approve", f"-parallelism={parallelism}")
+    assert_all_there(mirror)
+    assert {request.method for request in mirror.requests} <= {"HEAD", "GET"}
+    workspace = workspace.with_environment({})
+    assert workspace.plan().code == 0
+    if parallelism == 10:
+        workspace.destroy()
+        assert not any(repository.tags for repository in mirror.state.repositories.values())
+
+
+def test_a_plan_that_moves_entries_is_applied_elsewhere(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, tmp_path: Path
+) -> None:
+    """On a machine that knows nothing of the plan every image is there in the end."""
+    before, after = to_another_call(source, mirror)
+    write(workspace, *before)
+    workspace.apply()
+    write(workspace, *after)
+    workspace.plan()
+    shutil.copytree(workspace.folder, elsewhere := tmp_path.parent / f"{tmp_path.name}-elsewhere", symlinks=True)
+    shutil.rmtree(elsewhere / ".terraform" / "imagesync")
+    workspace.inside(str(elsewhere)).succeeding("apply", "plan.bin")
+    assert_all_there(mirror)
+
+
+def test_what_means_one_destination_is_refused(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """Two spellings of one destination, and a destination that is its own source, fail the plan by name."""
+    host = mirror.host.replace("127.0.0.1", "localhost")
+    twice = images(source, f"{host}/m/a", f"{host.replace('localhost', 'LocalHost')}/m/a")
+    itself = json.dumps({f"{source.host}/a": {"source": f"docker://{source.host}/a:latest"}})
+    write(workspace, f'module "x" {{\n CALL\n {twice}\n}}\nmodule "y" {{\n CALL\n images = {itself}\n}}')
+    planned = workspace.plan()
+    assert planned.code == 1
+    assert f"its destination {host}/m/a:latest is that of {host.replace('localhost', 'LocalHost')}/m/a" in planned.text
+    assert f'images["{source.host}/a"]: its destination {source.host}/a:latest is its source' in planned.text
