@@ -6,7 +6,8 @@ asyncio.wait_for of Python 3.10 and 3.11 can lose a cancellation that comes as i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 _S = TypeVar("_S")
@@ -87,3 +88,28 @@ async def finish(timeout_s: float, task: asyncio.Future[Any]) -> bool:
             cancelled = True
     task.cancel()
     return cancelled
+
+
+class ByteLimit:
+    """At most so many bytes are held at a time; whoever needs more than all of them holds them alone."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._held_bytes = 0
+        self._freed = asyncio.Condition()
+
+    @contextlib.asynccontextmanager
+    async def held(self, size_bytes: int) -> AsyncIterator[None]:
+        """Wait until there is room, and hold it until the block ends."""
+        async with self._freed:
+            await self._freed.wait_for(lambda: not self._held_bytes or self._fits(size_bytes))
+            self._held_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._held_bytes -= size_bytes
+            async with self._freed:
+                self._freed.notify_all()
+
+    def _fits(self, size_bytes: int) -> bool:
+        return self._held_bytes + size_bytes <= self._most_bytes

@@ -1,5 +1,7 @@
 """Settings of one run, from the command line and the environment; the only reader of os.environ.
 
+But for TF_DATA_DIR, which __main__.py reads as well: a process that only waits for another one does not load this.
+
 IMAGESYNC_PLAIN_HTTP         hosts that speak plain HTTP, separated by commas, besides those of --plain-http
 IMAGESYNC_TIMEOUT            seconds that a whole `imagesync external` may take, 30 if not set; what has no answer by
                              then is unreachable

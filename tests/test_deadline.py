@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from imagesync_cli.concurrency import finish, within
+from imagesync_cli.concurrency import ByteLimit, finish, within
 
 
 def test_in_time() -> None:
@@ -97,3 +97,29 @@ def test_a_resolver_that_does_not_answer() -> None:
     )
     assert time.monotonic() - began_at < 20
     assert json.loads(json.loads(done.stdout)["a"])["kind"] == "unreachable"
+
+
+def test_no_more_bytes_than_there_is_room_for() -> None:
+    """Who needs bytes waits until there is room; one who needs more than there can be has it alone, and all get it."""
+
+    async def run() -> list[int]:
+        limit, held, seen = ByteLimit(10), [0], []
+
+        async def hold(size_bytes: int) -> None:
+            async with limit.held(size_bytes):
+                held[0] += size_bytes
+                seen.append(held[0])
+                try:
+                    await asyncio.sleep(0)
+                finally:
+                    held[0] -= size_bytes
+
+        waiting = [asyncio.ensure_future(hold(size)) for size in (4, 4, 4, 25, 10, 1)]
+        await asyncio.sleep(0)
+        waiting.pop(1).cancel()
+        await asyncio.gather(*waiting)
+        return seen
+
+    seen = asyncio.run(run())
+    assert max(size for size in seen if size != 25) <= 10
+    assert 25 in seen

@@ -140,6 +140,8 @@ class _Reading:
         given: Mapping[str, Node],
         tags: TagRules | None = None,
     ) -> ImageEntry:
+        if source.location == destination.location and (tags is not None or source.tag == destination.tag):
+            self.wrong(line, f"destination {destination if tags is None else destination.name} is its own source")
         platforms = self._shared("platforms", given)
         hours = self._shared("min_age_hours", given)
         return ImageEntry(

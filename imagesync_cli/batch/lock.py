@@ -23,7 +23,7 @@ from imagesync_cli.values.errors import ContentError, ImagesyncError
 from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.reference import Reference, as_meant
 
 _AT_ONCE = 16  # each holds a manifest while it is measured
 
@@ -83,7 +83,7 @@ async def lock(
 def _wanted(made: Plan) -> dict[str, _Wanted]:
     wanted: dict[str, _Wanted] = {}
     for image in made.images:
-        each = wanted.setdefault(str(image.source), _Wanted(image.source))
+        each = wanted.setdefault(as_meant(image.source), _Wanted(image.source))
         platforms = image.selection.platforms
         each.choices[",".join(sorted(map(str, platforms)))] = platforms
         each.min_age_hours = max(each.min_age_hours, made.entries[image.entry].min_age_hours)
@@ -96,7 +96,7 @@ def _keep_unlisted(made: Plan, old: Lock, report: LockReport) -> None:
         entry = made.entries[number]
         report.failed[entry.source.name] = error
         for tag in entry.tags.pick(old.tags(entry.source)) if entry.tags else ():
-            name = str(entry.source.at(tag=tag))
+            name = as_meant(entry.source.at(tag=tag))
             report.lock.images[name] = old.images[name]
 
 
@@ -111,7 +111,7 @@ class _Update:
 
     async def take(self, wanted: _Wanted, answer: Answer, progress: Progress) -> None:
         """Put the reference into the new lock, and note what changes by that."""
-        name = str(wanted.source)
+        name = as_meant(wanted.source)
         before = self._old.images.get(name)
         try:
             if isinstance(answer, ImagesyncError):
@@ -124,7 +124,7 @@ class _Update:
         progress.advance()
 
     async def _locked(self, wanted: _Wanted, digest: str, before: Locked | None) -> Locked:
-        name = str(wanted.source)
+        name = as_meant(wanted.source)
         if before is not None and digest == before.digest:
             return await self._kept(wanted, before)
         pending = self._pending(digest, before)
@@ -138,7 +138,7 @@ class _Update:
     async def _kept(self, wanted: _Wanted, before: Locked, pending: Pending | None = None) -> Locked:
         """The same digest as before; read again only where the file chooses other platforms than it did."""
         if before.selected.keys() != {name for name in wanted.choices if name}:
-            self._report.changes.append(Change("platforms", str(wanted.source), before.digest, before.digest))
+            self._report.changes.append(Change("platforms", as_meant(wanted.source), before.digest, before.digest))
             before = await _measure(self._stores.open(wanted.source), before.digest, wanted, before.date)
         return replace(before, pending=pending)
 

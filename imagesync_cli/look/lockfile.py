@@ -13,16 +13,19 @@ is too young to be taken. Keys are in order, so that two locks differ where imag
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from imagesync_cli.values.digest import is_digest
+from imagesync_cli.values.digest import is_digest, parse_digest
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.platforms import parse_platform
 from imagesync_cli.values.reference import Reference, as_meant, parse_reference
 
 FORMAT = 1
+# Both sides of a merge that git could not do, the first of them in a group.
+_CONFLICT = re.compile(rb"^<{7}[^\n]*\n(.*?)(?:^\|{7}.*?)?^={7}\r?\n.*?^>{7}[^\n]*\n", re.DOTALL | re.MULTILINE)
 _HINT = "imagesync lock writes it"
 
 
@@ -53,21 +56,20 @@ class Lock:
     images: dict[str, Locked] = field(default_factory=dict)
 
     def find(self, source: Reference) -> Locked | None:
-        """The image that this reference is locked at, however either is spelled."""
-        return self.images.get(str(source)) or self._as_meant.get(as_meant(source))
-
-    @cached_property
-    def _as_meant(self) -> dict[str, Locked]:
-        return {as_meant(parse_reference(name)): locked for name, locked in self.images.items()}
+        """The image that this reference is locked at, however it is spelled."""
+        return self.images.get(as_meant(source))
 
     def tags(self, source: Reference) -> list[str]:
         """The locked tags of a repository."""
-        prefix = f"{source.name}:"
-        return [name.removeprefix(prefix) for name in self.images if name.startswith(prefix) and "@" not in name]
+        named = [parse_reference(name) for name in self.images]
+        return [each.tag for each in named if each.location == source.location and each.tag and not each.digest]
 
 
 def read_lock(path: Path, *, must_exist: bool = True) -> Lock:
-    """The lock in a file; UsageError for one that is none, and an empty one for a file that need not exist."""
+    """The lock in a file; UsageError for one that is none.
+
+    What need not exist is an empty lock if it does not, and our side where git has left both in it.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -77,12 +79,17 @@ def read_lock(path: Path, *, must_exist: bool = True) -> Lock:
     except OSError as error:
         raise UsageError(f"the lock {path} cannot be read: {error.strerror}") from error
     try:
-        document = json.loads(content)
-        if document["version"] != FORMAT:
-            raise UsageError(f"the lock {path} has version {document['version']!r}, not {FORMAT}", hint=_HINT)
-        return Lock({str(name): _locked(image) for name, image in document["images"].items()})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{path} is not a lock: {error}", hint=_HINT) from error
+        return _lock(json.loads(content if must_exist else _CONFLICT.sub(rb"\1", content)))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
+        hint = "git could not merge it: imagesync lock mends it" if _CONFLICT.search(content) else _HINT
+        raise UsageError(f"{path} is not a lock: {error}", hint=hint) from error
+
+
+def _lock(document: Any) -> Lock:
+    if document["version"] != FORMAT:
+        raise ValueError(f"it has version {document['version']!r}, not {FORMAT}")
+    images = document["images"].items()
+    return Lock({as_meant(parse_reference(name)): _locked(image) for name, image in images})
 
 
 def _locked(image: Any) -> Locked:
@@ -94,6 +101,11 @@ def _locked(image: Any) -> Locked:
         image["size"],
         tuple(map(str, image["platforms"])),
         str(image["date"]),
-        {str(platforms): str(digest) for platforms, digest in image.get("selected", {}).items()},
+        {_platforms(names): parse_digest(str(digest)) for names, digest in image.get("selected", {}).items()},
         Pending(str(pending["digest"]), str(pending["first_seen"])) if pending else None,
     )
+
+
+def _platforms(names: str) -> str:
+    """Platforms in the one form in which they are looked up."""
+    return ",".join(sorted(str(parse_platform(name)) for name in names.split(",")))

@@ -183,7 +183,7 @@ class Referrers:
         async with self._listing:
             if self._tags is None and not self._unlisted:
                 try:
-                    self._tags = _by_subject(dict(await self._store.tags()))
+                    self._tags = _by_subject(dict(await self._store.tags(sound_only=True)))
                 except (Denied, Refused, NotFound):
                     self._unlisted = True
         if self._tags is None:

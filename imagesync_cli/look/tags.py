@@ -30,7 +30,7 @@ async def list_tags(stores: Stores, reference: Reference, side: Side = Side.SOUR
 async def list_names(stores: Stores, reference: Reference, side: Side = Side.SOURCE) -> list[str] | ImagesyncError:
     """The same with all names that an archive has for its images."""
     try:
-        names = await stores.open(reference, Access.READ, side).tags()
+        names = await stores.open(reference, Access.READ, side).tags(sound_only=side is Side.SOURCE)
     except ImagesyncError as error:
         return error
     return [name for name in names if not is_digest(name)]  # a folder lists images without a tag by digest

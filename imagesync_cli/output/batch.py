@@ -148,8 +148,10 @@ def flight_lines(progress: BatchProgress, columns: int) -> list[str]:
     moving = [(name, each) for name, each in progress.in_flight.items() if each.total_bytes]
     moving.sort(key=lambda named: named[1].moved_bytes - named[1].total_bytes)
     lines = [
-        fitting_name(f"  {size_text(each.moved_bytes):>8} of {size_text(each.total_bytes):<8}  ", name, "", columns)
-        for name, each in moving[:_IN_FLIGHT]
+        fitting_name(f"  {size_text(moved):>8} of {size_text(total):<8}  ", name, "", columns)
+        for name, moved, total in (
+            (name, min(each.moved_bytes, each.total_bytes), each.total_bytes) for name, each in moving[:_IN_FLIGHT]
+        )
     ]
     more = len(progress.in_flight) - len(lines)
     return [*lines, f"  and {more} more"] if lines and more else lines

@@ -23,7 +23,10 @@ def _count(progress: Progress) -> str:
 def _size(progress: Progress) -> list[str]:
     if not progress.total_bytes:
         return []
-    return [f"{size_text(progress.moved_bytes)} of {size_text(progress.total_bytes)}"]
+    again = progress.moved_bytes - progress.total_bytes  # what failed on its way, or was refused, is sent once more
+    more = [f"{size_text(again)} sent again"] if again > 0 else []
+    moved = min(progress.moved_bytes, progress.total_bytes)
+    return [f"{size_text(moved)} of {size_text(progress.total_bytes)}", *more]
 
 
 class LiveProgress:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.look.lockfile import read_lock
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.platforms import parse_platform
 
 if TYPE_CHECKING:
     from imagesync_cli.look.lockfile import Lock
@@ -28,14 +27,10 @@ def _answer(image: Image, lock: Lock, lock_file: str) -> dict[str, Any]:
     if locked is None:
         return _failed(f"{lock_file} does not have it; run imagesync lock with a file that does")
     platforms = ",".join(sorted(map(str, image.selection.platforms)))
-    selected = {_normal(names): digest for names, digest in locked.selected.items()} | {"": locked.digest}
+    selected = {**locked.selected, "": locked.digest}
     if platforms not in selected:
         return _failed(f"{lock_file} has it for other platforms than {platforms.replace(',', ', ')}")
     return {"digest": selected[platforms], "source_digest": locked.digest}
-
-
-def _normal(names: str) -> str:
-    return ",".join(sorted(str(parse_platform(name)) for name in names.split(",")))
 
 
 def _failed(why: str) -> dict[str, Any]:

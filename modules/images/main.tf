@@ -2,8 +2,8 @@
 # How and why it is built like this: docs/how-it-works.md.
 
 locals {
-  # The digest is in the key, so that a moved source makes a new object and destroys the old one: Terraform skips destroy
-  # provisioners when it replaces. The name stands for the destination, for it is known when the prefix is not.
+  # The digest is in the key, so that a moved source makes a new object and destroys the old one: Terraform skips
+  # destroy provisioners when it replaces. The name stands for the destination: it is known when the prefix is not.
   pinned = { for name, digest in local.digests : "${name}@${digest}" => name }
 
   # What is copied is told by the digest of the whole source, from which the same platforms make the same image again.
@@ -97,12 +97,12 @@ resource "terraform_data" "image" {
 }
 
 locals {
-  # What makes an instance below come after all images. As depends_on it would cost Terraform the square of their number.
+  # What makes an instance below come after all images. As depends_on it would cost the square of their number.
   after_images = length(terraform_data.image)
 }
 
-# Comes after every image and changes with every key. Without such a dependant Terraform destroys an old image before, or
-# while, the new one is copied; and as a failed copy leaves it undone, the old image then stays.
+# Comes after every image and changes with every key. Without such a dependant Terraform destroys an old image before,
+# or while, the new one is copied; and as a failed copy leaves it undone, the old image then stays.
 # It also remembers when its image was first planned, which is how `changes` tells new from tampered with.
 resource "terraform_data" "settled" {
   for_each = local.pinned

@@ -23,7 +23,7 @@ resource "terraform_data" "call" {
   lifecycle { ignore_changes = [input] }
 }
 
-# What should be there. A failed reference is an answer too (kind, error): a failed read would block `terraform destroy`.
+# What should be there. A failed reference is an answer too (kind, error): a failed read would block a destroy.
 # With a lock it is the lock that answers, and no source is asked.
 data "external" "source" {
   count   = length(var.images) == 0 ? 0 : 1 # nothing to ask, nothing to run

@@ -28,7 +28,8 @@ check "source_available" {
     condition = length(local.unavailable) == 0
     error_message = join("\n\n", [
       for name in local.unavailable : join("", [
-        local.shown_source[name], " is ", local.wanted[name].kind, ", so ", local.shown_destination[name], " stays as it is",
+        local.shown_source[name], " is ", local.wanted[name].kind, ", so ",
+        local.shown_destination[name], " stays as it is",
         local.damage[name] == "" ? "" : ", damaged (${local.damage[name]})", ": ", local.wanted[name].error,
       ])
     ])

@@ -63,6 +63,16 @@ WRONG = {
     "a tag that makes objects": ("images: !!python/object:os.system []\n", 1, "not understood"),
     "no YAML": ("images: [\n  a: b: c\n", 2, ""),
     "a destination by digest": (f"images:\n  - source: a\n    destination: r.io/a@sha256:{'0' * 64}\n", 2, "digest"),
+    "a destination that is its source": (
+        "images:\n  - source: busybox\n    destination: docker.io/library/busybox:latest\n",
+        2,
+        "is its own source",
+    ),
+    "a repository that is its own source": (
+        "images:\n  - source: r.io/a\n    destination: R.io/a\n    tags: ['*']\n    prune: true\n",
+        2,
+        "destination R.io/a is its own source",
+    ),
     "a variable that is not set": (
         "images:\n  - source: a:${NONE}\n    destination: r.io/a\n",
         2,

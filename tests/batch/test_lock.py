@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from imagesync_cli.look.lockfile import read_lock
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.reference import parse_reference
 from tests.batch.conftest import Bench
 from tests.embedded_registry.images import image, index
 
@@ -202,3 +206,64 @@ def test_a_lock_that_is_not_there(bench: Bench) -> None:
     finished = bench.sync("--locked")
     assert finished.code == 2
     assert "imagesync lock writes it" in finished.err
+
+
+def conflicting(ours: str, theirs: str, base: str | None = None) -> str:
+    """What git leaves in a file that both sides have changed."""
+    middle = f"||||||| base\n{base}" if base is not None else ""
+    return f"<<<<<<< HEAD\n{ours}{middle}=======\n{theirs}>>>>>>> other\n"
+
+
+@pytest.mark.parametrize("base", [None, '      "size": 1,\n'])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_lock_that_git_could_not_merge(bench: Bench, ending: str, base: str | None) -> None:
+    """With both sides of a merge in it, a lock is refused where it decides; lock writes it anew, from our side."""
+    bench.seed("app", "one")
+    bench.write(bench.entry("app", "one"))
+    assert bench.lock().code == 0
+    right = bench.lock_file.read_text()
+    size = next(line for line in right.splitlines(keepends=True) if '"size"' in line)
+    conflict = right.replace(size, conflicting(size, '      "size": 2,\n', base)).replace("\n", ending)
+    bench.lock_file.write_bytes(conflict.encode())
+    refused = bench.sync("--locked")
+    assert (refused.code, "imagesync lock mends it" in refused.err) == (2, True)
+    assert bench.lock().code == 0
+    assert bench.lock_file.read_text() == right
+
+
+@pytest.mark.parametrize("host", ["docker.io/", "", "index.docker.io/library/", "registry.hub.docker.com/"])
+def test_a_lock_has_one_spelling(tmp_path: Path, host: str) -> None:
+    """However a file or a lock spells an image or a platform, the other finds it."""
+    digest = f"sha256:{'a' * 64}"
+    path = tmp_path / "images.lock.json"
+    told = {"digest": digest, "size": 1, "platforms": [], "date": "", "selected": {"linux/x86_64": digest}}
+    path.write_text(json.dumps({"version": 1, "images": {f"{host}busybox:1.36": told}}))
+    lock = read_lock(path)
+    for spelled in ("busybox:1.36", "docker.io/library/busybox:1.36", "registry.hub.docker.com/library/busybox:1.36"):
+        found = lock.find(parse_reference(spelled))
+        assert found is not None
+        assert found.selected == {"linux/amd64": digest}
+    assert lock.tags(parse_reference("index.docker.io/busybox")) == ["1.36"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"images": {"docker.io/library/EVILHOST/app:2": {}}},
+        {"images": {"oci:a:../x": {}}},
+        {"images": {"h.example/a:1": {"digest": "sha256:../../x"}}},
+        {"images": {"h.example/a:1": {"selected": {"linux/amd64": "../x"}}}},
+        {"images": {"h.example/a:1": {"selected": {"../x": f"sha256:{'a' * 64}"}}}},
+    ],
+)
+def test_a_lock_that_names_what_is_none(tmp_path: Path, changed: dict[str, Any]) -> None:
+    """A lock whose references, digests or platforms are none is refused."""
+    told = {"digest": f"sha256:{'a' * 64}", "size": 1, "platforms": [], "date": ""}
+    images = {name: {**told, **image} for name, image in changed["images"].items()}
+    (tmp_path / "lock.json").write_text(json.dumps({"version": 1, "images": images}))
+    name = next(iter(images))
+    if name == "oci:a:../x":  # a folder's name may hold a colon: no tag is read from it
+        assert read_lock(tmp_path / "lock.json").tags(parse_reference("oci:a")) == []
+        return
+    with pytest.raises(UsageError, match="is not a lock"):
+        read_lock(tmp_path / "lock.json")

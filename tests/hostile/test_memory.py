@@ -14,11 +14,12 @@ import pytest
 from benchmarks.images import Image, Layer, digest
 from tests.command import IMAGESYNC, environment
 from tests.embedded_registry import EmbeddedRegistry
-from tests.embedded_registry.faults import Fault
+from tests.embedded_registry.faults import Fault, refusal, with_header
 from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, describe, image, index, referrer, to_json
 from tests.embedded_registry.state import Manifest, digest_of
 from tests.embedded_registry.wire import Request, Response, json_response
 from tests.hostile.streams import streaming
+from tests.stores.copying import upload
 
 MIB = 1024 * 1024
 MOST_MIB = 80
@@ -353,6 +354,23 @@ def test_large_layers() -> None:
     """Layers of 200 MiB pass through as much memory as those of 2 MiB."""
     small, large = _copied(2, 2, 120), _copied(2, 200, 120)
     assert large < min(MOST_MIB, small + 24)
+
+
+@pytest.mark.parametrize("least_bytes", [0, 16 * 1024 * 1024, 10**15])
+def test_many_layers_in_pieces(registry: EmbeddedRegistry, tmp_path: Path, least_bytes: int) -> None:
+    """A registry that takes blobs in pieces alone, however large it wants them, costs no more memory than any other."""
+    image(layers=6, layer_size_bytes=20 * 1024 * 1024).write_layout(tmp_path / "layout", "1")
+
+    def in_pieces(request: Request) -> Fault | None:
+        if upload("POST")(request):
+            return with_header("OCI-Chunk-Min-Length", f"{least_bytes}")
+        whole = upload("PUT")(request) and int(request.headers["content-length"]) > 100_000
+        return refusal(413) if whole else None
+
+    registry.fault = in_pieces
+    code, size_mib, said = run("sync", f"oci:{tmp_path / 'layout'}:1", f"{registry.host}/app:1")
+    assert code == 0, said
+    assert size_mib < MOST_MIB
 
 
 @pytest.mark.soak

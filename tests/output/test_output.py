@@ -8,14 +8,18 @@ import sys
 
 import pytest
 
+from imagesync_cli.batch.batch import BatchProgress
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.look.resolve import Resolved
 from imagesync_cli.output import Output
+from imagesync_cli.output.batch import flight_lines
+from imagesync_cli.output.progress import progress_line
 from imagesync_cli.stores import Written
 from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import ImagesyncError, NotFound
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor
+from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import LayoutReference, parse_reference
 from imagesync_cli.values.tag_rules import Judgement
 
@@ -136,3 +140,15 @@ def test_stdout_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     Output().resolved([Resolved(LayoutReference("grüße"), Descriptor(OCI_INDEX, DIGEST, 7), DIGEST)])
     assert raw.getvalue() == f"oci:gr\\xfc\\xdfe@{DIGEST}\n".encode()
+
+
+def test_progress_never_tells_more_than_all() -> None:
+    """Bytes that are sent once more are told as such, and not as 19 of 10 MB."""
+    progress = Progress("copying a")
+    progress.total, progress.total_bytes, progress.moved_bytes = 1, 10_000_000, 4_000_000
+    assert "4.0 MB of 10.0 MB" in progress_line(progress)
+    assert "again" not in progress_line(progress)
+    progress.moved_bytes = 19_000_000
+    assert "10.0 MB of 10.0 MB, 9.0 MB sent again" in progress_line(progress)
+    live = BatchProgress(total=1, in_flight={"b.example/b:1": progress})
+    assert "10.0 MB of 10.0 MB" in "\n".join(flight_lines(live, 80))

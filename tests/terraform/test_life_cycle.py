@@ -192,3 +192,18 @@ def test_single_image_module(
     assert workspace.plan().code == 0
     workspace.destroy()
     assert mirror.digest("1") is None
+
+
+def test_refresh_only_after_a_move(
+    workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, new: Image
+) -> None:
+    """A plan that only refreshes works after a source has moved, and outputs tell nothing that is not there yet."""
+    upstream.push(old, "1")
+    workspace.write({mirror.tagged("1"): upstream.tagged("1")}, 'output "ids" { value = module.mirror.ids }')
+    workspace.apply()
+    upstream.push(new, "1")
+    workspace.succeeding("plan", "-refresh-only")
+    workspace.succeeding("apply", "-refresh-only", "-auto-approve")
+    assert new.digest not in str(workspace.outputs())
+    workspace.apply()
+    assert workspace.outputs()["ids"] == {mirror.tagged("1"): f"{mirror}@{new.digest}"}

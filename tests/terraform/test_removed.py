@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 from tests.embedded_registry.images import Image
 from tests.terraform.remote_repository import RemoteRepository
@@ -12,15 +13,15 @@ pytestmark = BOTH_TOOLS
 
 
 def removed_block() -> str:
-    """The block that the README tells people to write, for the module of these tests."""
-    readme = (CHECKOUT / "README.md").read_text("utf-8")
-    block = re.search(r"^```hcl\n(removed \{.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    """The block that the page on removing tells people to write, for the module of these tests."""
+    page = (CHECKOUT / "docs" / "how-to" / "removing.md").read_text("utf-8")
+    block = re.search(r"^ *```hcl\n( *removed \{.*?)^ *```", page, re.DOTALL | re.MULTILINE)
     assert block
-    return block[1].replace("module.images.", "module.mirror.")
+    return textwrap.dedent(block[1]).replace("module.images.", "module.mirror.")
 
 
 def test_deleted_block(workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image) -> None:
-    """A block that is deleted at once leaves the image where it is, as the README warns."""
+    """A block that is deleted at once leaves the image where it is, as the documentation warns."""
     upstream.push(old, "1")
     workspace.write({mirror.tagged("1"): upstream.tagged("1")})
     workspace.apply()
@@ -30,7 +31,7 @@ def test_deleted_block(workspace: Workspace, upstream: RemoteRepository, mirror:
 
 
 def test_removed_block(workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image) -> None:
-    """The README's removed block in the place of the module removes tag and image."""
+    """The documented removed block in the place of the module removes tag and image."""
     upstream.push(old, "1")
     workspace.write({mirror.tagged("1"): upstream.tagged("1")})
     workspace.apply()

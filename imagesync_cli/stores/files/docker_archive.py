@@ -118,7 +118,7 @@ class DockerArchive:
                 return self._blobs[blob.digest].size
         return await self._layout.blob_size(blob)
 
-    async def tags(self) -> Mapping[str, Descriptor | None]:
+    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
         """Every name in the archive."""
         with Reading(self.name, ""):
             return {name: None for image in self._read() for name in image.names}
@@ -165,8 +165,8 @@ class DockerArchive:
         if self._images is None:
             if INDEX_FILE in self._tar() and LAYOUT_FILE in self._tar():
                 self._images = [_entry_image(entry) for entry in self._layout.index().entries]
-            else:
-                self._images = self._saved_images()
+            # Docker 25 lists no image that it saves by its digest alone.
+            self._images = self._images or self._saved_images()
         return self._images
 
     def _find(self, images: list[_Saved], wanted: str) -> _Saved:

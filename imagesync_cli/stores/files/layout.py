@@ -118,7 +118,7 @@ class Layout:
                 self._write_index(self._index().tagged(manifest, tag))
         return False
 
-    async def tags(self) -> Mapping[str, Descriptor | None]:
+    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
         with self._readable(""):
             return described(self._index(), self.name)

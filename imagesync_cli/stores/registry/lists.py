@@ -15,6 +15,7 @@ from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Denied, Gone, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import MAX_DESCRIPTORS, OCI_INDEX, Descriptor, parse_manifest
 from imagesync_cli.values.names import is_tag
+from imagesync_cli.values.progress import note
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login.tokens import Scopes
@@ -29,6 +30,9 @@ _USUAL_PAGES = frozenset({50, 100, 200, 250, 500, 1000})
 _MOST_TAGS = 100_000
 
 
+_SHOWN, _MOST_SAID = 100, 10  # of names that are no tags
+
+
 class Lists:
     """The lists of one repository."""
 
@@ -40,7 +44,7 @@ class Lists:
         self._sizes = list(_TAGS_A_PAGE)
         self._is_denied = False  # who may read the repository may not ask for referrers
 
-    async def tags(self) -> Mapping[str, Descriptor | None]:
+    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
         """Every tag, following the pages (end-8b); none where the repository is not known.
 
         Google's registries tell in the same answer what each points at (``size`` is 0 then: it is not told).
@@ -68,7 +72,7 @@ class Lists:
             if len(page) in (self._sizes[0], *_USUAL_PAGES) and len(tags) > known:
                 # The go-containerregistry registry cuts its answer at n and names no next page; others may.
                 target = self._tags_path(last=list(page)[-1])
-        return tags
+        return _sound(tags, doing, sound_only=sound_only)
 
     async def _tags_page(self, target: str | httpx.URL, doing: str) -> Answer:
         """One page; the first one as large as the registry gives it."""
@@ -159,11 +163,18 @@ def _read_tags(content: bytes, doing: str) -> dict[str, Descriptor | None]:
         raise ContentError(f"{doing}: the answer is not a list of tags") from error
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise ContentError(f"{doing}: the answer is not a list of tags")
-    if strange := [tag for tag in tags if not is_tag(tag)]:
-        # It would become a part of a URL, and who uses what could not be asked of it.
-        raise ContentError(f"{doing}: the registry names a tag that is none, {strange[0][:100]!r}")
     told = _told(document.get("manifest"))
     return {tag: told.get(tag) for tag in tags}
+
+
+def _sound(tags: dict[str, Descriptor | None], doing: str, *, sound_only: bool) -> dict[str, Descriptor | None]:
+    """The tags without what is none: it would become a part of a URL, and nobody could ask what it uses."""
+    strange = [tag for tag in tags if not is_tag(tag)]
+    if strange and not sound_only:
+        raise ContentError(f"{doing}: the registry names a tag that is none, {strange[0][:_SHOWN]!r}")
+    for tag in strange[:_MOST_SAID]:
+        note(f"{doing}: {tag[:_SHOWN]!r} is no tag: left out")
+    return {tag: told for tag, told in tags.items() if is_tag(tag)} if strange else tags
 
 
 def _told(manifests: Any) -> dict[str, Descriptor]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import h11
 import httpx
 
+from imagesync_cli.concurrency import ByteLimit
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.transport.connections import Connections
 from imagesync_cli.stores.transport.http1 import Answer, Connection
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 
 _LONGEST_DATE = 100
+# A piece is in memory up to three times: as it is gathered, as it is sent, and what of it the socket has not taken.
+_PIECES_BYTES = 8 * 1024 * 1024
 
 
 class Http(httpx.AsyncBaseTransport):
@@ -46,6 +49,7 @@ class Http(httpx.AsyncBaseTransport):
         self._preconnected = preconnected or {}
         self._hosts: dict[tuple[str, str, int, bool], Connections] = {}
         self._tls = Tls(settings)
+        self.pieces = ByteLimit(_PIECES_BYTES)  # those of blobs that are not sent whole
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import os
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from imagesync_cli.stores.files.tar import Member as TarMember
+from imagesync_cli.stores.files.tar import Tar
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image, image, index, random_bytes, tar, to_json
@@ -246,3 +251,35 @@ def skopeo(arguments: str, *more: str) -> None:
     command = [program("skopeo"), "--insecure-policy", *arguments.split(), *more]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_newer_archive_of_a_digest(archive: Path) -> None:
+    """Docker 25 lists no image in its index that it saves by digest: manifest.json names what there is."""
+    empty = to_json({"schemaVersion": 2, "manifests": None})
+    named = {**listed("busybox:1"), "RepoTags": None}
+    saved(archive, named)
+    with tarfile.open(archive, "a") as added:
+        for name, content in (("index.json", empty), ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')):
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            added.addfile(header, io.BytesIO(content))
+    _, blobs, _ = arrived(f"docker-archive:{archive}")
+    assert set(blobs.values()) >= {CONFIG}
+
+
+def test_what_images_share_is_read_once(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compressed layer, and a config, that three hundred images name are read once."""
+    layer = gzip.compress(os.urandom(100_000))
+    config = to_json({"rootfs": {"type": "layers", "diff_ids": [f"sha256:{'0' * 64}"]}})
+    items = [listed(f"app:{number}", layers=["layer"], config="c") for number in range(300)]
+    write_tar(archive, [("layer", layer), ("c", config), ("manifest.json", to_json(items))])
+    read = list[int]()
+    chunks = Tar.chunks
+
+    def counted(tar: Tar, member: TarMember) -> Iterator[bytes]:
+        read.append(member.size)
+        return chunks(tar, member)
+
+    monkeypatch.setattr(Tar, "chunks", counted)
+    assert imagesync("tags", f"docker-archive:{archive}").code == 0
+    assert (read.count(len(layer)), read.count(len(config))) == (1, 1)

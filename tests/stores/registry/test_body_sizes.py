@@ -76,7 +76,7 @@ def test_a_least_size_that_makes_no_sense(copying: Copying, told: str) -> None:
     copying.destination.fault = lambda request: least if upload("POST")(request) else limited(16 * MIB)(request)
     assert copying.run().code == 0
     assert copying.arrived(made)
-    assert max(sizes(copying)) <= 16 * MIB
+    assert max(sizes(copying)) <= 8 * MIB
 
 
 def test_nothing_is_small_enough(copying: Copying) -> None:

@@ -13,6 +13,7 @@ from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
 from imagesync_cli.values.errors import ContentError, ImagesyncError
 from imagesync_cli.values.reference import parse_reference
+from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry, Fault, Manner, Request, Response
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image
@@ -184,6 +185,29 @@ def test_tag_that_is_no_tag(registry: EmbeddedRegistry, name: str) -> None:
     with pytest.raises(ContentError, match="names a tag that is none"):
         tags(registry)
     assert len(registry.requests) == 1
+
+
+STRANGE = [f"sha256:{'a' * 64}", "-ot-beta", "../../../other/app/manifests/latest", "a b", ""]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_name_that_is_no_tag_is_left_out_where_tags_are_picked(registry: EmbeddedRegistry, name: str) -> None:
+    """A registry that lists what is no tag can be read all the same: the rest is listed, and what is left out said."""
+    registry.fault = always(listing, answering("1.0", name, "1.1"))
+    finished = imagesync("tags", f"{registry.host}/{NAME}")
+    assert (finished.code, finished.out.split()) == (0, ["1.1", "1.0"])
+    assert "is no tag: left out" in finished.err
+    assert len(registry.requests) == 1
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_name_that_is_no_tag_keeps_manifests(registry: EmbeddedRegistry, name: str) -> None:
+    """Nobody knows what is under such a name, so a delete leaves every manifest where it is."""
+    image().seed(registry.repository(NAME), "1")
+    before = dict(registry.repository(NAME).manifests)
+    registry.fault = always(listing, answering("1", name))
+    imagesync("delete", f"{registry.host}/{NAME}:1")
+    assert registry.repository(NAME).manifests == before
 
 
 def test_too_many_tags(registry: EmbeddedRegistry) -> None:

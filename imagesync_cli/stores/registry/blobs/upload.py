@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 8 * 1024 * 1024
 # Where connections break, the less there is to send again the better.
 SMALL_CHUNK_BYTES = 1024 * 1024
-# A registry may ask for pieces that are larger than ours, up to what a machine has memory for; ECR's are 5 MiB.
-_LARGEST_PIECE_BYTES = 16 * 1024 * 1024
+# A registry may ask for pieces that are larger than ours would be by now, up to this; ECR's are 5 MiB.
+_LARGEST_PIECE_BYTES = 8 * 1024 * 1024
 # It may also take none but smaller ones, down to this.
 _SMALLEST_PIECE_BYTES = 64 * 1024
 # Up to two such waits follow each other, and all of a run is to end within 2 s of a signal.
@@ -95,7 +95,8 @@ class Upload:
     async def _send_in_pieces(self, content: Stream, sizes: BodySizes, most_bytes: int) -> None:
         """One that breaks off goes on where the registry says that it has come to (end-5, end-13)."""
         budget, sent_bytes = Budget(), 0
-        async with contextlib.aclosing(content()) as stream:
+        held_bytes = max(self._least_bytes, min(sizes.piece_bytes, most_bytes))
+        async with self._client.http.pieces.held(held_bytes), contextlib.aclosing(content()) as stream:
             pieces = _Pieces(stream)
             while piece := await pieces.next(max(self._least_bytes, min(sizes.piece_bytes, most_bytes))):
                 try:
