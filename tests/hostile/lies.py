@@ -42,7 +42,7 @@ class Bent:
             position = self._random.randrange(len(document))
             return [*document[:position], self(document[position]), *document[position + 1 :]]
         tombstone = {"imagesync.tombstone": f"{self._random.choice(self._digests)} 0"}
-        strange = [None, -1, 10**30, 0.5, True, [], {}, [[]] * 50, tombstone, [document] * 3, "unknown"]
+        strange: list[Any] = [None, -1, 10**30, 0.5, True, [], {}, [[]] * 50, tombstone, [document] * 3, "unknown"]
         return self._random.choice([*NAMES, *self._digests, *strange])
 
 
