@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.embedded_registry.images import Image
@@ -63,7 +65,7 @@ def test_platforms_of_an_image(workspace: Workspace, upstream: RemoteRepository,
         assert f'images["{mirror.tagged(tag)}"]: the source {upstream.tagged(tag)} is invalid: ' in plan.text
 
 
-WRONG = {
+WRONG: dict[str, Any] = {
     "destination_prefix": "localhost/",
     "platforms": ["arm64"],
     "command": [],
