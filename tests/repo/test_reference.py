@@ -61,7 +61,7 @@ variable "allowed" {
 """
 CHANGES = {
     "a variable": (
-        *("modules/images/variables.tf", 'variable "verify"', NEW_VARIABLE + 'variable "verify"'),
+        *("modules/images/variables_rules.tf", 'variable "verify"', NEW_VARIABLE + 'variable "verify"'),
         ["docs/reference/modules.md", "modules/images/README.md"],
         '| `allowed` | One of "a&#124;b", or ${X}. | `list(object({name = string, at = optional(number, 1)}))` '
         '| `[{"name": "x"}]` | no |',
