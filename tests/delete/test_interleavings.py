@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from imagesync_cli.stores.registry.hosts import ecr
+from imagesync_cli.stores.transport import retry
 from tests.delete.doubles import logins, pretending, settings
 from tests.delete.inline import InlineHttp, InlineStores, Schedule
 from tests.delete.world import ATTACHED, IMAGES, REPOSITORY, TAGS, World
@@ -98,7 +99,11 @@ def play(
             await playing.schedule.turn()
             return function()
 
+        async def pause(_: float) -> None:
+            await playing.schedule.turn()
+
         monkeypatch.setattr(ecr, "in_thread", in_turn)
+        monkeypatch.setattr(retry, "pause", pause)
         yield playing
 
 
