@@ -129,6 +129,12 @@ def test_rooms_stay_small() -> None:
     assert {str(folder): number for folder, number in modules.items() if number > 14} == {}
 
 
+def test_modules_stay_small() -> None:
+    """A module can be read at one sitting."""
+    lines = {str(path.relative_to(PACKAGE)): path.read_text("utf-8").count("\n") for path in MODULES}
+    assert {module: number for module, number in lines.items() if number > 300} == {}
+
+
 def test_the_picture_shows_every_room() -> None:
     """What a newcomer finds in the package is in the picture of CONTRIBUTING.md."""
     (picture,) = re.findall(r"```\n([^`]*┌[^`]*)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
