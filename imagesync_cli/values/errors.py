@@ -66,6 +66,15 @@ class ImagesyncError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
+    def alone(self) -> ImagesyncError:
+        """The error to be kept, without the frames that it came through: they hold what was being read.
+
+        They may hold the last of a secret as well, which cannot be taken out of a message once it is forgotten.
+        """
+        self._message, self._hint = redacted(self._message), redacted(self._hint)
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
+
     def during(self, step: str) -> None:
         """Open the message with the step at which it happened; the first to say so, nearest to the cause, is right."""
         if not self.step:

@@ -13,7 +13,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "Mirror it": ("oci:mirror:1.0 is new, from oci:upstream:1.0", "Apply complete! Resources: 2 added"),
     "Nothing to do": ("No changes.",),
     "The source moves": ("are there already", "Apply complete! Resources: 2 added, 0 changed, 2 destroyed."),
-    "Somebody removes the mirror's tag": ("is missing, deleted outside Terraform", "nothing to copy"),
+    "Somebody removes the mirror's tag": ("is missing at its destination", "nothing to copy"),
     "Remove it": ("Apply complete! Resources: 0 added, 0 changed, 2 destroyed.",),
     "Clean up": (),
 }
