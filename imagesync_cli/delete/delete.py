@@ -257,7 +257,8 @@ class _Repository:
             progress.total = total
             progress.advance()
 
-        tags = await read_tags(self._store, without, advance)
+        listed = [wish.tag for wish in self._wishes if wish.offer is not Untagged.DONE and not wish.failed]
+        tags = await read_tags(self._store, without, advance, listed=listed)
         late = {tag: at for tag, at in self._untagged.items() if tags.digest_of(tag) == at}
         if late and await gone_in_time(self._store, late, (), self._progress):
             tags = tags.without(late)

@@ -192,13 +192,19 @@ class References:
                     await self.hold(readings, nested, why, depth + 1)
 
 
-async def read_tags(store: Store, without: Collection[str], advance: Callable[[int], None]) -> Tags:
+async def read_tags(
+    store: Store, without: Collection[str], advance: Callable[[int], None], *, listed: Collection[str] = ()
+) -> Tags:
     """What all tags point at, but those in ``without``: a HEAD for each. ``advance`` is told how many there are.
 
-    Where that takes a while, tags that came meanwhile are asked as well.
+    Where that takes a while, tags that came meanwhile are asked as well. ContentError where the list lacks one of
+    ``listed`` that is there: then it lacks others, too.
     """
     tags = Tags()
     names = await store.tags()
+    lacking = [tag for tag in listed if tag not in names]
+    if lacking and (there := await store.tagged(lacking)):
+        raise ContentError(f"the list of tags of {store.name} lacks {first_few(there)}")
     tags.silent.update(without)
     many = len(names) > FEW_TAGS
     await _ask(store, names, tags, advance)

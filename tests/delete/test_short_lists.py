@@ -7,6 +7,7 @@ import pytest
 from tests.command import imagesync
 from tests.delete.short_lists import BROKEN, NAMED, ShortList, tags_answer
 from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry.faults import Fault
 from tests.embedded_registry.images import OCI_INDEX, image, index_of, referrer
 from tests.embedded_registry.wire import json_response
 
@@ -26,6 +27,23 @@ def test_a_sibling_on_another_page_stays(manner: str, link: str, first: tuple[st
         registry.fault = ShortList("/tags/list", tags_answer(*first), link)
         done = imagesync("delete", f"{registry.host}/{REPOSITORY}:1.0")
         assert repository.tags == {"1.1": XY.digest}, done.err
+        assert set(XY.manifests) <= repository.manifests.keys()
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"errors": []}, {"tags": None}, {"tags": []}, {"tags": ["other"]}, []], ids=str
+)
+@pytest.mark.parametrize("manner", ["distribution-2.8", "nexus"])
+def test_a_list_without_the_tag_itself_is_not_known(manner: str, document: object) -> None:
+    """A list that lacks the tag that is being removed, or is none at all, is no proof that nobody shares its image."""
+    with EmbeddedRegistry(MANNERS[manner]) as registry:
+        repository = registry.repository(REPOSITORY)
+        XY.seed(repository, "1.0", "1.1")
+        registry.fault = lambda request: (
+            Fault(answer=json_response(200, document)) if request.path.endswith("/tags/list") else None
+        )
+        done = imagesync("delete", f"{registry.host}/{REPOSITORY}:1.0")
+        assert repository.tags["1.1"] == XY.digest, done.err
         assert set(XY.manifests) <= repository.manifests.keys()
 
 

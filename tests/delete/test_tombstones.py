@@ -133,7 +133,7 @@ def test_keep_manifests_keeps_them_where_tags_go_with_manifests(pushed: Image, a
         assert set(repository.manifests) == set(pushed.manifests)
 
 
-@pytest.mark.parametrize("manner", ["nexus", "pulp"])
+@pytest.mark.parametrize("manner", ["nexus", "unnamed"])
 def test_keep_manifests_is_refused_where_that_cannot_be(manner: str) -> None:
     """Where a tag goes only with its manifest, and there are no tombstones, nothing is done: exit 7 says why."""
     with EmbeddedRegistry(_manner(manner)) as registry:
@@ -148,7 +148,7 @@ def test_keep_manifests_is_refused_where_that_cannot_be(manner: str) -> None:
 def _manner(name: str) -> Manner:
     if name in MANNERS:
         return MANNERS[name]
-    return Manner(name, delete_tag=Refusal(400, "INVALID_REQUEST", "unsupported"), referrers=False)
+    return Manner(name, delete_tag=Refusal(405, "UNSUPPORTED", "unsupported"), referrers=False)
 
 
 class _Later:
@@ -191,7 +191,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("times", [1, 3, 6])
-@pytest.mark.parametrize("manner", ["pulp", "oci-1.1"])
+@pytest.mark.parametrize("manner", ["unnamed", "oci-1.1"])
 def test_what_is_accepted_and_done_later(manner: str, times: int) -> None:
     """A delete waits until the registry has done what it accepted: success means that the tag is gone, and stays so."""
     with EmbeddedRegistry(_manner(manner)) as registry:
@@ -208,7 +208,7 @@ def test_what_is_accepted_and_done_later(manner: str, times: int) -> None:
 @pytest.mark.usefixtures("quick")
 def test_what_is_accepted_and_never_done() -> None:
     """If it is not done in time, the delete fails, says so, and puts nothing back."""
-    with EmbeddedRegistry(_manner("pulp")) as registry:
+    with EmbeddedRegistry(_manner("unnamed")) as registry:
         repository = registry.repository(REPOSITORY)
         X.seed(repository, "1")
         registry.fault = _Later(repository, 1000, lambda request: "sha256" in request.path)

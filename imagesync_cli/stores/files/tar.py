@@ -117,7 +117,7 @@ class Tar:
                 if name in members:
                     twice.add(name)
                 members[name] = Member(header.offset, header.size, header.is_file, _target(header))
-                names_bytes += len(header.name) + len(header.link)
+                names_bytes += _kept_bytes(name) + _kept_bytes(members[name].link)
                 if len(members) > _MOST_MEMBERS or names_bytes > _MOST_NAMES_BYTES:
                     raise ContentError(
                         f"{self.path} has more than {_MOST_MEMBERS} members, or {_MOST_NAMES_BYTES} bytes of names"
@@ -125,6 +125,11 @@ class Tar:
         except ValueError as error:
             raise ContentError(f"{self.path} is not a tar file, or damaged: {error}") from error
         return members, twice
+
+
+def _kept_bytes(text: str) -> int:
+    """What a text takes in memory: one character beyond ASCII may make all of them four bytes wide."""
+    return len(text) * (1 if text.isascii() else 4)
 
 
 def _plain(name: bytes) -> str:

@@ -159,8 +159,8 @@ class _NoApi(Exception):
 def _read_tags(content: bytes, doing: str) -> dict[str, Descriptor | None]:
     try:
         document = read_document(content)
-        tags = document.get("tags") or []
-    except (ValueError, AttributeError) as error:
+        tags = document["tags"] or []  # distribution says null where there are none
+    except (ValueError, TypeError, KeyError) as error:
         raise ContentError(f"{doing}: the answer is not a list of tags") from error
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise ContentError(f"{doing}: the answer is not a list of tags")

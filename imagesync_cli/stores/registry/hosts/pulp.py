@@ -11,7 +11,7 @@ import re
 
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.store import Untagged
-from imagesync_cli.values.errors import ContentError
+from imagesync_cli.values.errors import ContentError, Refused
 
 _DISTRIBUTIONS = "/pulp/api/v3/distributions/container/container/"
 _REPOSITORY = re.compile(r"/pulp/[A-Za-z0-9/_.-]*/repositories/container/container(?:-push)?/[0-9a-f-]{36}/")
@@ -30,5 +30,11 @@ async def untag(api: HostApi, tag: str, _: str) -> Untagged:
     if repository is None:
         raise ContentError(f"{doing}: the answer does not name one repository")
     content = json.dumps({"tag": tag}).encode()
-    await api.ask("POST", f"{repository[0]}untag/", doing=doing, login=login, accept=(202,), content=content)
-    return Untagged.DONE
+    answer = await api.ask(
+        "POST", f"{repository[0]}untag/", doing=doing, login=login, accept=(202, 400), content=content
+    )
+    if isinstance(answer, dict) and "task" in answer:
+        return Untagged.DONE
+    if isinstance(answer, dict) and "does not exist" in str(answer.get("tag")):
+        return Untagged.ABSENT
+    raise Refused(f"{doing}: the registry answers 400")
