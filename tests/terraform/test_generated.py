@@ -37,7 +37,7 @@ class World:
         self.configuration = Configuration(seed, *hosts)
         self.random = self.configuration.random
         self.source, self.mirror = source, mirror
-        self.story: list[str] = []
+        self._steps: list[str] = []
         self._workspace = workspace
         self._processes = workspace.folder / "processes"
         self._named = {call: set[Place]() for call in CALLS}  # by each call, since all of them were applied
@@ -45,10 +45,15 @@ class World:
         for name in SOURCES:
             self._move(name)
 
+    @property
+    def story(self) -> str:
+        """What has been done so far."""
+        return "; ".join(self._steps)
+
     def edit(self) -> None:
         """Change the configuration in one or two ways, and write it."""
         for kind in self.random.sample(EDITS, self.random.randint(1, 2)):
-            self.story.append(kind)
+            self._steps.append(kind)
             for name in self.configuration.edit(kind):
                 self._move(name)
 
@@ -62,18 +67,18 @@ class World:
             # Terraform shows a run with -target nothing of other calls: what they alone name now, and the target has
             # named until now, counts as removed.
             left_out = self._named[target] - self.configuration.places(target)
-        self.story.append(f"apply {' '.join(arguments)} ({accident})")
+        self._steps.append(f"apply {' '.join(arguments)} ({accident})")
         for call in CALLS:
             self._named[call] |= self.configuration.places(call)
         before = self._whole()
         with self._accident(accident):
             outcome = self._workspace.run("apply", "-auto-approve", *arguments)
-        self.story.append(f"ended with {outcome.code}")
+        self._steps.append(f"ended with {outcome.code}")
         lost = {place: before[place] for place in before.keys() - self._whole().keys() - left_out}
-        assert lost == {}, self.story
+        assert lost == {}, f"{self.story}: lost {lost}"
         if outcome.code == 0:
             broken = [each for each in self._ids() if not self._is_whole(*each.split("/", 1)[1].split("@"))]
-            assert broken == [], self.story
+            assert broken == [], f"{self.story}: broken {broken}"
         if accident == "none":
             assert outcome.code == 0, (self.story, outcome.text)
             self._named = {call: self.configuration.places(call) for call in CALLS}
