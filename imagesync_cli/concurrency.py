@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 _S = TypeVar("_S")
@@ -113,3 +114,67 @@ class ByteLimit:
 
     def _fits(self, size_bytes: int) -> bool:
         return self._held_bytes + size_bytes <= self._most_bytes
+
+
+class _NoRoom(Exception):
+    """There is no room for what a work reads while others go on."""
+
+
+class Crowd:
+    """Works that go on at the same time, and together read so many bytes of documents at most.
+
+    Whichever finds no room ends, and so holds nothing that another one waits for; it begins again when no other one
+    of those is at work. Then it is bounded only by what an image may have.
+    """
+
+    def __init__(self, most_bytes: int = 12 * 1024 * 1024) -> None:
+        self.left_bytes = most_bytes
+        self._alone = asyncio.Lock()
+
+    async def run(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """The result of the work, which may have begun twice; a work within another one is a part of it."""
+        if _share.get() is not None:
+            return await work()
+        with contextlib.suppress(_NoRoom):
+            return await self._as(_Share(self), work)
+        async with self._alone:
+            while True:
+                with contextlib.suppress(_NoRoom):  # of another one, whose reading this one waited for
+                    return await self._as(_Share(None), work)
+
+    async def _as(self, share: _Share, work: Callable[[], Awaitable[_T]]) -> _T:
+        token = _share.set(share)
+        try:
+            return await work()
+        finally:
+            _share.reset(token)
+            share.give_back()
+
+
+class _Share:
+    """What one work has read of what its crowd may; without a crowd it is alone."""
+
+    def __init__(self, crowd: Crowd | None) -> None:
+        self.crowd = crowd
+        self._taken_bytes = 0
+
+    def take(self, size_bytes: int) -> None:
+        if self.crowd is not None:
+            if size_bytes > self.crowd.left_bytes:
+                raise _NoRoom
+            self.crowd.left_bytes -= size_bytes
+            self._taken_bytes += size_bytes
+
+    def give_back(self) -> None:
+        if self.crowd is not None:
+            self.crowd.left_bytes += self._taken_bytes
+            self.crowd = None
+
+
+_share: ContextVar[_Share | None] = ContextVar("share", default=None)
+
+
+def take_room(size_bytes: int) -> None:
+    """Count so many bytes of a document for the work that reads it, if that is one of a crowd."""
+    if (share := _share.get()) is not None:
+        share.take(size_bytes)

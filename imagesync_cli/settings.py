@@ -2,32 +2,32 @@
 
 But for TF_DATA_DIR, which __main__.py reads as well: a process that only waits for another one does not load this.
 
-IMAGESYNC_PLAIN_HTTP         hosts that speak plain HTTP, separated by commas, besides those of --plain-http
-IMAGESYNC_TIMEOUT            seconds that a whole `imagesync external` may take, 30 if not set; what has no answer by
-                             then is unreachable
-IMAGESYNC_AUTH_FILE          a login file in the form of Docker's config.json, which must exist
-REGISTRY_AUTH_FILE           the same, as Podman and skopeo call it; asked after that
+IMAGESYNC_PLAIN_HTTP         hosts that speak plain HTTP, separated by commas, in addition to --plain-http
+IMAGESYNC_TIMEOUT            time limit of one `imagesync external`, in seconds (default 30); what has no answer by
+                             then is reported as unreachable
+IMAGESYNC_AUTH_FILE          a login file in the format of Docker's config.json; it must exist
+REGISTRY_AUTH_FILE           the same under the name that Podman and skopeo use; IMAGESYNC_AUTH_FILE comes first
 IMAGESYNC_USERNAME_<HOST>    a login for one host: its name in capitals, "." and ":" as "_", "-" as "__"
 IMAGESYNC_PASSWORD_<HOST>    the password or token that goes with it
-IMAGESYNC_CI_LOGIN           1 lets a CI job's own token be used, for its own registry alone
+IMAGESYNC_CI_LOGIN           1 allows the CI job's own token, for its own registry only
 GITHUB_TOKEN                 with IMAGESYNC_CI_LOGIN: the token of a GitHub job, for ghcr.io
 GITHUB_ACTOR                 the user that goes with it
 CI_JOB_TOKEN                 with IMAGESYNC_CI_LOGIN: the token of a GitLab job, for the registry in CI_REGISTRY
 CI_REGISTRY                  the registry that CI_JOB_TOKEN is for
-DOCKER_CONFIG                the folder of Docker's config.json and certs.d; ~/.docker if not set
-XDG_RUNTIME_DIR              where containers/auth.json is, Podman's and skopeo's logins; /run/containers/UID if not set
-XDG_CONFIG_HOME              where another containers/auth.json is; ~/.config if not set
+DOCKER_CONFIG                the folder of Docker's config.json and certs.d (default ~/.docker)
+XDG_RUNTIME_DIR              folder of containers/auth.json, Podman's and skopeo's logins (default /run/containers/UID)
+XDG_CONFIG_HOME              folder of another containers/auth.json (default ~/.config)
 HOME                         the folder that ~ stands for
 USERPROFILE                  the same on Windows
-SSL_CERT_FILE                a file with authorities to trust, besides the system's
-HTTPS_PROXY                  the proxy to https hosts, as http://[USER:PASSWORD@]HOST:PORT; in small letters too.
-                             Without any such variable the proxies of Docker's config.json count
-HTTP_PROXY                   the proxy to hosts that speak plain HTTP
-ALL_PROXY                    the proxy where none of these two is set
-NO_PROXY                     hosts that are asked without a proxy, as this machine itself always is
-TF_DATA_DIR                  Terraform's data folder, .terraform if not set: what its runs share is in imagesync/ there
-IMAGESYNC_APPLY_<N>          the images of `imagesync apply`, a line each; the Terraform modules set them
-JOB_COMPLETION_INDEX         which share `sync --shard N` takes, counted from 0; Kubernetes sets it
+SSL_CERT_FILE                a file of certificate authorities to trust, in addition to the system's
+HTTPS_PROXY                  the proxy for https hosts, as http://[USER:PASSWORD@]HOST:PORT; lower case works too.
+                             Without any such variable, the proxies of Docker's config.json are used
+HTTP_PROXY                   the proxy for hosts that speak plain HTTP
+ALL_PROXY                    the proxy where neither of these two is set
+NO_PROXY                     hosts that are reached without a proxy, as loopback always is
+TF_DATA_DIR                  Terraform's data folder (default .terraform); its runs share the folder imagesync/ in it
+IMAGESYNC_APPLY_<N>          the images of `imagesync apply`, one on each line; the Terraform modules set them
+JOB_COMPLETION_INDEX         the share that `sync --shard N` takes, counted from 0; Kubernetes sets it
 """
 
 from __future__ import annotations

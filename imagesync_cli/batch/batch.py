@@ -189,16 +189,18 @@ class _Batch:
         progress = self._progress.in_flight[result.destination] = Progress()
         with counting() as tally:
             try:
-                done = await sync(
-                    self._stores,
-                    image.source,
-                    image.destination,
-                    selection=self._selection(image),
-                    require_signature=self._options.require_signature,
-                    dry_run=self._options.dry_run,
-                    verify=self._options.verify,
-                    progress=progress,
-                    present=self._present,
+                done = await self._stores.crowd.run(
+                    lambda: sync(
+                        self._stores,
+                        image.source,
+                        image.destination,
+                        selection=self._selection(image),
+                        require_signature=self._options.require_signature,
+                        dry_run=self._options.dry_run,
+                        verify=self._options.verify,
+                        progress=progress,
+                        present=self._present,
+                    )
                 )
                 result.outcome = COPIED if done.changed else SKIPPED
                 result.action = _action(done)

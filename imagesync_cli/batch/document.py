@@ -57,7 +57,7 @@ class Fields(NamedTuple):
 Node = Value | Items | Fields
 
 
-def read_document(path: Path) -> list[Node]:
+def read_nodes(path: Path) -> list[Node]:
     """The documents in a file (JSON has one), stdin for ``-``; UsageError that names file and line where it is none."""
     try:
         with contextlib.nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:

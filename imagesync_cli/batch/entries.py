@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from imagesync_cli.batch.document import Fields, Items, Node, Value, read_document
+from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.values.errors import UsageError
@@ -40,7 +40,7 @@ _SHOWN = 20
 
 def read_entries(path: Path, environ: Mapping[str, str]) -> list[ImageEntry]:
     """The entries of a file, with the defaults in them; UsageError that lists everything that is wrong with it."""
-    documents = read_document(path)
+    documents = read_nodes(path)
     reading = _Reading(str(path), environ)
     if len(documents) != 1:
         reading.wrong(1, "there is nothing in it" if not documents else "it has more than one document")

@@ -118,7 +118,7 @@ class _Update:
                 raise answer
             self._report.lock.images[name] = await self._locked(wanted, answer.source_digest, before)
         except ImagesyncError as error:
-            self._report.failed[name] = error
+            self._report.failed[name] = error.alone()
             if before is not None:
                 self._report.lock.images[name] = before
         progress.advance()
@@ -133,14 +133,18 @@ class _Update:
                 self._report.changes.append(Change("waiting", name, before.digest, digest))
             return await self._kept(wanted, before, pending)
         self._report.changes.append(Change("moved" if before else "new", name, before.digest if before else "", digest))
-        return await _measure(self._stores.open(wanted.source), digest, wanted, _text(self._now))
+        return await self._measure(wanted, digest, _text(self._now))
 
     async def _kept(self, wanted: _Wanted, before: Locked, pending: Pending | None = None) -> Locked:
         """The same digest as before; read again only where the file chooses other platforms than it did."""
         if before.selected.keys() != {name for name in wanted.choices if name}:
             self._report.changes.append(Change("platforms", as_meant(wanted.source), before.digest, before.digest))
-            before = await _measure(self._stores.open(wanted.source), before.digest, wanted, before.date)
+            before = await self._measure(wanted, before.digest, before.date)
         return replace(before, pending=pending)
+
+    async def _measure(self, wanted: _Wanted, digest: str, date: str) -> Locked:
+        store = self._stores.open(wanted.source)
+        return await self._stores.crowd.run(lambda: _measure(store, digest, wanted, date))
 
     def _pending(self, digest: str, before: Locked | None) -> Pending:
         """The new digest with the time at which it was first seen."""

@@ -16,7 +16,11 @@ from imagesync_cli.commands.options import examples
 )
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
-    "--to", "target", default="", metavar="REGISTRY", help="Where images go that FILE only names, as a manifest does."
+    "--to",
+    "target",
+    default="",
+    metavar="REGISTRY",
+    help="Destination of images for which FILE names none, as in a manifest.",
 )
 @click.option(
     "--as",
@@ -30,7 +34,7 @@ def command(file: Path, target: str, form: str) -> None:
     """Print what FILE mirrors, as an images.yaml or as Terraform modules.
 
     FILE, or - for stdin, is a regsync, skopeo sync or dregsy file, a Kubernetes manifest (also Argo's, Tekton's or an
-    operator's), a kustomization, a compose file, or a Terraform state. What could not be carried over is said on
+    operator's), a kustomization, a compose file, or a Terraform state. What cannot be carried over is listed on
     stderr. No registry is asked.
     """
     from imagesync_cli.batch.adopt import adopt

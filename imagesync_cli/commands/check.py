@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @click.command(
     "check",
-    short_help="Say whether a mirror has an image, and all of it.",
+    short_help="Check that a mirror has an image, and all of it.",
     epilog=examples(
         "check busybox:1.36 registry.example.com/busybox:1.36", "check --deep registry.example.com/busybox:1.36"
     ),
 )
 @click.argument("references", metavar="[SRC] DST", type=REFERENCE, nargs=-1, required=True)
 @platform_option
-@click.option("--referrers", is_flag=True, help="Compare what is attached to the image too, such as signatures.")
-@click.option("--deep", is_flag=True, help="Look for every manifest and blob below DST's digest; DST may stand alone.")
-@click.option("--read", is_flag=True, help="The same, and read and hash every blob.")
+@click.option("--referrers", is_flag=True, help="Also compare what is attached to the image, such as signatures.")
+@click.option("--deep", is_flag=True, help="Look for every manifest and blob below DST's digest. SRC may be left out.")
+@click.option("--read", is_flag=True, help="Like --deep, and read and hash every blob.")
 @click.option(
-    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for SRC alone, in the form of Docker's config.json."
+    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for SRC only, in the format of Docker's config.json."
 )
 @click.option(
-    "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST alone, in the form of Docker's config.json."
+    "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST only, in the format of Docker's config.json."
 )
 @shared_options
 def command(
@@ -49,8 +49,8 @@ def command(
 ) -> None:
     """Say whether DST has the image SRC: exit code 0 if it does, 8 if not. Nothing is written.
 
-    Compares the two digests, by one HEAD request each. --deep finds what is missing or wrong below DST's digest, and
-    then DST may stand alone: it is looked at without a source.
+    Compares the two digests, by one HEAD request each. --deep finds what is missing or wrong below DST's digest; it
+    works without SRC too.
     """
     from imagesync_cli.look.selection import Selection
     from imagesync_cli.output import Output

@@ -36,43 +36,41 @@ if TYPE_CHECKING:
     type=DIGEST,
     default="",
     metavar="DIGEST",
-    help="Remove the tag only if it still points at this digest; if it has moved on it stays, and this digest's "
-    "manifests are looked at.",
+    help="Remove the tag only if it still points at this digest. A tag that has moved stays; this digest's manifests "
+    "are removed where nothing else uses them.",
 )
-@click.option("--dry-run", is_flag=True, help="Give the same report; remove nothing.")
-@click.option("--keep-manifests", is_flag=True, help="Remove the tag alone; its manifests stay.")
+@click.option("--dry-run", is_flag=True, help="Remove nothing; print the same report.")
+@click.option("--keep-manifests", is_flag=True, help="Remove only the tag; its manifests stay.")
+@click.option("--all-tags", is_flag=True, help="For a REF by digest: also remove its tags, instead of refusing.")
 @click.option(
-    "--all-tags", is_flag=True, help="For a REF by digest: remove the tags on it as well, instead of refusing."
-)
-@click.option(
-    "--referrers", is_flag=True, help="Remove what is attached to the image as well, where nothing else uses it."
+    "--referrers", is_flag=True, help="Also remove what is attached to the image, where nothing else uses it."
 )
 @click.option(
     "--max-tags",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Refuse a repository with more tags than this, before anything is changed.",
+    help="Refuse a repository with more than N tags, before anything is changed.",
 )
 @click.option(
     "--on-replace",
     type=click.Choice(["delete", "keep"]),
     default="delete",
     show_default=True,
-    help="With --digest: what becomes of it where the tag has moved on.",
+    help="With --digest: what to do with its manifests if the tag has moved.",
 )
 @click.option(
     "--on-destroy",
     type=click.Choice(["delete", "keep", "refuse"]),
     default="delete",
     show_default=True,
-    help="With --digest: what happens where the tag still points at it.",
+    help="With --digest: what to do if the tag still points at it.",
 )
 @click.option(
     "--claimant",
     type=CLAIMANT,
     metavar="CALL/KEY",
-    help="With --digest: the entry of a Terraform configuration that this is for. What another entry relies on stays, "
-    "and what processes of one run remove from a repository is removed together.",
+    help="With --digest: the entry of a Terraform configuration that this removal is for. What another entry relies on "
+    "stays. Removals of one run from one repository are done together.",
 )
 @shared_options
 def command(
@@ -85,8 +83,8 @@ def command(
 ) -> None:
     """Remove tags, then the manifests that nothing else in their repository uses.
 
-    What another tag, index or referrer uses stays, and the report says who uses it. Already gone is success. Blobs are
-    left to the registry's garbage collection.
+    What another tag, index or referrer uses stays, and the report names the user. A tag that is already gone is a
+    success. Blobs are left to the registry's garbage collection.
     """
     from imagesync_cli.output import Output
     from imagesync_cli.values.progress import Progress

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 def command(references: tuple[Reference, ...], settings: Settings, as_json: bool, quiet: bool) -> None:
     """Find out what stands between you and a sync of each REF.
 
-    Tries name, DNS, connection, login, reading, listing, pushing, mounting, deleting and referrers, and says for each
-    failure what to do next. Nothing is left changed: an upload is opened and cancelled, a tag that never existed is
-    deleted. The table holds no secrets.
+    Tries name, DNS, connection, login, reading, listing, pushing, mounting, deleting and referrers. Each failure
+    comes with what to do next. Nothing is left changed: an upload is opened and cancelled, and the tag that is
+    deleted never existed. The table holds no secrets.
     """
     from imagesync_cli.look.doctor import diagnose
     from imagesync_cli.output import Output

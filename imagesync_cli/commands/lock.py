@@ -33,18 +33,18 @@ _PATH = click.Path(path_type=Path)
     help="The YAML or JSON file that lists the images, - for stdin.",
 )
 @click.option(
-    "--lock-file", type=_PATH, metavar="FILE", help="The lock; images.lock.json beside images.yaml if not set."
+    "--lock-file", type=_PATH, metavar="FILE", help="The lock (default: images.lock.json beside images.yaml)."
 )
-@click.option("--check", is_flag=True, help="Write nothing; exit with 8 if the lock is not what it would be now.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 8 if the lock is out of date.")
 @click.option(
-    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for sources alone, in the form of Docker's config.json."
+    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for sources only, in the format of Docker's config.json."
 )
 @shared_options
 def command(file: Path, lock_file: Path | None, check: bool, settings: Settings, as_json: bool, quiet: bool) -> None:
     """Write the digest of every image in a file into a lock.
 
-    Says what has moved since. sync --locked then copies exactly what the lock says. What cannot be read keeps its
-    place in the lock.
+    Reports what has moved since. sync --locked then copies exactly what the lock says. An image that cannot be read
+    keeps its entry in the lock.
     """
     from datetime import datetime, timezone
 

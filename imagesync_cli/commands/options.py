@@ -81,7 +81,7 @@ platform_option = click.option(
     type=PLATFORM,
     multiple=True,
     metavar="OS/ARCH[/VARIANT]",
-    help="This platform of the image alone, such as linux/arm64; repeatable, and then an index of those alone.",
+    help="Only this platform of the image, such as linux/arm64. Repeatable: several make an index of only those.",
 )
 
 
@@ -136,20 +136,20 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     shared: Callable[..., Any] = with_settings
     for option in (
         verbose_option,
-        click.option("--quiet", is_flag=True, help="Neither progress nor a summary on stderr; errors are still said."),
+        click.option("--quiet", is_flag=True, help="Print no progress and no summary on stderr, only errors."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option(
             "--plain-http",
             multiple=True,
             metavar="HOST",
-            help="Speak plain HTTP to this HOST[:PORT], as to this machine itself; repeatable. "
+            help="Use plain HTTP for this HOST[:PORT]; loopback needs no naming. Repeatable. "
             "IMAGESYNC_PLAIN_HTTP names more.",
         ),
         click.option(
             "--ca-file",
             type=FILE,
             metavar="FILE",
-            help="Trust the authorities in this PEM file too, as in SSL_CERT_FILE and in Docker's certs.d.",
+            help="Also trust the authorities in this PEM file. SSL_CERT_FILE and Docker's certs.d count too.",
         ),
     ):
         shared = option(shared)

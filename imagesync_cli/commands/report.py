@@ -27,10 +27,10 @@ def command() -> None:
     "--output",
     type=_PATH,
     metavar="FILE",
-    help="Where it goes, in the form of its ending: .json, .md or .xml (JUnit). JSON on stdout if not set.",
+    help="Where to write the report. The ending chooses its form: .json, .md or .xml (JUnit). Default: JSON on stdout.",
 )
 def merge(reports: tuple[Path, ...], output: Path | None) -> None:
-    """Join the JSON reports of several shards; exits with the code of the first failure in them."""
+    """Join the JSON reports of several shards. The exit code is that of the first failure in them."""
     from imagesync_cli.batch.report import merged
     from imagesync_cli.output import Output
     from imagesync_cli.output.report import read_report, report_json, write_report

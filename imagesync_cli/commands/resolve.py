@@ -32,7 +32,7 @@ def command(
 ) -> None:
     """Print NAME@DIGEST for each reference, by one HEAD request each.
 
-    With --platform, prints what a sync of those platforms would bring, by one GET each; nothing is copied.
+    With --platform, prints the digest that a sync of those platforms would give, by one GET each. Nothing is copied.
     """
     from imagesync_cli.look.selection import Selection
     from imagesync_cli.output import Output

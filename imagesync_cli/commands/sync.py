@@ -33,45 +33,43 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
     type=DIGEST,
     default="",
     metavar="DIGEST",
-    help="Copy exactly this digest of SRC's repository, wherever SRC's tag points by now; with --platform that of the "
-    "whole image.",
+    help="Copy exactly this digest of SRC's repository, wherever SRC's tag points now. With --platform, it is that of "
+    "the whole image.",
 )
 @click.option(
-    "--referrers", is_flag=True, help="Copy what is attached to the image too: signatures, SBOMs, attestations."
+    "--referrers", is_flag=True, help="Also copy what is attached to the image: signatures, SBOMs, attestations."
 )
 @click.option(
     "--require-signature",
     is_flag=True,
-    help="Refuse an image that nobody signed, before anything is written (exit code 7); --referrers is implied. No "
-    "signature is verified.",
+    help="Refuse an unsigned image before anything is written (exit code 7). Implies --referrers. No signature is "
+    "verified.",
 )
 @platform_option
 @click.option(
     "--foreign-layers",
     is_flag=True,
-    help="Copy layers too that live at URLs of their own (Windows base images): from SRC's registry if it has them, "
-    "else from the URLs, by https without a login; those that DST lacks are added. Otherwise they are left there.",
+    help="Also copy layers that live at URLs of their own (Windows base images). They come from SRC's registry if it "
+    "has them, else from the URLs, by https without a login. Without this option they stay where they are.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Say what would be copied, or with --file the plan: add, move, keep, remove. Write nothing.",
+    help="Write nothing. Print what would be copied; with --file, the plan: add, move, keep, remove.",
+)
+@click.option("--verify", is_flag=True, help="Check all of the image at DST, and send again what is missing or wrong.")
+@click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not only its size.")
+@click.option(
+    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for SRC only, in the format of Docker's config.json."
 )
 @click.option(
-    "--verify", is_flag=True, help="Look at all that DST has of the image and send again what is missing or wrong."
-)
-@click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not by its size alone.")
-@click.option(
-    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for SRC alone, in the form of Docker's config.json."
-)
-@click.option(
-    "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST alone, in the form of Docker's config.json."
+    "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST only, in the format of Docker's config.json."
 )
 @click.option(
     "--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists, - for stdin."
 )
 @click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: so many images at a time, 64 if not set."
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: images copied in parallel (default 64)."
 )
 @click.option("--fail-fast", is_flag=True, help="With --file: stop everything at the first failure.")
 @click.option("--locked", is_flag=True, help="With --file: copy exactly what the lock says.")
@@ -79,33 +77,33 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
     "--lock-file",
     type=_PATH,
     metavar="FILE",
-    help="With --file: the lock; images.lock.json beside images.yaml if not set.",
+    help="With --file: the lock (default: images.lock.json beside images.yaml).",
 )
 @click.option(
     "--shard",
     default="",
     metavar="I/N",
-    help="With --file: only the Ith of N shares, or N alone where JOB_COMPLETION_INDEX tells which. Prunes nothing.",
+    help="With --file: copy only the Ith of N shares. N alone takes I from JOB_COMPLETION_INDEX. Prunes nothing.",
 )
 @click.option(
     "--report",
     type=_PATH,
     metavar="FILE",
-    help="With --file: write a report, as JSON, Markdown or JUnit by the name's ending: .json, .md or .xml.",
+    help="With --file: write a report. The file's ending chooses its form: .json, .md or .xml (JUnit).",
 )
 @click.option(
     "--max-removals",
     type=click.IntRange(min=0),
     metavar="N",
-    help="With --file: change nothing if more tags than this would be pruned. Without it, a repository is left alone "
-    "where more than half of its tags, or more than 10, would go.",
+    help="With --file: change nothing if more than N tags would be pruned. Without this option, a repository stays as "
+    "it is if it would lose more than half of its tags, or more than 10.",
 )
 @click.option(
     "--progress",
     type=click.Choice(["auto", "plain", "none"]),
     default="auto",
     show_default=True,
-    help="With --file: a bar on a terminal and lines elsewhere, always lines, or nothing.",
+    help="With --file: show a bar on a terminal and lines elsewhere (auto), always lines, or nothing.",
 )
 @shared_options
 def command(
@@ -125,12 +123,12 @@ def command(
     quiet: bool,
     **of_batch: Any,
 ) -> None:
-    """Copy the image SRC to DST: all platforms, or those named, byte for byte, the tag last.
+    """Copy the image SRC to DST, byte for byte: all platforms, or those named. The tag is written last.
 
-    Prints DST's name with the digest. Where DST has that digest already, nothing is copied; with --verify it is looked
-    at, and what is missing or wrong below it is sent again.
+    Prints DST's name with the digest. If DST has that digest already, nothing is copied; --verify then checks the
+    image there, and sends again what is missing or wrong.
 
-    With --file: copy all images of a file, at once. One that fails stops no other.
+    With --file: copy all images of a file in parallel. A failure stops no other image.
     """
     from imagesync_cli.look.selection import Selection
 

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 )
 @click.argument("repository", metavar="REPO", type=REFERENCE)
 @click.option(
-    "--include", multiple=True, metavar="PATTERN", help="Tags like this glob, or /regular expression/; repeatable."
+    "--include", multiple=True, metavar="PATTERN", help="Tags that match this glob or /regular expression/. Repeatable."
 )
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Of those, none like this; repeatable.")
-@click.option("--semver", default="", metavar="RANGE", help='Of those, versions in this range, such as ">=1.24 <2".')
-@click.option("--latest", type=click.IntRange(min=1), metavar="N", help="Of those, the newest N versions.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out the tags that match this. Repeatable.")
 @click.option(
-    "--each-variant", is_flag=True, help="With --latest: the newest N of each variant, such as 1.27 and 1.27-alpine."
+    "--semver", default="", metavar="RANGE", help='Of those, only versions in this range, such as ">=1.24 <2".'
+)
+@click.option("--latest", type=click.IntRange(min=1), metavar="N", help="Of those, only the newest N versions.")
+@click.option(
+    "--each-variant", is_flag=True, help="With --latest: the newest N of each variant; 1.27 and 1.27-alpine are two."
 )
 @click.option("--explain", is_flag=True, help="Print every tag, whether it is picked, and why.")
 @shared_options
@@ -44,9 +46,9 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Print the tags of REPO that these rules pick, the newest version first; without rules, all.
+    """Print the tags of REPO that these rules pick, or all without rules. The newest version comes first.
 
-    The same rules stand in a file's tags.
+    The tags of a file of images take the same rules.
     """
     from imagesync_cli.output import Output
     from imagesync_cli.values.errors import ImagesyncError, UsageError

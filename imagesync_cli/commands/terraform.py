@@ -23,17 +23,17 @@ def external() -> None:
     """Answer Terraform's external data source: JSON on stdin, JSON on stdout.
 
     \b
-    {"images": "<JSON object: key to reference or object>", "call": "ID", "run": "TIME"}
+    {"images": "<JSON object: key to REF or object>", "call": ID, "run": TIME}
         object: reference, platforms, referrers, verify, copy
         each key: reference, digest, source_digest, media_type, size, error, kind
     {"source": REF, "destination": REF, "platforms": "P,P", "verify": "tag"}
         digest, id, destination_digest, in_sync, error, kind
-    With "call" also "@run_folder"; and what the copies of these images are to bring is claimed for that call.
-    With "verify": "deep" also damage: what is missing or wrong below the digest.
-    With "copy" also copy: how much would be copied, and what speaks against it.
+    "call" adds "@run_folder", and claims these images for that module call.
+    "verify": "deep" adds damage: what is missing or wrong below the digest.
+    "copy" adds copy: how much would be copied, and what speaks against it.
 
     Never writes to a registry. Exits with 0 whatever the registries answer, and with 2 if the query itself is wrong.
-    IMAGESYNC_TIMEOUT is the limit for the whole call in seconds, 30 if not set.
+    IMAGESYNC_TIMEOUT is the time limit of the whole call, in seconds (default 30).
     """
     from imagesync_cli.terraform import answer_terraform
 
@@ -42,9 +42,9 @@ def external() -> None:
 
 @click.command("apply", short_help="Copy what an apply of a Terraform module changes.")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--call", required=True, metavar="ID", help="What tells this call of a module from all others.")
-@click.option("--run", "run_time", required=True, metavar="TIME", help="The time of the plan, in a form that sorts.")
-@click.option("--verify", is_flag=True, help="Look at all that is there of the images to copy, as sync does.")
+@click.option("--call", required=True, metavar="ID", help="Identifies this module call among all others.")
+@click.option("--run", "run_time", required=True, metavar="TIME", help="The time of the plan, in a format that sorts.")
+@click.option("--verify", is_flag=True, help="Check all of the images at their destinations, as sync --verify does.")
 @shared_options
 def apply(folder: Path, call: str, run_time: str, verify: bool, settings: Settings, as_json: bool, quiet: bool) -> None:
     """Copy the images that IMAGESYNC_APPLY_0, IMAGESYNC_APPLY_1, … name, and leave a file in FOLDER for each failure.
@@ -53,7 +53,7 @@ def apply(folder: Path, call: str, run_time: str, verify: bool, settings: Settin
     found it; the digest that its tag points at in the end; and the arguments of imagesync sync for it. An image that
     is present is looked at again, and copied only if it has gone. Removals of the same run leave all of them alone.
 
-    Exits with 0 whatever becomes of single images: Terraform reads the files, and fails each image by its own words.
+    Exits with 0 even if images fail: Terraform reads the files, and each image fails with its own message.
     """
     from imagesync_cli.batch.apply import ModuleCall
     from imagesync_cli.settings import environment

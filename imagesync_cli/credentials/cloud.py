@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -37,27 +36,8 @@ async def from_cloud(wanted: Wanted) -> Credential | Anonymous | None:
 
 
 async def in_thread(function: Callable[[], _T], what: str) -> _T:
-    """Run what blocks in a thread that nobody waits for when the program is interrupted."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
-
-    def tell(setter: Callable[[], None]) -> None:
-        if not done.done():
-            setter()
-
-    def run() -> None:
-        try:
-            result = function()
-        except Exception as error:  # noqa: BLE001  (raised again where it is awaited)
-            failure = error
-            outcome = lambda: done.set_exception(failure)  # noqa: E731
-        else:
-            outcome = lambda: done.set_result(result)  # noqa: E731
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, outcome)
-
-    threading.Thread(target=run, daemon=True).start()
+    """Run what blocks in a thread; by stores/session.py nobody waits for it when the program is interrupted."""
     try:
-        return await within(TIMEOUT_S, done)
+        return await within(TIMEOUT_S, asyncio.get_running_loop().run_in_executor(None, function))
     except asyncio.TimeoutError:
         raise Unavailable(f"{what} gives no login within {TIMEOUT_S:.0f} s") from None

@@ -79,7 +79,7 @@ class _Repository:
             await self._remove_unused(references)
         except ImagesyncError as error:
             for wish in self._wishes:
-                wish.report.error = wish.report.error or error
+                wish.report.error = wish.report.error or error.alone()
 
     async def _each(self, wishes: Iterable[Wish], step: Callable[[Wish], Awaitable[None]]) -> None:
         """Take the step for all wishes that did not fail, at once."""
@@ -88,7 +88,7 @@ class _Repository:
             try:
                 await step(wish)
             except ImagesyncError as error:
-                wish.report.error = error
+                wish.report.error = error.alone()
 
         await gather_few(AT_ONCE, (attempt(wish) for wish in wishes if not wish.failed))
 

@@ -35,6 +35,9 @@ class Resolved:
         return f"{self.reference.name}@{self.descriptor.digest}"
 
 
+# Of roots that several questions need.
+_KEPT_BYTES = 32 * 1024
+
 Asked = tuple[Reference, Selection]
 Answer = Resolved | ImagesyncError
 
@@ -46,7 +49,7 @@ async def resolve(stores: Stores, questions: Iterable[Asked], deadline_s: float 
     """
     questions = list(questions)
     lookup = _Lookup(stores)
-    asked = {question: asyncio.ensure_future(lookup.answer(*question)) for question in dict.fromkeys(questions)}
+    asked = {question: asyncio.ensure_future(lookup.in_crowd(*question)) for question in dict.fromkeys(questions)}
     if asked:
         await asyncio.wait(asked.values(), timeout=deadline_s)
     late = [task for task in asked.values() if not task.done()]
@@ -64,6 +67,9 @@ class _Lookup:
         self._roots: dict[Reference, asyncio.Task[Manifest]] = {}
         self._referrers: dict[tuple[str, str], Referrers] = {}  # by repository
 
+    async def in_crowd(self, reference: Reference, selection: Selection) -> Answer:
+        return await self._stores.crowd.run(lambda: self.answer(reference, selection))
+
     async def answer(self, reference: Reference, selection: Selection) -> Answer:
         try:
             store = self._stores.open(reference)
@@ -72,7 +78,7 @@ class _Lookup:
             if selection.referrers:
                 return replace(found, attached=await self._attached(store, found, wanted.root))
         except ImagesyncError as error:
-            return error
+            return error.alone()
         return found
 
     async def _attached(self, store: Store, found: Resolved, manifest: Manifest | None) -> ReferrerSet:
@@ -84,7 +90,17 @@ class _Lookup:
     async def _root(self, store: Store, reference: Reference) -> Manifest:
         if reference not in self._roots:
             self._roots[reference] = asyncio.create_task(store.manifest(reference.wanted))
-        return await self._roots[reference]
+        is_kept = False
+        try:
+            root = await self._roots[reference]
+            is_kept = root.size <= _KEPT_BYTES
+        except ImagesyncError:
+            is_kept = True
+            raise
+        finally:
+            if not is_kept:
+                self._roots.pop(reference, None)
+        return root
 
 
 def _answer(task: asyncio.Future[Answer], reference: Reference, deadline_s: float | None) -> Answer:

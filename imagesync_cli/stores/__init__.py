@@ -63,6 +63,9 @@ class Stores:
     """Every store of one run; connections, logins and what is known of a registry are shared."""
 
     def __init__(self, settings: Settings, preconnected: dict[tuple[str, int], Preconnected] | None = None) -> None:
+        from imagesync_cli.concurrency import Crowd
+
+        self.crowd = Crowd()  # of works on several images
         self._settings = settings
         self._preconnected = preconnected
         self._clients: dict[tuple[str, Path | None], Client] = {}

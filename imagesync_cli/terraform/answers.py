@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.output.escape import as_printable
@@ -105,7 +106,8 @@ async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -
     questions = [(image.reference, image.selection) for image in asked.values()]
     found = await resolve(stores, questions, deadline_s)
     more = await gather(
-        _looked_at(stores, image, each, ends) for image, each in zip(asked.values(), found, strict=True)
+        stores.crowd.run(partial(_looked_at, stores, image, each, ends))
+        for image, each in zip(asked.values(), found, strict=True)
     )
     return dict(zip(asked, more, strict=True))
 

@@ -5,10 +5,13 @@ A pattern means repositories, or references with their tag: ``*`` is anything wi
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from imagesync_cli.values.reference import Reference, RegistryReference, as_meant
+from imagesync_cli.values.digest import NO_DIGEST
+from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference, as_meant
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Rules:
     def refusals(self, source: Reference, digest: str) -> list[str]:
         """A sentence for each rule that this source breaks; ``digest`` is what it is now."""
         meant, refused = as_meant(source), list[str]()
-        if not any(re.fullmatch(_pattern(each), name) for each in self.allowed_sources for name in _names(source)):
+        names = _names(source)
+        if not any(re.fullmatch(_pattern(each), name, re.DOTALL) for each in self.allowed_sources for name in names):
             allowed = ", ".join(self.allowed_sources)
             refused.append(f"the source {meant} is not one of allowed_sources, which are {allowed}.")
         if self.require_digest and not source.digest:
@@ -30,10 +34,23 @@ class Rules:
 
 
 def _names(source: Reference) -> set[str]:
-    """A source as Docker means it, whole, without its digest, and without its tag as well."""
+    """A source as it is meant, whole, without its digest, and without its tag as well."""
+    return {
+        name for each in _spellings(source) for name in (str(each), str(replace(each, digest=NO_DIGEST)), each.name)
+    }
+
+
+def _spellings(source: Reference) -> list[Reference]:
+    """A registry's own name; a path as it is written and normalized: build/../other is not below build."""
     if isinstance(source, RegistryReference):
-        source = replace(source, host=source.registry)
-    return {str(source), str(source.at(tag=source.tag)), source.name}
+        return [replace(source, host=source.registry)]
+    if isinstance(source, LayoutReference):
+        path, normal = source.folder, os.path.normpath(source.folder)
+        normalized: Reference = replace(source, folder=normal)
+    else:
+        path, normal = source.file, os.path.normpath(source.file)
+        normalized = replace(source, file=normal)
+    return [normalized] if ".." in Path(path).parts else [source, normalized]
 
 
 def _pattern(text: str) -> str:

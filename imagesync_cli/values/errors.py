@@ -3,14 +3,14 @@
 ImagesyncError      1  a bug in imagesync, or nowhere to write the result
 ├── UsageError      2  fix the call, the query or the configuration
 ├── NotFound        3  the image is not there
-│   ├── Gone        3  the registry says itself that it has no such image
+│   ├── Gone        3  the registry itself says that it has no such image
 │   └── NoPlatform  3  the image is there, but not for this platform
 ├── Denied          4  the registry does not allow it
-├── Unavailable     5  no answer, or none that is of use: try again later
+├── Unavailable     5  no usable answer: try again later
 ├── ContentError    6  the content is not what its digest, size or type says
 ├── Refused         7  imagesync, or the registry, will not do this
-│   └── Incomplete  7  the image names something that the destination does not have
-└── Differs         8  what was checked is not as it should be: out of sync, damaged, or moved
+│   └── Incomplete  7  the image names something that the destination lacks
+└── Differs         8  a check failed: out of sync, damaged, or moved
 """
 
 from __future__ import annotations
@@ -66,6 +66,15 @@ class ImagesyncError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
+    def alone(self) -> ImagesyncError:
+        """The error to be kept, without the frames that it came through: they hold what was being read.
+
+        They may hold the last of a secret as well, which cannot be taken out of a message once it is forgotten.
+        """
+        self._message, self._hint = redacted(self._message), redacted(self._hint)
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
+
     def during(self, step: str) -> None:
         """Open the message with the step at which it happened; the first to say so, nearest to the cause, is right."""
         if not self.step:
@@ -92,7 +101,7 @@ class NotFound(ImagesyncError):
 class Gone(NotFound):
     """A registry, and not just any web server, says so: the answer can be relied on."""
 
-    meaning = "the registry says itself that it has no such image"
+    meaning = "the registry itself says that it has no such image"
 
 
 class NoPlatform(NotFound):
@@ -122,7 +131,7 @@ class Unavailable(ImagesyncError):
 
     name = "unavailable"
     exit_code = 5
-    meaning = "no answer, or none that is of use: try again later"
+    meaning = "no usable answer: try again later"
     kind = "unreachable"
 
     def __init__(
@@ -169,7 +178,7 @@ class Refused(ImagesyncError):
 class Incomplete(Refused):
     """A manifest was refused because it names what the repository lacks: ``missing``, as far as known."""
 
-    meaning = "the image names something that the destination does not have"
+    meaning = "the image names something that the destination lacks"
 
     def __init__(self, message: str, *, hint: str = "", missing: Sequence[Descriptor] = ()) -> None:
         super().__init__(message, hint=hint)
@@ -181,7 +190,7 @@ class Differs(ImagesyncError):
 
     name = "differs"
     exit_code = 8
-    meaning = "what was checked is not as it should be: out of sync, damaged, or moved"
+    meaning = "a check failed: out of sync, damaged, or moved"
     kind = "differs"
 
 

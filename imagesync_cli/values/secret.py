@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 
 # Anything shorter is a part of too many words to be looked for.
@@ -44,7 +45,8 @@ NO_SECRET = Secret("")
 def redacted(text: str) -> str:
     """The text without any secret of this process: a server that was told one may repeat it anywhere."""
     for spelling in _spellings(_SHORTEST):
-        text = text.replace(spelling, "***")
+        # A host's name is in lower case wherever it is shown.
+        text = re.sub(re.escape(spelling), "***", text, flags=re.IGNORECASE)
     return text
 
 
@@ -56,4 +58,5 @@ def holds_secret(content: bytes, at_least: int) -> bool:
 def _spellings(at_least: int) -> list[str]:
     """Every secret as it may be repeated, the longest first: the value of a header is one without its scheme."""
     texts = {secret.reveal().removeprefix("Basic ").removeprefix("Bearer ") for secret in _known.values()}
+    texts |= {repr(text)[1:-1] for text in texts}  # as a message quotes it
     return sorted((text.rstrip("=") for text in texts if len(text) >= at_least), key=len, reverse=True)

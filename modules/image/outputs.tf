@@ -9,6 +9,6 @@ output "digest" {
 }
 
 output "change" {
-  description = "What this plan changes, null for nothing: an object with `change` (new, adopted, moved, missing, overwritten, damaged or incomplete), `destination`, the digests `from` and `to`, `layers`, `layers_to_copy`, `bytes` and `bytes_to_copy` (null where not asked), and all in a sentence as `summary`. As an output of the root module it would be a change of every next plan."
+  description = "What this plan changes, null for nothing: as an element of `changes` of modules/images."
   value       = try(module.images.changes[var.destination_image], null)
 }

@@ -1,3 +1,5 @@
+# The rules for values are those of ../images, which has the whole story of each variable too.
+
 variable "source_image" {
   description = "Where the image comes from, like `docker.io/library/busybox:1.36`, or by digest."
   type        = string
@@ -5,194 +7,113 @@ variable "source_image" {
 
   validation {
     condition     = can(regex("^\\S+$", var.source_image))
-    error_message = "source_image is a reference without spaces, like \"docker.io/library/busybox:1.36\"; it is ${jsonencode(var.source_image)}."
+    error_message = "source_image is like \"docker.io/library/busybox:1.36\"; it is ${jsonencode(var.source_image)}."
   }
 }
 
 variable "destination_image" {
-  description = "Where it goes, like `registry.example.com/app:1.0`; with `destination_prefix` what follows it: `app:1.0`, or `:1.0` for a tag of the prefix itself. Must be known at plan."
+  description = "Where it goes, like `registry.example.com/app:1.0`, or `:1.0` after a `destination_prefix`."
   type        = string
   nullable    = false
 
   validation {
-    # A digest is let through here, for the next rule has a better word for it.
-    condition     = can(regex("^[^\\s@]*[^\\s@/:](@|$)", var.destination_image))
-    error_message = "destination_image is like \"registry.example.com/app:1.0\", or \":1.0\" after a destination_prefix; it is ${jsonencode(var.destination_image)}."
-  }
-
-  validation {
-    condition     = !strcontains(var.destination_image, "@")
-    error_message = "destination_image is a tag, like \"registry.example.com/app:1.0\": the digest follows from the source. It is ${jsonencode(var.destination_image)}."
-  }
-}
-
-variable "platforms" {
-  description = "What of the image is copied: one platform as its own image, several as an index of those alone, like `[\"linux/amd64\", \"linux/arm64\"]`. An empty list copies all that the source has."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for platform in var.platforms : can(regex("^[A-Za-z0-9_-]+(\\([A-Za-z0-9_.-]+\\))?(/[A-Za-z0-9_.-]+){1,2}$", platform))])
-    error_message = "Each of platforms is like \"linux/amd64\", \"linux/arm/v7\" or \"windows(10.0.20348)/amd64\"; they are ${jsonencode(var.platforms)}."
+    condition     = can(regex("^[^\\s@]*[^\\s@/:]$", var.destination_image))
+    error_message = "destination_image is like \"localhost/app:1.0\"; it is ${jsonencode(var.destination_image)}."
   }
 }
 
 variable "destination_prefix" {
-  description = "What `destination_image` follows: a registry, a folder in it or a repository, like `registry.example.com/mirror`. May be known only at apply, like the URL of a repository created in the same run."
+  description = "What `destination_image` follows, like `registry.example.com/mirror`. May be known only at apply."
   type        = string
   default     = ""
-  nullable    = false
+}
 
-  validation {
-    condition     = can(regex("^$|^[^\\s@]*[^\\s@/:]$", var.destination_prefix))
-    error_message = "destination_prefix is a registry or a path in it, like \"registry.example.com/mirror\", without a digest and without \"/\" at its end; it is ${jsonencode(var.destination_prefix)}."
-  }
+variable "platforms" {
+  description = "Which platforms are copied, like `[\"linux/amd64\"]`. An empty list copies all that the source has."
+  type        = list(string)
+  default     = []
 }
 
 variable "referrers" {
-  description = "Whether what is attached to the image belongs to it: signatures, SBOMs, attestations. They are copied and removed with the image, and one that arrives later is brought by the next apply."
+  description = "Whether signatures, SBOMs and attestations are copied and removed with the image."
   type        = bool
   default     = false
-  nullable    = false
-}
-
-variable "on_replace" {
-  description = "What becomes of an image once the source has moved on and all consumers with it: `delete` removes it unless something else uses it, `keep` leaves it."
-  type        = string
-  default     = "delete"
-  nullable    = false
-
-  validation {
-    condition     = contains(["delete", "keep"], var.on_replace)
-    error_message = "on_replace is \"delete\" or \"keep\"; it is ${jsonencode(var.on_replace)}."
-  }
-}
-
-variable "on_destroy" {
-  description = "What becomes of the image when it is removed: `delete` removes it, `keep` leaves it, `refuse` fails the removal (prevent_destroy for images). Apply it before the removal that it is for."
-  type        = string
-  default     = "delete"
-  nullable    = false
-
-  validation {
-    condition     = contains(["delete", "keep", "refuse"], var.on_destroy)
-    error_message = "on_destroy is \"delete\", \"keep\" or \"refuse\"; it is ${jsonencode(var.on_destroy)}."
-  }
-}
-
-variable "source_unavailable" {
-  description = "What a plan does when the source is missing or cannot be reached: `error` fails, `use_destination` goes on with the image that the destination has."
-  type        = string
-  default     = "error"
-  nullable    = false
-
-  validation {
-    condition     = contains(["error", "use_destination"], var.source_unavailable)
-    error_message = "source_unavailable is \"error\" or \"use_destination\"; it is ${jsonencode(var.source_unavailable)}."
-  }
-}
-
-variable "lock_file" {
-  description = "A lock as `imagesync lock` writes it, like `images.lock.json`. Then digests are those of the lock and a plan asks no source; every source must be in it, and where platforms are chosen, for the same platforms."
-  type        = string
-  default     = ""
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^$|\\.json$", var.lock_file))
-    error_message = "lock_file is a file that imagesync lock has written, like \"images.lock.json\"; it is ${jsonencode(var.lock_file)}."
-  }
-}
-
-variable "verify" {
-  description = "How a plan looks at what the destination has: `tag` compares the tag's digest, one request an image; `deep` looks for every manifest and blob below it as well, some dozens, and what is missing or wrong comes back with the next apply."
-  type        = string
-  default     = "tag"
-  nullable    = false
-
-  validation {
-    condition     = contains(["tag", "deep"], var.verify)
-    error_message = "verify is \"tag\" or \"deep\"; it is ${jsonencode(var.verify)}."
-  }
-}
-
-variable "allowed_sources" {
-  description = "Where images may come from: patterns of repositories, or of references with tag, like `docker.io/library/*` or `quay.io/org/app:1.*`; `*` is anything without a `/`, `**` anything. Docker Hub's shorthands count as what they mean. A plan with another fails."
-  type        = list(string)
-  default     = ["**"]
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for pattern in var.allowed_sources : can(regex("^[^\\s<>]+$", pattern))])
-    error_message = "Each of allowed_sources is a pattern without spaces, like \"docker.io/library/*\" or \"ghcr.io/org/**\"; they are ${jsonencode(var.allowed_sources)}."
-  }
-}
-
-variable "require_digest" {
-  description = "Whether the source must name its digest, like `busybox:1.36@sha256:…`, so that nothing changes but by a change of the configuration. What a lock pins counts."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
-variable "required_platforms" {
-  description = "Platforms that the image must have as it arrives, like `[\"linux/amd64\", \"linux/arm64\"]`; a plan with one that lacks them fails. Reads the manifests, at the destination where the image is there."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for platform in var.required_platforms : can(regex("^[A-Za-z0-9_-]+(\\([A-Za-z0-9_.-]+\\))?(/[A-Za-z0-9_.-]+){1,2}$", platform))])
-    error_message = "Each of required_platforms is like \"linux/amd64\", \"linux/arm/v7\" or \"windows(10.0.20348)/amd64\"; they are ${jsonencode(var.required_platforms)}."
-  }
-}
-
-variable "max_size_bytes" {
-  description = "How many bytes of layers and configs the image may have as it arrives, all its platforms together; 0 sets no limit. Reads the manifests, as `required_platforms` does."
-  type        = number
-  default     = 0
-  nullable    = false
-
-  validation {
-    condition     = var.max_size_bytes >= 0 && floor(var.max_size_bytes) == var.max_size_bytes
-    error_message = "max_size_bytes is a number of bytes, like 2000000000, or 0 for no limit; it is ${var.max_size_bytes}."
-  }
-}
-
-variable "require_signature" {
-  description = "Whether a plan fails where the image has no signature: at the root, or at each image of its index. None is verified. Asks the source at every plan, unless `referrers` has the signatures copied."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
-variable "explain" {
-  description = "What a plan says of images that change, as a warning: `all` is what and why, and how much is copied, for which it reads their manifests (a pull, as Docker Hub counts; never with `lock_file`); `words` is without how much; `drift` is only what was done outside Terraform, for `terraform test`, where each warning fails a run."
-  type        = string
-  default     = "all"
-  nullable    = false
-
-  validation {
-    condition     = contains(["all", "words", "drift"], var.explain)
-    error_message = "explain is \"all\", \"words\" or \"drift\"; it is ${jsonencode(var.explain)}."
-  }
 }
 
 variable "wait_for" {
-  description = "Any value of what must exist before the first copy, like a repository's policy. It orders the copy alone; a `depends_on` of the module would put off the reads too and fail."
+  description = "Any value of what must exist before the copy. A `depends_on` of the module fails the plan."
   type        = any
   default     = null
 }
 
 variable "command" {
-  description = "The command that runs imagesync, a list of arguments; no shell is involved. For example `[\"uvx\", \"--from\", \"imagesync-cli\", \"imagesync\"]`."
+  description = "The program that runs imagesync, like `[\"uvx\", \"imagesync\"]`. No shell runs."
   type        = list(string)
   default     = ["imagesync"]
-  nullable    = false
+}
 
-  validation {
-    condition     = length(var.command) > 0 && alltrue([for argument in var.command : try(length(argument) > 0, false)])
-    error_message = "command is a program and its arguments, none of them empty, like [\"imagesync\"]; it is ${jsonencode(var.command)}."
-  }
+variable "on_replace" {
+  description = "What becomes of the old image when its source has moved: `delete` or `keep`."
+  type        = string
+  default     = "delete"
+}
+
+variable "on_destroy" {
+  description = "What becomes of the image when it is removed: `delete`, `keep` or `refuse`. Apply it first."
+  type        = string
+  default     = "delete"
+}
+
+variable "source_unavailable" {
+  description = "Whether a plan fails when the source is away (`error`), or goes on (`use_destination`)."
+  type        = string
+  default     = "error"
+}
+
+variable "lock_file" {
+  description = "A file that `imagesync lock` has written, like `images.lock.json`: it gives the digests."
+  type        = string
+  default     = ""
+}
+
+variable "verify" {
+  description = "How a plan looks at the destination: at the `tag`, or `deep`, at every manifest and blob."
+  type        = string
+  default     = "tag"
+}
+
+variable "explain" {
+  description = "What a plan says of a change: `all`, `words` without sizes, or only `drift` from outside."
+  type        = string
+  default     = "all"
+}
+
+variable "allowed_sources" {
+  description = "Patterns that the source must match one of, like `docker.io/library/*`; `**` crosses a `/`."
+  type        = list(string)
+  default     = ["**"]
+}
+
+variable "require_digest" {
+  description = "Whether the source must name its digest, or be pinned by `lock_file`."
+  type        = bool
+  default     = false
+}
+
+variable "required_platforms" {
+  description = "Platforms that the image must have as it arrives, like `[\"linux/amd64\"]`."
+  type        = list(string)
+  default     = []
+}
+
+variable "max_size_bytes" {
+  description = "How many bytes the image may have as it arrives, all platforms together. 0 sets no limit."
+  type        = number
+  default     = 0
+}
+
+variable "require_signature" {
+  description = "Whether the image must have a signature. Signatures are not verified."
+  type        = bool
+  default     = false
 }

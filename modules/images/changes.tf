@@ -26,9 +26,13 @@ locals {
         "is there already, as ${local.shown_source[name]} is, and is taken over",
         " (if another state has it too, remove it there with on_destroy = \"keep\")",
       ])
-      moved       = "moves from ${substr(local.present[name].digest, 0, 19)} to ${substr(local.digests[name], 0, 19)}"
-      missing     = "is missing, deleted outside Terraform"
-      overwritten = "is overwritten by ${local.present[name].digest} outside Terraform"
+      # Whose image is there, and whether it was brought there or the destination is another one, no plan can know.
+      moved = join(" ", [
+        "has another image and moves from", substr(local.present[name].digest, 0, 19),
+        "to", substr(local.digests[name], 0, 19),
+      ])
+      missing     = "is missing at its destination"
+      overwritten = "has another image, ${local.present[name].digest}, at its destination"
       damaged     = "is damaged (${local.damage[name]})"
       incomplete = join("", [
         "is there, but ${length(local.missing[name])} ",
@@ -69,7 +73,7 @@ locals {
   ])
   how_many = format("%d of %d %s%s:",
     length(local.explained), length(var.images), length(local.explained) == 1 ? "image changes" : "images change",
-    var.destination_prefix == "" ? "" : " in ${try(nonsensitive(var.destination_prefix), var.destination_prefix)}",
+    local.shown_prefix == "" ? "" : " in ${local.shown_prefix}",
   )
   bytes_to_copy = sum(concat([0], [for each in values(local.changes) : coalesce(each.bytes_to_copy, 0)]))
   size_to_copy = (

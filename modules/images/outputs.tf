@@ -2,7 +2,7 @@
 # the consumer. The objects that there are count: a plan with -refresh-only has no others.
 
 output "ids" {
-  description = "Each image by its key in `images`, as `REPOSITORY@DIGEST`: what consumers should use. Known at plan where the destination is."
+  description = "Each image as `REPOSITORY@DIGEST`, by its key: for consumers. Known at plan if the prefix is."
   value = {
     # The tag is what follows the last ":" if no "/" does; the one of "oci:" or of a port is none.
     for key, image in terraform_data.image : split("@", key)[0] => join("@", [
@@ -17,6 +17,11 @@ output "digests" {
 }
 
 output "changes" {
-  description = "What this plan changes, by the key in `images`: an object with `change` (new, adopted, moved, missing, overwritten, damaged or incomplete), `destination`, the digests `from` and `to`, `layers`, `layers_to_copy`, `bytes` and `bytes_to_copy` (null where not asked), and all in a sentence as `summary`. As an output of the root module it would be a change of every next plan."
+  description = <<-EOT
+    What this plan changes, by the key in `images`: objects with `change` (new, adopted, moved, missing, overwritten,
+    damaged or incomplete), `destination`, the digests `from` and `to`, `layers`, `layers_to_copy`, `bytes`,
+    `bytes_to_copy` (null where not asked) and a sentence, `summary`. An output of the root module that has it changes
+    with every plan.
+  EOT
   value       = local.changes
 }

@@ -9,7 +9,7 @@ locals {
     var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
   }
 
-  call = terraform_data.call.input
+  call = try(nonsensitive(terraform_data.call.input), terraform_data.call.input) # an MD5 tells no secret
   run  = formatdate("YYYYMMDDhhmmss", plantimestamp())
 }
 

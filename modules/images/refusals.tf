@@ -19,6 +19,7 @@ locals {
   }
 
   # A message with a sensitive value would be withheld, with a warning for each. What is shown here is no secret.
+  shown_prefix      = try(nonsensitive(var.destination_prefix), var.destination_prefix)
   shown_source      = { for name, image in var.images : name => try(nonsensitive(image.source), image.source) }
   shown_destination = { for name, place in local.destinations : name => try(nonsensitive(place), place) }
 }

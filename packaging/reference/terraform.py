@@ -34,7 +34,8 @@ def module_tables(folder: Path) -> str:
                 ["Input", "Description", "Type", "Default", "Required"],
                 [
                     [code(name), _text(block), code(_type(block)), code(_default(block)), _required(block)]
-                    for name, block in _blocks(folder / "variables.tf", "variable")
+                    for file in sorted(folder.glob("variables*.tf"))
+                    for name, block in _blocks(file, "variable")
                 ],
             ),
             table(

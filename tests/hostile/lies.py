@@ -27,6 +27,25 @@ NAMES = (
 Lie = Callable[[Response], Response]
 
 
+class Bent:
+    """A JSON document with one value that is another one, somewhere in it."""
+
+    def __init__(self, choose: random.Random, digests: list[str]) -> None:
+        self._random = choose
+        self._digests = digests
+
+    def __call__(self, document: Any) -> Any:
+        if isinstance(document, dict) and document and self._random.random() < 0.8:
+            key = self._random.choice(sorted(document))
+            return {**document, key: self(document[key])}
+        if isinstance(document, list) and document and self._random.random() < 0.8:
+            position = self._random.randrange(len(document))
+            return [*document[:position], self(document[position]), *document[position + 1 :]]
+        tombstone = {"imagesync.tombstone": f"{self._random.choice(self._digests)} 0"}
+        strange: list[Any] = [None, -1, 10**30, 0.5, True, [], {}, [[]] * 50, tombstone, [document] * 3, "unknown"]
+        return self._random.choice([*NAMES, *self._digests, *strange])
+
+
 class Liar:
     """A fault hook that bends some answers; ``elsewhere`` is a registry that is none of its business."""
 
@@ -35,6 +54,7 @@ class Liar:
         self._every = self._random.choice((1, 2, 3, 6))
         self._elsewhere = elsewhere
         self._digests = digests
+        self._bent = Bent(self._random, digests)
 
     def __call__(self, request: Request) -> Fault | None:
         if self._random.randrange(self._every):
@@ -127,33 +147,6 @@ class Liar:
             body[self._random.randrange(len(body))] ^= 1
             return replace(response, body=bytes(body))
         return replace(response, body=json.dumps(self._bent(document)).encode())
-
-    def _bent(self, document: Any) -> Any:
-        """The document with one value that is another one, somewhere in it."""
-        if isinstance(document, dict) and document and self._random.random() < 0.8:
-            key = self._random.choice(sorted(document))
-            return {**document, key: self._bent(document[key])}
-        if isinstance(document, list) and document and self._random.random() < 0.8:
-            position = self._random.randrange(len(document))
-            return [*document[:position], self._bent(document[position]), *document[position + 1 :]]
-        tombstone = {"imagesync.tombstone": f"{self._random.choice(self._digests)} 0"}
-        return self._random.choice(
-            (
-                *NAMES,
-                *self._digests,
-                None,
-                -1,
-                10**30,
-                0.5,
-                True,
-                [],
-                {},
-                [[]] * 50,
-                tombstone,
-                [document] * 3,
-                "unknown",
-            )
-        )
 
     def _much(self, response: Response) -> Response:
         """More than anybody wants to keep."""

@@ -150,8 +150,8 @@ def wrongs(made: World, name: str, report: dict[str, Any], before: dict[str, Any
         if after[repository] != before["honest"][repository]:
             found.append(f"{repository} of the honest registry holds something else now")
     allowed = re.compile(r"/v2/(app|mirror)/|/token|/api/|/v2/$")
-    writes = [request for request in made.liar.requests if request.method not in {*READS, "PUT", "PATCH"}]
-    found += [f"wrote {request}" for request in writes if not allowed.match(request.path)]
+    removals = [request for request in made.liar.requests if request.method == "DELETE"]
+    found += [f"sent {request}" for request in removals if not allowed.match(request.path)]
     if re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", report["out"] + report["err"]):
         found.append(f"printed what drives a terminal: {report['out'] + report['err']!r}")
     return found

@@ -61,7 +61,7 @@ variable "allowed" {
 """
 CHANGES = {
     "a variable": (
-        *("modules/images/variables.tf", 'variable "verify"', NEW_VARIABLE + 'variable "verify"'),
+        *("modules/images/variables_rules.tf", 'variable "verify"', NEW_VARIABLE + 'variable "verify"'),
         ["docs/reference/modules.md", "modules/images/README.md"],
         '| `allowed` | One of "a&#124;b", or ${X}. | `list(object({name = string, at = optional(number, 1)}))` '
         '| `[{"name": "x"}]` | no |',
@@ -84,12 +84,12 @@ CHANGES = {
     "an exit code": (
         *("imagesync_cli/values/errors.py", "    exit_code = 8\n", "    exit_code = 9\n"),
         ["docs/reference/exit-codes.md", "README.md"],
-        "| 9 | what was checked",
+        "| 9 | a check failed",
     ),
     "a variable of the environment": (
         *("imagesync_cli/settings.py", "\nIMAGESYNC_TIMEOUT ", "\nIMAGESYNC_PATIENCE "),
         ["docs/reference/environment.md"],
-        "| `IMAGESYNC_PATIENCE` | seconds",
+        "| `IMAGESYNC_PATIENCE` | time limit",
     ),
     "a key in a file": (
         *("imagesync_cli/batch/images.schema.json", "What is to be where.", "Which images go where."),
@@ -169,7 +169,7 @@ def test_every_variable_that_is_read_is_told() -> None:
     assert (bare.names | full.names | logins) - set(VARIABLES) == set()
 
 
-def test_the_number_of_images_at_a_time_is_told() -> None:
+def test_the_number_of_images_in_parallel_is_told() -> None:
     """The help of --jobs names what holds without it."""
     (jobs,) = (each for each in sync.params if each.name == "jobs")
-    assert f"{JOBS} if not set" in getattr(jobs, "help", "")
+    assert f"(default {JOBS})" in getattr(jobs, "help", "")

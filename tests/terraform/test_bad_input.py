@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.embedded_registry.images import Image
@@ -46,3 +48,44 @@ def test_unknown_tag(workspace: Workspace, upstream: RemoteRepository, mirror: R
     assert f"the source {upstream.tagged('2')} is missing" in plan.text
     assert f"the source {upstream.tagged('1')}" not in plan.text
     assert mirror.digest("1") is None
+
+
+def test_platforms_of_an_image(workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository) -> None:
+    """Each entry whose platforms are none is named with what is wrong."""
+    wrong = {"1": ["arm64"], "2": ["linux/amd64,linux/arm64"], "3": [None]}
+    workspace.write(
+        {
+            mirror.tagged(tag): {"source": upstream.tagged(tag), "platforms": platforms}
+            for tag, platforms in wrong.items()
+        }
+    )
+    plan = workspace.plan()
+    assert plan.code == 1
+    for tag in wrong:
+        assert f'images["{mirror.tagged(tag)}"]: the source {upstream.tagged(tag)} is invalid: ' in plan.text
+
+
+WRONG: dict[str, Any] = {
+    "destination_prefix": "localhost/",
+    "platforms": ["arm64"],
+    "command": [],
+    "on_replace": "refuse",
+    "on_destroy": "retain",
+    "source_unavailable": "ignore",
+    "lock_file": "images.yaml",
+    "verify": "always",
+    "explain": "none",
+    "allowed_sources": [""],
+    "required_platforms": ["amd64"],
+    "max_size_bytes": -1,
+}
+
+
+def test_options_of_one_image(workspace: Workspace, mirror: RemoteRepository) -> None:
+    """modules/image refuses what modules/images refuses, before anything runs."""
+    workspace.write_module("image", source_image="busybox", destination_image=mirror.tagged("1"), **WRONG)
+    plan = workspace.plan()
+    assert plan.code == 1
+    for name in WRONG:
+        assert f"var.{name} is" in plan.text, name
+    assert workspace.calls() == []

@@ -63,11 +63,11 @@ def test_each_change_in_words(
     assert "4 of 5 images change:" in planned.text
     said = planned.text.partition("4 of 5 images change:")[2]
     assert (
-        f" {mirror.tagged('overwritten')} is overwritten by {foreign.digest} outside Terraform: "
-        f"nothing to copy; all 9 layers are there already {mirror.tagged('missing')} is missing, deleted outside "
-        f"Terraform: nothing to copy; its layer is there already {mirror.tagged('moved')} moves from "
-        f"{short(before.digest)} to {short(after.digest)}: 2 of 9 layers, {moved} to copy; 7 are there already "
-        f"{elsewhere.tagged('1')} is new, from {upstream.tagged('new')}: 9 layers, "
+        f" {mirror.tagged('overwritten')} has another image, {foreign.digest}, at its destination: "
+        f"nothing to copy; all 9 layers are there already {mirror.tagged('missing')} is missing at its "
+        f"destination: nothing to copy; its layer is there already {mirror.tagged('moved')} has another image and "
+        f"moves from {short(before.digest)} to {short(after.digest)}: 2 of 9 layers, {moved} to copy; 7 are there "
+        f"already {elsewhere.tagged('1')} is new, from {upstream.tagged('new')}: 9 layers, "
         f"{size_bytes(before) / 1000:.1f} kB to copy "
     ) in said
     assert f"{(size_bytes(before) + size_bytes(after, before)) / 1e6:.1f} MB to copy in all." in said
@@ -92,7 +92,7 @@ def test_output(workspace: Workspace, upstream: RemoteRepository, mirror: Remote
     upstream.push(after, "1")
     workspace.plan()
     told = changes_of(workspace)[mirror.tagged("1")]
-    assert told.pop("summary").startswith("moves from ")
+    assert told.pop("summary").startswith("has another image and moves from ")
     assert told == {
         "change": "moved",
         "destination": mirror.tagged("1"),
@@ -186,7 +186,7 @@ def test_drift_alone(workspace: Workspace, upstream: RemoteRepository, mirror: R
     workspace.write({mirror.tagged("1"): upstream.tagged("1")}, explain="drift")
     assert "Warning" not in workspace.apply().text
     mirror.delete(old.digest)
-    assert f"{mirror.tagged('1')} is missing, deleted outside Terraform" in workspace.plan().text
+    assert f"{mirror.tagged('1')} is missing at its destination" in workspace.plan().text
 
 
 def test_many(workspace: Workspace) -> None:

@@ -57,7 +57,10 @@ def test_source_moves(
         moved = workspace.apply()
     assert seen == [old.digest, new.digest]
     assert workspace.verbs() == ["apply", "consumer", "delete"]
-    assert f"{destination} moves from {old.digest[:19]} to {new.digest[:19]}: 2 layers, " in moved.text
+    assert (
+        f"{destination} has another image and moves from {old.digest[:19]} to {new.digest[:19]}: 2 layers, "
+        in moved.text
+    )
     assert mirror.holds(new)
     assert not any(mirror.digest(digest) for digest in old.manifests)
     assert workspace.plan().code == 0
@@ -104,14 +107,14 @@ def test_drift(
 
     mirror.delete(old.digest)
     missing = workspace.apply()
-    assert f"{destination} is missing, deleted outside Terraform" in missing.text
+    assert f"{destination} is missing at its destination" in missing.text
     assert mirror.digest("1") == old.digest
     assert workspace.plan().code == 0
 
     mirror.push(foreign, "1")
     workspace.calls()
     overwritten = workspace.plan()
-    assert f"{destination} is overwritten by {foreign.digest} outside Terraform" in overwritten.text
+    assert f"{destination} has another image, {foreign.digest}, at its destination" in overwritten.text
     workspace.succeeding("apply", "plan.bin")
     assert workspace.verbs() == ["apply"]
     assert mirror.digest("1") == old.digest

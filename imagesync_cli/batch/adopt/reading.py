@@ -9,7 +9,7 @@ from pathlib import Path
 from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text
 from imagesync_cli.batch.adopt.manifests import compose, kubernetes, kustomization
 from imagesync_cli.batch.adopt.syncs import dregsy, regsync, skopeo
-from imagesync_cli.batch.document import Fields, Items, Node, read_document
+from imagesync_cli.batch.document import Fields, Items, Node, read_nodes
 from imagesync_cli.values.errors import UsageError
 
 _ID = re.compile(r"(.+)@(sha256:[0-9a-f]{64})")
@@ -29,7 +29,7 @@ def adopt(path: Path, target: str = "") -> Adopted:
 
     UsageError for a file of none of the kinds, or that needs a target and has none.
     """
-    documents = [node for node in read_document(path) if isinstance(node, Fields)]
+    documents = [node for node in read_nodes(path) if isinstance(node, Fields)]
     found = Adopted(_kind(documents[0]) if documents else "")
     if not found.kind:
         raise UsageError(f"{path} is none of the files that can be adopted", hint=_KINDS)

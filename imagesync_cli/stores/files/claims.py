@@ -23,12 +23,12 @@ import json
 import os
 import re
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-from imagesync_cli.stores.files.lock import try_lock
+from imagesync_cli.stores.files.folder import Place
+from imagesync_cli.stores.files.lock import briefly_locked, try_lock
 from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.values.reference import Reference, RegistryReference
@@ -100,7 +100,7 @@ class Claims:
             raise UsageError(f"the call {call[:200]!r}", hint="it is made of letters, digits, . _ and -")
         with _in_words():
             self._calls.mkdir(parents=True, exist_ok=True)
-            with _locked(self._calls / ".lock"):
+            with briefly_locked(Place(str(self._calls / ".lock"))):
                 before = self._read(call)
                 images = dict(images) if complete else {**before.images, **images}
                 self._write(call, _Call(max(run, before.run), images))
@@ -119,7 +119,7 @@ class Claims:
         """Forget what this entry relied on."""
         if not (self._calls / f"{claimant.call}.json").exists():
             return
-        with _in_words(), _locked(self._calls / ".lock"):
+        with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
             noted = self._read(claimant.call)
             if noted.images.pop(claimant.key, None):
                 self._write(claimant.call, noted)
@@ -219,18 +219,6 @@ def _in_words() -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold this lock, for as long as a file takes to write."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        while not try_lock(handle):
-            time.sleep(_AGAIN_AFTER_S)
-        yield
-    finally:
-        os.close(handle)
-
-
 # Files that say that somebody is at work: each is locked by its process, and the lock ends with it. A file that nobody
 # has locked is what a killed process left, and is removed by whoever meets it.
 
@@ -254,7 +242,7 @@ def _at_work(folder: Path, about: str) -> list[Path]:
 def _is_at_work(path: Path) -> bool:
     """Whether this file's process has neither ended its work nor died."""
     try:
-        handle = os.open(path, os.O_RDWR)
+        handle = Place(str(path)).open(os.O_RDWR)
     except FileNotFoundError:
         return False
     try:

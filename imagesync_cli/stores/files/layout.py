@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from pathlib import Path
 from typing import BinaryIO
 
+from imagesync_cli.concurrency import take_room
 from imagesync_cli.stores.files.folder import Folder, Place
 from imagesync_cli.stores.files.layout_index import (
     INDEX_FILE,
@@ -205,6 +206,7 @@ class Layout:
         limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
         with self._folder.file(name) as file:
             content = file.read(limit_bytes + 1)
+        take_room(len(content))
         if len(content) > limit_bytes:
             raise ContentError(f"{self._folder.path / name} is longer than the {limit_bytes} bytes that it may have")
         return content

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from imagesync_cli.stores.files.folder import Place
 
@@ -45,13 +45,9 @@ async def _acquired(place: Place, what: str) -> int:
 
     since, said = time.monotonic(), False
     while True:
-        with contextlib.ExitStack() as opened:
-            handle = place.open(os.O_RDWR | os.O_CREAT)
-            opened.callback(os.close, handle)
-            # Whoever held it before has removed the file: a lock on what has no name any more excludes nobody.
-            if try_lock(handle) and _is_at(handle, place):
-                opened.pop_all()
-                return handle
+        handle = _try(place)
+        if handle >= 0:
+            return handle
         if not said and time.monotonic() - since > _SAID_AFTER_S:
             said = True
             note(f"waiting for {what}: another process is writing it")
@@ -59,9 +55,37 @@ async def _acquired(place: Place, what: str) -> int:
         await asyncio.sleep(_AGAIN_AFTER_S)
 
 
-def _is_at(handle: int, place: Place) -> bool:
+@contextlib.contextmanager
+def briefly_locked(place: Place) -> Iterator[None]:
+    """Hold a lock that is a file here, for as long as a small file takes to write; the file stays."""
+    import time
+
+    while (handle := _try(place)) < 0:
+        time.sleep(_AGAIN_AFTER_S)
     try:
-        return os.path.samestat(os.fstat(handle), place.status())
+        yield
+    finally:
+        os.close(handle)
+
+
+def _try(place: Place) -> int:
+    """An open file here that we have locked; -1 where somebody else has."""
+    with contextlib.ExitStack() as opened:
+        handle = place.open(os.O_RDWR | os.O_CREAT)
+        opened.callback(os.close, handle)
+        if try_lock(handle) and is_named(handle, place.name, place.at):
+            opened.pop_all()
+            return handle
+    return -1
+
+
+def is_named(handle: int, name: str, at: int | None = None) -> bool:
+    """Whether an open file still has this name.
+
+    Whoever held it before may have removed it: a lock on what has no name any more excludes nobody.
+    """
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(name, dir_fd=at, follow_symlinks=False))
     except FileNotFoundError:
         return False
 

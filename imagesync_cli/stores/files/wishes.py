@@ -18,12 +18,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from imagesync_cli.stores.files.lock import try_lock
+from imagesync_cli.stores.files.lock import is_named, try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _AGAIN_AFTER_S = 0.02
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Answer(NamedTuple):
@@ -100,9 +101,8 @@ class Run:
 
     def _take_the_lead(self) -> bool:
         path = self._name("lead")
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        # Whoever led before has removed the file: a lock on what has no name any more is no lead.
-        if try_lock(handle) and _is_named(handle, path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o600)
+        if try_lock(handle) and is_named(handle, path):
             self._lead = handle
             return True
         os.close(handle)
@@ -125,16 +125,9 @@ class Run:
             os.close(handle)
 
 
-def _is_named(handle: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))  # noqa: PTH116
-    except FileNotFoundError:
-        return False
-
-
 def _leave_wish(path: str, args: Sequence[str]) -> tuple[int, str]:
     """A file of this name, ours for as long as it is open; nobody sees it before it is whole."""
-    handle = os.open(f"{path}.new", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    handle = os.open(f"{path}.new", os.O_RDWR | os.O_CREAT | os.O_TRUNC | _NO_FOLLOW, 0o600)
     try_lock(handle)  # nobody else opens it under this name
     os.write(handle, json.dumps(args).encode())
     os.rename(f"{path}.new", path)  # noqa: PTH104

@@ -51,6 +51,16 @@ class Client(Exchange):
         self._may_be_https = is_loopback(host) and host.lower() not in settings.plain_http
         self._finding_out = asyncio.Lock()
 
+    def may_cancel(self, session: httpx.URL, opened_at: httpx.URL) -> bool:
+        """Whether an upload's session is below the uploads of its own repository, and nothing else that DELETE removes.
+
+        The registry's word, or a gateway's before it, may name a manifest or a place of somebody else's.
+        """
+        uploads = opened_at.path.partition("/blobs/uploads")[0] + "/blobs/uploads/"
+        path = session.raw_path.partition(b"?")[0].decode("ascii")
+        name = path.removeprefix(uploads).rstrip("/")
+        return self.is_own(session) and path != name and re.fullmatch(r"\w[\w.=~-]*", name) is not None
+
     def warm(self, count: int) -> None:
         """Begin connections that ``count`` requests will need soon."""
         self.http.warm(self.base, count)
@@ -162,8 +172,11 @@ class Client(Exchange):
             follows = _REDIRECTS if call.method in READING else _SAME_METHOD
             if response.status_code not in follows or not location:
                 return response
+            following = self.resolve_location(url, location)
+            if call.method == "DELETE" and _names(following) != _names(url):
+                return response  # what is removed is what was asked for
             await response.aclose()
-            url = self.resolve_location(url, location)
+            url = following
         raise Unavailable(f"more than {_MOST_REDIRECTS} redirects", may_pass=False)
 
     def resolve_location(self, url: httpx.URL, location: str) -> httpx.URL:
@@ -180,3 +193,8 @@ class Client(Exchange):
                 hint="if a proxy ends its TLS, tell the registry its public address",
             )
         return resolved
+
+
+def _names(url: httpx.URL) -> list[str]:
+    """The kind and the name of what a path leads to, such as manifests and a tag."""
+    return url.path.rsplit("/", 2)[1:]

@@ -16,6 +16,7 @@ from imagesync_cli.values.errors import ContentError, Denied, Gone, NotFound, Re
 from imagesync_cli.values.manifest import MAX_DESCRIPTORS, OCI_INDEX, Descriptor, parse_manifest
 from imagesync_cli.values.names import is_tag
 from imagesync_cli.values.progress import note
+from imagesync_cli.values.secret import redacted
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login.tokens import Scopes
@@ -173,7 +174,7 @@ def _sound(tags: dict[str, Descriptor | None], doing: str, *, sound_only: bool) 
     if strange and not sound_only:
         raise ContentError(f"{doing}: the registry names a tag that is none, {strange[0][:_SHOWN]!r}")
     for tag in strange[:_MOST_SAID]:
-        note(f"{doing}: {tag[:_SHOWN]!r} is no tag: left out")
+        note(redacted(f"{doing}: {tag[:_SHOWN]!r} is no tag: left out"))
     return {tag: told for tag, told in tags.items() if is_tag(tag)} if strange else tags
 
 

@@ -129,6 +129,8 @@ class Probe:
             return
         try:
             session = self._client.resolve_location(response.url, location)
+            if not self._client.may_cancel(session, response.url):
+                return
             # distribution wants the action delete for this, although nothing is deleted.
             cancelled = await self._send("DELETE", session, "pull,push,delete", accept=range(200, 500))
         except ImagesyncError:

@@ -122,9 +122,10 @@ class Repository:
                 sound_only=sound_only,
             )
         except ImagesyncError as error:
+            del content
             error.during(doing)
             note_encoding(error, response)
-            raise
+            raise error.alone() from None
         if is_digest(told) and told != manifest.digest and told.startswith("sha256:"):
             raise ContentError(f"{doing}: the registry calls it {told}")
         return manifest

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import h11
 import httpx
 
-from imagesync_cli.concurrency import ByteLimit
+from imagesync_cli.concurrency import ByteLimit, take_room
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.transport.connections import Connections
 from imagesync_cli.stores.transport.http1 import Answer, Connection
@@ -146,13 +146,17 @@ def _reason(error: Exception) -> str:
 
 async def read_all(response: httpx.Response, limit_bytes: int) -> bytes:
     """The whole body, which must not be longer than ``limit_bytes``; the response is closed."""
+    content = bytearray()
     try:
-        content = bytearray()
         async for chunk in fast_enough(raw_chunks(response)):
+            take_room(len(chunk))
             content += chunk
             if len(content) > limit_bytes:
-                raise ContentError(f"{response.url.host} answers with more than {limit_bytes} bytes")
+                raise ContentError(f"{response.url.host} answers with more than {limit_bytes} bytes")  # noqa: TRY301
         return bytes(content)
+    except BaseException:
+        content.clear()  # the error may be kept, and with it all that is named here
+        raise
     finally:
         await response.aclose()
 

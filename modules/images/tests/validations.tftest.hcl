@@ -55,18 +55,6 @@ run "a_source_with_a_space_is_refused" {
   expect_failures = [var.images]
 }
 
-run "a_platform_of_an_image_without_a_system_is_refused" {
-  command = plan
-  variables { images = { "app" = { source = "busybox", platforms = ["linux/amd64", "arm64"] } } }
-  expect_failures = [var.images]
-}
-
-run "a_platform_of_null_is_refused" {
-  command = plan
-  variables { images = { "app" = { source = "busybox", platforms = [null] } } }
-  expect_failures = [var.images]
-}
-
 run "platforms_in_one_string_are_refused" {
   command = plan
   variables {

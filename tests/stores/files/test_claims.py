@@ -290,3 +290,12 @@ def test_a_folder_that_cannot_be_written_to_stops_no_removal(tmp_path: Path) -> 
             return True
 
     assert asyncio.run(main())
+
+
+def test_no_link_is_followed_in_the_run_folder(claims: Claims, tmp_path: Path) -> None:
+    """Where somebody has put a link in place of the lock, it is named, and no file is made where it leads."""
+    (tmp_path / "run" / "claims").mkdir(parents=True)
+    (tmp_path / "run" / "claims" / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ContentError, match=r"\.lock is not a regular file"):
+        relies(claims, "a", MONDAY, "key")
+    assert not (tmp_path / "elsewhere").exists()

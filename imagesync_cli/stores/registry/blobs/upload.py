@@ -72,7 +72,7 @@ class Upload:
         self._blob = blob
         self._name = name
         self._scopes = scopes
-        self._sessions = opened.url.path.partition("/blobs/uploads")[0] + "/blobs/uploads/"
+        self._opened_at = opened.url
         self._session = self._location(opened)
         self._is_new = True  # nothing was sent to it yet
         least = opened.headers.get("oci-chunk-min-length", "")
@@ -161,7 +161,7 @@ class Upload:
             raise asyncio.CancelledError
 
     async def _forget(self) -> None:
-        if not self._is_session_of_ours():
+        if not self._client.may_cancel(self._session, self._opened_at):
             return  # the blob's bytes may go to anywhere, what removes something may not
         # distribution wants the action delete for this, although nothing is deleted.
         scopes = (f"{self._scopes[0].removesuffix(',delete')},delete",)
@@ -173,12 +173,6 @@ class Upload:
                 if answer.status_code != 416:
                     return
                 await asyncio.sleep(wait_s)
-
-    def _is_session_of_ours(self) -> bool:
-        """Whether the registry named a place below the repository's own uploads, and not a manifest or a stranger's."""
-        path = self._session.raw_path.partition(b"?")[0].decode("ascii")
-        name = path.removeprefix(self._sessions).rstrip("/")
-        return self._client.is_own(self._session) and path != name and re.fullmatch(r"\w[\w.=~-]*", name) is not None
 
     def _location(self, response: httpx.Response) -> httpx.URL:
         location = response.headers.get("location", "")

@@ -1,0 +1,32 @@
+"""What a server repeats of a secret is not shown, in whatever form a message has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagesync_cli.values.errors import ContentError
+from imagesync_cli.values.secret import Secret
+
+
+@pytest.mark.parametrize("shown", ["https://Pa5sW0rd.example", "https://pa5sw0rd.example", "PA5SW0RD"])
+def test_case(shown: str) -> None:
+    """A host's name is in lower case where it is shown, and a secret in it is none the less one."""
+    secret = Secret("Pa5sW0rd")
+    assert "5sw0rd" not in str(ContentError(shown)).lower()
+    del secret
+
+
+@pytest.mark.parametrize("password", ["pa\\ss", "pa\tss", "p'a\\s's"])
+def test_quoted(password: str) -> None:
+    """A message that quotes what a server says does not show a secret with characters that are quoted."""
+    secret = Secret(password)
+    assert str(ContentError(f"the type {'x/' + password!r}")) in {"the type 'x/***'", 'the type "x/***"'}
+    del secret
+
+
+def test_kept_error() -> None:
+    """An error that is kept shows no secret, even once nobody needs that secret any more."""
+    secret = Secret("Pa5sW0rd")
+    error = ContentError("it says Pa5sW0rd").alone()
+    del secret
+    assert str(error) == "it says ***"
