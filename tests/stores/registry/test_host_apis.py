@@ -157,11 +157,23 @@ ELSEWHERE = "https://other.example.com"
 def test_what_changes_something_stays_at_the_registry(scripted: Scripted, method: str, status: int) -> None:
     """A request that changes something is redirected within the registry, and to nobody else."""
     client = scripted.client("registry.example.com")
-    scripted.routes.route(method=method, url=f"{REGISTRY}/a").respond(status, headers={"Location": "/b"})
-    scripted.routes.route(method=method, url=f"{REGISTRY}/b").respond(status, headers={"Location": f"{ELSEWHERE}/c"})
+    here, there = "/v2/app/manifests/1", "/gate/v2/app/manifests/1"
+    scripted.routes.route(method=method, url=f"{REGISTRY}{here}").respond(status, headers={"Location": there})
+    away = {"Location": f"{ELSEWHERE}{here}"}
+    scripted.routes.route(method=method, url=f"{REGISTRY}{there}").respond(status, headers=away)
     with pytest.raises(Refused, match=f"sends a {method} request on to other.example.com"):
-        scripted.run(lambda: client.send(method, "/a", doing="", scopes=SCOPES, body=b"body"))
-    assert scripted.requests == [f"{method} {REGISTRY}/a", f"{method} {REGISTRY}/b"]
+        scripted.run(lambda: client.send(method, here, doing="", scopes=SCOPES, body=b"body"))
+    assert scripted.requests == [f"{method} {REGISTRY}{here}", f"{method} {REGISTRY}{there}"]
+
+
+@pytest.mark.parametrize("other", ["/v2/app/manifests/2", "/v2/app/blobs/1", "/v2/victim/manifests/latest"])
+def test_a_removal_is_not_redirected_to_another_name(scripted: Scripted, other: str) -> None:
+    """A registry cannot make of the removal of one tag that of another."""
+    client = scripted.client("registry.example.com")
+    scripted.routes.delete(f"{REGISTRY}/v2/app/manifests/1").respond(307, headers={"Location": other})
+    with pytest.raises(Refused, match="307"):
+        scripted.run(lambda: client.send("DELETE", "/v2/app/manifests/1", doing="", scopes=SCOPES))
+    assert scripted.requests == [f"DELETE {REGISTRY}/v2/app/manifests/1"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
