@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagesync_cli.stores.transport import retry
+from imagesync_cli.values import secret
 from tests import peers
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image
@@ -21,6 +22,12 @@ def pytest_configure() -> None:
     """Name every program that is missing where all are required, before the first test begins."""
     if peers.required() and (missing := peers.missing()):
         raise pytest.UsageError(f"required by IMAGESYNC_REQUIRE_PEERS=1 and not on the PATH: {', '.join(missing)}")
+
+
+@pytest.fixture(autouse=True)
+def _new_secrets() -> None:
+    """A process is one run and knows its own secrets; these tests are many runs in one process."""
+    secret._known.clear()
 
 
 @pytest.fixture
