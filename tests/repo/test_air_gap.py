@@ -19,7 +19,7 @@ from tests.repo.checkout import ROOT
 from tests.stores.files.tars import write_tar
 
 PAGE = (ROOT / "docs" / "air-gap.md").read_text(encoding="utf-8")
-HEADINGS = {"One file": 2, "Many images, often": 1, "What docker save wrote": 1, "Windows images": 1}
+HEADINGS = {"One file": 2, "Many images, often": 1, "Files of docker save": 1, "Windows images": 1}
 APP, WEB = index("app", attested=True), index("web")
 LAYER = tar({"bin/sh": (0o755, random_bytes("sh", 2000))})
 
@@ -117,7 +117,7 @@ def test_what_docker_save_wrote(desk: Desk) -> None:
     items = [{"Config": "config.json", "RepoTags": ["busybox:1.36"], "Layers": ["0/layer.tar"]}]
     members = [("0/layer.tar", LAYER), ("config.json", config), ("manifest.json", to_json(items))]
     write_tar(desk.usb / "busybox.tar", members)
-    printed = desk.run(blocks("What docker save wrote")[0])
+    printed = desk.run(blocks("Files of docker save")[0])
     assert printed.strip().rpartition("@")[2] == desk.arrived("team/busybox:1.36")
     foretold = imagesync("resolve", f"docker-archive:{desk.usb / 'busybox.tar'}").out
     assert printed.strip().rpartition("@")[2] == foretold.strip().rpartition("@")[2]

@@ -56,14 +56,13 @@ def test_platforms_change(
 def test_one_image_of_its_own(
     workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, three: Image
 ) -> None:
-    """An image's own platforms come before those of all; a copy is pinned to the source's digest and comes back."""
+    """An image's own platforms come before those of all, also when the copy comes back."""
     upstream.push(three, "1")
     source, own = upstream.tagged("1"), mirror.tagged("own")
     images: dict[str, str | dict[str, Any]] = {own: {"source": source, "platforms": ["linux/s390x"]}}
     workspace.write(images | {mirror.tagged("all"): source}, platforms=["linux/arm64"])
-    applied = workspace.apply()
+    workspace.apply()
     assert (mirror.digest("own"), mirror.digest("all")) == (three.children[2], three.children[1])
-    assert f'"sync" "--digest" "{three.digest}" "--platform" "linux/s390x" "{source}" "{own}"' in applied.text
     assert workspace.plan().code == 0
 
     mirror.delete(three.children[2])
