@@ -59,4 +59,6 @@ def _spellings(at_least: int) -> list[str]:
     """Every secret as it may be repeated, the longest first: the value of a header is one without its scheme."""
     texts = {secret.reveal().removeprefix("Basic ").removeprefix("Bearer ") for secret in _known.values()}
     texts |= {repr(text)[1:-1] for text in texts}  # as a message quotes it
-    return sorted((text.rstrip("=") for text in texts if len(text) >= at_least), key=len, reverse=True)
+    return sorted(
+        (text for text in (text.rstrip("=") for text in texts) if len(text) >= at_least), key=len, reverse=True
+    )
