@@ -131,8 +131,8 @@ def world(seed: int, folder: Path) -> Iterator[World]:
         yield made
 
 
-def wrongs(made: World, name: str, report: dict[str, Any], before: dict[str, Any]) -> list[str]:
-    """What this run did that nobody asked for."""
+def wrong_ends(report: dict[str, Any]) -> list[str]:
+    """What is wrong with a run's exit code, last words, time or size."""
     found = []
     if report["code"] not in CODES or "bug in imagesync" in report["err"] or "Traceback" in report["err"]:
         found.append(f"ended with {report['code']}: {report['err']}")
@@ -140,6 +140,12 @@ def wrongs(made: World, name: str, report: dict[str, Any], before: dict[str, Any
         found.append(f"took {report['seconds']:.0f} s")
     if report["size_mib"] > MOST_MIB:
         found.append(f"took {report['size_mib']:.0f} MiB")
+    return found
+
+
+def wrongs(made: World, name: str, report: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    """What this run did that nobody asked for."""
+    found = wrong_ends(report)
     strange = [request for request in made.bystander.requests if request.method not in {*READS, "PUT", "PATCH"}]
     strange += [request for request in made.bystander.requests if "authorization" in request.headers]
     found += [f"asked another registry for {request}" for request in strange]
