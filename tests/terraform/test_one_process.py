@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +14,11 @@ import pytest
 from tests.embedded_registry import EmbeddedRegistry, Request
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, image
-from tests.terraform.workspace import CHECKOUT, IMAGESYNC, Workspace
+from tests.terraform.workspace import IMAGESYNC, Workspace
 
 IDS = 'output "ids" { value = module.mirror.ids }'
-WITH_A_COPY_FOR_EACH_IMAGE = "f6a4c89"  # the last commit whose image objects did the copying
+# As they were at commit f6a4c89, the last whose image objects did the copying.
+WITH_A_COPY_FOR_EACH_IMAGE = Path(__file__).with_name("modules_at_f6a4c89")
 
 
 @pytest.fixture
@@ -112,12 +112,7 @@ def test_states_of_a_copy_for_each_image_go_over(
     names = ("a", "b", "c")
     seeded(source, *names)
     options = {"destination_prefix": destination.host}
-    earlier = workspace.folder / "earlier"
-    earlier.mkdir()
-    archive = ["git", "-C", str(CHECKOUT), "archive", WITH_A_COPY_FOR_EACH_IMAGE, "modules"]
-    packed = subprocess.run(archive, capture_output=True, check=True).stdout
-    subprocess.run(["tar", "-x", "-C", str(earlier)], input=packed, check=True)
-    workspace.write(entries(source, *names), IDS, **options, source=f"{earlier}//modules/images")
+    workspace.write(entries(source, *names), IDS, **options, source=f"{WITH_A_COPY_FOR_EACH_IMAGE}//images")
     workspace.apply()
     assert workspace.verbs() == ["sync"] * 3
     ids = workspace.outputs()
