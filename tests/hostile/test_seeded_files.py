@@ -12,6 +12,7 @@ import random
 import shutil
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,13 +53,18 @@ class Vandal:
     def _some_file(self) -> Path:
         return self._random.choice(sorted(path for path in self._folder.rglob("*") if path.is_file()))
 
-    def _index(self) -> None:
+    def _read_index(self) -> tuple[Path, Any]:
         path = self._folder / "index.json"
-        path.write_text(json.dumps(self._bent(json.loads(path.read_text()))))
+        if not path.is_file():  # a FIFO by now, say, which nobody writes to
+            raise FileNotFoundError(path)
+        return path, json.loads(path.read_text())
+
+    def _index(self) -> None:
+        path, document = self._read_index()
+        path.write_text(json.dumps(self._bent(document)))
 
     def _name(self) -> None:
-        path = self._folder / "index.json"
-        document = json.loads(path.read_text())
+        path, document = self._read_index()
         entry = self._random.choice(document["manifests"])
         entry["annotations"] = {"org.opencontainers.image.ref.name": self._random.choice(NAMES)}
         path.write_text(json.dumps(document))
