@@ -105,7 +105,7 @@ class Configuration:
         folder = call.common_folder
         start = "" if folder is None else f"{call.scheme}{host}{folder and '/'}{folder}"
         options: dict[str, object] = {
-            "source": f"{CHECKOUT}//modules/{'image' if call.is_single else 'images'}",
+            "source": f"{CHECKOUT}/modules//{'image' if call.is_single else 'images'}",
             "command": command,
             "destination_prefix": start,
             "explain": "words",

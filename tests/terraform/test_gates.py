@@ -74,7 +74,7 @@ def test_patterns(workspace: Workspace, tmp_path: Path) -> None:
     modules = [
         f"""
         module "case_{number}" {{
-          source          = "{CHECKOUT}//modules/images"
+          source          = "{CHECKOUT}/modules//images"
           command         = {json.dumps(command)}
           allowed_sources = [{json.dumps(pattern)}]
           images          = {{ "localhost:1/{number}:1" = {{ source = {json.dumps(source)} }} }}

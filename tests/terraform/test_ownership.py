@@ -42,7 +42,7 @@ def mirror() -> Iterator[EmbeddedRegistry]:
 
 def write(workspace: Workspace, *calls: str) -> None:
     """A main.tf of these calls; CALL stands for what all of them have."""
-    common = f'source = "{CHECKOUT}//modules/images"\n  command = {json.dumps(workspace.recorded(*IMAGESYNC))}'
+    common = f'source = "{CHECKOUT}/modules//images"\n  command = {json.dumps(workspace.recorded(*IMAGESYNC))}'
     (workspace.folder / "main.tf").write_text("\n".join(calls).replace("CALL", common))
 
 

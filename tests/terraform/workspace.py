@@ -59,7 +59,7 @@ class Workspace:
         self.write_module("images", more, images=sources, **options)
 
     def write_module(self, module: str, more: str = "", **options: object) -> None:
-        values = {"source": f"{CHECKOUT}//modules/{module}", "command": self.recorded(*IMAGESYNC)} | options
+        values = {"source": f"{CHECKOUT}/modules//{module}", "command": self.recorded(*IMAGESYNC)} | options
         lines = [f"  {name} = {_hcl(value)}" for name, value in values.items()]
         body = ['module "mirror" {', *lines, "}", more]
         (self.folder / "main.tf").write_text("\n".join(body))
