@@ -20,6 +20,7 @@ from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.remembered import RememberingStores
 from imagesync_cli.stores import Stores
 from imagesync_cli.stores.files.claims import Claimant, Claims, claim_of, repository_of
+from imagesync_cli.stores.same_registry import may_be_one_registry
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
@@ -134,7 +135,7 @@ class Together:
     async def _remove(self, orders: list[Order]) -> list[DeleteReport]:
         """One removal for all that have the same policy, but for what somebody else relies on."""
         self._stores.trust(self._claims.copied_at())
-        reports = {order: kept for order in orders if (kept := self._kept(order))}
+        reports = {order: kept for order in orders if (kept := await self._kept(order))}
         by_policy: dict[Policy, dict[Order, Reference]] = {}
         for order in orders:
             if order not in reports:
@@ -152,14 +153,15 @@ class Together:
                 self._claims.release(order.claimant)
         return [reports[order] for order in orders]
 
-    def _kept(self, order: Order) -> DeleteReport | None:
+    async def _kept(self, order: Order) -> DeleteReport | None:
         """The report where somebody else relies on the image."""
         claim = claim_of(order.reference, order.policy.expect)
         for other, theirs in self._claims.others(claim, order.claimant):
-            if theirs.tag == claim.tag:
+            if await may_be_one_registry(theirs.host, claim.host):
+                why = f"another image of this configuration has taken it over: {other.key}"
+                if theirs.host != claim.host:
+                    why += f"; {theirs.host} may be the same registry"
                 report = DeleteReport(str(order.reference), order.policy.dry_run)
-                report.add(
-                    "tag", claim.tag, "kept", f"another image of this configuration has taken it over: {other.key}"
-                )
+                report.add("tag", claim.tag, "kept", why)
                 return report
         return None

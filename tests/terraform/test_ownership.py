@@ -88,6 +88,15 @@ def scheme_and_case(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple
     return [before], [after]
 
 
+def renamed_in_dns(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[list[str], list[str]]:
+    """The registry answers at both names; nothing but their addresses tells."""
+    before, after = (
+        f'module "x" {{\n CALL\n {images(source, *(f"{host}/m/{name}" for name in NAMES))}\n}}'
+        for host in (mirror.host, mirror.host.replace("127.0.0.1", "localhost"))
+    )
+    return [before], [after]
+
+
 def to_another_call(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[list[str], list[str]]:
     def call(name: str, *keys: str) -> str:
         return f'module "{name}" {{\n CALL\n destination_prefix = "{mirror.host}/m"\n {images(source, *keys)}\n}}'
@@ -103,7 +112,7 @@ def count_to_for_each(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tup
     return [before], [after]
 
 
-EDITS = [prefix_into_keys, latest_spelled_out, scheme_and_case, to_another_call, count_to_for_each]
+EDITS = [prefix_into_keys, latest_spelled_out, scheme_and_case, renamed_in_dns, to_another_call, count_to_for_each]
 
 
 @pytest.mark.parametrize("parallelism", [1, 10])

@@ -57,6 +57,16 @@ class Claim:
     tag: str
     digest: str
 
+    @property
+    def host(self) -> str:
+        """The registry, or what kind of file it is."""
+        return self.repository.partition("/")[0]
+
+    @property
+    def path(self) -> str:
+        """The repository's name at its registry; for a file all that tells it from others."""
+        return self.repository if self.host.endswith(":") else self.repository.partition("/")[2]
+
 
 def parse_claimant(text: str) -> Claimant:
     """CALL/KEY."""
@@ -107,12 +117,13 @@ class Claims:
                 self._take_over(call, run, {*images.values()} - {*before.images.values()})
 
     def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
-        """Who else relies on this digest in this repository, under this tag or another."""
+        """Who else relies on this digest under this tag, in a repository of this name at any registry."""
         return [
             (Claimant(call, key), other)
             for call, noted in self._all().items()
             for key, other in noted.images.items()
-            if (other.repository, other.digest) == (claim.repository, claim.digest) and Claimant(call, key) != claimant
+            if (other.tag, other.digest, other.path) == (claim.tag, claim.digest, claim.path)
+            and Claimant(call, key) != claimant
         ]
 
     def release(self, claimant: Claimant) -> None:

@@ -63,13 +63,20 @@ def test_two_spellings_of_one_image_are_one_claim(one: str, other: str, claims: 
 
 
 @pytest.mark.parametrize(
-    "other",
-    ["registry.example.com:5000/team/app:1", "registry.example.com/team/app/x:1", "registry.example.org/team/app:1"],
+    "other", ["registry.example.com/team/app/x:1", "registry.example.com/app:1", "oci:/team/app:1"]
 )
 def test_another_repository_is_another_claim(other: str, claims: Claims) -> None:
     """A removal in one repository asks nothing of the images in another."""
     relies(claims, "m", MONDAY, new=other)
     assert others(claims, "m/old") == []
+
+
+@pytest.mark.parametrize("host", ["registry.example.com:5000", "registry.example.org"])
+def test_a_claim_at_another_host_is_told_with_its_host(host: str, claims: Claims) -> None:
+    """It may be the same registry by another name."""
+    relies(claims, "m", MONDAY, new=f"{host}/team/app:1")
+    (found,) = claims.others(the_claim(), Claimant("m", "old"))
+    assert (str(found[0]), found[1].host) == ("m/new", host)
 
 
 def test_a_link_to_a_folder_is_that_folder(tmp_path: Path) -> None:
@@ -98,12 +105,10 @@ def test_another_digest_under_the_tag_is_not_claimed(claims: Claims) -> None:
     assert others(claims, "m/app@1") == []
 
 
-def test_another_tag_on_the_digest_is_told_with_its_tag(claims: Claims) -> None:
-    """The tag may go then, the manifest stays."""
+def test_another_tag_on_the_digest_is_another_claim(claims: Claims) -> None:
+    """The tag may go then; the manifest stays, since the repository's tags are read."""
     relies(claims, "m", MONDAY, latest=f"{REPOSITORY}:latest")
-    assert claims.others(the_claim(), Claimant("m", "one")) == [
-        (Claimant("m", "latest"), the_claim(f"{REPOSITORY}:latest"))
-    ]
+    assert others(claims, "m/one") == []
 
 
 def test_what_a_call_does_not_name_any_more_it_does_not_rely_on(claims: Claims) -> None:
