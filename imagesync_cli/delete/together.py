@@ -19,7 +19,7 @@ from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.remembered import RememberingStores
 from imagesync_cli.stores import Stores
-from imagesync_cli.stores.files.claims import Claimant, Claims, claim_of, repository_of
+from imagesync_cli.stores.files.claims import Claim, Claimant, Claims, claim_of, repository_of
 from imagesync_cli.stores.same_registry import may_be_one_registry
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.progress import Progress
@@ -154,14 +154,24 @@ class Together:
         return [reports[order] for order in orders]
 
     async def _kept(self, order: Order) -> DeleteReport | None:
-        """The report where somebody else relies on the image."""
+        """The report where somebody relies on the image, or the entry has only moved to another place."""
         claim = claim_of(order.reference, order.policy.expect)
+        why = self._moved(order, claim) or await self._taken_over(order, claim)
+        if not why:
+            return None
+        report = DeleteReport(str(order.reference), order.policy.dry_run)
+        report.add("tag", claim.tag, "kept", why)
+        return report
+
+    def _moved(self, order: Order, claim: Claim) -> str:
+        now = self._claims.of(order.claimant)
+        if now is None or (now.repository, now.tag) == (claim.repository, claim.tag):
+            return ""
+        return f"its entry is at {now.repository}:{now.tag} now, and what was brought here before stays"
+
+    async def _taken_over(self, order: Order, claim: Claim) -> str:
         for other, theirs in self._claims.others(claim, order.claimant):
             if await may_be_one_registry(theirs.host, claim.host):
                 why = f"another image of this configuration has taken it over: {other.key}"
-                if theirs.host != claim.host:
-                    why += f"; {theirs.host} may be the same registry"
-                report = DeleteReport(str(order.reference), order.policy.dry_run)
-                report.add("tag", claim.tag, "kept", why)
-                return report
-        return None
+                return why if theirs.host == claim.host else f"{why}; {theirs.host} may be the same registry"
+        return ""

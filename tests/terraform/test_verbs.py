@@ -120,6 +120,22 @@ def test_changed_prefix(workspace: Workspace, source: EmbeddedRegistry, mirror: 
     assert workspace.plan().code == 0
 
 
+def test_changed_prefix_and_a_moved_source(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """Whether its source moved too or not, what an entry had at the old place stays there, and nothing refuses."""
+    policies = {"on_destroy": "refuse", "on_replace": "delete"}
+    workspace.write(entries(source), destination_prefix=f"{mirror.host}/old", **policies)
+    workspace.apply()
+    image("a again").seed(source.repository("a"), "1")
+    workspace.write(entries(source), destination_prefix=f"{mirror.host}/new", **policies)
+    applied = workspace.apply()
+    assert f"kept: tag 1 (its entry is at {mirror.host}/new/a:1 now" in applied.text
+    assert tags(mirror, "old/") == {name: image(name).digest for name in ("a", "b")}
+    assert tags(mirror, "new/") == {"a": image("a again").digest, "b": image("b").digest}
+    assert workspace.plan().code == 0
+
+
 def test_new_entry_over_an_image(workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
     """A new entry whose tag is somebody's says that another image is there."""
     foreign = image("foreign")

@@ -126,6 +126,10 @@ class Claims:
             and Claimant(call, key) != claimant
         ]
 
+    def of(self, claimant: Claimant) -> Claim | None:
+        """What this entry relies on now."""
+        return self._read(claimant.call).images.get(claimant.key)
+
     def release(self, claimant: Claimant) -> None:
         """Forget what this entry relied on."""
         if not (self._calls / f"{claimant.call}.json").exists():
