@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import batch, copies, delete, lookups, plans
+from benchmarks import applies, batch, copies, delete, lookups, plans
 from benchmarks.chart import svg
 from benchmarks.laboratory import Laboratory, laboratory
 from benchmarks.report import markdown
@@ -23,6 +23,7 @@ _BENCHMARKS: tuple[Callable[[Laboratory], Iterator[Row]], ...] = (
     batch.rows,
     delete.rows,
     plans.rows,
+    applies.rows,
 )
 
 

@@ -56,7 +56,7 @@ def rows(laboratory: Laboratory) -> Iterator[Row]:
     tools = [tool for tool in _TOOLS if shutil.which(tool.program)]
     with laboratory.registry() as source, laboratory.registry() as destination:
         for number in range(count):
-            Repository(source.address, f"app-{number}").push(_image(number), "1.0")
+            Repository(source.address, f"app-{number}").push(crumb(number), "1.0")
         for tool in tools:
             destination.empty()
             yield from _runs(laboratory, tool, source, destination, count=count, delay_ms=delay_ms)
@@ -86,11 +86,13 @@ def _runs(
             laboratory.failed(f"{tool.name}: app-{number} has not arrived")
 
 
-def _image(number: int) -> Image:
+def crumb(number: int) -> Image:
+    """A small image of its own for each number."""
     return Image(f"crumb-{number}", ((Crumb(10_000 + number),),))
 
 
-def _ours(pairs: list[tuple[str, str]], file: Path) -> list[str]:
+def ours(pairs: list[tuple[str, str]], file: Path) -> list[str]:
+    """The command that copies all pairs of references, which it finds in the file."""
     file.write_text(json.dumps({"images": [{"source": here, "destination": there} for here, there in pairs]}))
     return [IMAGESYNC, "sync", "--quiet", "--file", str(file)]
 
@@ -113,7 +115,7 @@ def _regsync(pairs: list[tuple[str, str]], file: Path) -> list[str]:
 
 
 _TOOLS = (
-    Tool(OURS, IMAGESYNC, _ours),
+    Tool(OURS, IMAGESYNC, ours),
     Tool("crane, called in a loop", "crane", _crane),
     Tool("regsync", "regsync", _regsync),
 )

@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.images import SMALL
@@ -17,8 +17,8 @@ from benchmarks.repository import Repository
 from benchmarks.results import Row
 from benchmarks.tools import IMAGESYNC, OURS
 
-_CHECKOUT = Path(__file__).parents[1]
-_PROVIDER = _CHECKOUT / "tests" / "terraform" / "external_provider"
+CHECKOUT = Path(__file__).parents[1]
+_PROVIDER = CHECKOUT / "tests" / "terraform" / "external_provider"
 _VERSION = "2.3.99"
 _COUNTS = (0, 1, 20, 200, 500)
 _CLI_CONFIG = 'disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n'
@@ -28,10 +28,7 @@ def rows(laboratory: Laboratory) -> Iterator[Row]:
     """Plans of 0 images (Terraform alone), 1, 20, 200 and 500, where Terraform and Go are there."""
     delays_ms = (0, 20)
     wanted = [(count, delay) for delay in delays_ms for count in _COUNTS if laboratory.wanted(_scenario(count), delay)]
-    if laboratory.quick or not wanted:
-        return
-    if not all(map(shutil.which, ("terraform", "go"))):
-        laboratory.say("terraform plan: left out, for it takes terraform and go")
+    if laboratory.quick or not wanted or not has_terraform(laboratory):
         return
     with laboratory.registry() as source, laboratory.registry() as destination:
         bench = Bench(laboratory, source, destination)
@@ -49,9 +46,9 @@ class Bench:
     def __init__(self, laboratory: Laboratory, source: Registry, destination: Registry) -> None:
         self._laboratory = laboratory
         self._registries = source, destination
-        self._folder = laboratory.folder / "terraform"
+        self._folder = laboratory.folder / "plans"
         self._folder.mkdir()
-        self._environ = {**laboratory.environment(), "TF_CLI_CONFIG_FILE": str(self._install_provider())}
+        self._environ = terraform_environment(laboratory)
         for registry in self._registries:
             repository = Repository(registry.address, "app")
             repository.push(SMALL, "0")
@@ -78,19 +75,30 @@ class Bench:
     def _configuration(self, count: int) -> dict[str, object]:
         source, destination = (registry.proxied_host for registry in self._registries)
         module = {
-            "source": str(_CHECKOUT / "modules" / "images"),
+            "source": str(CHECKOUT / "modules" / "images"),
             "command": [IMAGESYNC],
             "destination_prefix": f"{destination}/app",
             "images": {f":{number}": {"source": f"{source}/app:{number}"} for number in range(count)},
         }
         return {"module": {"mirror": module}}
 
-    def _install_provider(self) -> Path:
-        """Build the stand-in where Terraform finds it; returns the configuration that says so."""
-        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-        place = f"registry.terraform.io/hashicorp/external/{_VERSION}/{platform.system().lower()}_{machine}"
-        program = self._folder / place / f"terraform-provider-external_v{_VERSION}"
+
+def has_terraform(laboratory: Laboratory) -> bool:
+    """Whether Terraform can be run here, and a provider built for it; says what is left out if not."""
+    is_there = all(map(shutil.which, ("terraform", "go")))
+    if not is_there:
+        laboratory.say("terraform: left out, for it takes terraform and go")
+    return is_there
+
+
+def terraform_environment(laboratory: Laboratory) -> Mapping[str, str]:
+    """An environment in which Terraform finds the stand-in for the external provider, which is built for it."""
+    folder = laboratory.folder / "terraform"
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    place = f"registry.terraform.io/hashicorp/external/{_VERSION}/{platform.system().lower()}_{machine}"
+    program = folder / place / f"terraform-provider-external_v{_VERSION}"
+    config = folder / "terraform.tfrc"
+    if not config.exists():
         subprocess.run(["go", "build", "-o", str(program), "."], cwd=_PROVIDER, check=True)
-        config = self._folder / "terraform.tfrc"
-        config.write_text(_CLI_CONFIG % self._folder)
-        return config
+        config.write_text(_CLI_CONFIG % folder)
+    return {**laboratory.environment(), "TF_CLI_CONFIG_FILE": str(config)}
