@@ -17,8 +17,12 @@ from imagesync_cli.output import exit_code
 from imagesync_cli.output.escape import printable
 from imagesync_cli.values.errors import ImagesyncError
 
-_COMMANDS = ("resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external", "apply")
-_TERRAFORM = ("external", "apply")  # what only modules/ call is in one module
+_COMMANDS = (
+    *("resolve", "sync", "check", "verify", "tags", "lock", "report", "adopt", "delete", "doctor"),
+    *("external", "apply"),
+)
+# Commands that share a module, and their names there: what only modules/ call, and what changes nothing.
+_ELSEWHERE = {"external": ("terraform", "external"), "apply": ("terraform", "apply"), "verify": ("check", "verify")}
 
 
 _EXAMPLES = """\b
@@ -54,7 +58,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module, name = ("terraform", cmd_name) if cmd_name in _TERRAFORM else (cmd_name, "command")
+        module, name = _ELSEWHERE.get(cmd_name, (cmd_name, "command"))
         found: click.Command = getattr(importlib.import_module(f"imagesync_cli.commands.{module}"), name)
         return found
 

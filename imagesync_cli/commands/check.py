@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import FILE, REFERENCE, examples, platform_option, shared_options
+from imagesync_cli.commands.options import FILE, REFERENCE, examples, platform_option, shared_options, trust_option
 from imagesync_cli.stores.session import run
 from imagesync_cli.values.errors import Differs, UsageError
 
 if TYPE_CHECKING:
     from imagesync_cli.look.check import CheckReport
+    from imagesync_cli.look.trust.verify import Verification
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.values.platforms import Platform
@@ -89,3 +92,40 @@ def command(
         ]
         again = " ".join(["to mend it: imagesync sync", *options, report.source, str(destination)])
         raise Differs(f"{destination} is not as it should be", hint=again if source else "sync it again with --verify")
+
+
+@click.command(
+    "verify",
+    short_help="Verify that images are signed by whom you trust.",
+    epilog=examples("verify --trust trust.yaml ghcr.io/org/app:1.2"),
+)
+@click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
+@trust_option(required=True)
+@platform_option
+@shared_options
+def verify(
+    references: tuple[Reference, ...],
+    trust: Path,
+    platforms: tuple[Platform, ...],
+    settings: Settings,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Verify the signatures of images by the rules of a file: exit code 0 if all are signed as demanded, 7 if not.
+
+    Prints who has signed each, and when. cosign's signatures and Sigstore bundles count, made with a key or for an
+    identity. Notation's are not supported. Nothing is written.
+    """
+    from imagesync_cli.batch.trust_file import read_trust_file
+    from imagesync_cli.look.selection import Selection
+    from imagesync_cli.look.trust.verify import verify_images
+    from imagesync_cli.output import Output
+
+    rules = read_trust_file(trust)
+
+    async def work(stores: Stores) -> list[Verification]:
+        return await verify_images(stores, references, rules, Selection(platforms=platforms))
+
+    found = run(settings, references, work)
+    Output(as_json=as_json, quiet=quiet).verified(found)
+    sys.exit(max((each.error.exit_code for each in found if each.error), default=0))

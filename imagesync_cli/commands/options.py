@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -83,6 +84,17 @@ platform_option = click.option(
     metavar="OS/ARCH[/VARIANT]",
     help="Only this platform of the image, such as linux/arm64. Repeatable: several make an index of only those.",
 )
+
+
+def trust_option(*, required: bool = False) -> Callable[[Any], Any]:
+    """The file with the rules about who must have signed an image."""
+    return click.option(
+        "--trust",
+        type=click.Path(path_type=Path),
+        required=required,
+        metavar="FILE",
+        help="Who must have signed which images: rules in YAML or JSON. Needs imagesync-cli[sigstore].",
+    )
 
 
 def examples(*calls: str) -> str:

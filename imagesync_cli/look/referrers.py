@@ -20,7 +20,7 @@ from imagesync_cli.concurrency import gather, gather_few
 from imagesync_cli.look.referrer import Referrer, read_referrer
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store
-from imagesync_cli.values.digest import digest_tag, subject_of_tag
+from imagesync_cli.values.digest import Digest, digest_tag, subject_of_tag
 from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.values.manifest import MAX_DESCRIPTORS, REFERS_TO, Descriptor, Manifest
 
@@ -202,8 +202,7 @@ def _by_subject(tags: Tags) -> dict[str, Tags]:
 def require_signature(name: str, root: Manifest, attached: ReferrerSet) -> None:
     """Refused unless the image is signed: its root, or where that is an index, each image that the index lists."""
     signed = {referrer.subject for referrer in attached.referrers if referrer.is_signature}
-    known = {child.digest for child in root.manifests if not _is_unknown(child)}
-    images = [child.digest for child in root.manifests if not _is_attestation(child, known)]
+    images = images_of(root)
     if root.digest in signed or (images and signed.issuperset(images)):
         return
     unsigned = [digest for digest in images if digest not in signed]
@@ -212,6 +211,12 @@ def require_signature(name: str, root: Manifest, attached: ReferrerSet) -> None:
         f"{name}@{root.digest} has no signature{some}",
         hint="nothing was written; looked for those of cosign, sigstore and notation",
     )
+
+
+def images_of(root: Manifest) -> list[Digest]:
+    """The images that an index lists, without what BuildKit attests about them; none where it is no index."""
+    known = {child.digest for child in root.manifests if not _is_unknown(child)}
+    return [child.digest for child in root.manifests if not _is_attestation(child, known)]
 
 
 def _is_attestation(child: Descriptor, images: Collection[str]) -> bool:

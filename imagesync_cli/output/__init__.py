@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imagesync_cli.look.check import CheckReport
     from imagesync_cli.look.doctor import Diagnosis
     from imagesync_cli.look.resolve import Resolved
+    from imagesync_cli.look.trust.verify import Verification
     from imagesync_cli.values.progress import Progress
     from imagesync_cli.values.tag_rules import Judgement
 
@@ -99,6 +100,18 @@ class Output:
             return
         for line in check_lines(report):
             print_line(line)
+
+    def verified(self, found: list[Verification]) -> None:
+        """Who has signed each image, a line each, or one JSON list; errors go to stderr as well."""
+        from imagesync_cli.output.check import verification_json, verification_line
+
+        if self._as_json:
+            print_json([verification_json(each) for each in found])
+        for each in found:
+            if each.error is not None:
+                self.error(each.error)
+            elif not self._as_json:
+                print_line(verification_line(each))
 
     def deleted(self, reports: list[DeleteReport]) -> None:
         """One line an item, or one JSON list; errors go to stderr as well."""

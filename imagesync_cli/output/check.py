@@ -1,17 +1,23 @@
-"""What a check says of an image."""
+"""What a check says of an image: whether it is there, whole, and signed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from datetime import datetime, timezone
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.look.check import CheckReport
 from imagesync_cli.look.inspect import Findings, Problem
 from imagesync_cli.output.console import counted
 
+if TYPE_CHECKING:
+    from imagesync_cli.look.trust.judge import SignedBy
+    from imagesync_cli.look.trust.verify import Verification
+
 _NAMED = 3
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
 def check_json(report: CheckReport) -> dict[str, Any]:
@@ -64,3 +70,37 @@ def damage_text(findings: Findings) -> str:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         parts.append(f"{len(names)} of {totals[what]} {what}s {verb} {kind}: {', '.join(names[:_NAMED])}{more}")
     return "; ".join(parts)
+
+
+def signed_text(signed: Iterable[SignedBy], now: datetime | None = None) -> str:
+    """Such as "signed by https://… (issuer https://…), 3 days ago"; "" for nobody."""
+    told = [each.signer + (f", {_ago(each.time, now)}" if each.time else "") for each in signed]
+    return f"signed by {' and '.join(told)}" if told else ""
+
+
+def signed_json(signed: Iterable[SignedBy]) -> list[dict[str, Any]]:
+    return [{"signer": each.signer, "time": each.time.isoformat() if each.time else None} for each in signed]
+
+
+def verification_json(found: Verification) -> dict[str, Any]:
+    return {
+        "reference": found.reference,
+        "digest": found.digest,
+        "verified": found.error is None,
+        "signed_by": signed_json(found.signed),
+        "error": str(found.error) if found.error else "",
+        "kind": found.error.kind if found.error else "",
+    }
+
+
+def verification_line(found: Verification) -> str:
+    who = signed_text(found.signed) or "accepted, as no rule names it"
+    return f"{found.reference} is {who} ({found.digest})"
+
+
+def _ago(time: datetime, now: datetime | None) -> str:
+    seconds = ((now or datetime.now(timezone.utc)) - time).total_seconds()
+    for name, length in _UNITS:
+        if count := int(seconds // length) if seconds >= length else 0:
+            return f"{count} {name}{'' if count == 1 else 's'} ago"
+    return "just now"

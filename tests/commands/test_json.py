@@ -100,6 +100,15 @@ def test_sync_and_check(mirror: Mirror) -> None:
     assert len(mended["damage"]) == 1
 
 
+def test_verify(mirror: Mirror) -> None:
+    """An image that no rule names, and is refused or accepted."""
+    rules = mirror.folder / "trust.json"
+    for default in ("accept", "refuse"):
+        rules.write_text(json.dumps({"default": default, "rules": []}))
+        (found,) = matches(imagesync("verify", "--json", "--trust", str(rules), f"{mirror.up}:app").out, "verify")
+        assert found["verified"] == (default == "accept")
+
+
 def test_sync_of_a_file(mirror: Mirror) -> None:
     """Each line of a run that copies, fails and prunes, and the report of it."""
     image("old").seed(mirror.there, "old")

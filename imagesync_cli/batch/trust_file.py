@@ -1,0 +1,41 @@
+"""Rules about signatures that stand in a file of their own, or in one of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
+from imagesync_cli.look.trust.reading import read_trust
+from imagesync_cli.values.errors import UsageError
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.trust.rules import Trust
+
+
+def read_trust_file(path: Path) -> Trust:
+    """What a YAML or JSON file demands; files that it names are beside it."""
+    nodes = read_nodes(path)
+    if len(nodes) != 1:
+        raise UsageError(f"{path} has {len(nodes)} documents, and not one", hint="its form: docs/how-to/trust.md")
+    return trust_in(nodes[0], path)
+
+
+def trust_in(node: Node, path: Path) -> Trust:
+    """What this part of a file demands."""
+    return read_trust(_plain(node), path.parent, f"{path}:{node.line}: trust")
+
+
+def _plain(node: Node) -> object:
+    if isinstance(node, Fields):
+        return {key: _plain(value) for key, value in node.fields.items()}
+    if isinstance(node, Items):
+        return [_plain(item) for item in node.items]
+    return _scalar(node)
+
+
+def _scalar(value: Value) -> object:
+    """Numbers stay as they are written: a field of an attestation is compared as text."""
+    if value.kind == "null":
+        return None
+    return value.text.lower() == "true" if value.kind == "bool" else value.text

@@ -1,0 +1,38 @@
+"""The libraries that verify, which are an extra: most runs need none of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from imagesync_cli.values.errors import UsageError
+
+
+@contextlib.contextmanager
+def importing(library: str) -> Iterator[None]:
+    """UsageError that says what to install, where the block imports what is not there."""
+    try:
+        yield
+    except ImportError as error:
+        raise _missing(library) from error
+
+
+def check_installed(library: str) -> None:
+    """The same without importing it."""
+    if _is_away(library):
+        raise _missing(library)
+
+
+def _missing(library: str) -> UsageError:
+    return UsageError(
+        f"trust needs the Python package {library}",
+        hint="pip install 'imagesync-cli[sigstore]'; imagesync.pyz, the one file, cannot have it",
+    )
+
+
+def _is_away(library: str) -> bool:
+    try:
+        return find_spec(library) is None
+    except ValueError:
+        return True  # what stands for it in sys.modules is no module

@@ -1,0 +1,170 @@
+"""Whether an image is signed as its rule demands.
+
+An image counts as signed by its own digest; or, where platforms were chosen, by that of the image which they were
+chosen from; or by each image of its index. What is verified is always a digest, and it is the one that is copied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from imagesync_cli.look.referrers import images_of
+from imagesync_cli.look.trust.extra import check_installed
+from imagesync_cli.look.trust.rules import KeySigner, Signer, Trust, TrustRule
+from imagesync_cli.look.trust.signatures import Signatures
+from imagesync_cli.look.trust.statements import Claim, NotGood
+from imagesync_cli.values.errors import Refused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from imagesync_cli.look.selection import Wanted
+    from imagesync_cli.look.trust.keyless import Keyless
+    from imagesync_cli.look.trust.keys import Key
+    from imagesync_cli.look.trust.signatures import Signature
+    from imagesync_cli.stores import Store
+    from imagesync_cli.values.reference import Reference
+
+_MOST_IMAGES = 50
+_MOST_NAMED = 3
+_MOST_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class SignedBy:
+    """Who has signed an image; ``time`` is when, None where nothing trustworthy tells that."""
+
+    signer: str
+    time: datetime | None = None
+
+
+@dataclass
+class _Outcome:
+    """What was found at one digest: who has signed it, and why the other signatures do not count."""
+
+    is_enough: bool = False
+    signed: list[SignedBy] = field(default_factory=list)
+    not_good: list[str] = field(default_factory=list)
+    left: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why it is not enough."""
+        reasons = list(dict.fromkeys(self.not_good))
+        more = f" and {len(reasons) - _MOST_NAMED} more" if len(reasons) > _MOST_NAMED else ""
+        found = f"no signature counts: {'; '.join(reasons[:_MOST_NAMED])}{more}" if reasons else "it has no signature"
+        alone = ", ".join(dict.fromkeys(each.signer for each in self.signed))
+        return "; ".join(filter(None, [f"it is signed by {alone} alone" if alone else found, self.left]))
+
+
+class Judge:
+    """Answers for all images of a run; keys and authorities are loaded once, and only if a rule needs them."""
+
+    def __init__(self, trust: Trust) -> None:
+        self.trust = trust
+        self._keys: dict[KeySigner, Key] = {}
+        self._keyless: Keyless | None = None
+        for signer in {signer for rule in trust.rules for signer in rule.signers}:
+            self._prepare(signer)
+
+    async def judge(self, store: Store, source: Reference, wanted: Wanted) -> tuple[SignedBy, ...]:
+        """Who has signed it, nobody where no rule names the source and ``default`` accepts it; Refused if not enough.
+
+        What cannot be read is an error of errors.py.
+        """
+        rule = self.trust.rule_for(source)
+        name = f"{source.name}@{wanted.descriptor.digest}"
+        if rule is None:
+            if self.trust.accepts:
+                return ()
+            raise Refused(f"trust: no rule names {name}", hint="add one, or default: accept")
+        outcomes = []
+        made = [] if wanted.is_new else [wanted.descriptor.digest]
+        for digest in dict.fromkeys([*made, wanted.source_digest]):
+            outcomes.append(await self._at(store, digest, rule))
+            if outcomes[-1].is_enough:
+                return tuple(outcomes[-1].signed)
+        return await self._children(store, name, wanted, rule, outcomes)
+
+    async def _children(
+        self, store: Store, name: str, wanted: Wanted, rule: TrustRule, outcomes: list[_Outcome]
+    ) -> tuple[SignedBy, ...]:
+        """Each image of the index by itself, until one is not signed."""
+        root = wanted.root or await store.manifest(wanted.descriptor.digest)
+        images = images_of(root)
+        below: list[_Outcome] = []
+        for digest in images if len(images) <= _MOST_IMAGES else ():
+            below.append(await self._at(store, digest, rule))
+            if not below[-1].is_enough:
+                break
+        if below and below[-1].is_enough:
+            return tuple(dict.fromkeys(each for outcome in below for each in outcome.signed))
+        lacking = [each for each in (*outcomes, *below) if not each.is_enough]
+        told = next((each for each in lacking if each.signed or each.not_good or each.left), lacking[0])
+        some = f"; {len(below) - 1} of the {len(images)} images in its index are signed" if len(below) > 1 else ""
+        if len(images) > _MOST_IMAGES:
+            some = f"; its index has {len(images)} images, and more than {_MOST_IMAGES} are not looked at one by one"
+        raise Refused(f"trust: {name}: {told.why}{some}", hint=f"wanted is {rule}")
+
+    async def _at(self, store: Store, digest: str, rule: TrustRule) -> _Outcome:
+        """What the signatures of one digest come to; no more are read than it takes."""
+        signatures, outcome = Signatures(store, digest), _Outcome()
+        met: set[tuple[int, Signer]] = set()  # what is demanded, by its number, and by whom it is met
+        async with contextlib.aclosing(signatures.read()) as found:
+            async for signature in found:
+                for claim, signer in self._claims(signature, rule, digest, outcome):
+                    met |= {(number, signer) for number in self._met(claim, rule, outcome)}
+                outcome.is_enough = _is_enough(met, rule)
+                if outcome.is_enough:
+                    break
+        outcome.signed = list(dict.fromkeys(outcome.signed))
+        outcome.left = signatures.left
+        return outcome
+
+    def _claims(
+        self, signature: Signature, rule: TrustRule, digest: str, outcome: _Outcome
+    ) -> Iterator[tuple[Claim, Signer]]:
+        """What one signature says, by each signer of the rule that it is by; why not, where it is by none of them."""
+        reasons = []
+        for signer in rule.signers:
+            try:
+                yield self._claim(signature, signer, digest), signer
+            except NotGood as error:  # noqa: PERF203
+                reasons.append(f"one by {error.identity}: {error}" if error.identity else f"one: {error}")
+        if len(reasons) == len(rule.signers):
+            outcome.not_good += dict.fromkeys(reasons)
+
+    def _claim(self, signature: Signature, signer: Signer, digest: str) -> Claim:
+        if isinstance(signer, KeySigner):
+            return self._keys[signer].claim(signature, digest)
+        if self._keyless is None:
+            from imagesync_cli.look.trust.keyless import Keyless
+
+            self._keyless = Keyless(self.trust)
+        return self._keyless.claim(signature, signer, digest)
+
+    def _met(self, claim: Claim, rule: TrustRule, outcome: _Outcome) -> list[int]:
+        """The numbers of what is demanded that a good claim meets."""
+        met = [number for number, demand in enumerate(rule.demands) if demand.is_met_by(claim)]
+        if met:
+            outcome.signed.append(SignedBy(claim.signer, claim.time))
+        else:
+            outcome.not_good.append(f"one by {claim.signer} is an attestation {claim.type[:_MOST_CHARACTERS]}")
+        return met
+
+    def _prepare(self, signer: Signer) -> None:
+        """What is wrong with a key, or not installed, is told before any registry is asked."""
+        if isinstance(signer, KeySigner):
+            from imagesync_cli.look.trust.keys import Key
+
+            self._keys[signer] = Key(signer)
+        else:
+            check_installed("sigstore")
+
+
+def _is_enough(met: set[tuple[int, Signer]], rule: TrustRule) -> bool:
+    enough = all if rule.all else any
+    return all(enough((number, signer) in met for signer in rule.signers) for number in range(len(rule.demands)))

@@ -1,0 +1,177 @@
+"""What is attached to a digest and may be a signature of it. Nothing in it is believed, and little of it is read.
+
+Looked for in three places, each asked for by the digest's name, so that no list of tags is needed:
+
+1. the Referrers API (distribution-spec v1.1, end-12): Sigstore bundles
+2. the list under the tag ``sha256-<hex>`` where there is no such API: Sigstore bundles
+3. cosign's tags ``sha256-<hex>.sig`` and ``.att``: one layer for each signature
+
+Anybody may attach anything to a public image. So the number and the bytes that are read have bounds, the small comes
+first, and what is past a bound is told rather than passed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imagesync_cli.concurrency import each_of, gather
+from imagesync_cli.stores import Store
+from imagesync_cli.values.digest import digest_tag
+from imagesync_cli.values.documents import read_document
+from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
+from imagesync_cli.values.manifest import Descriptor, Manifest
+
+BUNDLE = "application/vnd.dev.sigstore.bundle"
+SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+ENVELOPE = "application/vnd.dsse.envelope.v1+json"
+_TAGGED = {".sig": SIMPLE_SIGNING, ".att": ENVELOPE}
+_MOST_SIGNATURES = 200
+_MOST_BYTES = 8 * 1024 * 1024
+_LONGEST = 4 * 1024 * 1024
+_MOST_REFERRERS = 500
+_LONGEST_REFERRER = 64 * 1024  # of its manifest
+_AT_ONCE = 16
+_BATCH_BYTES = 256 * 1024
+_NOTES = "dev.sigstore.cosign/"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What may be a signature: ``content`` is a bundle, or what was signed where the ``notes`` have the signature."""
+
+    where: str
+    media_type: str
+    content: bytes
+    notes: Mapping[str, str]
+
+    @property
+    def is_bundle(self) -> bool:
+        """A Sigstore bundle, which has everything in it."""
+        return self.media_type.startswith(BUNDLE)
+
+    @property
+    def is_envelope(self) -> bool:
+        """An envelope (DSSE) of cosign's, which has the signature in it and the certificate in the notes."""
+        return self.media_type == ENVELOPE
+
+    def note(self, name: str) -> str:
+        """One of cosign's annotations, "" where there is none."""
+        return self.notes.get(f"{_NOTES}{name}", "")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A blob that may be a signature, still to be read."""
+
+    where: str
+    blob: Descriptor
+    notes: Mapping[str, str]
+
+
+class Signatures:
+    """Those of one digest, in a store; ``left`` says in a sentence what was not looked at, "" for nothing."""
+
+    def __init__(self, store: Store, digest: str) -> None:
+        self._store = store
+        self._digest = digest
+        self.left = ""
+
+    async def read(self) -> AsyncGenerator[Signature, None]:
+        """Each of them, the smallest first."""
+        found = sorted(await self._find(), key=lambda each: each.blob.size)
+        if len(found) > _MOST_SIGNATURES:
+            self.left = f"only the smallest {_MOST_SIGNATURES} of {len(found)} signatures were looked at"
+        begun, read_bytes = 0, 0
+        found = found[:_MOST_SIGNATURES]
+        while begun < len(found):
+            batch = _batch(found[begun:])
+            size = sum(each.blob.size for each in batch)
+            if batch[0].blob.size > _LONGEST or read_bytes + size > _MOST_BYTES:
+                self.left = f"{len(found) - begun} signatures are too long to be looked at"
+                return
+            begun, read_bytes = begun + len(batch), read_bytes + size
+            for signature in await gather(map(self._read, batch)):
+                if signature is not None:
+                    yield signature
+
+    async def _read(self, found: _Found) -> Signature | None:
+        """None for one whose bytes are not there, or are others."""
+        content = bytearray()
+        try:
+            async with contextlib.aclosing(self._store.read_blob(found.blob)) as chunks:
+                async for chunk in chunks:
+                    content += chunk
+        except (ContentError, NotFound):
+            return None
+        return Signature(found.where, found.blob.media_type, bytes(content), found.notes)
+
+    async def _find(self) -> list[_Found]:
+        places = await gather([self._by_subject(), *map(self._by_tag, _TAGGED)])
+        found = {(each.blob.digest, *sorted(each.notes.items())): each for place in places for each in place}
+        return list(found.values())  # the same one twice is one
+
+    async def _by_subject(self) -> list[_Found]:
+        by_api, by_list = await gather([self._store.referrers(self._digest), self._by_list()])
+        named = {each.digest: each for each in (*by_api, *by_list)}
+        if len(named) > _MOST_REFERRERS:
+            raise Refused(
+                f"{self._store.name}@{self._digest} has {len(named)} referrers, more than {_MOST_REFERRERS}",
+                hint="so many are not searched for signatures",
+            )
+        manifests = await each_of(_AT_ONCE, self._bundles, sorted(named))
+        return [found for each in manifests for found in each]
+
+    async def _by_list(self) -> list[Descriptor]:
+        try:
+            listed = await self._store.listed(digest_tag(self._digest))
+        except (ContentError, Denied, NotFound):
+            return []
+        return list(listed.manifests) if listed else []
+
+    async def _bundles(self, digest: str) -> list[_Found]:
+        """The bundles in this referrer, if it says itself that it is about our digest."""
+        manifest = await self._manifest(digest, _LONGEST_REFERRER)
+        if manifest is None or manifest.subject is None or manifest.subject.digest != self._digest:
+            return []
+        return [_Found(digest, blob, {}) for blob in manifest.layers if blob.media_type.startswith(BUNDLE)]
+
+    async def _by_tag(self, suffix: str) -> list[_Found]:
+        tag = self._digest.replace(":", "-") + suffix
+        manifest = await self._manifest(tag)
+        if manifest is None or manifest.descriptor.is_index:
+            return []
+        layers = read_document(manifest.content).get("layers") or []
+        return [
+            _Found(tag, blob, _notes(layer))
+            for blob, layer in zip(manifest.layers, layers, strict=False)
+            if blob.media_type == _TAGGED[suffix]
+        ]
+
+    async def _manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest | None:
+        """None for what is not there, and for what is no manifest: a stranger may have put anything in its place."""
+        try:
+            return await self._store.manifest(wanted, most_bytes)
+        except (ContentError, NotFound):
+            return None
+
+
+def _batch(found: list[_Found]) -> list[_Found]:
+    """The first of them that together are short enough to be read at once, one at least."""
+    sizes, count = 0, 0
+    for each in found[:_AT_ONCE]:
+        sizes += each.blob.size
+        if sizes > _BATCH_BYTES:
+            break
+        count += 1
+    return found[: max(count, 1)]
+
+
+def _notes(layer: Mapping[str, Any]) -> dict[str, str]:
+    annotations = layer.get("annotations")
+    if not isinstance(annotations, dict):
+        return {}
+    notes = {key.replace("dev.cosignproject.cosign/", _NOTES): value for key, value in annotations.items()}
+    return {key: value for key, value in notes.items() if key.startswith(_NOTES) and isinstance(value, str)}

@@ -1,0 +1,89 @@
+"""What was signed: a claim about an image's digest. It is read only after its signature was found to be good."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from imagesync_cli.values.documents import read_document
+
+IN_TOTO = "application/vnd.in-toto+json"
+_STATEMENTS = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
+# What cosign states in a bundle that is a signature of the image, and not of something about it.
+SIGNS = "https://sigstore.dev/cosign/sign/v1"
+
+
+class NotGood(Exception):
+    """Why a signature does not count: it is broken, not about this digest, or somebody else's (``identity``)."""
+
+    def __init__(self, reason: str, identity: str = "") -> None:
+        super().__init__(reason)
+        self.identity = identity
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a good signature says: ``type`` is the predicate's, SIGNS for one that says no more than the digest.
+
+    ``signer`` is who has signed, ``time`` when, where a log or timestamp tells.
+    """
+
+    signer: str
+    time: datetime | None
+    type: str = SIGNS
+    predicate: Mapping[str, Any] = field(default_factory=dict)
+
+    def has(self, path: str, value: str) -> bool:
+        """Whether this field of the predicate, its name dotted, is this text, number or truth value."""
+        found: Any = self.predicate
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        if isinstance(found, bool):
+            found = str(found).lower()
+        return isinstance(found, (str, int, float)) and str(found) == value
+
+
+def decoded(text: str) -> bytes:
+    """Base64, as everything that is signed comes."""
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise NotGood("it is not base64") from error
+
+
+def check_payload(content: bytes, digest: str) -> None:
+    """NotGood unless cosign's simple signing names this digest. What it says of a name decides nothing."""
+    critical = _object(_object(_document(content), "critical"), "image")
+    if critical.get("docker-manifest-digest") != digest:
+        raise NotGood(f"it is about another image, {str(critical.get('docker-manifest-digest'))[:100]}")
+
+
+def read_statement(payload_type: str, content: bytes, digest: str) -> tuple[str, Mapping[str, Any]]:
+    """The predicate's type and the predicate of an in-toto statement; NotGood unless this digest is a subject of it."""
+    document = _document(content)
+    if payload_type != IN_TOTO or document.get("_type") not in _STATEMENTS:
+        raise NotGood("it is no in-toto statement")
+    subjects, (algorithm, _, encoded) = document.get("subject"), digest.partition(":")
+    named = (
+        [_object(each, "digest") for each in subjects if isinstance(each, dict)] if isinstance(subjects, list) else []
+    )
+    if not any(each.get(algorithm) == encoded for each in named):
+        raise NotGood("it is about another image")
+    return str(document.get("predicateType")), _object(document, "predicate")
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        document = read_document(content)
+    except ValueError as error:
+        raise NotGood(f"what it signs is not JSON: {error}") from error
+    return document if isinstance(document, dict) else {}
+
+
+def _object(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
