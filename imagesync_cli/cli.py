@@ -7,22 +7,38 @@ from __future__ import annotations
 
 import importlib
 import io
+import itertools
 import sys
+from typing import Any
 
 import click
 
 from imagesync_cli import __version__
 from imagesync_cli.commands.options import verbose_option
-from imagesync_cli.output import exit_code
+from imagesync_cli.output import exit_code, print_error
 from imagesync_cli.output.escape import printable
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError, UsageError
 
-_COMMANDS = (
-    *("resolve", "sync", "check", "verify", "tags", "lock", "report", "adopt", "delete", "doctor"),
-    *("external", "apply"),
-)
-# Commands that share a module, and their names there: what only modules/ call, and what changes nothing.
-_ELSEWHERE = {"external": ("terraform", "external"), "apply": ("terraform", "apply"), "verify": ("check", "verify")}
+# Each command, and its function below commands/.
+_COMMANDS = {
+    "sync": "sync.command",
+    "check": "check.command",
+    "verify": "check.verify",
+    "resolve": "resolve.command",
+    "inspect": "inspect.command",
+    "tags": "tags.command",
+    "lock": "batch.lock.command",
+    "report": "batch.report.command",
+    "adopt": "batch.adopt.command",
+    "delete": "delete.command",
+    "doctor": "doctor.command",
+    "login": "login.log_in",
+    "logout": "login.log_out",
+    "external": "terraform.external",
+    "apply": "terraform.apply",
+}
+# What other tools call it. A word that is only like a command is asked about and never run: it may mean a delete.
+_ALSO_CALLED = {"copy": "sync", "cp": "sync"}
 
 
 _EXAMPLES = """\b
@@ -56,11 +72,35 @@ class _Commands(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        where = _COMMANDS.get(_ALSO_CALLED.get(cmd_name, cmd_name))
+        if where is None:
             return None
-        module, name = _ELSEWHERE.get(cmd_name, (cmd_name, "command"))
+        module, _, name = where.rpartition(".")
         found: click.Command = getattr(importlib.import_module(f"imagesync_cli.commands.{module}"), name)
         return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(_no_such_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+
+def _no_such_command(word: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, _COMMANDS, n=2)
+    meant = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"No such command {word!r}.{meant}"
+
+
+def _as_options(words: list[str]) -> list[str]:
+    """The same call with ``help`` and ``version`` as options, which other tools have as commands."""
+    match words:
+        case ["help", *command]:
+            return [*command, "--help"]
+        case ["version"]:
+            return ["--version"]
+    return words
 
 
 @click.group(
@@ -68,7 +108,7 @@ class _Commands(click.Group):
     epilog=_epilog(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(_version(), prog_name="imagesync")
+@click.version_option(_version(), "-V", "--version", prog_name="imagesync")
 @verbose_option
 def cli() -> None:
     """Mirror container images between registries, OCI layout folders and archives.
@@ -84,19 +124,27 @@ def main(shared: object = None) -> None:
 
     ``shared`` is for the command: what it has in common with other processes (commands/together.py).
     """
-    sys.exit(exit_code(lambda: _invoke(shared)))
+    sys.exit(exit_code(lambda: _invoke(shared), as_json=_wants_json()))
+
+
+def _wants_json() -> bool:
+    """Also where the rest of the call makes no sense."""
+    return "--json" in itertools.takewhile(lambda word: word != "--", sys.argv[1:])
 
 
 def _invoke(shared: object) -> int | None:
     if len(sys.argv) == 1:  # so calls a shell that wants to complete
         importlib.import_module("imagesync_cli.commands.completion")
     try:
-        code: int | None = cli.main(prog_name="imagesync", standalone_mode=False, obj=shared)
+        words = _as_options(sys.argv[1:])
+        code: int | None = cli.main(words, prog_name="imagesync", standalone_mode=False, obj=shared)
     except click.ClickException as error:
         said = io.StringIO()
         error.show(said)
         for line in said.getvalue().splitlines():  # it may quote an argument, which may come from anywhere
             click.echo(printable(line), err=True)
+        if _wants_json():
+            print_error(UsageError(error.format_message()))
         return error.exit_code
     except click.Abort:
         return 130

@@ -21,7 +21,7 @@ READY_WITHIN_S = 15
 # fmt: off
 PROGRAMS = frozenset({
     "apt-get", "bash", "buildah", "conformance", "crane", "debootstrap", "docker-registry", "fish", "git", "go",
-    "kubectl", "openssl", "oras", "regctl", "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount",
+    "groff", "kubectl", "openssl", "oras", "regctl", "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount",
     "unshare", "zsh",
 })
 # fmt: on

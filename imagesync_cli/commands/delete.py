@@ -103,10 +103,16 @@ def command(
             await delete(stores, references, Policy(**policy), progress, reports)
 
     try:
-        run(settings, references, work)
+        run(settings, references, work, _interrupted)
     finally:
         output.deleted(reports)
     sys.exit(next((report.error.exit_code for report in reports if report.error), 0))
+
+
+def _interrupted() -> str:
+    from imagesync_cli.output.progress import interrupted_delete
+
+    return interrupted_delete()
 
 
 # For one entry of a Terraform configuration: what meets in one run is done by one process.
@@ -134,7 +140,7 @@ def _delete_together(own: dict[str, Any], settings: Settings) -> int:
             return await together.carry_out(_order(**own))
 
     try:
-        report = run(settings, own["references"], work)
+        report = run(settings, own["references"], work, _interrupted)
     finally:
         shared.leave()
     output.deleted([report])

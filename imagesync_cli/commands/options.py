@@ -26,6 +26,15 @@ class _ReferenceType(click.ParamType):  # type: ignore[type-arg]  # not generic 
         return parse_reference(value)
 
 
+class _HostType(click.ParamType):  # type: ignore[type-arg]
+    name = "registry"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from imagesync_cli.values.hosts import parse_registry
+
+        return parse_registry(value)
+
+
 class _DigestType(click.ParamType):  # type: ignore[type-arg]
     name = "digest"
 
@@ -60,7 +69,13 @@ class _ClaimantType(click.ParamType):  # type: ignore[type-arg]
         return parse_claimant(value)
 
 
-REFERENCE, DIGEST, PLATFORM, CLAIMANT = _ReferenceType(), _DigestType(), _PlatformType(), _ClaimantType()
+REFERENCE, DIGEST, PLATFORM, CLAIMANT, HOST = (
+    _ReferenceType(),
+    _DigestType(),
+    _PlatformType(),
+    _ClaimantType(),
+    _HostType(),
+)
 # A file that shells complete; whether it can be read is found out, and said, by whoever reads it.
 FILE = click.Path(readable=False)
 # What a shell offers, not all that there are.

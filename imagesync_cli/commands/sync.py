@@ -140,7 +140,7 @@ def command(
     if file is not None:
         if source is not None or digest or platforms or referrers or foreign_layers:
             raise _wrong_call("--file goes with none of SRC, DST and the options that say what of SRC is copied")
-        from imagesync_cli.commands.batch import BatchCall, run_batch
+        from imagesync_cli.commands.batch.sync_file import BatchCall, run_batch
 
         wanted = BatchCall(file, verify=looking, require_signature=require_signature, **of_batch)
         run_batch(wanted, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
@@ -179,4 +179,9 @@ def _sync_one(
         async with output.showing(progress):
             return await sync(stores, source, destination, progress=progress, **how)
 
-    output.synced(run(settings, [source, destination], work))
+    def interrupted() -> str:
+        from imagesync_cli.output.progress import interrupted_copy
+
+        return "interrupted: nothing was changed" if how["dry_run"] else interrupted_copy(progress, destination)
+
+    output.synced(run(settings, [source, destination], work, interrupted))

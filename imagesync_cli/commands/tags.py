@@ -61,7 +61,7 @@ def command(
     async def work(stores: Stores) -> list[str] | ImagesyncError:
         from imagesync_cli.look.tags import list_names
 
-        return await list_names(stores, repository)
+        return await list_names(stores, repository, must_exist=True)
 
     tags = run(settings, [repository], work)
     if isinstance(tags, ImagesyncError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,7 @@ def _apply(
     from imagesync_cli.batch.apply import apply_images, failures_in
     from imagesync_cli.batch.batch import BatchOptions, BatchProgress
     from imagesync_cli.batch.report import BatchReport
-    from imagesync_cli.output.batch import BatchOutput
+    from imagesync_cli.output.batch import BatchOutput, interrupted_batch
 
     looking = None
     if verify:
@@ -122,5 +123,5 @@ def _apply(
             )
 
     with failures_in(folder, images, report):
-        run(settings, [image.entry.destination for image in images[:1]], work)
+        run(settings, [image.entry.destination for image in images[:1]], work, partial(interrupted_batch, progress))
     output.ended(report)

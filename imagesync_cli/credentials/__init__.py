@@ -44,4 +44,6 @@ async def find_login(wanted: Wanted) -> Credential | Anonymous:
             _log.info("%s: going on anonymously: %s", wanted.registry, login.advice)
             return login
     _log.info("%s: no source knows a login; going on anonymously", wanted.registry)
-    return Anonymous(f"log in with: docker login {wanted.registry}")
+    return Anonymous(
+        f"log in with: imagesync login --username NAME {wanted.registry}, or: docker login {wanted.registry}"
+    )

@@ -39,9 +39,45 @@ def account(wanted: Wanted) -> str:
     return max((path for path, _ in filter(None, found)), key=len, default="")
 
 
+def read_file(file: Path) -> dict[str, Any]:
+    """The whole document, empty where there is no file."""
+    return _read(file, required=False)
+
+
+def server_name(registry: str) -> str:
+    """What files and helpers call the registry."""
+    return _HUB_KEY if registry == DOCKER_HUB else registry
+
+
+def helper_for(document: dict[str, Any], registry: str, file: Path) -> Any:
+    """The name of the helper that is to keep logins for the registry, None where the file itself is."""
+    for host, helper in _object(document, "credHelpers", file).items():
+        if _place(host) == (registry, ""):
+            return helper
+    return document.get("credsStore") or None
+
+
+def without_login(document: dict[str, Any], registry: str, file: Path) -> dict[str, Any]:
+    """The document without any entry for the whole registry, however it is spelled."""
+    auths = _object(document, "auths", file)
+    return {**document, "auths": {key: entry for key, entry in auths.items() if _place(key) != (registry, "")}}
+
+
+def with_login(document: dict[str, Any], registry: str, entry: dict[str, str], file: Path) -> dict[str, Any]:
+    """The document with this entry in place of all others for the registry."""
+    others = without_login(document, registry, file)
+    return {**others, "auths": {**others["auths"], server_name(registry): entry}}
+
+
+def has_login(document: dict[str, Any], registry: str, file: Path) -> bool:
+    """Whether the file itself has a login for the whole registry."""
+    auths = _object(document, "auths", file)
+    return any(entry for key, entry in auths.items() if _place(key) == (registry, ""))
+
+
 async def _from_file(file: Path, wanted: Wanted) -> Credential | None:
     document = _document(file, wanted)
-    server = _HUB_KEY if wanted.registry == DOCKER_HUB else wanted.registry
+    server = server_name(wanted.registry)
     for host, helper in _object(document, "credHelpers", file).items():
         if _place(host) == (wanted.registry, "") and (found := await ask_helper(helper, server, file)):
             return found

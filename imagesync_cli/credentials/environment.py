@@ -26,6 +26,12 @@ async def from_variables(wanted: Wanted) -> Credential | None:
     return Credential(_USERNAME + host, username.reveal(), password)
 
 
+def login_variables(registry: str) -> tuple[str, str]:
+    """The names of the two variables."""
+    host = variable_name(registry)
+    return _USERNAME + host, _PASSWORD + host
+
+
 def variable_name(registry: str) -> str:
     """REGISTRY_EXAMPLE_COM_5000 for registry.example.com:5000; a dash is two underscores.
 

@@ -33,31 +33,50 @@ _TOKEN_USER = "<token>"
 
 async def ask_helper(name: Any, server: str, file: Path) -> Credential | None:
     """The login that the helper has for the server; None if it has none. ``file`` is the one that names the helper."""
+    program, said = await _answer(name, "get", server, server, file)
+    return None if said is None else _credential(said, program, server)
+
+
+async def tell_helper(name: Any, login: Credential, server: str, file: Path) -> str:
+    """Have the helper keep a login for the server; gives the program's name."""
+    document = {"ServerURL": server, "Username": login.username, "Secret": login.password.reveal()}
+    program, _ = await _answer(name, "store", json.dumps(document), server, file)
+    return program
+
+
+async def make_helper_forget(name: Any, server: str, file: Path) -> str:
+    """Have the helper forget its login for the server, if it has one; gives the program's name."""
+    program, _ = await _answer(name, "erase", server, server, file)
+    return program
+
+
+async def _answer(name: Any, action: str, told: str, server: str, file: Path) -> tuple[str, bytes | None]:
+    """The program, and what it says; None where it knows no login."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(f"{file} names a credential helper {name!r}", hint="a name has letters, digits, . _ and -")
     program = f"docker-credential-{name}"
     try:
-        code, said = await within(TIMEOUT_S, _run(program, server))
+        code, said = await within(TIMEOUT_S, _run(program, action, told))
     except asyncio.TimeoutError:  # before OSError, of which it is one since Python 3.11
-        raise _broken(program, server, f"did not answer within {TIMEOUT_S:g} s") from None
+        raise _broken(program, server, f"did not answer within {TIMEOUT_S:g} s", action) from None
     except OSError as error:
         raise UsageError(
             f"{program}, which {file} names for {server}, does not start: {error.strerror or error}",
             hint="install it on the PATH, or take its name out of the file and log in again",
         ) from error
     if len(said) > _LIMIT_BYTES:
-        raise _broken(program, server, f"answered with more than {_LIMIT_BYTES} bytes")
+        raise _broken(program, server, f"answered with more than {_LIMIT_BYTES} bytes", action)
     if code != 0:
         if said.strip().lower().startswith(_NOT_FOUND):
-            return None
-        raise _broken(program, server, f"failed with exit code {code}")
-    return _credential(said, program, server)
+            return program, None
+        raise _broken(program, server, f"failed with exit code {code}", action)
+    return program, said
 
 
-async def _run(program: str, server: str) -> tuple[int | None, bytes]:
+async def _run(program: str, action: str, told: str) -> tuple[int | None, bytes]:
     process = await asyncio.create_subprocess_exec(
         program,
-        "get",
+        action,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -65,7 +84,7 @@ async def _run(program: str, server: str) -> tuple[int | None, bytes]:
         start_new_session=True,  # so that what it starts can be ended with it
     )
     try:
-        said = await _exchange(process, server)
+        said = await _exchange(process, told)
         if len(said) <= _LIMIT_BYTES:
             await process.wait()
         return process.returncode, said
@@ -73,10 +92,10 @@ async def _run(program: str, server: str) -> tuple[int | None, bytes]:
         await _end(process)
 
 
-async def _exchange(process: asyncio.subprocess.Process, server: str) -> bytes:
+async def _exchange(process: asyncio.subprocess.Process, told: str) -> bytes:
     asked = cast("asyncio.StreamWriter", process.stdin)
     answered = cast("asyncio.StreamReader", process.stdout)
-    asked.write(server.encode())
+    asked.write(told.encode())
     asked.close()
     said = b""
     while len(said) <= _LIMIT_BYTES and (chunk := await answered.read(_LIMIT_BYTES)):
@@ -117,5 +136,7 @@ def _credential(said: bytes, program: str, server: str) -> Credential | None:
     return Credential(program, username, Secret(secret))
 
 
-def _broken(program: str, server: str, what: str) -> UsageError:
-    return UsageError(f"{program} {what} when asked for {server}", hint=f"see: echo {server} | {program} get")
+def _broken(program: str, server: str, what: str, action: str = "get") -> UsageError:
+    if action == "store":  # what it is told is not to be shown how to say again
+        return UsageError(f"{program} {what} when told a login for {server}", hint=f"see: {program} list")
+    return UsageError(f"{program} {what} when asked for {server}", hint=f"see: echo {server} | {program} {action}")

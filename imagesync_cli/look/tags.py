@@ -27,10 +27,13 @@ async def list_tags(stores: Stores, reference: Reference, side: Side = Side.SOUR
     return [name for name in names if is_tag(name)]
 
 
-async def list_names(stores: Stores, reference: Reference, side: Side = Side.SOURCE) -> list[str] | ImagesyncError:
-    """The same with all names that an archive has for its images."""
+async def list_names(
+    stores: Stores, reference: Reference, side: Side = Side.SOURCE, *, must_exist: bool = False
+) -> list[str] | ImagesyncError:
+    """The same with all names that an archive has for its images. NotFound if it ``must_exist`` and does not."""
     try:
-        names = await stores.open(reference, Access.READ, side).tags(sound_only=side is Side.SOURCE)
+        store = stores.open(reference, Access.READ, side)
+        names = await store.tags(sound_only=side is Side.SOURCE, must_exist=must_exist)
     except ImagesyncError as error:
         return error
     return [name for name in names if not is_digest(name)]  # a folder lists images without a tag by digest

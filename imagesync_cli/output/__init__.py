@@ -5,11 +5,23 @@ What a report says is in the module of its command; console.py alone prints.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from imagesync_cli.output.console import counted, print_json, print_line, print_text, say, show_log
+from imagesync_cli.output.console import (
+    begin,
+    counted,
+    has_answered,
+    print_bytes,
+    print_event,
+    print_json,
+    print_line,
+    print_text,
+    say,
+    show_log,
+)
 from imagesync_cli.values.errors import ImagesyncError, exhausted
 from imagesync_cli.values.progress import hear_notes
 
@@ -20,13 +32,14 @@ if TYPE_CHECKING:
     from imagesync_cli.copy.sync_report import SyncReport
     from imagesync_cli.delete.delete_report import DeleteReport
     from imagesync_cli.look.check import CheckReport
+    from imagesync_cli.look.describe import Description
     from imagesync_cli.look.doctor import Diagnosis
     from imagesync_cli.look.resolve import Resolved
     from imagesync_cli.look.trust.verify import Verification
     from imagesync_cli.values.progress import Progress
     from imagesync_cli.values.tag_rules import Judgement
 
-__all__ = ["Output", "exit_code", "show_log"]
+__all__ = ["Output", "exit_code", "print_error", "show_log"]
 
 
 class Output:
@@ -76,7 +89,7 @@ class Output:
                 print_line(each.tag)
         if not self._quiet:
             all_of = f"all {count} tags" if len(picked) == count > 1 else f"{len(picked)} of {counted(count, 'tag')}"
-            say(f"{all_of} of {repository}" if count else f"{repository} has no tags, or is not there")
+            say(f"{all_of} of {repository}" if count else f"{repository} has no tags")
 
     def locked(self, report: LockReport) -> None:
         """One line a change, or one JSON object; errors go to stderr as well."""
@@ -90,6 +103,22 @@ class Output:
             self.error(error)
         if not self._quiet:
             say(f"{counted(len(report.lock.images), 'image')} in the lock, {counted(len(report.changes), 'change')}")
+
+    def described(self, description: Description) -> None:
+        """What an image is, in lines or as one JSON object."""
+        from imagesync_cli.output.results import description_json, description_lines
+
+        if self._as_json:
+            print_json(description_json(description))
+            return
+        for line in description_lines(description):
+            print_line(line)
+        if description.left_out and not self._quiet:
+            say("some of the configs and annotations are too long, and were left out")
+
+    def raw(self, content: bytes) -> None:
+        """Bytes as they are; on a terminal as text that it does not obey."""
+        print_bytes(content)
 
     def checked(self, report: CheckReport) -> None:
         """Whether all is well and what is not, a line each; or one JSON object."""
@@ -124,6 +153,25 @@ class Output:
                 print_line(line)
             if report.error is not None:
                 self.error(report.error)
+
+    def logged_in(self, registry: str, where: str, *, checked: bool) -> None:
+        """Where the login is kept."""
+        if self._as_json:
+            print_json({"registry": registry, "kept_in": where, "checked": checked})
+        elif checked:
+            print_line(f"logged in to {registry}; kept in {where}")
+        else:
+            print_line(f"{registry} did not ask for the login, so it was not checked; kept in {where}")
+
+    def logged_out(self, registry: str, forgotten: list[str], left: list[str]) -> None:
+        """Where the login was forgotten, and where there still is one."""
+        if self._as_json:
+            print_json({"registry": registry, "forgotten_in": forgotten, "left_in": left})
+            return
+        where = f"forgotten in {', '.join(forgotten)}" if forgotten else "no login was kept"
+        print_line(f"{registry}: {where}")
+        for file in left:
+            say(f"{file} still has a login for {registry}")
 
     def diagnosed(self, diagnoses: list[Diagnosis]) -> None:
         """A table for each reference, to be pasted into a report."""
@@ -162,14 +210,17 @@ class Output:
         return nothing() if self._quiet else showing(LiveProgress(progress), lambda: progress_line(progress), say)
 
 
-def exit_code(call: Callable[[], int | None]) -> int:
-    """Make the call; gives its code (None is 0), or the code of the error that it raised, which is printed."""
+def exit_code(call: Callable[[], int | None], *, as_json: bool = False) -> int:
+    """Make the call; gives its code (None is 0), or the code of the error that it raised, which is printed.
+
+    ``as_json`` prints it on stdout too, where nothing else is the answer.
+    """
     hear_notes(say)
+    begin()
     try:
         return call() or 0
     except ImagesyncError as error:
-        Output().error(error)
-        return error.exit_code
+        return _ended(error, as_json=as_json)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -180,5 +231,20 @@ def exit_code(call: Callable[[], int | None]) -> int:
         ours = exhausted(error) or ImagesyncError(
             f"unexpected {type(error).__name__}: {error}", hint="this is a bug in imagesync"
         )
-        Output().error(ours)
-        return ours.exit_code
+        return _ended(ours, as_json=as_json)
+
+
+def _ended(error: ImagesyncError, *, as_json: bool) -> int:
+    Output().error(error)
+    if as_json:
+        print_error(error)
+    return error.exit_code
+
+
+def print_error(error: ImagesyncError) -> None:
+    """A line of JSON on stdout, where nothing else is the answer."""
+    from imagesync_cli.output.results import error_json
+
+    if not has_answered():
+        with contextlib.suppress(ImagesyncError):  # that it has nowhere to go is not worse than the error
+            print_event(error_json(error))

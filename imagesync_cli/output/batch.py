@@ -114,6 +114,14 @@ def batch_line(progress: BatchProgress) -> str:
     return f"{progress.done} of {progress.total} images{failed}, {size_text(progress.moved_bytes)} moved"
 
 
+def interrupted_batch(progress: BatchProgress) -> str:
+    """What is there when it ends now, and how to go on."""
+    return (
+        f"interrupted: {progress.done} of {progress.total} images are done, and each tag moves last. "
+        "Run the same command again: it goes on from there"
+    )
+
+
 class LiveBatch:
     """The same for a terminal: a bar with rate and time left, told by the images, and those that are being copied."""
 

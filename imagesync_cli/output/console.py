@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+class _Stdout:
+    """Whether this run has begun its answer there."""
+
+    has_answer = False
+
+
+def begin() -> None:
+    """A run begins that has answered nothing yet."""
+    _Stdout.has_answer = False
+
+
+def has_answered() -> bool:
+    """Whether anything was printed on stdout, or was tried to be."""
+    return _Stdout.has_answer
+
+
 def print_line(text: str) -> None:
     """A line on stdout, in which any text may be foreign; an error if nobody can have read it."""
     print_text(printable(text))
@@ -21,6 +37,7 @@ def print_line(text: str) -> None:
 
 def print_text(text: str) -> None:
     """Lines on stdout as they are: whoever made them has escaped what is foreign in them."""
+    _Stdout.has_answer = True
     if sys.stdout is None:
         raise ImagesyncError("the result has nowhere to go: stdout is closed")
     hide()
@@ -28,6 +45,22 @@ def print_text(text: str) -> None:
         print(text, flush=True)
     except UnicodeEncodeError:  # stdout is ASCII, a folder's name is not
         print(text.encode("ascii", "backslashreplace").decode("ascii"), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ImagesyncError(f"cannot write the result to stdout: {error.strerror}") from error
+
+
+def print_bytes(content: bytes) -> None:
+    """Bytes on stdout, exactly; on a terminal as lines of text, with what it would obey escaped."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None or sys.stdout.isatty():
+        print_text("\n".join(map(printable, content.decode("utf-8", "backslashreplace").split("\n"))))
+        return
+    _Stdout.has_answer = True
+    try:
+        buffer.write(content)
+        buffer.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

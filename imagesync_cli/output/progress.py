@@ -8,7 +8,9 @@ from imagesync_cli.output.live import CUT
 from imagesync_cli.output.rate import Rate
 from imagesync_cli.output.terminal import width
 from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.reference import ArchiveReference, Reference
 
+_AGAIN = "Run the same command again: it goes on from there"
 _NAME = 12  # cells that a name and the signs around it have before the numbers beside it become fewer
 
 
@@ -27,6 +29,19 @@ def _size(progress: Progress) -> list[str]:
     more = [f"{size_text(again)} sent again"] if again > 0 else []
     moved = min(progress.moved_bytes, progress.total_bytes)
     return [f"{size_text(moved)} of {size_text(progress.total_bytes)}", *more]
+
+
+def interrupted_copy(progress: Progress, destination: Reference) -> str:
+    """What a copy that ends now leaves behind, and how to go on."""
+    if isinstance(destination, ArchiveReference):
+        return f"interrupted: {destination.name} stays as it was"
+    there = f"{_count(progress)} are at {destination.name}" if progress.done else f"no blob is at {destination.name}"
+    return f"interrupted: {there} by now, and its tag moves last. {_AGAIN}"
+
+
+def interrupted_delete() -> str:
+    """The same for a removal."""
+    return f"interrupted: what is reported as removed is gone, all else stays. {_AGAIN}"
 
 
 class LiveProgress:

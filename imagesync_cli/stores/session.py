@@ -8,6 +8,8 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from imagesync_cli.values.progress import note
+
 if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
@@ -20,8 +22,19 @@ _HEED_WITHIN_S = 1.5
 _T = TypeVar("_T")
 
 
-def run(settings: Settings, references: Iterable[Reference], work: Callable[[Stores], Awaitable[_T]]) -> _T:
+def _nothing_changed() -> str:
+    return "interrupted: nothing was changed"
+
+
+def run(
+    settings: Settings,
+    references: Iterable[Reference],
+    work: Callable[[Stores], Awaitable[_T]],
+    interrupted: Callable[[], str] = _nothing_changed,
+) -> _T:
     """Run an operation with the stores it needs; SIGTERM and its kin end it like Ctrl-C, cleanly.
+
+    ``interrupted`` is what is said at once, before the cleaning up: what is there by then, and how to go on.
 
     Connections to the ``references`` begin now, while the rest is still being loaded: ``work`` imports its operation
     itself.
@@ -37,7 +50,7 @@ def run(settings: Settings, references: Iterable[Reference], work: Callable[[Sto
     async def main() -> _T:
         asyncio.get_running_loop().set_default_executor(DaemonThreads())
         stores = Stores(settings, preconnected)
-        with _Signals():
+        with _Signals(interrupted):
             try:
                 return await work(stores)
             finally:
@@ -52,9 +65,10 @@ class _Signals:
     By Python's own handlers, not by the event loop's: they run even while the loop is held up by one long step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, interrupted: Callable[[], str]) -> None:
         import asyncio
 
+        self._interrupted = interrupted
         self._received = 0
         self._held_up = False
         self._heeded = False
@@ -86,6 +100,7 @@ class _Signals:
     def _cancel(self) -> None:
         if self._task is not None and not self._heeded:
             self._heeded = True
+            note(self._interrupted())
             self._task.cancel()
 
     def _hurry(self, number: int) -> None:

@@ -75,10 +75,11 @@ class Store(Protocol):
         Whether the store lists it among its subject's referrers by itself.
         """
 
-    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
+    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
         """Every tag, and what it points at where the list tells that.
 
         ContentError for a list that has names which are no tags, unless it is enough to have the ``sound_only``.
+        Where there is no such place there are no tags; NotFound if it ``must_exist``.
         """
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:

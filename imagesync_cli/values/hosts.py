@@ -8,9 +8,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from imagesync_cli.values.errors import UsageError
+
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_API = "registry-1.docker.io"  # where Docker Hub answers
 _HUB_ALIASES = frozenset({DOCKER_HUB, DOCKER_HUB_API, "index.docker.io", "registry.hub.docker.com"})
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_LONGEST_SHOWN = 500
+# What people copy before a host, and what is no part of its name.
+SCHEMES = ("http://", "https://", "oci://")
 # The partitions of AWS (botocore, endpoints.json): public, China, European sovereign, and those of governments.
 _AWS = (
     r"amazonaws\.com(?:\.cn)?|amazonaws\.eu|on\.aws|on\.amazonwebservices\.(?:com\.cn|eu)"
@@ -53,6 +60,22 @@ KNOWN_HOSTS = [HUB, GITHUB, AZURE, AMAZON, AMAZON_PUBLIC, GOOGLE]
 def known_host(registry: str) -> KnownHost | None:
     """What is known of a registry by its name."""
     return next((host for host in KNOWN_HOSTS if host.match(registry)), None)
+
+
+def is_host(text: str) -> bool:
+    """Whether this is a host, with or without a port."""
+    return _HOST.fullmatch(text) is not None
+
+
+def parse_registry(text: str) -> str:
+    """Read ``host[:port]``, with a scheme as browsers show it or without; UsageError for anything else."""
+    host = text
+    for scheme in SCHEMES:
+        host = host.removeprefix(scheme)
+    host = host.rstrip("/")
+    if not is_host(host):
+        raise UsageError(f"registry {text[:_LONGEST_SHOWN]!r}", hint="it takes a host[:port], like registry.lan:5000")
+    return registry_of(host)
 
 
 def registry_of(host: str) -> str:

@@ -27,7 +27,7 @@ from typing import TypeVar
 
 from imagesync_cli.values.digest import ALGORITHMS, NO_DIGEST, Digest, is_digest, parse_digest
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.hosts import DOCKER_HUB, registry_of
+from imagesync_cli.values.hosts import DOCKER_HUB, SCHEMES, is_host, registry_of
 from imagesync_cli.values.names import (
     NO_TAG,
     ImageName,
@@ -41,8 +41,6 @@ from imagesync_cli.values.names import (
 
 _LATEST = Tag("latest")
 _T = TypeVar("_T", bound="_Reference")
-_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _LONGEST_SHOWN = 500
 OCI_ARCHIVE, DOCKER_ARCHIVE = FORMS = ("oci-archive", "docker-archive")
 # Not compiled until an archive, or an image's id, is named.
@@ -213,13 +211,16 @@ def _is_path(folder: str) -> bool:
 
 
 def _parse_registry(name: str, text: str) -> RegistryReference:
+    if name.startswith(SCHEMES):
+        _, _, meant = name.partition("://")
+        raise _wrong(text, "is an address of the web", hint=f"leave the scheme out: {meant[:_LONGEST_SHOWN]}")
     rest, digest = _split_digest(name.removeprefix("docker://").partition("@"), text)
     host, path = _split_host(rest)
     path, colon, tag = path.partition(":")
     named = NO_TAG if digest else _LATEST
     if colon:
         named = _tag(tag, text)
-    if not _HOST.fullmatch(host):
+    if not is_host(host):
         raise _wrong(text, f"{host!r} is not a host")
     if registry_of(host) == DOCKER_HUB and path and "/" not in path:
         path = f"library/{path}"
@@ -267,9 +268,9 @@ def _repository(path: str, text: str) -> RepositoryName:
     raise _wrong(text, f"{path!r} is not a repository" if path else "names no repository")
 
 
-def _wrong(text: str, why: str) -> UsageError:
+def _wrong(text: str, why: str, hint: str = _EXAMPLE) -> UsageError:
     shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-    return UsageError(f"reference {shown!r}: {why[: 2 * _LONGEST_SHOWN]}", hint=_EXAMPLE)
+    return UsageError(f"reference {shown!r}: {why[: 2 * _LONGEST_SHOWN]}", hint=hint)
 
 
 def is_loopback(host: str) -> bool:

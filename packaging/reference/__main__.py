@@ -1,4 +1,4 @@
-"""Write the reference from the code: docs/reference/, and the tables between markers in READMEs.
+"""Write the reference from the code: docs/reference/, the manual page, and the tables between markers in READMEs.
 
 .venv/bin/python packaging/reference            # writes what is stale
 .venv/bin/python packaging/reference --check    # writes nothing; exit code 1 names what is stale
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from commands import commands_page
 from exits import environment_page, exit_codes_page, exit_codes_table
+from manual import manual
 from schemas import files_page, json_page
 from terraform import module_tables, modules_page
 
@@ -25,6 +26,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/files.md": lambda: files_page(ROOT),
     "docs/reference/json.md": lambda: json_page(ROOT),
     "docs/reference/modules.md": lambda: modules_page(ROOT),
+    "packaging/imagesync.1": manual,
 }
 # Parts of pages that are otherwise written by hand, between <!-- BEGIN_NAME --> and <!-- END_NAME -->.
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {

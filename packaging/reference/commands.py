@@ -10,6 +10,9 @@ from pages import code, inline, page, prose, table
 from imagesync_cli.cli import cli
 
 _PROSE = {
+    "inspect": [("What can be copied", "../reference.md#what-can-be-copied")],
+    "login": [("Log in", "../credentials.md#log-in-without-docker")],
+    "logout": [("Log in", "../credentials.md#log-in-without-docker")],
     "resolve": [("Platforms", "../reference.md#platforms")],
     "sync": [
         ("What can be copied", "../reference.md#what-can-be-copied"),

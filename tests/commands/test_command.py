@@ -13,7 +13,10 @@ from tests.command import IMAGESYNC, environment, imagesync, imagesync_process
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import image
 
-COMMANDS = ["resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external"]
+COMMANDS = [
+    *("sync", "check", "verify", "resolve", "inspect", "tags", "lock", "report", "adopt", "delete", "doctor"),
+    *("login", "logout", "external"),
+]
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click.shell_completion
 import pytest
 
-from tests.command import environment
+from tests.command import environment, imagesync_process
 from tests.peers import program
 from tests.repo.checkout import ROOT
 
@@ -156,7 +157,7 @@ def test_fish_completes(home: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "some"),
     [
-        ("imagesync ", {"resolve", "sync", "check", "tags", "lock", "report", "adopt", "delete", "doctor", "external"}),
+        ("imagesync ", {"resolve", "inspect", "sync", "check", "tags", "lock", "adopt", "delete", "login", "logout"}),
         ("imagesync sync --platform ", {"linux/amd64", "linux/arm64", "linux/arm/v7", "windows/amd64"}),
         ("imagesync sync --platform=linux/arm/", {"--platform=linux/arm/v6", "--platform=linux/arm/v7"}),
         ("imagesync sync --progress ", {"auto", "plain", "none"}),
@@ -174,3 +175,16 @@ def test_all_that_there_is_is_offered(home: Path, line: str, some: set[str]) -> 
 def test_where_nothing_is_known_nothing_is_said(home: Path, line: str) -> None:
     """A reference cannot be guessed, and what is wrong on the line does no harm while it is being typed."""
     assert fish(home, line) == []
+
+
+HAS_POWERSHELL = hasattr(click.shell_completion, "PowerShellComplete")  # from click 8.5 on
+
+
+@pytest.mark.skipif(not HAS_POWERSHELL, reason="click has no completion for PowerShell before 8.5")
+def test_powershell() -> None:
+    """What PowerShell is told to run completes; no PowerShell is run here, only what it would ask."""
+    assert 'Env:_IMAGESYNC_COMPLETE = "powershell_source"'.lower() in told("powershell").lower()
+    source = imagesync_process(_IMAGESYNC_COMPLETE="powershell_source").out
+    assert source.startswith("Register-ArgumentCompleter -Native -CommandName imagesync")
+    asked = {"_IMAGESYNC_COMPLETE": "powershell_complete", "COMP_WORDS": "imagesync sync --requ", "COMP_CWORD": "2"}
+    assert imagesync_process(**asked).out.splitlines()[1] == "--require-signature"

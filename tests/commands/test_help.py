@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 
 import click
 import pytest
 
 from imagesync_cli.cli import cli
 from tests.command import imagesync
+from tests.peers import program
+from tests.repo.checkout import ROOT
 
 
 def _paths(command: click.Command, *path: str) -> list[tuple[str, ...]]:
@@ -58,3 +61,13 @@ def test_examples_are_calls_that_exist(path: tuple[str, ...]) -> None:
             command = found
         given = {word for word in words if word.startswith("--")} - {"--help"}
         assert given <= {name for parameter in command.params for name in parameter.opts}, line
+
+
+def test_the_manual() -> None:
+    """`man imagesync` shows every command, and groff has nothing to say against the page."""
+    page = ROOT / "packaging/imagesync.1"
+    command = [program("groff"), "-man", "-Tascii", "-P-cbou", "-ww", str(page)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    shown = " ".join(done.stdout.split())
+    assert [path for path in PATHS if path != ("report",) and " ".join(("imagesync", *path)) not in shown] == []

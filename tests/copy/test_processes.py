@@ -81,6 +81,10 @@ def test_signal(source: EmbeddedRegistry, registry: EmbeddedRegistry, number: si
     assert (code, out) == (128 + number, "")
     assert "Traceback" not in err
     assert registry.state.uploads == {}
+    first = err.splitlines()[0]
+    assert first.startswith("imagesync: interrupted: "), err
+    assert f"{registry.host}/team/app by now, and its tag moves last" in first
+    assert first.endswith("Run the same command again: it goes on from there")
     assert bool(sent(registry, upload("DELETE"))) == (phase == "blob")
     assert not registry.repository("team/app").tags
 

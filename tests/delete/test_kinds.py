@@ -174,7 +174,7 @@ def test_without_a_login(host: Callable[[str], Host], manner: str, tmp_path: Pat
     double.environ["REGISTRY_AUTH_FILE"] = str(logins(tmp_path, "another.example.com"))
     done = double.delete("1")
     assert done.code == 4
-    assert "docker login" in done.err
+    assert "imagesync login" in done.err
     assert double.registry.dump() == before
 
 

@@ -110,7 +110,7 @@ def test_synced_as_json(capsys: Captured) -> None:
         (["1"], 1, "1 of 1 tag of a.example/a"),
         (["2", "1"], 2, "all 2 tags of a.example/a"),
         (["2"], 12, "1 of 12 tags of a.example/a"),
-        ([], 0, "a.example/a has no tags, or is not there"),
+        ([], 0, "a.example/a has no tags"),
     ],
 )
 def test_tags(capsys: Captured, picked: list[str], count: int, said: str) -> None:

@@ -28,7 +28,7 @@ KNOWS: dict[str, frozenset[str]] = {
         "copy": "look stores concurrency values",
         "delete": "look stores stores/files concurrency values",
         "look": "stores concurrency values",
-        "stores": "stores/registry stores/files stores/transport settings concurrency values",
+        "stores": "stores/registry stores/files stores/transport credentials settings concurrency values",
         "stores/registry": "__init__ stores stores/transport credentials settings concurrency values",
         "stores/files": "stores concurrency values",
         "stores/transport": "settings concurrency values",

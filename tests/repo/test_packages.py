@@ -147,14 +147,15 @@ def test_a_release_is_built_again_byte_for_byte(tmp_path: Path) -> None:
 
 
 def look_at_wheel(wheel: Path) -> None:
-    """It has the package, its commit and its licence, nothing else, and says all that an index shows."""
+    """It has the package, its commit, its manual and its licence, nothing else, and says all that an index shows."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         about = f"imagesync_cli-{version()}.dist-info"
         metadata = email.message_from_bytes(archive.read(f"{about}/METADATA"))
     sources = {path.relative_to(ROOT).as_posix() for path in files() if path.is_relative_to(PACKAGE)}
     described = {f"{about}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
-    assert names == {*sources, *described, "imagesync_cli/_commit.py"}
+    manual = f"imagesync_cli-{version()}.data/data/share/man/man1/imagesync.1"
+    assert names == {*sources, *described, "imagesync_cli/_commit.py", manual}
     assert "imagesync_cli/py.typed" in names
     told = {name: metadata.get_all(name) or [] for name in set(metadata.keys())}
     assert told["Version"] == [version()]

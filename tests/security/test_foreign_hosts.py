@@ -140,7 +140,7 @@ def test_logins_of_other_hosts(registry: EmbeddedRegistry, spelled: str, tmp_pat
     file = write_auths(tmp_path / "auth.json", {key: auth("ann", CANARY)})
     done = imagesync("resolve", f"{registry.host}/app:1", environ={"IMAGESYNC_AUTH_FILE": str(file)})
     assert done.code == 4
-    assert "docker login" in done.err
+    assert "imagesync login" in done.err
     basic = [each for each in authorized(registry.requests) if each.headers["authorization"].startswith("Basic")]
     assert basic == []
 

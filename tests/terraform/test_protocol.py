@@ -51,7 +51,7 @@ def test_images(layout: str) -> None:
     }
     assert (found["a"], found["d"]) == (here, here)
     assert [found[key]["kind"] for key in "bc"] == ["missing", "invalid"]
-    assert "no image '2.0' (1.0)" in found["b"]["error"]
+    assert "no image '2.0' (it has: 1.0)" in found["b"]["error"]
     nothing = {
         "reference": f"{layout}:2.0",
         "digest": "",

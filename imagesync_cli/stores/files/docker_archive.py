@@ -118,7 +118,7 @@ class DockerArchive:
                 return self._blobs[blob.digest].size
         return await self._layout.blob_size(blob)
 
-    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
+    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
         """Every name in the archive."""
         with Reading(self.name, ""):
             return {name: None for image in self._read() for name in image.names}
@@ -180,8 +180,11 @@ class DockerArchive:
             found = [image for image in images if name in image.names]
             if found:
                 return found[-1]
-        listed = ", ".join(sorted(name for image in images for name in image.names)) or "no names"
-        raise no_manifest(f"{self.name}: no image {wanted!r}" if wanted else f"{self.name}: which image?", hint=listed)
+        listed = ", ".join(sorted(name for image in images for name in image.names))
+        raise no_manifest(
+            f"{self.name}: no image {wanted!r}" if wanted else f"{self.name}: which image?",
+            hint=f"it has: {listed}" if listed else "it has no names",
+        )
 
     def _items(self) -> list[dict[str, Any]]:
         """The images in manifest.json."""

@@ -119,9 +119,11 @@ class Layout:
                 self._write_index(self._index().tagged(manifest, tag))
         return False
 
-    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
+    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
         with self._readable(""):
+            if must_exist:
+                self._folder.status(INDEX_FILE)
             return described(self._index(), self.name)
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:

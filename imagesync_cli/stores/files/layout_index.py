@@ -113,8 +113,8 @@ def find_entry(index: Index, tag: str, name: str, read: Read) -> Descriptor:
     else:
         found = entries if len(entries) == 1 else []
     if not found:
-        listed = ", ".join(sorted(tags)) or "no tags"
-        raise no_manifest(f"{name}: no image {tag!r}" if tag else f"{name}: which image?", hint=listed)
+        hint = f"it has: {', '.join(sorted(tags))}" if tags else "it has no tags"
+        raise no_manifest(f"{name}: no image {tag!r}" if tag else f"{name}: which image?", hint=hint)
     return found[-1].target
 
 

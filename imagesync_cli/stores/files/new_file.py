@@ -25,9 +25,11 @@ PREFIX = ".imagesync-new-"
 class NewFile:
     """A file in the making: ``file`` is open for reading and writing. Unless it is published, nothing remains of it."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, private: bool = False) -> None:
         self._place = place
         self._temporary, self.file = _claimed(place)
+        if private and sys.platform != "win32":
+            os.fchmod(self.file.fileno(), 0o600)
 
     def publish(self) -> None:
         """Give it its name."""
@@ -61,9 +63,9 @@ def _claimed(place: Place) -> tuple[Place, BinaryIO]:
 
 
 @contextlib.contextmanager
-def new_file(place: Place) -> Iterator[BinaryIO]:
+def new_file(place: Place, *, private: bool = False) -> Iterator[BinaryIO]:
     """A file that takes its name when the block ends well, and leaves nothing when it does not."""
-    new = NewFile(place)
+    new = NewFile(place, private=private)
     try:
         yield new.file
         new.publish()
@@ -71,15 +73,15 @@ def new_file(place: Place) -> Iterator[BinaryIO]:
         new.discard()
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Put a text in place of the file's; ImagesyncError if that fails."""
+def replace_file(path: Path, text: str, *, private: bool = False) -> None:
+    """Put a text in place of the file's; ImagesyncError if that fails. A new one that is ``private`` is its owner's."""
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")  # a pipe, such as /dev/stdout
             return
         place = Place(str(path))
         sweep(place)
-        with new_file(place) as file:
+        with new_file(place, private=private) as file:
             file.write(text.encode("utf-8"))
         flush_folder(place)
     except OSError as error:

@@ -150,7 +150,7 @@ class OciArchive:
                 self._new = None
                 new.discard()
 
-    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
+    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
         with self._readable(""):
             return described(self.index(), self.name)

@@ -45,8 +45,8 @@ class Lists:
         self._sizes = list(_TAGS_A_PAGE)
         self._is_denied = False  # who may read the repository may not ask for referrers
 
-    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
-        """Every tag, following the pages (end-8b); none where the repository is not known.
+    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
+        """Every tag, following the pages (end-8b); none where the repository is not known, unless it ``must_exist``.
 
         Google's registries tell in the same answer what each points at (``size`` is 0 then: it is not told).
         """
@@ -66,7 +66,7 @@ class Lists:
                         raise Unavailable(f"{doing}: more than {_MOST_TAGS} tags", may_pass=False)
             except Gone:
                 # Anything else, or a list that ends in the middle, would be taken for the whole.
-                if begun:
+                if begun or must_exist:
                     raise
                 return tags
             target = None

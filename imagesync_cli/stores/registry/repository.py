@@ -230,9 +230,9 @@ class Repository:
         except NotFound:
             return "nothing"
 
-    async def tags(self, *, sound_only: bool = False) -> Mapping[str, Descriptor | None]:
+    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
         """Every tag; see lists.Lists.tags."""
-        return await self._lists.tags(sound_only=sound_only)
+        return await self._lists.tags(sound_only=sound_only, must_exist=must_exist)
 
     async def referrers(self, digest: str) -> list[Descriptor]:
         """What the Referrers API lists; see lists.Lists.referrers."""

@@ -49,7 +49,7 @@ class HostApi:
         if credential is None:
             raise Denied(
                 f"{self.client.registry} wants a login to delete",
-                hint=f"log in, for example with: docker login {self.client.registry}",
+                hint=f"log in, for example with: imagesync login --username NAME {self.client.registry}",
             )
         return credential
 

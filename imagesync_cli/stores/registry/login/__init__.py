@@ -161,7 +161,7 @@ class Login:
         self._found_at[key] = time.monotonic()
 
     def _log_in_again(self) -> str:
-        return f"log in again, for example with: docker login {self._registry}"
+        return f"log in again: imagesync login --username NAME {self._registry}, or: docker login {self._registry}"
 
     def _account(self, scopes: Scopes) -> str:
         if scopes not in self._accounts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bo
     from imagesync_cli.batch.batch import BatchProgress, sync_batch
     from imagesync_cli.batch.entries import read_entries
     from imagesync_cli.batch.report import BatchReport
-    from imagesync_cli.output.batch import BatchOutput
+    from imagesync_cli.output.batch import BatchOutput, interrupted_batch
     from imagesync_cli.output.report import check_name, write_report
     from imagesync_cli.settings import environment
 
@@ -68,7 +69,7 @@ def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bo
 
     begun = {reference for entry in entries[:1] for reference in (entry.source, entry.destination)}
     try:
-        run(settings, begun, work)
+        run(settings, begun, work, partial(interrupted_batch, progress))
     except ImagesyncError:  # of the whole: nothing was begun
         raise
     except BaseException:

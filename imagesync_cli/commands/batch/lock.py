@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.batch import lock_beside
+from imagesync_cli.commands.batch.sync_file import lock_beside
 from imagesync_cli.commands.options import FILE, examples, shared_options
 from imagesync_cli.stores.session import run
 

@@ -1,0 +1,91 @@
+"""Logins for later runs: who needs no Docker for anything else needs none for these."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from imagesync_cli.commands.options import HOST, examples, shared_options
+from imagesync_cli.stores.session import run
+from imagesync_cli.values.errors import UsageError
+
+if TYPE_CHECKING:
+    from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
+    from imagesync_cli.stores.logins import KeptLogin
+    from imagesync_cli.values.secret import Secret
+
+_LONGEST_PASSWORD = 64 * 1024
+
+
+@click.command(
+    "login",
+    short_help="Keep a login for a registry.",
+    epilog=examples("login --username ann registry.example.com < password.txt"),
+)
+@click.argument("registry", metavar="HOST", type=HOST)
+@click.option("-u", "--username", required=True, metavar="NAME", help="The user name.")
+@click.option(
+    "--password-stdin", is_flag=True, help="Accepted as by docker login: the password always comes from stdin."
+)
+@shared_options
+def log_in(registry: str, username: str, password_stdin: bool, settings: Settings, as_json: bool, quiet: bool) -> None:
+    """Try a login at the registry HOST, and keep it where Docker does: in config.json, or in the helper named there.
+
+    The password comes from stdin, and is asked for on a terminal. No option takes it: other users see those.
+    """
+    from imagesync_cli.output import Output
+    from imagesync_cli.stores.logins import Account, only_with
+
+    account = Account(registry, username, _password(registry))
+
+    async def work(stores: Stores) -> KeptLogin:
+        from imagesync_cli.stores.logins import log_in
+
+        return await log_in(stores, settings, account)
+
+    login = run(only_with(settings, account), [], work)
+    Output(as_json=as_json, quiet=quiet).logged_in(registry, login.where, checked=login.checked)
+
+
+def _password(registry: str) -> Secret:
+    from imagesync_cli.values.secret import Secret
+
+    if sys.stdin is not None and sys.stdin.isatty():
+        text = _typed(f"Password for {registry}: ")
+    else:
+        text = sys.stdin.read(_LONGEST_PASSWORD) if sys.stdin is not None else ""
+    password = Secret(text.rstrip("\r\n"))
+    if not password:
+        raise UsageError("there is no password on stdin", hint=f"imagesync login --username NAME {registry} < FILE")
+    return password
+
+
+def _typed(prompt: str) -> str:
+    import getpass
+    import signal
+
+    # As Python does it: whoever presses Ctrl-C here wants a terminal back that shows what is typed.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return getpass.getpass(prompt, stream=sys.stderr)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@click.command("logout", short_help="Forget a login.", epilog=examples("logout registry.example.com"))
+@click.argument("registry", metavar="HOST", type=HOST)
+@shared_options
+def log_out(registry: str, settings: Settings, as_json: bool, quiet: bool) -> None:
+    """Forget the login for the registry HOST, in config.json or in the helper that it names. No registry is asked."""
+    from imagesync_cli.output import Output
+
+    async def work(stores: Stores) -> tuple[list[str], list[str]]:
+        from imagesync_cli.stores.logins import log_out
+
+        return await log_out(settings, registry)
+
+    forgotten, left = run(settings, [], work)
+    Output(as_json=as_json, quiet=quiet).logged_out(registry, forgotten, left)

@@ -1,0 +1,112 @@
+"""Logins that are kept for later runs, where Docker and its like look for them.
+
+1. The registry is asked with the login. One that it refuses is not kept.
+2. The first file of logins that is asked (credentials/) says who keeps it: a helper that it names, or the file itself.
+3. The file is replaced whole, under a lock; a new one is its owner's alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagesync_cli.credentials import Credential, kept
+from imagesync_cli.stores.files.folder import Place
+from imagesync_cli.stores.files.lock import locked
+from imagesync_cli.stores.files.new_file import replace_file
+from imagesync_cli.values.errors import Denied, ImagesyncError, UsageError
+
+if TYPE_CHECKING:
+    from imagesync_cli.settings import Settings
+    from imagesync_cli.stores import Stores
+    from imagesync_cli.values.secret import Secret
+
+
+@dataclass(frozen=True)
+class KeptLogin:
+    """``where`` is a file or a helper's program; ``checked`` is whether the registry has asked for the login."""
+
+    registry: str
+    where: str
+    checked: bool
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who somebody is at a registry."""
+
+    registry: str
+    username: str
+    password: Secret
+
+
+def only_with(settings: Settings, account: Account) -> Settings:
+    """The settings of a run that knows this login and no other."""
+    return replace(
+        settings,
+        auth_files=(),
+        required_files=frozenset(),
+        source_auth_file=None,
+        destination_auth_file=None,
+        logins=kept.as_variables(account.registry, account.username, account.password),
+    )
+
+
+async def log_in(stores: Stores, settings: Settings, account: Account) -> KeptLogin:
+    """Try the login and keep it. ``stores`` are of a run ``only_with`` it; ``settings`` say where it is kept."""
+    registry, login = account.registry, Credential("stdin", account.username, account.password)
+    client = stores.client(registry)
+    try:
+        await (await client.send("GET", "/v2/", doing=f"logging in to {registry}", scopes=(), again=False)).aclose()
+    except Denied as error:
+        raise Denied(f"{registry} refuses this user name and password", hint="nothing was kept") from error
+    file = _file(settings)
+    async with _changing(file):
+        document = kept.read_file(file)
+        if helper := kept.helper_for(document, registry, file):
+            where = await kept.tell_helper(helper, login, kept.server_name(registry), file)
+            _write(file, document, kept.with_login(document, registry, {}, file))
+        else:
+            where = str(file)
+            entry = {"auth": login.basic().reveal().removeprefix("Basic ")}
+            _write(file, document, kept.with_login(document, registry, entry, file))
+    return KeptLogin(registry, where, bool(client.login.source(())))
+
+
+async def log_out(settings: Settings, registry: str) -> tuple[list[str], list[str]]:
+    """Where a login was forgotten, and the files that still have one."""
+    file, forgotten = _file(settings), []
+    async with _changing(file):
+        document = kept.read_file(file)
+        if helper := kept.helper_for(document, registry, file):
+            forgotten.append(await kept.make_helper_forget(helper, kept.server_name(registry), file))
+        if kept.has_login(document, registry, file):
+            forgotten.append(str(file))
+        _write(file, document, kept.without_login(document, registry, file))
+    others = [other for other in settings.auth_files if other.resolve() != file]
+    return forgotten, [str(other) for other in others if kept.has_login(kept.read_file(other), registry, other)]
+
+
+def _file(settings: Settings) -> Path:
+    if not settings.auth_files:
+        raise UsageError("there is no file to keep logins in", hint="set HOME, or name a file by IMAGESYNC_AUTH_FILE")
+    return settings.auth_files[0].resolve()  # a link stays one
+
+
+@asynccontextmanager
+async def _changing(file: Path) -> AsyncIterator[None]:
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImagesyncError(f"{file.parent} cannot be made: {error.strerror}") from error
+    async with locked(Place(str(file)).beside(f".{file.name}.imagesync.lock"), str(file)):
+        yield
+
+
+def _write(file: Path, before: dict[str, Any], document: dict[str, Any]) -> None:
+    if document != before and (document.get("auths") or before):
+        replace_file(file, json.dumps(document, indent="\t") + "\n", private=True)
