@@ -26,8 +26,9 @@ from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
 
 _LOOK_AFTER_S = 0.02
-# Since the last of several came, and at most, until they are done together.
-_GATHER_S, _GATHER_AT_MOST_S = 0.1, 0.5
+# Since the last of several came, until they are done together; and at most so many times that. A machine that is busy
+# takes longer to start the next, as it did with this process.
+_GATHER_S, _GATHER_FACTOR = 0.1, 5
 # Until those who begin when the last ones end have come: Terraform's bookkeeping, and as many starts of Python as it
 # does at once. A machine that is busy takes longer, as it did with this process.
 _STAY_S = 0.75
@@ -70,9 +71,11 @@ class Together:
         self._progress = progress
         self._collect = collect
         self._queues: dict[str, _Queue] = {}
+        self._answered: dict[str, int] = {}  # how many the last time, by repository
         self._has_company = False
         self._last_answer = 0.0
         self._stay_s = max(_STAY_S, _STAY_FACTOR * started_within_s)
+        self._gather_s = max(_GATHER_S, started_within_s)
 
     async def carry_out(self, own: Order) -> DeleteReport:
         """Do what is asked, and what others ask meanwhile; gives what came of our own."""
@@ -112,7 +115,7 @@ class Together:
 
     async def _serve(self, repository: str, queue: _Queue) -> None:
         while queue.orders:
-            await self._gather(queue)
+            await self._gather(queue, self._answered.get(repository, 0))
             orders, queue.orders = queue.orders, []
             try:
                 async with self._claims.removing(repository):
@@ -121,15 +124,16 @@ class Together:
                 outcomes = [error] * len(orders)
             for (_, answering), outcome in zip(orders, outcomes, strict=True):
                 answering(outcome)
+            self._answered[repository] = len(orders)
             self._last_answer = time.monotonic()
         del self._queues[repository]
 
-    async def _gather(self, queue: _Queue) -> None:
-        """Wait for more of those who come together."""
-        began = time.monotonic()
-        while self._has_company and time.monotonic() < min(  # noqa: ASYNC110  (no event for what does not come)
-            queue.last_came + _GATHER_S, began + _GATHER_AT_MOST_S
-        ):
+    async def _gather(self, queue: _Queue, expected: int) -> None:
+        """Wait for more of those who come together: as many as were answered the last time start at once."""
+        latest = time.monotonic() + _GATHER_FACTOR * self._gather_s
+        while self._has_company and not 0 < expected <= len(queue.orders):
+            if time.monotonic() >= min(queue.last_came + self._gather_s, latest):
+                return
             await asyncio.sleep(_LOOK_AFTER_S)
 
     async def _remove(self, orders: list[Order]) -> list[DeleteReport]:
