@@ -201,7 +201,7 @@ class Claims:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             return _Call(document["run"], {key: Claim(*claim) for key, claim in document["images"].items()})
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return _Call()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ContentError(f"{path} is damaged: {error}", hint="remove it, and plan again") from error
