@@ -13,29 +13,21 @@ registry is asked anything here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
 from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.batch.reading import Reading
 from imagesync_cli.look.selection import Selection
-from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
 from imagesync_cli.values.tag_rules import TagRules
 
-_T = TypeVar("_T")
 _SHARED = frozenset({"platforms", "referrers", "tags", "prune", "min_age_hours"})
 _ENTRY = _SHARED | {"source", "destination"}
 _RULES = frozenset({"include", "exclude", "semver", "latest", "each_variant"})
 _FILE = frozenset({"defaults", "images"})
-_TEXT = frozenset({"str", "int", "float", "timestamp"})  # 1.10 is a tag, whatever else YAML takes it for
-_TRUTH = {"true": True, "false": False}
-_VARIABLE = re.compile(r"(\$?)\$\{([^}]*)(\}?)")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SHOWN = 20
 
 
 def read_entries(path: Path, environ: Mapping[str, str]) -> list[ImageEntry]:
@@ -66,37 +58,21 @@ def _node(value: object) -> Node:
     return Value(1, "bool" if isinstance(value, bool) else "str", str(value).replace("${", "$${"))
 
 
-class _Reading:
-    """One file on its way to entries; what is wrong gathers in ``problems``."""
-
-    def __init__(self, name: str, environ: Mapping[str, str]) -> None:
-        self._name = name
-        self._environ = environ
-        self.problems: list[tuple[int, str]] = []
-
-    def wrong(self, line: int, what: str) -> None:
-        """Note a problem, once."""
-        if (line, what) not in self.problems:
-            self.problems.append((line, what))
-
-    def error(self) -> UsageError:
-        """All problems as one error."""
-        lines = [f"{self._name}:{line}: {what}" for line, what in sorted(self.problems)]
-        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-        return UsageError("; ".join(lines[:_SHOWN]) + more, hint="the form of the file: docs/many-images.md")
+class _Reading(Reading):
+    """One file on its way to entries."""
 
     def file(self, node: Node) -> list[ImageEntry]:
         """Everything that the file says."""
-        top = self._fields(node, "the file", _FILE, required=("images",), extensions=True)
-        defaults = self._fields(top["defaults"], "defaults", _SHARED) if "defaults" in top else {}
+        top = self.fields(node, "the file", _FILE, required=("images",), extensions=True)
+        defaults = self.fields(top["defaults"], "defaults", _SHARED) if "defaults" in top else {}
         for name in defaults:
             self._shared(name, defaults)  # what is wrong here is wrong without any entry as well
-        images = self._items(top["images"], "images") if "images" in top else ()
+        images = self.items(top["images"], "images") if "images" in top else ()
         return [entry for image in images if (entry := self._entry(image, defaults)) is not None]
 
     def _entry(self, node: Node, defaults: Mapping[str, Node]) -> ImageEntry | None:
         before = len(self.problems)
-        own = self._fields(node, "an image", _ENTRY, required=("source", "destination"))
+        own = self.fields(node, "an image", _ENTRY, required=("source", "destination"))
         given = {**defaults, **own}
         tags = self._shared("tags", given)
         source = self._reference(own.get("source"), "source")
@@ -163,130 +139,48 @@ class _Reading:
             return None
         read: dict[str, Callable[[Node, str], object]] = {
             "platforms": self._platforms,
-            "referrers": self._truth,
-            "prune": self._truth,
+            "referrers": self.truth,
+            "prune": self.truth,
             "tags": self._tags,
-            "min_age_hours": self._hours,
+            "min_age_hours": self.hours,
         }
         return read[name](given[name], name)
 
     def _tags(self, node: Node, name: str) -> TagRules | None:
         if isinstance(node, Items):
             return self._rules(node.line, {"include": node})
-        return self._rules(node.line, self._fields(node, name, _RULES))
+        return self._rules(node.line, self.fields(node, name, _RULES))
 
     def _rules(self, line: int, given: Mapping[str, Node]) -> TagRules | None:
         include, exclude = (self._patterns(given[key], key) if key in given else () for key in ("include", "exclude"))
-        semver = self._text(given["semver"], "semver") if "semver" in given else ""
-        latest = self._number(given["latest"], "latest", least=1, whole=True) if "latest" in given else None
+        semver = self.text(given["semver"], "semver") if "semver" in given else ""
+        latest = self.number(given["latest"], "latest", least=1, whole=True) if "latest" in given else None
         if not (include or exclude or semver or latest):
             self.wrong(line, 'tags say nothing: ["*"] picks every tag')
             return None
-        apart = self._truth(given["each_variant"], "each_variant") is True if "each_variant" in given else False
+        apart = self.truth(given["each_variant"], "each_variant") is True if "each_variant" in given else False
         newest = int(latest) if latest else None
-        made = self._parsed(lambda: TagRules(include, exclude, semver or "", newest, apart), line)
+        made = self.parsed(lambda: TagRules(include, exclude, semver or "", newest, apart), line)
         if made is not None and made.names_all and not made.literals:
             self.wrong(line, "exclude takes every tag away that include names")
         return made
 
     def _patterns(self, node: Node, name: str) -> tuple[str, ...]:
-        patterns = [(item, self._text(item, name)) for item in self._items(node, name)]
-        good = [text for item, text in patterns if text and self._parsed(lambda: TagRules((text,)), item.line)]  # noqa: B023
+        patterns = [(item, self.text(item, name)) for item in self.items(node, name)]
+        good = [text for item, text in patterns if text and self.parsed(lambda: TagRules((text,)), item.line)]  # noqa: B023
         return tuple(good)
 
     def _platforms(self, node: Node, name: str) -> tuple[Platform, ...]:
-        items = [(item, self._text(item, name)) for item in self._items(node, name)]
-        found = [self._parsed(lambda: parse_platform(text), item.line) for item, text in items if text]  # noqa: B023
+        items = [(item, self.text(item, name)) for item in self.items(node, name)]
+        found = [self.parsed(lambda: parse_platform(text), item.line) for item, text in items if text]  # noqa: B023
         return tuple(dict.fromkeys(platform for platform in found if platform is not None))
 
     def _reference(self, node: Node | None, name: str) -> _Read | None:
-        text = self._text(node, name, frozenset({"str"})) if node is not None else None
+        text = self.text(node, name, frozenset({"str"})) if node is not None else None
         if node is None or text is None:
             return None
-        reference = self._parsed(lambda: parse_reference(text), node.line)
+        reference = self.parsed(lambda: parse_reference(text), node.line)
         return None if reference is None else (reference, names_tag(reference, text))
-
-    # Values of each kind. What is not of its kind is noted, and None.
-
-    def _fields(
-        self,
-        node: Node,
-        what: str,
-        known: frozenset[str],
-        *,
-        required: tuple[str, ...] = (),
-        extensions: bool = False,
-    ) -> dict[str, Node]:
-        if not isinstance(node, Fields):
-            self.wrong(node.line, f"{what} is a mapping with {', '.join(required or sorted(known))}")
-            return {}
-        for key in node.fields:
-            if key not in known and not (extensions and key.startswith("x-")):
-                self.wrong(node.lines[key], f"{key!r} is not known in {what}: it takes {', '.join(sorted(known))}")
-        for key in required:
-            if key not in node.fields:
-                self.wrong(node.line, f"{what} has no {key}")
-        return {key: value for key, value in node.fields.items() if key in known}
-
-    def _items(self, node: Node, what: str) -> tuple[Node, ...]:
-        if isinstance(node, Items):
-            return node.items
-        self.wrong(node.line, f"{what} is a list")
-        return ()
-
-    def _text(self, node: Node, what: str, kinds: frozenset[str] = _TEXT) -> str | None:
-        if not isinstance(node, Value) or node.kind not in kinds or not node.text:
-            self.wrong(node.line, f"{what} is a text; in quotes, if YAML takes it for something else")
-            return None
-        return self._filled(node.text, node.line)
-
-    def _truth(self, node: Node, what: str) -> bool | None:
-        if isinstance(node, Value) and node.kind == "bool" and node.text.lower() in _TRUTH:
-            return _TRUTH[node.text.lower()]
-        self.wrong(node.line, f"{what} is true or false")
-        return None
-
-    def _hours(self, node: Node, what: str) -> float | None:
-        return self._number(node, what, least=0, whole=False)
-
-    def _number(self, node: Node, what: str, *, least: int, whole: bool) -> float | None:
-        kinds = {"int"} if whole else {"int", "float"}
-        if isinstance(node, Value) and node.kind in kinds and re.fullmatch(r"\d{1,9}(\.\d{1,9})?", node.text):
-            number = float(node.text)
-            if number >= least:
-                return number
-        self.wrong(node.line, f"{what} is a {'whole ' if whole else ''}number, at least {least}")
-        return None
-
-    def _parsed(self, parse: Callable[[], _T], line: int) -> _T | None:
-        try:
-            return parse()
-        except UsageError as error:
-            self.wrong(line, str(error))
-            return None
-
-    def _filled(self, text: str, line: int) -> str | None:
-        """The text with each ${NAME} replaced from the environment; $${ stands for ${."""
-        if "${" not in text:
-            return text
-        failed = False
-
-        def value(found: re.Match[str]) -> str:
-            nonlocal failed
-            escaped, name, closed = found.groups()
-            if escaped:
-                return found[0][1:]
-            if not closed or not _NAME.fullmatch(name):
-                self.wrong(line, f"{found[0]!r} is no variable: it looks like ${{NAME}}, and $${{ stands for ${{")
-            elif name not in self._environ:
-                self.wrong(line, f"${{{name}}} is not set in the environment")
-            else:
-                return self._environ[name]
-            failed = True
-            return ""
-
-        filled = _VARIABLE.sub(value, text)
-        return None if failed else filled
 
 
 # A reference, and whether its text names a tag.
