@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import ImageEntry
@@ -33,6 +33,8 @@ from imagesync_cli.values.progress import Progress
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.repair import Verify
+    from imagesync_cli.look.trust.judge import Judge
+    from imagesync_cli.look.trust.rules import Trust
 
 JOBS = 64
 _NAMED = 3
@@ -66,7 +68,7 @@ class BatchOptions:
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
     removes nothing, for it does not know how the others fare. ``verify`` and ``require_signature`` are as for a single
-    sync.
+    sync. ``trust`` takes the place of the entries' own.
     """
 
     jobs: int = JOBS
@@ -77,6 +79,7 @@ class BatchOptions:
     locked: bool = False
     verify: Verify | None = None
     require_signature: bool = False
+    trust: Trust | None = None
     shard: Shard | None = None
 
 
@@ -127,6 +130,14 @@ def _check_removals(plan: Plan, most: int | None) -> None:
         )
 
 
+def _judge(trust: Trust | None) -> Judge | None:
+    if trust is None:
+        return None
+    from imagesync_cli.look.trust.judge import Judge
+
+    return Judge(trust)
+
+
 class _FailedFast(Exception):
     """One has failed, and the rest is not wanted any more."""
 
@@ -148,6 +159,7 @@ class _Batch:
         self._report = report
         self._progress = progress
         self._tell = tell
+        self._judge = _judge(options.trust or next((entry.trust for entry in plan.entries), None))
         self._present = Present()
         self._failed: set[int] = set(plan.failed)
 
@@ -196,6 +208,7 @@ class _Batch:
                         image.destination,
                         selection=self._selection(image),
                         require_signature=self._options.require_signature,
+                        judge=self._judge,
                         dry_run=self._options.dry_run,
                         verify=self._options.verify,
                         progress=progress,
@@ -206,6 +219,7 @@ class _Batch:
                 result.action = _action(done)
                 result.digest, result.before = done.digest, done.before
                 result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
+                result.signed_by = [asdict(each) for each in done.signed_by]
             except ImagesyncError as error:
                 result.fail(error)
                 self._failed.add(image.entry)

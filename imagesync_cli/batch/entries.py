@@ -1,6 +1,7 @@
 """What may stand in a file of images, and the entries that it means.
 
     defaults: {platforms, referrers, tags, prune, min_age_hours}     for every entry that does not say it itself
+    trust: {…}                                             who must have signed them (look/trust/reading.py)
     images:
       - source: REF            with tags: a repository
         destination: REF       without a tag: that of the source
@@ -14,7 +15,9 @@ registry is asked anything here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
 from imagesync_cli.batch.entry import ImageEntry
@@ -24,10 +27,13 @@ from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
 from imagesync_cli.values.tag_rules import TagRules
 
+if TYPE_CHECKING:
+    from imagesync_cli.look.trust.rules import Trust
+
 _SHARED = frozenset({"platforms", "referrers", "tags", "prune", "min_age_hours"})
 _ENTRY = _SHARED | {"source", "destination"}
 _RULES = frozenset({"include", "exclude", "semver", "latest", "each_variant"})
-_FILE = frozenset({"defaults", "images"})
+_FILE = frozenset({"defaults", "images", "trust"})
 
 
 def read_entries(path: Path, environ: Mapping[str, str]) -> list[ImageEntry]:
@@ -68,7 +74,14 @@ class _Reading(Reading):
         for name in defaults:
             self._shared(name, defaults)  # what is wrong here is wrong without any entry as well
         images = self.items(top["images"], "images") if "images" in top else ()
-        return [entry for image in images if (entry := self._entry(image, defaults)) is not None]
+        trust = self._trust(top["trust"]) if "trust" in top else None
+        entries = [entry for image in images if (entry := self._entry(image, defaults)) is not None]
+        return [replace(entry, trust=trust) for entry in entries] if trust else entries
+
+    def _trust(self, node: Node) -> Trust | None:
+        from imagesync_cli.batch.trust_file import trust_in
+
+        return self.parsed(lambda: trust_in(node, Path(self.name)), node.line)
 
     def _entry(self, node: Node, defaults: Mapping[str, Node]) -> ImageEntry | None:
         before = len(self.problems)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagesync_cli.look.selection import WHOLE, Selection
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tag_rules import TagRules
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.trust.rules import Trust
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,8 @@ class ImageEntry:
     """One image, or with ``tags`` those of a repository that the rules pick, each under its own tag.
 
     ``prune`` removes the destination's other tags. ``min_age_hours`` is how long a moved tag must have been seen
-    before a lock takes it. ``line`` is where the file says so, 0 for nowhere.
+    before a lock takes it. ``line`` is where the file says so, 0 for nowhere. ``trust`` are its rules about
+    signatures.
     """
 
     source: Reference
@@ -24,6 +29,7 @@ class ImageEntry:
     prune: bool = False
     min_age_hours: float = 0
     line: int = 0
+    trust: Trust | None = None
 
     def image(self, tag: str) -> tuple[Reference, Reference]:
         """Where this tag of an entry with rules comes from, and where it goes."""

@@ -21,7 +21,7 @@ class Reading:
     """One file on its way to values: what is not of its kind is noted in ``problems``, and None."""
 
     def __init__(self, name: str, environ: Mapping[str, str]) -> None:
-        self._name = name
+        self.name = name
         self._environ = environ
         self.problems: list[tuple[int, str]] = []
 
@@ -32,7 +32,7 @@ class Reading:
 
     def error(self) -> UsageError:
         """All problems as one error."""
-        lines = [f"{self._name}:{line}: {what}" for line, what in sorted(self.problems)]
+        lines = [f"{self.name}:{line}: {what}" for line, what in sorted(self.problems)]
         more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
         return UsageError("; ".join(lines[:_SHOWN]) + more, hint="the form of the file: docs/many-images.md")
 

@@ -18,12 +18,12 @@ def read_trust_file(path: Path) -> Trust:
     nodes = read_nodes(path)
     if len(nodes) != 1:
         raise UsageError(f"{path} has {len(nodes)} documents, and not one", hint="its form: docs/how-to/trust.md")
-    return trust_in(nodes[0], path)
+    return trust_in(nodes[0], path, f"{path}: trust")
 
 
-def trust_in(node: Node, path: Path) -> Trust:
-    """What this part of a file demands."""
-    return read_trust(_plain(node), path.parent, f"{path}:{node.line}: trust")
+def trust_in(node: Node, path: Path, name: str = "trust") -> Trust:
+    """What this part of a file demands; ``name`` is what errors call it."""
+    return read_trust(_plain(node), path.parent, name)
 
 
 def _plain(node: Node) -> object:

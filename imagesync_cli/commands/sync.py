@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.options import DIGEST, FILE, REFERENCE, examples, platform_option, shared_options
+from imagesync_cli.commands.options import (
+    DIGEST,
+    FILE,
+    REFERENCE,
+    examples,
+    platform_option,
+    shared_options,
+    trust_option,
+)
 from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.sync_report import SyncReport
+    from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.values.platforms import Platform
@@ -45,6 +54,7 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
     help="Refuse an unsigned image before anything is written (exit code 7). Implies --referrers. No signature is "
     "verified.",
 )
+@trust_option()
 @platform_option
 @click.option(
     "--foreign-layers",
@@ -112,6 +122,7 @@ def command(
     digest: str,
     referrers: bool,
     require_signature: bool,
+    trust: Path | None,
     platforms: tuple[Platform, ...],
     foreign_layers: bool,
     dry_run: bool,
@@ -142,7 +153,7 @@ def command(
             raise _wrong_call("--file goes with none of SRC, DST and the options that say what of SRC is copied")
         from imagesync_cli.commands.batch.sync_file import BatchCall, run_batch
 
-        wanted = BatchCall(file, verify=looking, require_signature=require_signature, **of_batch)
+        wanted = BatchCall(file, verify=looking, require_signature=require_signature, trust=trust, **of_batch)
         run_batch(wanted, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
         return
     if source is None or destination is None:
@@ -151,17 +162,25 @@ def command(
         f"--{name.replace('_', '-')}" for name, value in of_batch.items() if value not in (None, False, "", "auto")
     ]:
         raise _wrong_call(f"{given[0]} goes with --file")
-    one = {
+    one: dict[str, Any] = {
         "selection": Selection(digest, platforms, referrers or require_signature, foreign_layers),
         "require_signature": require_signature,
         "verify": looking,
         "dry_run": dry_run,
+        "judge": _judge(trust) if trust else None,
     }
     _sync_one(source, destination, settings, one, as_json=as_json, quiet=quiet)
 
 
 def _wrong_call(what: str) -> click.UsageError:
     return click.UsageError(f"{what}: {_TWO_FORMS}", ctx=click.get_current_context())
+
+
+def _judge(trust: Path) -> Judge:
+    from imagesync_cli.batch.trust_file import read_trust_file
+    from imagesync_cli.look.trust.judge import Judge
+
+    return Judge(read_trust_file(trust))
 
 
 def _sync_one(

@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.look.selection import WHOLE, Selection, find_present, find_wanted
+from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Access, Side, Store, Stores, counting
 from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import Denied, UsageError
@@ -26,6 +26,7 @@ from imagesync_cli.values.reference import ArchiveReference, Reference
 if TYPE_CHECKING:
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
     from imagesync_cli.copy.repair import Repair, Verify
+    from imagesync_cli.look.trust.judge import Judge, SignedBy
 
 # A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
 _LIKELY_UPLOADS = 2
@@ -38,6 +39,7 @@ class _Chosen:
     digest: str
     root: Manifest | None = None
     is_new: bool = False
+    source_digest: str = ""  # of the whole image, where platforms are chosen from it
 
 
 async def sync(
@@ -47,6 +49,7 @@ async def sync(
     *,
     selection: Selection = WHOLE,
     require_signature: bool = False,
+    judge: Judge | None = None,
     dry_run: bool = False,
     verify: Verify | None = None,
     progress: Progress | None = None,
@@ -56,7 +59,7 @@ async def sync(
 
     ``verify`` looks at all that the destination has of it; ``present`` is what is known of the destination from other
     copies of this run. Raises UsageError for a destination by digest, Refused where a signature is required and there
-    is none; every other error names the side and the step.
+    is none, or the ``judge`` trusts none that there is; every other error names the side and the step.
     """
     _check(source, destination, selection, verify=verify is not None)
     with counting() as tally:
@@ -79,6 +82,8 @@ async def sync(
                 there.warm(_LIKELY_UPLOADS)
                 root = root or await here.manifest(chosen.digest)
                 report.digest = root.digest
+            if judge is not None and (changed or judge.trust.always):
+                report.signed_by = await _judged(judge, here, source, replace(chosen, root=root))
             repair = _repair(copy, chosen.root, verify) if verify is not None else None
             referrers = await _referrers(copy, root, signed=require_signature) if root and selection.referrers else None
             if same:
@@ -96,6 +101,13 @@ async def sync(
     report.retries, report.resumed = tally.retries, tally.resumed
     report.id = f"{destination.name}@{report.digest}"
     return report
+
+
+async def _judged(judge: Judge, here: Store, source: Reference, chosen: _Chosen) -> tuple[SignedBy, ...]:
+    """Who has signed what is to arrive; Refused if that is nobody who is trusted to, before anything is written."""
+    root = chosen.root or await here.manifest(chosen.digest)
+    wanted = Wanted(root.descriptor, chosen.source_digest or root.digest, root, chosen.is_new)
+    return await judge.judge(here, source, wanted)
 
 
 def _check(source: Reference, destination: Reference, selection: Selection, *, verify: bool) -> None:
@@ -117,7 +129,7 @@ async def _choose(here: Store, source: Reference, selection: Selection, before: 
     if not selection.platforms and (told or not before):
         return _Chosen(told or source.wanted)
     wanted = await find_wanted(here, source, selection)
-    return _Chosen(wanted.descriptor.digest, wanted.root, wanted.is_new)
+    return _Chosen(wanted.descriptor.digest, wanted.root, wanted.is_new, wanted.source_digest)
 
 
 async def _complete(

@@ -10,6 +10,7 @@ from imagesync_cli.stores import Written
 
 if TYPE_CHECKING:
     from imagesync_cli.look.inspect import Problem
+    from imagesync_cli.look.trust.judge import SignedBy
 
 
 @dataclass
@@ -33,5 +34,6 @@ class SyncReport:
     referrers: dict[str, int] = field(default_factory=dict)  # what is attached at the source, by kind
     attached: int = 0  # how many of these were written
     left: list[str] = field(default_factory=list)  # cosign's tags that hold other signatures at the destination
+    signed_by: tuple[SignedBy, ...] = ()  # where rules of trust have verified that
     retries: int = 0
     resumed: int = 0  # downloads that broke off and were continued

@@ -78,16 +78,12 @@ def signed_text(signed: Iterable[SignedBy], now: datetime | None = None) -> str:
     return f"signed by {' and '.join(told)}" if told else ""
 
 
-def signed_json(signed: Iterable[SignedBy]) -> list[dict[str, Any]]:
-    return [{"signer": each.signer, "time": each.time.isoformat() if each.time else None} for each in signed]
-
-
 def verification_json(found: Verification) -> dict[str, Any]:
     return {
         "reference": found.reference,
         "digest": found.digest,
         "verified": found.error is None,
-        "signed_by": signed_json(found.signed),
+        "signed_by": [asdict(each) for each in found.signed],
         "error": str(found.error) if found.error else "",
         "kind": found.error.kind if found.error else "",
     }
@@ -98,9 +94,10 @@ def verification_line(found: Verification) -> str:
     return f"{found.reference} is {who} ({found.digest})"
 
 
-def _ago(time: datetime, now: datetime | None) -> str:
-    seconds = ((now or datetime.now(timezone.utc)) - time).total_seconds()
+def _ago(time: str, now: datetime | None) -> str:
+    then = datetime.fromisoformat(time.replace("Z", "+00:00"))
+    seconds = ((now or datetime.now(timezone.utc)) - then).total_seconds()
     for name, length in _UNITS:
-        if count := int(seconds // length) if seconds >= length else 0:
+        if count := int(seconds // length):
             return f"{count} {name}{'' if count == 1 else 's'} ago"
     return "just now"

@@ -78,11 +78,16 @@ def read_report(path: Path) -> BatchReport:
         raise UsageError(f"{path} is not a report: {error}", hint="sync --report FILE.json writes one") from error
 
 
+def _is_of_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
 _KINDS: dict[str, Callable[[Any], bool]] = {
     "bool": lambda value: isinstance(value, bool),
     "int": lambda value: type(value) is int and 0 <= value < 2**63,
     "float": lambda value: type(value) in (int, float) and 0 <= value < 2**63,
     "str": lambda value: isinstance(value, str),
+    "list[dict[str, str]]": lambda value: isinstance(value, list) and all(map(_is_of_texts, value)),
 }
 _Part = TypeVar("_Part", ImageResult, RemovalResult, BatchReport)
 

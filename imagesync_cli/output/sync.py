@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.output.check import signed_text
 from imagesync_cli.output.console import counted, size_text
 
 
@@ -16,6 +17,11 @@ def sync_json(report: SyncReport) -> dict[str, Any]:
 
 
 def sync_line(report: SyncReport) -> str:
+    """What was done, and who has signed it where that was verified."""
+    return ", ".join(filter(None, [_done(report), signed_text(report.signed_by)]))
+
+
+def _done(report: SyncReport) -> str:
     attached = referrers_text(report.referrers)
     if not report.changed:
         brought = f", with {attached}" if attached else ""

@@ -33,6 +33,7 @@ def files_page(root: Path) -> str:
         _keys_of_images(images),
         "`tags` as rules, at least one of them:",
         _properties(images["$defs"]["tags"]["anyOf"][1], images),
+        *_sections(images, ("trust",)),
         *_sections(output, _FILES),
     )
 

@@ -32,6 +32,15 @@ GOOD = {
     "an anchor": "x-platforms: &p [linux/amd64]\nimages: [{source: a, destination: r.io/a, platforms: *p}]",
     "all rules": "images: [{source: a, destination: r.io/a,"
     " tags: {include: ['1.*', '/^v\\d+$/'], exclude: ['*-rc*'], semver: '1.x', latest: 5}}]",
+    "trust": ONE
+    + """
+trust:
+  default: accept
+  rules:
+    - sources: [quay.io/**]
+      signers: [{identity: a@example.com, issuer: "https://issuer"}, {key: "-----BEGIN PUBLIC KEY-----"}]
+      attestations: [{type: spdx, field: a, value: 1}]
+""",
 }
 BAD = {
     "nothing": ("", 1, "nothing in it"),
@@ -48,6 +57,17 @@ BAD = {
     "rules that say nothing": (ONE.replace(":1", "") + "    tags: {}\n", 4, "say nothing"),
     "an unknown rule": (ONE.replace(":1", "") + "    tags: {includes: ['*']}\n", 4, "'includes' is not known"),
     "a negative age": ("defaults: {min_age_hours: -1}\n" + ONE, 1, "min_age_hours is a number"),
+    "trust in nobody": (
+        ONE + "trust: {rules: [{sources: ['**'], signers: []}]}\n",
+        4,
+        "trust.rules[0] has sources and",
+    ),
+    "an unknown rule of trust": (ONE + "trust: {rulez: []}\n", 4, "trust has no 'rulez'"),
+    "a signer of two kinds": (
+        ONE + "trust: {rules: [{sources: ['**'], signers: [{key: -----BEGIN, issuer: a}]}]}\n",
+        4,
+        "signers[0] is a key, or an identity",
+    ),
     "platforms are no list": (ONE + "    platforms: linux/amd64\n", 4, "platforms is a list"),
 }
 # What only the parser knows to be wrong: a schema has no word for it.

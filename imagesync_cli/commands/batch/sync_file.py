@@ -33,6 +33,7 @@ class BatchCall:
     progress: str = "auto"
     verify: Verify | None = None
     require_signature: bool = False
+    trust: Path | None = None
 
 
 def lock_beside(file: Path) -> Path:
@@ -82,6 +83,7 @@ def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bo
 def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOptions:
     from imagesync_cli.batch.batch import JOBS, BatchOptions
     from imagesync_cli.batch.shards import parse_shard
+    from imagesync_cli.batch.trust_file import read_trust_file
     from imagesync_cli.look.lockfile import read_lock
 
     named = call.locked or call.lock_file is not None
@@ -95,5 +97,6 @@ def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOpti
         locked=call.locked,
         verify=call.verify,
         require_signature=call.require_signature,
+        trust=read_trust_file(call.trust) if call.trust else None,
         shard=parse_shard(call.shard, settings.job_index) if call.shard else None,
     )

@@ -19,8 +19,6 @@ from imagesync_cli.look.trust.statements import Claim, NotGood
 from imagesync_cli.values.errors import Refused
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from imagesync_cli.look.selection import Wanted
     from imagesync_cli.look.trust.keyless import Keyless
     from imagesync_cli.look.trust.keys import Key
@@ -35,10 +33,10 @@ _MOST_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class SignedBy:
-    """Who has signed an image; ``time`` is when, None where nothing trustworthy tells that."""
+    """Who has signed an image; ``time`` is when, in UTC (RFC 3339), "" where nothing trustworthy tells that."""
 
     signer: str
-    time: datetime | None = None
+    time: str = ""
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.look.trust.envelopes import as_base64, document
 from imagesync_cli.look.trust.extra import importing
-from imagesync_cli.look.trust.statements import Claim, NotGood, check_payload, decoded, read_statement
+from imagesync_cli.look.trust.statements import SIGNS, Claim, NotGood, check_payload, decoded, read_statement, rfc3339
 from imagesync_cli.values.errors import Unavailable, UsageError
 
 with importing("sigstore"):
@@ -65,9 +65,7 @@ class Keyless:
             raise NotGood(str(error), identity) from error
         except _BROKEN as error:
             raise NotGood(_plain(error), identity) from error
-        return Claim(
-            identity, max(each.time for each in times), **({"type": kind, "predicate": predicate} if kind else {})
-        )
+        return Claim(identity, rfc3339(max(each.time for each in times)), kind, predicate)
 
     def _verified(self, signature: Signature, bundle: Bundle, policy: _Policy, digest: str) -> tuple[str, Any]:
         if bundle._dsse_envelope is not None:
@@ -75,13 +73,13 @@ class Keyless:
         if not signature.is_bundle:
             self._verifier.verify_artifact(signature.content, bundle, policy)
             check_payload(signature.content, digest)
-            return "", None
+            return SIGNS, {}
         algorithm, _, encoded = digest.partition(":")
         if algorithm != "sha256":
             raise NotGood(f"a bundle signs no {algorithm} digest")
         hashed = Hashed(algorithm=common_v1.HashAlgorithm.SHA2_256, digest=bytes.fromhex(encoded))
         self._verifier.verify_artifact(hashed, bundle, policy)
-        return "", None
+        return SIGNS, {}
 
 
 class _Policy:

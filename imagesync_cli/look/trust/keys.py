@@ -45,7 +45,7 @@ class Key:
         if not self._signed(decoded(signature.note("signature")), signature.content):
             raise NotGood(_WRONG)
         check_payload(signature.content, digest)
-        return Claim(self.name, None)
+        return Claim(self.name, "")
 
     def _bundle(self, content: bytes, digest: str) -> Claim:
         from imagesync_cli.look.trust.envelopes import message_signature, signed_parts
@@ -55,7 +55,7 @@ class Key:
             return self._envelope(parts["dsseEnvelope"], digest)
         if not self._signed_digest(message_signature(parts.get("messageSignature", {})), digest):
             raise NotGood(_WRONG)
-        return Claim(self.name, None)
+        return Claim(self.name, "")
 
     def _envelope(self, fields: object, digest: str) -> Claim:
         from imagesync_cli.look.trust.envelopes import envelope
@@ -64,7 +64,7 @@ class Key:
         if not self._signed(signed.signature, signed.pae()):
             raise NotGood(_WRONG)
         kind, predicate = read_statement(payload_type, payload, digest)
-        return Claim(self.name, None, kind, predicate)
+        return Claim(self.name, "", kind, predicate)
 
     def _signed(self, signature: bytes, message: bytes) -> bool:
         if isinstance(self._key, ed25519.Ed25519PublicKey):

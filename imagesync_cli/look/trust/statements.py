@@ -6,7 +6,7 @@ import binascii
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from imagesync_cli.values.documents import read_document
@@ -29,11 +29,11 @@ class NotGood(Exception):
 class Claim:
     """What a good signature says: ``type`` is the predicate's, SIGNS for one that says no more than the digest.
 
-    ``signer`` is who has signed, ``time`` when, where a log or timestamp tells.
+    ``signer`` is who has signed, ``time`` when (RFC 3339), "" where no log or timestamp tells.
     """
 
     signer: str
-    time: datetime | None
+    time: str
     type: str = SIGNS
     predicate: Mapping[str, Any] = field(default_factory=dict)
 
@@ -45,6 +45,11 @@ class Claim:
         if isinstance(found, bool):
             found = str(found).lower()
         return isinstance(found, (str, int, float)) and str(found) == value
+
+
+def rfc3339(time: datetime) -> str:
+    """A time as reports have it."""
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def decoded(text: str) -> bytes:
