@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import REFERENCE, examples, shared_options
+from imagesync_cli.commands.options import FILE, REFERENCE, examples, shared_options
 from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
@@ -20,23 +20,62 @@ if TYPE_CHECKING:
 @click.command(
     "doctor",
     short_help="Find out what stands in the way of a sync.",
-    epilog=examples("doctor registry.example.com/busybox:1.36"),
+    epilog=examples(
+        "doctor --source busybox:1.36 --destination registry.example.com/busybox",
+        "doctor registry.example.com/busybox:1.36",
+    ),
 )
-@click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
+@click.argument("references", metavar="[REF...]", type=REFERENCE, nargs=-1)
+@click.option(
+    "--source", "sources", type=REFERENCE, multiple=True, metavar="REF", help="Examine it as a source. Repeatable."
+)
+@click.option(
+    "--destination",
+    "destinations",
+    type=REFERENCE,
+    multiple=True,
+    metavar="REF",
+    help="Examine it as a destination. Repeatable.",
+)
+@click.option(
+    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for sources only, in the format of Docker's config.json."
+)
+@click.option(
+    "--dst-auth-file",
+    type=FILE,
+    metavar="FILE",
+    help="Logins for destinations only, in the format of Docker's config.json.",
+)
 @shared_options
-def command(references: tuple[Reference, ...], settings: Settings, as_json: bool, quiet: bool) -> None:
+def command(
+    references: tuple[Reference, ...],
+    sources: tuple[Reference, ...],
+    destinations: tuple[Reference, ...],
+    settings: Settings,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Find out what stands between you and a sync of each REF.
 
-    Tries name, DNS, connection, login, reading, listing, pushing, mounting, deleting and referrers. Each failure
-    comes with what to do next. Nothing is left changed: an upload is opened and cancelled, and the tag that is
-    deleted never existed. The table holds no secrets.
+    Tries name, DNS, connection, login, reading and listing, and what a destination needs: pushing, mounting and
+    deleting. Each failure comes with what to do next. The exit code is 0 if each REF can serve: as a source, as a
+    destination, or as one of both where it is not said which.
+
+    Nothing is changed: an upload is opened and cancelled, in a repository that exists; the tag that is deleted never
+    existed. The table holds no secrets.
     """
-    from imagesync_cli.look.doctor import diagnose
     from imagesync_cli.output import Output
 
-    async def work(stores: Stores) -> list[Diagnosis]:
-        return [await diagnose(stores, reference) for reference in references]
+    every = [*sources, *destinations, *references]
+    if not every:
+        raise click.UsageError("Missing argument 'REF...'", click.get_current_context())
 
-    diagnoses = run(settings, references, work)
+    async def work(stores: Stores) -> list[Diagnosis]:
+        from imagesync_cli.look.doctor import Role, diagnose
+
+        asked = [(Role.SOURCE, sources), (Role.DESTINATION, destinations), (Role.EITHER, references)]
+        return [await diagnose(stores, each, role) for role, some in asked for each in some]
+
+    diagnoses = run(settings, every, work)
     Output(as_json=as_json, quiet=quiet).diagnosed(diagnoses)
     sys.exit(next((each.exit_code for each in diagnoses if each.exit_code), 0))

@@ -1,20 +1,31 @@
-"""What stands between the user and a sync, found out step by step; nothing is left changed.
+"""What stands between the user and a sync, found out step by step; nothing is changed.
 
 Each step has an outcome, what was seen, and for a failure a sentence that says what to do next. A step that cannot be
 tried because an earlier one failed is left out. Nothing in a diagnosis is secret.
+
+An upload is opened, and cancelled, only in a repository that exists: to open one may make the repository.
 """
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from imagesync_cli.stores import Stores, Untagged
+from imagesync_cli.stores import Side, Stores, Untagged
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Unavailable
 from imagesync_cli.values.hosts import AMAZON
-from imagesync_cli.values.reference import ArchiveReference, LayoutReference, Reference, RegistryReference
+from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
 from imagesync_cli.values.secret import redacted
+
+
+class Role(enum.Enum):
+    """What the reference is to be: it decides which steps are tried, and which failure counts."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+    EITHER = ""
 
 
 @dataclass(frozen=True)
@@ -29,32 +40,47 @@ class Step:
 
 @dataclass
 class Diagnosis:
-    """The steps for one reference; ``exit_code`` is 0 where it can be read or pushed to."""
+    """The steps for one reference; ``exit_code`` is 0 where it can serve in its role, or in one of both."""
 
     reference: str
+    role: str = ""
     steps: list[Step] = field(default_factory=list)
     exit_code: int = 0
 
 
-async def diagnose(stores: Stores, reference: Reference) -> Diagnosis:
-    """Try everything that a sync from or to this reference, and a delete, would need."""
-    diagnosis = Diagnosis(str(reference))
-    if isinstance(reference, LayoutReference):
-        diagnosis.steps.append(Step("name", "ok", f"a folder on this machine: {reference.folder}"))
-        return diagnosis
-    if isinstance(reference, ArchiveReference):
-        diagnosis.steps.append(Step("name", "ok", f"a file on this machine: {reference.file}"))
-        return diagnosis
-    await _Examination(stores, reference, diagnosis).run()
+async def diagnose(stores: Stores, reference: Reference, role: Role = Role.EITHER) -> Diagnosis:
+    """Try everything that a sync in this role would need, and for a destination what a delete would."""
+    diagnosis = Diagnosis(str(reference), role.value)
+    if isinstance(reference, RegistryReference):
+        await _Examination(stores, reference, role, diagnosis).run()
+    else:
+        await _look_at_file(stores, reference, role, diagnosis)
     return diagnosis
 
 
+async def _look_at_file(stores: Stores, reference: Reference, role: Role, diagnosis: Diagnosis) -> None:
+    what = "folder" if isinstance(reference, LayoutReference) else "file"
+    diagnosis.steps.append(Step("name", "ok", f"a {what} on this machine: {reference.name.partition(':')[2]}"))
+    if role is Role.DESTINATION:
+        return
+    try:
+        found = await stores.open(reference).head(reference.wanted)
+    except ImagesyncError as error:
+        outcome = "no" if role is Role.SOURCE or not isinstance(error, NotFound) else "-"
+        diagnosis.steps.append(Step("read", outcome, error.message, error.hint))
+        diagnosis.exit_code = error.exit_code if outcome == "no" else 0
+    else:
+        diagnosis.steps.append(Step("read", "ok", f"there is an image: {found.digest}"))
+
+
 class _Examination:
-    def __init__(self, stores: Stores, reference: RegistryReference, diagnosis: Diagnosis) -> None:
+    def __init__(self, stores: Stores, reference: RegistryReference, role: Role, diagnosis: Diagnosis) -> None:
         self._reference = reference
+        self._role = role
         self._diagnosis = diagnosis
-        self._probe = stores.probe(reference)
+        self._probe = stores.probe(reference, Side.DESTINATION if role is Role.DESTINATION else Side.SOURCE)
         self._failed: dict[str, ImagesyncError] = {}
+        self._exists = False  # the repository, as far as is known
 
     async def run(self) -> None:
         where = self._reference
@@ -63,27 +89,49 @@ class _Examination:
             self._diagnosis.exit_code = Unavailable.exit_code
             return
         login_comes_here = len(self._diagnosis.steps)
+        if (refused := await self._probe.refused_login()) is not None:
+            self._no("login", refused)
+            self._diagnosis.exit_code = refused.exit_code
+            return
         await self._try("read", self._read)
         await self._try("list", self._list)
-        await self._try("push", self._push)
-        if "push" not in self._failed:
-            await self._try("mount", self._mount)
-        await self._try("delete", self._delete)
+        if self._role is not Role.SOURCE:
+            await self._try_to_write()
         await self._try("referrers", self._referrers)
         self._diagnosis.steps.insert(login_comes_here, self._login())
-        if {"read", "push"} <= self._failed.keys():
-            self._diagnosis.exit_code = self._failed["read"].exit_code
+        self._diagnosis.exit_code = self._exit_code()
 
-    async def _try(self, name: str, step: Callable[[], Awaitable[str]]) -> bool:
+    async def _try_to_write(self) -> None:
+        await self._try("push", self._push)
+        if self._exists and "push" not in self._failed:
+            await self._try("mount", self._mount)
+        await self._try("delete", self._delete)
+
+    def _exit_code(self) -> int:
+        read, push = self._failed.get("read"), self._failed.get("push")
+        pushes = any(step.name == "push" and step.outcome == "ok" for step in self._diagnosis.steps)
+        wrong = {
+            Role.SOURCE: read,
+            Role.DESTINATION: push or read,  # a sync reads the tag there first
+            Role.EITHER: None if pushes else read,
+        }[self._role]
+        return wrong.exit_code if wrong else 0
+
+    async def _try(self, name: str, step: Callable[[], Awaitable[str | Step]]) -> bool:
         try:
-            self._add(name, await step())
+            seen = await step()
         except ImagesyncError as error:
             self._failed[name] = error
-            self._diagnosis.steps.append(Step(name, "no", error.message, self._advice(name, error)))
+            self._no(name, error)
+        else:
+            self._diagnosis.steps.append(seen) if isinstance(seen, Step) else self._add(name, seen)
         return name not in self._failed
 
     def _add(self, name: str, seen: str) -> None:
         self._diagnosis.steps.append(Step(name, "ok", redacted(seen)))
+
+    def _no(self, name: str, error: ImagesyncError) -> None:
+        self._diagnosis.steps.append(Step(name, "no", error.message, self._advice(name, error)))
 
     async def _dns(self) -> str:
         return ", ".join(await self._probe.addresses())
@@ -102,43 +150,69 @@ class _Examination:
         advice = self._probe.advice()
         return Step("login", "-", "none is known" if advice else "the registry does not ask for one", advice)
 
-    async def _read(self) -> str:
-        return "there is an image" if await self._probe.read() else "allowed; there is no such image yet"
+    async def _read(self) -> str | Step:
+        if await self._probe.read():
+            self._exists = True
+            return "there is an image"
+        if self._role is Role.SOURCE:
+            raise NotFound(f"there is no {self._reference.wanted} in {self._reference.name}", hint=self._look_for())
+        if self._role is Role.DESTINATION:
+            return "allowed; there is no such image yet"
+        advice = f"that is fine for a destination; for a source, {self._look_for()}"
+        return Step("read", "-", "allowed; there is no such image", advice)
 
-    async def _list(self) -> str:
+    def _look_for(self) -> str:
+        return f"look what there is: imagesync tags {self._reference.name}"
+
+    async def _list(self) -> str | Step:
         try:
             await self._probe.tags()
         except NotFound:
-            return "allowed; there is no such repository yet"
+            return Step("list", "-", "allowed; there is no such repository yet", self._ecr_advice())
+        self._exists = True
         return "tags are listed"
 
-    async def _push(self) -> str:
-        await self._probe.push()
-        return "an upload was opened and cancelled"
+    async def _push(self) -> str | Step:
+        if self._exists:
+            await self._probe.push()
+            return "an upload was opened and cancelled"
+        granted = await self._probe.grants_push()
+        why = "not tried, since an upload may make the repository"
+        return f"the token allows it; {why}" if granted else Step("push", "-", why)
 
     async def _mount(self) -> str:
         return (
             "blobs are mounted from other repositories" if await self._probe.mounts() else "not offered: blobs are sent"
         )
 
-    async def _delete(self) -> str:
-        offer = await self._probe.untags()
-        return "tags are deleted" if offer is Untagged.DONE else offer.value
+    async def _delete(self) -> str | Step:
+        offer = await self._probe.untags(repository_exists=self._exists)
+        if offer is None:
+            return Step("delete", "-", "by an API of this host's own, which cannot be tried without deleting something")
+        return "tags are deleted" if offer is Untagged.DONE else f"manifests are deleted; {offer.value}"
 
     async def _referrers(self) -> str:
         return "by the API" if await self._probe.has_referrers_api() else "by tag: this registry has no API for them"
 
+    def _ecr_advice(self) -> str:
+        return ecr_advice(*self._reference.location) if self._role is not Role.SOURCE else ""
+
     def _advice(self, name: str, error: ImagesyncError) -> str:
-        registry, repository = self._reference.location
-        if isinstance(error, NotFound) and (advice := ecr_advice(registry, repository)):
+        repository = self._reference.location[1]
+        if name == "push" and isinstance(error, NotFound) and (advice := self._ecr_advice()):
             return advice
         if isinstance(error, Denied) and name in ("push", "mount", "delete") and "read" not in self._failed:
             verb = "delete from" if name == "delete" else "push to"
-            return f"this login may read and not {verb} {repository}: fine for a source; else give it that right"
+            fine = "fine for a source; else " if self._role is Role.EITHER else ""
+            return f"this login may read and not {verb} {repository}: {fine}give it that right"
         return error.hint or _ADVICE.get(name, "")
 
 
 _ADVICE = {
+    "dns": "check the name, and the DNS of this machine",
+    "connect": "check host and port, the firewall, and the proxy (HTTPS_PROXY, NO_PROXY); a host without TLS takes "
+    "--plain-http HOST",
+    "login": "log in again: imagesync login --username NAME HOST",
     "read": "log in, or ask who runs the registry for the right to pull",
     "list": "imagesync delete needs the list of tags to know what is in use",
     "push": "ask who runs the registry for the right to push",
@@ -152,4 +226,4 @@ def ecr_advice(registry: str, repository: str) -> str:
         return ""
     label = re.sub(r"[^a-z0-9]+", "_", repository)
     resource = f'resource "aws_ecr_repository" "{label}" {{ name = "{repository}" }}'
-    return f"ECR makes no repositories by itself; add: {resource}"
+    return f"unless a creation template makes it (CREATE_ON_PUSH), add: {resource}"

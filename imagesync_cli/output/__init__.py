@@ -181,7 +181,7 @@ class Output:
             print_json([asdict(diagnosis) for diagnosis in diagnoses])
             return
         for diagnosis in diagnoses:
-            print_line(diagnosis.reference)
+            print_line(f"{diagnosis.reference}{f' as a {diagnosis.role}' if diagnosis.role else ''}")
             for step in diagnosis.steps:
                 print_line(f"  {step.name:<9}  {step.outcome:<2}  {step.seen}")
                 if step.advice:

@@ -117,11 +117,11 @@ class Stores:
             async for chunk in chunks:
                 yield chunk
 
-    def probe(self, reference: RegistryReference) -> Probe:
+    def probe(self, reference: RegistryReference, side: Side = Side.SOURCE) -> Probe:
         """Questions to a registry that change nothing (look/doctor.py)."""
         from imagesync_cli.stores.registry.probe import Probe
 
-        return Probe(self.client(reference.registry), reference)
+        return Probe(self.client(reference.registry, side), reference)
 
     def client(self, registry: str, side: Side = Side.SOURCE) -> Client:
         """The one client of this run for a registry, and for a side that has a login of its own."""

@@ -14,7 +14,7 @@ import pytest
 
 from tests import peers
 from tests.command import environment, imagesync, imagesync_process
-from tests.credentials.token_server import ISSUER, SERVICE, TokenServer
+from tests.credentials.token_server import ISSUER, READ_ONLY, SERVICE, TokenServer
 from tests.embedded_registry import EmbeddedRegistry, Manner
 from tests.embedded_registry.images import compose, index, to_json
 from tests.logins import variables
@@ -104,6 +104,19 @@ def test_a_wrong_password(locked: str, repository_name: str) -> None:
     done = imagesync("resolve", f"{locked}/{repository_name}:1", environ=variables(locked, ANN, "wrong"))
     assert done.code == 4
     assert "IMAGESYNC_USERNAME_127_0_0_1" in done.err
+
+
+@pytest.mark.parametrize(("folder", "outcome", "code"), [("", "ok", 0), (READ_ONLY, "no", 4)])
+def test_doctor_makes_no_repository(
+    with_tokens: str, repository_name: str, folder: str, outcome: str, code: int
+) -> None:
+    """Whether a repository that is not there yet may be pushed to is read from the token; no upload is opened."""
+    there = f"{with_tokens}/{folder}{repository_name}:1"
+    login = variables(with_tokens, ANN, PASSWORD)
+    done = imagesync("doctor", "--json", "--destination", there, environ=login)
+    (push,) = [step for step in json.loads(done.out)[0]["steps"] if step["name"] == "push"]
+    assert (push["outcome"], done.code) == (outcome, code)
+    assert imagesync("tags", there.removesuffix(":1"), environ=login).code == 3
 
 
 @pytest.mark.parametrize("tool", ["skopeo", "docker"])

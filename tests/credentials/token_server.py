@@ -23,6 +23,7 @@ from tests.embedded_registry.server import LoopbackServer
 from tests.embedded_registry.wire import Request, Response, json_response
 
 ISSUER = SERVICE = "imagesync-tests"
+READ_ONLY = "read-only/"  # repositories that begin like this are nobody's to change
 # distribution accepts a token so much longer than it says.
 _LEEWAY_S = 60
 
@@ -94,7 +95,8 @@ class TokenServer:
 def _access(scope: str) -> dict[str, object]:
     kind, _, rest = scope.partition(":")
     name, _, actions = rest.rpartition(":")
-    return {"type": kind, "name": name, "actions": actions.split(",")}
+    granted = {"pull"} if name.startswith(READ_ONLY) else {"pull", "push", "delete"}
+    return {"type": kind, "name": name, "actions": [action for action in actions.split(",") if action in granted]}
 
 
 def _encoded(document: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from tests.embedded_registry.faults import Fault, refusal
 from tests.embedded_registry.images import image
 from tests.embedded_registry.wire import json_response
 from tests.logins import CANARY, variables
-from tests.peers import free_host
+from tests.peers import docker_registry, free_host
+from tests.repo.checkout import ROOT
 
 ACCOUNTS = {"ann": CANARY}
+HELLO = f"oci:{ROOT}/examples/hello-image:1.0"
 
 
 def steps(done: Finished) -> dict[str, dict[str, str]]:
@@ -57,6 +60,7 @@ def test_all_is_well(manner: Manner) -> None:
 def test_nothing_is_left(manner: Manner) -> None:
     """The upload that is opened is cancelled again; no tag, manifest or blob appears or goes."""
     with EmbeddedRegistry(manner) as registry:
+        image().seed(registry.repository("app"), "1")
         examine(registry, username="ann", password=CANARY)
         uploads = [each for each in registry.requests if "uploads" in each.path and each.status < 300]
         opened = [each for each in uploads if each.method == "POST"]
@@ -77,13 +81,14 @@ def test_nobody_is_logged_in(manner: Manner) -> None:
 
 
 def test_a_wrong_password(manner: Manner) -> None:
-    """A password that is refused is told by where it came from."""
+    """A password that is refused is told once, by where it came from, and nothing else is tried with it."""
     with EmbeddedRegistry(manner) as registry:
         done = examine(registry, username="ann", password="wrong")
     found = steps(done)
     assert done.code == 4
-    assert found["connect"]["outcome"] == "ok"
-    assert "IMAGESYNC_USERNAME_127_0_0_1" in found["read"]["advice"]
+    assert list(found) == ["name", "dns", "connect", "login"]
+    assert found["login"]["outcome"] == "no"
+    assert "IMAGESYNC_USERNAME_127_0_0_1" in found["login"]["seen"] + found["login"]["advice"]
 
 
 def test_a_source(manner: Manner) -> None:
@@ -105,7 +110,11 @@ def test_no_image_yet(registry: EmbeddedRegistry) -> None:
     done = examine(registry)
     found = steps(done)
     assert done.code == 0
-    assert found["read"] == {**found["read"], "outcome": "ok", "seen": "allowed; there is no such image yet"}
+    assert (found["read"]["outcome"], found["read"]["seen"]) == ("-", "allowed; there is no such image")
+    assert found["read"]["advice"].endswith(f"imagesync tags {registry.host}/app")
+    assert (found["list"]["outcome"], found["push"]["outcome"]) == ("-", "-")
+    assert registry.state.repositories == {}
+    assert not [request for request in registry.requests if request.method == "POST"]
     assert found["login"]["seen"] == "the registry does not ask for one"
 
 
@@ -114,7 +123,7 @@ def test_no_image_yet(registry: EmbeddedRegistry) -> None:
     [
         (MANNERS["distribution-2.8"], "distribution 2.x"),
         (MANNERS["distribution-3"], "tags are deleted"),
-        (without_deletes(MANNERS["distribution-3"]), "deletes no tags"),
+        (MANNERS["nexus"], "manifests are deleted; this registry deletes no tags"),
     ],
 )
 def test_deleting(manner: Manner, says: str) -> None:
@@ -149,18 +158,54 @@ def test_no_such_host() -> None:
     assert "DNS" in steps(done)["dns"]["advice"]
 
 
+@pytest.mark.parametrize("kind", ["distribution-2.8", "distribution-3"])
+def test_deletes_that_are_off(kind: str) -> None:
+    """A registry that deletes nothing is told as such, with what to turn on."""
+    with EmbeddedRegistry(without_deletes(MANNERS[kind])) as registry:
+        image().seed(registry.repository("app"), "1")
+        found = steps(examine(registry))
+    assert found["delete"]["outcome"] == "no"
+    assert "REGISTRY_STORAGE_DELETE_ENABLED=true" in found["delete"]["advice"]
+
+
+def test_deletes_of_a_real_registry(tmp_path: Path) -> None:
+    """Debian's docker-registry says so itself, whether its deletes are on or off."""
+    outcomes = {}
+    for deletes in (True, False):
+        folder = tmp_path / str(deletes)
+        folder.mkdir()
+        with docker_registry(folder, deletes=deletes) as host:
+            assert imagesync("sync", "--quiet", HELLO, f"{host}/app:1").code == 0
+            outcomes[deletes] = steps(imagesync("doctor", "--json", f"{host}/app:1"))["delete"]["outcome"]
+    assert outcomes == {True: "ok", False: "no"}
+
+
 @pytest.mark.parametrize("kind", ["harbor", "pulp"])
 def test_hosts_with_an_api_of_their_own(kind: str) -> None:
     """Harbor and Pulp delete no tags by the distribution API, and by their own they do; that is what counts."""
-    with EmbeddedRegistry(MANNERS[kind]) as registry:
+    with EmbeddedRegistry(replace(MANNERS[kind], authentication=Authentication("basic", ACCOUNTS))) as registry:
+        image().seed(registry.repository("team/app"), "1")
+        found = steps(examine(registry, "team/app:1", username="ann", password=CANARY))
+        assert registry.repository("team/app").tags == {"1": image().digest}
+        none = steps(examine(registry, "none:1", username="ann", password=CANARY))
+    assert (found["delete"]["outcome"], found["delete"]["seen"]) == ("ok", "tags are deleted")
+    assert none["delete"]["outcome"] == "-"
+
+
+def test_an_api_that_refuses() -> None:
+    """Where the host's own API would refuse the deletion that is found out, with nothing deleted."""
+    accounts = Authentication("basic", ACCOUNTS)
+    with EmbeddedRegistry(replace(MANNERS["harbor"], authentication=accounts)) as registry:
         image().seed(registry.repository("app"), "1")
-        found = steps(examine(registry))
-        assert registry.repository("app").tags == {"1": image().digest}
-    assert found["delete"]["seen"] == "tags are deleted"
+        registry.fault = lambda request: refusal(403, "FORBIDDEN") if request.path.startswith("/api/") else None
+        found = steps(examine(registry, username="ann", password=CANARY))
+    assert found["delete"]["outcome"] == "no"
+    assert "FORBIDDEN" in found["delete"]["seen"]
 
 
 def test_a_registry_that_looks_before_it_mounts(registry: EmbeddedRegistry) -> None:
     """Pulp answers 404 BLOB_UNKNOWN to the mount of a blob that is not there: it knows what a mount is."""
+    image().seed(registry.repository("app"), "1")
     registry.fault = lambda request: refusal(404, "BLOB_UNKNOWN") if "mount" in request.query else None
     assert "are mounted" in steps(examine(registry))["mount"]["seen"]
 
@@ -177,6 +222,7 @@ def test_nobody_listens() -> None:
     done = imagesync("doctor", "--json", f"{free_host()}/app:1")
     assert done.code == 5
     assert list(steps(done)) == ["name", "dns", "connect"]
+    assert "the firewall, and the proxy" in steps(done)["connect"]["advice"]
 
 
 def test_a_repository_that_ecr_lacks() -> None:
@@ -188,6 +234,7 @@ def test_a_repository_that_ecr_lacks() -> None:
 
 def test_a_registry_in_trouble(registry: EmbeddedRegistry) -> None:
     """A registry that fails at one thing is reported at that step; the others are still tried."""
+    image().seed(registry.repository("app"), "1")
     registry.fault = lambda request: refusal(503) if "tags/list" in request.path else None
     found = steps(examine(registry))
     assert found["list"]["outcome"] == "no"
@@ -196,9 +243,50 @@ def test_a_registry_in_trouble(registry: EmbeddedRegistry) -> None:
 
 def test_a_layout() -> None:
     """A folder needs no login: the answer says that it is one."""
-    done = imagesync("doctor", "--json", "oci:/tmp/layout:1")
+    done = imagesync("doctor", "--json", HELLO)
     assert done.code == 0
     assert "a folder" in steps(done)["name"]["seen"]
+    assert steps(done)["read"]["outcome"] == "ok"
+
+
+@pytest.mark.parametrize(("role", "code"), [("--source", 3), ("--destination", 0), ("", 0)])
+def test_a_folder_that_is_not_there(role: str, code: int) -> None:
+    """A folder that is not there is fine for a destination and wrong for a source."""
+    done = imagesync("doctor", "--json", *filter(None, [role]), "oci:/nonexistent/layout:1")
+    assert done.code == code
+    assert ("no" in {step["outcome"] for step in steps(done).values()}) == bool(code)
+
+
+def test_a_mistyped_source(registry: EmbeddedRegistry) -> None:
+    """A source that is not there is not ok, and the next step is to look what there is; nothing is written to it."""
+    image().seed(registry.repository("app"), "1")
+    done = imagesync("doctor", "--json", "--source", f"{registry.host}/app:2")
+    found = steps(done)
+    assert (done.code, found["read"]["outcome"]) == (3, "no")
+    assert f"imagesync tags {registry.host}/app" in found["read"]["advice"]
+    assert not {"push", "mount", "delete"} & found.keys()
+    assert {request.method for request in registry.requests} == {"GET"}
+
+
+def test_both_sides(manner: Manner) -> None:
+    """A source and a destination are each examined as such, with the login that each side has, in one call."""
+    rules = replace(manner.authentication, allowed={"app": "pull"})
+    with EmbeddedRegistry(replace(manner, authentication=rules)) as registry:
+        image().seed(registry.repository("app"), "1")
+        login, pair = variables(registry.host, "ann", CANARY), f"{registry.host}/app:1"
+        done = imagesync("doctor", "--source", pair, "--destination", pair, environ=login)
+        told = json.loads(imagesync("doctor", "--json", "--source", pair, "--destination", pair, environ=login).out)
+    assert done.code == 4
+    assert f"{pair} as a source\n" in done.out
+    assert f"{pair} as a destination\n" in done.out
+    assert [(each["role"], each["exit_code"]) for each in told] == [("source", 0), ("destination", 4)]
+    (push,) = [step for step in told[1]["steps"] if step["name"] == "push"]
+    assert push["advice"] == "this login may read and not push to app: give it that right"
+
+
+def test_no_reference() -> None:
+    """Without a reference there is nothing to examine."""
+    assert imagesync("doctor").code == 2
 
 
 def test_scopes_of_a_real_token() -> None:

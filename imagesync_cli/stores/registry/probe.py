@@ -6,7 +6,6 @@ What has to be begun to be asked is taken back: an upload session is cancelled, 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import uuid
 from collections.abc import Collection
@@ -15,9 +14,11 @@ import httpx
 
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.hosts.deletion_apis import NO_TAG_DELETION, DeletionApi, api_by_answer
+from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.store import Untagged
-from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Unavailable
+from imagesync_cli.values.digest import sha256
+from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import known_host
 from imagesync_cli.values.manifest import MANIFEST_TYPES
 from imagesync_cli.values.reference import RegistryReference, host_name
@@ -34,6 +35,7 @@ class Probe:
         self._client = client
         self._reference = reference
         self._path = f"/v2/{reference.location[1]}"
+        self._refused: Denied | None = None
 
     @property
     def url(self) -> str:
@@ -53,11 +55,18 @@ class Probe:
         """What the registry is, as far as its name and its answer tell; a login that it refuses is not in the way."""
         host = known_host(self._reference.registry)
         said = [host.name] if host else []
-        with contextlib.suppress(Denied):
+        try:
             response = await self._send("GET", "/v2/", "", accept=range(200, 500))
+        except Denied as error:
+            self._refused = error
+        else:
             await response.aclose()
             said += [response.headers.get(name, "") for name in ("server", "docker-distribution-api-version")]
         return ", ".join(filter(None, said))
+
+    async def refused_login(self) -> Denied | None:
+        """What the registry says of our login when it is greeted; None where it lets us in, or we have none."""
+        return self._refused if self._refused and self._client.login.source(()) else None
 
     async def read(self) -> bool:
         """Whether there is something under the reference; Denied where it may not be read."""
@@ -79,6 +88,15 @@ class Probe:
         await response.aclose()
         return response.status_code == 200
 
+    async def grants_push(self) -> bool:
+        """Whether the token for it says so; False where there is none, or it does not tell. Nothing is opened."""
+        target = f"{self._path}/blobs/{_EMPTY}"
+        await (await self._send("HEAD", target, "pull,push", accept=(200, 400, 404, 405))).aclose()
+        granted = self.granted("pull,push")
+        if granted and "push" not in granted.split(","):
+            raise Denied(f"the token for it grants {granted} alone")
+        return bool(granted)
+
     async def push(self) -> None:
         """Open an upload and cancel it (end-4a)."""
         await self._cancel(await self._send("POST", f"{self._path}/blobs/uploads/", "pull,push", accept=_SESSIONS))
@@ -93,19 +111,43 @@ class Probe:
         await self._cancel(response)
         return response.status_code in _SESSIONS
 
-    async def untags(self) -> Untagged:
-        """How the registry answers to the deletion of a tag that nobody has (end-9)."""
-        nobodys = f"{self._path}/manifests/imagesync-doctor-{uuid.uuid4().hex}"
-        accept = {200, 202, 204, 404, *NO_TAG_DELETION}
-        response = await self._send("DELETE", nobodys, "pull,push,delete", accept=accept)
+    async def untags(self, *, repository_exists: bool) -> Untagged | None:
+        """How the registry deletes tags, asked with a tag and a digest that nobody has (end-9).
+
+        None where that takes a host's own API that cannot be asked so. Refused where it deletes nothing at all.
+        """
+        nobodys = f"imagesync-doctor-{uuid.uuid4().hex}"
+        answer = await self._delete(nobodys)
+        if answer is None:
+            return Untagged.DONE
+        way = api_by_answer(self._reference.registry, *answer)
+        if isinstance(way, DeletionApi):
+            if not repository_exists or not way.untags:
+                return None
+            offer = await way.untag(self._host_api(), nobodys, sha256(nobodys.encode()))
+            way = Untagged.DONE if offer is Untagged.ABSENT else offer
+        if way is not Untagged.DONE and await self._delete(sha256(nobodys.encode())) is not None:
+            raise Refused(
+                f"{self._reference.registry} deletes nothing",
+                hint="turn deletes on (distribution: REGISTRY_STORAGE_DELETE_ENABLED=true), or set on_destroy to keep",
+            )
+        return way
+
+    async def _delete(self, wanted: str) -> tuple[int, frozenset[str]] | None:
+        """None where the registry would delete what is called so; else its status and codes."""
+        target = f"{self._path}/manifests/{wanted}"
+        # Without a repository some say so by 400 (zot), which is no word about deleting.
+        response = await self._send("DELETE", target, "pull,push,delete", accept={200, 202, 204, 404, *NO_TAG_DELETION})
         if response.status_code not in NO_TAG_DELETION:
             await response.aclose()
-            return Untagged.DONE
+            return None
         codes = frozenset(code for code, _ in await read_errors(response))
-        way = api_by_answer(self._reference.registry, response.status_code, codes)
-        if isinstance(way, DeletionApi):
-            return Untagged.DONE if way.untags else Untagged.NOT_OFFERED
-        return way
+        return None if "NAME_UNKNOWN" in codes else (response.status_code, codes)
+
+    def _host_api(self) -> HostApi:
+        host, repository = known_host(self._reference.registry), self._reference.location[1]
+        scopes = self._scopes("pull,push,delete")
+        return HostApi(self._client, repository, self._reference.name, scopes, host.api if host else "")
 
     def login(self) -> str:
         """Where the login came from, "" where none is known or the registry has not asked for one."""
