@@ -36,7 +36,7 @@ resource "aws_ecr_repository" "mirror" {
 
 module "images" {
   # In your own code, with the repository and the version that you use:
-  #   source = "git::https://…/imagesync.git//modules/images?ref=v0.1.0"
+  #   source = "git::https://git.example.com/imagesync.git//modules/images?ref=v0.1.0"
   source = "../../modules/images"
 
   # Not known before the repository exists, and that is all right: only the look at the destination waits for it.

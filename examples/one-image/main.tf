@@ -24,7 +24,7 @@ variable "source_image" {
 
 module "busybox" {
   # In your own code, with the repository and the version that you use:
-  #   source = "git::https://…/imagesync.git//modules/image?ref=v0.1.0"
+  #   source = "git::https://git.example.com/imagesync.git//modules/image?ref=v0.1.0"
   source = "../../modules/image"
 
   source_image      = var.source_image

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "doctor",
     short_help="Find out what stands in the way of a sync.",
     epilog=examples(
-        "doctor --source busybox:1.36 --destination registry.example.com/busybox",
+        "doctor --source busybox --destination registry.example.com/busybox",
         "doctor registry.example.com/busybox:1.36",
     ),
 )

@@ -9,8 +9,10 @@ from imagesync_cli.batch.adopt import Adopted, Images
 from imagesync_cli.output.escape import quoted
 from imagesync_cli.values.reference import parse_reference
 
-_SCHEMA = "# yaml-language-server: $schema=https://raw.githubusercontent.com/…/imagesync_cli/batch/images.schema.json"
-_MODULE = '  source = "git::https://…/imagesync.git//modules/images"'
+_SCHEMA = (
+    "# yaml-language-server: $schema=https://git.example.com/imagesync/raw/main/imagesync_cli/batch/images.schema.json"
+)
+_MODULE = '  source = "git::https://git.example.com/imagesync.git//modules/images?ref=v0.1.0"'
 
 
 def as_images(found: Adopted) -> str:

@@ -1,4 +1,5 @@
-"""Write the reference from the code: docs/reference/, the manual page, and the tables between markers in READMEs.
+"""Write the reference from the code: docs/reference/, the manual page, the tables between markers in READMEs,
+and the repository's address wherever it is named.
 
 .venv/bin/python packaging/reference            # writes what is stale
 .venv/bin/python packaging/reference --check    # writes nothing; exit code 1 names what is stale
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from addresses import Addresses
 from commands import commands_page
 from exits import environment_page, exit_codes_page, exit_codes_table
 from manual import manual
@@ -39,6 +41,8 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
 def main() -> None:
     """Do what the command line says."""
     wanted = {name: make() for name, make in PAGES.items()} | {name: _with_part(name) for name in PARTS}
+    addresses = Addresses(ROOT)
+    wanted |= {name: addresses.put_into(wanted.get(name) or _present(name)) for name in addresses.files()}
     stale = [name for name, text in wanted.items() if _present(name) != text]
     if sys.argv[1:] == ["--check"]:
         sys.exit(f"stale: {', '.join(stale)}; this mends it: python packaging/reference" if stale else 0)

@@ -72,12 +72,12 @@ def test_the_tutorial(debian: BareDebian) -> None:
 def test_the_ten_lines_name_the_module_by_git(debian: BareDebian) -> None:
     """The README's module source is fetched by git at this version's tag, and the configuration is valid.
 
-    That the address, which is elided, means this checkout is all that git is told.
+    That the address, which is nobody's, means this checkout is all that git is told.
     """
     (debian.root / "srv/main.tf").write_text(readme_block("Terraform, in ten lines"))
     printed = with_terraform(debian).run(
         """
-        git config --global url./srv/imagesync.insteadOf 'https://%E2%80%A6/imagesync.git'
+        git config --global url./srv/imagesync.insteadOf https://git.example.com/imagesync.git
         terraform init -input=false
         terraform validate
         """,

@@ -122,6 +122,23 @@ def test_a_change_makes_it_stale_and_one_command_mends_it(checkout: Path, change
     assert reference(checkout, "--check") == (0, "")
 
 
+def test_a_release_sets_the_address_once(checkout: Path) -> None:
+    """Who moves the repository, or makes a version, changes one line; whatever is pasted follows."""
+    for file, old, new in (
+        ("pyproject.toml", "https://git.example.com/imagesync", "https://git.example.net/team/images"),
+        ("imagesync_cli/__init__.py", '__version__ = "', '__version__ = "7.'),
+    ):
+        path = checkout / file
+        path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+    assert reference(checkout)[0] == 0
+    pasted = [checkout / "README.md", *(checkout / "docs").rglob("*.md"), *(checkout / "examples").rglob("*.tf")]
+    sources = [each for path in pasted for each in re.findall(r'"(git::[^"]+)"', path.read_text("utf-8"))]
+    assert len(sources) > 10
+    beginning = "git::https://git.example.net/team/images.git//modules/image"
+    assert [each for each in sources if not (each.startswith(beginning) and "?ref=v7." in each)] == []
+    assert "git.example.com" not in (checkout / "imagesync_cli/output/adopt.py").read_text("utf-8")
+
+
 def test_what_is_written_by_hand_stays(checkout: Path) -> None:
     """Only what is between its markers is changed in a README; without them it is left alone and named."""
     readme = checkout / "modules/image/README.md"

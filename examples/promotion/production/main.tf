@@ -28,7 +28,7 @@ variable "images" {
 
 module "images" {
   # In your own code, with the repository and the version that you use:
-  #   source = "git::https://…/imagesync.git//modules/images?ref=v0.1.0"
+  #   source = "git::https://git.example.com/imagesync.git//modules/images?ref=v0.1.0"
   source = "../../../modules/images"
 
   destination_prefix = var.registry
