@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 
 from imagesync_cli.stores.transport import retry
 from imagesync_cli.values import secret
-from tests import peers
+from tests import guarded, peers, pulp
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image
 from tests.real_image import TAG, busybox_image
+from tests.served import Served
 
 _numbers = itertools.count(1)
 
@@ -51,8 +53,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def repository_name() -> str:
-    """A repository that no other test of this run uses."""
-    return f"tests/repository-{next(_numbers)}"
+    """A repository that no other test of this run uses, in whatever process: they share some registries."""
+    return f"tests/{os.environ.get('PYTEST_XDIST_WORKER', 'only')}-{next(_numbers)}"
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +76,35 @@ def crane_registry() -> Iterator[str]:
     """HOST:PORT of a running `crane registry serve`."""
     with peers.crane_registry() as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def nginx_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A running distribution v3 behind nginx with TLS and htpasswd."""
+    with guarded.behind_nginx(tmp_path_factory.mktemp("nginx")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def token_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A running distribution v3 with tokens that live twelve seconds."""
+    with guarded.with_tokens(tmp_path_factory.mktemp("tokens")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def pull_through(docker_registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A running distribution v3 that is a cache of the docker-registry."""
+    with guarded.pull_through(tmp_path_factory.mktemp("pull-through"), docker_registry) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def pulp_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The one running Pulp of all processes of this test run."""
+    own = tmp_path_factory.getbasetemp()
+    with pulp.running((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "pulp") as host:
+        yield Served(host, pulp.ADMIN, by_tokens=True)
 
 
 @pytest.fixture(scope="session")

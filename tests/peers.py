@@ -21,10 +21,13 @@ READY_WITHIN_S = 15
 # fmt: off
 PROGRAMS = frozenset({
     "apt-get", "bash", "buildah", "conformance", "crane", "debootstrap", "docker-registry", "fish", "git", "go",
-    "groff", "kubectl", "openssl", "oras", "regctl", "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount",
+    "groff", "initdb", "kubectl", "nginx", "openssl", "oras", "podman", "postgres", "pulpcore-api", "pulpcore-content",
+    "pulpcore-manager", "pulpcore-worker", "regctl", "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount",
     "unshare", "zsh",
 })
 # fmt: on
+# Where Debian puts servers: users rarely have these on their PATH.
+_SYSTEM_PROGRAMS = ("/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")))
 
 _CONFIG = """\
 version: 0.1
@@ -66,7 +69,7 @@ def program(name: str) -> str:
 
 
 def _find(name: str) -> str | None:
-    return shutil.which(name) or shutil.which(name, path=_go_programs())
+    return shutil.which(name) or shutil.which(name, path=os.pathsep.join((_go_programs(), *_SYSTEM_PROGRAMS)))
 
 
 def _go_programs() -> str:
@@ -86,13 +89,13 @@ def running(command: list[str], host: str) -> Iterator[str]:
     """Run a server until the block ends; enters once it accepts connections at HOST:PORT."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            _wait_until_ready(process, host)
+            wait_until_ready(process, host)
             yield host
         finally:
             process.kill()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], host: str) -> None:
+def wait_until_ready(process: subprocess.Popen[bytes], host: str) -> None:
     address, _, port = host.rpartition(":")
     deadline = time.monotonic() + READY_WITHIN_S
     while process.poll() is None and time.monotonic() < deadline:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from tests.contract.expected import EMBEDDED, REAL
 from tests.contract.subject import Subject
 from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.served import Served
 
 _SUBJECTS = [*(f"embedded {manner}" for manner in EMBEDDED), *REAL]
 
@@ -19,12 +19,10 @@ def subject(request: pytest.FixtureRequest, repository_name: str) -> Iterator[Su
     """A repository of each registry in turn, with what is expected of its kind."""
     kind, _, manner = str(request.param).partition(" ")
     if manner:
-        with EmbeddedRegistry(MANNERS[manner]) as registry, _client(registry.host) as client:
+        with EmbeddedRegistry(MANNERS[manner]) as registry, Served(registry.host).client() as client:
             yield Subject(client, repository_name, EMBEDDED[manner])
     else:
-        with _client(request.getfixturevalue(kind)) as client:
+        running = request.getfixturevalue(kind)
+        served = running if isinstance(running, Served) else Served(running)
+        with served.client() as client:
             yield Subject(client, repository_name, REAL[kind])
-
-
-def _client(host: str) -> httpx.Client:
-    return httpx.Client(base_url=f"http://{host}", trust_env=False, timeout=10)

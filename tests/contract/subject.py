@@ -5,6 +5,8 @@ It is not the package's own client: that one must not be the judge of its own co
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import dataclass
 
 import httpx
@@ -18,6 +20,7 @@ from tests.embedded_registry.images import (
     Image,
 )
 from tests.embedded_registry.state import Manifest, digest_of
+from tests.pulp import ADMIN
 
 ACCEPT = {"Accept": ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))}
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -25,10 +28,8 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 
 def outcome(response: httpx.Response) -> tuple[int, str]:
     """Return the status and the first error code, "" where there is none."""
-    if response.status_code < 400 or not response.content:
-        return response.status_code, ""
-    errors = response.json()["errors"]
-    return response.status_code, errors[0]["code"]
+    code = re.search(rb'"code": ?"(\w+)"', response.content) if response.status_code >= 400 else None
+    return response.status_code, code[1].decode() if code else ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,13 @@ class Subject:
         return self.client.head(self.path(f"manifests/{reference}"), headers=ACCEPT)
 
     def delete(self, reference: str) -> httpx.Response:
-        return self.client.delete(self.path(f"manifests/{reference}"))
+        """Delete, and wait until that is done where it is done later."""
+        answer = self.client.delete(self.path(f"manifests/{reference}"))
+        if answer.status_code == 202 and self.expected.deletes_later:
+            asked = {"logging_cid": answer.headers["Correlation-ID"], "state__in": "waiting,running"}
+            while self.client.get("/pulp/api/v3/tasks/", params=asked, auth=ADMIN).json()["count"]:
+                time.sleep(0.05)
+        return answer
 
     def put(self, manifest: Manifest, reference: str = "") -> httpx.Response:
         path = self.path(f"manifests/{reference or manifest.digest}")

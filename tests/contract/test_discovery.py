@@ -11,7 +11,7 @@ TAGS = ["1.0", "1.1", "2.0", "latest", "old"]
 
 
 def _page(subject: Subject, query: str) -> tuple[list[str], str]:
-    answer = subject.client.get(subject.path(f"tags/list{query}"))
+    answer = subject.client.get(query if "/tags/list" in query else subject.path(f"tags/list{query}"))
     assert answer.status_code == 200
     return answer.json()["tags"] or [], answer.links.get("next", {}).get("url", "")
 
@@ -33,7 +33,7 @@ def test_pages(subject: Subject) -> None:
     assert bool(following) == subject.expected.links_pages
     seen = list(page)
     while following:
-        page, following = _page(subject, following.removeprefix(subject.path("tags/list")))
+        page, following = _page(subject, following)
         seen += page
     assert seen == TAGS or not subject.expected.links_pages
 

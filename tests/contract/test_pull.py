@@ -114,5 +114,6 @@ def test_range_behind_the_end(subject: Subject) -> None:
 
 
 def test_ping(subject: Subject) -> None:
-    """/v2/ answers 200 where nobody has to sign in."""
-    assert subject.client.get("/v2/", headers=ACCEPT).status_code == 200
+    """/v2/ answers 200 to who may come in, and at Pulp only to who takes JSON."""
+    assert subject.client.get("/v2/").status_code == 200
+    assert outcome(subject.client.get("/v2/", headers=ACCEPT)) == subject.expected.ping

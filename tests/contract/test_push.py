@@ -79,57 +79,60 @@ def test_cancelled_session_is_gone(subject: Subject) -> None:
     answer = subject.client.delete(subject.location(started))
     if subject.expected.sessions_can_be_asked:
         assert answer.status_code == 204
-        assert outcome(subject.finish(started, DIGEST, CONTENT)) == (404, "BLOB_UPLOAD_UNKNOWN")
+        assert outcome(subject.finish(started, DIGEST, CONTENT)) == subject.expected.unknown_session
     else:
         assert outcome(answer) == (400, "NAME_INVALID")
 
 
 def test_content_that_is_not_its_digest(subject: Subject) -> None:
-    """A blob that does not match its digest is refused and not kept."""
+    """A blob that does not match its digest is refused and not kept; Pulp believes it."""
     promised = digest_of(b"never pushed")
     answer = subject.finish(subject.start_upload(), promised, b"something else")
-    assert outcome(answer) == (400, "DIGEST_INVALID")
-    assert not subject.has_blob(promised)
+    checks = subject.expected.checks_blobs
+    assert outcome(answer) == ((400, "DIGEST_INVALID") if checks else (201, ""))
+    assert subject.has_blob(promised) != checks
 
 
 def test_put_without_digest(subject: Subject) -> None:
     """A session cannot be closed without saying what it holds."""
     started = subject.start_upload()
     answer = subject.client.put(subject.location(started), content=CONTENT, headers=OCTETS)
-    assert outcome(answer) == (400, "DIGEST_INVALID")
+    assert outcome(answer) == subject.expected.no_digest
 
 
 def test_mount(subject: Subject) -> None:
     """A blob of another repository is taken over without its bytes; if not, a session is open for them."""
-    subject.push_blob(CONTENT)
+    pushed = image("mounted")
+    subject.push(pushed, "1.0")
+    digest, content = next(iter(pushed.blobs.items()))
     other = f"{subject.repository}-mounted"
-    assert subject.has_blob(DIGEST, other) == subject.expected.shares_blobs
-    answer = subject.start_upload(other, mount=DIGEST, **{"from": subject.repository})
+    assert subject.has_blob(digest, other) == subject.expected.shares_blobs
+    answer = subject.start_upload(other, mount=digest, **{"from": subject.repository})
     if subject.expected.mounts:
-        assert (answer.status_code, answer.headers["Docker-Content-Digest"]) == (201, DIGEST)
-        assert subject.has_blob(DIGEST, other)
+        assert (answer.status_code, answer.headers["Docker-Content-Digest"]) == (201, digest)
+        assert subject.has_blob(digest, other)
     else:
         assert answer.status_code == 202
-        assert subject.finish(answer, DIGEST, CONTENT).status_code == 201
+        assert subject.finish(answer, digest, content).status_code == 201
 
 
 def test_self_mount(subject: Subject) -> None:
-    """A mount from the repository itself says whether the blob is there, and opens a session if not."""
-    subject.push_blob(CONTENT)
-    there = subject.start_upload(mount=DIGEST, **{"from": subject.repository})
+    """A mount from the repository itself says whether the blob is there."""
+    pushed = image("mounted")
+    subject.push(pushed, "1.0")
+    there = subject.start_upload(mount=next(iter(pushed.blobs)), **{"from": subject.repository})
     assert there.status_code == (201 if subject.expected.mounts else 202)
-    other = b"not there yet"
-    absent = subject.start_upload(mount=digest_of(other), **{"from": subject.repository})
-    assert absent.status_code == 202
-    assert subject.finish(absent, digest_of(other), other).status_code == 201
 
 
 def test_mount_of_nothing(subject: Subject) -> None:
-    """Without ``from``, or from a repository that is not there, a mount is the start of an upload."""
-    for query in ({}, {"from": "not/there"}):
-        answer = subject.start_upload(mount=DIGEST, **query)
-        assert answer.status_code == 202
-        assert "Location" in answer.headers
+    """A mount of what is not there, from what is not there or without ``from`` starts an upload, but at Pulp."""
+    subject.push(image())
+    queries: list[dict[str, str]] = [{"from": subject.repository}, {"from": "not/there"}, {}]
+    answers = [subject.start_upload(mount=DIGEST, **query) for query in queries]
+    assert tuple(map(outcome, answers)) == subject.expected.cannot_mount
+    for answer in answers:
+        if answer.status_code == 202:
+            assert subject.finish(answer, DIGEST, CONTENT).status_code == 201
 
 
 def test_manifest_by_tag_and_digest(subject: Subject) -> None:
@@ -144,16 +147,18 @@ def test_manifest_by_tag_and_digest(subject: Subject) -> None:
 
 def test_manifest_without_its_blobs(subject: Subject) -> None:
     """A manifest whose blobs are not there is refused, naming each; go-containerregistry takes it."""
-    pushed = image(layers=2)
+    pushed = image("without blobs", layers=2)
+    subject.push_blob(b"the repository is there")
     answer = subject.put(pushed.root, "1.0")
     assert outcome(answer) == subject.expected.missing_blob
-    if answer.status_code != 201:
+    if answer.status_code != 201 and subject.expected.names_missing:
         assert {error["detail"] for error in answer.json()["errors"]} == set(pushed.blobs)
 
 
 def test_index_without_its_children(subject: Subject) -> None:
     """An index is refused as long as a child is not there."""
     pushed = index(platforms=("linux/amd64", "linux/arm64"))
+    subject.push_blob(b"the repository is there")
     assert outcome(subject.put(pushed.root, "1.0")) == subject.expected.missing_child
 
 
@@ -166,10 +171,7 @@ def test_nonsense_is_no_manifest(subject: Subject) -> None:
         subject.put(Manifest("application/vnd.docker.distribution.manifest.v2+json", pushed.root.content)),
         subject.put(pushed.root, digest_of(b"another")),
     ]
-    expected = [(400, "MANIFEST_INVALID"), (400, "MANIFEST_INVALID"), (400, "DIGEST_INVALID")]
-    if not subject.expected.validates_manifests:
-        expected = [(201, "")] * 3
-    assert [outcome(answer) for answer in answers] == expected
+    assert tuple(map(outcome, answers)) == subject.expected.not_a_manifest
 
 
 def test_tag_moves(subject: Subject) -> None:

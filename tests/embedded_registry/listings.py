@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.embedded_registry.manner import NAME_UNKNOWN
-from tests.embedded_registry.routes import Call, RefusedError, refuse
+from tests.embedded_registry.routes import Call, RefusedError, check_accepts_json, no_such_route, refuse
 from tests.embedded_registry.state import DIGEST, Repository
 from tests.embedded_registry.wire import Response, json_response
 
@@ -15,6 +15,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 def list_tags(call: Call) -> Response:
     """Answer one page of tags, in lexical order, with a Link to the next."""
+    check_accepts_json(call)
     repository = call.known_repository
     if not repository.tags and call.manner.no_tags == "unknown":
         raise RefusedError(NAME_UNKNOWN, call.name)
@@ -34,7 +35,7 @@ def list_repositories(call: Call) -> Response:
 def list_referrers(call: Call) -> Response:
     """Answer an index of the manifests whose subject this digest is; unknown digests have none."""
     if not call.manner.referrers:
-        return Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")
+        return no_such_route(call.manner)
     if not DIGEST.fullmatch(call.target):
         raise refuse(400, "DIGEST_INVALID", "provided digest is not one")
     repository = call.state.repositories.get(call.name, Repository())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.embedded_registry.manner import MANIFEST_UNKNOWN, Manner, Refusal
+from tests.embedded_registry.manner import MANIFEST_UNKNOWN, NAME_UNKNOWN, Manner, Refusal
 from tests.embedded_registry.routes import Call, RefusedError, refuse
 from tests.embedded_registry.state import DIGEST, Manifest, Repository, digest_of
 from tests.embedded_registry.wire import Response
@@ -44,7 +44,8 @@ def put_manifest(call: Call) -> Response:
     repository = call.writable_repository
     repository.manifests[manifest.digest] = manifest
     if DIGEST.fullmatch(call.target):
-        repository.manifests[call.target] = manifest
+        if call.manner.validates != "json":
+            repository.manifests[call.target] = manifest
     else:
         before = repository.tags.get(call.target)
         repository.tags[call.target] = manifest.digest
@@ -127,6 +128,10 @@ def remove(manner: Manner, repository: Repository, digest: str) -> None:
             used = repository.tags_of(child) or repository.parents_of(child)
             if child in repository.manifests and not used:
                 remove(manner, repository, child)
+    if manner.forgets_blobs:
+        named = {blob for kept in repository.manifests.values() for blob in kept.blobs}
+        for blob in set(manifest.blobs) - named:
+            repository.blobs.pop(blob, None)
 
 
 def _acceptable(call: Call, manifest: Manifest) -> bool:
@@ -138,7 +143,11 @@ def _parse(call: Call, content: bytes) -> Manifest:
     if media_type in call.manner.refused_media_types:
         raise refuse(415, "MANIFEST_INVALID", "this media type is not taken here")
     manifest = Manifest(media_type, content)
-    if not call.manner.validates_manifests:
+    if call.manner.validates == "nothing":
+        return manifest
+    if call.manner.validates == "json":
+        if not manifest.document:
+            raise RefusedError(call.manner.not_json)
         return manifest
     try:
         document = manifest.document
@@ -152,7 +161,7 @@ def _parse(call: Call, content: bytes) -> Manifest:
 
 def _check_target(call: Call, manifest: Manifest) -> None:
     target = call.target
-    if not call.manner.validates_manifests:
+    if call.manner.validates != "manifests":
         return
     if DIGEST.fullmatch(target):
         algorithm = target.partition(":")[0]
@@ -169,6 +178,10 @@ def _check_target(call: Call, manifest: Manifest) -> None:
 def _check_presence(call: Call, manifest: Manifest) -> None:
     """Refuse a manifest whose blobs or children are not here; the answer names each that misses."""
     manner, repository = call.manner, call.state.repositories.get(call.name, Repository())
+    if manner.creates_repositories == "with blobs" and call.name not in call.state.repositories:
+        raise RefusedError(NAME_UNKNOWN, call.name)
+    if manner.missing_config and (missing := [d for d in manifest.blobs[:1] if d not in repository.blobs]):
+        raise RefusedError(manner.missing_config, *missing)
     if manner.missing_blob and (missing := [d for d in manifest.blobs if d not in repository.blobs]):
         raise RefusedError(manner.missing_blob, *missing)
     if manner.missing_child and (missing := [d for d in manifest.children if d not in repository.manifests]):

@@ -13,10 +13,13 @@ HostApi = Literal["", "harbor", "acr", "docker-hub", "ghcr", "ecr", "pulp"]
 
 @dataclass(frozen=True)
 class Refusal:
-    """A status with the code and message of the error body; "%s" in the message becomes the digest or tag."""
+    """A status with the code and message of the error body; "%s" in the message becomes the digest or tag.
+
+    Without a code it is a web page.
+    """
 
     status: int
-    code: str
+    code: str = ""
     message: str = ""
 
 
@@ -55,6 +58,8 @@ class Manner:
     deletes_children: bool = False
     deletes_later: bool = False
     """A DELETE is taken on with 202 and done some requests later, as Pulp's tasks are."""
+    forgets_blobs: bool = False
+    """Blobs leave the repository with the last manifest that names them, so a manifest cannot be put back alone."""
     guards_children: Refusal | None = None
     guards_tagged: Refusal | None = None
     guards_untagged: Refusal | None = None
@@ -68,6 +73,10 @@ class Manner:
     unknown: Refusal | None = None
     """The answer to all that is not there, a repository's tag list too, where it is one and the same."""
     head: Literal["answers", "refused", "no-digest"] = "answers"
+    json_only: bool = False
+    """Answer 406 to an Accept that leaves out JSON, where the answer would be JSON."""
+    error_pages: bool = False
+    """What no route is for is answered with a web page."""
     needs_accept: bool = False
     """Know a manifest only to clients whose Accept names its media type; */* is not enough."""
     ranges: Literal["all", "closed", "none"] = "all"
@@ -94,12 +103,21 @@ class Manner:
     collects_untagged: bool = False
     """A manifest that loses its tag to another one goes at once, even from under an index, and with it the children
     that nothing else lists."""
-    validates_manifests: bool = True
+    validates: Literal["manifests", "json", "nothing"] = "manifests"
+    """What of a manifest is looked at: "json" takes any type and any digest that it is pushed under."""
+    not_json: Refusal = Refusal(400, "MANIFEST_INVALID", "manifest invalid")
+    checks_blobs: bool = True
+    """Refuse a blob that does not match its digest; else one that comes in a single PUT is believed."""
+    no_digest: Refusal = Refusal(400, "DIGEST_INVALID", "digest missing")
+    """The answer to the end of an upload that does not say the digest."""
+    missing_config: Refusal | None = None
+    """The answer where the config is missing, if it is another one than for layers."""
     missing_blob: Refusal | None = MANIFEST_BLOB_UNKNOWN
     missing_child: Refusal | None = MANIFEST_BLOB_UNKNOWN
     refused_media_types: tuple[str, ...] = ()
-    creates_repositories: bool = True
-    mount: Literal["answers", "session", "refused"] = "answers"
+    creates_repositories: Literal["always", "with blobs", "never"] = "always"
+    mount: Literal["answers", "session", "refused", "strict"] = "answers"
+    """"strict" mounts what a tagged image of the source names, and opens no session for anything else."""
     monolithic_post: bool = True
     out_of_order: Refusal | None = Refusal(416, "BLOB_UPLOAD_INVALID", "chunk out of order")
     """The answer to a chunk whose Content-Range is not the next one; None takes no notice of the header."""
@@ -113,6 +131,7 @@ class Manner:
     """Upload Locations carry a query, which changes with every chunk."""
     stale_location: Refusal | None = None
     """The answer to a chunk sent to a Location that is not the latest."""
+    unknown_session: Refusal = Refusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
     session_requests: Refusal | None = None
     """The answer to GET and DELETE of an upload session where they are not offered."""
 

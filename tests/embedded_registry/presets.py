@@ -12,6 +12,8 @@ NO_TAG_DELETE = Refusal(405, "UNSUPPORTED", "The operation is unsupported.")
 
 _HARBOR_NOT_FOUND = Refusal(404, "NOT_FOUND", "artifact %s not found")
 
+_PAGE = Refusal(500)
+
 _PRESETS = [
     Manner(),
     # [M] Debian's docker-registry 2.8.2.
@@ -68,7 +70,7 @@ _PRESETS = [
         shares_blobs=True,
         tag_paging="no-link",
         referrers=False,
-        validates_manifests=False,
+        validates="nothing",
         missing_blob=None,
         missing_child=Refusal(404, "MANIFEST_UNKNOWN", "sub-manifest not found"),
         mount="session",
@@ -98,7 +100,20 @@ _PRESETS = [
         delete_tag=Refusal(400, "INVALID_REQUEST", "A manifest can only be deleted by digest."),
         deletes_children=True,
         deletes_later=True,
+        forgets_blobs=True,
+        json_only=True,
+        error_pages=True,
+        validates="json",
+        not_json=_PAGE,
+        checks_blobs=False,
+        no_digest=_PAGE,
+        missing_config=Refusal(400, "BLOB_UNKNOWN", "blob unknown to registry"),
+        missing_blob=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
         missing_child=None,
+        creates_repositories="with blobs",
+        mount="strict",
+        out_of_order=_PAGE,
+        unknown_session=Refusal(404, "", "No Upload matches the given query."),
         referrers=False,
         host_api="pulp",
     ),
@@ -130,7 +145,7 @@ _PRESETS = [
         delete_tag=NO_TAG_DELETE,
         guards_children=Refusal(400, "ImageReferencedByManifestList", "%s is referenced by a manifest list"),
         patch_status=201,
-        creates_repositories=False,
+        creates_repositories="never",
         host_api="ecr",
     ),
     # [D] Google Artifact Registry and Container Registry.

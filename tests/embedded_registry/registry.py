@@ -11,7 +11,7 @@ from tests.embedded_registry import blobs, host_apis, listings, manifests, uploa
 from tests.embedded_registry.authentication import Authenticator
 from tests.embedded_registry.faults import FaultHook
 from tests.embedded_registry.manner import Manner
-from tests.embedded_registry.routes import Call, Route, answer, route
+from tests.embedded_registry.routes import Call, Route, answer, check_accepts_json, route
 from tests.embedded_registry.server import LoopbackServer
 from tests.embedded_registry.state import Repository, State
 from tests.embedded_registry.wire import Request, Response, compressed
@@ -92,7 +92,7 @@ class EmbeddedRegistry:
 
     def _distribution_routes(self) -> list[Route]:
         return [
-            route("/v2/?", GET=lambda _: Response(200, {"Content-Type": "application/json"}, b"{}")),
+            route("/v2/?", GET=_ping),
             route(
                 "/v2/NAME/manifests/(?P<target>[^/]+)",
                 GET=manifests.get_manifest,
@@ -112,3 +112,8 @@ class EmbeddedRegistry:
             route("/v2/NAME/referrers/(?P<target>[^/]+)", GET=listings.list_referrers),
             route("/v2/_catalog", GET=listings.list_repositories),
         ]
+
+
+def _ping(call: Call) -> Response:
+    check_accepts_json(call)
+    return Response(200, {"Content-Type": "application/json"}, b"{}")

@@ -24,6 +24,8 @@ class RefusedError(Exception):
         self.refusal, self.subjects, self.headers = refusal, subjects or ("",), headers
 
     def response(self) -> Response:
+        if not self.refusal.code:
+            return error_page(self.refusal.status)
         errors = [
             {
                 "code": self.refusal.code,
@@ -37,6 +39,18 @@ class RefusedError(Exception):
 
 def refuse(status: int, code: str, message: str = "", headers: dict[str, str] | None = None) -> RefusedError:
     return RefusedError(Refusal(status, code, message), headers=headers)
+
+
+def error_page(status: int) -> Response:
+    """Make the web page that a framework shows for an error (Pulp)."""
+    content = f"<!doctype html>\n<title>Error ({status})</title>\n".encode()
+    return Response(status, {"Content-Type": "text/html; charset=utf-8"}, content)
+
+
+def no_such_route(manner: Manner) -> Response:
+    if manner.error_pages:
+        return error_page(404)
+    return Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,16 @@ class Call:
     @property
     def writable_repository(self) -> Repository:
         """The repository, made by the first write unless this registry wants it made beforehand."""
-        return self.state.repository(self.name) if self.manner.creates_repositories else self.known_repository
+        return (
+            self.known_repository if self.manner.creates_repositories == "never" else self.state.repository(self.name)
+        )
+
+
+def check_accepts_json(call: Call) -> None:
+    """Refuse a request for JSON that does not take any, where that is a refusal."""
+    accepted = call.request.headers.get("accept", "*/*")
+    if call.manner.json_only and not re.search(r"\*/\*|application/(\*|json)", accepted):
+        raise refuse(406, "UNSUPPORTED", "Could not satisfy the request Accept header.")
 
 
 Route = tuple[re.Pattern[str], dict[str, Callable[[Call], Response]]]
@@ -106,7 +129,7 @@ def answer(routes: list[Route], call: Call) -> Response:
                 return handler(found)
         except RefusedError as refused:
             return refused.response()
-    return Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")
+    return no_such_route(call.manner)
 
 
 def _reading(method: str) -> str:

@@ -9,7 +9,8 @@ import re
 import uuid
 from urllib.parse import quote
 
-from tests.embedded_registry.manner import Manner
+from tests.embedded_registry.blobs import BLOB_UNKNOWN
+from tests.embedded_registry.manner import NAME_UNKNOWN, Manner
 from tests.embedded_registry.routes import Call, RefusedError, refuse
 from tests.embedded_registry.state import DIGEST, Repository, Upload, digest_of
 from tests.embedded_registry.wire import Response
@@ -22,6 +23,8 @@ def start_upload(call: Call) -> Response:
         if call.manner.mount == "refused":
             raise refuse(405, "UNSUPPORTED", "mounting is not offered here")
         source = _mount_source(call)
+        if call.manner.mount == "strict" and "from" in query:
+            _check_mount(call, source)
         if source and query["mount"] in source.blobs:
             repository.blobs[query["mount"]] = source.blobs[query["mount"]]
             return _created(call, query["mount"])
@@ -44,10 +47,10 @@ def put_upload(call: Call) -> Response:
     """Take the rest, and close the session when the whole is what its digest says."""
     upload = _session(call)
     if "digest" not in call.request.query:
-        raise refuse(400, "DIGEST_INVALID", "digest missing")
+        raise RefusedError(call.manner.no_digest)
     _check_range(call, upload)
     content = bytes(upload.content + call.request.body) if upload.content else bytes(call.request.body)
-    response = _store(call, content, call.request.query["digest"])
+    response = _store(call, content, call.request.query["digest"], believed=not upload.content)
     del call.state.uploads[call.target]
     return response
 
@@ -75,10 +78,20 @@ def _mount_source(call: Call) -> Repository | None:
     return call.state.repositories.get(name) if call.may_pull(call.request, name) else None
 
 
+def _check_mount(call: Call, source: Repository | None) -> None:
+    """Refuse what no tagged image of the source names (pulp_container 2.30, app/registry_api.py, mount_blob)."""
+    if source is None:
+        raise RefusedError(NAME_UNKNOWN, call.request.query["from"])
+    tagged = set(source.tags.values())
+    tagged.update(*(source.manifests[digest].children for digest in tagged))
+    if not any(call.request.query["mount"] in source.manifests[digest].blobs for digest in tagged):
+        raise RefusedError(BLOB_UNKNOWN, call.request.query["mount"])
+
+
 def _session(call: Call) -> Upload:
     upload = call.state.uploads.get(call.target)
     if upload is None or upload.repository != call.name:
-        raise refuse(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+        raise RefusedError(call.manner.unknown_session, call.target)
     stale = call.request.query.get("_state", "") != _state(call.manner, upload)
     if call.manner.stale_location and stale and call.request.method in {"PATCH", "PUT"}:
         raise RefusedError(call.manner.stale_location, call.target)
@@ -102,8 +115,9 @@ def _check_range(call: Call, upload: Upload) -> None:
         raise RefusedError(refusal, call.target, headers=headers)
 
 
-def _store(call: Call, content: bytes, digest: str) -> Response:
-    if not DIGEST.fullmatch(digest) or digest_of(content, digest.partition(":")[0]) != digest:
+def _store(call: Call, content: bytes, digest: str, *, believed: bool = True) -> Response:
+    is_checked = call.manner.checks_blobs or not believed
+    if not DIGEST.fullmatch(digest) or (is_checked and digest_of(content, digest.partition(":")[0]) != digest):
         raise refuse(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
     call.writable_repository.blobs[digest] = content
     return _created(call, digest, call.manner.commit_status)
