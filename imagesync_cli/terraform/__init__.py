@@ -2,10 +2,12 @@
 
 Two questions are understood. ``{"images": "<JSON object: key → IMAGE>"}`` gives each key a JSON text with reference,
 digest, source_digest, media_type, size, error and kind; with ``call`` and ``run`` beside it, the images are what that
-call of a module relies on, and ``@run_folder`` tells what the processes of one run share. ``{"source": …,
+call of a module relies on, and ``@run_folder`` tells what the processes of one run share; with ``trust`` beside it, the
+answers are who has signed them (trusted.py). ``{"source": …,
 "destination": …, "platforms": …, "referrers": …, "verify": …}`` gives digest, id, destination_digest, in_sync, error
 and kind. An IMAGE is a reference, or an object with a reference and with what is asked about it:
 
+- ``digest``: that of the whole image, wherever the reference points now
 - ``platforms``: those that are wanted; none for all
 - ``referrers``: whether the answer has ``referrers``, and as ``attached`` what has to be found again at a mirror
 - ``verify``: "deep" to look at all below the digest; ``damage`` is a sentence that says what is missing or wrong

@@ -40,6 +40,8 @@ async def _answer(query: Query, stores: Stores, deadline_s: float) -> dict[str, 
     if query.lock_file:
         return await _from_lock(query)
     sound = query.sound
+    if query.trust:
+        return await _from_signatures(query, stores, deadline_s)
     # What is looked at whole goes by itself: it waits for no other answer, and none waits for it.
     deep = {key for key, image in sound.items() if image.deep}
     alone = [_answers(stores, {key: sound[key]}, deadline_s) for key in deep]
@@ -63,6 +65,18 @@ async def _from_lock(query: Query) -> dict[str, str]:
     wrong = {key: _described(image) for key, image in query.asked.items() if isinstance(image, UsageError)}
     named = {key: {"reference": as_meant(image.reference)} for key, image in query.sound.items()}
     return _texts(query, wrong | {key: _described(None) | named[key] | each for key, each in locked.items()})
+
+
+async def _from_signatures(query: Query, stores: Stores, deadline_s: float) -> dict[str, str]:
+    from imagesync_cli.terraform.trusted import trusted_answers
+
+    told = await trusted_answers(stores, query.sound, query.trust, deadline_s)
+    wrong = {
+        key: {"signed": "", "refused": [str(image)]}
+        for key, image in query.asked.items()
+        if isinstance(image, UsageError)
+    }
+    return {key: json.dumps(as_printable(each)) for key, each in (wrong | told).items()}
 
 
 def _texts(query: Query, described: dict[str, Described]) -> dict[str, str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
 _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
 _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
-_MEMBERS = frozenset({"reference", "platforms", "referrers", "verify", "copy"})
+_MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy"})
 _COPY_MEMBERS = frozenset(
     {"source", "digest", "source_digest", "platforms", "estimated", "sized", "max_size_bytes"}
     | {"required_platforms", "signed"}
@@ -45,6 +45,7 @@ class Query:
     run: str = ""  # when that is
     rules: Rules | None = None  # what these references may be, as sources
     lock_file: str = ""  # where these sources are locked, and then nobody is asked
+    trust: str = ""  # rules about who must have signed these sources, as JSON; then nothing else is asked
 
     @property
     def sound(self) -> dict[str, Image]:
@@ -55,11 +56,11 @@ class Query:
 def read_query(text: str) -> Query:
     """The question in a JSON text, or UsageError if it is none of the two."""
     asked = _object(text, "the query")
-    if "images" in asked and set(asked) <= {"images", "call", "run", "rules", "lock_file"}:
+    if "images" in asked and set(asked) <= {"images", "call", "run", "rules", "lock_file", "trust"}:
         query = _query(_object(asked["images"], "images", or_objects=True), compares=False)
         rules = _rules(_object(asked["rules"], "rules", strings=False)) if asked.get("rules") else None
-        call, run, lock_file = (asked.get(name, "") for name in ("call", "run", "lock_file"))
-        return replace(query, call=call, run=run, rules=rules, lock_file=lock_file)
+        more = {name: asked.get(name, "") for name in ("call", "run", "lock_file", "trust")}
+        return replace(query, rules=rules, **more)
     if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}
@@ -102,7 +103,7 @@ def _image(image: dict[str, Any]) -> Image:
     if verify not in ("", "tag", "deep"):
         raise UsageError('the \'verify\' of an image is "tag" or "deep"', hint=_IMAGE_EXAMPLE)
     referrers = _flag(image, "referrers")
-    selection = Selection("", _platforms(image, "platforms"), referrers)
+    selection = Selection(_digest(image), _platforms(image, "platforms"), referrers)
     copy = image.get("copy")
     intent = _intent(copy, referrers=referrers) if copy is not None else None
     return Image(parse_reference(reference), selection, verify == "deep", intent)
@@ -133,6 +134,18 @@ def _intent(copy: Any, *, referrers: bool) -> Intent:
         required=_platforms(copy, "required_platforms"),
         signed=_flag(copy, "signed"),
     )
+
+
+def _digest(image: dict[str, Any]) -> str:
+    """That of the whole image, "" for what the reference names."""
+    digest = image.get("digest", "")
+    if not isinstance(digest, str):
+        raise UsageError("the 'digest' of an image is a string", hint=_IMAGE_EXAMPLE)
+    if not digest:
+        return ""
+    from imagesync_cli.values.digest import parse_digest
+
+    return parse_digest(digest)
 
 
 def _flag(image: dict[str, Any], name: str) -> bool:

@@ -16,6 +16,8 @@ module "images" {
   required_platforms = var.required_platforms
   max_size_bytes     = var.max_size_bytes
   require_signature  = var.require_signature
+  trust              = var.trust
+  verify_trust       = var.verify_trust
   explain            = var.explain
   wait_for           = var.wait_for
   command            = var.command

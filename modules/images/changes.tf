@@ -56,7 +56,7 @@ locals {
       layers_to_copy = try(local.copies[name].layers_to_copy, null)
       bytes          = try(local.copies[name].bytes, null)
       bytes_to_copy  = try(local.copies[name].bytes_to_copy, null)
-      summary        = join(": ", compact([local.in_words[name], local.how_much[name]]))
+      summary        = join(": ", compact([local.in_words[name], local.how_much[name], local.signed[name]]))
     }
   }
 
@@ -67,7 +67,7 @@ locals {
   explained = flatten([
     for change in local.told : [
       for name in keys(local.change) : join(":\n    ", compact([
-        "  ${name} ${local.in_words[name]}", local.how_much[name],
+        "  ${name} ${local.in_words[name]}", join("\n    ", compact([local.how_much[name], local.signed[name]])),
       ])) if local.change[name] == change
     ]
   ])

@@ -10,6 +10,7 @@ locals {
           "the source ${local.shown_source[name]} is ${local.wanted[name].kind}: ${local.wanted[name].error}"
         ],
         try(local.wanted[name].refused, []),
+        try(local.trusted[name].refused, []),
       ) : "images[${jsonencode(name)}]: ${why}"
     ])
   }

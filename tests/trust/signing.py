@@ -132,10 +132,8 @@ def cosign_layer(content: bytes, signature: bytes, **notes: str) -> Layer:
     return content, {"dev.cosignproject.cosign/signature": text(signature), **more}
 
 
-def tag(
-    repository: Repository, digest: str, *layers: Layer, suffix: str = ".sig", media_type: str = SIMPLE_SIGNING
-) -> Image:
-    """Put the layers under cosign 2's tag for this digest."""
+def cosign_image(*layers: Layer, media_type: str = SIMPLE_SIGNING) -> Image:
+    """The image in which cosign 2 keeps signatures, one a layer."""
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
@@ -143,15 +141,32 @@ def tag(
         "layers": [{**describe(media_type, content), "annotations": notes} for content, notes in layers],
     }
     root = Manifest(OCI_MANIFEST, to_json(document))
-    made = Image(root, {root.digest: root}, {digest_of(blob): blob for blob in (b"{}", *(each[0] for each in layers))})
-    made.seed(repository, digest.replace(":", "-") + suffix)
+    return Image(root, {root.digest: root}, {digest_of(blob): blob for blob in (b"{}", *(each[0] for each in layers))})
+
+
+def cosign_tag(digest: str, suffix: str = ".sig") -> str:
+    """Where it keeps that."""
+    return digest.replace(":", "-") + suffix
+
+
+def tag(
+    repository: Repository, digest: str, *layers: Layer, suffix: str = ".sig", media_type: str = SIMPLE_SIGNING
+) -> Image:
+    """Put the layers there."""
+    made = cosign_image(*layers, media_type=media_type)
+    made.seed(repository, cosign_tag(digest, suffix))
     return made
 
 
-def sign(repository: Repository, digest: str, key: KeyPair) -> Image:
+def signature(digest: str, key: KeyPair) -> Image:
     """What ``cosign sign --key`` writes, before cosign 3."""
     content = payload(digest)
-    return tag(repository, digest, cosign_layer(content, key.sign(content)))
+    return cosign_image(cosign_layer(content, key.sign(content)))
+
+
+def sign(repository: Repository, digest: str, key: KeyPair) -> None:
+    """Put that where it belongs."""
+    signature(digest, key).seed(repository, cosign_tag(digest))
 
 
 def write_trust(folder: Path, *rules: dict[str, Any], **more: Any) -> str:

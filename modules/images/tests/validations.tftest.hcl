@@ -198,3 +198,21 @@ run "an_unknown_explain_is_refused" {
   }
   expect_failures = [var.explain]
 }
+
+run "a_default_of_trust_that_is_neither_is_refused" {
+  command = plan
+  variables {
+    images = {}
+    trust  = { default = "deny", rules = [] }
+  }
+  expect_failures = [var.trust]
+}
+
+run "an_unknown_verify_trust_is_refused" {
+  command = plan
+  variables {
+    images       = {}
+    verify_trust = "never"
+  }
+  expect_failures = [var.verify_trust]
+}

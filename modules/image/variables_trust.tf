@@ -1,0 +1,21 @@
+variable "trust" {
+  description = "Who must have signed the image, by which rules; see modules/images."
+  type = object({
+    default      = optional(string, "refuse")
+    trusted_root = optional(string)
+    refresh      = optional(bool, false)
+    rules = list(object({
+      sources      = list(string)
+      signers      = list(map(string))
+      all          = optional(bool, false)
+      attestations = optional(list(map(string)), [])
+    }))
+  })
+  default = { default = "accept", rules = [] }
+}
+
+variable "verify_trust" {
+  description = "Whether a plan verifies the image when it comes in (`changes`), or `always`."
+  type        = string
+  default     = "changes"
+}

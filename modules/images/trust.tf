@@ -1,0 +1,46 @@
+# Who has signed what is copied: asked at plan, and once for each image that comes in. How: docs/how-to/trust.md.
+
+locals {
+  demands_trust = length(var.trust.rules) > 0 || var.trust.default != "accept"
+
+  # Images whose signatures were not verified yet: those planned for the first time at this digest, or under these
+  # rules. What was verified when it was copied is not asked about again.
+  unverified = !local.demands_trust ? {} : {
+    for key, name in local.pinned : name => local.digests[name]
+    if local.digests[name] != "" && (
+      var.verify_trust == "always" || try(terraform_data.verified[key].input, plantimestamp()) == plantimestamp()
+    )
+  }
+
+  trusted = { for name in keys(local.unverified) : name => jsondecode(data.external.trust[0].result[name]) }
+  signed  = { for name in keys(var.images) : name => try(local.trusted[name].signed, "") }
+}
+
+# Remembers when an image was first planned. Other rules replace it: then this is the first time again.
+resource "terraform_data" "verified" {
+  for_each         = local.demands_trust ? local.pinned : {}
+  input            = plantimestamp()
+  triggers_replace = md5(jsonencode(var.trust))
+
+  lifecycle {
+    create_before_destroy = true
+    ignore_changes        = [input]
+  }
+}
+
+# A read of its own: the source is asked, by the digest that is copied, and whatever the prefix is. Where the source is
+# away and the destination's image is gone on with, that one is asked about.
+data "external" "trust" {
+  count   = length(local.unverified) == 0 ? 0 : 1
+  program = concat(var.command, ["external"])
+  query = {
+    trust = jsonencode(var.trust)
+    images = jsonencode({
+      for name, digest in local.unverified : name => {
+        reference = var.images[name].source
+        digest    = contains(local.unavailable, name) ? digest : local.wanted[name].source_digest
+        platforms = contains(local.unavailable, name) ? [] : local.platforms[name]
+      }
+    })
+  }
+}

@@ -1,0 +1,88 @@
+"""A plan with rules of trust: an unsigned image fails it, by its name, and a signed one names the signer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.embedded_registry.images import Image
+from tests.terraform.remote_repository import RemoteRepository
+from tests.terraform.workspace import BOTH_TOOLS, Workspace
+from tests.trust.signing import cosign_tag, key_pair, signature, trusting
+
+OURS, OTHERS = key_pair(), key_pair(number=1)
+TRUST: dict[str, Any] = {"rules": [trusting(OURS)]}
+
+
+def reads(workspace: Workspace) -> int:
+    """How many questions were asked since the last time."""
+    return sum(call[0] == "external" for call in workspace.calls())
+
+
+@BOTH_TOOLS
+def test_from_unsigned_to_signed(
+    workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, new: Image
+) -> None:
+    """Refused, then copied with the signer's name, then asked no more; a moved tag, and new rules, are asked again."""
+    upstream.push(old, "1")
+    images = {mirror.tagged("1"): upstream.tagged("1")}
+    workspace.write(images, trust=TRUST)
+    refused = workspace.plan()
+    assert refused.code == 1
+    why = f'images["{mirror.tagged("1")}"]: trust: {upstream}@{old.digest}: it has no signature'
+    assert f"{why} (wanted is a signature by a key)" in refused.text
+    assert mirror.digest("1") is None
+
+    upstream.push(signature(old.digest, OURS), cosign_tag(old.digest))
+    planned = workspace.plan()
+    assert planned.code == 2
+    assert "is new, from" in planned.text
+    assert "signed by key sha256:" in planned.text
+    workspace.succeeding("apply", "plan.bin")
+    assert mirror.digest("1") == old.digest
+
+    workspace.calls()
+    assert workspace.plan().code == 0
+    assert reads(workspace) == 2  # source and destination: nobody is asked who has signed
+    workspace.write(images, trust=TRUST, verify_trust="always")
+    assert workspace.plan().code == 0
+    assert reads(workspace) == 3
+
+    upstream.push(new, "1")
+    workspace.write(images, trust=TRUST)
+    assert f"trust: {upstream}@{new.digest}: it has no signature" in workspace.plan().text
+    upstream.push(signature(new.digest, OTHERS), cosign_tag(new.digest))
+    assert "no signature counts: one: it was not made with this key" in workspace.plan().text
+    upstream.push(old, "1")
+    workspace.write(images, trust={"rules": [trusting(OTHERS)]})
+    assert f"trust: {upstream}@{old.digest}: no signature counts" in workspace.plan().text
+    workspace.write(images, trust={"rules": []})
+    assert f"trust: no rule names {upstream}@{old.digest}" in workspace.plan().text
+    workspace.destroy()
+    assert mirror.digest("1") is None
+
+
+def test_an_image_that_is_there_already(
+    workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image
+) -> None:
+    """What somebody else has put there is in sync, and verified all the same before it is taken over."""
+    for repository in (upstream, mirror):
+        repository.push(old, "1")
+    options = {"source_image": upstream.tagged("1"), "destination_image": mirror.tagged("1")}
+    workspace.write_module("image", trust=TRUST, **options)
+    assert f"trust: {upstream}@{old.digest}: it has no signature" in workspace.plan().text
+    upstream.push(signature(old.digest, OURS), cosign_tag(old.digest))
+    assert "signed by key sha256:" in workspace.apply().text
+
+
+def test_what_is_wrong_with_the_rules(
+    workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image
+) -> None:
+    """Rules that make no sense refuse the image and say why; they do not hold up a removal."""
+    upstream.push(old, "1")
+    images = {mirror.tagged("1"): upstream.tagged("1")}
+    workspace.write(images)
+    workspace.apply()
+    workspace.write(images, trust={"rules": [{"sources": ["**"], "signers": [{"keyy": "a"}]}]})
+    assert "trust.rules[0].signers[0] has no 'keyy'" in workspace.plan().text
+    workspace.destroy()
+    assert mirror.digest("1") is None
