@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -25,11 +25,14 @@ from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
 from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Stores, counting
 from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.repair import Verify
@@ -67,8 +70,9 @@ class BatchOptions:
     """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for few of each place.
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
-    removes nothing, for it does not know how the others fare. ``verify`` and ``require_signature`` are as for a single
-    sync. ``trust`` takes the place of the entries' own.
+    removes nothing, for it does not know how the others fare. ``verify``, ``require_signature`` and ``replacing`` are
+    as for a single sync; what an entry says of ``replacing`` itself goes before. Tags that are ``in_use`` as sources
+    are not removed with old images, nor are the sources of this batch. ``trust`` takes the place of the entries' own.
     """
 
     jobs: int = JOBS
@@ -81,6 +85,8 @@ class BatchOptions:
     require_signature: bool = False
     trust: Trust | None = None
     shard: Shard | None = None
+    replacing: Replacing = ALWAYS
+    in_use: Collection[Reference] = ()
 
 
 async def sync_batch(
@@ -201,20 +207,7 @@ class _Batch:
         progress = self._progress.in_flight[result.destination] = Progress()
         with counting() as tally:
             try:
-                done = await self._stores.crowd.run(
-                    lambda: sync(
-                        self._stores,
-                        image.source,
-                        image.destination,
-                        selection=self._selection(image),
-                        require_signature=self._options.require_signature,
-                        judge=self._judge,
-                        dry_run=self._options.dry_run,
-                        verify=self._options.verify,
-                        progress=progress,
-                        present=self._present,
-                    )
-                )
+                done = await self._stores.crowd.run(lambda: self._sync(image, progress))
                 result.outcome = COPIED if done.changed else SKIPPED
                 result.action = _action(done)
                 result.digest, result.before = done.digest, done.before
@@ -236,6 +229,31 @@ class _Batch:
         self._progress.failed += result.outcome == FAILED
         self._tell(result)
         self._stop_if_failed()
+
+    async def _sync(self, image: PlannedImage, progress: Progress) -> SyncReport:
+        replacing = image.replacing or self._options.replacing
+        done = await sync(
+            self._stores,
+            image.source,
+            image.destination,
+            selection=self._selection(image),
+            require_signature=self._options.require_signature,
+            judge=self._judge,
+            dry_run=self._options.dry_run,
+            verify=self._options.verify,
+            progress=progress,
+            present=self._present,
+            replacing=replacing,
+        )
+        if done.kept_as and not done.dry_run:
+            await self._remove_old_kept(image.destination, replacing)
+        return done
+
+    async def _remove_old_kept(self, destination: Reference, replacing: Replacing) -> None:
+        in_use = [*self._options.in_use, *(image.source for image in self._plan.images)]
+        for report in await remove_old_kept(self._stores, destination, replacing, in_use=in_use):
+            if report.error is not None:
+                raise report.error
 
     def _selection(self, image: PlannedImage) -> Selection:
         return replace(image.selection, referrers=True) if self._options.require_signature else image.selection

@@ -1,6 +1,7 @@
 """What may stand in a file of images, and the entries that it means.
 
-    defaults: {platforms, referrers, tags, prune, min_age_hours}     for every entry that does not say it itself
+    defaults: {platforms, referrers, tags, prune, min_age_hours, overwrite, keep_as, keep_last}
+                               for every entry that does not say it itself
     trust: {…}                                             who must have signed them (look/trust/reading.py)
     images:
       - source: REF            with tags: a repository
@@ -25,12 +26,14 @@ from imagesync_cli.batch.reading import Reading
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
-from imagesync_cli.values.tag_rules import TagRules
+from imagesync_cli.values.tags.replacing import KeepAs, Replacing, parse_keep_as, parse_overwrite
+from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.rules import Trust
 
-_SHARED = frozenset({"platforms", "referrers", "tags", "prune", "min_age_hours"})
+_REPLACING = frozenset({"overwrite", "keep_as", "keep_last"})
+_SHARED = frozenset({"platforms", "referrers", "tags", "prune", "min_age_hours"}) | _REPLACING
 _ENTRY = _SHARED | {"source", "destination"}
 _RULES = frozenset({"include", "exclude", "semver", "latest", "each_variant"})
 _FILE = frozenset({"defaults", "images", "trust"})
@@ -143,6 +146,7 @@ class _Reading(Reading):
             tags=tags,
             prune=self._shared("prune", given) is True,
             min_age_hours=hours if isinstance(hours, float) else 0.0,
+            replacing=self._replacing(line, given),
             line=line,
         )
 
@@ -156,8 +160,36 @@ class _Reading(Reading):
             "prune": self.truth,
             "tags": self._tags,
             "min_age_hours": self.hours,
+            "overwrite": self._overwrite,
+            "keep_as": self._keep_as,
+            "keep_last": self._keep_last,
         }
         return read[name](given[name], name)
+
+    def _replacing(self, line: int, given: Mapping[str, Node]) -> Replacing | None:
+        """What becomes of an image that the tag has already; None where nothing is said of it."""
+        if not _REPLACING & given.keys():
+            return None
+        overwrite, keep_as, keep_last = (self._shared(name, given) for name in ("overwrite", "keep_as", "keep_last"))
+        if "keep_last" in given and "keep_as" not in given:
+            self.wrong(line, "keep_last needs keep_as: the tags that keep old images")
+        return Replacing(
+            overwrite if isinstance(overwrite, str) else "always",
+            keep_as if isinstance(keep_as, KeepAs) else None,
+            keep_last if isinstance(keep_last, int) else None,
+        )
+
+    def _overwrite(self, node: Node, name: str) -> str | None:
+        text = self.text(node, name)
+        return self.parsed(lambda: parse_overwrite(text), node.line) if text else None
+
+    def _keep_as(self, node: Node, name: str) -> KeepAs | None:
+        text = self.text(node, name)
+        return self.parsed(lambda: parse_keep_as(text), node.line) if text else None
+
+    def _keep_last(self, node: Node, name: str) -> int | None:
+        number = self.number(node, name, least=0, whole=True)
+        return None if number is None else int(number)
 
     def _tags(self, node: Node, name: str) -> TagRules | None:
         if isinstance(node, Items):

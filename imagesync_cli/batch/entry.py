@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.look.selection import WHOLE, Selection
 from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.tag_rules import TagRules
+from imagesync_cli.values.tags.replacing import Replacing
+from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.rules import Trust
@@ -18,8 +19,8 @@ class ImageEntry:
     """One image, or with ``tags`` those of a repository that the rules pick, each under its own tag.
 
     ``prune`` removes the destination's other tags. ``min_age_hours`` is how long a moved tag must have been seen
-    before a lock takes it. ``line`` is where the file says so, 0 for nowhere. ``trust`` are its rules about
-    signatures.
+    before a lock takes it. ``replacing`` says what becomes of an image that is there, None where the call says it.
+    ``line`` is where the file says so, 0 for nowhere. ``trust`` are its rules about signatures.
     """
 
     source: Reference
@@ -28,6 +29,7 @@ class ImageEntry:
     tags: TagRules | None = None
     prune: bool = False
     min_age_hours: float = 0
+    replacing: Replacing | None = None
     line: int = 0
     trust: Trust | None = None
 

@@ -18,7 +18,8 @@ from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback
-from imagesync_cli.values.tag_rules import TagRules
+from imagesync_cli.values.tags.replacing import Replacing
+from imagesync_cli.values.tags.rules import TagRules
 
 _MOST_TAGS = 10
 
@@ -27,13 +28,17 @@ Tags = Sequence[str] | ImagesyncError
 
 @dataclass(frozen=True)
 class PlannedImage:
-    """One image to copy; ``entry`` is the number of the entry that it is from, and ``size`` in bytes, 0 if unknown."""
+    """One image to copy; ``entry`` is the number of the entry that it is from, and ``size`` in bytes, 0 if unknown.
+
+    ``replacing`` is what its entry says of an image that is there, None for nothing.
+    """
 
     source: Reference
     destination: Reference
     selection: Selection
     entry: int
     size: int = 0
+    replacing: Replacing | None = None
 
     @property
     def key(self) -> str:
@@ -100,10 +105,13 @@ async def plan(
         if isinstance(tags, ImagesyncError):
             made.failed[number] = tags
         elif entry.tags is None:
-            made.images.append(PlannedImage(entry.source, entry.destination, entry.selection, number))
+            made.images.append(
+                PlannedImage(entry.source, entry.destination, entry.selection, number, replacing=entry.replacing)
+            )
         else:
-            images = (PlannedImage(*entry.image(tag), entry.selection, number) for tag in tags)
-            made.images += images
+            made.images += (
+                PlannedImage(*entry.image(tag), entry.selection, number, replacing=entry.replacing) for tag in tags
+            )
     made.images = _without_duplicates(made)
     if lock is not None:
         made.images = [_with_lock(image, lock, locked=locked) for image in made.images]
@@ -180,7 +188,14 @@ async def _plan_removals(stores: Stores, made: Plan) -> None:
             made.removals[place] = Removals(destination, here, error=tags)
         else:
             kept = wanted.get(place, set())
-            unwanted = sorted(tag for tag in tags if tag not in kept and not subject_of_tag(tag))
+            ways = {each.replacing.keep_as for each in made.images if each.replacing and each.replacing.keep_as}
+            unwanted = sorted(
+                tag
+                for tag in tags
+                if tag not in kept
+                and not subject_of_tag(tag)
+                and not any(way.read(each, tag) for way in ways for each in kept)
+            )
             made.removals[place] = Removals(destination, here, tuple(tags), tuple(unwanted), len(kept))
 
 

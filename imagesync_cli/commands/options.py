@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.files.claims import Claimant
     from imagesync_cli.values.platforms import Platform
     from imagesync_cli.values.reference import Reference
+    from imagesync_cli.values.tags.replacing import KeepAs
 
 
 class _ReferenceType(click.ParamType):  # type: ignore[type-arg]  # not generic in older clicks
@@ -99,6 +100,55 @@ platform_option = click.option(
     metavar="OS/ARCH[/VARIANT]",
     help="Only this platform of the image, such as linux/arm64. Repeatable: several make an index of only those.",
 )
+
+
+def _overwrite(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    from imagesync_cli.values.tags.replacing import parse_overwrite
+
+    return parse_overwrite(text)
+
+
+def _keep_as(context: click.Context, parameter: click.Parameter, text: str | None) -> KeepAs | None:
+    if text is None:
+        return None
+    from imagesync_cli.values.tags.replacing import parse_keep_as
+
+    return parse_keep_as(text)
+
+
+def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What becomes of another image under the tag; the command gets it as ``replacing``."""
+
+    @click.option(
+        "--overwrite",
+        default="always",
+        show_default=True,
+        callback=_overwrite,
+        metavar="always|ours|never|DIGEST",
+        help="What to do if DST's tag has another image: replace it; only if SRC's repository has that image (ours); "
+        "never; or only if it is DIGEST. Else nothing is written (exit code 7).",
+    )
+    @click.option(
+        "--keep-as",
+        callback=_keep_as,
+        metavar="TEMPLATE",
+        help="Give the image that DST's tag leaves a tag of its own before: {tag}-{date}-{digest}.",
+    )
+    @click.option(
+        "--keep-last",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="With --keep-as: after a replacement, remove all images kept so but the last N.",
+    )
+    @functools.wraps(command)
+    def wrapper(*given: Any, overwrite: str, keep_as: KeepAs | None, keep_last: int | None, **more: Any) -> Any:
+        from imagesync_cli.values.tags.replacing import Replacing
+
+        if keep_last is not None and keep_as is None:
+            raise click.UsageError("--keep-last goes with --keep-as", ctx=click.get_current_context())
+        return command(*given, replacing=Replacing(overwrite, keep_as, keep_last), **more)
+
+    return wrapper
 
 
 def trust_option(*, required: bool = False) -> Callable[[Any], Any]:

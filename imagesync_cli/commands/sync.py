@@ -13,6 +13,7 @@ from imagesync_cli.commands.options import (
     REFERENCE,
     examples,
     platform_option,
+    replacing_options,
     shared_options,
     trust_option,
 )
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.values.platforms import Platform
+    from imagesync_cli.values.progress import Progress
     from imagesync_cli.values.reference import Reference
+    from imagesync_cli.values.tags.replacing import Replacing
 
 _PATH = click.Path(path_type=Path)
 _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images.yaml"
@@ -115,6 +118,7 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
     show_default=True,
     help="With --file: show a bar on a terminal and lines elsewhere (auto), always lines, or nothing.",
 )
+@replacing_options
 @shared_options
 def command(
     source: Reference | None,
@@ -129,6 +133,7 @@ def command(
     verify: bool,
     read: bool,
     file: Path | None,
+    replacing: Replacing,
     settings: Settings,
     as_json: bool,
     quiet: bool,
@@ -153,7 +158,14 @@ def command(
             raise _wrong_call("--file goes with none of SRC, DST and the options that say what of SRC is copied")
         from imagesync_cli.commands.batch.sync_file import BatchCall, run_batch
 
-        wanted = BatchCall(file, verify=looking, require_signature=require_signature, trust=trust, **of_batch)
+        wanted = BatchCall(
+            file,
+            verify=looking,
+            require_signature=require_signature,
+            trust=trust,
+            replacing=replacing,
+            **of_batch,
+        )
         run_batch(wanted, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
         return
     if source is None or destination is None:
@@ -168,8 +180,19 @@ def command(
         "verify": looking,
         "dry_run": dry_run,
         "judge": _judge(trust) if trust else None,
+        "replacing": replacing,
     }
     _sync_one(source, destination, settings, one, as_json=as_json, quiet=quiet)
+
+
+async def _remove_old_kept(
+    stores: Stores, source: Reference, destination: Reference, replacing: Replacing, progress: Progress
+) -> None:
+    from imagesync_cli.delete.kept import remove_old_kept
+
+    for report in await remove_old_kept(stores, destination, replacing, progress, in_use=[source]):
+        if report.error is not None:
+            raise report.error
 
 
 def _wrong_call(what: str) -> click.UsageError:
@@ -196,7 +219,10 @@ def _sync_one(
         from imagesync_cli.copy.sync import sync
 
         async with output.showing(progress):
-            return await sync(stores, source, destination, progress=progress, **how)
+            done = await sync(stores, source, destination, progress=progress, **how)
+            if done.kept_as and not done.dry_run and how["replacing"].keep_last is not None:
+                await _remove_old_kept(stores, source, destination, how["replacing"], progress)
+            return done
 
     def interrupted() -> str:
         from imagesync_cli.output.progress import interrupted_copy

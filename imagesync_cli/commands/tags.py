@@ -52,7 +52,7 @@ def command(
     """
     from imagesync_cli.output import Output
     from imagesync_cli.values.errors import ImagesyncError, UsageError
-    from imagesync_cli.values.tag_rules import TagRules
+    from imagesync_cli.values.tags.rules import TagRules
 
     if repository.digest or repository.tag not in ("", "latest"):
         raise UsageError(f"{repository} names an image", hint=f"leave the tag out: imagesync tags {repository.name}")

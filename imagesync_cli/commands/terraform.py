@@ -85,11 +85,13 @@ def _wanted(line: str) -> WantedImage:
     from imagesync_cli.batch.entry import ImageEntry
     from imagesync_cli.commands.sync import command as sync
     from imagesync_cli.look.selection import Selection
+    from imagesync_cli.values.tags.replacing import Replacing
 
     key, found, digest, *arguments = line.split(" ")
     given = sync.make_context("sync", [*arguments]).params
     selection = Selection(given["digest"], given["platforms"], given["referrers"])
-    entry = ImageEntry(given["source"], given["destination"], selection)
+    replacing = Replacing(given["overwrite"], given["keep_as"], given["keep_last"])
+    entry = ImageEntry(given["source"], given["destination"], selection, replacing=replacing)
     return WantedImage(key, entry, digest, in_place=found == "present")
 
 
@@ -116,11 +118,11 @@ def _apply(
     output = BatchOutput(as_json=as_json, quiet=quiet, dry_run=False)
     report, progress = BatchReport(), BatchProgress()
 
+    options = BatchOptions(verify=looking, in_use=[image.entry.source for image in images])
+
     async def work(stores: Stores) -> None:
         async with output.showing(progress):
-            await apply_images(
-                stores, call, images, BatchOptions(verify=looking), report=report, progress=progress, tell=output.told
-            )
+            await apply_images(stores, call, images, options, report=report, progress=progress, tell=output.told)
 
     with failures_in(folder, images, report):
         run(settings, [image.entry.destination for image in images[:1]], work, partial(interrupted_batch, progress))

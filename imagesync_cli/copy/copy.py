@@ -63,11 +63,13 @@ class Copy:
         in_place: bool = False,
         repair: Repair | None = None,
         referrers: ReferrersCopy | None = None,
+        keep_as: str = "",
     ) -> None:
         """Everything below the root, then the root under its tag; ``in_place``, the repository has it all already.
 
         ``repair`` looks at all that is below the root before the tag is there. ``referrers`` brings what belongs to the
         image besides, before the tag too, and once more after that: somebody else may have taken what was there.
+        ``keep_as`` is a tag for the image that is replaced, "" for none.
         """
         if not in_place:
             await self.below(root)
@@ -76,9 +78,9 @@ class Copy:
         if referrers is not None:
             await self._put_early(root)
             await referrers.complete()
-        old = OldImage(self.there, self.report.before)
+        old = OldImage(self.there, self.report.before, keep_as)
         if not self.report.dry_run:
-            await old.read()
+            await old.keep()
         await self.put(root, tag)
         await old.put_back()
         await self._look_again()

@@ -14,16 +14,19 @@ from imagesync_cli.values.manifest import Descriptor, Manifest
 
 
 class OldImage:
-    """What the tag points at before it is moved, ``digest`` or "" for nothing."""
+    """What the tag points at before it is moved, ``digest`` or "" for nothing; ``keep_as`` is a tag to keep it."""
 
-    def __init__(self, store: Store, digest: str) -> None:
+    def __init__(self, store: Store, digest: str, keep_as: str = "") -> None:
         self._store = store
         self._digest = digest
+        self._keep_as = keep_as
         self._manifests: list[Manifest] = []  # children first
 
-    async def read(self) -> None:
-        """Read all its manifests, where they might go."""
-        if self._digest and self._store.drops_untagged:
+    async def keep(self) -> None:
+        """Give it its tag, or read all its manifests where they might go."""
+        if self._digest and self._keep_as:
+            await self._store.put_manifest(await self._store.manifest(self._digest), self._keep_as)
+        elif self._digest and self._store.drops_untagged:
             async with Walk(self._visit, what="the image that was there before") as self._walk:
                 await self._walk.visit(Descriptor("", parse_digest(self._digest), 0))
 

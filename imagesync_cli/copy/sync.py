@@ -10,10 +10,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.present import Present
+from imagesync_cli.copy.replace import check_replaceable
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Access, Side, Store, Stores, counting
@@ -22,6 +24,7 @@ from imagesync_cli.values.errors import Denied, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import ArchiveReference, Reference
+from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
@@ -54,12 +57,14 @@ async def sync(
     verify: Verify | None = None,
     progress: Progress | None = None,
     present: Present | None = None,
+    replacing: Replacing = ALWAYS,
 ) -> SyncReport:
     """Make the destination's tag point at what is selected of the source's image.
 
     ``verify`` looks at all that the destination has of it; ``present`` is what is known of the destination from other
     copies of this run. Raises UsageError for a destination by digest, Refused where a signature is required and there
-    is none, or the ``judge`` trusts none that there is; every other error names the side and the step.
+    is none, the ``judge`` trusts none that there is, or the tag has an image that is not to be replaced; every other
+    error names the side and the step.
     """
     _check(source, destination, selection, verify=verify is not None)
     with counting() as tally:
@@ -70,6 +75,9 @@ async def sync(
         chosen = await _choose(here, source, selection, before)
         changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
         report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
+        if changed:
+            await check_replaceable(replacing.overwrite, here, there, destination.tag or "latest", before)
+            report.kept_as = _kept_as(replacing, destination.tag or "latest", before)
         same = source.location == destination.location
         read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
         place = (present or Present()).at(destination.location, there, source.location)
@@ -93,7 +101,12 @@ async def sync(
             elif root is not None:
                 in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
                 await copy.image(
-                    root, destination.tag or "latest", in_place=in_place, repair=repair, referrers=referrers
+                    root,
+                    destination.tag or "latest",
+                    in_place=in_place,
+                    repair=repair,
+                    referrers=referrers,
+                    keep_as=report.kept_as,
                 )
             if repair is not None and referrers is not None:
                 await repair.images(*referrers.roots)
@@ -121,6 +134,11 @@ def _check(source: Reference, destination: Reference, selection: Selection, *, v
     digest = selection.digest
     if digest and source.digest not in ("", digest):
         raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")
+
+
+def _kept_as(replacing: Replacing, tag: str, before: str) -> str:
+    """The tag that keeps what was there, "" for none."""
+    return replacing.keep_as.tag(tag, before, datetime.now(timezone.utc)) if replacing.keep_as and before else ""
 
 
 async def _choose(here: Store, source: Reference, selection: Selection, before: str) -> _Chosen:

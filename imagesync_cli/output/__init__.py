@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from imagesync_cli.look.resolve import Resolved
     from imagesync_cli.look.trust.verify import Verification
     from imagesync_cli.values.progress import Progress
-    from imagesync_cli.values.tag_rules import Judgement
+    from imagesync_cli.values.tags.rules import Judgement
 
 __all__ = ["Output", "exit_code", "print_error", "show_log"]
 

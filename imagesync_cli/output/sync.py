@@ -40,6 +40,8 @@ def _done(report: SyncReport) -> str:
         counts.append(f"{counted(report.foreign_copied, 'foreign layer')} among them")
     if attached:
         counts.append(f"with {attached}")
+    if report.kept_as:
+        counts.append(f"the old image kept as {report.kept_as}")
     verb, sent = ("would copy", "to send") if report.dry_run else ("copied", "sent")
     counts.append(f"{size_text(report.sent_bytes)} {sent}")
     return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imagesync_cli.batch.entries import read_entries
-from imagesync_cli.values.tag_rules import TagRules
+from imagesync_cli.values.tags.rules import TagRules
 from tests.command import Finished, imagesync
 
 REGSYNC = """

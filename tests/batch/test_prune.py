@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagesync_cli.values.tag_rules import TagRules
+from imagesync_cli.values.tags.rules import TagRules
 from tests.batch.conftest import Bench
 from tests.delete.short_lists import BROKEN, NAMED, ShortList, tags_answer
 from tests.embedded_registry import EmbeddedRegistry, Request

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.tag_rules import TagRules, newest_first
-from imagesync_cli.values.versions import parse_range, parse_version
+from imagesync_cli.values.tags.rules import TagRules, newest_first
+from imagesync_cli.values.tags.versions import parse_range, parse_version
 
 TAG = st.one_of(
     st.from_regex(r"v?[0-9]{1,2}(\.[0-9]{1,2}){0,3}(-(rc|beta|alpine)\.?[0-9]?)?", fullmatch=True),

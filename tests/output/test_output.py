@@ -21,7 +21,7 @@ from imagesync_cli.values.errors import ImagesyncError, NotFound
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import LayoutReference, parse_reference
-from imagesync_cli.values.tag_rules import Judgement
+from imagesync_cli.values.tags.rules import Judgement
 
 DIGEST = parse_digest(f"sha256:{'a' * 64}")
 HOSTILE = "v1\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\u202eevil"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.stores.session import run
 from imagesync_cli.values.errors import ImagesyncError, UsageError
+from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
 if TYPE_CHECKING:
     from imagesync_cli.batch.batch import BatchOptions
@@ -34,6 +35,7 @@ class BatchCall:
     verify: Verify | None = None
     require_signature: bool = False
     trust: Path | None = None
+    replacing: Replacing = ALWAYS
 
 
 def lock_beside(file: Path) -> Path:
@@ -98,5 +100,6 @@ def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOpti
         verify=call.verify,
         require_signature=call.require_signature,
         trust=read_trust_file(call.trust) if call.trust else None,
+        replacing=call.replacing,
         shard=parse_shard(call.shard, settings.job_index) if call.shard else None,
     )

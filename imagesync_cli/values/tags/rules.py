@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from imagesync_cli.values.digest import is_companion
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.versions import Range, parse_range, parse_version
+from imagesync_cli.values.tags.versions import Range, parse_range, parse_version
 
 _WILD = re.compile(r"[*?\[]")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

@@ -1,0 +1,41 @@
+"""Remove old images that tags of their own have kept (sync --keep-as), all but the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from imagesync_cli.delete.delete import Policy, delete
+from imagesync_cli.delete.delete_report import DeleteReport
+from imagesync_cli.stores import Side, Stores
+from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.tags.replacing import Replacing
+
+
+async def remove_old_kept(
+    stores: Stores,
+    destination: Reference,
+    replacing: Replacing,
+    progress: Progress | None = None,
+    in_use: Collection[Reference] = (),
+) -> list[DeleteReport]:
+    """Remove the tags that kept images of the destination's tag, but for those of its newest ``keep_last`` images.
+
+    A tag goes only if it is on the digest that its name tells: nobody else has made that. What is ``in_use`` stays.
+    """
+    if replacing.keep_as is None or replacing.keep_last is None:
+        return []
+    store = stores.open(destination, side=Side.DESTINATION)
+    named = (replacing.keep_as.read(destination.tag or "latest", name) for name in await store.tags())
+    newest_first = sorted(filter(None, named), key=lambda kept: kept.date, reverse=True)
+    there = await store.tagged([kept.tag for kept in newest_first])
+    used = {(reference.location, reference.tag) for reference in in_use}
+    stay, going = set[str](), list[Reference]()
+    for kept in newest_first:
+        digest = there[kept.tag].digest if kept.tag in there else ""
+        if not kept.keeps(digest) or (destination.location, kept.tag) in used:
+            continue
+        if digest in stay or len(stay) >= replacing.keep_last:
+            going.append(destination.at(tag=kept.tag, digest=digest))
+        stay.add(digest)
+    return await delete(stores, going, Policy(), progress)

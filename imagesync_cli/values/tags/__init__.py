@@ -1,0 +1,1 @@
+"""Which tags of a repository are meant, which is newer, and which keep old images."""

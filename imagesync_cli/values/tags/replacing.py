@@ -1,0 +1,93 @@
+"""What becomes of the image that a tag is moved away from: whether it may be replaced, and the tag that keeps it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from imagesync_cli.values.digest import is_digest
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.names import is_tag
+
+OVERWRITE = ("always", "ours", "never")
+_FIELDS = ("{tag}", "{date}", "{digest}")
+_DATE = "%Y%m%dT%H%M%SZ"  # sorts as text
+_DIGEST_LENGTH = 12
+_PATTERNS = {"{date}": r"(?P<date>[0-9]{8}T[0-9]{6}Z)", "{digest}": r"(?P<digest>[0-9a-f]{12})"}
+
+
+@dataclass(frozen=True)
+class KeptTag:
+    """A tag that keeps an image, taken apart: when the image was replaced, and how its digest begins."""
+
+    tag: str
+    date: str
+    digest: str
+
+    def keeps(self, digest: str) -> bool:
+        """Whether this digest is the one that the tag was made for."""
+        return digest.partition(":")[2].startswith(self.digest)
+
+
+@dataclass(frozen=True)
+class KeepAs:
+    """Names of tags that keep images. ``template`` has {tag}, {date} and {digest}, each once (parse_keep_as)."""
+
+    template: str
+
+    def tag(self, tag: str, digest: str, when: datetime) -> str:
+        """The tag for an image that ``tag`` leaves at that time; UsageError if it would be too long."""
+        date = when.astimezone(timezone.utc).strftime(_DATE)
+        made = self._filled({"{tag}": tag, "{date}": date, "{digest}": digest.partition(":")[2][:_DIGEST_LENGTH]})
+        if not is_tag(made):
+            raise UsageError(f"{made!r}, which --keep-as makes of the tag {tag}, is no tag", hint="use a shorter one")
+        return made
+
+    def read(self, tag: str, kept: str) -> KeptTag | None:
+        """Take apart a tag that this has made for ``tag``; None for any other."""
+        parts = re.split(r"(\{[a-z]+\})", self.template)
+        pattern = "".join(re.escape(tag) if part == "{tag}" else _PATTERNS.get(part, re.escape(part)) for part in parts)
+        match = re.fullmatch(pattern, kept)
+        return KeptTag(kept, match["date"], match["digest"]) if match else None
+
+    def _filled(self, values: dict[str, str]) -> str:
+        made = self.template
+        for field, value in values.items():
+            made = made.replace(field, value)
+        return made
+
+
+@dataclass(frozen=True)
+class Replacing:
+    """What a sync does where the tag has another image.
+
+    ``overwrite``: "always"; "ours", only an image that the source's repository has; "never"; or the one digest that
+    may be replaced. ``keep_as`` gives that image a tag of its own before, and of those made so ``keep_last`` stay,
+    None for all.
+    """
+
+    overwrite: str = "always"
+    keep_as: KeepAs | None = None
+    keep_last: int | None = None
+
+
+ALWAYS = Replacing()
+
+
+def parse_keep_as(text: str) -> KeepAs:
+    """A template for tags that keep images."""
+    rest = text
+    for field in _FIELDS:
+        rest = rest.replace(field, "x", 1)
+    if text.count("{") != len(_FIELDS) or any(field not in text for field in _FIELDS) or not is_tag(rest):
+        hint = "it is a tag with {tag}, {date} and {digest} in it, each once: {tag}-{date}-{digest}"
+        raise UsageError(f"keep_as {text!r}", hint=hint)
+    return KeepAs(text)
+
+
+def parse_overwrite(text: str) -> str:
+    """One of OVERWRITE, or a digest."""
+    if text not in OVERWRITE and not is_digest(text):
+        raise UsageError(f"overwrite {text!r}", hint=f"it is {', '.join(OVERWRITE)}, or the digest to replace")
+    return text

@@ -1,0 +1,256 @@
+"""What becomes of the image that a tag has: replaced, kept from being replaced, or kept under a tag of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command import Finished, imagesync
+from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry.images import Image, image, index
+from tests.embedded_registry.state import Repository
+
+OLD, NEW, FOREIGN = image("old"), image("new"), image("foreign")
+TEMPLATE = "{tag}-{date}-{digest}"
+
+
+@pytest.fixture
+def source() -> Iterator[EmbeddedRegistry]:
+    """A registry whose tag 1 has moved from one image to another."""
+    with EmbeddedRegistry() as running:
+        OLD.seed(running.repository("up/app"))
+        NEW.seed(running.repository("up/app"), "1")
+        yield running
+
+
+@pytest.fixture
+def down(registry: EmbeddedRegistry) -> Repository:
+    return registry.repository("team/app")
+
+
+def sync(source: EmbeddedRegistry, registry: EmbeddedRegistry, *options: str, wanted: str = ":1") -> Finished:
+    return imagesync("sync", f"{source.host}/up/app{wanted}", f"{registry.host}/team/app:1", *options)
+
+
+def kept_tags(repository: Repository, tag: str = "1") -> dict[str, str]:
+    """The tags that keep old images, oldest first."""
+    return {name: digest for name, digest in sorted(repository.tags.items()) if name.startswith(f"{tag}-")}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (OLD, "always", True),
+        (FOREIGN, "always", True),
+        (OLD, "ours", True),
+        (FOREIGN, "ours", False),
+        (OLD, "never", False),
+        (OLD, OLD.digest, True),
+        (FOREIGN, OLD.digest, False),
+        (NEW, "never", True),  # it is there already
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_what_may_be_replaced(
+    case: tuple[Image, str, bool],
+    more: tuple[str, ...],
+    source: EmbeddedRegistry,
+    registry: EmbeddedRegistry,
+    down: Repository,
+) -> None:
+    """An image that is not to be replaced stays, nothing is written, and the error says which and why."""
+    there, overwrite, is_replaced = case
+    there.seed(down, "1")
+    before = registry.dump()
+    done = sync(source, registry, "--overwrite", overwrite, *more)
+    if is_replaced:
+        assert done.code == 0
+        assert down.tags["1"] == (there if more else NEW).digest
+    else:
+        assert done.code == 7
+        assert f"{registry.host}/team/app:1 has another image already, {there.digest}" in done.err
+        assert "overwrite = always" in done.err
+        assert registry.dump() == before
+
+
+@pytest.mark.parametrize("overwrite", ["ours", "never", OLD.digest])
+def test_a_tag_that_is_not_there_is_no_image_to_keep(
+    overwrite: str, source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository
+) -> None:
+    """A first copy is the same for all of them."""
+    assert sync(source, registry, "--overwrite", overwrite).code == 0
+    assert down.tags["1"] == NEW.digest
+
+
+def test_ours_knows_an_index_of_chosen_platforms(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository
+) -> None:
+    """An index that was made here of the source's images is ours, although the source does not have it."""
+    platforms = ("linux/amd64", "linux/arm64", "linux/s390x")
+    first, second = (index(name, platforms=platforms) for name in ("first", "second"))
+    first.seed(source.repository("up/app"), "1")
+    chosen = ("--platform", platforms[0], "--platform", platforms[1], "--overwrite", "ours")
+    assert sync(source, registry, *chosen).code == 0
+    made = down.tags["1"]
+    assert made not in source.repository("up/app").manifests
+    second.seed(source.repository("up/app"), "1")
+    assert sync(source, registry, *chosen).code == 0
+    assert down.tags["1"] != made
+
+
+@pytest.mark.parametrize("manner", [*MANNERS])
+def test_the_old_image_gets_a_tag_before_the_new_one_comes(
+    manner: str, source: EmbeddedRegistry, down: Repository
+) -> None:
+    """An image that is replaced stays whole under a tag that tells what it was, on every kind of registry."""
+    with EmbeddedRegistry(MANNERS[manner]) as registry:
+        there = registry.repository("team/app")
+        OLD.seed(there, "1")
+        registry.clear_requests()
+        done = sync(source, registry, "--keep-as", TEMPLATE, "--json")
+        assert done.code == 0, done.err
+        ((tag, digest),) = kept_tags(there).items()
+        assert digest == OLD.digest
+        assert tag == json.loads(done.out)["kept_as"]
+        assert tag.endswith(OLD.digest.removeprefix("sha256:")[:12])
+        assert there.tags["1"] == NEW.digest
+        assert OLD.digest in there.manifests
+        written = [
+            each.path.rpartition("/")[2]
+            for each in registry.requests
+            if each.method == "PUT" and "/manifests/" in each.path
+        ]
+        assert written[-2:] == [tag, "1"]
+        registry.clear_requests()
+        assert sync(source, registry, "--keep-as", TEMPLATE).code == 0
+        assert "PUT" not in {each.method for each in registry.requests}
+
+
+def test_the_last_old_images_stay_and_others_go(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository
+) -> None:
+    """keep_last is a number of images; tags that somebody else has made stay, whatever they are called."""
+    options = ("--keep-as", TEMPLATE, "--keep-last", "2")
+    images = [image(f"version {number}") for number in range(5)]
+    FOREIGN.seed(down, "1-20200101T000000Z-0123456789ab", "2-20200101T000000Z-0123456789ab", "other")
+    with pytest.MonkeyPatch.context() as patch:
+        for number, each in enumerate(images):
+            each.seed(source.repository("up/app"), "1")
+            _at_hour(patch, number)
+            assert sync(source, registry, *options).code == 0
+    kept = {tag: digest for tag, digest in kept_tags(down).items() if digest != FOREIGN.digest}
+    assert [*kept.values()] == [images[2].digest, images[3].digest]
+    assert {images[0].digest, images[1].digest}.isdisjoint(down.manifests)
+    assert [*down.tags.values()].count(FOREIGN.digest) == 3
+    assert down.tags["1"] == images[4].digest
+
+
+def test_going_back_copies_nothing_and_keeps_what_it_comes_from(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository
+) -> None:
+    """A rollback is a sync from the tag that kept the image; that tag stays as long as it is the source."""
+    OLD.seed(down, "1")
+    options = ("--keep-as", TEMPLATE, "--keep-last", "0")
+    assert sync(source, registry, "--keep-as", TEMPLATE).code == 0
+    (kept,) = kept_tags(down)
+    registry.clear_requests()
+    name = f"{registry.host}/team/app"
+    assert imagesync("sync", f"{name}:{kept}", f"{name}:1", *options).code == 0
+    assert down.tags == {"1": OLD.digest, kept: OLD.digest}
+    assert not [each for each in registry.requests if "/blobs/" in each.path]
+
+
+def _at_hour(patch: pytest.MonkeyPatch, hour: int) -> None:
+    """Let syncs take it for this hour of a day."""
+    import datetime as module
+
+    class Clock(module.datetime):
+        @classmethod
+        def now(cls, tz: module.tzinfo | None = None) -> Clock:
+            return cls(2026, 11, 30, hour, tzinfo=tz)
+
+    patch.setattr("imagesync_cli.copy.sync.datetime", Clock)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--overwrite", "sometimes"),
+        ("--overwrite", "sha256:1"),
+        ("--keep-as", "{tag}-{date}"),
+        ("--keep-as", "{tag}-{date}-{digest}-{digest}"),
+        ("--keep-as", "{tag}/{date}-{digest}"),
+        ("--keep-as", "{tag}-{date}-{digest}-{name}"),
+        ("--keep-as", "-{tag}-{date}-{digest}"),
+        ("--keep-last", "2"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_written(
+    options: tuple[str, str], source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository
+) -> None:
+    """A slip in an option changes nothing."""
+    OLD.seed(down, "1")
+    before = registry.dump()
+    done = sync(source, registry, *options)
+    assert done.code == 2
+    assert registry.dump() == before
+
+
+def test_a_tag_that_becomes_too_long_is_refused(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository
+) -> None:
+    """Nothing is written where the old image could not be kept."""
+    OLD.seed(down, "1")
+    done = sync(source, registry, "--keep-as", f"{TEMPLATE}-{'x' * 100}")
+    assert done.code == 2
+    assert down.tags == {"1": OLD.digest}
+
+
+def batch(tmp_path: Path, *entries: dict[str, object], options: tuple[str, ...] = ()) -> Finished:
+    file = tmp_path / "images.yaml"
+    file.write_text(json.dumps({"images": entries}))
+    return imagesync("sync", "--file", str(file), *options)
+
+
+def test_a_file_says_it_for_each_entry(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository, tmp_path: Path
+) -> None:
+    """What an entry says goes before what the call says, and prune leaves the tags that keep old images."""
+    FOREIGN.seed(down, "1", "2", "3")
+    there = {"source": f"{source.host}/up/app:1"}
+    done = batch(
+        tmp_path,
+        {**there, "destination": f"{registry.host}/team/app:1"},
+        {**there, "destination": f"{registry.host}/team/app:2", "overwrite": "always", "keep_as": TEMPLATE},
+        options=("--overwrite", "never"),
+    )
+    assert done.code == 7
+    assert (down.tags["1"], down.tags["2"]) == (FOREIGN.digest, NEW.digest)
+    (kept,) = kept_tags(down, "2")
+    ruled = {"source": f"{source.host}/up/app", "destination": f"{registry.host}/team/app", "prune": True}
+    NEW.seed(source.repository("up/app"), "2")
+    done = batch(tmp_path, {**ruled, "tags": ["*"], "keep_as": TEMPLATE}, options=("--max-removals", "9"))
+    assert done.code == 0, done.err
+    assert down.tags.keys() == {"1", "2", kept, *kept_tags(down)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"overwrite": "perhaps"}, "overwrite 'perhaps'"),
+        ({"keep_as": "{tag}"}, "keep_as '{tag}'"),
+        ({"keep_last": 2}, "keep_last needs keep_as"),
+        ({"keep_as": TEMPLATE, "keep_last": "two"}, "keep_last is a whole number"),
+    ],
+)
+def test_a_file_that_is_wrong_says_where(
+    wrong: dict[str, object], said: str, source: EmbeddedRegistry, registry: EmbeddedRegistry, tmp_path: Path
+) -> None:
+    """Each mistake is told with its line."""
+    entry = {"source": f"{source.host}/up/app:1", "destination": f"{registry.host}/team/app:1", **wrong}
+    done = batch(tmp_path, entry)
+    assert done.code == 2
+    assert said in done.err
