@@ -11,7 +11,7 @@ import pytest
 
 from imagesync_cli.stores.transport import retry
 from imagesync_cli.values import secret
-from tests import guarded, peers, pulp
+from tests import peers
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image
 from tests.real_image import TAG, busybox_image
@@ -81,6 +81,8 @@ def crane_registry() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def nginx_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A running distribution v3 behind nginx with TLS and htpasswd."""
+    from tests import guarded  # which takes more than some of the tests have
+
     with guarded.behind_nginx(tmp_path_factory.mktemp("nginx")) as served:
         yield served
 
@@ -88,6 +90,8 @@ def nginx_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]
 @pytest.fixture(scope="session")
 def token_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A running distribution v3 with tokens that live twelve seconds."""
+    from tests import guarded
+
     with guarded.with_tokens(tmp_path_factory.mktemp("tokens")) as served:
         yield served
 
@@ -95,6 +99,8 @@ def token_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]
 @pytest.fixture(scope="session")
 def pull_through(docker_registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A running distribution v3 that is a cache of the docker-registry."""
+    from tests import guarded
+
     with guarded.pull_through(tmp_path_factory.mktemp("pull-through"), docker_registry) as served:
         yield served
 
@@ -102,6 +108,8 @@ def pull_through(docker_registry: str, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def pulp_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The one running Pulp of all processes of this test run."""
+    from tests import pulp
+
     own = tmp_path_factory.getbasetemp()
     with pulp.running((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "pulp") as host:
         yield Served(host, pulp.ADMIN, by_tokens=True)
