@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -143,6 +144,79 @@ def test_zot_collects_what_loses_its_tag(double: Opener) -> None:
         assert running.client.put(put + tag, content=ONE.root.content, headers=headers).status_code == 201
         assert running.has(SHARED) == stays
     assert set(running.repository.manifests) == {ONE.digest}
+
+
+def test_zot_names_nothing_that_is_missing(double: Opener) -> None:
+    """A manifest without its blobs, or under another digest, is invalid and nothing more."""
+    running = double("zot")
+    pushed = image("blobs are missing").root
+    for target in ("new", UNKNOWN):
+        headers = {"Content-Type": pushed.media_type}
+        answer = running.client.put(f"/v2/{REPOSITORY}/manifests/{target}", content=pushed.content, headers=headers)
+        assert outcome(answer) == (400, "MANIFEST_INVALID")
+        assert "sha256" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("repository", "blob", "answer"),
+    [
+        (REPOSITORY, ONE.root.blobs[0], (405, "DENIED")),
+        (REPOSITORY, UNKNOWN, (404, "BLOB_UNKNOWN")),
+        ("team/none", UNKNOWN, (404, "BLOB_UNKNOWN")),
+    ],
+)
+def test_zot_keeps_blobs_in_use(double: Opener, repository: str, blob: str, answer: tuple[int, str]) -> None:
+    """The blob of a manifest is not deleted; where there is no repository there is no blob."""
+    assert outcome(double("zot").client.delete(f"/v2/{repository}/blobs/{blob}")) == answer
+
+
+def test_zot_says_less_of_uploads(double: Opener) -> None:
+    """A mount is answered without the digest, an upload without its name, and both by their Location."""
+    client = double("zot").client
+    mount = {"mount": ONE.root.blobs[0], "from": REPOSITORY}
+    mounted, started = (client.post("/v2/other/blobs/uploads/", params=params) for params in (mount, {}))
+    assert (mounted.status_code, started.status_code) == (201, 202)
+    for answer, header in ((mounted, "Docker-Content-Digest"), (started, "Docker-Upload-UUID")):
+        assert header not in answer.headers
+        assert answer.headers["Location"]
+
+
+def test_zot_challenges_whom_it_lets_in(double: Opener) -> None:
+    """Where everybody may read, a ping is answered with 200 and a challenge."""
+    answer = double("zot").client.get("/v2/")
+    assert (answer.status_code, answer.headers["WWW-Authenticate"].split()[0]) == (200, "basic")
+
+
+def test_harbor_breaks_on_an_empty_manifest(double: Opener) -> None:
+    """A manifest of nothing is an error of the server's own."""
+    headers = {"Content-Type": ONE.root.media_type}
+    answer = double("harbor").client.put(f"/v2/{REPOSITORY}/manifests/new", content=b"{}", headers=headers)
+    assert outcome(answer) == (500, "UNKNOWN")
+
+
+def test_harbor_keeps_immutable_tags() -> None:
+    """An immutable tag is neither moved nor removed, by none of three ways."""
+    with EmbeddedRegistry(replace(MANNERS["harbor"], immutable_tags=True)) as registry:
+        with httpx.Client(base_url=f"http://{registry.host}") as client:
+            running = Double(registry, client)
+            headers = {"Content-Type": SHARED.root.media_type}
+            tag = f"/api/v2.0/projects/team/repositories/app/artifacts/{ONE.digest}/tags/one"
+            answers = [
+                client.put(f"/v2/{REPOSITORY}/manifests/one", content=SHARED.root.content, headers=headers),
+                client.delete(tag),
+                client.delete(f"/v2/{REPOSITORY}/manifests/{ONE.digest}"),
+            ]
+        assert [outcome(answer) for answer in answers] == [(412, "PRECONDITION")] * 3
+        assert running.repository.tags["one"] == ONE.digest
+
+
+def test_harbor_wants_its_projects_made() -> None:
+    """A project that nobody made is 401, without a challenge that would say how to log in."""
+    with EmbeddedRegistry(replace(MANNERS["harbor"], projects=frozenset({"library"}))) as registry:
+        answer = httpx.get(f"http://{registry.host}/v2/team/app/manifests/1")
+        assert outcome(answer) == (401, "UNAUTHORIZED")
+        assert "project team not found" in answer.text
+        assert "WWW-Authenticate" not in answer.headers
 
 
 def test_pulp_deletes_later(double: Opener) -> None:

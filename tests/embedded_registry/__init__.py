@@ -2,7 +2,7 @@
 
 It keeps everything in memory and behaves as its Manner says; presets.py has a manner for each kind of
 registry in use. Each of those is a *double*, made from measurements and documentation, not the product
-itself; those of distribution 2.8, distribution 3 and go-containerregistry are held to the real programs by
+itself; those of distribution 2.8, distribution 3, go-containerregistry and Pulp are held to the real programs by
 tests/contract. TLS is not served.
 
     with EmbeddedRegistry(manner=MANNERS["distribution-2.8"]) as registry:

@@ -29,7 +29,12 @@ def get_blob(call: Call, storage_host: str = "") -> Response:
 def delete_blob(call: Call) -> Response:
     if call.manner.delete_blob:
         raise RefusedError(call.manner.delete_blob, call.target)
-    if call.known_repository.blobs.pop(call.target, None) is None:
+    repository = call.state.repositories.get(call.name)
+    if repository is None:
+        raise RefusedError(call.manner.delete_blob_in_unknown_repository, call.name)
+    if call.manner.guards_blobs and any(call.target in one.blobs for one in repository.manifests.values()):
+        raise RefusedError(call.manner.guards_blobs, call.target)
+    if repository.blobs.pop(call.target, None) is None:
         raise RefusedError(BLOB_UNKNOWN, call.target)
     return Response(202)
 

@@ -11,7 +11,7 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from tests.embedded_registry.manifests import LATER, delete_digest, remove
+from tests.embedded_registry.manifests import LATER, check_mutable, delete_digest, remove
 from tests.embedded_registry.routes import Call, RefusedError, Route, refuse, route
 from tests.embedded_registry.state import Manifest, Repository
 from tests.embedded_registry.wire import Response, json_response
@@ -45,6 +45,7 @@ def _harbor_delete_tag(call: Call) -> Response:
     manifest = repository.find(reference)
     if manifest is None or tag not in repository.tags_of(manifest.digest):
         raise refuse(404, "NOT_FOUND", f"tag {tag} attached to {reference} not found")
+    check_mutable(call.manner, tag)
     _untag(repository, tag)
     return Response(200)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.embedded_registry.manner import MANIFEST_UNKNOWN, NAME_UNKNOWN, Manner, Refusal
+from tests.embedded_registry.manner import MANIFEST_UNKNOWN, NAME_UNKNOWN, Manner
 from tests.embedded_registry.routes import Call, RefusedError, refuse
 from tests.embedded_registry.state import DIGEST, Manifest, Repository, digest_of
 from tests.embedded_registry.wire import Response
@@ -13,7 +13,6 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 LATER = 2
 """How many requests a task waits for."""
 MANIFEST_LIMIT_BYTES = 4 * 1024 * 1024
-TAG_IMMUTABLE = Refusal(400, "TAG_INVALID", "The tag %s cannot be overwritten because the repository is immutable.")
 
 
 def get_manifest(call: Call) -> Response:
@@ -81,6 +80,7 @@ def delete_digest(manner: Manner, repository: Repository, digest: str) -> None:
     if digest not in repository.manifests:
         raise RefusedError(manner.unknown or MANIFEST_UNKNOWN, digest)
     tags = repository.tags_of(digest)
+    check_mutable(manner, *tags)
     for refusal, applies in (
         (manner.guards_tagged, tags),
         (manner.guards_untagged, not tags),
@@ -90,6 +90,12 @@ def delete_digest(manner: Manner, repository: Repository, digest: str) -> None:
         if refusal and applies:
             raise RefusedError(refusal, digest)
     remove(manner, repository, digest)
+
+
+def check_mutable(manner: Manner, *tags: str) -> None:
+    """Refuse to take immutable tags away, where they are to stay for ever (Harbor)."""
+    if manner.immutable_tags and manner.immutable_stay and tags:
+        raise RefusedError(manner.tag_immutable, tags[0])
 
 
 def _delete_later(call: Call, repository: Repository) -> Response:
@@ -154,7 +160,9 @@ def _parse(call: Call, content: bytes) -> Manifest:
         _ = manifest.children, manifest.blobs, manifest.subject
     except (KeyError, TypeError, AttributeError) as error:
         raise refuse(400, "MANIFEST_INVALID", f"manifest invalid: {type(error).__name__}") from error
-    if not document or document.get("mediaType", media_type) != media_type:
+    if not document:
+        raise RefusedError(call.manner.not_json)
+    if document.get("mediaType", media_type) != media_type:
         raise refuse(400, "MANIFEST_INVALID", "not a manifest of this Content-Type")
     return manifest
 
@@ -166,13 +174,13 @@ def _check_target(call: Call, manifest: Manifest) -> None:
     if DIGEST.fullmatch(target):
         algorithm = target.partition(":")[0]
         if digest_of(manifest.content, algorithm) != target:
-            raise refuse(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
+            raise RefusedError(call.manner.wrong_digest)
         object.__setattr__(manifest, "digest", target)
     elif not TAG.fullmatch(target):
         raise refuse(400, "TAG_INVALID", "manifest tag did not match URI")
     repository = call.state.repositories.get(call.name)
     if call.manner.immutable_tags and repository and target in repository.tags:
-        raise RefusedError(TAG_IMMUTABLE, target)
+        raise RefusedError(call.manner.tag_immutable, target)
 
 
 def _check_presence(call: Call, manifest: Manifest) -> None:
@@ -183,6 +191,6 @@ def _check_presence(call: Call, manifest: Manifest) -> None:
     if manner.missing_config and (missing := [d for d in manifest.blobs[:1] if d not in repository.blobs]):
         raise RefusedError(manner.missing_config, *missing)
     if manner.missing_blob and (missing := [d for d in manifest.blobs if d not in repository.blobs]):
-        raise RefusedError(manner.missing_blob, *missing)
+        raise RefusedError(manner.missing_blob, *(missing if manner.names_missing else ()))
     if manner.missing_child and (missing := [d for d in manifest.children if d not in repository.manifests]):
-        raise RefusedError(manner.missing_child, *missing)
+        raise RefusedError(manner.missing_child, *(missing if manner.names_missing else ()))

@@ -66,6 +66,9 @@ class Manner:
     guards_subjects: Refusal | None = None
     delete_in_unknown_repository: Refusal = NAME_UNKNOWN
     delete_blob: Refusal | None = None
+    guards_blobs: Refusal | None = None
+    """The answer to the DELETE of a blob that a manifest names."""
+    delete_blob_in_unknown_repository: Refusal = NAME_UNKNOWN
 
     # reading
     unknown_repository: Refusal = NAME_UNKNOWN
@@ -73,6 +76,10 @@ class Manner:
     unknown: Refusal | None = None
     """The answer to all that is not there, a repository's tag list too, where it is one and the same."""
     head: Literal["answers", "refused", "no-digest"] = "answers"
+    ping_challenge: str = ""
+    """Says how to log in with the 200 to a ping, where nobody has to."""
+    projects: frozenset[str] | None = None
+    """The first parts of all repositories' names; any other is 401 without a challenge, with a good login too."""
     json_only: bool = False
     """Answer 406 to an Accept that leaves out JSON, where the answer would be JSON."""
     error_pages: bool = False
@@ -98,6 +105,11 @@ class Manner:
 
     # writing
     immutable_tags: bool = False
+    tag_immutable: Refusal = Refusal(
+        400, "TAG_INVALID", "The tag %s cannot be overwritten because the repository is immutable."
+    )
+    immutable_stay: bool = False
+    """Immutable tags cannot be deleted either, by whatever way."""
     names_version: bool = True
     """Say Docker-Distribution-Api-Version with every answer about a manifest."""
     collects_untagged: bool = False
@@ -108,11 +120,15 @@ class Manner:
     not_json: Refusal = Refusal(400, "MANIFEST_INVALID", "manifest invalid")
     checks_blobs: bool = True
     """Refuse a blob that does not match its digest; else one that comes in a single PUT is believed."""
+    wrong_digest: Refusal = Refusal(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
+    """The answer to a manifest that is pushed under another digest than its own."""
     no_digest: Refusal = Refusal(400, "DIGEST_INVALID", "digest missing")
     """The answer to the end of an upload that does not say the digest."""
     missing_config: Refusal | None = None
     """The answer where the config is missing, if it is another one than for layers."""
     missing_blob: Refusal | None = MANIFEST_BLOB_UNKNOWN
+    names_missing: bool = True
+    """Say in the answer which blobs and manifests are missing."""
     missing_child: Refusal | None = MANIFEST_BLOB_UNKNOWN
     refused_media_types: tuple[str, ...] = ()
     creates_repositories: Literal["always", "with blobs", "never"] = "always"
@@ -123,6 +139,10 @@ class Manner:
     """The answer to a chunk whose Content-Range is not the next one; None takes no notice of the header."""
     names_location: bool = True
     """Answer a stored blob or manifest with its Location."""
+    names_mounts: bool = True
+    """Answer a mount with the digest in a header."""
+    names_sessions: bool = True
+    """Answer an upload with the session's name in a header."""
     chunk_min_length: int = 0
     patch_status: int = 202
     commit_status: int = 201

@@ -6,6 +6,7 @@ believed less. Only what matters to copying and deleting is here.
 
 from __future__ import annotations
 
+from tests.embedded_registry.blobs import BLOB_UNKNOWN
 from tests.embedded_registry.manner import MANIFEST_UNKNOWN, Authentication, Manner, Refusal
 
 NO_TAG_DELETE = Refusal(405, "UNSUPPORTED", "The operation is unsupported.")
@@ -54,7 +55,14 @@ _PRESETS = [
         guards_children=Refusal(405, "DENIED", "manifest is referenced by an index"),
         missing_blob=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
         missing_child=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
+        names_missing=False,
+        wrong_digest=Refusal(400, "MANIFEST_INVALID", "manifest invalid"),
         collects_untagged=True,
+        guards_blobs=Refusal(405, "DENIED", "requested access to the resource is denied"),
+        delete_blob_in_unknown_repository=BLOB_UNKNOWN,
+        ping_challenge='basic realm="zot"',
+        names_mounts=False,
+        names_sessions=False,
         delete_in_unknown_repository=Refusal(400, "NAME_UNKNOWN", "repository name not known to registry"),
         refused_media_types=(
             "application/vnd.docker.distribution.manifest.v2+json",
@@ -88,6 +96,9 @@ _PRESETS = [
         unknown_repository=_HARBOR_NOT_FOUND,
         unknown=_HARBOR_NOT_FOUND,
         missing_child=_HARBOR_NOT_FOUND,
+        not_json=Refusal(500, "UNKNOWN", "unknown error"),
+        tag_immutable=Refusal(412, "PRECONDITION", "configured as immutable, cannot be updated or deleted"),
+        immutable_stay=True,
         monolithic_post=False,
         location_query=True,
         out_of_order=None,

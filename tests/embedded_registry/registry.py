@@ -116,4 +116,7 @@ class EmbeddedRegistry:
 
 def _ping(call: Call) -> Response:
     check_accepts_json(call)
-    return Response(200, {"Content-Type": "application/json"}, b"{}")
+    headers = {"Content-Type": "application/json"}
+    if call.manner.ping_challenge:
+        headers["WWW-Authenticate"] = call.manner.ping_challenge
+    return Response(200, headers, b"{}")

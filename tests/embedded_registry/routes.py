@@ -124,12 +124,19 @@ def answer(routes: list[Route], call: Call) -> Response:
         groups = match.groupdict(default="")
         found = replace(call, name=groups.get("name", ""), target=groups.get("target", ""))
         try:
+            _check_project(found)
             with call.state.lock:
                 call.state.do_what_is_due()
                 return handler(found)
         except RefusedError as refused:
             return refused.response()
     return no_such_route(call.manner)
+
+
+def _check_project(call: Call) -> None:
+    project, projects = call.name.partition("/")[0], call.manner.projects
+    if call.name and projects is not None and project not in projects:
+        raise refuse(401, "UNAUTHORIZED", f"project {project} not found")
 
 
 def _reading(method: str) -> str:

@@ -27,7 +27,7 @@ def start_upload(call: Call) -> Response:
             _check_mount(call, source)
         if source and query["mount"] in source.blobs:
             repository.blobs[query["mount"]] = source.blobs[query["mount"]]
-            return _created(call, query["mount"])
+            return _created(call, query["mount"], told=call.manner.names_mounts)
     if "digest" in query and call.manner.monolithic_post:
         return _store(call, bytes(call.request.body), query["digest"])
     session = uuid.uuid4().hex
@@ -123,8 +123,11 @@ def _store(call: Call, content: bytes, digest: str, *, believed: bool = True) ->
     return _created(call, digest, call.manner.commit_status)
 
 
-def _created(call: Call, digest: str, status: int = 201) -> Response:
-    return Response(status, call.stored(f"/v2/{call.name}/blobs/{digest}", digest))
+def _created(call: Call, digest: str, status: int = 201, *, told: bool = True) -> Response:
+    headers = call.stored(f"/v2/{call.name}/blobs/{digest}", digest)
+    if not told:
+        del headers["Docker-Content-Digest"]
+    return Response(status, headers)
 
 
 def _progress(call: Call, session: str, status: int) -> Response:
@@ -132,7 +135,7 @@ def _progress(call: Call, session: str, status: int) -> Response:
     headers = {
         "Location": _location(call, session, upload),
         "Range": _range(upload),
-        "Docker-Upload-UUID": session,
+        **({"Docker-Upload-UUID": session} if call.manner.names_sessions else {}),
     }
     if call.manner.chunk_min_length and call.request.method == "POST":
         headers["OCI-Chunk-Min-Length"] = str(call.manner.chunk_min_length)
