@@ -8,9 +8,13 @@ from pathlib import Path
 
 _MODULE = re.compile(r'git::[^"\s]+\.git//modules/(\w+)(?:\?ref=v[0-9.]+)?')
 _SCHEMA = re.compile(r"(?<=yaml-language-server: \$schema=)\S+?images\.schema\.json")
-# Where people copy from: pages, examples, and what ``adopt`` prints.
+_PACKAGE = re.compile(r"(git\+)https?://\S+?\.git@v[0-9.]+")
+_CLONE = re.compile(r"(--branch )v[0-9.]+ https?://\S+?\.git(?= |$)", re.MULTILINE)
+_BUILD = re.compile(r"https?://\S+?\.git#v[0-9.]+")
+_SITE = re.compile(r"(?<=^repo_url: )\S+$", re.MULTILINE)
+# Where people copy from: pages, examples, what ``adopt`` prints; and the site, whose pages link to their sources.
 _PLACES = ("*.md", "docs/**/*.md", "examples/**/*.md", "examples/**/*.tf", "modules/*/README.md")
-_PRINTED = "imagesync_cli/output/adopt.py"
+_OTHERS = ("imagesync_cli/output/adopt.py", "mkdocs.yml")
 
 
 class Addresses:
@@ -31,12 +35,16 @@ class Addresses:
         """Every file that may name an address."""
         for pattern in _PLACES:
             yield from (path.relative_to(self._root).as_posix() for path in sorted(self._root.glob(pattern)))
-        yield _PRINTED
+        yield from _OTHERS
 
     def put_into(self, text: str) -> str:
         """The text with this version's addresses in place of whatever stood there."""
         text = _MODULE.sub(lambda found: self.module(found[1]), text)
-        return _SCHEMA.sub(lambda _: self._schema, text)
+        text = _SCHEMA.sub(lambda _: self._schema, text)
+        git, tag = f"{self._repository}.git", f"v{self._version}"
+        text = _PACKAGE.sub(lambda found: f"{found[1]}{git}@{tag}", text)
+        text = _CLONE.sub(lambda found: f"{found[1]}{tag} {git}", text)
+        return _SITE.sub(self._repository, _BUILD.sub(f"{git}#{tag}", text))
 
 
 def _table(text: str, name: str) -> dict[str, str]:

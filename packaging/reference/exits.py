@@ -22,6 +22,9 @@ def exit_codes_page() -> str:
         "A script can act on them: 5 is worth another try, all others need a change first. Where several references "
         "are given, the code is that of the first failure.",
         exit_codes_table(),
+        "## Names",
+        "With `--json` an error has a `name`. What to do about each stands under that name.",
+        table(["`name`", "Exit code", "Meaning"], _names()),
         "## Kinds",
         "Where JSON tells an error, `kind` says in a word what it is.",
         table(["`kind`", "Exit code", ""], [[code(kind), *row] for kind, row in _kinds().items()]),
@@ -40,6 +43,15 @@ def exit_codes_table() -> str:
             [interrupted, f"interrupted by {', '.join(number.name for number in _SIGNALS)}"],
         ],
     )
+
+
+def _names() -> Iterator[list[str]]:
+    """A row an error that has a name of its own."""
+    told: set[str] = set()
+    for error in _tree(ImagesyncError):
+        if error.name not in told:
+            told.add(error.name)
+            yield [f"[`{error.name}`](../troubleshooting.md#{error.name})", str(error.exit_code), error.meaning]
 
 
 def _kinds() -> dict[str, list[str]]:

@@ -69,6 +69,25 @@ def test_the_tutorial(debian: BareDebian) -> None:
     assert debian.run("git status --porcelain", folder=CHECKOUT) == ""
 
 
+def test_the_install_page(debian: BareDebian) -> None:
+    """Each way to install that needs no more than the package index ends with the command, and it can be taken away."""
+    page = (ROOT / "docs/install.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    printed = debian.run(
+        f"""
+        git config --global url./srv/imagesync.insteadOf https://git.example.com/imagesync.git
+        python3 -m venv /opt/installers && /opt/installers/bin/pip install -q pipx uv
+        export PATH=/opt/installers/bin:~/.local/bin:$PATH
+        {"rm -f ~/.local/bin/imagesync; ".join(blocks)}
+        test -e ~/imagesync/bin/python && test ! -e ~/imagesync/bin/imagesync
+        test -e ~/imagesync-inside/share/man/man1/imagesync.1
+        imagesync --version
+        ~/imagesync-inside/bin/imagesync --version
+        """
+    )
+    assert len(re.findall(rf"^imagesync, version {re.escape(version())}", printed, re.MULTILINE)) == 4
+
+
 def test_the_ten_lines_name_the_module_by_git(debian: BareDebian) -> None:
     """The README's module source is fetched by git at this version's tag, and the configuration is valid.
 

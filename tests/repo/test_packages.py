@@ -105,12 +105,18 @@ def repository(folder: Path) -> Path:
 
 
 def release(source: Path, folder: Path, python: str, **environment: str) -> Path:
-    """Follow docs/releasing.md in a clone: what it has built."""
+    """Follow packaging/releasing.md in a clone: what it has built."""
     subprocess.run(["git", "clone", "-q", str(source), str(folder)], check=True)
     programs = folder.parent / f"{folder.name}-programs"
     programs.mkdir()
     (programs / "python3").symlink_to(python)
-    build = (ROOT / "docs/releasing.md").read_text("utf-8").split("\n## Build\n")[1].split("```sh\n")[1].split("```")[0]
+    build = (
+        (ROOT / "packaging/releasing.md")
+        .read_text("utf-8")
+        .split("\n## Build\n")[1]
+        .split("```sh\n")[1]
+        .split("```")[0]
+    )
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", build],
         cwd=folder,
@@ -128,7 +134,7 @@ def release(source: Path, folder: Path, python: str, **environment: str) -> Path
 @needs_index
 @pytest.mark.timeout(900)
 def test_a_release_is_built_again_byte_for_byte(tmp_path: Path) -> None:
-    """Who follows docs/releasing.md in another folder, at another time, with another umask, language and Python gets
+    """Who follows packaging/releasing.md in another folder, at another time, with another umask, language and Python gets
     the same files; they hold what they should, and PyPI takes them."""
     source, others = repository(tmp_path / "source"), interpreters()
     one = release(source, tmp_path / "one", sys.executable)

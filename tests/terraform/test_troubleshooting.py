@@ -1,0 +1,32 @@
+"""What Terraform shows in the cases of docs/troubleshooting.md: its headings are parts of that."""
+
+from __future__ import annotations
+
+from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry.faults import refusal
+from tests.embedded_registry.images import image
+from tests.repo.test_troubleshooting import headings
+from tests.terraform.workspace import Expression, Workspace
+
+NOT_READ = 'resource "terraform_data" "first" {}\n'
+WRONG_KEY = 'output "id" { value = module.mirror.ids["busybox"] }\n'
+
+
+def test_the_texts_are_what_one_sees(workspace: Workspace) -> None:
+    """A missing command, a depends_on, a wrong key, an image that is gone, and a registry that is gone for good."""
+    with EmbeddedRegistry() as source, EmbeddedRegistry() as registry:
+        image().seed(source.repository("up"), "1")
+        images = {f"{registry.host}/m/a:1": f"{source.host}/up:1"}
+        workspace.write(images, command=["imagesync-is-not-here"])
+        said = [workspace.plan().text]
+        workspace.write(images, NOT_READ, depends_on=Expression("[terraform_data.first]"))
+        said.append(workspace.plan().text)
+        workspace.write(images, WRONG_KEY)
+        said.append(workspace.plan().text)
+        workspace.write(images)
+        workspace.apply()
+        registry.repository("m/a").tags.clear()
+        said.append(workspace.plan().text)
+        registry.fault = lambda _: refusal(403, "DENIED")
+        said.append(workspace.run("destroy", "-auto-approve").text)
+    assert [text for text in headings("In Terraform") if not any(text in each for each in said)] == []
