@@ -134,8 +134,8 @@ def release(source: Path, folder: Path, python: str, **environment: str) -> Path
 @needs_index
 @pytest.mark.timeout(900)
 def test_a_release_is_built_again_byte_for_byte(tmp_path: Path) -> None:
-    """Who follows packaging/releasing.md in another folder, at another time, with another umask, language and Python gets
-    the same files; they hold what they should, and PyPI takes them."""
+    """Who follows packaging/releasing.md in another folder, at another time, with another umask, language and Python
+    gets the same files; they hold what they should, and PyPI takes them."""
     source, others = repository(tmp_path / "source"), interpreters()
     one = release(source, tmp_path / "one", sys.executable)
     elsewhere = {"TZ": "Pacific/Auckland", "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "HOME": str(tmp_path)}

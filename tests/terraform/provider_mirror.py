@@ -1,6 +1,7 @@
 """Stand-ins for providers (external_provider/, aws_provider/), served from a filesystem mirror: no registry is asked.
 
-IMAGESYNC_EXTERNAL_PROVIDER names the file of the real hashicorp/external, to be taken in its place (packaging/releasing.md).
+IMAGESYNC_EXTERNAL_PROVIDER names the file of the real hashicorp/external, to be taken in its place
+(packaging/releasing.md).
 """
 
 from __future__ import annotations
