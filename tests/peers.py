@@ -20,7 +20,8 @@ READY_WITHIN_S = 15
 # Every program that a test starts and that a machine may lack. `.ci/run` installs them.
 # fmt: off
 PROGRAMS = frozenset({
-    "apt-get", "bash", "buildah", "conformance", "crane", "debootstrap", "docker-registry", "fish", "git", "go",
+    "apt-get", "bash", "buildah", "conformance", "cosign", "crane", "debootstrap", "docker-registry", "fish", "git",
+    "go",
     "groff", "initdb", "kubectl", "nginx", "openssl", "oras", "podman", "postgres", "pulpcore-api", "pulpcore-content",
     "pulpcore-manager", "pulpcore-worker", "regctl", "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount",
     "unshare", "zsh",

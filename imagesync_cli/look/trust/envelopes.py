@@ -5,7 +5,6 @@ Parsed by the models that come with sigstore, which are strict: an unknown field
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from typing import Any
 
@@ -25,10 +24,10 @@ def signed_parts(content: bytes) -> dict[str, Any]:
     return {name: bundle[name] for name in ("dsseEnvelope", "messageSignature") if isinstance(bundle.get(name), dict)}
 
 
-def envelope(fields: object) -> tuple[Envelope, str, bytes]:
+def envelope(fields: dict[str, Any]) -> tuple[Envelope, str, bytes]:
     """An envelope with its payload's type and the payload; NotGood for what is none, or has several signatures."""
     try:
-        model = EnvelopeModel.from_json(json.dumps(fields))
+        model = EnvelopeModel.from_dict(fields)
         return Envelope(model), model.payload_type, model.payload
     except (Error, ValueError, RecursionError) as error:
         raise NotGood("its envelope is not in the form of one") from error

@@ -8,6 +8,7 @@ promise, but takes no bundle without a proof. So ``_Promised`` is a bundle that 
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from imagesync_cli.look.trust.signatures import Signature
 
 _SHOWN = 300
+_BY_KEY = "it has no certificate: it was made with a key"
 _ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 _BROKEN = (Error, ValueError, RecursionError, x509.ExtensionNotFound, x509.DuplicateExtension)
 
@@ -49,7 +51,7 @@ class Keyless:
 
     def __init__(self, trust: Trust) -> None:
         logging.getLogger("sigstore").setLevel(logging.ERROR)
-        self._verifier = Verifier(trusted_root=_trusted_root(trust))
+        self._verifier = _verifier(trust)
 
     def claim(self, signature: Signature, signer: IdentitySigner, digest: str) -> Claim:
         """What it says, if it is good, about this digest and by this signer; NotGood if not, with who it is by."""
@@ -120,28 +122,45 @@ class _Promised(Bundle):
         self._log_entry = _PromisedEntry(material.tlog_entries[0])
 
 
-def _trusted_root(trust: Trust) -> TrustedRoot:
+def _verifier(trust: Trust) -> Verifier:
     try:
-        if trust.trusted_root:
-            return TrustedRoot(trustroot_v1.TrustedRoot.from_json(Path(trust.trusted_root).read_bytes()))
-        if trust.refreshed:
-            return ClientTrustConfig.production().trusted_root
-        return TrustedRoot(trustroot_v1.TrustedRoot.from_json(read_embedded("trusted_root.json", DEFAULT_TUF_URL)))
+        return Verifier(trusted_root=_trusted_root(trust))
     except TUFError as error:
         raise Unavailable(f"trust: Sigstore's keys could not be brought up to date: {_plain(error)}") from error
-    except (OSError, Error, ValueError) as error:
+    except (OSError, Error, ValueError, AttributeError, TypeError) as error:
         raise UsageError(
-            f"trust: the trusted_root {trust.trusted_root} cannot be read: {_plain(error)}",
+            f"trust: the trusted_root {trust.trusted_root or 'of Sigstore'} cannot be read: {_plain(error)}",
             hint="cosign trusted-root create makes one",
         ) from error
 
 
+def _trusted_root(trust: Trust) -> TrustedRoot:
+    if trust.trusted_root:
+        return _private_root(Path(trust.trusted_root))
+    if trust.refreshed:
+        return ClientTrustConfig.production().trusted_root
+    return TrustedRoot(trustroot_v1.TrustedRoot.from_json(read_embedded("trusted_root.json", DEFAULT_TUF_URL)))
+
+
+def _private_root(file: Path) -> TrustedRoot:
+    """The root in a file. What is empty is left out where cosign has written it, and the library's model wants it."""
+    root = json.loads(file.read_bytes())
+    authorities = ("certificateAuthorities", "timestampAuthorities")
+    for authority in (each for name in authorities for each in root.setdefault(name, [])):
+        authority["subject"] = {"organization": "", "commonName": "", **authority.get("subject", {})}
+    made = {"tlogs": [], "ctlogs": [], **root}
+    return TrustedRoot(trustroot_v1.TrustedRoot.from_json(json.dumps(made)))
+
+
 def _bundle(signature: Signature) -> Bundle:
     if signature.is_bundle:
+        material = document(signature.content).get("verificationMaterial")
+        if isinstance(material, dict) and "publicKey" in material:
+            raise NotGood(_BY_KEY)
         return Bundle.from_json(signature.content)
     pem = signature.note("certificate")
     if not pem:
-        raise NotGood("it has no certificate: it was made with a key")
+        raise NotGood(_BY_KEY)
     certificate = x509.load_pem_x509_certificate(pem.encode())
     content: dict[str, Any] = (
         {"message_signature": common_v1.MessageSignature(signature=as_base64(decoded(signature.note("signature"))))}

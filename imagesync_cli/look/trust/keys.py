@@ -57,7 +57,7 @@ class Key:
             raise NotGood(_WRONG)
         return Claim(self.name, "")
 
-    def _envelope(self, fields: object, digest: str) -> Claim:
+    def _envelope(self, fields: dict[str, Any], digest: str) -> Claim:
         from imagesync_cli.look.trust.envelopes import envelope
 
         signed, payload_type, payload = envelope(fields)

@@ -99,14 +99,12 @@ class Signatures:
 
     async def _read(self, found: _Found) -> Signature | None:
         """None for one whose bytes are not there, or are others."""
-        content = bytearray()
         try:
             async with contextlib.aclosing(self._store.read_blob(found.blob)) as chunks:
-                async for chunk in chunks:
-                    content += chunk
+                content = b"".join([chunk async for chunk in chunks])
         except (ContentError, NotFound):
             return None
-        return Signature(found.where, found.blob.media_type, bytes(content), found.notes)
+        return Signature(found.where, found.blob.media_type, content, found.notes)
 
     async def _find(self) -> list[_Found]:
         places = await gather([self._by_subject(), *map(self._by_tag, _TAGGED)])
