@@ -304,6 +304,6 @@ def test_several_references(registry: EmbeddedRegistry, app: Repository, tmp_pat
     assert found.code == 7
     signed, unsigned, absent = json.loads(found.out)
     assert signed["verified"]
-    assert signed["signed_by"][0]["time"] is None
+    assert signed["signed_by"][0]["time"] == ""
     assert (unsigned["verified"], unsigned["digest"]) == (False, OTHER.digest)
     assert (absent["verified"], absent["digest"], absent["kind"]) == (False, "", "missing")

@@ -55,7 +55,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "[]": "trust.yaml:1: trust is an object with",
+    "[]": "trust.yaml: trust is an object with",
     "rulez: []": "trust has no 'rulez'",
     "rules: 1": "trust.rules is a list",
     "rules: [1]": "trust.rules[0] is an object",
