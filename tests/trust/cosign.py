@@ -9,7 +9,7 @@ from pathlib import Path
 from tests import peers
 
 
-def cosign(folder: Path, *arguments: str, program: str = "") -> subprocess.CompletedProcess[str]:
+def cosign(folder: Path, *arguments: str, program: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """The call of the cosign that is installed, or of another one, to its end."""
     return subprocess.run(
         [program or peers.program("cosign"), *arguments],
@@ -19,6 +19,7 @@ def cosign(folder: Path, *arguments: str, program: str = "") -> subprocess.Compl
             "TUF_ROOT": str(folder / "tuf"),
             "COSIGN_PASSWORD": "",
             "COSIGN_YES": "true",
+            **environ,
         },
         cwd=folder,
         capture_output=True,

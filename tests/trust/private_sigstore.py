@@ -278,14 +278,15 @@ def hashed_entry(digest: str, signature: bytes, certificate: Certificate) -> dic
 
 def dsse_entry(made: dict[str, Any], certificate: Certificate) -> dict[str, Any]:
     """What is logged of an envelope (Rekor's dsse v0.0.1)."""
-    return dsse_entry_of(made, text(certificate.pem))
+    return dsse_entry_of(canonical(made), text(certificate.pem))
 
 
-def dsse_entry_of(made: dict[str, Any], verifier: str) -> dict[str, Any]:
-    """The same for a verifier as it is logged."""
+def dsse_entry_of(written: bytes, verifier: str) -> dict[str, Any]:
+    """The same for an envelope as it is written, and a verifier as it is logged."""
+    made = json.loads(written)
 
     spec = {
-        "envelopeHash": _sha256(canonical(made)),
+        "envelopeHash": _sha256(written),
         "payloadHash": _sha256(b64decode(made["payload"])),
         "signatures": [{"signature": made["signatures"][0]["sig"], "verifier": verifier}],
     }

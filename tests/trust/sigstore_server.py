@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _entry(self, proposed: dict[str, Any]) -> dict[str, Any]:
         content = proposed["spec"].get("proposedContent")
         if content is not None:
-            proposed = dsse_entry_of(json.loads(content["envelope"]), content["verifiers"][0])
+            proposed = dsse_entry_of(content["envelope"].encode(), content["verifiers"][0])
         return self.sigstore.logged(proposed, datetime.now(timezone.utc)).as_answer
 
     def _answer(self, status: int, document: object) -> None:

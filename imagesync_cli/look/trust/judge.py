@@ -109,7 +109,7 @@ class Judge:
 
     async def _at(self, store: Store, digest: str, rule: TrustRule) -> _Outcome:
         """What the signatures of one digest come to; no more are read than it takes."""
-        signatures, outcome = Signatures(store, digest), _Outcome()
+        signatures, outcome = Signatures(store, digest, attested=bool(rule.attested)), _Outcome()
         met: set[tuple[int, Signer]] = set()  # what is demanded, by its number, and by whom it is met
         async with contextlib.aclosing(signatures.read()) as found:
             async for signature in found:

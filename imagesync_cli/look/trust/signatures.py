@@ -72,11 +72,15 @@ class _Found:
 
 
 class Signatures:
-    """Those of one digest, in a store; ``left`` says in a sentence what was not looked at, "" for nothing."""
+    """Those of one digest, in a store; ``left`` says in a sentence what was not looked at, "" for nothing.
 
-    def __init__(self, store: Store, digest: str) -> None:
+    cosign's tag is the one for signatures, or where the image is to be ``attested`` that for attestations.
+    """
+
+    def __init__(self, store: Store, digest: str, *, attested: bool = False) -> None:
         self._store = store
         self._digest = digest
+        self._suffix = ".att" if attested else ".sig"
         self.left = ""
 
     async def read(self) -> AsyncGenerator[Signature, None]:
@@ -107,7 +111,7 @@ class Signatures:
         return Signature(found.where, found.blob.media_type, content, found.notes)
 
     async def _find(self) -> list[_Found]:
-        places = await gather([self._by_subject(), *map(self._by_tag, _TAGGED)])
+        places = await gather([self._by_subject(), self._by_tag()])
         found = {(each.blob.digest, *sorted(each.notes.items())): each for place in places for each in place}
         return list(found.values())  # the same one twice is one
 
@@ -136,8 +140,8 @@ class Signatures:
             return []
         return [_Found(digest, blob, {}) for blob in manifest.layers if blob.media_type.startswith(BUNDLE)]
 
-    async def _by_tag(self, suffix: str) -> list[_Found]:
-        tag = self._digest.replace(":", "-") + suffix
+    async def _by_tag(self) -> list[_Found]:
+        tag = self._digest.replace(":", "-") + self._suffix
         manifest = await self._manifest(tag)
         if manifest is None or manifest.descriptor.is_index:
             return []
@@ -145,7 +149,7 @@ class Signatures:
         return [
             _Found(tag, blob, _notes(layer))
             for blob, layer in zip(manifest.layers, layers, strict=False)
-            if blob.media_type == _TAGGED[suffix]
+            if blob.media_type == _TAGGED[self._suffix]
         ]
 
     async def _manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest | None:
