@@ -200,6 +200,14 @@ def test_no_signatures_but_an_index(registry: EmbeddedRegistry, app: Repository,
     assert "it has no signature" in verify(registry, tmp_path, trusting(OURS)).err
 
 
+def test_an_index_with_too_many_images(registry: EmbeddedRegistry, app: Repository, tmp_path: Path) -> None:
+    """They are not looked at one by one, and the error says so."""
+    many = index("many", platforms=[f"linux/arm/v{number}" for number in range(51)])
+    many.seed(app, "1")
+    found = verify(registry, tmp_path, trusting(OURS))
+    assert "its index has 51 images, and more than 50 are not looked at one by one" in found.err
+
+
 def test_any_signer_or_all(registry: EmbeddedRegistry, app: Repository, tmp_path: Path) -> None:
     """One signer is enough, unless all are demanded; then it is told who has signed alone."""
     sign(app, APP.digest, OURS)

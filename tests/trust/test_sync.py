@@ -119,3 +119,18 @@ def test_a_file(registry: EmbeddedRegistry, up: Repository, tmp_path: Path) -> N
     accepting = write_trust(tmp_path, default="accept")
     assert imagesync("sync", "--file", str(file), "--trust", accepting).code == 0
     assert registry.repository("down").tags == {"1": APP.digest, "2": OTHER.digest}
+
+
+@pytest.mark.parametrize("form", ["oci", "oci-archive"])
+def test_from_a_folder_or_an_archive(registry: EmbeddedRegistry, up: Repository, tmp_path: Path, form: str) -> None:
+    """What was carried through an air gap with its signatures is verified on the other side."""
+    carried = f"{form}:{tmp_path / 'carried'}:1"
+    rules = write_trust(tmp_path, {**trusting(OURS), "sources": [f"{form}:{tmp_path}/*"]})
+    assert imagesync("sync", f"{registry.host}/up:1", carried).code == 0
+    assert "it has no signature" in imagesync("verify", "--trust", rules, carried).err
+    sign(up, APP.digest, OURS)
+    attach(up, APP, signed_bundle(OTHERS, APP.digest))
+    done = imagesync("sync", "--referrers", f"{registry.host}/up:1", carried)
+    assert done.code == 0, done.err
+    done = imagesync("sync", "--trust", rules, carried, f"{registry.host}/down:1")
+    assert (done.code, "signed by key" in done.err) == (0, True), done.err

@@ -20,7 +20,7 @@ def importing(library: str) -> Iterator[None]:
 
 def check_installed(library: str) -> None:
     """The same without importing it."""
-    if _is_away(library):
+    if find_spec(library) is None:
         raise _missing(library)
 
 
@@ -29,10 +29,3 @@ def _missing(library: str) -> UsageError:
         f"trust needs the Python package {library}",
         hint="pip install 'imagesync-cli[sigstore]'; imagesync.pyz, the one file, cannot have it",
     )
-
-
-def _is_away(library: str) -> bool:
-    try:
-        return find_spec(library) is None
-    except ValueError:
-        return True  # what stands for it in sys.modules is no module
