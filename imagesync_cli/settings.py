@@ -25,6 +25,8 @@ HTTPS_PROXY                  the proxy for https hosts, as http://[USER:PASSWORD
 HTTP_PROXY                   the proxy for hosts that speak plain HTTP
 ALL_PROXY                    the proxy where neither of these two is set
 NO_PROXY                     hosts that are reached without a proxy, as loopback always is
+TMPDIR                       the folder in which one user's processes on one machine meet, so that none removes what
+                             another one is about to use (default /tmp); they use imagesync-UID in it
 TF_DATA_DIR                  Terraform's data folder (default .terraform); its runs share the folder imagesync/ in it
 IMAGESYNC_APPLY_<N>          the images of `imagesync apply`, one on each line; the Terraform modules set them
 JOB_COMPLETION_INDEX         the share that `sync --shard N` takes, counted from 0; Kubernetes sets it
@@ -79,6 +81,7 @@ class Settings:
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # their URLs may hold a password
     max_manifest_bytes: int = 4 * 1024 * 1024
     run_folder: Path = Path(".terraform", "imagesync")  # what the processes of one Terraform run share
+    meeting_folder: Path | None = None  # where the processes of one user on one machine meet
     job_index: str = ""  # which of several equal jobs this is, counted from 0
 
     def scheme(self, host: str) -> str:
@@ -119,6 +122,7 @@ def read_settings(
         ssl_cert_file=Path(environ["SSL_CERT_FILE"]) if environ.get("SSL_CERT_FILE") else None,
         certificate_folders=tuple(_certificate_folders(environ)),
         run_folder=Path(environ.get("TF_DATA_DIR") or ".terraform", "imagesync"),
+        meeting_folder=_meeting_folder(environ),
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),
         # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
         proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")}
@@ -163,6 +167,13 @@ def _logins(environ: Mapping[str, str]) -> Iterator[tuple[str, Secret]]:
 def _home(environ: Mapping[str, str]) -> Path | None:
     home = environ.get("HOME") or environ.get("USERPROFILE")
     return Path(home) if home else None
+
+
+def _meeting_folder(environ: Mapping[str, str]) -> Path | None:
+    """The same for all that one user runs, from a shell as from cron; so none of a session's own."""
+    if not hasattr(os, "getuid"):
+        return None
+    return Path(environ.get("TMPDIR") or "/tmp", f"imagesync-{os.getuid()}")  # noqa: S108  (used only if it is ours)
 
 
 def _docker_folder(environ: Mapping[str, str]) -> Path | None:

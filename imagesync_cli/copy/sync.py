@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -84,7 +85,8 @@ async def sync(
         copying = Copy(
             here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
         )
-        async with copying as copy:
+        writes = not dry_run and (changed or verify is not None or selection.referrers or selection.foreign_layers)
+        async with stores.copying(destination) if writes else nullcontext(), copying as copy:
             root = chosen.root
             if changed or selection.referrers:
                 there.warm(_LIKELY_UPLOADS)

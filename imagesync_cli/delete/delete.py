@@ -13,6 +13,7 @@ do by tag is in tombstone.py. Blobs of a registry are never deleted: that is its
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import nullcontext
 from functools import partial
 
 from imagesync_cli.concurrency import gather_few
@@ -51,7 +52,8 @@ async def delete(
         repositories.setdefault(reference.location, (reference, []))[1].append(wish)
     for first, wishes in repositories.values():
         store = stores.open(first, Access.READ if policy.dry_run else Access.DELETE, Side.DESTINATION)
-        await _Repository(store, policy, progress or Progress(), wishes).run()
+        async with nullcontext() if policy.dry_run else stores.removing(first):
+            await _Repository(store, policy, progress or Progress(), wishes).run()
     return reports
 
 

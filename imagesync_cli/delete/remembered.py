@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 from imagesync_cli.stores import Access, Side, Store, Stores
@@ -38,6 +39,10 @@ class RememberingStores:
             store = self._stores.open(reference, access, side)
             self._remembered[reference.location] = cast(Store, _Remembering(store))
         return self._remembered[reference.location]
+
+    def removing(self, reference: Reference) -> AbstractAsyncContextManager[None]:
+        """As the stores themselves do."""
+        return self._stores.removing(reference)
 
     def trust(self, written_at: int) -> None:
         """Go on with what is remembered, unless somebody has written since: ``written_at`` is when that was last."""

@@ -16,6 +16,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from imagesync_cli.settings import Settings
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Access", "Side", "Store", "Stores", "Untagged", "Written", "count", "counting"]
 
 
+# A delete waits no longer for a copy, which may take hours, nor a copy for a delete.
+_PATIENCE_S = 30.0
 _MODULES = dict.fromkeys(("Store", "Untagged", "Written"), "store") | dict.fromkeys(
     ("count", "counting"), "transport.tally"
 )
@@ -108,6 +111,26 @@ class Stores:
         if is_read:
             self._read_archives[reference.name] = archive
         return archive
+
+    def copying(self, reference: Reference) -> AbstractAsyncContextManager[None]:
+        """Copy into a repository while no other process of this user on this machine removes from it."""
+        return self._apart(reference, "copy", "remove")
+
+    def removing(self, reference: Reference) -> AbstractAsyncContextManager[None]:
+        """Remove from a repository while no other process of this user on this machine copies into it."""
+        return self._apart(reference, "remove", "copy")
+
+    def _apart(self, reference: Reference, doing: str, other: str) -> AbstractAsyncContextManager[None]:
+        from imagesync_cli.values.reference import RegistryReference
+
+        folder = self._settings.meeting_folder
+        if folder is None or not isinstance(reference, RegistryReference):
+            return contextlib.nullcontext()  # folders and archives have locks of their own
+        from imagesync_cli.stores.files.lock import apart
+        from imagesync_cli.values.digest import sha256
+
+        about = sha256("/".join(reference.location).encode()).rpartition(":")[2][:32]
+        return apart(folder, about, doing, other, patience_s=_PATIENCE_S)
 
     async def read_foreign(self, blob: Descriptor, source: Store) -> AsyncGenerator[bytes, None]:
         """A foreign layer, from the source if that has it, else from its own URLs; see foreign.py."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from imagesync_cli.stores.files.folder import Place
 
@@ -66,6 +68,88 @@ def briefly_locked(place: Place) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.asynccontextmanager
+async def apart(folder: Path, about: str, doing: str, other: str, *, patience_s: float) -> AsyncIterator[None]:
+    """Do something beside one's like, and not while ``other`` is done ``about`` the same, by processes of this user.
+
+    1. Whoever works holds a lock that it shares with its like: a file in ``folder``, which is this user's alone.
+    2. Then it looks whether anybody holds the other lock. Of two that see each other, the one whose word comes first
+       in the alphabet waits, and the other one lets go and comes back.
+    3. Nobody waits for longer than ``patience_s``, and nobody waits at all where there can be no such file: this closes
+       what it can, and keeps nobody from working.
+    """
+    place, others, handle = folder / f"{doing}-{about}", folder / f"{other}-{about}", -1
+    with contextlib.suppress(OSError):
+        if _is_private(folder):
+            handle = await _alone(place, others, patience_s, waits=doing < other)
+    try:
+        yield
+    finally:
+        if handle >= 0:
+            with contextlib.suppress(OSError):
+                if try_lock(handle):  # nobody shares it any more
+                    place.unlink()
+            os.close(handle)
+
+
+async def _alone(place: Path, others: Path, patience_s: float, *, waits: bool) -> int:
+    """A handle that shares the lock of ``place``, when nobody has that of ``others`` or after this long."""
+    import time
+
+    since, handle = time.monotonic(), -1
+    while True:
+        handle = handle if handle >= 0 else _share(place)
+        is_over = time.monotonic() - since > patience_s
+        if handle >= 0 and (is_over or not _is_shared(others)):
+            return handle
+        if handle >= 0 and not waits:
+            os.close(handle)
+            handle = -1
+        await _wait_for_others(since)
+
+
+async def _wait_for_others(since: float) -> None:
+    import asyncio
+    import time
+
+    from imagesync_cli.values.progress import note
+
+    if time.monotonic() - since > _SAID_AFTER_S:
+        note("waiting for another imagesync on this machine, which works in the same repository")
+    await asyncio.sleep(_AGAIN_AFTER_S)
+
+
+def _share(path: Path) -> int:
+    """A handle that shares this lock; -1 where somebody looks at it or removes it at this moment."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if is_named(handle, str(path)):
+            return handle
+    os.close(handle)
+    return -1
+
+
+def _is_shared(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        return not try_lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether this folder is there, made if need be, and nobody else can do anything in it; never on Windows."""
+    if sys.platform == "win32":
+        return False
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
 def _try(place: Place) -> int:
