@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image
 from tests.terraform.remote_repository import RemoteRepository
-from tests.terraform.workspace import BOTH_TOOLS, Workspace
-from tests.trust.signing import cosign_tag, key_pair, signature, trusting
+from tests.terraform.workspace import BOTH_TOOLS, Expression, Workspace
+from tests.trust.signing import cosign_tag, key_pair, sign, signature, trusting
 
 OURS, OTHERS = key_pair(), key_pair(number=1)
 TRUST: dict[str, Any] = {"rules": [trusting(OURS)]}
@@ -18,7 +19,6 @@ def reads(workspace: Workspace) -> int:
     return sum(call[0] == "external" for call in workspace.calls())
 
 
-@BOTH_TOOLS
 def test_from_unsigned_to_signed(
     workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, new: Image
 ) -> None:
@@ -61,6 +61,7 @@ def test_from_unsigned_to_signed(
     assert mirror.digest("1") is None
 
 
+@BOTH_TOOLS
 def test_an_image_that_is_there_already(
     workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image
 ) -> None:
@@ -86,3 +87,28 @@ def test_what_is_wrong_with_the_rules(
     assert "trust.rules[0].signers[0] has no 'keyy'" in workspace.plan().text
     workspace.destroy()
     assert mirror.digest("1") is None
+
+
+def test_a_prefix_that_is_not_known_yet(workspace: Workspace, mirror: RemoteRepository, old: Image) -> None:
+    """The plan refuses all the same: only the source is asked. A source that is away later costs no question."""
+    prefix = Expression(f'split("|", terraform_data.place.id)[0] == "" ? "" : "{mirror}"')
+    options: dict[str, Any] = {
+        "trust": TRUST,
+        "destination_prefix": prefix,
+        "source_unavailable": "use_destination",
+        "more": 'resource "terraform_data" "place" {}',
+    }
+    with EmbeddedRegistry() as registry:
+        old.seed(registry.repository("app"), "1")
+        images = {":1": f"{registry.host}/app:1"}
+        workspace.write(images, **options)
+        refused = workspace.plan()
+        assert refused.code == 1
+        assert f'images[":1"]: trust: {registry.host}/app@{old.digest}: it has no signature' in refused.text
+        sign(registry.repository("app"), old.digest, OURS)
+        assert "signed by key sha256:" in workspace.apply().text
+    workspace.calls()
+    assert workspace.plan().code == 0
+    assert reads(workspace) == 2
+    workspace.write(images, **{**options, "trust": {"rules": [trusting(OTHERS)]}})
+    assert f"whether trust allows the source {images[':1']} is not known: " in workspace.plan().text
