@@ -26,6 +26,16 @@ def pytest_configure() -> None:
         raise pytest.UsageError(f"required by IMAGESYNC_REQUIRE_PEERS=1 and not on the PATH: {', '.join(missing)}")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end which programs were not here, so that their tests were skipped, and what installs them."""
+    if names := peers.missing():
+        terminalreporter.section("skipped, because these programs are not here")
+        terminalreporter.line(", ".join(names))
+        for line in peers.how_to_install(names):
+            terminalreporter.line(f"  {line}")
+        terminalreporter.line("On Debian 12, .ci/run as root installs all of them, and runs every check.")
+
+
 @pytest.fixture(autouse=True)
 def _new_secrets() -> None:
     """A process is one run and knows its own secrets; these tests are many runs in one process."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ PROGRAMS = frozenset({
 # fmt: on
 # Where Debian puts servers: users rarely have these on their PATH.
 _SYSTEM_PROGRAMS = ("/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+
+# Debian's packages that are called otherwise than what they bring.
+_PACKAGES = {"initdb": "postgresql", "kubectl": "kubernetes-client", "nginx": "nginx-light", "postgres": "postgresql"}
 
 _CONFIG = """\
 version: 0.1
@@ -57,6 +61,21 @@ def required() -> bool:
 def missing() -> list[str]:
     """The programs that this machine lacks."""
     return sorted(name for name in PROGRAMS if _find(name) is None)
+
+
+def how_to_install(names: Iterable[str]) -> list[str]:
+    """Lines to paste that install these programs, told from `.ci/run`; what no line installs is only named."""
+    text = (Path(__file__).parents[1] / ".ci/run").read_text("utf-8")
+    packages, modules = (
+        re.findall(r"[\w./@-]+", re.findall(rf"^{array}=\((.*?)\)$", text, re.MULTILINE | re.DOTALL)[0])
+        for array in ("debian_packages", "go_programs")
+    )
+    by_name = {module.rpartition("/")[2].partition("@")[0]: module for module in modules}
+    wanted = sorted(names)
+    debian = sorted({_PACKAGES.get(name, name) for name in wanted} & {*packages})
+    lines = [f"apt-get install -y --no-install-recommends {' '.join(debian)}"] if debian else []
+    lines += [f"go install {by_name[name]}" for name in wanted if name in by_name]
+    return lines
 
 
 def program(name: str) -> str:

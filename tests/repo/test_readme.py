@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers import PROGRAMS, how_to_install
 from tests.repo.checkout import copy_checkout, readme_block
 
 BLOCKS = ("Try it", "Run the tests")
@@ -53,3 +54,13 @@ def test_trying_it_works_as_pasted(tmp_path: Path) -> None:
         if {blob.name for blob in path.parent.glob("blobs/sha256/*")} == shipped
     ]
     assert len(written) == 2, "the shipped layout and its copy"
+
+
+def test_how_to_install_what_is_missing() -> None:
+    """Whoever is told that tests were skipped is told what installs what they need, as `.ci/run` does it."""
+    assert how_to_install({"crane", "skopeo", "nginx", "terraform"}) == [
+        "apt-get install -y --no-install-recommends nginx-light skopeo",
+        "go install github.com/google/go-containerregistry/cmd/crane@v0.22.1",
+    ]
+    told = " ".join(how_to_install(PROGRAMS))
+    assert {"docker-registry", "postgresql", "kubernetes-client"} <= set(told.split())
