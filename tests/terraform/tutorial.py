@@ -33,10 +33,27 @@ def whole_script(*before: str) -> str:
     return "\n".join(f"echo {shlex.quote(_STEP + heading)}\n{script(heading)}" for heading in (*before, *STEPS))
 
 
+def shown(heading: str) -> list[str]:
+    """What the page shows under a heading as what one sees, a line each; ``…`` stands for anything but a space."""
+    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return [" ".join(line.split()) for block in blocks for line in block.splitlines()]
+
+
+def not_seen(heading: str, said: str) -> list[str]:
+    """The lines shown under a heading that were not printed there, or not in that order."""
+    missing, position = [], 0
+    for line in shown(heading):
+        found = re.compile(re.escape(line).replace("…", r"\S*")).search(said, position)
+        missing += [] if found else [f"{heading}: {line}"]
+        position = found.end() if found else position
+    return missing
+
+
 def broken_promises(printed: str) -> list[str]:
     """The steps that did not do what they promise, in what `whole_script` printed."""
     parts = dict(part.split("\n", maxsplit=1) for part in printed.split(_STEP)[1:])
     said = {heading: " ".join(parts[heading].split()) for heading in STEPS}
     found_files = not said["Remove it"].endswith("3 destroyed.")  # what find prints comes after that
     broken = [heading for heading, promises in STEPS.items() if not all(each in said[heading] for each in promises)]
-    return broken + ["find"] * found_files
+    return broken + ["find"] * found_files + [each for heading in STEPS for each in not_seen(heading, said[heading])]
