@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_a_bundle_that_signs_the_manifest(registry: EmbeddedRegistry, app: Repos
     assert "digest mismatch" in verify(registry, tmp_path).err
     attach(app, APP, SIGSTORE.message_bundle(APP.digest))
     assert verify(registry, tmp_path).code == 0
+
+
+@pytest.mark.parametrize("kind", ["RSA", "Ed25519", "P-384"])
+def test_a_certificate_for_a_key_of_another_kind(
+    registry: EmbeddedRegistry, app: Repository, tmp_path: Path, kind: str
+) -> None:
+    """The library takes those of ECDSA with P-256, which is what Fulcio signs for cosign; any other is told."""
+    certificate = SIGSTORE.certificate(public=key_pair(kind).private.public_key())
+    attach(app, APP, SIGSTORE.bundle(APP.digest, replace(certificate, key=key_pair(kind))))
+    found = verify(registry, tmp_path)
+    assert (found.code, f"one by {RELEASE}" in found.err) == (0 if kind == "P-384" else 7, kind != "P-384"), found.err
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from imagesync_cli.values.errors import Unavailable, UsageError
 
 with importing("sigstore"):
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding
     from sigstore._internal.tuf import DEFAULT_TUF_URL
     from sigstore._utils import read_embedded
@@ -43,7 +45,12 @@ if TYPE_CHECKING:
 _SHOWN = 300
 _BY_KEY = "it has no certificate: it was made with a key"
 _ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
-_BROKEN = (Error, ValueError, RecursionError, x509.ExtensionNotFound, x509.DuplicateExtension)
+# What the libraries raise for what a stranger may have written: a key of another kind is a TypeError, for instance.
+_BROKEN = (
+    *(Error, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, OSError),
+    *(UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+    x509.InvalidVersion,
+)
 
 
 class Keyless:
@@ -55,6 +62,11 @@ class Keyless:
 
     def claim(self, signature: Signature, signer: IdentitySigner, digest: str) -> Claim:
         """What it says, if it is good, about this digest and by this signer; NotGood if not, with who it is by."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about oddities in a stranger's certificate
+            return self._claim(signature, signer, digest)
+
+    def _claim(self, signature: Signature, signer: IdentitySigner, digest: str) -> Claim:
         try:
             bundle = _bundle(signature)
         except _BROKEN as error:
