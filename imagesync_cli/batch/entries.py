@@ -84,7 +84,7 @@ class _Reading(Reading):
     def _trust(self, node: Node) -> Trust | None:
         from imagesync_cli.batch.trust_file import trust_in
 
-        return self.parsed(lambda: trust_in(node, Path(self.name)), node.line)
+        return self.parsed(lambda: trust_in(node, Path(self.name), fill=self.filled), node.line)
 
     def _entry(self, node: Node, defaults: Mapping[str, Node]) -> ImageEntry | None:
         before = len(self.problems)

@@ -69,7 +69,7 @@ class Reading:
         if not isinstance(node, Value) or node.kind not in kinds or not node.text:
             self.wrong(node.line, f"{what} is a text; in quotes, if YAML takes it for something else")
             return None
-        return self._filled(node.text, node.line)
+        return self.filled(node.text, node.line)
 
     def truth(self, node: Node, what: str) -> bool | None:
         """True or false."""
@@ -100,7 +100,7 @@ class Reading:
             self.wrong(line, str(error))
             return None
 
-    def _filled(self, text: str, line: int) -> str | None:
+    def filled(self, text: str, line: int) -> str | None:
         """The text with each ${NAME} replaced from the environment; $${ stands for ${."""
         if "${" not in text:
             return text

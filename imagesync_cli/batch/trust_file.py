@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,21 +22,23 @@ def read_trust_file(path: Path) -> Trust:
     return trust_in(nodes[0], path, f"{path}: trust")
 
 
-def trust_in(node: Node, path: Path, name: str = "trust") -> Trust:
-    """What this part of a file demands; ``name`` is what errors call it."""
-    return read_trust(_plain(node), path.parent, name)
+def trust_in(
+    node: Node, path: Path, name: str = "trust", fill: Callable[[str, int], str | None] = lambda text, _: text
+) -> Trust:
+    """What this part of a file demands; ``name`` is what errors call it, and ``fill`` puts variables into a line."""
+    return read_trust(_plain(node, fill), path.parent, name)
 
 
-def _plain(node: Node) -> object:
+def _plain(node: Node, fill: Callable[[str, int], str | None]) -> object:
     if isinstance(node, Fields):
-        return {key: _plain(value) for key, value in node.fields.items()}
+        return {key: _plain(value, fill) for key, value in node.fields.items()}
     if isinstance(node, Items):
-        return [_plain(item) for item in node.items]
-    return _scalar(node)
+        return [_plain(item, fill) for item in node.items]
+    return _scalar(node, fill)
 
 
-def _scalar(value: Value) -> object:
+def _scalar(value: Value, fill: Callable[[str, int], str | None]) -> object:
     """Numbers stay as they are written: a field of an attestation is compared as text."""
     if value.kind == "null":
         return None
-    return value.text.lower() == "true" if value.kind == "bool" else value.text
+    return value.text.lower() == "true" if value.kind == "bool" else fill(value.text, value.line)

@@ -8,8 +8,6 @@ from typing import Any
 
 from imagesync_cli.batch.batch import BatchProgress
 from imagesync_cli.batch.report import FAILED, BatchReport, ImageResult, RemovalResult, totals
-from imagesync_cli.look.trust.judge import SignedBy
-from imagesync_cli.output.check import signed_text
 from imagesync_cli.output.console import counted, print_event, print_line, say, size_text
 from imagesync_cli.output.live import DONE, TO_DO, nothing, showing
 from imagesync_cli.output.progress import first_fitting, fitting_name, left_text, rate_text
@@ -65,7 +63,16 @@ def image_line(result: ImageResult) -> str:
     """``add``, ``move`` or ``keep``, and what."""
     what = f"{result.action:<6} {result.destination} {result.digest}"
     was = f"was {result.before}" if result.action == "move" else ""
-    return ", ".join(filter(None, [what, was, signed_text(SignedBy(**each) for each in result.signed_by)]))
+    return ", ".join(filter(None, [what, was, _signed(result)]))
+
+
+def _signed(result: ImageResult) -> str:
+    if not result.signed_by:
+        return ""
+    from imagesync_cli.look.trust.judge import SignedBy
+    from imagesync_cli.output.check import signed_text
+
+    return signed_text(SignedBy(**each) for each in result.signed_by)
 
 
 def removal_line(removal: RemovalResult) -> str:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.output.check import signed_text
 from imagesync_cli.output.console import counted, size_text
 
 
@@ -18,7 +17,15 @@ def sync_json(report: SyncReport) -> dict[str, Any]:
 
 def sync_line(report: SyncReport) -> str:
     """What was done, and who has signed it where that was verified."""
-    return ", ".join(filter(None, [_done(report), signed_text(report.signed_by)]))
+    return ", ".join(filter(None, [_done(report), _signed(report)]))
+
+
+def _signed(report: SyncReport) -> str:
+    if not report.signed_by:
+        return ""
+    from imagesync_cli.output.check import signed_text
+
+    return signed_text(report.signed_by)
 
 
 def _done(report: SyncReport) -> str:

@@ -109,6 +109,16 @@ def read(tmp_path: Path, text: str, name: str = "images.yaml", **environ: str) -
     return list(read_entries(file, environ))
 
 
+def test_trust_takes_variables(tmp_path: Path) -> None:
+    """Texts in the rules about signatures take them from the environment, like all others."""
+    rules = "trust: {rules: [{sources: ['${HOST}/**'], signers: [{identity: 'a@${HOST}', issuer: b}]}]}\n"
+    (entry,) = read(tmp_path, ONE + rules, HOST="r.example.com")
+    (rule,) = entry.trust.rules
+    assert (rule.sources, rule.signers[0].identity) == (("r.example.com/**",), "a@r.example.com")
+    with pytest.raises(UsageError, match=r"images.yaml:4: .*HOST.* is not set"):
+        read(tmp_path, ONE + rules)
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_what_is_right_is_right_for_both(tmp_path: Path, name: str) -> None:
     """A file that imagesync takes is one that an editor with the schema does not complain about."""

@@ -11,8 +11,8 @@ import pytest
 
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Repository
-from tests.embedded_registry.images import Image, image, index
-from tests.referrers.artifacts import about, child, list_of
+from tests.embedded_registry.images import Image, image, index, referrer
+from tests.referrers.artifacts import NOTATION, about, child, list_of
 from tests.trust.signing import (
     ENVELOPE,
     PROVENANCE,
@@ -137,6 +137,10 @@ NOT_GOOD: dict[str, tuple[Made, str]] = {
         "it has no signature",
     ),
     "two signatures in an envelope": (lambda app: attach(app, APP, _envelope_with_two_signatures()), "not in the form"),
+    "one by Notation": (
+        lambda app: referrer(APP, NOTATION).seed(app),
+        "it has no signature; one by Notation is not supported",
+    ),
     "no base64": (
         lambda app: tag(app, APP.digest, (payload(APP.digest), {"dev.cosignproject.cosign/signature": "?"})),
         "not base64",

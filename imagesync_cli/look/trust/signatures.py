@@ -24,6 +24,7 @@ from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest
 
+_NOTATION = "application/vnd.cncf.notary.signature"
 BUNDLE = "application/vnd.dev.sigstore.bundle"
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
@@ -138,6 +139,8 @@ class Signatures:
         manifest = await self._manifest(digest, _LONGEST_REFERRER)
         if manifest is None or manifest.subject is None or manifest.subject.digest != self._digest:
             return []
+        if _NOTATION.encode() in manifest.content:
+            self.left = "one by Notation is not supported"
         return [_Found(digest, blob, {}) for blob in manifest.layers if blob.media_type.startswith(BUNDLE)]
 
     async def _by_tag(self) -> list[_Found]:
