@@ -1,7 +1,7 @@
 """Stand-ins for providers (external_provider/, aws_provider/), served from a filesystem mirror: no registry is asked.
 
-IMAGESYNC_EXTERNAL_PROVIDER names the file of the real hashicorp/external, to be taken in its place
-(packaging/releasing.md).
+IMAGESYNC_PROVIDER_MIRROR names a filesystem mirror with real ones, as `terraform providers mirror` makes it: what it
+has of hashicorp/external and hashicorp/aws is taken in their place (packaging/releasing.md).
 """
 
 from __future__ import annotations
@@ -27,17 +27,28 @@ provider_installation {
 
 
 def install(mirror: Path, name: str, version: str) -> None:
-    """Build the stand-in for one of HashiCorp's providers into a folder that CLI_CONFIG can name, for both tools."""
-    provider = mirror / name
-    if name == "external" and "IMAGESYNC_EXTERNAL_PROVIDER" in os.environ:
-        provider = Path(os.environ["IMAGESYNC_EXTERNAL_PROVIDER"])
-    else:
+    """Put one of HashiCorp's providers into a folder that CLI_CONFIG can name, for both tools: real or a stand-in."""
+    real = _real(name)
+    if real is None:
+        stand_in = mirror / name
         source = Path(__file__).with_name(f"{name}_provider")
-        subprocess.run([peers.program("go"), "build", "-o", str(provider), "."], cwd=source, check=True)
+        subprocess.run([peers.program("go"), "build", "-o", str(stand_in), "."], cwd=source, check=True)
     for host in HOSTS.values():
-        folder = mirror / host / "hashicorp" / name / version / _platform()
+        provider = mirror / host / "hashicorp" / name
+        if real is not None:
+            shutil.copytree(real, provider)
+            continue
+        folder = provider / version / _platform()
         folder.mkdir(parents=True)
-        shutil.copy(provider, folder / f"terraform-provider-{name}_v{version}")
+        shutil.copy(stand_in, folder / f"terraform-provider-{name}_v{version}")
+
+
+def _real(name: str) -> Path | None:
+    """The folder of the real provider, packed or unpacked; OpenTofu takes Terraform's as well."""
+    if "IMAGESYNC_PROVIDER_MIRROR" not in os.environ:
+        return None
+    folder = Path(os.environ["IMAGESYNC_PROVIDER_MIRROR"], HOSTS["terraform"], "hashicorp", name)
+    return folder if folder.is_dir() else None
 
 
 def _platform() -> str:
