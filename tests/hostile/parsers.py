@@ -137,7 +137,8 @@ def _errors(content: bytes) -> None:
 def _token(content: bytes) -> None:
     from imagesync_cli.credentials import Anonymous
 
-    token = Tokens("registry.example.com", Http(Settings()))._read(content, 0.0, Anonymous(""))
+    realm = httpx.URL("https://registry.example.com/token")
+    token = Tokens("registry.example.com", Http(Settings()))._read(content, 0.0, Anonymous(""), realm)
     h11.Request(method="GET", target="/", headers=[("Host", "a"), ("Authorization", f"Bearer {token.value.reveal()}")])
 
 

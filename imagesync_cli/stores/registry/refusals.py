@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import httpx
 
@@ -13,6 +14,8 @@ from imagesync_cli.values.secret import redacted
 
 _LIMIT_BYTES = 64 * 1024
 _MOST_ERRORS = 10
+# What tells of an error in JSON that is not the registries' own, the most telling first.
+_TEXTS = ("message", "details", "detail", "error", "title")
 # What registries call a thing that they do not have. Any web server may answer 404; these words only a registry says.
 _UNKNOWN = frozenset(
     {"NAME_UNKNOWN", "REPOSITORY_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "TAG_EXPIRED", "NOT_FOUND"}
@@ -25,8 +28,8 @@ async def refusal(response: httpx.Response, method: str) -> ImagesyncError:
     await response.aclose()
     status = response.status_code
     answer = "not found (404)" if status == 404 else f"the registry answers {status}"
-    said = "; ".join([answer, *(f"{code}: {text}" for code, text in errors)])
-    codes = frozenset(code for code, _ in errors)
+    said = "; ".join([answer, *(f"{code}: {text}" if code else text for code, text in errors)])
+    codes = frozenset(code for code, _ in errors if code)
     error = _by_status(status, said, codes, retry_after_s(response.headers.get("retry-after", "")))
     error.codes = codes
     return error
@@ -47,14 +50,35 @@ def _by_status(status: int, said: str, codes: frozenset[str], wait_s: float | No
 
 
 async def read_errors(response: httpx.Response) -> list[tuple[str, str]]:
-    """Codes and messages in an error body, safe for a terminal and a log (distribution-spec, Error Codes)."""
+    """Codes and messages in an error body, safe for a terminal and a log (distribution-spec, Error Codes).
+
+    What is said in another form has no code.
+    """
     try:
-        errors = json.loads(await read_all(response, _LIMIT_BYTES))["errors"]
+        content = await read_all(response, _LIMIT_BYTES)
+    except ImagesyncError:
+        return []  # too long or cut off: the status alone has to tell
+    try:
+        errors = json.loads(content)["errors"]
         said = [(str(error.get("code") or ""), str(error.get("message") or "")) for error in errors[:_MOST_ERRORS]]
-        return [(_printable(code), _printable(text)) for code, text in said]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ImagesyncError):
-        # Not in the registry's form, too long or cut off: the status alone has to tell.
-        return []
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        said = [("", text) for text in _in_other_forms(content, response)]
+    return [(_printable(code), _printable(text)) for code, text in said]
+
+
+def _in_other_forms(content: bytes, response: httpx.Response) -> Iterator[str]:
+    """What Docker Hub, gateways and web frameworks say in forms of their own; a web page says nothing."""
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError):
+        is_text = response.headers.get("content-type", "").startswith("text/plain")
+        if is_text and response.status_code != 404:  # "404 page not found" says no more than the status
+            yield content.decode(errors="replace").strip().partition("\n")[0]
+        return
+    if isinstance(told, dict):
+        nested = told.get("error")
+        told = nested if isinstance(nested, dict) else told
+        yield from [told[name] for name in _TEXTS if isinstance(told.get(name), str)][:1]
 
 
 def note_encoding(error: ImagesyncError, response: httpx.Response) -> None:

@@ -164,7 +164,7 @@ class Tokens:
             if status == 200:
                 if scopes != alternatives[0] and "delete" in "".join(alternatives[0]):
                     self._deletes = False
-                return self._read(content, started, batch.login)
+                return self._read(content, started, batch.login, batch.realm)
             if status not in _REFUSED:
                 raise Unavailable(
                     f"the token server of {self._registry} answers {status}",
@@ -192,7 +192,7 @@ class Tokens:
         response = await self._http.handle_async_request(request)
         return response, await read_all(response, _LIMIT_BYTES)
 
-    def _read(self, content: bytes, started: float, login: Identity) -> _Token:
+    def _read(self, content: bytes, started: float, login: Identity, realm: httpx.URL) -> _Token:
         try:
             answer: Any = json.loads(content)
             value = answer.get("token") or answer.get("access_token")
@@ -201,7 +201,10 @@ class Tokens:
         except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
             value = None
         if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
-            raise ContentError(f"the token server of {self._registry} does not answer with a token")
+            raise ContentError(
+                f"the token server of {self._registry} does not answer with a token",
+                hint=f"it is at {realm.copy_with(query=None)}; is that one?",
+            )
         if isinstance(login, Credential) and login.identity_token and isinstance(refresh_token, str) and refresh_token:
             self._refresh_tokens[login.identity_token] = Secret(refresh_token)
         return _Token(Secret(value), started + _RENEW_AFTER * life_s)
