@@ -7,6 +7,9 @@ module "images" {
   destination_prefix = var.destination_prefix
   referrers          = var.referrers
   on_replace         = var.on_replace
+  keep_as            = var.keep_as
+  keep_last          = var.keep_last
+  overwrite          = var.overwrite
   on_destroy         = var.on_destroy
   source_unavailable = var.source_unavailable
   lock_file          = var.lock_file

@@ -53,7 +53,7 @@ variable "command" {
 }
 
 variable "on_replace" {
-  description = "What becomes of the old image when its source has moved: `delete` or `keep`."
+  description = "What becomes of the old image when its source has moved: `delete`, `keep` or `retag`."
   type        = string
   default     = "delete"
 }

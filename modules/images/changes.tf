@@ -27,10 +27,11 @@ locals {
         " (if another state has it too, remove it there with on_destroy = \"keep\")",
       ])
       # Whose image is there, and whether it was brought there or the destination is another one, no plan can know.
-      moved = join(" ", [
+      moved = join(" ", compact([
         "has another image and moves from", substr(local.present[name].digest, 0, 19),
         "to", substr(local.digests[name], 0, 19),
-      ])
+        var.on_replace == "retag" ? "and the old one gets a tag of its own" : "",
+      ]))
       missing     = "is missing at its destination"
       overwritten = "has another image, ${local.present[name].digest}, at its destination"
       damaged     = "is damaged (${local.damage[name]})"

@@ -19,7 +19,7 @@ locals {
   orders = [
     for name in values(local.pinned) : join(" ", concat(
       [name, local.in_sync[name] ? "present" : "lacking", local.digests[name]],
-      local.copied[name], [local.shown_source[name], local.shown_destination[name]],
+      local.copied[name], local.replacing[name], [local.shown_source[name], local.shown_destination[name]],
     )) if local.refused[name] == "" && local.objections[name] == ""
   ]
 
@@ -68,7 +68,7 @@ resource "terraform_data" "image" {
     digest      = local.digests[each.value]
     delete_command = concat(var.command, [
       "delete", "--claimant", "${local.call}/${each.value}", "--digest", local.digests[each.value],
-      "--on-replace", var.on_replace, "--on-destroy", var.on_destroy,
+      "--on-replace", var.on_replace == "retag" ? "keep" : var.on_replace, "--on-destroy", var.on_destroy,
     ], local.referrers[each.value] ? ["--referrers"] : [])
   }
 

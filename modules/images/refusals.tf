@@ -16,7 +16,10 @@ locals {
   }
   objections = {
     for name in keys(var.images) : name =>
-    join("\n\n", [for why in try(local.present[name].refused, []) : "images[${jsonencode(name)}]: ${why}"])
+    join("\n\n", [
+      for why in concat(try(local.present[name].refused, []), try(local.foreign[name], [])) :
+      "images[${jsonencode(name)}]: ${why}"
+    ])
   }
 
   # A message with a sensitive value would be withheld, with a warning for each. What is shown here is no secret.

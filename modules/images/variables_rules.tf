@@ -1,14 +1,17 @@
 # What may be copied, what is removed, and what a plan looks at and says.
 
 variable "on_replace" {
-  description = "What becomes of the old image once its source has moved: `delete` or `keep`."
+  description = <<-EOT
+    What becomes of the old image once its source has moved: `delete`, `keep`, or `retag`, which keeps it under a tag of
+    its own (`keep_as`).
+  EOT
   type        = string
   default     = "delete"
   nullable    = false
 
   validation {
-    condition     = contains(["delete", "keep"], var.on_replace)
-    error_message = "on_replace is \"delete\" or \"keep\"; it is ${jsonencode(var.on_replace)}."
+    condition     = contains(["delete", "keep", "retag"], var.on_replace)
+    error_message = "on_replace is \"delete\", \"keep\" or \"retag\"; it is ${jsonencode(var.on_replace)}."
   }
 }
 

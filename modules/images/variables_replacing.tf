@@ -1,0 +1,44 @@
+# What becomes of another image that a tag has.
+
+variable "overwrite" {
+  description = <<-EOT
+    Whether another image under a destination's tag is replaced: `always`; `ours`, only one that this configuration has
+    put there; or `never`. A plan that meets another one fails.
+  EOT
+  type        = string
+  default     = "always"
+  nullable    = false
+
+  validation {
+    condition     = contains(["always", "ours", "never"], var.overwrite)
+    error_message = "overwrite is \"always\", \"ours\" or \"never\"; it is ${jsonencode(var.overwrite)}."
+  }
+}
+
+variable "keep_as" {
+  description = <<-EOT
+    With `on_replace = "retag"`, the tag that an image gets before its own tag moves on. `{tag}`, `{date}` (when it is
+    replaced) and `{digest}` (how it begins) are each there once.
+  EOT
+  type        = string
+  default     = "{tag}-{date}-{digest}"
+  nullable    = false
+
+  validation {
+    condition = can(regex("^[\\w{][\\w.{}-]*$", var.keep_as)) && alltrue([
+      for field in ["{tag}", "{date}", "{digest}"] : length(split(field, var.keep_as)) == 2
+    ])
+    error_message = "keep_as is like \"{tag}-{date}-{digest}\", with each of the three; it is ${jsonencode(var.keep_as)}."
+  }
+}
+
+variable "keep_last" {
+  description = "With `on_replace = \"retag\"`, how many old images of each tag stay. Without it, all."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.keep_last == null ? true : var.keep_last >= 0 && floor(var.keep_last) == var.keep_last
+    error_message = "keep_last is a number of images, or null for all."
+  }
+}
