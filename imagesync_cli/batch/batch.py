@@ -36,6 +36,7 @@ from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.repair import Verify
+    from imagesync_cli.look.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.look.trust.rules import Trust
 
@@ -70,9 +71,10 @@ class BatchOptions:
     """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for few of each place.
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
-    removes nothing, for it does not know how the others fare. ``verify``, ``require_signature`` and ``replacing`` are
-    as for a single sync; what an entry says of ``replacing`` itself goes before. Tags that are ``in_use`` as sources
-    are not removed with old images, nor are the sources of this batch. ``trust`` takes the place of the entries' own.
+    removes nothing, for it does not know how the others fare. ``verify``, ``require_signature``, ``replacing`` and
+    ``minimum_age`` are as for a single sync; what an entry says of the last two itself goes before. Tags that are
+    ``in_use`` as sources are not removed with old images, nor are the sources of this batch. ``trust`` takes the place
+    of the entries' own.
     """
 
     jobs: int = JOBS
@@ -86,6 +88,7 @@ class BatchOptions:
     trust: Trust | None = None
     shard: Shard | None = None
     replacing: Replacing = ALWAYS
+    minimum_age: MinimumAge | None = None
     in_use: Collection[Reference] = ()
 
 
@@ -211,6 +214,7 @@ class _Batch:
                 result.outcome = COPIED if done.changed else SKIPPED
                 result.action = _action(done)
                 result.digest, result.before = done.digest, done.before
+                result.held = done.held
                 result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
                 result.signed_by = [asdict(each) for each in done.signed_by]
             except ImagesyncError as error:
@@ -244,10 +248,15 @@ class _Batch:
             progress=progress,
             present=self._present,
             replacing=replacing,
+            minimum_age=self._minimum_age(image),
         )
         if done.kept_as and not done.dry_run:
             await self._remove_old_kept(image.destination, replacing)
         return done
+
+    def _minimum_age(self, image: PlannedImage) -> MinimumAge | None:
+        rule = image.minimum_age or self._options.minimum_age
+        return replace(rule, seen=image.seen) if rule else None
 
     async def _remove_old_kept(self, destination: Reference, replacing: Replacing) -> None:
         in_use = [*self._options.in_use, *(image.source for image in self._plan.images)]

@@ -1,6 +1,7 @@
 """What may stand in a file of images, and the entries that it means.
 
-    defaults: {platforms, referrers, tags, prune, min_age_hours, overwrite, keep_as, keep_last}
+    defaults: {platforms, referrers, tags, prune, min_age_hours, overwrite, keep_as, keep_last, minimum_age,
+               minimum_age_new, minimum_age_by_created, ignore_age_for}
                                for every entry that does not say it itself
     trust: {…}                                             who must have signed them (look/trust/reading.py)
     images:
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
 from imagesync_cli.batch.entry import ImageEntry
@@ -30,10 +31,12 @@ from imagesync_cli.values.tags.replacing import KeepAs, Replacing, parse_keep_as
 from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
+    from imagesync_cli.look.age import MinimumAge
     from imagesync_cli.look.trust.rules import Trust
 
 _REPLACING = frozenset({"overwrite", "keep_as", "keep_last"})
-_SHARED = frozenset({"platforms", "referrers", "tags", "prune", "min_age_hours"}) | _REPLACING
+_AGE = frozenset({"minimum_age", "minimum_age_new", "minimum_age_by_created", "ignore_age_for"})
+_SHARED = frozenset({"platforms", "referrers", "tags", "prune", "min_age_hours"}) | _REPLACING | _AGE
 _ENTRY = _SHARED | {"source", "destination"}
 _RULES = frozenset({"include", "exclude", "semver", "latest", "each_variant"})
 _FILE = frozenset({"defaults", "images", "trust"})
@@ -147,6 +150,7 @@ class _Reading(Reading):
             prune=self._shared("prune", given) is True,
             min_age_hours=hours if isinstance(hours, float) else 0.0,
             replacing=self._replacing(line, given),
+            minimum_age=self._minimum_age(line, given),
             line=line,
         )
 
@@ -163,6 +167,10 @@ class _Reading(Reading):
             "overwrite": self._overwrite,
             "keep_as": self._keep_as,
             "keep_last": self._keep_last,
+            "minimum_age": self.text,
+            "minimum_age_new": self.text,
+            "minimum_age_by_created": self.truth,
+            "ignore_age_for": self._texts,
         }
         return read[name](given[name], name)
 
@@ -178,6 +186,25 @@ class _Reading(Reading):
             keep_as if isinstance(keep_as, KeepAs) else None,
             keep_last if isinstance(keep_last, int) else None,
         )
+
+    def _minimum_age(self, line: int, given: Mapping[str, Node]) -> MinimumAge | None:
+        """How old an image must be; None where nothing is said of it."""
+        values = {name: self._shared(name, given) for name in _AGE & given.keys()}
+        if not values:
+            return None
+        if "minimum_age" not in given:
+            self.wrong(line, f"{min(values)} needs minimum_age")
+            return None
+        from imagesync_cli.look.age import parse_minimum_age
+
+        ignored, by_created = values.get("ignore_age_for") or (), values.get("minimum_age_by_created") is True
+        least, new = str(values["minimum_age"]), str(values.get("minimum_age_new", "wait"))
+        return self.parsed(
+            lambda: parse_minimum_age(least, new, cast("list[str]", ignored), by_created=by_created), line
+        )
+
+    def _texts(self, node: Node, name: str) -> list[str]:
+        return [text for item in self.items(node, name) if (text := self.text(item, name))]
 
     def _overwrite(self, node: Node, name: str) -> str | None:
         text = self.text(node, name)

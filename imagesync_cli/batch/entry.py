@@ -11,6 +11,7 @@ from imagesync_cli.values.tags.replacing import Replacing
 from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
+    from imagesync_cli.look.age import MinimumAge
     from imagesync_cli.look.trust.rules import Trust
 
 
@@ -19,8 +20,9 @@ class ImageEntry:
     """One image, or with ``tags`` those of a repository that the rules pick, each under its own tag.
 
     ``prune`` removes the destination's other tags. ``min_age_hours`` is how long a moved tag must have been seen
-    before a lock takes it. ``replacing`` says what becomes of an image that is there, None where the call says it.
-    ``line`` is where the file says so, 0 for nowhere. ``trust`` are its rules about signatures.
+    before a lock takes it. ``replacing`` says what becomes of an image that is there, and ``minimum_age`` what of a
+    young one, None where the call says it. ``line`` is where the file says so, 0 for nowhere. ``trust`` are its rules
+    about signatures.
     """
 
     source: Reference
@@ -30,6 +32,7 @@ class ImageEntry:
     prune: bool = False
     min_age_hours: float = 0
     replacing: Replacing | None = None
+    minimum_age: MinimumAge | None = None
     line: int = 0
     trust: Trust | None = None
 

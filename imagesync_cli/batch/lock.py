@@ -133,7 +133,7 @@ class _Update:
                 self._report.changes.append(Change("waiting", name, before.digest, digest))
             return await self._kept(wanted, before, pending)
         self._report.changes.append(Change("moved" if before else "new", name, before.digest if before else "", digest))
-        return await self._measure(wanted, digest, _text(self._now))
+        return replace(await self._measure(wanted, digest, _text(self._now)), first_seen=pending.first_seen)
 
     async def _kept(self, wanted: _Wanted, before: Locked, pending: Pending | None = None) -> Locked:
         """The same digest as before; read again only where the file chooses other platforms than it did."""

@@ -30,6 +30,8 @@ def _document(locked: Locked) -> dict[str, Any]:
     }
     if locked.selected:
         document["selected"] = dict(sorted(locked.selected.items()))
+    if locked.first_seen not in ("", locked.date):
+        document["first_seen"] = locked.first_seen
     if locked.pending:
         document["pending"] = {"digest": locked.pending.digest, "first_seen": locked.pending.first_seen}
     return document

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.concurrency import gather
@@ -21,6 +22,9 @@ from imagesync_cli.values.reference import Reference, RegistryReference, is_loop
 from imagesync_cli.values.tags.replacing import Replacing
 from imagesync_cli.values.tags.rules import TagRules
 
+if TYPE_CHECKING:
+    from imagesync_cli.look.age import MinimumAge
+
 _MOST_TAGS = 10
 
 Tags = Sequence[str] | ImagesyncError
@@ -30,7 +34,8 @@ Tags = Sequence[str] | ImagesyncError
 class PlannedImage:
     """One image to copy; ``entry`` is the number of the entry that it is from, and ``size`` in bytes, 0 if unknown.
 
-    ``replacing`` is what its entry says of an image that is there, None for nothing.
+    ``replacing`` is what its entry says of an image that is there, ``minimum_age`` what of a young one, None for
+    nothing. ``seen`` is when the lock that is copied from saw it first, "" for never.
     """
 
     source: Reference
@@ -39,6 +44,8 @@ class PlannedImage:
     entry: int
     size: int = 0
     replacing: Replacing | None = None
+    minimum_age: MinimumAge | None = None
+    seen: str = ""
 
     @property
     def key(self) -> str:
@@ -105,19 +112,21 @@ async def plan(
         if isinstance(tags, ImagesyncError):
             made.failed[number] = tags
         elif entry.tags is None:
-            made.images.append(
-                PlannedImage(entry.source, entry.destination, entry.selection, number, replacing=entry.replacing)
-            )
+            made.images.append(_planned(entry, number, entry.source, entry.destination))
         else:
-            made.images += (
-                PlannedImage(*entry.image(tag), entry.selection, number, replacing=entry.replacing) for tag in tags
-            )
+            made.images += (_planned(entry, number, *entry.image(tag)) for tag in tags)
     made.images = _without_duplicates(made)
     if lock is not None:
         made.images = [_with_lock(image, lock, locked=locked) for image in made.images]
     if prunes:
         await _plan_removals(stores, made)
     return made
+
+
+def _planned(entry: ImageEntry, number: int, source: Reference, destination: Reference) -> PlannedImage:
+    return PlannedImage(
+        source, destination, entry.selection, number, replacing=entry.replacing, minimum_age=entry.minimum_age
+    )
 
 
 async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> dict[int, Tags]:
@@ -172,7 +181,7 @@ def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage
             return image
         raise UsageError(f"the lock has no {image.source}", hint="run imagesync lock with the same file")
     selection = replace(image.selection, digest=found.digest) if locked else image.selection
-    return replace(image, selection=selection, size=found.size)
+    return replace(image, selection=selection, size=found.size, seen=found.first_seen if locked else "")
 
 
 async def _plan_removals(stores: Stores, made: Plan) -> None:

@@ -19,7 +19,8 @@ class ImageResult:
 
     ``outcome`` is copied, skipped (it was there), failed or not run; with a dry run, what it would be. ``action`` says
     what that is to the destination's tag: add, move, keep, mend (with verify: below the same digest), or "" where it
-    is not known. ``signed_by`` is a signer and a time for each who was verified to have signed it. Sizes in bytes.
+    is not known. ``signed_by`` is a signer and a time for each who was verified to have signed it. ``held`` is why an
+    image that is too young is not taken yet. Sizes in bytes.
     """
 
     source: str
@@ -36,6 +37,7 @@ class ImageResult:
     kind: str = ""
     exit_code: int = 0
     signed_by: list[dict[str, str]] = field(default_factory=list)
+    held: str = ""
 
     def fail(self, error: ImagesyncError) -> None:
         """Note the error that ended it."""

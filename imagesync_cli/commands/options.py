@@ -151,6 +151,52 @@ def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How old an image must be to be taken; the command gets it as ``minimum_age``, None for any age."""
+
+    @click.option(
+        "--minimum-age",
+        "least",
+        metavar="TIME",
+        help="Take no image that is younger than TIME (90m, 72h, 3d); DST stays as it is until then.",
+    )
+    @click.option(
+        "--minimum-age-new",
+        type=click.Choice(["wait", "take"]),
+        default="wait",
+        show_default=True,
+        help="With --minimum-age: whether an image waits too if DST has none yet (exit code 7).",
+    )
+    @click.option(
+        "--minimum-age-by-created", is_flag=True, help="With --minimum-age: believe what the image says of itself."
+    )
+    @click.option(
+        "--ignore-age-for",
+        multiple=True,
+        metavar="DIGEST",
+        help="With --minimum-age: take this digest at any age. Repeatable.",
+    )
+    @functools.wraps(command)
+    def wrapper(
+        *given: Any,
+        least: str | None,
+        minimum_age_new: str,
+        minimum_age_by_created: bool,
+        ignore_age_for: tuple[str, ...],
+        **more: Any,
+    ) -> Any:
+        if least is None:
+            if minimum_age_by_created or ignore_age_for or minimum_age_new != "wait":
+                raise click.UsageError("these options go with --minimum-age", ctx=click.get_current_context())
+            return command(*given, minimum_age=None, **more)
+        from imagesync_cli.look.age import parse_minimum_age
+
+        rule = parse_minimum_age(least, minimum_age_new, ignore_age_for, by_created=minimum_age_by_created)
+        return command(*given, minimum_age=rule, **more)
+
+    return wrapper
+
+
 def trust_option(*, required: bool = False) -> Callable[[Any], Any]:
     """The file with the rules about who must have signed an image."""
     return click.option(

@@ -12,6 +12,7 @@ from imagesync_cli.commands.options import (
     FILE,
     REFERENCE,
     examples,
+    minimum_age_options,
     platform_option,
     replacing_options,
     shared_options,
@@ -21,6 +22,7 @@ from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.sync_report import SyncReport
+    from imagesync_cli.look.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
@@ -119,6 +121,7 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
     help="With --file: show a bar on a terminal and lines elsewhere (auto), always lines, or nothing.",
 )
 @replacing_options
+@minimum_age_options
 @shared_options
 def command(
     source: Reference | None,
@@ -134,6 +137,7 @@ def command(
     read: bool,
     file: Path | None,
     replacing: Replacing,
+    minimum_age: MinimumAge | None,
     settings: Settings,
     as_json: bool,
     quiet: bool,
@@ -164,6 +168,7 @@ def command(
             require_signature=require_signature,
             trust=trust,
             replacing=replacing,
+            minimum_age=minimum_age,
             **of_batch,
         )
         run_batch(wanted, settings, dry_run=dry_run, as_json=as_json, quiet=quiet)
@@ -181,6 +186,7 @@ def command(
         "dry_run": dry_run,
         "judge": _judge(trust) if trust else None,
         "replacing": replacing,
+        "minimum_age": minimum_age,
     }
     _sync_one(source, destination, settings, one, as_json=as_json, quiet=quiet)
 

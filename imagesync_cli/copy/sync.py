@@ -21,7 +21,7 @@ from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Access, Side, Store, Stores, counting
 from imagesync_cli.values.digest import parse_digest
-from imagesync_cli.values.errors import Denied, UsageError
+from imagesync_cli.values.errors import Denied, Refused, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import ArchiveReference, Reference
@@ -30,6 +30,7 @@ from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 if TYPE_CHECKING:
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
     from imagesync_cli.copy.repair import Repair, Verify
+    from imagesync_cli.look.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge, SignedBy
 
 # A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
@@ -59,6 +60,7 @@ async def sync(
     progress: Progress | None = None,
     present: Present | None = None,
     replacing: Replacing = ALWAYS,
+    minimum_age: MinimumAge | None = None,
 ) -> SyncReport:
     """Make the destination's tag point at what is selected of the source's image.
 
@@ -94,6 +96,10 @@ async def sync(
                 report.digest = root.digest
             if judge is not None and (changed or judge.trust.always):
                 report.signed_by = await _judged(judge, here, source, replace(chosen, root=root))
+            if minimum_age is not None and changed:
+                report.held = await _why_not_yet(stores, minimum_age, source, chosen, report)
+                if report.held:
+                    return _held(report, destination)
             repair = _repair(copy, chosen.root, verify) if verify is not None else None
             referrers = await _referrers(copy, root, signed=require_signature) if root and selection.referrers else None
             if same:
@@ -136,6 +142,25 @@ def _check(source: Reference, destination: Reference, selection: Selection, *, v
     digest = selection.digest
     if digest and source.digest not in ("", digest):
         raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")
+
+
+async def _why_not_yet(stores: Stores, rule: MinimumAge, source: Reference, chosen: _Chosen, report: SyncReport) -> str:
+    from imagesync_cli.look.age import Candidate, why_not_yet
+
+    candidate = Candidate(source, chosen.source_digest or report.digest, report.signed_by)
+    return await why_not_yet(stores, rule, candidate, is_new=not report.before)
+
+
+def _held(report: SyncReport, destination: Reference) -> SyncReport:
+    """What a sync says that leaves the destination as it is for now; Refused where there is nothing yet."""
+    if not report.before:
+        raise Refused(
+            f"minimum_age: {report.source}: {report.held}",
+            hint="minimum_age_new = take takes a new image at any age, and ignore_age_for this digest",
+        )
+    report.changed, report.digest, report.kept_as = False, report.before, ""
+    report.id = f"{destination.name}@{report.digest}"
+    return report
 
 
 def _kept_as(replacing: Replacing, tag: str, before: str) -> str:

@@ -35,6 +35,7 @@ class SyncReport:
     attached: int = 0  # how many of these were written
     left: list[str] = field(default_factory=list)  # cosign's tags that hold other signatures at the destination
     signed_by: tuple[SignedBy, ...] = ()  # where rules of trust have verified that
+    held: str = ""  # why the image is not taken yet, "" where it is
     kept_as: str = ""  # the tag that keeps the image that was replaced, "" for none
     retries: int = 0
     resumed: int = 0  # downloads that broke off and were continued

@@ -106,6 +106,12 @@ async def _offered(store: Store, root: Manifest) -> list[Platform | None]:
 
 async def config_platform(store: Store, manifest: Manifest) -> Platform | None:
     """What the image's config says; None for an artifact, whose config is something else or not there."""
+    config = await read_config(store, manifest)
+    return None if config is None else read_platform(config)
+
+
+async def read_config(store: Store, manifest: Manifest) -> dict[str, Any] | None:
+    """The image's config; None for an artifact, whose config is something else or not there."""
     if not manifest.has_config:
         return None
     config = manifest.blobs[0]
@@ -119,7 +125,7 @@ async def config_platform(store: Store, manifest: Manifest) -> Platform | None:
         document = read_document(bytes(content))
     except ValueError:
         return None
-    return read_platform(document) if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else None
 
 
 def _several(root: Manifest, places: set[int]) -> ChosenImage:

@@ -18,6 +18,7 @@ from imagesync_cli.values.manifest import MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.values.reference import Reference, RegistryReference
 
 if TYPE_CHECKING:
+    from imagesync_cli.look.age import MinimumAge
     from imagesync_cli.values.platforms import Platform
 
 _AT_ONCE = 64
@@ -32,7 +33,7 @@ class Intent:
     ``digest`` is what arrives; ``selection`` has the digest of the whole image that this is chosen from. ``estimated``
     asks how much is to be copied where the image is not there, ``sized`` how large it is in any case, of which
     ``max_size_bytes`` is the most, 0 for any. ``required`` are platforms that the image must have, ``signed`` says that
-    it must have a signature.
+    it must have a signature, and ``minimum_age`` how old it must be.
     """
 
     source: Reference
@@ -43,6 +44,7 @@ class Intent:
     max_size_bytes: int = 0
     required: tuple[Platform, ...] = ()
     signed: bool = False
+    minimum_age: MinimumAge | None = None
 
     @property
     def decides(self) -> bool:
@@ -51,7 +53,7 @@ class Intent:
 
     def asks(self, present: str) -> bool:
         """Whether anything is to be found out where the destination has this digest, "" for none."""
-        return self.decides or (self.estimated and present != self.digest)
+        return self.decides or ((self.estimated or self.minimum_age is not None) and present != self.digest)
 
 
 @dataclass(frozen=True)

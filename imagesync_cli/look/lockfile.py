@@ -2,7 +2,7 @@
 
     {"version": 1, "images": {"docker.io/library/busybox:1.36": {
         "digest": "sha256:…", "size": 12345, "platforms": ["linux/amd64"], "date": "2026-01-31T12:00:00Z",
-        "selected": {"linux/amd64": "sha256:…"},
+        "selected": {"linux/amd64": "sha256:…"}, "first_seen": "2026-01-29T12:00:00Z",
         "pending": {"digest": "sha256:…", "first_seen": "2026-02-01T12:00:00Z"}}}}
 
 ``size`` is in bytes, of everything that is wanted of the image. ``selected``, where the file chooses platforms, is what
@@ -39,7 +39,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Locked:
-    """One image of the lock; ``date`` is when it was locked at this digest."""
+    """One image of the lock; ``date`` is when it was locked at this digest, ``first_seen`` when that was seen first."""
 
     digest: str
     size: int
@@ -47,6 +47,7 @@ class Locked:
     date: str
     selected: dict[str, str] = field(default_factory=dict)
     pending: Pending | None = None
+    first_seen: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def _locked(image: Any) -> Locked:
         str(image["date"]),
         {_platforms(names): parse_digest(str(digest)) for names, digest in image.get("selected", {}).items()},
         Pending(str(pending["digest"]), str(pending["first_seen"])) if pending else None,
+        str(image.get("first_seen", image["date"])),
     )
 
 

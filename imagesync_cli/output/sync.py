@@ -30,6 +30,8 @@ def _signed(report: SyncReport) -> str:
 
 def _done(report: SyncReport) -> str:
     attached = referrers_text(report.referrers)
+    if report.held:
+        return f"{report.destination} stays as it is: {report.held}"
     if not report.changed:
         brought = f", with {attached}" if attached else ""
         if report.foreign_copied:

@@ -17,6 +17,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from imagesync_cli.settings import Settings
@@ -139,6 +140,17 @@ class Stores:
         async with contextlib.aclosing(read_foreign(blob, source, self._the_http(), self._settings)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def pushed_at(self, reference: Reference, digest: str) -> datetime | None:
+        """When a registry says that this digest was pushed; None where nobody tells, as for files."""
+        from imagesync_cli.values.reference import RegistryReference
+
+        if not isinstance(reference, RegistryReference):
+            return None
+        from imagesync_cli.stores.registry.repository import Repository
+
+        repository = Repository(self.client(reference.registry), reference, Access.READ.value)
+        return await repository.pushed_at(reference.tag or "latest", digest)
 
     def probe(self, reference: RegistryReference, side: Side = Side.SOURCE) -> Probe:
         """Questions to a registry that change nothing (look/doctor.py)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from imagesync_cli.concurrency import within
 from imagesync_cli.look.estimate import Estimate, Intent, estimate
@@ -29,15 +29,39 @@ async def described_copy(
 ) -> dict[str, Any]:
     """The answer; ``present`` is the digest that the destination has now, ``ends`` is when there must be one."""
     left_s = ends - time.monotonic()
+    young = {"young": "", "refused": list[str]()}
+    if intent.minimum_age is not None and intent.digest != present:
+        young = await _young(stores, intent, present, left_s)
+        if young["young"] and present:
+            return estimate_json(Estimate()) | {"summary": "", "error": "", "kind": ""} | young
     try:
         limit_s = left_s if intent.decides else min(left_s, _NUMBERS_WITHIN_S)
         found = await within(limit_s, estimate(stores, intent, destination, present))
     except ImagesyncError as error:
-        return _failed(intent, error)
+        described = _failed(intent, error)
     except asyncio.TimeoutError:
         late = f"looking at {intent.source}: no end within the time that is left"
-        return _failed(intent, Unavailable(late, hint="it has many parts; see IMAGESYNC_TIMEOUT"))
-    return estimate_json(found) | {"error": "", "kind": "", "refused": _refusals(intent, found)}
+        described = _failed(intent, Unavailable(late, hint="it has many parts; see IMAGESYNC_TIMEOUT"))
+    else:
+        described = estimate_json(found) | {"error": "", "kind": "", "refused": _refusals(intent, found)}
+    return described | {"young": young["young"], "refused": [*young["refused"], *described["refused"]]}
+
+
+async def _young(stores: Stores, intent: Intent, present: str, limit_s: float) -> dict[str, Any]:
+    """Why the image is not taken yet, "" where it is; refused where there is no other one to go on with."""
+    from imagesync_cli.look.age import Candidate, MinimumAge, why_not_yet
+
+    rule = cast(MinimumAge, intent.minimum_age)
+    candidate = Candidate(intent.source, intent.selection.digest)
+    try:
+        why = await within(limit_s, why_not_yet(stores, rule, candidate, is_new=not present))
+    except (ImagesyncError, asyncio.TimeoutError) as error:
+        said = str(error) or "no answer within the time that is left"
+        return {"young": "", "refused": [f"how old the source {intent.source} is, is not known: {said}"]}
+    if why and not present:
+        way_out = 'minimum_age_new = "take" takes a new image at any age, and ignore_age_for this digest.'
+        return {"young": why, "refused": [f"minimum_age: the source {intent.source}: {why}; {way_out}"]}
+    return {"young": why, "refused": []}
 
 
 def _refusals(intent: Intent, found: Estimate) -> list[str]:

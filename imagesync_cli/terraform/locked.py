@@ -30,7 +30,7 @@ def _answer(image: Image, lock: Lock, lock_file: str) -> dict[str, Any]:
     selected = {**locked.selected, "": locked.digest}
     if platforms not in selected:
         return _failed(f"{lock_file} has it for other platforms than {platforms.replace(',', ', ')}")
-    return {"digest": selected[platforms], "source_digest": locked.digest}
+    return {"digest": selected[platforms], "source_digest": locked.digest, "first_seen": locked.first_seen}
 
 
 def _failed(why: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
+    from imagesync_cli.look.age import MinimumAge
     from imagesync_cli.look.estimate import Intent
     from imagesync_cli.terraform.rules import Rules
     from imagesync_cli.values.platforms import Platform
@@ -21,7 +22,7 @@ _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "diges
 _MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy"})
 _COPY_MEMBERS = frozenset(
     {"source", "digest", "source_digest", "platforms", "estimated", "sized", "max_size_bytes"}
-    | {"required_platforms", "signed"}
+    | {"required_platforms", "signed", "minimum_age"}
 )
 
 
@@ -133,7 +134,25 @@ def _intent(copy: Any, *, referrers: bool) -> Intent:
         max_size_bytes=most,
         required=_platforms(copy, "required_platforms"),
         signed=_flag(copy, "signed"),
+        minimum_age=_minimum_age(copy["minimum_age"]) if copy.get("minimum_age") else None,
     )
+
+
+def _minimum_age(rule: Any) -> MinimumAge:
+    from imagesync_cli.look.age import parse_minimum_age
+
+    if not isinstance(rule, dict) or rule.keys() - {"least", "new", "ignored", "by_created", "seen"}:
+        raise UsageError("a minimum_age has least, new, ignored, by_created and seen", hint=_COPY_EXAMPLE)
+    ignored = rule.get("ignored", [])
+    if not isinstance(ignored, list):
+        raise UsageError("the 'ignored' of a minimum_age are a list of digests", hint=_COPY_EXAMPLE)
+    read = parse_minimum_age(
+        str(rule.get("least", "")),
+        str(rule.get("new", "wait")),
+        [str(digest) for digest in ignored],
+        by_created=_flag(rule, "by_created"),
+    )
+    return replace(read, seen=str(rule.get("seen") or ""))
 
 
 def _digest(image: dict[str, Any]) -> str:

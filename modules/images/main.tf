@@ -8,7 +8,7 @@ locals {
 
   # What is copied is told by the digest of the whole source, from which the same platforms make the same image again.
   copied = {
-    for name, digest in local.digests : name => contains(local.unavailable, name) ? ["--digest", digest] : concat(
+    for name, digest in local.digests : name => contains(local.staying, name) ? ["--digest", digest] : concat(
       ["--digest", local.wanted[name].source_digest],
       flatten([for platform in local.platforms[name] : ["--platform", platform]]),
       local.referrers[name] ? ["--referrers"] : [],

@@ -79,6 +79,13 @@ locals {
       max_size_bytes     = var.max_size_bytes
       required_platforms = var.required_platforms
       signed             = var.require_signature
+      minimum_age = var.minimum_age == "" ? null : {
+        least      = var.minimum_age
+        new        = var.minimum_age_new
+        by_created = var.minimum_age_by_created
+        ignored    = var.ignore_age_for
+        seen       = try(local.wanted[name].first_seen, "")
+      }
     }
   }
 
@@ -89,7 +96,7 @@ locals {
   ]
   digests = {
     for name in keys(var.images) : name =>
-    contains(local.unavailable, name) ? local.present[name].digest : local.wanted[name].digest
+    contains(local.staying, name) ? local.present[name].digest : local.wanted[name].digest
   }
 
   # What a deep look has found below the tag. Without its source an image cannot be repaired, and stays as it is.
@@ -103,7 +110,7 @@ locals {
 
   in_sync = {
     for name, digest in local.digests : name =>
-    local.present[name].digest == digest && length(local.missing[name]) == 0 &&
-    (local.damage[name] == "" || contains(local.unavailable, name))
+    local.present[name].digest == digest && (length(local.missing[name]) == 0 || contains(keys(local.young), name)) &&
+    (local.damage[name] == "" || contains(local.staying, name))
   }
 }

@@ -1,4 +1,5 @@
-# What becomes of another image that a tag has: whether it may be replaced, and what keeps it. docs/how-to/overwriting.md
+# What becomes of another image that a tag has: whether it may be replaced, and what keeps it. How:
+# docs/how-to/overwriting.md.
 
 locals {
   # What a tag may have but the image that is wanted: anything, nothing, or what it had when this digest was planned

@@ -38,8 +38,8 @@ data "external" "trust" {
     images = jsonencode({
       for name, digest in local.unverified : name => {
         reference = var.images[name].source
-        digest    = contains(local.unavailable, name) ? digest : local.wanted[name].source_digest
-        platforms = contains(local.unavailable, name) ? [] : local.platforms[name]
+        digest    = contains(local.staying, name) ? digest : local.wanted[name].source_digest
+        platforms = contains(local.staying, name) ? [] : local.platforms[name]
       }
     })
   }

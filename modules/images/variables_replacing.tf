@@ -28,7 +28,7 @@ variable "keep_as" {
     condition = can(regex("^[\\w{][\\w.{}-]*$", var.keep_as)) && alltrue([
       for field in ["{tag}", "{date}", "{digest}"] : length(split(field, var.keep_as)) == 2
     ])
-    error_message = "keep_as is like \"{tag}-{date}-{digest}\", with each of the three; it is ${jsonencode(var.keep_as)}."
+    error_message = "keep_as is like \"{tag}-{date}-{digest}\", with all three; it is ${jsonencode(var.keep_as)}."
   }
 }
 

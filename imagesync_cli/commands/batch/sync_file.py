@@ -15,6 +15,7 @@ from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 if TYPE_CHECKING:
     from imagesync_cli.batch.batch import BatchOptions
     from imagesync_cli.copy.repair import Verify
+    from imagesync_cli.look.age import MinimumAge
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 
@@ -36,6 +37,7 @@ class BatchCall:
     require_signature: bool = False
     trust: Path | None = None
     replacing: Replacing = ALWAYS
+    minimum_age: MinimumAge | None = None
 
 
 def lock_beside(file: Path) -> Path:
@@ -101,5 +103,6 @@ def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOpti
         require_signature=call.require_signature,
         trust=read_trust_file(call.trust) if call.trust else None,
         replacing=call.replacing,
+        minimum_age=call.minimum_age,
         shard=parse_shard(call.shard, settings.job_index) if call.shard else None,
     )

@@ -20,7 +20,6 @@ from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.stores.transport import retry
 from imagesync_cli.values.errors import NotFound
-from imagesync_cli.values.hosts import known_host
 from imagesync_cli.values.manifest import MANIFEST_TYPES
 from imagesync_cli.values.progress import note
 
@@ -103,9 +102,7 @@ class Deletion:
         return False
 
     def _host_api(self) -> HostApi:
-        host = known_host(self._client.registry)
-        address = host.api if host else ""
-        return HostApi(self._client, self._repository, self._name, self._scopes, address)
+        return HostApi.of(self._client, self._repository, self._name, self._scopes)
 
     async def _delete(self, wanted: str, doing: str, understood: frozenset[int]) -> httpx.Response | None:
         """The response, with a status in ``understood`` or a success; None where there was nothing to delete."""

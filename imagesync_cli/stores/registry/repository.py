@@ -37,6 +37,8 @@ from imagesync_cli.values.names import parse_name, parse_tag
 from imagesync_cli.values.reference import RegistryReference, is_loopback
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from imagesync_cli.stores.registry.deletion import Deletion
 
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
@@ -270,6 +272,13 @@ class Repository:
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
         """Delete by digest; see deletion.Deletion.manifest."""
         return await self._deletions.manifest(digest, tags)
+
+    async def pushed_at(self, tag: str, digest: str) -> datetime | None:
+        """When this digest was pushed, as the registry's own API tells; None where it does not."""
+        from imagesync_cli.stores.registry.hosts.host_api import HostApi
+        from imagesync_cli.stores.registry.hosts.push_times import pushed_at
+
+        return await pushed_at(HostApi.of(self._client, self.repository, self.name, self._scopes), tag, digest)
 
     @functools.cached_property
     def _deletions(self) -> Deletion:

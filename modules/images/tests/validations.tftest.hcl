@@ -216,3 +216,57 @@ run "an_unknown_verify_trust_is_refused" {
   }
   expect_failures = [var.verify_trust]
 }
+
+run "an_unknown_overwrite_is_refused" {
+  command = plan
+  variables {
+    images    = {}
+    overwrite = "sometimes"
+  }
+  expect_failures = [var.overwrite]
+}
+
+run "a_keep_as_without_its_parts_is_refused" {
+  command = plan
+  variables {
+    images  = {}
+    keep_as = "{tag}-{date}"
+  }
+  expect_failures = [var.keep_as]
+}
+
+run "a_keep_last_that_is_no_number_of_images_is_refused" {
+  command = plan
+  variables {
+    images    = {}
+    keep_last = -1
+  }
+  expect_failures = [var.keep_last]
+}
+
+run "a_minimum_age_without_a_unit_is_refused" {
+  command = plan
+  variables {
+    images      = {}
+    minimum_age = "72"
+  }
+  expect_failures = [var.minimum_age]
+}
+
+run "an_unknown_minimum_age_new_is_refused" {
+  command = plan
+  variables {
+    images          = {}
+    minimum_age_new = "skip"
+  }
+  expect_failures = [var.minimum_age_new]
+}
+
+run "an_ignored_age_of_no_digest_is_refused" {
+  command = plan
+  variables {
+    images         = {}
+    ignore_age_for = ["latest"]
+  }
+  expect_failures = [var.ignore_age_for]
+}

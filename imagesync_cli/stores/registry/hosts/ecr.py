@@ -1,10 +1,12 @@
-"""Amazon ECR: BatchDeleteImage removes a tag, and with its last tag the image, by boto3 (the extra ``aws``).
+"""Amazon ECR, by boto3 (the extra ``aws``): BatchDeleteImage removes a tag, and with its last tag the image.
 
-docs.aws.amazon.com/cli/latest/reference/ecr/batch-delete-image.html. ECR itself keeps what an index lists.
+docs.aws.amazon.com/cli/latest/reference/ecr, batch-delete-image and describe-images. ECR itself keeps what an index
+lists.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from imagesync_cli.credentials.cloud import in_thread
@@ -17,7 +19,8 @@ from imagesync_cli.values.hosts import AMAZON
 async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
     """Remove the tag if it is on this digest."""
     image = {"imageTag": tag, "imageDigest": digest}
-    answer = await in_thread(lambda: _batch_delete(api, image), "AWS")
+    needs = "removing a tag from", "ecr:BatchDeleteImage"
+    answer = await in_thread(lambda: _call(api, "batch_delete_image", image, *needs), "AWS")
     failures = {failure["failureCode"]: failure.get("failureReason", "") for failure in answer.get("failures", ())}
     if not failures:
         return Untagged.DONE
@@ -27,15 +30,23 @@ async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
     raise Refused(f"{api.name}:{tag} cannot be removed: {said}")
 
 
-def _batch_delete(api: HostApi, image: dict[str, str]) -> Any:
+async def pushed_at(api: HostApi, digest: str) -> datetime | None:
+    """When this digest was pushed; None where ECR does not tell."""
+    image = {"imageDigest": digest}
+    needs = "asking for push times of", "ecr:DescribeImages"
+    answer = await in_thread(lambda: _call(api, "describe_images", image, *needs), "AWS")
+    details = answer.get("imageDetails") or [{}]
+    told = details[0].get("imagePushedAt")
+    return told if isinstance(told, datetime) else None
+
+
+def _call(api: HostApi, action: str, image: dict[str, str], doing: str, permission: str) -> Any:
     try:
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError as error:
-        raise UsageError(
-            f"removing a tag from {api.name} needs boto3", hint="pip install 'imagesync-cli[aws]'"
-        ) from error
+        raise UsageError(f"{doing} {api.name} needs boto3", hint="pip install 'imagesync-cli[aws]'") from error
     host = AMAZON.match(api.client.registry)
     account = {"registryId": host["account"]} if host else {}
     region, fips = (host["region"], bool(host["fips"])) if host else (None, False)
@@ -49,18 +60,18 @@ def _batch_delete(api: HostApi, image: dict[str, str]) -> Any:
         # AWS's own address for the region, which boto3 knows; api.address is a double's.
         endpoint = None if host else api.address
         client = boto3.client("ecr", region_name=region, endpoint_url=endpoint, config=config)
-        return client.batch_delete_image(repositoryName=api.repository, imageIds=[image], **account)
+        return getattr(client, action)(repositoryName=api.repository, imageIds=[image], **account)
     except ClientError as error:
-        raise _translated(error, api) from error
+        raise _translated(error, api, doing, permission) from error
     except BotoCoreError as error:
         raise Unavailable(f"no answer from AWS for {api.name}: {error}", may_pass=False) from error
 
 
-def _translated(error: Any, api: HostApi) -> ImagesyncError:
+def _translated(error: Any, api: HostApi, doing: str, permission: str) -> ImagesyncError:
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     if "AccessDenied" in code or "Token" in code or "Signature" in code:
         return Denied(
-            f"AWS does not allow to remove a tag from {api.name}: {code}: {message}",
-            hint="the role needs ecr:BatchDeleteImage",
+            f"{doing} {api.name} is not allowed by AWS: {code}: {message}",
+            hint=f"the role needs {permission}",
         )
-    return Refused(f"AWS does not remove a tag from {api.name}: {code}: {message}")
+    return Refused(f"{doing} {api.name} is refused by AWS: {code}: {message}")

@@ -6,6 +6,7 @@ organization, and where there is none of that name for a user. GitHub does not a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 from urllib.parse import quote
@@ -22,25 +23,42 @@ async def delete(api: HostApi, digest: str, tags: Collection[str]) -> str:
     """Delete the version of this digest unless it has other tags than these; "" or the reason why it stays."""
     doing = f"deleting {api.name}@{digest} by GitHub's API"
     login = Secret(f"Bearer {(await api.login()).password.reveal()}")
-    owner, _, package = api.repository.partition("/")
-    for kind in ("orgs", "users"):
-        versions = f"/{kind}/{owner}/packages/container/{quote(package, safe='')}/versions"
+    for versions in _lists(api):
         try:
-            async for number in _versions_of(api, versions, digest, login, doing):
-                return await _delete(api, f"{versions}/{number}", tags, login, doing)
+            async for version in _versions_of(api, versions, digest, login, doing):
+                return await _delete(api, f"{versions}/{_number(version, doing)}", tags, login, doing)
         except NotFound:
             continue  # no package of this owner, or it went meanwhile
         return ""
     return ""
 
 
-async def _versions_of(api: HostApi, path: str, digest: str, login: Secret, doing: str) -> AsyncIterator[int]:
+async def created_at(api: HostApi, digest: str) -> object:
+    """When the version of this digest was made, as GitHub writes it; None where there is none."""
+    doing = f"asking when {api.name}@{digest} was pushed"
+    login = Secret(f"Bearer {(await api.login()).password.reveal()}")
+    for versions in _lists(api):
+        with contextlib.suppress(NotFound):
+            async for version in _versions_of(api, versions, digest, login, doing):
+                return version.get("created_at")
+    return None
+
+
+def _lists(api: HostApi) -> list[str]:
+    """Where the versions of the package are listed: of an organization's, or of a user's."""
+    owner, _, package = api.repository.partition("/")
+    return [f"/{kind}/{owner}/packages/container/{quote(package, safe='')}/versions" for kind in ("orgs", "users")]
+
+
+async def _versions_of(
+    api: HostApi, path: str, digest: str, login: Secret, doing: str
+) -> AsyncIterator[dict[str, Any]]:
     async for answer in api.pages(f"{path}?per_page={_A_PAGE}", doing=doing, login=login, headers=_HEADERS):
         if not isinstance(answer, list) or not all(isinstance(version, dict) for version in answer):
             raise ContentError(f"{doing}: the answer is not a list of versions")
         for version in answer:
             if version.get("name") == digest:
-                yield _number(version, doing)
+                yield version
 
 
 def _number(version: dict[str, Any], doing: str) -> int:

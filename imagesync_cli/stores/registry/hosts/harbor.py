@@ -9,15 +9,18 @@ from imagesync_cli.stores.store import Untagged
 from imagesync_cli.values.errors import NotFound
 
 
+def repository_path(api: HostApi) -> str:
+    """Where Harbor's API has the repository. It decodes the path twice, so a slash in the name is encoded twice."""
+    project, _, name = api.repository.partition("/")
+    return f"/api/v2.0/projects/{project}/repositories/{quote(quote(name, safe=''), safe='')}"
+
+
 async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
     """Remove the tag from the artifact with this digest; a tag that has moved on is not touched."""
-    project, _, name = api.repository.partition("/")
-    # Harbor decodes the path twice, so a slash in the name is encoded twice.
-    repository = quote(quote(name, safe=""), safe="")
     try:
         await api.ask(
             "DELETE",
-            f"/api/v2.0/projects/{project}/repositories/{repository}/artifacts/{digest}/tags/{tag}",
+            f"{repository_path(api)}/artifacts/{digest}/tags/{tag}",
             doing=f"removing the tag {api.name}:{tag} by Harbor's API",
             login=(await api.login()).basic(),
         )

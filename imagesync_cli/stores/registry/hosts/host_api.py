@@ -15,6 +15,7 @@ from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.http import read_all
 from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Denied
+from imagesync_cli.values.hosts import known_host
 from imagesync_cli.values.secret import Secret
 
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
@@ -42,6 +43,12 @@ class HostApi:
     name: str
     scopes: Scopes
     address: str
+
+    @classmethod
+    def of(cls, client: Client, repository: str, name: str, scopes: Scopes) -> HostApi:
+        """The repository, at the address where its registry's own API is."""
+        host = known_host(client.registry)
+        return cls(client, repository, name, scopes, host.api if host else "")
 
     async def login(self) -> Credential:
         """Who we are at the registry; Denied for nobody, since these APIs change nothing for nobody."""

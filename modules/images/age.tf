@@ -1,0 +1,21 @@
+# Which images are not taken yet, since they are too young: the destination's is gone on with.
+
+locals {
+  young = var.minimum_age == "" ? {} : {
+    for name in keys(var.images) : name => local.present[name].copy.young
+    if local.present[name].digest != "" && try(local.present[name].copy.young, "") != ""
+  }
+
+  # Entries whose destination stays as it is, whatever the source has.
+  staying = concat(local.unavailable, keys(local.young))
+}
+
+check "minimum_age" {
+  assert {
+    condition = length(local.young) == 0
+    error_message = join("\n\n", [
+      for name, why in local.young :
+      "${local.shown_destination[name]} stays as it is: ${local.shown_source[name]} ${why}."
+    ])
+  }
+}
