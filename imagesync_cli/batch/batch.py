@@ -36,7 +36,7 @@ from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.repair import Verify
-    from imagesync_cli.look.age import MinimumAge
+    from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.look.trust.rules import Trust
 

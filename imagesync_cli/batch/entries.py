@@ -31,7 +31,7 @@ from imagesync_cli.values.tags.replacing import KeepAs, Replacing, parse_keep_as
 from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.age import MinimumAge
+    from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.rules import Trust
 
 _REPLACING = frozenset({"overwrite", "keep_as", "keep_last"})
@@ -195,7 +195,7 @@ class _Reading(Reading):
         if "minimum_age" not in given:
             self.wrong(line, f"{min(values)} needs minimum_age")
             return None
-        from imagesync_cli.look.age import parse_minimum_age
+        from imagesync_cli.look.trust.age import parse_minimum_age
 
         ignored, by_created = values.get("ignore_age_for") or (), values.get("minimum_age_by_created") is True
         least, new = str(values["minimum_age"]), str(values.get("minimum_age_new", "wait"))

@@ -23,7 +23,7 @@ from imagesync_cli.values.tags.replacing import Replacing
 from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.age import MinimumAge
+    from imagesync_cli.look.trust.age import MinimumAge
 
 _MOST_TAGS = 10
 

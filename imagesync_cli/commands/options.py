@@ -189,7 +189,7 @@ def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
             if minimum_age_by_created or ignore_age_for or minimum_age_new != "wait":
                 raise click.UsageError("these options go with --minimum-age", ctx=click.get_current_context())
             return command(*given, minimum_age=None, **more)
-        from imagesync_cli.look.age import parse_minimum_age
+        from imagesync_cli.look.trust.age import parse_minimum_age
 
         rule = parse_minimum_age(least, minimum_age_new, ignore_age_for, by_created=minimum_age_by_created)
         return command(*given, minimum_age=rule, **more)

@@ -22,7 +22,7 @@ from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.sync_report import SyncReport
-    from imagesync_cli.look.age import MinimumAge
+    from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores

@@ -30,7 +30,7 @@ from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 if TYPE_CHECKING:
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
     from imagesync_cli.copy.repair import Repair, Verify
-    from imagesync_cli.look.age import MinimumAge
+    from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge, SignedBy
 
 # A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
@@ -145,7 +145,7 @@ def _check(source: Reference, destination: Reference, selection: Selection, *, v
 
 
 async def _why_not_yet(stores: Stores, rule: MinimumAge, source: Reference, chosen: _Chosen, report: SyncReport) -> str:
-    from imagesync_cli.look.age import Candidate, why_not_yet
+    from imagesync_cli.look.trust.age import Candidate, why_not_yet
 
     candidate = Candidate(source, chosen.source_digest or report.digest, report.signed_by)
     return await why_not_yet(stores, rule, candidate, is_new=not report.before)

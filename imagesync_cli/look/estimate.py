@@ -18,7 +18,7 @@ from imagesync_cli.values.manifest import MAX_DESCRIPTORS, Descriptor, Manifest
 from imagesync_cli.values.reference import Reference, RegistryReference
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.age import MinimumAge
+    from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.values.platforms import Platform
 
 _AT_ONCE = 64

@@ -49,7 +49,7 @@ async def described_copy(
 
 async def _young(stores: Stores, intent: Intent, present: str, limit_s: float) -> dict[str, Any]:
     """Why the image is not taken yet, "" where it is; refused where there is no other one to go on with."""
-    from imagesync_cli.look.age import Candidate, MinimumAge, why_not_yet
+    from imagesync_cli.look.trust.age import Candidate, MinimumAge, why_not_yet
 
     rule = cast(MinimumAge, intent.minimum_age)
     candidate = Candidate(intent.source, intent.selection.digest)

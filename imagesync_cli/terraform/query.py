@@ -11,8 +11,8 @@ from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.age import MinimumAge
     from imagesync_cli.look.estimate import Intent
+    from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.terraform.rules import Rules
     from imagesync_cli.values.platforms import Platform
 
@@ -139,7 +139,7 @@ def _intent(copy: Any, *, referrers: bool) -> Intent:
 
 
 def _minimum_age(rule: Any) -> MinimumAge:
-    from imagesync_cli.look.age import parse_minimum_age
+    from imagesync_cli.look.trust.age import parse_minimum_age
 
     if not isinstance(rule, dict) or rule.keys() - {"least", "new", "ignored", "by_created", "seen"}:
         raise UsageError("a minimum_age has least, new, ignored, by_created and seen", hint=_COPY_EXAMPLE)

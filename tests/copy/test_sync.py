@@ -187,8 +187,11 @@ def test_report(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegi
         "referrers": {},
         "attached": 0,
         "left": [],
+        "held": "",
+        "kept_as": "",
         "retries": 0,
         "resumed": 0,
+        "signed_by": [],
     }
     again = json.loads(sync(source, registry, "--json").out)
     assert (again["changed"], again["before"], again["manifests"]) == (False, made.digest, 0)

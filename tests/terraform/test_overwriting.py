@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_old_versions_stay_for_a_rollback(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:
     """With "retag" the last two old images have tags, and going back to one is a change of one line."""
-    options = {"destination_prefix": mirror.host, "on_replace": "retag", "keep_last": 2}
+    options: dict[str, Any] = {"destination_prefix": mirror.host, "on_replace": "retag", "keep_last": 2}
     repository = mirror.repository("a")
     digests = []
     for number in range(4):

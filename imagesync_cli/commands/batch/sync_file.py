@@ -15,7 +15,7 @@ from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 if TYPE_CHECKING:
     from imagesync_cli.batch.batch import BatchOptions
     from imagesync_cli.copy.repair import Verify
-    from imagesync_cli.look.age import MinimumAge
+    from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 

@@ -12,7 +12,8 @@ import pytest
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.times import parse_span, parse_time, span_text
 from tests.command import Finished, imagesync
-from tests.embedded_registry import EmbeddedRegistry, Fault
+from tests.delete.doubles import pretending
+from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.images import OCI_CONFIG, Image, describe, image
 from tests.embedded_registry.state import Manifest, Repository, digest_of
 from tests.embedded_registry.wire import json_response
@@ -246,3 +247,22 @@ def test_times_and_spans() -> None:
             parse_span(wrong)
     spans = {0.5: "30 min", 3: "3 h", 95: "95 h", 120: "5 days", -3: "0 min"}
     assert {hours: span_text(hours * HOURS) for hours in spans} == spans
+
+
+def test_amazon_ecr_tells_when_an_image_was_pushed(registry: EmbeddedRegistry, down: Repository) -> None:
+    """ECR is asked by boto3 for the digest; a role that may not ask is no evidence."""
+    with EmbeddedRegistry(MANNERS["ecr"]) as source, pretending("ecr", source.host):
+        NEW.seed(source.repository("up/app"), "1")
+        keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "eu-central-1"}
+        command = ("sync", f"{source.host}/up/app:1", f"{registry.host}/team/app:1", "--minimum-age", "3d")
+        assert imagesync(*command, environ=keys).code == 7
+        details = {"imageDigest": NEW.digest, "imagePushedAt": datetime.now(timezone.utc).timestamp() - 3 * 3600}
+
+        def tell(request: Request) -> Fault | None:
+            is_asked = request.headers.get("x-amz-target", "").endswith(".DescribeImages")
+            return Fault(answer=json_response(200, {"imageDetails": [details]})) if is_asked else None
+
+        source.fault = tell
+        done = imagesync(*command, environ=keys)
+        assert (done.code, down.tags["1"]) == (0, OLD.digest), done.err
+        assert "was pushed 3 h ago" in done.err

@@ -1,0 +1,87 @@
+"""A moved tag is held back until its image is old enough, and taken later without anyone's doing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from tests.embedded_registry import EmbeddedRegistry, Fault, Request
+from tests.embedded_registry.images import image
+from tests.embedded_registry.wire import json_response
+from tests.terraform.workspace import Workspace
+
+
+@pytest.fixture
+def source() -> Iterator[EmbeddedRegistry]:
+    """A registry that tells when its images were pushed, as Harbor does: hours ago, by digest."""
+    with EmbeddedRegistry() as registry:
+        yield registry
+
+
+def tell_ages(source: EmbeddedRegistry, hours: dict[str, float]) -> None:
+    """Let the registry say how many hours ago each digest was pushed."""
+
+    def answer(request: Request) -> Fault | None:
+        digest = request.path.rpartition("/")[2]
+        if not request.path.startswith("/api/v2.0/") or digest not in hours:
+            return None
+        time = datetime.now(timezone.utc) - timedelta(hours=hours[digest])
+        return Fault(answer=json_response(200, {"digest": digest, "push_time": time.isoformat()}))
+
+    source.fault = answer
+
+
+def test_minimum_age(workspace: Workspace, source: EmbeddedRegistry) -> None:
+    """The mirror keeps what it has, the plan says until when, and nothing else waits."""
+    names = ("a", "b")
+    old = {name: image(f"{name} 1").seed(source.repository(name), "1") for name in names}
+    entries = {f"{name}:1": f"{source.host}/{name}:1" for name in names}
+    ids = 'output "ids" { value = module.mirror.ids }'
+    with EmbeddedRegistry() as mirror:
+        options: dict[str, Any] = {"destination_prefix": mirror.host, "minimum_age": "3d"}
+        tell_ages(source, {old["a"]: 100, old["b"]: 3})
+        workspace.write(entries, ids, **options)
+        refused = workspace.run("plan")
+        assert refused.code == 1
+        assert f"minimum_age: the source {source.host}/b:1: {old['b']} was pushed 3 h ago" in refused.text
+        assert f"the source {source.host}/a:1:" not in refused.text
+        workspace.write(entries, ids, **options, minimum_age_new="take")
+        workspace.apply()
+        assert {name: mirror.repository(name).tags["1"] for name in names} == old
+
+        new = {name: image(f"{name} 2").seed(source.repository(name), "1") for name in names}
+        tell_ages(source, {new["a"]: 100, new["b"]: 3})
+        workspace.write(entries, ids, **options)
+        planned = workspace.plan()
+        assert f"{mirror.host}/b:1 stays as it is: {source.host}/b:1 {new['b']} was pushed 3 h ago" in planned.text
+        assert "is taken in 69 h" in planned.text
+        assert "1 of 2 images changes" in planned.text
+        workspace.succeeding("apply", "plan.bin")
+        assert {name: mirror.repository(name).tags["1"] for name in names} == {"a": new["a"], "b": old["b"]}
+        assert workspace.outputs()["ids"]["b:1"].endswith(old["b"])
+        assert workspace.plan().code == 0
+
+        tell_ages(source, {new["b"]: 73})
+        workspace.apply()
+        assert mirror.repository("b").tags["1"] == new["b"]
+        source.clear_requests()
+        assert workspace.plan().code == 0
+        assert not [request for request in source.requests if "/api/" in request.path]
+
+
+def test_a_digest_that_cannot_wait(workspace: Workspace, source: EmbeddedRegistry) -> None:
+    """The security fix is taken at once; what nobody tells the age of fails the plan with its way out."""
+    old = image("old").seed(source.repository("a"), "1")
+    with EmbeddedRegistry() as mirror:
+        options: dict[str, Any] = {"destination_prefix": mirror.host, "minimum_age": "72h", "ignore_age_for": [old]}
+        workspace.write({"a:1": f"{source.host}/a:1"}, **options)
+        workspace.apply()
+        new = image("new").seed(source.repository("a"), "1")
+        refused = workspace.run("plan")
+        assert refused.code == 1
+        assert f"nothing tells how old {source.host}/a@{new} is" in refused.text
+        assert "ignore_age_for" in refused.text
+        assert mirror.repository("a").tags == {"1": old}
