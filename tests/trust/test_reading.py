@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -112,3 +113,14 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign
     assert found.code == 2
     assert f"trust needs the Python package {package}" in found.err
     assert "pip install 'imagesync-cli[sigstore]'" in found.err
+
+
+def test_another_version_of_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library without what is needed of it is told apart from one that is not there."""
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", ModuleType("cryptography.exceptions"))
+    monkeypatch.delitem(sys.modules, "imagesync_cli.look.trust.keys", raising=False)
+    file = tmp_path / "trust.yaml"
+    file.write_text("rules: [{sources: ['**'], signers: [{key: a.pub}]}]")
+    found = imagesync("verify", "--trust", str(file), "127.0.0.1:1/app:1")
+    assert found.code == 2
+    assert "trust needs the Python package cryptography: cannot import name" in found.err

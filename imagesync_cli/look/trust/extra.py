@@ -15,7 +15,7 @@ def importing(library: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise _missing(library) from error
+        raise _missing(library, "" if error.name == library else f": {error}") from error
 
 
 def check_installed(library: str) -> None:
@@ -24,8 +24,9 @@ def check_installed(library: str) -> None:
         raise _missing(library)
 
 
-def _missing(library: str) -> UsageError:
+def _missing(library: str, why: str = "") -> UsageError:
+    """Without a reason it is not there, with one it is of a version that does not fit."""
     return UsageError(
-        f"trust needs the Python package {library}",
+        f"trust needs the Python package {library}{why}",
         hint="pip install 'imagesync-cli[sigstore]'; imagesync.pyz, the one file, cannot have it",
     )
