@@ -1,6 +1,10 @@
 # One image and what runs it. The consumer names the id, so it changes after the copy and before the old image goes.
 # terraform_data stands in for the consumer, like aws_ecs_task_definition.
 
+terraform {
+  required_version = ">= 1.5"
+}
+
 variable "source_image" {
   description = "Where the image comes from."
   type        = string

@@ -1,6 +1,10 @@
 # Several images in a place that is created in the same apply: its URL, the prefix, is not known before.
 # terraform_data stands in for the resource that makes it, like aws_ecr_repository.
 
+terraform {
+  required_version = ">= 1.5"
+}
+
 variable "registry" {
   description = "Where the images go, like `127.0.0.1:5000`."
   type        = string
