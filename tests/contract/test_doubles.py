@@ -228,6 +228,17 @@ def test_pulp_deletes_later(double: Opener) -> None:
     assert statuses == [200] * LATER + [404]
 
 
+def test_pulp_untags_what_is_there(double: Opener) -> None:
+    """A tag is removed by Pulp's own API, as a task; one that is not there is told among what is about no field."""
+    client = double("pulp").client
+    path = "/pulp/api/v3/distributions/container/container/"
+    untag = client.get(path, params={"base_path": REPOSITORY}).json()["results"][0]["repository"] + "untag/"
+    assert "task" in client.post(untag, json={"tag": "one"}).json()
+    absent = client.post(untag, json={"tag": "nothing"})
+    assert absent.status_code == 400
+    assert absent.json()["non_field_errors"][0].startswith("The tag 'nothing' does not exist in the latest ")
+
+
 def test_harbor_takes_the_children_along(double: Opener) -> None:
     """Deleting an index by digest takes its tags and children."""
     running = double("harbor")

@@ -140,7 +140,9 @@ def _pulp_untag(call: Call) -> Response:
     repository = _repository(call, call.state.pulp_path)
     tag = json.loads(bytes(call.request.body))["tag"]
     if tag not in repository.tags:
-        return json_response(400, {"tag": [f"The tag '{tag}' does not exist in the latest repository version."]})
+        version = f"<Repository: {call.state.pulp_path}; Version: 2>"
+        absent = f"The tag '{tag}' does not exist in the latest repository version '{version}'"
+        return json_response(400, {"non_field_errors": [absent]})
     call.state.later.append([LATER, lambda: repository.tags.pop(tag, None)])
     return json_response(202, {"task": "/pulp/api/v3/tasks/01a22d23-7077-7bc7-b19e-f528806ffadf/"})
 

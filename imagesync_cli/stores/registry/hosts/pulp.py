@@ -35,6 +35,6 @@ async def untag(api: HostApi, tag: str, _: str) -> Untagged:
     )
     if isinstance(answer, dict) and "task" in answer:
         return Untagged.DONE
-    if isinstance(answer, dict) and "does not exist" in str(answer.get("tag")):
+    if isinstance(answer, dict) and f"The tag '{tag}' does not exist" in str(answer.get("non_field_errors")):
         return Untagged.ABSENT
     raise Refused(f"{doing}: the registry answers 400")
