@@ -82,6 +82,7 @@ class Entry:
     checkpoint: str
     root: bytes
     kind: str
+    version: str
 
     @property
     def for_bundle(self) -> dict[str, Any]:
@@ -90,7 +91,7 @@ class Entry:
         return {
             "logIndex": "1",
             "logId": {"keyId": text(self.log_id)},
-            "kindVersion": {"kind": self.kind, "version": "0.0.1"},
+            "kindVersion": {"kind": self.kind, "version": self.version},
             "integratedTime": str(self.time),
             "inclusionPromise": {"signedEntryTimestamp": text(self.promise)},
             "inclusionProof": {**proof, "checkpoint": {"envelope": self.checkpoint}},
@@ -186,10 +187,11 @@ class PrivateSigstore:
         log_id, leaf = key_id(self.log), hashlib.sha256(b"\0" + content).digest()
         root = hashlib.sha256(b"\1" + _FIRST + leaf).digest()  # RFC 6962, "Merkle Hash Trees"
         signed = {"body": text(content), "integratedTime": seconds, "logID": log_id.hex(), "logIndex": 1}
+        told = body["kind"], body["apiVersion"]
         note = f"{_ORIGIN} - 1\n2\n{text(root)}\n"
         signature = text(log_id[:4] + self.log.sign(note.encode()))
         checkpoint = f"{note}\n\N{EM DASH} {_ORIGIN} {signature}\n"
-        return Entry(content, seconds, log_id, self.log.sign(canonical(signed)), checkpoint, root, body["kind"])
+        return Entry(content, seconds, log_id, self.log.sign(canonical(signed)), checkpoint, root, *told)
 
     def trusted_root(self, *, timestamps: tuple[bytes, ...] = ()) -> dict[str, Any]:
         """What whoever verifies is told of it (protobuf-specs, TrustedRoot)."""
@@ -291,6 +293,15 @@ def dsse_entry_of(written: bytes, verifier: str) -> dict[str, Any]:
         "signatures": [{"signature": made["signatures"][0]["sig"], "verifier": verifier}],
     }
     return {"apiVersion": "0.0.1", "kind": "dsse", "spec": spec}
+
+
+def entry_v2(made: dict[str, Any], certificate: Certificate) -> dict[str, Any]:
+    """What the second version of the log keeps of an envelope (Rekor's hashedrekord v0.0.2)."""
+    hashed = hashlib.sha256(pae(b64decode(made["payload"]))).digest()
+    verifier = {"keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": {"rawBytes": text(certificate.der)}}
+    signature = {"content": made["signatures"][0]["sig"], "verifier": verifier}
+    spec = {"hashedRekordV002": {"data": {"algorithm": "SHA2_256", "digest": text(hashed)}, "signature": signature}}
+    return {"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": spec}
 
 
 def _sha256(content: bytes) -> dict[str, str]:

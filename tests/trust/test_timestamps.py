@@ -13,7 +13,7 @@ from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry
 from tests.trust.cases import APP, Ask
 from tests.trust.cosign import cosign
-from tests.trust.private_sigstore import PrivateSigstore
+from tests.trust.private_sigstore import PrivateSigstore, entry_v2
 from tests.trust.signing import attach, text, write_trust
 from tests.trust.timestamps import TimestampAuthority
 
@@ -30,11 +30,16 @@ SIGSTORE = PrivateSigstore()
     ],
     ids=["right", "of something else", "by another authority", "after the certificate's end"],
 )
-def test_timestamps(tmp_path: Path, age: timedelta, stamped: str, known: bool, said: str) -> None:
-    """It must be of this signature, by an authority of the trusted root, and from when the certificate was good."""
+@pytest.mark.parametrize("version", [1, 2])
+def test_timestamps(tmp_path: Path, version: int, age: timedelta, stamped: str, *, known: bool, said: str) -> None:
+    """It must be of this signature, by a known authority, and from when the certificate was good."""
     authority, other = TimestampAuthority(tmp_path / "one"), TimestampAuthority(tmp_path / "other")
-    bundle = json.loads(SIGSTORE.bundle(APP.digest, SIGSTORE.certificate(age=age), logged=timedelta(0)))
+    certificate = SIGSTORE.certificate(age=age)
+    bundle = json.loads(SIGSTORE.bundle(APP.digest, certificate, logged=timedelta(0)))
     material = bundle["verificationMaterial"]
+    if version == 2:
+        entry = SIGSTORE.logged(entry_v2(bundle["dsseEnvelope"], certificate), certificate.issued)
+        material["tlogEntries"] = [entry.for_bundle]
     for name in ("inclusionPromise", "integratedTime"):
         del material["tlogEntries"][0][name]
     signature = b64decode(bundle["dsseEnvelope"]["signatures"][0]["sig"])
