@@ -173,7 +173,8 @@ def _meeting_folder(environ: Mapping[str, str]) -> Path | None:
     """The same for all that one user runs, from a shell as from cron; so none of a session's own."""
     if not hasattr(os, "getuid"):
         return None
-    return Path(environ.get("TMPDIR") or "/tmp", f"imagesync-{os.getuid()}")  # noqa: S108  # nosec B108  (used only if it is ours)
+    # Used only if it is ours.
+    return Path(environ.get("TMPDIR") or "/tmp", f"imagesync-{os.getuid()}")  # noqa: S108  # nosec B108
 
 
 def _docker_folder(environ: Mapping[str, str]) -> Path | None:
