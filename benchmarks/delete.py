@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from benchmarks.images import SMALL, Image, Layer
+from benchmarks.images import SMALL, Image, Layer, indexes_of
 from benchmarks.laboratory import Laboratory
 from benchmarks.measure import CommandError, Cost
 from benchmarks.registries import Registry
@@ -20,6 +20,7 @@ from benchmarks.tools import IMAGESYNC, OURS
 
 _ONE_BY_ONE = "one tag at a time"
 _TAG = "to-be-deleted"
+_MOST_MIB = 80
 _ALONE = Image("alone", ((Layer(900, 1),),))
 
 
@@ -32,6 +33,21 @@ def rows(laboratory: Laboratory) -> Iterator[Row]:
                 bench = Bench(laboratory, registry, count)
                 yield from bench.compare(f"delete one of {count} tags", delay_ms, shared=False)
                 yield from bench.compare(f"delete one of {count} tags, its image shared", delay_ms, shared=True)
+    yield from _indexes(laboratory, 50 if laboratory.quick else 10_000)
+
+
+def _indexes(laboratory: Laboratory, count: int) -> Iterator[Row]:
+    """Every tag has an index of its own, which is read; in little memory, however many there are."""
+    scenario = f"delete one of {count} tags, each an index of ten"
+    if not laboratory.wanted(scenario, 1):
+        return
+    with laboratory.registry() as registry:
+        bench = Bench(laboratory, registry, 2)
+        bench.put_indexes(count)
+        for row in bench.compare(scenario, 1, shared=False, alone=True):
+            if (most := max(cost.rss_mib for cost in row.costs)) > _MOST_MIB:
+                laboratory.failed(f"{scenario}: {most:.0f} MiB")
+            yield row
 
 
 class Bench:
@@ -43,14 +59,20 @@ class Bench:
         self._repository.push(SMALL, "0")
         self._repository.tag(SMALL, [str(number) for number in range(1, count - 1)])
 
-    def compare(self, scenario: str, delay_ms: int, *, shared: bool) -> Iterator[Row]:
-        """Ours, one tag at a time, and regctl where it is found."""
+    def put_indexes(self, count: int) -> None:
+        """Add so many tags, each on an index that no other tag is on."""
+        self._repository.put(indexes_of(SMALL, count))
+
+    def compare(self, scenario: str, delay_ms: int, *, shared: bool, alone: bool = False) -> Iterator[Row]:
+        """Ours, one tag at a time, and regctl where it is found; or ``alone``."""
         reference = f"{self._registry.proxied_host}/app:{_TAG}"
         commands: dict[str, tuple[str, ...]] = {
             OURS: (IMAGESYNC, "delete", "--quiet", reference),
             _ONE_BY_ONE: (sys.executable, "-m", "benchmarks.one_by_one", reference),
         }
-        if any(tool.name == "regctl" for tool in self._laboratory.tools):
+        if alone:
+            commands = {OURS: commands[OURS]}
+        elif any(tool.name == "regctl" for tool in self._laboratory.tools):
             plain = f"--host=reg={self._registry.proxied_host},tls=disabled"
             commands["regctl"] = ("regctl", "tag", "delete", plain, reference)
         for tool, command in commands.items():

@@ -126,6 +126,16 @@ _OTHER = Layer(299, 1)
 IMAGES = {image.name: image for image in (SMALL, MEDIUM, BIG, HUGE, SIX)}
 
 
+def indexes_of(image: Image, count: int) -> Iterator[Document]:
+    """So many indexes, no two alike, each with ten entries that are all this image."""
+    entry = _descriptor(image.manifests()[-1])
+    entries = [entry | {"platform": {"os": "linux", "architecture": f"variant-{number}"}} for number in range(10)]
+    for number in range(count):
+        annotations = {"number": str(number)}
+        content = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries, "annotations": annotations}
+        yield _document(INDEX, content)
+
+
 def nearly(image: Image) -> Image:
     """What a destination has before the image comes: all of its layers but the last."""
     *others, last = image.platforms

@@ -39,6 +39,12 @@ class Repository:
             for tag in tags:
                 self._put(tag, root)
 
+    def put(self, manifests: Iterable[Document]) -> None:
+        """Put manifests under tags that are their numbers."""
+        with self._connected():
+            for number, manifest in enumerate(manifests):
+                self._put(str(number), manifest)
+
     def digest(self, tag: str) -> str:
         """The digest under a tag; empty where there is no such tag."""
         with self._connected():
