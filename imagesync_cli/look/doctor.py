@@ -181,9 +181,8 @@ class _Examination:
         return f"the token allows it; {why}" if granted else Step("push", "-", why)
 
     async def _mount(self) -> str:
-        return (
-            "blobs are mounted from other repositories" if await self._probe.mounts() else "not offered: blobs are sent"
-        )
+        # With a blob that nobody has: whether one that is there would be mounted cannot be seen.
+        return "understood: blobs may be mounted" if await self._probe.mounts() else "not offered: blobs are sent"
 
     async def _delete(self) -> str | Step:
         offer = await self._probe.untags(repository_exists=self._exists)
