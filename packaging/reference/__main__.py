@@ -14,6 +14,7 @@ from pathlib import Path
 
 from addresses import Addresses
 from commands import commands_page
+from demo import demo
 from exits import environment_page, exit_codes_page, exit_codes_table
 from figures import chart
 from manual import manual
@@ -30,6 +31,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/json.md": lambda: json_page(ROOT),
     "docs/reference/modules.md": lambda: modules_page(ROOT),
     "packaging/imagesync.1": manual,
+    "docs/demo.svg": lambda: demo(ROOT / "docs/tutorial.md"),
     "docs/performance-summary.svg": lambda: chart(ROOT / "docs/performance.md"),
 }
 # Parts of pages that are otherwise written by hand, between <!-- BEGIN_NAME --> and <!-- END_NAME -->.
