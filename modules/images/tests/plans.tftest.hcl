@@ -148,7 +148,7 @@ run "a_deep_look_is_asked_for_by_name" {
   assert {
     condition = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", referrers = false, verify = "deep", copy = {
       source    = "busybox", platforms = [], digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111", source_digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
-      estimated = false, max_size_bytes = 0, required_platforms = [], signed = false
+      estimated = false, max_size_bytes = 0, required_platforms = [], signed = false, minimum_age = null
     } } }
     error_message = "A reference and how to look at it: ${data.external.destination[0].query.images}."
   }
