@@ -9,6 +9,7 @@ variable "trust" {
       signers      = list(map(string))
       all          = optional(bool, false)
       attestations = optional(list(map(string)), [])
+      trusted_root = optional(string)
     }))
   })
   default = { default = "accept", rules = [] }

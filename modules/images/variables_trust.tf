@@ -6,7 +6,8 @@ variable "trust" {
     source counts. Each of its `signers` is a `key` (PEM, or a file), or an `identity` or `identity_regexp` with its
     `issuer`; one of them must have signed, with `all` each. `attestations` are predicate types that must be there, with
     a `value` in a `field`. `default` says what becomes of all other sources: `refuse` or `accept`. `trusted_root` is
-    the file of a private Sigstore; `refresh` brings the public one's keys up to date. Needs imagesync-cli[sigstore].
+    the file of a private Sigstore, for all rules or one; `refresh` brings the public one's keys up to date. Needs
+    imagesync-cli[sigstore].
   EOT
   type = object({
     default      = optional(string, "refuse")
@@ -17,6 +18,7 @@ variable "trust" {
       signers      = list(map(string))
       all          = optional(bool, false)
       attestations = optional(list(map(string)), [])
+      trusted_root = optional(string)
     }))
   })
   default  = { default = "accept", rules = [] }

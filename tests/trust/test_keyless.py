@@ -123,6 +123,22 @@ def test_keys_that_cannot_be_brought_up_to_date(
     assert "could not be brought up to date: no network" in found.err
 
 
+def test_a_sigstore_for_each_rule(registry: EmbeddedRegistry, app: Repository, tmp_path: Path) -> None:
+    """A rule may have one of its own: what is signed in the other one does not count there."""
+    other, folder = PrivateSigstore(), tmp_path / "other"
+    folder.mkdir()
+    APP.seed(registry.repository("theirs"), "1")
+    rule = {**RULE, "sources": ["**/theirs"], "trusted_root": other.write_root(folder)}
+    rules = write_trust(tmp_path, rule, RULE, trusted_root=SIGSTORE.write_root(tmp_path))
+    call = ("verify", "--trust", rules, f"{registry.host}/app:1", f"{registry.host}/theirs:1")
+    for repository in (app, registry.repository("theirs")):
+        attach(repository, APP, SIGSTORE.bundle(APP.digest))
+    found = imagesync(*call)
+    assert (found.code, len(found.out.splitlines())) == (7, 1)
+    attach(registry.repository("theirs"), APP, other.bundle(APP.digest))
+    assert imagesync(*call).code == 0
+
+
 def test_a_key_or_an_identity(registry: EmbeddedRegistry, app: Repository, tmp_path: Path) -> None:
     """A rule may have signers of both kinds."""
     key = key_pair()

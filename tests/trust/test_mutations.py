@@ -14,7 +14,7 @@ import pytest
 
 from imagesync_cli.look.trust.keyless import Keyless
 from imagesync_cli.look.trust.keys import Key
-from imagesync_cli.look.trust.rules import IdentitySigner, KeySigner, Trust
+from imagesync_cli.look.trust.rules import IdentitySigner, KeySigner
 from imagesync_cli.look.trust.signatures import BUNDLE, SIMPLE_SIGNING, Signature
 from imagesync_cli.look.trust.statements import Claim, NotGood
 from tests.trust.cases import APP, OURS
@@ -69,7 +69,7 @@ def _flipped(value: str, chance: random.Random) -> str:
 @pytest.fixture(scope="module")
 def keyless(tmp_path_factory: pytest.TempPathFactory) -> Keyless:
     root: Path = tmp_path_factory.mktemp("root")
-    return Keyless(Trust((), trusted_root=SIGSTORE.write_root(root)))
+    return Keyless(SIGSTORE.write_root(root))
 
 
 def test_bundles_of_identities(keyless: Keyless) -> None:

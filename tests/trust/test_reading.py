@@ -39,12 +39,13 @@ def test_a_whole_file(tmp_path: Path) -> None:
             attestations: [{type: spdx}, {type: "https://example.com/v1", field: a.b, value: 1.10}]
           - sources: [ghcr.io/**]
             signers: [{identity_regexp: "a|b", issuer: "https://issuer", key: null}]
+            trusted_root: other.json
         """
     )
     trust = read_trust_file(file)
     assert (trust.accepts, trust.refreshed, trust.always) == (True, True, True)
-    assert trust.trusted_root == str(tmp_path / "root.json")
     first, second = trust.rules
+    assert (first.trusted_root, second.trusted_root) == (str(tmp_path / "root.json"), str(tmp_path / "other.json"))
     assert first.signers == (KeySigner(key_pair().pem, "a.pub"), IdentitySigner("a@example.com", "https://issuer"))
     assert first.all
     assert first.attested == (Attested("https://spdx.dev/Document"), Attested("https://example.com/v1", "a.b", "1.10"))

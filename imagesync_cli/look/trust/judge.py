@@ -64,7 +64,7 @@ class Judge:
     def __init__(self, trust: Trust) -> None:
         self.trust = trust
         self._keys: dict[KeySigner, Key] = {}
-        self._keyless: Keyless | None = None
+        self._keyless: dict[str, Keyless] = {}  # by the trusted_root
         for signer in {signer for rule in trust.rules for signer in rule.signers}:
             self._prepare(signer)
 
@@ -129,20 +129,20 @@ class Judge:
         reasons = []
         for signer in rule.signers:
             try:
-                yield self._claim(signature, signer, digest), signer
+                yield self._claim(signature, signer, digest, rule.trusted_root), signer
             except NotGood as error:  # noqa: PERF203
                 reasons.append(f"one by {error.identity}: {error}" if error.identity else f"one: {error}")
         if len(reasons) == len(rule.signers):
             outcome.not_good += dict.fromkeys(reasons)
 
-    def _claim(self, signature: Signature, signer: Signer, digest: str) -> Claim:
+    def _claim(self, signature: Signature, signer: Signer, digest: str, root: str) -> Claim:
         if isinstance(signer, KeySigner):
             return self._keys[signer].claim(signature, digest)
-        if self._keyless is None:
+        if root not in self._keyless:
             from imagesync_cli.look.trust.keyless import Keyless
 
-            self._keyless = Keyless(self.trust)
-        return self._keyless.claim(signature, signer, digest)
+            self._keyless[root] = Keyless(root, refreshed=self.trust.refreshed)
+        return self._keyless[root].claim(signature, signer, digest)
 
     def _met(self, claim: Claim, rule: TrustRule, outcome: _Outcome) -> list[int]:
         """The numbers of what is demanded that a good claim meets."""

@@ -39,7 +39,7 @@ with importing("sigstore"):
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-    from imagesync_cli.look.trust.rules import IdentitySigner, Trust
+    from imagesync_cli.look.trust.rules import IdentitySigner
     from imagesync_cli.look.trust.signatures import Signature
 
 _SHOWN = 300
@@ -54,11 +54,11 @@ _BROKEN = (
 
 
 class Keyless:
-    """The authorities and logs that are believed, for the whole run."""
+    """The authorities and logs that are believed: those in the file ``trusted_root``, "" for the public Sigstore's."""
 
-    def __init__(self, trust: Trust) -> None:
+    def __init__(self, trusted_root: str, *, refreshed: bool = False) -> None:
         logging.getLogger("sigstore").setLevel(logging.ERROR)
-        self._verifier = _verifier(trust)
+        self._verifier = _verifier(trusted_root, refreshed=refreshed)
 
     def claim(self, signature: Signature, signer: IdentitySigner, digest: str) -> Claim:
         """What it says, if it is good, about this digest and by this signer; NotGood if not, with who it is by."""
@@ -134,22 +134,22 @@ class _Promised(Bundle):
         self._log_entry = _PromisedEntry(material.tlog_entries[0])
 
 
-def _verifier(trust: Trust) -> Verifier:
+def _verifier(file: str, *, refreshed: bool) -> Verifier:
     try:
-        return Verifier(trusted_root=_trusted_root(trust))
+        return Verifier(trusted_root=_trusted_root(file, refreshed=refreshed))
     except TUFError as error:
         raise Unavailable(f"trust: Sigstore's keys could not be brought up to date: {_plain(error)}") from error
     except (OSError, Error, ValueError, AttributeError, TypeError) as error:
         raise UsageError(
-            f"trust: the trusted_root {trust.trusted_root or 'of Sigstore'} cannot be read: {_plain(error)}",
+            f"trust: the trusted_root {file or 'of Sigstore'} cannot be read: {_plain(error)}",
             hint="cosign trusted-root create makes one",
         ) from error
 
 
-def _trusted_root(trust: Trust) -> TrustedRoot:
-    if trust.trusted_root:
-        return _private_root(Path(trust.trusted_root))
-    if trust.refreshed:
+def _trusted_root(file: str, *, refreshed: bool) -> TrustedRoot:
+    if file:
+        return _private_root(Path(file))
+    if refreshed:
         return ClientTrustConfig.production().trusted_root
     return TrustedRoot(trustroot_v1.TrustedRoot.from_json(read_embedded("trusted_root.json", DEFAULT_TUF_URL)))
 

@@ -1,7 +1,7 @@
 """Trust as it is written, in YAML, JSON or HCL:
 
 default: refuse or accept             for images that no rule names
-trusted_root: FILE                    of a private Sigstore; without it the public one
+trusted_root: FILE                    of a private Sigstore, for all rules; without it the public one
 refresh: BOOL                         whether the public one's keys are brought up to date over the network
 verify: changes or always             always: also images that are in sync
 rules:
@@ -9,11 +9,13 @@ rules:
     signers: [{key: PEM or FILE} or {identity: … or identity_regexp: …, issuer: …}…]
     all: BOOL                         all signers, not any
     attestations: [{type: …, field: …, value: …}…]
+    trusted_root: FILE                for this rule
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -24,7 +26,7 @@ from imagesync_cli.values.regex import compile_regex
 _T = TypeVar("_T")
 _HINT = "the form of trust: docs/how-to/trust.md"
 _TRUST = frozenset({"default", "trusted_root", "refresh", "verify", "rules"})
-_RULE = frozenset({"sources", "signers", "all", "attestations"})
+_RULE = frozenset({"sources", "signers", "all", "attestations", "trusted_root"})
 _SIGNER = frozenset({"key", "identity", "identity_regexp", "issuer"})
 _ATTESTED = frozenset({"type", "field", "value"})
 _MOST_KEY_BYTES = 64 * 1024
@@ -51,11 +53,11 @@ class _Reading:
 
     def trust(self, document: object, where: str) -> Trust:
         told = _object(document, where, _TRUST)
-        root = _text(told, "trusted_root", where)
+        root = self._file(told, where)
+        rules = _each(told, "rules", where, self._rule)
         return Trust(
-            rules=tuple(_each(told, "rules", where, self._rule)),
+            rules=tuple(replace(rule, trusted_root=rule.trusted_root or root) for rule in rules),
             accepts=_one_of(told, "default", where, ("refuse", "accept")) == "accept",
-            trusted_root=str(self._folder / root) if root else "",
             refreshed=_flag(told, "refresh", where),
             always=_one_of(told, "verify", where, ("changes", "always")) == "always",
         )
@@ -67,7 +69,12 @@ class _Reading:
         if not sources or not signers:
             _wrong(where, "has sources and signers, at least one of each")
         attested = tuple(_each(told, "attestations", where, _attested))
-        return TrustRule(sources, signers, _flag(told, "all", where), attested)
+        return TrustRule(sources, signers, _flag(told, "all", where), attested, self._file(told, where))
+
+    def _file(self, told: Mapping[str, Any], where: str) -> str:
+        """The path of the trusted_root, "" for none."""
+        name = _text(told, "trusted_root", where)
+        return str(self._folder / name) if name else ""
 
     def _signer(self, document: object, where: str) -> Signer:
         told = _object(document, where, _SIGNER)

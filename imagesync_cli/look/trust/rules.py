@@ -64,12 +64,15 @@ class TrustRule:
     """Who must have signed an image from ``sources``: one of the signers, or ``all`` of them.
 
     With attestations each of those must be there and signed so; without any, a signature of the image itself.
+    ``trusted_root`` is the file with the keys and authorities of the Sigstore in which the rule's identities sign, ""
+    for the public one.
     """
 
     sources: tuple[str, ...]
     signers: tuple[Signer, ...]
     all: bool = False
     attested: tuple[Attested, ...] = ()
+    trusted_root: str = ""
 
     @property
     def demands(self) -> tuple[Attested, ...]:
@@ -85,13 +88,12 @@ class TrustRule:
 class Trust:
     """All rules, of which the first that names a source counts; ``accepts`` those that no rule names.
 
-    ``trusted_root`` is the file with the keys and authorities of a private Sigstore, "" for the public one, whose own
-    may be ``refreshed`` over the network. ``always`` verifies images too that are not copied because they are in sync.
+    The public Sigstore's keys may be ``refreshed`` over the network. ``always`` verifies images too that are not copied
+    because they are in sync.
     """
 
     rules: tuple[TrustRule, ...]
     accepts: bool = False
-    trusted_root: str = ""
     refreshed: bool = False
     always: bool = False
 
