@@ -60,8 +60,10 @@ def command(
 
     async def work(stores: Stores) -> list[str] | ImagesyncError:
         from imagesync_cli.look.tags import list_names
+        from imagesync_cli.values.secret import concealed
 
-        return await list_names(stores, repository, must_exist=True)
+        names = await list_names(stores, repository, must_exist=True)
+        return names if isinstance(names, ImagesyncError) else list(map(concealed, names))
 
     tags = run(settings, [repository], work)
     if isinstance(tags, ImagesyncError):

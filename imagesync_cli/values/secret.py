@@ -50,6 +50,11 @@ def redacted(text: str) -> str:
     return text
 
 
+def concealed(name: str) -> str:
+    """The name, unless it is a secret of this process as a whole: one too short to be looked for within others."""
+    return "***" if name.lower() in {spelling.lower() for spelling in _spellings(_SHORTEST)} else name
+
+
 def holds_secret(content: bytes, at_least: int) -> bool:
     """Whether a secret of ``at_least`` so many characters stands in what a server answers."""
     return any(spelling.encode("utf-8", "surrogatepass") in content for spelling in _spellings(at_least))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,6 +131,18 @@ def test_a_header_that_repeats(locked: Locked, header: str) -> None:
     for arguments in (["resolve", reference], ["doctor", reference], ["tags", f"{locked.host}/app", "--semver", "*"]):
         done = locked.run("-v", *arguments)
         assert_clean(done.out + done.err)
+
+
+def test_a_tag_that_is_a_short_password() -> None:
+    """A password too short to be looked for within words is not printed where it is a whole tag."""
+    with EmbeddedRegistry(Manner(authentication=Authentication("basic", {"ann": "s3cr3t"}))) as registry:
+        for tag in ("1", "s3cr3t", "s3cr3t-2"):
+            image().seed(registry.repository("app"), tag)
+        for more in ([], ["--json"], ["--explain"]):
+            done = imagesync("tags", *more, f"{registry.host}/app", environ=variables(registry.host, "ann", "s3cr3t"))
+            assert done.code == 0, done.err
+            assert "***" in done.out
+            assert re.findall(r"s3cr3t\b(?!-)", done.out + done.err) == []
 
 
 @pytest.mark.parametrize(
