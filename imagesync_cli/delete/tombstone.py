@@ -18,7 +18,7 @@ import json
 import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
+from itertools import islice
 from imagesync_cli.delete.references import References, first_few
 from imagesync_cli.stores import Store, Untagged
 from imagesync_cli.values.digest import check_bytes, is_digest
@@ -27,6 +27,8 @@ from imagesync_cli.values.manifest import OCI_INDEX, Manifest, parse_manifest
 from imagesync_cli.values.progress import Progress
 
 _OURS = re.compile(rb'"imagesync\.tombstone":"(sha[0-9]+:[0-9a-f]+) [0-9a-f]{32}"')
+# Each claim has the whole manifest hashed twice, and each place for one has it parsed: no manifest of ours has more.
+_MOST_CLAIMS = 8
 _ANNOTATIONS = re.compile(rb'"annotations"\s*:\s*\{')
 # Pulp is done some two seconds after it has accepted a DELETE.
 _WAITS_S = (0.25, 0.5, 1, 2, 4, 8, 8)
@@ -40,7 +42,7 @@ def original_of(manifest: Manifest) -> str:
 
 def _original(manifest: Manifest) -> tuple[str, bytes]:
     """The original's digest and bytes, told by the bytes of its tombstone; for any other manifest "" and its own."""
-    for ours in _OURS.finditer(manifest.content):
+    for ours in islice(_OURS.finditer(manifest.content), _MOST_CLAIMS):
         digest = ours[1].decode("ascii")
         for content in _without(manifest.content, *ours.span()):
             if is_digest(digest) and _has_digest(content, digest):
@@ -71,7 +73,7 @@ def tombstone_of(manifest: Manifest) -> Manifest:
     """
     digest, content = _original(manifest)
     ours = f'"imagesync.tombstone":"{digest or manifest.digest} {uuid.uuid4().hex}"'.encode("ascii")
-    for marked in _marked(content, ours):
+    for marked in islice(_marked(content, ours), _MOST_CLAIMS):
         try:
             grave = parse_manifest(marked, manifest.media_type)
         except ContentError:

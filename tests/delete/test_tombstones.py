@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -58,6 +59,19 @@ def test_no_tombstone_of_what_has_no_place_for_it() -> None:
     """Annotations that are no object cannot have one more: nothing is written, and that is said."""
     with pytest.raises(Refused, match="another annotation"):
         tombstone_of(parse_manifest(json.dumps({**PLAIN, "annotations": None}).encode()))
+
+
+def test_a_thousand_claims_take_no_longer_than_one() -> None:
+    """A manifest that is full of claims to be a tombstone, or of places for one, is given up at once."""
+    claim = f'"imagesync.tombstone":"{Y.digest} {"0" * 32}"'
+    claims = ",".join(f'{{"annotations":{{{claim}}}}}' for _ in range(15_000))
+    rest = to_json(X.root.document).decode()[:-1]
+    manifest = parse_manifest(f'{rest}, "annotations": {{{claim}}}, "x": [{claims}]}}'.encode())
+    started = time.monotonic()
+    assert original_of(manifest) == ""
+    with pytest.raises(Refused, match="cannot be given another annotation"):
+        tombstone_of(manifest)
+    assert time.monotonic() - started < 10
 
 
 def _claiming(victim: str, how: str) -> Manifest:
