@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -116,30 +117,44 @@ class ByteLimit:
         return self._held_bytes + size_bytes <= self._most_bytes
 
 
+# What reading a document costs beside its bytes: an object of JSON becomes a descriptor, and a place in a walk.
+_OBJECT_BYTES = 700
+# Works that found no room and begin again together, before each goes alone.
+_FEW = 4
+_LARGE_BYTES = 1024 * 1024
+_WORTH_COLLECTING_BYTES = 1024 * 1024
+
+
 class _NoRoom(Exception):
     """There is no room for what a work reads while others go on."""
 
 
 class Crowd:
-    """Works that go on at the same time, and together read so many bytes of documents at most.
+    """Works that go on at the same time, and together read documents that cost so many bytes at most.
 
-    Whichever finds no room ends, and so holds nothing that another one waits for; it begins again when no other one
-    of those is at work. Then it is bounded only by what an image may have.
+    Whichever finds no room ends, and so holds nothing that another one waits for; it begins again as one of a few, and
+    then when no other one of those is at work. Then it is bounded only by what an image may have.
     """
 
-    def __init__(self, most_bytes: int = 12 * 1024 * 1024) -> None:
+    def __init__(self, most_bytes: int = 4 * 1024 * 1024) -> None:
         self.left_bytes = most_bytes
+        self._few = asyncio.Semaphore(_FEW)
         self._alone = asyncio.Lock()
 
     async def run(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        """The result of the work, which may have begun twice; a work within another one is a part of it."""
+        """The result of the work, which may have begun several times; one within another is a part of it."""
         if _share.get() is not None:
             return await work()
-        with contextlib.suppress(_NoRoom):
-            return await self._as(_Share(self), work)
+        for few in (contextlib.nullcontext(), self._few):
+            async with few:
+                share = _Share(self)
+                with _finding_room():
+                    return await self._as(share, work)
+            if share.is_large:
+                break
         async with self._alone:
             while True:
-                with contextlib.suppress(_NoRoom):  # of another one, whose reading this one waited for
+                with _finding_room():  # of another one, whose reading this one waited for
                     return await self._as(_Share(None), work)
 
     async def _as(self, share: _Share, work: Callable[[], Awaitable[_T]]) -> _T:
@@ -151,21 +166,34 @@ class Crowd:
             share.give_back()
 
 
+@contextlib.contextmanager
+def _finding_room() -> Iterator[None]:
+    """Go on after a block that found no room, without the frames that it came through: they hold what was read."""
+    try:
+        yield
+    except _NoRoom as error:
+        error.__context__ = error.with_traceback(None).__cause__ = None
+
+
 class _Share:
     """What one work has read of what its crowd may; without a crowd it is alone."""
 
     def __init__(self, crowd: Crowd | None) -> None:
         self.crowd = crowd
         self._taken_bytes = 0
+        self.is_large = False  # would hardly find room among a few either
 
     def take(self, size_bytes: int) -> None:
         if self.crowd is not None:
             if size_bytes > self.crowd.left_bytes:
+                self.is_large = self._taken_bytes + size_bytes > _LARGE_BYTES
                 raise _NoRoom
             self.crowd.left_bytes -= size_bytes
-            self._taken_bytes += size_bytes
+        self._taken_bytes += size_bytes
 
     def give_back(self) -> None:
+        if self._taken_bytes > _WORTH_COLLECTING_BYTES:
+            gc.collect()  # tasks and errors refer to each other, and so hold what was read until somebody looks
         if self.crowd is not None:
             self.crowd.left_bytes += self._taken_bytes
             self.crowd = None
@@ -174,7 +202,12 @@ class _Share:
 _share: ContextVar[_Share | None] = ContextVar("share", default=None)
 
 
-def take_room(size_bytes: int) -> None:
-    """Count so many bytes of a document for the work that reads it, if that is one of a crowd."""
+def cost_of(size_bytes: int, objects: int) -> int:
+    """What a document of this length, and of so many objects of JSON, takes of the memory once it is read."""
+    return size_bytes + _OBJECT_BYTES * objects
+
+
+def take_room(content: bytes) -> None:
+    """Count this part of a document for the work that reads it, if that is one of a crowd."""
     if (share := _share.get()) is not None:
-        share.take(size_bytes)
+        share.take(cost_of(len(content), content.count(b"{")))

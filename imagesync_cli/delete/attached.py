@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.delete.delete_report import DeleteReport
-from imagesync_cli.delete.readings import AT_ONCE, Readings
+from imagesync_cli.delete.readings import AT_ONCE, MOST_DIGESTS, Readings
 from imagesync_cli.delete.references import References, Tags
 from imagesync_cli.delete.removal import Removal
 from imagesync_cli.delete.tombstone import untag_by_digest
@@ -103,6 +103,7 @@ class _Search:
         self._tags = tags
         self._about = tags.by_subject()
         self.attached = Attached()
+        self._digests: set[str] = set()
 
     async def visit(self, digest: str) -> list[str]:
         """Note one manifest and what is attached to it; gives where to go on."""
@@ -128,6 +129,9 @@ class _Search:
         manifest = await self._readings.manifest(digest)
         if manifest is None:
             return Named()
+        self._digests.update(child.digest for child in manifest.manifests)
+        if len(self._digests) > MOST_DIGESTS:
+            raise ContentError(f"what is to be removed names more than {MOST_DIGESTS} manifests")
         subject = manifest.subject.digest if manifest.subject else ""
         return Named(tuple(child.digest for child in manifest.manifests), subject)
 
@@ -186,6 +190,7 @@ class AttachedRemoval:
             return ""
         # Its bytes are kept like those of all that goes.
         manifest = await self._store.manifest(digest)
+        self._removal.check_room(manifest)
         together = [tag, *(other for other, at in tags.items() if at == digest and other != tag)]
         if await untag_by_digest(self._store, together, manifest, self._references, offer, keep=False):
             self._removal.went(manifest)

@@ -25,7 +25,6 @@ from imagesync_cli.delete.tombstone import gone_in_time, original_of, untag_by_d
 from imagesync_cli.delete.wish import Policy, Wish, wish_of
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
 from imagesync_cli.values.errors import Gone, ImagesyncError, NotFound, Refused, Unavailable
-from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
 
@@ -122,49 +121,49 @@ class _Repository:
 
     async def _release(self, wish: Wish) -> None:
         """Look, decide, and remove the tag if that is what is wanted; sets the target that is left to look at."""
-        current = await self._look(wish.tag or wish.target)
-        wish.current = current.digest if current else ""
-        if current is None:
+        wish.current, original = await self._look(wish.tag or wish.target)
+        if not wish.current:
             wish.report.add("tag" if wish.tag else "manifest", wish.tag or wish.target, "absent", "already gone")
             wish.target = wish.expect if wish.tag and self._policy.on_destroy == "delete" else ""
         elif wish.tag:
-            wish.target = wish.expect or original_of(current) or current.digest
-            if wish.expect in ("", current.digest, original_of(current)):
-                await self._release_ours(wish, current)
+            wish.target = wish.expect or original or wish.current
+            if wish.expect in ("", wish.current, original):
+                await self._release_ours(wish)
             else:
-                self._leave_foreign(wish, current)
+                self._leave_foreign(wish)
         if wish.target and self._policy.keep_manifests:
             wish.report.add("manifest", wish.target, "kept", "only the tag was to be removed")
             wish.target = ""
 
-    async def _look(self, wanted: str) -> Manifest | None:
+    async def _look(self, wanted: str) -> tuple[str, str]:
+        """The digest that this leads to, and that of the original if it is a tombstone; "" for none."""
         try:
-            manifest = await self._store.manifest(wanted)
+            async with self._readings.held(wanted) as manifest:
+                self._readings.keep(manifest)
+                return manifest.digest, original_of(manifest)
         except Gone:
-            return None
+            return "", ""
         except NotFound as error:
             error.hint = "the answer does not say that the image is unknown; is this a registry?"
             raise
-        self._readings.keep(manifest)
-        return manifest
 
-    def _leave_foreign(self, wish: Wish, current: Manifest) -> None:
-        wish.report.add("tag", wish.tag, "kept", f"it points at {current.digest} now, not at {wish.expect}")
+    def _leave_foreign(self, wish: Wish) -> None:
+        wish.report.add("tag", wish.tag, "kept", f"it points at {wish.current} now, not at {wish.expect}")
         if self._policy.on_replace == "keep":
             wish.report.add("manifest", wish.target, "kept", "on_replace is keep")
             wish.target = ""
 
-    async def _release_ours(self, wish: Wish, current: Manifest) -> None:
+    async def _release_ours(self, wish: Wish) -> None:
         if self._policy.on_destroy == "refuse":
             raise Refused(
-                f"{self._store.name}:{wish.tag} still points at {current.digest}, and on_destroy is refuse",
+                f"{self._store.name}:{wish.tag} still points at {wish.current}, and on_destroy is refuse",
                 hint="put the entry back with another on_destroy, apply, then remove it",
             )
         if self._policy.on_destroy == "keep":
             wish.report.add("tag", wish.tag, "kept", "on_destroy is keep")
             wish.target = ""
             return
-        offer = Untagged.DONE if self._policy.dry_run else await self._store.untag(wish.tag, current.digest)
+        offer = Untagged.DONE if self._policy.dry_run else await self._store.untag(wish.tag, wish.current)
         if offer is Untagged.ABSENT and await self._store.tagged([wish.tag]):
             raise _moved(self._store, wish.tag)
         if offer in (Untagged.DONE, Untagged.ABSENT):
@@ -206,6 +205,7 @@ class _Repository:
         current = await self._readings.manifest(wish.current)
         if current is None:
             raise _moved(self._store, wish.tag)
+        self._removal.check_room(current)
         others = [other.tag for other in pending if other.current == wish.current]
         tags = list(dict.fromkeys([wish.tag, *others]))
         keep = self._policy.keep_manifests

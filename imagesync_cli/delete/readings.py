@@ -6,9 +6,11 @@ What is remembered is bytes: a parsed manifest takes several times as much, and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from functools import partial
 
-from imagesync_cli.concurrency import gather_few
+from imagesync_cli.concurrency import Crowd, gather_few, take_room
 from imagesync_cli.look.walk import Place, Room, Walk
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import parse_digest
@@ -23,9 +25,15 @@ from imagesync_cli.values.manifest import (
 )
 
 AT_ONCE = 64
-# Bytes remembered, and bytes arriving at the same time; what comes without a size is first expected to be small.
-_MOST_BYTES = _ARRIVING_BYTES = 8 * 1024 * 1024
-_EXPECTED_BYTES = 512 * 1024
+# What one removal may have to think of: digests, together.
+MOST_DIGESTS = 50_000
+# Bytes remembered, and the most of one manifest: large ones are few, and read again.
+_MOST_BYTES = 4 * 1024 * 1024
+_MOST_BYTES_OF_ONE = 128 * 1024
+# What manifests that are held take of the memory. One that is nothing but descriptors takes eight times its bytes.
+_HELD_BYTES = 16 * 1024 * 1024
+_PARSED = 8
+_EXPECTED_BYTES = 64 * 1024  # of what comes without a size
 # A page of referrers may have 4 MiB, and nothing tells it beforehand.
 _REFERRERS_AT_ONCE = 4
 _LISTS_NOTHING = frozenset(MANIFEST_TYPES) - INDEX_TYPES | SCHEMA_1_TYPES
@@ -44,13 +52,15 @@ class Readings:
         self._known: dict[str, tuple[bytes, str]] = {}
         self._known_bytes = 0
         self._read: set[str] = set()
-        self._arriving = Room(_ARRIVING_BYTES)
+        self._room = Room(_HELD_BYTES)
+        self.crowd = Crowd()  # of what follows what manifests list
         self._asking = asyncio.Semaphore(_REFERRERS_AT_ONCE)
 
     def keep(self, manifest: Manifest) -> None:
         """Remember what was read, if it fits."""
         self._read.add(manifest.digest)
-        if manifest.digest not in self._known and self._known_bytes + manifest.size <= _MOST_BYTES:
+        is_new = manifest.digest not in self._known and manifest.size <= _MOST_BYTES_OF_ONE
+        if is_new and self._known_bytes + manifest.size <= _MOST_BYTES:
             self._known[manifest.digest] = manifest.content, manifest.media_type
             self._known_bytes += manifest.size
 
@@ -61,28 +71,35 @@ class Readings:
             self.keep(manifest)
         return manifest
 
-    async def again(self, digest: str) -> Manifest | None:
-        """The manifest if it was read before."""
-        return await self.manifest(digest) if digest in self._read else None
+    def has_read(self, digest: str) -> bool:
+        """Whether the manifest was read before."""
+        return digest in self._read
 
     async def once(self, digest: str, size: int = 0) -> Manifest | None:
         """The same, for what nobody needs again."""
         if digest in self._known:
             content, media_type = self._known[digest]
+            take_room(content)
             return parse_manifest(content, media_type, digest=digest)
+        try:
+            async with self.held(digest, size) as manifest:
+                return manifest
+        except NotFound:
+            return None
+
+    @contextlib.asynccontextmanager
+    async def held(self, wanted: str, size: int = 0) -> AsyncIterator[Manifest]:
+        """The manifest, for which there is room until the block ends. NotFound where it is gone."""
         expected = size or _EXPECTED_BYTES
-        try:
-            async with self._arriving.taken(expected):
-                return await self._store.manifest(digest, most_bytes=expected)
-        except NotFound:
-            return None
-        except ContentError:
-            pass  # longer than was said, perhaps; then it is read while nothing else is
-        try:
-            async with self._arriving.taken(_ARRIVING_BYTES):
-                return await self._store.manifest(digest)
-        except NotFound:
-            return None
+        async with contextlib.AsyncExitStack() as room:
+            await room.enter_async_context(self._room.taken(_PARSED * expected))
+            try:
+                manifest = await self._store.manifest(wanted, most_bytes=expected)
+            except ContentError:  # longer than was said, perhaps; then it is read while nothing else is
+                await room.aclose()
+                await room.enter_async_context(self._room.taken(_HELD_BYTES))
+                manifest = await self._store.manifest(wanted)
+            yield manifest
 
     async def referrers(self, digest: str) -> list[str]:
         """What names this manifest as its subject, as far as the store itself can tell."""
@@ -90,7 +107,7 @@ class Readings:
             return [entry.digest for entry in await self._store.referrers(digest)]
 
     async def below(self, digests: Iterable[str]) -> set[str]:
-        """These and all that they list, at any depth. ContentError for what lists more than any image does."""
+        """These and all that they list, at any depth. ContentError for what lists more than images do."""
         reached: set[str] = set()
 
         async def walk_below(digest: str) -> None:
@@ -104,6 +121,8 @@ class Readings:
             async with Walk(visit, what=digest) as walk:
                 await walk.visit(Descriptor("", parse_digest(digest), 0))
             reached.update(walk.places)
+            if len(reached) > MOST_DIGESTS:
+                raise ContentError(f"what is to be removed names more than {MOST_DIGESTS} manifests")
 
-        await gather_few(AT_ONCE, (walk_below(digest) for digest in digests))
+        await gather_few(AT_ONCE, (self.crowd.run(partial(walk_below, digest)) for digest in digests))
         return reached

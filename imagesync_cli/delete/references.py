@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather_few
-from imagesync_cli.delete.readings import AT_ONCE, Readings, may_list
+from imagesync_cli.delete.readings import AT_ONCE, MOST_DIGESTS, Readings, may_list
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag, pack_digest, subject_of_tag, unpack_digest
 from imagesync_cli.values.errors import ContentError, NotFound, Unavailable
@@ -111,7 +111,7 @@ class Reach:
         self._most = len(self._reached) + len(indexes) + MAX_DESCRIPTORS
 
         async def one(index: bytes, size: int) -> None:
-            if not await self._read(index, size):
+            if not await self._readings.crowd.run(lambda: self._read(index, size)):
                 gone.add(index)
 
         await gather_few(AT_ONCE, (one(*index) for index in indexes.items() if index[0] not in self._reached))
@@ -178,18 +178,29 @@ class References:
                     return False
         return True
 
-    async def hold(self, readings: Readings, holder: Manifest, why: str, depth: int = 0) -> None:
-        """Count everything that ``holder`` reaches as used; ContentError where it goes deeper than any image does."""
-        if depth > MAX_DEPTH:
-            raise ContentError(f"{holder.digest} lies more than {MAX_DEPTH} indexes deep")
+    async def hold(self, readings: Readings, holder: str, why: str) -> None:
+        """Count everything that ``holder`` reaches as used; ContentError where that is more than images do."""
+        level = {holder: 0}
+        for _ in range(MAX_DEPTH + 1):
+            following: dict[str, int] = {}
+            for digest, size in level.items():
+                if (manifest := await readings.manifest(digest, size)) is not None:
+                    following.update(self._held_by(manifest, why))
+                del manifest
+            level = following
+            if not level:
+                return
+        raise ContentError(f"{holder} has indexes more than {MAX_DEPTH} deep")
+
+    def _held_by(self, holder: Manifest, why: str) -> dict[str, int]:
+        """Count what this manifest names as used; gives what of it may list manifests itself, with its size."""
         if holder.subject is not None:
             self.users.setdefault(holder.subject.digest, f"referrer {holder.digest}")
-        for child in holder.manifests:
-            if child.digest not in self.users:
-                self.users[child.digest] = why
-                nested = await readings.manifest(child.digest, child.size) if may_list(child) else None
-                if nested is not None:
-                    await self.hold(readings, nested, why, depth + 1)
+        new = [child for child in holder.manifests if child.digest not in self.users]
+        self.users.update(dict.fromkeys((child.digest for child in new), why))
+        if len(self.users) > MOST_DIGESTS:
+            raise ContentError(f"what is kept names more than {MOST_DIGESTS} manifests")
+        return {child.digest: child.size for child in new if may_list(child)}
 
 
 async def read_tags(

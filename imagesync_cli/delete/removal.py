@@ -2,7 +2,7 @@
 
 Parents go before their children, because some registries guard what an index lists, and what stays keeps all that it
 lists. The bytes of everything that goes are kept until the tags have been looked at once more: at the end, and before
-that whenever they are more than some megabytes.
+that whenever they would be more than some megabytes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.delete.delete_report import DeleteReport, Item
@@ -23,7 +23,14 @@ from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 if TYPE_CHECKING:
     from imagesync_cli.delete.attached import Attached
 
-_MOST_KEPT_BYTES = 8 * 1024 * 1024
+_MOST_KEPT_BYTES = 5 * 1024 * 1024
+
+
+class _Considered(NamedTuple):
+    """What becomes of a manifest, and what it lists where it goes."""
+
+    item: Item
+    children: Collection[str] = ()
 
 
 class Removal:
@@ -36,7 +43,8 @@ class Removal:
         self._gone_with_tag: set[str] = set()
         self._gone: set[str] = set()
         self._taken: dict[str, tuple[bytes, str]] = {}
-        self._taken_bytes = 0
+        self._taken_bytes = 0  # since the tags were looked at
+        self._is_full = False
         self._untagged: set[str] = set()
         self._owners: dict[str, DeleteReport] = {}
 
@@ -44,6 +52,14 @@ class Removal:
         """Note a manifest that the registry deleted together with its tag."""
         self._gone_with_tag.add(manifest.digest)
         self._take(manifest)
+
+    def check_room(self, manifest: Manifest) -> None:
+        """Refuse a manifest that would go together with its tag where the bytes of no more can be kept."""
+        if not self._has_room(manifest):
+            raise Refused(
+                f"{manifest.digest} stays: what goes with it has more than {_MOST_KEPT_BYTES} bytes of manifests",
+                hint="run it again",
+            )
 
     def untagged(self, tags: Collection[str]) -> None:
         """Note tags that were removed: nobody misses what they lead to."""
@@ -56,7 +72,7 @@ class Removal:
 
         What becomes of each manifest goes into its target's report.
         """
-        children = await each_of(AT_ONCE, self._children, targets)
+        children = await each_of(AT_ONCE, lambda target: self._children(target, targets), targets)
         inner = {child for several in children for child in several}
         outer = {d: targets[d] for d in targets if d not in inner or d in leaves}
         await self._levels(outer, references, leaves)
@@ -65,6 +81,7 @@ class Removal:
     async def finish(self, references: References) -> AbstractSet[str]:
         """Put back what somebody needs by now, and count the rest; gives the tags that there are afterwards."""
         planned = references.planned
+        self._taken_bytes, self._is_full = 0, False
         changed = bool(self._taken) or (planned is not None and bool(planned.removed))
         names = await self._look_again(references) if changed and not self._dry_run else frozenset[str]()
         self._count()
@@ -81,51 +98,66 @@ class Removal:
     async def keep(self, digest: str, user: str, references: References) -> None:
         """Count this manifest, and what it lists, as used after all."""
         references.users[digest] = user
-        if (manifest := await self._readings.manifest(digest)) is not None:
-            await references.hold(self._readings, manifest, f"index {digest} of {user}")
+        await references.hold(self._readings, digest, f"index {digest} of {user}")
 
-    async def _children(self, digest: str) -> list[str]:
+    async def _children(self, digest: str, among: Collection[str]) -> list[str]:
         manifest = self._parsed(digest) or await self._readings.manifest(digest)
-        return [child.digest for child in manifest.manifests] if manifest else []
+        return [child.digest for child in manifest.manifests if child.digest in among] if manifest else []
 
     async def _levels(self, level: dict[str, DeleteReport], references: References, leaves: Collection[str]) -> None:
-        async def consider(digest: str) -> tuple[Item, list[str]]:
-            item, manifest = await self._consider(digest, references)
-            if manifest and item.outcome == "kept":
-                await references.hold(self._readings, manifest, f"index {digest}, which is kept,")
-            follows = manifest and item.outcome == "removed" and digest not in leaves
-            return item, [child.digest for child in manifest.manifests] if manifest and follows else []
+        async def consider(digest: str) -> _Considered | None:
+            considered = await self._consider(digest, references)
+            if considered and considered.item.outcome == "kept" and self._readings.has_read(digest):
+                await references.hold(self._readings, digest, f"index {digest}, which is kept,")
+            return considered
 
         while level:
             self._owners.update(level)
-            considered = await each_of(AT_ONCE, consider, level)
             following: dict[str, DeleteReport] = {}
-            for (item, children), report in zip(considered, level.values(), strict=True):
-                report.items.append(item)
-                if item.outcome != "kept":
-                    self._gone.add(item.name)
-                following.update(dict.fromkeys(children, report))
-            level = {digest: report for digest, report in following.items() if digest not in self._owners}
-            if self._taken_bytes > _MOST_KEPT_BYTES:
+            postponed: dict[str, DeleteReport] = {}
+            for (digest, report), each in zip(level.items(), await each_of(AT_ONCE, consider, level), strict=True):
+                if each is None:
+                    postponed[digest] = report
+                    continue
+                report.items.append(each.item)
+                if each.item.outcome != "kept":
+                    self._gone.add(digest)
+                if digest not in leaves:
+                    following.update(dict.fromkeys(each.children, report))
+            if postponed:
                 await self.finish(references)
+            new = {digest: report for digest, report in following.items() if digest not in self._owners}
+            level = postponed | new
 
-    async def _consider(self, digest: str, references: References) -> tuple[Item, Manifest | None]:
-        """Take the manifest, or say who uses it."""
+    async def _consider(self, digest: str, references: References) -> _Considered | None:
+        """Take the manifest, or say who uses it; None where its bytes cannot be kept now."""
+        if self._is_full:
+            return None
         user = references.user_of(digest)
         if not user and references.planned is None and digest not in self._gone_with_tag:
             user = await self._referrer_of(digest)
         if user:
-            return Item("manifest", digest, "kept", f"used by {user}"), await self._readings.again(digest)
+            return _Considered(Item("manifest", digest, "kept", f"used by {user}"))
         manifest = self._parsed(digest) or await self._readings.manifest(digest)
         if manifest is None:
-            return Item("manifest", digest, "absent", "already gone"), None
-        if digest not in self._gone_with_tag and not self._dry_run:
-            self._take(manifest)  # before the request: what is cut short may have been done
-            if reason := await self._store.delete_manifest(digest):
-                self._forget(digest)
-                return Item("manifest", digest, "kept", reason), manifest
-        self._take(manifest)
-        return Item("manifest", digest, "removed", size_bytes=manifest.size), manifest
+            return _Considered(Item("manifest", digest, "absent", "already gone"))
+        if not self._has_room(manifest):
+            return None
+        self._take(manifest)  # before the request: what is cut short may have been done
+        removed = Item("manifest", digest, "removed", size_bytes=manifest.size)
+        children = [child.digest for child in manifest.manifests]
+        del manifest
+        needs_delete = digest not in self._gone_with_tag and not self._dry_run
+        if needs_delete and (reason := await self._store.delete_manifest(digest)):
+            self._forget(digest)
+            return _Considered(Item("manifest", digest, "kept", reason))
+        return _Considered(removed, children)
+
+    def _has_room(self, manifest: Manifest) -> bool:
+        """Whether its bytes can be kept; if not, nothing more is taken until the tags have been looked at."""
+        fits = self._taken_bytes + manifest.size <= _MOST_KEPT_BYTES
+        self._is_full = not fits and bool(self._taken_bytes) and manifest.digest not in self._taken
+        return not self._is_full
 
     def _take(self, manifest: Manifest) -> None:
         if manifest.digest not in self._taken:
@@ -133,8 +165,7 @@ class Removal:
             self._taken_bytes += manifest.size
 
     def _forget(self, digest: str) -> None:
-        if digest in self._taken:
-            self._taken_bytes -= len(self._taken.pop(digest)[0])
+        self._taken.pop(digest, None)
 
     def _parsed(self, digest: str) -> Manifest | None:
         """What was taken and is remembered."""
@@ -204,11 +235,12 @@ class Removal:
         if planned is not None and found.digest in planned.attached:
             await self._attach_again(found.digest, tag, planned, seen)
 
-    async def _listed(self, found: Descriptor) -> tuple[Descriptor, ...]:
+    async def _listed(self, found: Descriptor) -> list[Descriptor]:
         manifest = self._parsed(found.digest)
         if manifest is None and may_list(found):
             manifest = await self._readings.once(found.digest, found.size)
-        return manifest.manifests if manifest else ()
+        children = manifest.manifests if manifest else ()
+        return [Descriptor(child.media_type, child.digest, child.size) for child in children]
 
     async def _attach_again(self, subject: str, tag: str, planned: Attached, seen: set[str]) -> None:
         """Write again what was taken of what was attached, and the tags that were about the subject."""

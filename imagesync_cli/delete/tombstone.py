@@ -19,6 +19,7 @@ import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+
 from imagesync_cli.delete.references import References, first_few
 from imagesync_cli.stores import Store, Untagged
 from imagesync_cli.values.digest import check_bytes, is_digest

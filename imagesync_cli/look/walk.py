@@ -90,6 +90,8 @@ class Walk:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        # The visits refer to this walk, and it to them: such a circle would hold all that was noted for long.
+        self._manifest, self._blob, self._error = _over, None, None
 
     async def visit(self, *roots: Descriptor) -> None:
         """Visit these manifests, and all that their visits go on with. ContentError for an image without end."""
@@ -209,6 +211,11 @@ class Walk:
 
 async def _visited(visit: Visit, place: Place) -> None:
     await visit(place)
+
+
+async def _over(place: Place) -> None:
+    """A visit after the end."""
+    raise RuntimeError(f"the walk to {place.digest} is over")
 
 
 def _named(manifest: Manifest, at: Place, *, blobs: bool) -> Iterator[Place]:

@@ -206,7 +206,9 @@ def _descriptor(entry: Any, digest: str) -> Descriptor:
         raise ContentError(f"manifest {digest} has a descriptor without media type or digest")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_BYTES:
         raise ContentError(f"manifest {digest}: the size of {target} is not a number of bytes")
-    return Descriptor(sys.intern(media_type), target, size, _urls(entry), _platform(entry), _notes(entry))
+    # One text for each digest, however many lists of them there are.
+    named = parse_digest(sys.intern(target))
+    return Descriptor(sys.intern(media_type), named, size, _urls(entry), _platform(entry), _notes(entry))
 
 
 def _urls(entry: dict[str, Any]) -> tuple[str, ...]:

@@ -208,7 +208,7 @@ class Layout:
         limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
         with self._folder.file(name) as file:
             content = file.read(limit_bytes + 1)
-        take_room(len(content))
+        take_room(content)
         if len(content) > limit_bytes:
             raise ContentError(f"{self._folder.path / name} is longer than the {limit_bytes} bytes that it may have")
         return content

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from imagesync_cli.concurrency import take_room
 from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.tar_headers import Header, read_headers
 from imagesync_cli.values.errors import ContentError, UsageError
@@ -89,7 +90,9 @@ class Tar:
         member = self.member(name)
         if member.size > limit_bytes:
             raise ContentError(f"{self.path}: {name} is longer than the {limit_bytes} bytes a manifest may have")
-        return b"".join(self.chunks(member))
+        content = b"".join(self.chunks(member))
+        take_room(content)
+        return content
 
     def chunks(self, member: Member) -> Iterator[bytes]:
         """A member's bytes, at most 1 MiB at a time; fewer than it has where the file was cut meanwhile."""

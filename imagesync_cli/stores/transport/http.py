@@ -149,7 +149,7 @@ async def read_all(response: httpx.Response, limit_bytes: int) -> bytes:
     content = bytearray()
     try:
         async for chunk in fast_enough(raw_chunks(response)):
-            take_room(len(chunk))
+            take_room(chunk)
             content += chunk
             if len(content) > limit_bytes:
                 raise ContentError(f"{response.url.host} answers with more than {limit_bytes} bytes")  # noqa: TRY301
