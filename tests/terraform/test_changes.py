@@ -60,8 +60,8 @@ def test_each_change_in_words(
 
     moved = f"{size_bytes(after, before) / 1000:.1f} kB"
     assert planned.code == 2
-    assert "4 of 5 images change:" in planned.text
-    said = planned.text.partition("4 of 5 images change:")[2]
+    assert "Not an error: this plan changes 4 of 5 images:" in planned.text
+    said = planned.text.partition("Not an error: this plan changes 4 of 5 images:")[2]
     assert (
         f" {mirror.tagged('overwritten')} has another image, {foreign.digest}, at its destination: "
         f"nothing to copy; all 9 layers are there already {mirror.tagged('missing')} is missing at its "
@@ -111,7 +111,7 @@ def test_taken_over(workspace: Workspace, upstream: RemoteRepository, mirror: Re
     mirror.push(old, "1")
     workspace.write({mirror.tagged("1"): upstream.tagged("1")})
     planned = workspace.plan()
-    assert "1 of 1 image changes:" in planned.text
+    assert "this plan changes 1 of 1 image:" in planned.text
     assert f"{mirror.tagged('1')} is there already, as {upstream.tagged('1')} is, and is taken over" in planned.text
     assert "to copy" not in planned.text
 
@@ -198,7 +198,7 @@ def test_many(workspace: Workspace) -> None:
         images = {f"app-{number}:1": f"{source.host}/app-{number}:1" for number in range(60)}
         workspace.write(images, destination_prefix=destination.host)
         planned = workspace.plan()
-        assert f"60 of 60 images change in {destination.host}:" in planned.text
+        assert f"this plan changes 60 of 60 images in {destination.host}:" in planned.text
         assert planned.text.count(" is new, from ") == 50
         assert "and 10 more." in planned.text
         assert f"{60 * size_bytes(made) / 1000:.1f} kB to copy in all." in planned.text

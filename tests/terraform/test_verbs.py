@@ -110,7 +110,7 @@ def test_changed_prefix(workspace: Workspace, source: EmbeddedRegistry, mirror: 
     foreign.seed(mirror.repository("new/b"), "1")
     workspace.write(entries(source), destination_prefix=f"{mirror.host}/new")
     planned = workspace.plan()
-    assert f"2 of 2 images change in {mirror.host}/new:" in planned.text
+    assert f"this plan changes 2 of 2 images in {mirror.host}/new:" in planned.text
     assert f"b:1 has another image, {foreign.digest}" in planned.text
     assert "a:1 is missing" in planned.text
     for false in ("deleted", "overwritten", "outside"):
