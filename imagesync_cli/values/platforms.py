@@ -48,7 +48,7 @@ def parse_platform(text: str) -> Platform:
     system = _OS.fullmatch(parts[0])
     if "," in text and len(each := text.replace(",", " ").split()) > 1:
         hint = f"name each one by an option of its own: {' '.join(f'--platform {one}' for one in each[:8])}"
-        raise UsageError(f"{text[:200]!r} is not one platform", hint=hint)
+        raise UsageError(f"{text[:200]!r} is not a platform, but several", hint=hint)
     if not 2 <= len(parts) <= 3 or system is None or not all(_PART.fullmatch(part) for part in parts[1:]):
         raise UsageError(f"{text!r} is not a platform", hint="a platform looks like linux/amd64 or linux/arm/v7")
     return normal_platform(system[1], parts[1], "".join(parts[2:]), system[2] or "")

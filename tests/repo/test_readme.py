@@ -6,13 +6,15 @@ Runs the first one here; the second one is what runs these tests, see .ci/run. O
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.peers import PROGRAMS, how_to_install
-from tests.repo.checkout import copy_checkout, readme_block
+from tests.repo.checkout import ROOT, copy_checkout, readme_block
+from tests.terraform import tutorial
 
 BLOCKS = ("Try it", "Run the tests")
 
@@ -64,3 +66,18 @@ def test_how_to_install_what_is_missing() -> None:
     ]
     told = " ".join(how_to_install(PROGRAMS))
     assert {"docker-registry", "postgresql", "kubernetes-client"} <= set(told.split())
+
+
+def test_the_warning_is_one_that_terraform_shows() -> None:
+    """What the README shows of a plan has the form of what the tutorial shows, which is held against real runs."""
+
+    def form(line: str) -> str:
+        return re.sub(r"\d+(\.\d+ [kMG]?B)?", "N", re.sub(r"sha256:\w+|^\S+(?= has)", "X", line.strip()))
+
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```\n(Warning: .*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    first, _, how_many, _, moved, how_much = (form(line) for line in shown.splitlines())
+    new, later = (map(form, tutorial.shown(step)) for step in ("Mirror it", "The source moves"))
+    assert {first, how_many.partition("images in ")[0]} <= {line.partition("image:")[0] for line in new}
+    assert moved in {*later}
+    assert how_much.partition(";")[0] == "N layers, N to copy"
