@@ -69,12 +69,13 @@ class Relay:
 
 
 class TlsFront(Relay):
-    """Ends TLS in front of a server; answers plain HTTP as Go does."""
+    """Ends TLS in front of a server; answers plain HTTP as Go does. ``shown`` are certificates of clients."""
 
     def __init__(self, backend: str, context: ssl.SSLContext) -> None:
         super().__init__()
         self._backend = backend
         self._context = context
+        self.shown: list[object] = []
 
     def serve(self, client: socket.socket) -> None:
         first = client.recv(1, socket.MSG_PEEK)
@@ -83,6 +84,8 @@ class TlsFront(Relay):
             client.sendall(_GO_SAYS)
             return
         with self._context.wrap_socket(client, server_side=True) as safe:
+            if certificate := safe.getpeercert():
+                self.shown.append(certificate)
             self.join(safe, self._backend)
 
 

@@ -135,6 +135,25 @@ def test_a_client_certificate_stays_with_its_registry(
         assert imagesync("resolve", f"{front.host}/app:1", environ={"HOME": str(home)}).code == 0
 
 
+def test_a_client_certificate_is_not_shown_to_another_name(
+    served: EmbeddedRegistry, authority: Authority, home: Path
+) -> None:
+    """A server whose certificate is for another name is asked for that name, and shown nothing of ours."""
+    front = TlsFront(served.host, authority.server_context("127.0.0.1", NAME, clients=True))
+    with front:
+        certificate, key = authority.issue("somebody")
+        for host in (f"localhost:{front.port}", front.host):
+            folder = certs_d(home, host)
+            for file, name in ((authority.ca_file, "ca.crt"), (certificate, "client.cert"), (key, "client.key")):
+                shutil.copy(file, folder / name)
+        done = imagesync("resolve", f"localhost:{front.port}/app:1", environ={"HOME": str(home)})
+        assert done.code == 5
+        assert "is not for localhost" in done.err
+        assert front.shown == []
+        assert imagesync("resolve", f"{front.host}/app:1", environ={"HOME": str(home)}).code == 0
+        assert len(front.shown) == 1
+
+
 @pytest.mark.parametrize("file", ["missing", "not a certificate"])
 def test_a_bad_ca_file(tls: TlsFront, home: Path, file: str) -> None:
     """A --ca-file that cannot be used is named."""

@@ -105,8 +105,8 @@ class Tls:
         return Unavailable(message, hint=hint, may_pass=False)
 
     async def _names(self, host: str, port: int) -> list[str]:
-        """The names in a certificate that is good but for its name; nothing is sent to the server."""
-        context = self._make(list(self._folders(host, port)))
+        """The names in a certificate that is good but for its name; nothing is sent to the server, nor shown to it."""
+        context = self._make(list(self._folders(host, port)), is_stranger=True)
         context.check_hostname = False
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             connecting = asyncio.open_connection(host, port, ssl=context)
