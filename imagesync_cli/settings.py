@@ -54,6 +54,7 @@ _DOCKER_PROXIES = {
     "allProxy": "all_proxy",
     "noProxy": "no_proxy",
 }
+_MOST_CONFIG_BYTES = 4 * 1024 * 1024
 _PORT = re.compile(r"[0-9]{1,5}")
 # What the environment may say about logins: by host, and in CI jobs (credentials/environment.py).
 _LOGIN_PREFIXES = ("IMAGESYNC_USERNAME_", "IMAGESYNC_PASSWORD_")
@@ -184,12 +185,18 @@ def _docker_folder(environ: Mapping[str, str]) -> Path | None:
     return home / ".docker" if home else None
 
 
+def _beginning(file: Path) -> bytes:
+    """As much of a file as it may have: a device may never end."""
+    with file.open("rb") as stream:
+        return stream.read(_MOST_CONFIG_BYTES)
+
+
 def _docker_proxies(environ: Mapping[str, str]) -> dict[str, str]:
     """What Docker's config.json gives its containers and builds; a broken file is told where logins are read."""
     folder = _docker_folder(environ)
     with contextlib.suppress(OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        text = (folder / "config.json").read_text(encoding="utf-8") if folder else ""
-        if '"proxies"' in text:  # hardly ever, and JSON takes its time to load
+        text = _beginning(folder / "config.json") if folder else b""
+        if b'"proxies"' in text:  # hardly ever, and JSON takes its time to load
             import json
 
             said = json.loads(text)["proxies"]["default"]

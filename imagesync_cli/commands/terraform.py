@@ -76,7 +76,7 @@ def _lines(environ: Mapping[str, str]) -> Iterator[str]:
         text = environ.get(f"IMAGESYNC_APPLY_{number}")
         if text is None:
             return
-        yield from text.splitlines()
+        yield from filter(None, text.split("\n"))  # as Terraform joined them: Unicode knows more line breaks
 
 
 def _wanted(line: str) -> WantedImage:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesync_cli.values.digest import is_digest, parse_digest
+from imagesync_cli.values.documents import read_file
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import parse_platform
 from imagesync_cli.values.reference import Reference, as_meant, parse_reference
@@ -72,7 +73,7 @@ def read_lock(path: Path, *, must_exist: bool = True) -> Lock:
     What need not exist is an empty lock if it does not, and our side where git has left both in it.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except FileNotFoundError as error:
         if must_exist:
             raise UsageError(f"there is no lock {path}", hint=_HINT) from error

@@ -24,6 +24,7 @@ from imagesync_cli.batch.report import (
 from imagesync_cli.output.console import size_text
 from imagesync_cli.output.escape import cell, json_text, xml
 from imagesync_cli.stores.files.new_file import replace_file
+from imagesync_cli.values.documents import read_file
 from imagesync_cli.values.errors import UsageError
 
 _MOST_ROWS = 500
@@ -59,7 +60,7 @@ def report_json(report: BatchReport) -> str:
 def read_report(path: Path) -> BatchReport:
     """The report in a JSON file, or UsageError."""
     try:
-        document: Any = json.loads(path.read_bytes())
+        document: Any = json.loads(read_file(path))
         if document["version"] != FORMAT:
             raise UsageError(f"{path} is a report of version {document['version']!r}, not {FORMAT}")
         return _of_its_kinds(

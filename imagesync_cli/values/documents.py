@@ -1,12 +1,26 @@
-"""JSON from strangers: read strictly, and only where what it becomes in memory is bounded."""
+"""JSON from strangers: read strictly, and only where what it becomes in memory is bounded; and files whole."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 # Four MiB of "[],[],…" become a hundred. An index of 8,000 entries with all that usual ones have stays below this.
 MOST_VALUES = 100_000
+# A lock, a report or a file of images with 100,000 images has half of this.
+MOST_FILE_BYTES = 64 * 1024 * 1024
+
+
+def read_file(path: Path, most_bytes: int = MOST_FILE_BYTES) -> bytes:
+    """A small file whole. OSError where it cannot be read, and for one that is longer: a device may never end."""
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
 
 
 def read_document(content: bytes) -> Any:

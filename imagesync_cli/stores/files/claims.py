@@ -34,6 +34,7 @@ from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.values.reference import Reference, RegistryReference
 
 _AGAIN_AFTER_S = 0.01
+_MOST_BYTES = 64 * 1024 * 1024
 _CALL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _DEFAULT_PORT = re.compile(r":(?:443|80)$")
 
@@ -199,11 +200,14 @@ class Claims:
     def _read(self, call: str) -> _Call:
         path = self._calls / f"{call}.json"
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            with os.fdopen(Place(str(path)).open(), "rb") as file:
+                document = json.loads(file.read(_MOST_BYTES))
             return _Call(document["run"], {key: Claim(*claim) for key, claim in document["images"].items()})
         except (FileNotFoundError, NotADirectoryError):
             return _Call()
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except OSError as error:
+            raise ContentError(f"{path} cannot be read: {error.strerror}") from error
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ContentError(f"{path} is damaged: {error}", hint="remove it, and plan again") from error
 
     def _write(self, call: str, noted: _Call) -> None:

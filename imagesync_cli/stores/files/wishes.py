@@ -5,6 +5,8 @@
 3. The leader puts each answer beside the wish. If it dies instead, the lock is free, and one of those who wait takes
    the lead; what its predecessor had begun is begun again.
 
+What lies there and is no such file, or is another user's, counts for nothing: a wish is carried out with our logins.
+
 A process that waits needs this module alone, so this imports next to nothing. Nothing is shared on Windows, where a
 file that is open can be neither renamed nor removed.
 """
@@ -14,9 +16,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagesync_cli.stores.files.lock import is_named, try_lock
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 _AGAIN_AFTER_S = 0.02
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # a pipe would keep its reader waiting
+_MOST_BYTES = 16 * 1024 * 1024
 
 
 class Answer(NamedTuple):
@@ -60,7 +65,7 @@ class Run:
         if not self._group:
             return None
         try:
-            os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)  # noqa: PTH103
             if self._take_the_lead():
                 return None
             return self._wait(_leave_wish(self._name(f"{os.getpid()}-{time.time_ns()}.wish"), args))
@@ -83,9 +88,8 @@ class Run:
 
     def answer(self, wish: Wish, answer: Answer | None) -> None:
         """Answer one; None leaves it to its process."""
-        with open(f"{wish.path}.part", "w", encoding="utf-8") as file:  # noqa: PTH123
-            json.dump(answer, file)
-        os.rename(file.name, f"{wish.path}.answer")  # noqa: PTH104
+        _write_new(f"{wish.path}.part", json.dumps(answer))
+        os.rename(f"{wish.path}.part", f"{wish.path}.answer")  # noqa: PTH104
 
     def leave(self) -> None:
         """Give the lead away."""
@@ -136,24 +140,52 @@ def _leave_wish(path: str, args: Sequence[str]) -> tuple[int, str]:
 
 def _read_if_alive(path: str) -> tuple[str, ...] | None:
     try:
-        handle = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
+        handle = os.open(path, os.O_RDWR | _NO_FOLLOW | _AT_ONCE)
+    except OSError:  # it is gone, or nothing that a process of ours has left
         return None
-    with os.fdopen(handle, "rb") as file:
+    try:
         if try_lock(handle):
             _forget(path)
             return None
-        return tuple(json.load(file))
+        said = _said_by_us(handle)
+    finally:
+        os.close(handle)
+    is_command = isinstance(said, list) and all(isinstance(word, str) for word in said)
+    return tuple(said) if is_command else None
 
 
 def _answer_to(path: str) -> tuple[Answer | None] | None:
     """The answer, which may be None, or None where there is none yet."""
     try:
-        with open(f"{path}.answer", "rb") as file:  # noqa: PTH123
-            answer = json.load(file)
+        handle = os.open(f"{path}.answer", os.O_RDONLY | _NO_FOLLOW | _AT_ONCE)
     except FileNotFoundError:
         return None
-    return (Answer(*answer) if answer is not None else None,)
+    try:
+        answer = _said_by_us(handle)
+    finally:
+        os.close(handle)
+    is_answer = isinstance(answer, list) and [type(each) for each in answer] == [int, str, str]
+    return (Answer(*answer) if is_answer else None,)
+
+
+def _said_by_us(handle: int) -> Any:
+    """What a process of this user has written, None for nothing."""
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
+        return None
+    try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return json.loads(file.read(_MOST_BYTES))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _write_new(path: str, text: str) -> None:
+    """A file that nobody has put there before."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _forget(path: str) -> None:
