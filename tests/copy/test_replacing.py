@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry
 from tests.embedded_registry.images import Image, image, index
+from tests.embedded_registry.manner import Refusal
 from tests.embedded_registry.state import Repository
 
 OLD, NEW, FOREIGN = image("old"), image("new"), image("foreign")
@@ -33,6 +35,27 @@ def down(registry: EmbeddedRegistry) -> Repository:
 
 def sync(source: EmbeddedRegistry, registry: EmbeddedRegistry, *options: str, wanted: str = ":1") -> Finished:
     return imagesync("sync", f"{source.host}/up/app{wanted}", f"{registry.host}/team/app:1", *options)
+
+
+IMMUTABLE = {
+    "ECR": MANNERS["distribution-3"],
+    "Harbor": MANNERS["harbor"],
+    "Quay": replace(MANNERS["distribution-3"], tag_immutable=Refusal(409, "TAG_IMMUTABLE", "The tag %s is immutable")),
+    "with 403": replace(MANNERS["distribution-3"], tag_immutable=Refusal(403, "DENIED", "Immutable tag %s")),
+}
+
+
+@pytest.mark.parametrize("manner", IMMUTABLE)
+def test_a_registry_that_keeps_its_tags(manner: str, source: EmbeddedRegistry) -> None:
+    """Whatever code a registry says it by, an immutable tag is told as one, with the way out, and stays."""
+    with EmbeddedRegistry(replace(IMMUTABLE[manner], immutable_tags=True)) as registry:
+        there = registry.repository("team/app")
+        OLD.seed(there, "1")
+        done = sync(source, registry)
+        assert done.code == 7
+        assert "the tag is immutable at the registry" in done.err
+        assert "overwrite = never" in done.err
+        assert there.tags == {"1": OLD.digest}
 
 
 def kept_tags(repository: Repository, tag: str = "1") -> dict[str, str]:

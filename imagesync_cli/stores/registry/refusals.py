@@ -14,6 +14,10 @@ from imagesync_cli.values.secret import redacted
 
 _LIMIT_BYTES = 64 * 1024
 _MOST_ERRORS = 10
+_CHANGING = frozenset({"PUT", "DELETE", "POST", "PATCH"})
+_IMMUTABLE_HINT = (
+    "allow this tag to change there, or mirror each version under a tag of its own; overwrite = never says so at plan"
+)
 # What tells of an error in JSON that is not the registries' own, the most telling first.
 _TEXTS = ("message", "details", "detail", "error", "title")
 # What registries call a thing that they do not have. Any web server may answer 404; these words only a registry says.
@@ -30,7 +34,12 @@ async def refusal(response: httpx.Response, method: str) -> ImagesyncError:
     answer = "not found (404)" if status == 404 else f"the registry answers {status}"
     said = "; ".join([answer, *(f"{code}: {text}" if code else text for code, text in errors)])
     codes = frozenset(code for code, _ in errors if code)
-    error = _by_status(status, said, codes, retry_after_s(response.headers.get("retry-after", "")))
+    error: ImagesyncError
+    if method in _CHANGING and any("immutable" in text.lower() for _, text in errors):
+        # ECR 400 TAG_INVALID, Harbor 412 PRECONDITION, Quay 409, Artifact Registry 400: no two say it by the same code.
+        error = Refused(f"the tag is immutable at the registry: {said}", hint=_IMMUTABLE_HINT, status=status)
+    else:
+        error = _by_status(status, said, codes, retry_after_s(response.headers.get("retry-after", "")))
     error.codes = codes
     return error
 
