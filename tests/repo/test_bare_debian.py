@@ -25,7 +25,7 @@ AND_THEN = """
 # Those that need other programs, which are skipped here, beside some that need none.
 SOME_TESTS = (
     "tests/terraform tests/referrers/test_peers.py tests/delete/test_real_registries.py tests/repo/test_workflows.py "
-    "tests/benchmarks/test_smoke.py tests/commands tests/values tests/repo/test_text.py"
+    "tests/benchmarks/test_smoke.py tests/commands/test_completion.py tests/values tests/repo/test_text.py"
 )
 CRANE = "github.com/google/go-containerregistry/cmd/crane@"
 README = (ROOT / "README.md").read_text("utf-8")
