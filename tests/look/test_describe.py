@@ -18,6 +18,7 @@ from tests.embedded_registry.images import (
     describe,
     image,
     index,
+    listing,
     platform_of,
     referrer,
     to_json,
@@ -129,3 +130,41 @@ def test_an_archive(tmp_path: Path) -> None:
     archive = f"oci-archive:{tmp_path}/hello.tar:1.0"
     assert imagesync("sync", HELLO, archive).code == 0
     assert imagesync("inspect", archive).out.splitlines()[1:] == imagesync("inspect", HELLO).out.splitlines()[1:]
+
+
+def test_an_index_within_an_index(registry: EmbeddedRegistry) -> None:
+    """What an index lists by another index is told as well, each image with its platform."""
+    inner = index("inner", platforms=("linux/amd64", "linux/arm64"))
+    outer = listing([(inner, {}), (image("other", platform="linux/s390x"), {"platform": platform_of("linux/s390x")})])
+    outer.seed(registry.repository("app"), "1")
+    told = matches(imagesync("inspect", "--json", f"{registry.host}/app:1").out, "inspect")
+    assert told["platforms"] == ["linux/amd64", "linux/arm64", "linux/s390x"]
+
+
+def test_what_is_no_image(registry: EmbeddedRegistry) -> None:
+    """An artifact has no platform and no config of an image; annotations that are no texts are not told."""
+    signature = referrer(image("signed"))
+    document = json.loads(signature.root.content) | {"annotations": {"a": 1, "b": "text"}}
+    document["config"]["mediaType"] = "application/vnd.example.config"
+    root = Manifest(OCI_MANIFEST, to_json(document))
+    Image(root, {root.digest: root}, signature.blobs).seed(registry.repository("app"), "1")
+    told = json.loads(imagesync("inspect", "--json", f"{registry.host}/app:1").out)
+    assert (told["platforms"], told["images"][0]["config"], told["annotations"]) == ([], {}, {"b": "text"})
+    assert imagesync("inspect", f"{registry.host}/app:1").out.splitlines()[2].split() == ["platforms", "none"]
+
+
+def test_annotations_that_are_too_long(registry: EmbeddedRegistry) -> None:
+    """Annotations beyond what is kept of an image are left out, and that is told."""
+    made_of(configured(), **{f"key{number}": "x" * 1000 for number in range(2500)}).seed(
+        registry.repository("app"), "1"
+    )
+    told = json.loads(imagesync("inspect", "--json", f"{registry.host}/app:1").out)
+    assert (told["left_out"], told["annotations"]) == (True, {})
+
+
+def test_a_config_that_is_no_json(registry: EmbeddedRegistry) -> None:
+    """A config with its digest that is no JSON is content that is wrong."""
+    made_of(b"{").seed(registry.repository("app"), "1")
+    done = imagesync("inspect", f"{registry.host}/app:1")
+    assert done.code == 6
+    assert "is not JSON" in done.err

@@ -257,6 +257,19 @@ def test_a_folder_that_is_not_there(role: str, code: int) -> None:
     assert ("no" in {step["outcome"] for step in steps(done).values()}) == bool(code)
 
 
+def test_a_destination_in_a_folder() -> None:
+    """A destination that is a folder need not be there, and is not looked into."""
+    done = imagesync("doctor", "--json", "--destination", HELLO)
+    assert (done.code, list(steps(done))) == (0, ["name"])
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    """A source that cannot be read as what it is said to be is not ok, whatever its role."""
+    (tmp_path / "index.json").write_text("{")
+    done = imagesync("doctor", "--json", f"oci:{tmp_path}:1")
+    assert (done.code, steps(done)["read"]["outcome"]) == (6, "no")
+
+
 def test_a_mistyped_source(registry: EmbeddedRegistry) -> None:
     """A source that is not there is not ok, and the next step is to look what there is; nothing is written to it."""
     image().seed(registry.repository("app"), "1")
