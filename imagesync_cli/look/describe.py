@@ -1,7 +1,7 @@
 """What an image is: its platforms, sizes, layers, configs and annotations, and what is attached to it.
 
-Nothing is checked but digests. What the manifests and configs of an image say of it may be long: so much is kept, and
-``left_out`` says where that was not all.
+Nothing is checked but digests. What the manifests and configs of an image say of it may be long: a bounded part is
+kept, and ``left_out`` says where that was not all.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from imagesync_cli.values.reference import Reference
 
 _LARGEST_CONFIG_BYTES = 256 * 1024
 _MOST_KEPT_BYTES = 2 * 1024 * 1024
+_LAYER_BYTES = 256  # what a layer takes to be kept and told
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class _Describing:
     async def _describe(self, manifest: Manifest, place: Place) -> None:
         config = await self._config(manifest)
         platform = place.platform or str(read_platform(config) or "")
-        blobs = tuple(Descriptor(blob.media_type, blob.digest, blob.size) for blob in manifest.layers)
+        layers = manifest.layers if self._has_room(len(manifest.layers) * _LAYER_BYTES) else ()
+        blobs = tuple(Descriptor(blob.media_type, blob.digest, blob.size) for blob in layers)
         size = sum(blob.size for blob in manifest.blobs)
         image = ImageDescription(
             manifest.digest, manifest.media_type, platform, size, blobs, config, self._annotations(manifest)

@@ -114,7 +114,7 @@ class Output:
         for line in description_lines(description):
             print_line(line)
         if description.left_out and not self._quiet:
-            say("some of the configs and annotations are too long, and were left out")
+            say("some layers, configs or annotations are too many or too long, and were left out")
 
     def raw(self, content: bytes) -> None:
         """Bytes as they are; on a terminal as text that it does not obey."""

@@ -168,3 +168,24 @@ def test_a_config_that_is_no_json(registry: EmbeddedRegistry) -> None:
     done = imagesync("inspect", f"{registry.host}/app:1")
     assert done.code == 6
     assert "is not JSON" in done.err
+
+
+def test_layers_without_end(registry: EmbeddedRegistry) -> None:
+    """An index of images with thousands of layers costs no more memory than is kept of any."""
+    layer = describe("application/vnd.oci.image.layer.v1.tar", b"layer")
+    config = configured()
+    parts: list[tuple[Image, dict[str, object]]] = []
+    for number in range(6):
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": describe(OCI_CONFIG, config),
+            "layers": [{**layer, "digest": digest_of(f"{number} {at}".encode())} for at in range(4000)],
+        }
+        root = Manifest(OCI_MANIFEST, to_json(document))
+        parts.append((Image(root, {root.digest: root}, {digest_of(config): config}), {}))
+    listing(parts).seed(registry.repository("app"), "1")
+    told = json.loads(imagesync("inspect", "--json", f"{registry.host}/app:1").out)
+    assert told["left_out"] is True
+    assert sum(len(each["layers"]) for each in told["images"]) <= 8192
+    assert len(told["images"]) == 6
