@@ -23,6 +23,8 @@ def main() -> None:
     _leave_on_signals()
     code = 1
     try:
+        if os.environ.get("IMAGESYNC_LOG"):
+            _log(os.environ["IMAGESYNC_LOG"])
         if sys.argv[1:] == ["external"]:
             from imagesync_cli.terraform import main as run
         elif sys.argv[1:2] == ["delete"] and "--claimant" in sys.argv:
@@ -41,6 +43,17 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     os._exit(code)
+
+
+def _log(level: str) -> None:
+    """Write the log that the environment asks for: under Terraform nobody gives options, or sees stderr."""
+    from imagesync_cli.output.console import say, show_log
+
+    form = os.environ.get("IMAGESYNC_LOG_FORMAT") or "text"
+    if level not in ("info", "debug") or form not in ("text", "json"):
+        say("nothing is logged: IMAGESYNC_LOG is info or debug, IMAGESYNC_LOG_FORMAT text or json")
+        return
+    show_log(level, form, os.environ.get("IMAGESYNC_LOG_FILE", ""))
 
 
 def _join_others() -> Run:

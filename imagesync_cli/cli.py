@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from imagesync_cli import __version__
-from imagesync_cli.commands.options import verbose_option
+from imagesync_cli.commands.log_options import log_options
 from imagesync_cli.output import exit_code, print_error
 from imagesync_cli.output.escape import printable
 from imagesync_cli.values.errors import ImagesyncError, UsageError
@@ -109,7 +109,7 @@ def _as_options(words: list[str]) -> list[str]:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(_version(), "-V", "--version", prog_name="imagesync")
-@verbose_option
+@log_options
 def cli() -> None:
     """Mirror container images between registries, OCI layout folders and archives.
 

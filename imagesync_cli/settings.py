@@ -1,6 +1,7 @@
 """Settings of one run, from the command line and the environment; the only reader of os.environ.
 
-But for TF_DATA_DIR, which __main__.py reads as well: a process that only waits for another one does not load this.
+But for TF_DATA_DIR, which __main__.py reads as well: a process that only waits for another one does not load this. The
+log begins before this is loaded, so __main__.py reads what is said of it.
 
 IMAGESYNC_PLAIN_HTTP         hosts that speak plain HTTP, separated by commas, in addition to --plain-http
 IMAGESYNC_TIMEOUT            time limit of one `imagesync external`, in seconds (default 30); what has no answer by
@@ -27,6 +28,9 @@ ALL_PROXY                    the proxy where neither of these two is set
 NO_PROXY                     hosts that are reached without a proxy, as loopback always is
 TMPDIR                       the folder in which one user's processes on one machine meet, so that none removes what
                              another one is about to use (default /tmp); they use imagesync-UID in it
+IMAGESYNC_LOG                info or debug: a log on stderr of the logins, or of every request too
+IMAGESYNC_LOG_FILE           a file that gets the log at its end, in place of stderr
+IMAGESYNC_LOG_FORMAT         text (default), or json for one object a line
 TF_DATA_DIR                  Terraform's data folder (default .terraform); its runs share the folder imagesync/ in it
 IMAGESYNC_APPLY_<N>          the images of `imagesync apply`, one on each line; the Terraform modules set them
 JOB_COMPLETION_INDEX         the share that `sync --shard N` takes, counted from 0; Kubernetes sets it

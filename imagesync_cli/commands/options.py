@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imagesync_cli.commands.log_options import log_options
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -215,25 +217,6 @@ def examples(*calls: str) -> str:
     )
 
 
-def _verbosely(context: click.Context, parameter: click.Parameter, verbose: bool) -> None:
-    again = context.meta.get("log shown")  # it may stand before and after the command
-    if verbose and not again and not context.resilient_parsing:
-        from imagesync_cli.output import show_log
-
-        context.meta["log shown"] = True
-        context.call_on_close(show_log())
-
-
-verbose_option = click.option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    expose_value=False,
-    callback=_verbosely,
-    help="Say which login is used for which host.",
-)
-
-
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that all commands have; what they say about the network reaches the command as its settings."""
 
@@ -258,7 +241,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     shared: Callable[..., Any] = with_settings
     for option in (
-        verbose_option,
+        log_options,
         click.option("--quiet", is_flag=True, help="Print no progress and no summary on stderr, only errors."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.output.escape import json_text, printable
 from imagesync_cli.output.terminal import hide
 from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.secret import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,19 +100,64 @@ def size_text(size_bytes: int) -> str:
     return f"{size:.1f} TB"
 
 
-def show_log() -> Callable[[], None]:
-    """Show what the package logs: which login is used for which host. Gives the function that ends it.
+def show_log(level: str = "info", form: str = "text", file: str = "") -> Callable[[], None]:
+    """Show what the package logs, on stderr or at the end of a file; gives the function that ends it.
 
-    Never what httpx logs: it names signed URLs.
+    "info" tells which login is used for which host, "debug" every request as well; ``form`` is "text" or "json", an
+    object a line. Never what httpx logs: it names signed URLs.
     """
     import logging
 
+    write = say if not file else _appending(file)
+
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            say(record.getMessage())
+            write(redacted(_log_json(record) if form == "json" else _log_text(record, timed=bool(file))))
 
     log = logging.getLogger("imagesync_cli")
     lines = Lines()
     log.addHandler(lines)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG if level == "debug" else logging.INFO)
     return lambda: log.removeHandler(lines)
+
+
+def _appending(file: str) -> Callable[[str], None]:
+    """What writes lines to the end of a file, where several processes may do so."""
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except OSError as error:
+        say(f"the log {file} cannot be written: {error.strerror}")
+        return say
+
+    def write(text: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(handle, f"{text}\n".encode(errors="backslashreplace"))
+
+    return write
+
+
+def _log_text(record: Any, *, timed: bool) -> str:
+    told = getattr(record, "exchange", None)
+    text = record.getMessage() if told is None else _exchange_text(told)
+    return printable(f"{_log_time(record)} {text}" if timed else text)
+
+
+def _exchange_text(told: Any) -> str:
+    more = [
+        f"{told['ms']} ms",
+        *([f"{told['bytes']} bytes"] if told["bytes"] is not None else []),
+        *([f"attempt {told['attempt']}"] if told["attempt"] > 1 else []),
+        *([f"request id {told['request_id']}"] if told["request_id"] else []),
+    ]
+    return f"{told['method']} {told['url']}: {told['error'] or told['status']}, {', '.join(more)}"
+
+
+def _log_json(record: Any) -> str:
+    told = getattr(record, "exchange", None) or {"message": record.getMessage()}
+    return json_text({"time": _log_time(record), "level": record.levelname.lower(), **told})
+
+
+def _log_time(record: Any) -> str:
+    import time
+
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03}Z"

@@ -19,7 +19,7 @@ from tests.repo.checkout import PACKAGE, ROOT
 KNOWS: dict[str, frozenset[str]] = {
     room: frozenset(known.split())
     for room, known in {
-        "__main__": "cli terraform stores/files",
+        "__main__": "cli terraform output stores/files",
         "cli": "__init__ commands output values",
         "commands": "terraform output batch copy delete look stores stores/files settings values",
         "terraform": "output look stores stores/files settings concurrency values",

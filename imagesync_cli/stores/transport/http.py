@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import email.utils
+import logging
 import os
 import re
 import socket
@@ -27,6 +28,7 @@ from imagesync_cli.stores.transport.connections import Connections
 from imagesync_cli.stores.transport.http1 import Answer, Connection
 from imagesync_cli.stores.transport.patience import fast_enough
 from imagesync_cli.stores.transport.proxy import proxy_for
+from imagesync_cli.stores.transport.retry import attempt_number
 from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.stores.transport.tls import Tls
 from imagesync_cli.values.errors import ContentError, Unavailable, exhausted
@@ -36,7 +38,13 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.transport.preconnect import Preconnected
 
 
+_log = logging.getLogger(__name__)
 _LONGEST_DATE = 100
+# What a registry calls an exchange, and its support asks for.
+_REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "x-ms-correlation-request-id", "x-github-request-id")
+_LONGEST_ID = 100
+# Members of a query that say what is asked for; any other one may be a signature or a session.
+_TELLING = frozenset({"n", "last", "digest", "mount", "from", "scope", "service", "artifactType", "page", "per_page"})
 # A piece is in memory up to three times: as it is gathered, as it is sent, and what of it the socket has not taken.
 _PIECES_BYTES = 8 * 1024 * 1024
 
@@ -57,20 +65,25 @@ class Http(httpx.AsyncBaseTransport):
         host = self._host(url, is_stranger=request.extensions.get("is_stranger", False))
         request.extensions["patience_s"] = host.patience.wait_s(request.extensions.get("longer_s", 0.0))
         count(requests=1)
+        began = time.monotonic()
         try:
             connection, answer = await host.exchange(request)
         except ssl.SSLError as error:
+            _note(request, began, error=error)
             raise await host.explain(error) from error
         except asyncio.TimeoutError as error:
+            _note(request, began, error=error)
             where = url.netloc.decode("ascii")
             raise Unavailable(
                 f"{where} did not answer: {error or 'no connection'}", may_pass=not host.patience.is_dead
             ) from error
         except Exception as error:
+            _note(request, began, error=error)
             host.patience.heard(answer=False)
             _raise_ours(error, url, host.hint(error))
             raise
         host.patience.heard(answer=True)
+        _note(request, began, answer)
         body = _Body(answer, host, connection, url)
         return httpx.Response(answer.status, headers=answer.headers, stream=body, request=request)
 
@@ -91,6 +104,38 @@ class Http(httpx.AsyncBaseTransport):
             proxy, begun = proxy_for(self._settings, url, port), self._preconnected.pop((url.host, port), None)
             self._hosts[key] = Connections(url, port, self._tls, proxy, begun, is_stranger=is_stranger)
         return self._hosts[key]
+
+
+def _note(
+    request: httpx.Request, began: float, answer: Answer | None = None, *, error: BaseException | None = None
+) -> None:
+    """Log an exchange, where somebody asked for that: no header but the registry's own name for it, no body."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return
+    headers = httpx.Headers(answer.headers) if answer else httpx.Headers()
+    told = {
+        "method": request.method,
+        "url": _loggable(request.url),
+        "status": answer.status if answer else 0,
+        "ms": round((time.monotonic() - began) * 1000),
+        "sent_bytes": _number(request.headers.get("content-length", "")),
+        "bytes": _number(headers.get("content-length", "")),
+        "attempt": attempt_number.get(),
+        "request_id": next((headers[name][:_LONGEST_ID] for name in _REQUEST_IDS if name in headers), ""),
+        "error": "" if error is None else str(error) or type(error).__name__,
+    }
+    _log.debug("", extra={"exchange": told})
+
+
+def _number(text: str) -> int | None:
+    """A length that was told, None for none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_ID else None
+
+
+def _loggable(url: httpx.URL) -> str:
+    """The URL without what may be a login: user, signature, session."""
+    query = "&".join(f"{name}={value if name in _TELLING else '…'}" for name, value in url.params.multi_items())
+    return f"{url.scheme}://{url.netloc.decode('ascii')}{url.path}{f'?{query}' if query else ''}"
 
 
 class _Body(httpx.AsyncByteStream):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
 from imagesync_cli.stores.transport.patience import SLOWEST_BYTES_A_SECOND
@@ -26,6 +27,8 @@ _WORTH_BYTES = 64 * 1024
 _LASTING = frozenset({501, 505})
 _PASSING = frozenset({408, 425, 429, 499})
 _T = TypeVar("_T")
+# Which attempt this is, for the log.
+attempt_number: ContextVar[int] = ContextVar("attempt_number", default=1)
 
 
 def status_may_pass(status: int) -> bool:
@@ -35,12 +38,16 @@ def status_may_pass(status: int) -> bool:
 
 async def persist(attempt: Callable[[], Awaitable[_T]]) -> _T:
     """Try until it works, or raise what the last attempt raised; what cannot pass is raised at once."""
-    budget = Budget()
-    while True:
-        try:
-            return await attempt()
-        except Unavailable as error:  # noqa: PERF203
-            await budget.spend(error)
+    budget, first = Budget(), attempt_number.set(1)
+    try:
+        while True:
+            try:
+                return await attempt()
+            except Unavailable as error:  # noqa: PERF203
+                await budget.spend(error)
+                attempt_number.set(attempt_number.get() + 1)
+    finally:
+        attempt_number.reset(first)
 
 
 class Budget:

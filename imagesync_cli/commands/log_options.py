@@ -1,0 +1,59 @@
+"""What a command logs on stderr: the options, which may stand before it and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _log_format(context: click.Context, parameter: click.Parameter, form: str) -> None:
+    if context.get_parameter_source("log_format") is not ParameterSource.DEFAULT:
+        context.meta["log format"] = form
+
+
+def _verbosely(context: click.Context, parameter: click.Parameter, level: str | bool | None) -> None:
+    again = context.meta.get("log shown")  # it may stand before and after the command
+    if level and not again and not context.resilient_parsing:
+        from imagesync_cli.output import show_log
+
+        context.meta["log shown"] = True
+        form = context.meta.get("log format", "text")
+        context.call_on_close(show_log("info" if level is True else level, form))
+
+
+def log_options(command: _Command) -> _Command:
+    """What is logged on stderr; IMAGESYNC_LOG and IMAGESYNC_LOG_FILE say the same where no option can be given."""
+    options = (
+        click.option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=_verbosely,
+            help="Say which login is used for which host.",
+        ),
+        click.option(
+            "--log-level",
+            type=click.Choice(["info", "debug"]),
+            expose_value=False,
+            callback=_verbosely,
+            help="Log on stderr: logins (info, like -v), or every request too (debug).",
+        ),
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            is_eager=True,
+            expose_value=False,
+            callback=_log_format,
+            help="How the log is written: as text, or as one JSON object a line.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
