@@ -154,6 +154,31 @@ def test_a_client_certificate_is_not_shown_to_another_name(
         assert len(front.shown) == 1
 
 
+@pytest.mark.parametrize("how", ["a token service", "an upload"])
+def test_a_client_certificate_is_not_shown_where_a_registry_sends_us(
+    how: str, served: EmbeddedRegistry, authority: Authority, home: Path, tmp_path: Path
+) -> None:
+    """Another registry's token service or upload address may be a host that knows us by our certificate."""
+    front = TlsFront(served.host, authority.server_context("127.0.0.1", clients=True))
+    with EmbeddedRegistry() as other, front:
+        folder = certs_d(home, front.host)
+        certificate, key = authority.issue("somebody")
+        for file, name in ((authority.ca_file, "ca.crt"), (certificate, "client.cert"), (key, "client.key")):
+            shutil.copy(file, folder / name)
+        there = f"https://{front.host}/token"
+        answer = {
+            "a token service": Response(401, {"WWW-Authenticate": f'Bearer realm="{there}",service="x"'}),
+            "an upload": Response(202, {"Location": there}),
+        }[how]
+        is_upload = how == "an upload"
+        other.fault = lambda request: Fault(answer=answer) if not is_upload or request.method == "POST" else None
+        image().write_layout(tmp_path / "layout", "1")
+        done = imagesync("sync", f"oci:{tmp_path}/layout:1", f"{other.host}/app:1", environ={"HOME": str(home)})
+        assert done.code != 0
+        assert front.shown == []
+        assert served.requests == []
+
+
 @pytest.mark.parametrize("file", ["missing", "not a certificate"])
 def test_a_bad_ca_file(tls: TlsFront, home: Path, file: str) -> None:
     """A --ca-file that cannot be used is named."""

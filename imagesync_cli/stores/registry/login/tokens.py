@@ -189,8 +189,14 @@ class Tokens:
             for name, value in [("service", service)] * bool(service) + [("scope", scope) for scope in scopes]:
                 query = query.add(name, value)
             request = httpx.Request("GET", batch.realm.copy_with(params=query), headers=headers)
+        # What a token service gives for our certificate goes to the registry: that names no other host to be shown it.
+        request.extensions["is_stranger"] = not self._is_own(batch.realm)
         response = await self._http.handle_async_request(request)
         return response, await read_all(response, _LIMIT_BYTES)
+
+    def _is_own(self, realm: httpx.URL) -> bool:
+        own = httpx.URL(f"{realm.scheme}://{self._registry}")
+        return (own.host, own.port) == (realm.host, realm.port)
 
     def _read(self, content: bytes, started: float, login: Identity, realm: httpx.URL) -> _Token:
         try:
