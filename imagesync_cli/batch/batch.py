@@ -72,9 +72,9 @@ class BatchOptions:
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
     removes nothing, for it does not know how the others fare. ``verify``, ``require_signature``, ``replacing`` and
-    ``minimum_age`` are as for a single sync; what an entry says of the last two itself goes before. Tags that are
-    ``in_use`` as sources are not removed with old images, nor are the sources of this batch. ``trust`` takes the place
-    of the entries' own.
+    ``minimum_age`` are as for a single sync; what an entry says of the last two itself goes before. What is
+    ``in_use`` is not removed with old images, nor are the sources and destinations of this batch. ``trust`` takes the
+    place of the entries' own.
     """
 
     jobs: int = JOBS
@@ -110,7 +110,14 @@ async def sync_batch(
     report.dry_run = options.dry_run
     with counting() as tally:
         try:
-            made = await plan(stores, entries, options.lock, locked=options.locked, prunes=options.shard is None)
+            made = await plan(
+                stores,
+                entries,
+                options.lock,
+                locked=options.locked,
+                prunes=options.shard is None,
+                replacing=options.replacing,
+            )
             if options.shard is not None:
                 _take_share(made, options.shard)
             _check_removals(made, options.max_removals)
@@ -259,7 +266,8 @@ class _Batch:
         return replace(rule, seen=image.seen) if rule else None
 
     async def _remove_old_kept(self, destination: Reference, replacing: Replacing) -> None:
-        in_use = [*self._options.in_use, *(image.source for image in self._plan.images)]
+        own = (reference for image in self._plan.images for reference in (image.source, image.destination))
+        in_use = [*self._options.in_use, *own]
         for report in await remove_old_kept(self._stores, destination, replacing, in_use=in_use):
             if report.error is not None:
                 raise report.error

@@ -19,7 +19,7 @@ from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback
-from imagesync_cli.values.tags.replacing import Replacing
+from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
@@ -100,8 +100,9 @@ async def plan(
     *,
     locked: bool = False,
     prunes: bool = True,
+    replacing: Replacing = ALWAYS,
 ) -> Plan:
-    """The plan of these entries, with removals if it ``prunes``.
+    """The plan of these entries, with removals if it ``prunes``. ``replacing`` is for entries that do not say it.
 
     UsageError where two images want one tag, or the lock lacks one that it must have.
     """
@@ -119,7 +120,7 @@ async def plan(
     if lock is not None:
         made.images = [_with_lock(image, lock, locked=locked) for image in made.images]
     if prunes:
-        await _plan_removals(stores, made)
+        await _plan_removals(stores, made, replacing)
     return made
 
 
@@ -184,7 +185,7 @@ def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage
     return replace(image, selection=selection, size=found.size, seen=found.first_seen if locked else "")
 
 
-async def _plan_removals(stores: Stores, made: Plan) -> None:
+async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
     """Tags that no image of the file has, in the repositories that are to be pruned."""
     pruned = {_place(entry.destination): entry.destination for entry in made.entries if entry.prune}
     answers = await gather(list_tags(stores, destination, Side.DESTINATION) for destination in pruned.values())
@@ -197,13 +198,13 @@ async def _plan_removals(stores: Stores, made: Plan) -> None:
             made.removals[place] = Removals(destination, here, error=tags)
         else:
             kept = wanted.get(place, set())
-            ways = {each.replacing.keep_as for each in made.images if each.replacing and each.replacing.keep_as}
+            ways = {(each.replacing or replacing).keep_as for each in made.images}
             unwanted = sorted(
                 tag
                 for tag in tags
                 if tag not in kept
                 and not subject_of_tag(tag)
-                and not any(way.read(each, tag) for way in ways for each in kept)
+                and not any(way.read(each, tag) for way in ways if way for each in kept)
             )
             made.removals[place] = Removals(destination, here, tuple(tags), tuple(unwanted), len(kept))
 

@@ -118,7 +118,8 @@ def _apply(
     output = BatchOutput(as_json=as_json, quiet=quiet, dry_run=False)
     report, progress = BatchReport(), BatchProgress()
 
-    options = BatchOptions(verify=looking, in_use=[image.entry.source for image in images])
+    in_use = [reference for image in images for reference in (image.entry.source, image.entry.destination)]
+    options = BatchOptions(verify=looking, in_use=in_use)
 
     async def work(stores: Stores) -> None:
         async with output.showing(progress):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,6 +186,39 @@ def test_going_back_copies_nothing_and_keeps_what_it_comes_from(
     assert not [each for each in registry.requests if "/blobs/" in each.path]
 
 
+def test_what_the_file_names_stays(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository, tmp_path: Path
+) -> None:
+    """keep_last removes no image that an entry copies from by its digest, and no tag that an entry fills."""
+    upstream = source.repository("up/app")
+    first, second, *later = (image(f"version {number}") for number in range(4))
+    moving = {"source": f"{source.host}/up/app:1", "destination": f"{registry.host}/team/app:1", "keep_as": TEMPLATE}
+    for each in (first, second, later[0]):
+        each.seed(upstream, "1")
+        assert batch(tmp_path, moving).code == 0
+    pinned = {"source": f"{registry.host}/team/app@{first.digest}", "destination": f"{registry.host}/team/other:1"}
+    (filled,) = (tag for tag, digest in kept_tags(down).items() if digest == second.digest)
+    second.seed(upstream, "2")
+    held = {"source": f"{source.host}/up/app:2", "destination": f"{registry.host}/team/app:{filled}"}
+    later[1].seed(upstream, "1")
+    assert batch(tmp_path, {**moving, "keep_last": 0}, pinned, held).code == 0
+    assert [*kept_tags(down).values()] == [first.digest, second.digest]
+    assert down.manifests.keys() >= {first.digest, second.digest}
+    assert later[0].digest not in down.manifests
+
+
+def test_prune_leaves_what_the_option_keeps(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository, tmp_path: Path
+) -> None:
+    """--keep-as holds for entries that do not say it, for prune as well: an old image outlives later runs."""
+    ruled = {"source": f"{source.host}/up/app", "destination": f"{registry.host}/team/app", "prune": True}
+    FOREIGN.seed(down, "1")
+    for _ in range(2):
+        options = ("--keep-as", TEMPLATE, "--max-removals", "9")
+        assert batch(tmp_path, {**ruled, "tags": ["*"]}, options=options).code == 0
+        assert [*kept_tags(down).values()] == [FOREIGN.digest]
+
+
 def _at_hour(patch: pytest.MonkeyPatch, hour: int) -> None:
     """Let syncs take it for this hour of a day."""
     import datetime as module
@@ -232,7 +265,7 @@ def test_a_tag_that_becomes_too_long_is_refused(
     assert down.tags == {"1": OLD.digest}
 
 
-def batch(tmp_path: Path, *entries: dict[str, object], options: tuple[str, ...] = ()) -> Finished:
+def batch(tmp_path: Path, *entries: Mapping[str, object], options: tuple[str, ...] = ()) -> Finished:
     file = tmp_path / "images.yaml"
     file.write_text(json.dumps({"images": entries}))
     return imagesync("sync", "--file", str(file), *options)
