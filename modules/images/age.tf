@@ -14,8 +14,11 @@ check "minimum_age" {
   assert {
     condition = length(local.young) == 0
     error_message = join("\n\n", [
-      for name, why in local.young :
-      "${local.shown_destination[name]} stays as it is: ${local.shown_source[name]} ${why}."
+      for name, why in local.young : join("", [
+        local.shown_destination[name], " stays as it is",
+        local.damage[name] == "" ? "" : ", damaged (${local.damage[name]})",
+        ": ", local.shown_source[name], " ", why, ".",
+      ])
     ])
   }
 }

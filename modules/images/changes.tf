@@ -23,7 +23,8 @@ locals {
     for name, change in local.change : name => {
       new = "is new, from ${local.shown_source[name]}"
       adopted = join("", [
-        "is there already, as ${local.shown_source[name]} is, and is taken over",
+        "is there already, ", contains(local.staying, name) ? "" : "as ${local.shown_source[name]} is, ",
+        "and is taken over",
         " (if another state has it too, remove it there with on_destroy = \"keep\")",
       ])
       # Whose image is there, and whether it was brought there or the destination is another one, no plan can know.

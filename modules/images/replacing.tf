@@ -6,15 +6,25 @@ locals {
   # first. That is known from an object of each entry and of each digest, so a copy that failed is tried again.
   is_foreign = {
     for key, name in local.pinned : name => (
-      contains(["", local.digests[name]], local.present[name].digest) || var.overwrite == "always" ? false :
-      var.overwrite == "never" || local.is_new_entry[name] ? true :
-      !contains([local.had[key]], local.present[name].digest)
+      local.present[name].digest == "" || var.overwrite == "always" ? false :
+      contains(local.staying, name) ? var.overwrite == "ours" && local.had[key] == "held" :
+      local.present[name].digest == local.digests[name] ? false :
+      var.overwrite == "never" || local.found[name] == local.present[name].digest ? true :
+      local.had[key] != local.present[name].digest
     )
   }
-  is_new_entry = {
-    for name in keys(var.images) : name => try(terraform_data.entry[name].input, plantimestamp()) == plantimestamp()
+  found = {
+    for name in keys(var.images) : name => try(terraform_data.entry[name].input, local.found_now[name])
   }
-  had = { for key, name in local.pinned : key => try(terraform_data.had[key].input, local.present[name].digest) }
+  found_now = {
+    for name, digest in local.digests : name => local.present[name].digest == digest ? "" : local.present[name].digest
+  }
+  had = { for key, name in local.pinned : key => try(terraform_data.had[key].input, local.had_now[name]) }
+
+  # Whose image it is that is gone on with is known only if its digest was planned before.
+  had_now = {
+    for name in keys(var.images) : name => contains(local.staying, name) ? "held" : local.present[name].digest
+  }
 
   foreign = {
     for name, is_foreign in local.is_foreign : name => !is_foreign ? [] : [join("", [
@@ -37,17 +47,21 @@ locals {
   }
 }
 
-# Remembers that an entry was planned before, and below, what its tag had when a digest was planned first.
+# Remembers somebody else's image that an entry has found, and below, what its tag had when a digest was planned first.
+# Both are made even where the apply refuses the image: it is to be refused by the next one too. Another destination is
+# another place to look at.
 resource "terraform_data" "entry" {
-  for_each = var.overwrite == "ours" ? var.images : {}
-  input    = plantimestamp()
+  for_each         = var.overwrite == "ours" ? var.images : {}
+  input            = local.found_now[each.key]
+  triggers_replace = local.shown_destination[each.key]
 
   lifecycle { ignore_changes = [input] }
 }
 
 resource "terraform_data" "had" {
-  for_each = var.overwrite == "ours" ? local.pinned : {}
-  input    = local.present[each.value].digest
+  for_each         = var.overwrite == "ours" ? local.pinned : {}
+  input            = local.had_now[each.value]
+  triggers_replace = local.shown_destination[each.value]
 
   lifecycle {
     create_before_destroy = true

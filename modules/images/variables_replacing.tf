@@ -25,7 +25,7 @@ variable "keep_as" {
   nullable    = false
 
   validation {
-    condition = can(regex("^[\\w{][\\w.{}-]*$", var.keep_as)) && alltrue([
+    condition = can(regex("^\\w[\\w.-]*$", replace(var.keep_as, "/{(tag|date|digest)}/", "x"))) && alltrue([
       for field in ["{tag}", "{date}", "{digest}"] : length(split(field, var.keep_as)) == 2
     ])
     error_message = "keep_as is like \"{tag}-{date}-{digest}\", with all three; it is ${jsonencode(var.keep_as)}."

@@ -85,3 +85,29 @@ def test_a_digest_that_cannot_wait(workspace: Workspace, source: EmbeddedRegistr
         assert f"nothing tells how old {source.host}/a@{new} is" in refused.text
         assert "ignore_age_for" in refused.text
         assert mirror.repository("a").tags == {"1": old}
+
+
+def test_what_is_wrong_with_a_mirror_that_waits(workspace: Workspace, source: EmbeddedRegistry) -> None:
+    """While an image is held back, the plan tells damage; with "ours" it refuses what somebody else has pushed."""
+    old = image("old").seed(source.repository("a"), "1")
+    with EmbeddedRegistry() as mirror:
+        options: dict[str, Any] = {"destination_prefix": mirror.host, "minimum_age": "72h", "overwrite": "ours"}
+        repository = mirror.repository("a")
+        tell_ages(source, {old: 100})
+        workspace.write({"a:1": f"{source.host}/a:1"}, **options, verify="deep")
+        workspace.apply()
+        new = image("new").seed(source.repository("a"), "1")
+        tell_ages(source, {new: 3})
+        blob, content = repository.blobs.popitem()
+        planned = workspace.plan()
+        assert planned.code == 0
+        assert f"{mirror.host}/a:1 stays as it is, damaged (1 of 2 blobs is missing: {blob}" in planned.text
+        repository.blobs[blob] = content
+
+        foreign = image("foreign").seed(repository, "1")
+        refused = workspace.run("apply", "-auto-approve")
+        assert refused.code == 1
+        assert f"{mirror.host}/a:1 has another image, {foreign}, which this configuration did not" in refused.text
+        assert old in repository.manifests
+        repository.tags["1"] = old
+        assert workspace.plan().code == 0

@@ -11,7 +11,7 @@ from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image
 from tests.embedded_registry.state import Repository
-from tests.terraform.workspace import Workspace
+from tests.terraform.workspace import Expression, Workspace
 
 FOREIGN = image("foreign")
 
@@ -66,6 +66,30 @@ def test_only_what_we_put_there_is_replaced(
     workspace.write(entries, **{**options, "overwrite": "always"})
     workspace.apply()
     assert mirror.repository("a").tags["1"] == second
+    assert workspace.plan().code == 0
+
+
+def test_another_place_is_looked_at_anew(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """Under a prefix known only at apply, or a new one, somebody else's image stays, however often that is applied."""
+    prefix = 'resource "terraform_data" "prefix" { input = "%s/%s" }'
+    options = {"destination_prefix": Expression("terraform_data.prefix.output"), "overwrite": "ours"}
+    digest = moved_to(source, "a", "a 1")
+    for place in ("first", "second"):
+        repository = mirror.repository(f"{place}/a")
+        FOREIGN.seed(repository, "1")
+        workspace.write({"a:1": f"{source.host}/a:1"}, prefix % (mirror.host, place), **options)
+        for _ in range(2):
+            refused = workspace.run("apply", "-auto-approve")
+            assert refused.code == 1
+            assert f"{place}/a:1 has another image, {FOREIGN.digest}, which this configuration did not" in refused.text
+            assert repository.tags == {"1": FOREIGN.digest}
+        del repository.tags["1"]
+        workspace.apply()
+        assert repository.tags == {"1": digest}
+        digest = moved_to(source, "a", "a 2")
+    workspace.write({"a:1": f"{source.host}/a:1"}, prefix % (mirror.host, "second"), **options)
     assert workspace.plan().code == 0
 
 

@@ -235,6 +235,15 @@ run "a_keep_as_without_its_parts_is_refused" {
   expect_failures = [var.keep_as]
 }
 
+run "a_keep_as_with_other_parts_is_refused" {
+  command = plan
+  variables {
+    images  = {}
+    keep_as = "{tag}-{date}-{digest}-{name}"
+  }
+  expect_failures = [var.keep_as]
+}
+
 run "a_keep_last_that_is_no_number_of_images_is_refused" {
   command = plan
   variables {
