@@ -258,17 +258,20 @@ class _Batch:
             minimum_age=self._minimum_age(image),
         )
         if done.kept_as and not done.dry_run:
-            await self._remove_old_kept(image.destination, replacing)
+            await self._remove_old_kept(image, replacing)
         return done
 
     def _minimum_age(self, image: PlannedImage) -> MinimumAge | None:
         rule = image.minimum_age or self._options.minimum_age
         return replace(rule, seen=image.seen) if rule else None
 
-    async def _remove_old_kept(self, destination: Reference, replacing: Replacing) -> None:
-        own = (reference for image in self._plan.images for reference in (image.source, image.destination))
+    async def _remove_old_kept(self, image: PlannedImage, replacing: Replacing) -> None:
+        own = (reference for each in self._plan.images for reference in (each.source, each.destination))
         in_use = [*self._options.in_use, *own]
-        for report in await remove_old_kept(self._stores, destination, replacing, in_use=in_use):
+        with_referrers = self._selection(image).referrers
+        for report in await remove_old_kept(
+            self._stores, image.destination, replacing, in_use=in_use, referrers=with_referrers
+        ):
             if report.error is not None:
                 raise report.error
 

@@ -21,6 +21,8 @@ from imagesync_cli.commands.options import (
 from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagesync_cli.copy.sync_report import SyncReport
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge
@@ -192,11 +194,14 @@ def command(
 
 
 async def _remove_old_kept(
-    stores: Stores, source: Reference, destination: Reference, replacing: Replacing, progress: Progress
+    stores: Stores, source: Reference, destination: Reference, how: Mapping[str, Any], progress: Progress
 ) -> None:
     from imagesync_cli.delete.kept import remove_old_kept
 
-    for report in await remove_old_kept(stores, destination, replacing, progress, in_use=[source]):
+    referrers = how["selection"].referrers
+    for report in await remove_old_kept(
+        stores, destination, how["replacing"], progress, in_use=[source], referrers=referrers
+    ):
         if report.error is not None:
             raise report.error
 
@@ -227,7 +232,7 @@ def _sync_one(
         async with output.showing(progress):
             done = await sync(stores, source, destination, progress=progress, **how)
             if done.kept_as and not done.dry_run and how["replacing"].keep_last is not None:
-                await _remove_old_kept(stores, source, destination, how["replacing"], progress)
+                await _remove_old_kept(stores, source, destination, how, progress)
             return done
 
     def interrupted() -> str:

@@ -18,10 +18,13 @@ async def remove_old_kept(
     replacing: Replacing,
     progress: Progress | None = None,
     in_use: Collection[Reference] = (),
+    *,
+    referrers: bool = False,
 ) -> list[DeleteReport]:
     """Remove the tags that kept images of the destination's tag, but for those of its newest ``keep_last`` images.
 
     A tag goes only if it is on the digest that its name tells: nobody else has made that. What is ``in_use`` stays.
+    With ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged.
     """
     if replacing.keep_as is None or replacing.keep_last is None:
         return []
@@ -38,4 +41,4 @@ async def remove_old_kept(
         if digest in stay or len(stay) >= replacing.keep_last:
             going.append(destination.at(tag=kept.tag, digest=digest))
         stay.add(digest)
-    return await delete(stores, going, Policy(), progress)
+    return await delete(stores, going, Policy(referrers=referrers), progress)
