@@ -269,11 +269,7 @@ class _Batch:
         own = (reference for each in self._plan.images for reference in (each.source, each.destination))
         in_use = [*self._options.in_use, *own]
         with_referrers = self._selection(image).referrers
-        for report in await remove_old_kept(
-            self._stores, image.destination, replacing, in_use=in_use, referrers=with_referrers
-        ):
-            if report.error is not None:
-                raise report.error
+        await remove_old_kept(self._stores, image.destination, replacing, in_use=in_use, referrers=with_referrers)
 
     def _selection(self, image: PlannedImage) -> Selection:
         return replace(image.selection, referrers=True) if self._options.require_signature else image.selection

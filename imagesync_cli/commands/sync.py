@@ -199,11 +199,7 @@ async def _remove_old_kept(
     from imagesync_cli.delete.kept import remove_old_kept
 
     referrers = how["selection"].referrers
-    for report in await remove_old_kept(
-        stores, destination, how["replacing"], progress, in_use=[source], referrers=referrers
-    ):
-        if report.error is not None:
-            raise report.error
+    await remove_old_kept(stores, destination, how["replacing"], progress, in_use=[source], referrers=referrers)
 
 
 def _wrong_call(what: str) -> click.UsageError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from imagesync_cli.delete.delete import Policy, delete
-from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
@@ -20,14 +19,15 @@ async def remove_old_kept(
     in_use: Collection[Reference] = (),
     *,
     referrers: bool = False,
-) -> list[DeleteReport]:
+) -> None:
     """Remove the tags that kept images of the destination's tag, but for those of its newest ``keep_last`` images.
 
     A tag goes only if it is on the digest that its name tells: nobody else has made that. What is ``in_use`` stays.
-    With ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged.
+    With ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged. Raises
+    the first error of a removal.
     """
     if replacing.keep_as is None or replacing.keep_last is None:
-        return []
+        return
     store = stores.open(destination, side=Side.DESTINATION)
     named = (replacing.keep_as.read(destination.tag or "latest", name) for name in await store.tags())
     newest_first = sorted(filter(None, named), key=lambda kept: kept.date, reverse=True)
@@ -41,4 +41,7 @@ async def remove_old_kept(
         if digest in stay or len(stay) >= replacing.keep_last:
             going.append(destination.at(tag=kept.tag, digest=digest))
         stay.add(digest)
-    return await delete(stores, going, Policy(referrers=referrers), progress)
+    for report in await delete(stores, going, Policy(referrers=referrers), progress):
+        if report.error is not None:
+            report.error.hint = f"{destination} is copied; only an old image could not be removed"
+            raise report.error

@@ -11,6 +11,7 @@ import pytest
 
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, image, index, referrer
 from tests.embedded_registry.manner import Refusal
 from tests.embedded_registry.state import Repository
@@ -190,6 +191,23 @@ def test_an_old_image_goes_with_its_signatures(
             )
             assert done.code == 0, done.err
     assert down.manifests.keys() == {each.digest for image in images[1:] for each in (image, referrer(image))}
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_an_old_image_that_cannot_be_removed(
+    by_file: bool, source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository, tmp_path: Path
+) -> None:
+    """The error says that the copy is done, and the new image is there."""
+    OLD.seed(down, "1")
+    registry.fault = lambda request: refusal(403) if request.method == "DELETE" else None
+    options = ("--keep-as", TEMPLATE, "--keep-last", "0")
+    entry = {"source": f"{source.host}/up/app:1", "destination": f"{registry.host}/team/app:1"}
+    done = batch(tmp_path, entry, options=options) if by_file else sync(source, registry, *options)
+    assert done.code == 4
+    (kept,) = kept_tags(down)
+    assert f"removing the tag {registry.host}/team/app:{kept}" in done.err
+    assert f"{registry.host}/team/app:1 is copied; only an old image could not be removed" in done.err
+    assert down.tags["1"] == NEW.digest
 
 
 def test_going_back_copies_nothing_and_keeps_what_it_comes_from(
