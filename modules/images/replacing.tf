@@ -13,13 +13,13 @@ locals {
       local.had[key] != local.present[name].digest
     )
   }
-  found = {
-    for name in keys(var.images) : name => try(terraform_data.entry[name].input, local.found_now[name])
-  }
+  found_first = { for name, entry in terraform_data.entry : name => entry.input }
+  found       = { for name in keys(var.images) : name => lookup(local.found_first, name, local.found_now[name]) }
   found_now = {
     for name, digest in local.digests : name => local.present[name].digest == digest ? "" : local.present[name].digest
   }
-  had = { for key, name in local.pinned : key => try(terraform_data.had[key].input, local.had_now[name]) }
+  had_first = { for key, had in terraform_data.had : key => had.input }
+  had       = { for key, name in local.pinned : key => lookup(local.had_first, key, local.had_now[name]) }
 
   # Whose image it is that is gone on with is known only if its digest was planned before.
   had_now = {

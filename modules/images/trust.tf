@@ -8,9 +8,11 @@ locals {
   unverified = !local.demands_trust ? {} : {
     for key, name in local.pinned : name => local.digests[name]
     if local.digests[name] != "" && (
-      var.verify_trust == "always" || try(terraform_data.verified[key].input, plantimestamp()) == plantimestamp()
+      var.verify_trust == "always" || lookup(local.verified_at, key, plantimestamp()) == plantimestamp()
     )
   }
+
+  verified_at = { for key, verified in terraform_data.verified : key => verified.input }
 
   trusted = { for name in keys(local.unverified) : name => jsondecode(data.external.trust[0].result[name]) }
   signed  = { for name in keys(var.images) : name => try(local.trusted[name].signed, "") }
