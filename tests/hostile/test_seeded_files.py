@@ -19,7 +19,7 @@ import pytest
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image, image, index
 from tests.hostile.lies import NAMES, Bent
-from tests.hostile.test_seeded_registry import SEEDS, SEEDS_A_PROCESS, Runner, wrong_ends
+from tests.hostile.seeds import SEEDS, SEEDS_A_PROCESS, Runner, run_for_a_night, run_seeds, wrong_ends
 
 ONE, TWO = index("one", platforms=("linux/amd64", "linux/arm64")), image("two")
 
@@ -162,33 +162,14 @@ def wrongs(seed: int, here: Path, runner: Runner) -> list[str]:
         return [f"seed {seed}, {name}: {wrong}" for wrong in found + wrong_ends(report)]
 
 
-def run_seeds(seeds: range, folder: Path) -> list[str]:
-    """Run one command for each seed; a line for each that did wrong."""
-    found, runner = [], Runner()
-    try:
-        for seed in seeds:
-            here = folder / str(seed)
-            here.mkdir()
-            found += wrongs(seed, here, runner)
-            shutil.rmtree(here)
-    finally:
-        runner.close()
-    return found
-
-
 @pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_A_PROCESS))
 def test_no_layout_and_no_archive_makes_a_command_do_what_it_was_not_told(first: int, tmp_path: Path) -> None:
     """Whatever a folder or a file holds: nothing outside of it is touched, memory stays flat, and it ends."""
-    assert run_seeds(range(first, first + SEEDS_A_PROCESS), tmp_path) == []
+    assert run_seeds(wrongs, range(first, first + SEEDS_A_PROCESS), tmp_path) == []
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(8 * 3600)
 def test_many_seeds(tmp_path: Path) -> None:
     """The same, for a night."""
-    runs = int(os.environ.get("IMAGESYNC_SOAK_RUNS", "20000"))
-    start = int(os.environ.get("IMAGESYNC_SOAK_SEED", "1000"))
-    found: list[str] = []
-    for first in range(start, start + runs, SEEDS_A_PROCESS):
-        found += run_seeds(range(first, first + SEEDS_A_PROCESS), tmp_path)
-    assert found == []
+    assert run_for_a_night(wrongs, tmp_path) == []

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,49 +16,13 @@ from typing import Any
 
 import pytest
 
-from tests.command import CHECKOUT, environment
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import image, index
 from tests.hostile.lies import Liar
+from tests.hostile.seeds import SEEDS, SEEDS_A_PROCESS, Runner, run_for_a_night, run_seeds, wrong_ends
 
-MOST_MIB = 80
-WITHIN_S = 60
-CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8}
-SEEDS_A_PROCESS = 25
-SEEDS = 300
 READS = {"GET", "HEAD"}
 SECRET = "hunter2-of-the-liar"
-
-
-class Runner:
-    """Commands in a process of their own, as one that grows too large shows only there."""
-
-    def __init__(self) -> None:
-        environ = {name: value for name, value in environment().items() if not name.startswith("COVERAGE")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.hostile.seeded_runner"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=CHECKOUT,
-            env=environ,
-        )
-
-    def __call__(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([stdin, *arguments]) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        assert answer, f"the process ended (exit code {self._process.wait()}) in {arguments}"
-        report: dict[str, Any] = json.loads(answer)
-        return report
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.communicate()
 
 
 @dataclass
@@ -131,18 +92,6 @@ def world(seed: int, folder: Path) -> Iterator[World]:
         yield made
 
 
-def wrong_ends(report: dict[str, Any]) -> list[str]:
-    """What is wrong with a run's exit code, last words, time or size."""
-    found = []
-    if report["code"] not in CODES or "bug in imagesync" in report["err"] or "Traceback" in report["err"]:
-        found.append(f"ended with {report['code']}: {report['err']}")
-    if report["seconds"] > WITHIN_S:
-        found.append(f"took {report['seconds']:.0f} s")
-    if report["size_mib"] > MOST_MIB:
-        found.append(f"took {report['size_mib']:.0f} MiB")
-    return found
-
-
 def wrongs(made: World, name: str, report: dict[str, Any], before: dict[str, Any]) -> list[str]:
     """What this run did that nobody asked for."""
     found = wrong_ends(report)
@@ -163,36 +112,23 @@ def wrongs(made: World, name: str, report: dict[str, Any], before: dict[str, Any
     return found
 
 
-def run_seeds(seeds: range, folder: Path) -> list[str]:
-    """Run one command for each seed; a line for each that did wrong."""
-    found, runner = [], Runner()
-    try:
-        for seed in seeds:
-            here = folder / str(seed)
-            here.mkdir()
-            with world(seed, here) as made:
-                name = random.Random(seed).choice(sorted(made.commands()))  # noqa: S311
-                before = {"honest": made.honest.dump(), "bystander": made.bystander.dump()}
-                report = runner(*made.commands()[name], stdin=made.query() if name == "external" else "")
-                found += [f"seed {seed}, {name}: {wrong}" for wrong in wrongs(made, name, report, before)]
-    finally:
-        runner.close()
-    return found
+def run_seed(seed: int, here: Path, runner: Runner) -> list[str]:
+    """Run the seed's command against what the seed makes a registry answer; what it did wrong."""
+    with world(seed, here) as made:
+        name = random.Random(seed).choice(sorted(made.commands()))  # noqa: S311
+        before = {"honest": made.honest.dump(), "bystander": made.bystander.dump()}
+        report = runner(*made.commands()[name], stdin=made.query() if name == "external" else "")
+        return [f"seed {seed}, {name}: {wrong}" for wrong in wrongs(made, name, report, before)]
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_A_PROCESS))
 def test_no_answer_makes_a_command_do_what_it_was_not_told(first: int, tmp_path: Path) -> None:
     """Whatever a registry answers: another one is only read, nothing that was not named changes, memory stays flat."""
-    assert run_seeds(range(first, first + SEEDS_A_PROCESS), tmp_path) == []
+    assert run_seeds(run_seed, range(first, first + SEEDS_A_PROCESS), tmp_path) == []
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(8 * 3600)
 def test_many_seeds(tmp_path: Path) -> None:
     """The same, for a night."""
-    runs = int(os.environ.get("IMAGESYNC_SOAK_RUNS", "20000"))
-    start = int(os.environ.get("IMAGESYNC_SOAK_SEED", "1000"))
-    found: list[str] = []
-    for first in range(start, start + runs, SEEDS_A_PROCESS):
-        found += run_seeds(range(first, first + SEEDS_A_PROCESS), tmp_path)
-    assert found == []
+    assert run_for_a_night(run_seed, tmp_path) == []
