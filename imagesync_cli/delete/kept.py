@@ -32,11 +32,12 @@ async def remove_old_kept(
     named = (replacing.keep_as.read(destination.tag or "latest", name) for name in await store.tags())
     newest_first = sorted(filter(None, named), key=lambda kept: kept.date, reverse=True)
     there = await store.tagged([kept.tag for kept in newest_first])
-    used = {(reference.location, name) for reference in in_use for name in (reference.tag, reference.digest) if name}
+    # Whatever the host is called: a registry may have several names, and in doubt an image stays.
+    used = {(reference.location[1], name) for reference in in_use for name in (reference.tag, reference.digest) if name}
     stay, going = set[str](), list[Reference]()
     for kept in newest_first:
         digest = there[kept.tag].digest if kept.tag in there else ""
-        if not kept.keeps(digest) or used.intersection((destination.location, name) for name in (kept.tag, digest)):
+        if not kept.keeps(digest) or used.intersection((destination.location[1], name) for name in (kept.tag, digest)):
             continue
         if digest in stay or len(stay) >= replacing.keep_last:
             going.append(destination.at(tag=kept.tag, digest=digest))
