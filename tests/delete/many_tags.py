@@ -7,6 +7,7 @@ arithmetic: there is no socket, and nothing is held but what imagesync holds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import re
@@ -50,6 +51,10 @@ class ManyTags:
 
     def open(self, *_: object) -> Any:
         return self
+
+    def removing(self, _: object) -> contextlib.nullcontext[None]:
+        """Nobody else works here."""
+        return contextlib.nullcontext()
 
     async def tags(self) -> Mapping[str, None]:
         return {f"v1.{number}-{number * 7919 % 1000003:06}": None for number in range(self._count)}
