@@ -24,27 +24,26 @@ class Relay:
         self.port = self._listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
         self._open: list[socket.socket] = []
-        self._stopping = False
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> Relay:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping = True
-        with contextlib.suppress(OSError):  # wakes accept()
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends accept()
+        self._accepting.join()
         for sock in self._open:
             _close(sock)
         self._listener.close()
 
     def _accept(self) -> None:
         while True:
-            client, _ = self._listener.accept()
-            if self._stopping:
-                client.close()
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
                 return
             self._open.append(client)
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
