@@ -20,6 +20,7 @@ TOKEN_LIFE_S = 12
 # distribution's own recipe, docs/content/recipes/nginx.md, without what nginx would log.
 _NGINX = """\
 daemon off;
+master_process off; # a worker would outlive a master that is killed
 worker_processes 1;
 pid {folder}/pid;
 error_log {folder}/log;
