@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.plan import Plan, plan
@@ -24,6 +24,7 @@ from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference, as_meant
+from imagesync_cli.values.times import time_text
 
 _AT_ONCE = 16  # each holds a manifest while it is measured
 
@@ -133,7 +134,7 @@ class _Update:
                 self._report.changes.append(Change("waiting", name, before.digest, digest))
             return await self._kept(wanted, before, pending)
         self._report.changes.append(Change("moved" if before else "new", name, before.digest if before else "", digest))
-        return replace(await self._measure(wanted, digest, _text(self._now)), first_seen=pending.first_seen)
+        return replace(await self._measure(wanted, digest, time_text(self._now)), first_seen=pending.first_seen)
 
     async def _kept(self, wanted: _Wanted, before: Locked, pending: Pending | None = None) -> Locked:
         """The same digest as before; read again only where the file chooses other platforms than it did."""
@@ -150,7 +151,7 @@ class _Update:
         """The new digest with the time at which it was first seen."""
         if before is not None and before.pending is not None and before.pending.digest == digest:
             return before.pending
-        return Pending(digest, _text(self._now))
+        return Pending(digest, time_text(self._now))
 
     def _is_young(self, pending: Pending, min_age_hours: float) -> bool:
         try:
@@ -188,7 +189,3 @@ async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Loc
         has.append(await config_platform(store, root))
     names = tuple(dict.fromkeys(str(each) for each in has if each and each.os != "unknown"))
     return Locked(digest, sum(sizes.values()) + sum(blobs.values()), names, date, selected)
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

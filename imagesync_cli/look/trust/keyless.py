@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.look.trust.envelopes import as_base64, document
 from imagesync_cli.look.trust.extra import importing
-from imagesync_cli.look.trust.statements import SIGNS, Claim, NotGood, check_payload, decoded, read_statement, rfc3339
+from imagesync_cli.look.trust.statements import SIGNS, Claim, NotGood, check_payload, decoded, read_statement
 from imagesync_cli.values.errors import Unavailable, UsageError
+from imagesync_cli.values.times import time_text
 
 with importing("sigstore"):
     from cryptography import x509
@@ -79,7 +80,7 @@ class Keyless:
             raise NotGood(str(error), identity) from error
         except _BROKEN as error:
             raise NotGood(_plain(error), identity) from error
-        return Claim(identity, rfc3339(max(each.time for each in times)), kind, predicate)
+        return Claim(identity, time_text(max(each.time for each in times)), kind, predicate)
 
     def _verified(self, signature: Signature, bundle: Bundle, policy: _Policy, digest: str) -> tuple[str, Any]:
         if bundle._dsse_envelope is not None:

@@ -6,7 +6,6 @@ import binascii
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 from imagesync_cli.values.documents import read_document
@@ -45,11 +44,6 @@ class Claim:
         if isinstance(found, bool):
             found = str(found).lower()
         return isinstance(found, (str, int, float)) and str(found) == value
-
-
-def rfc3339(time: datetime) -> str:
-    """A time as reports have it."""
-    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def decoded(text: str) -> bytes:
