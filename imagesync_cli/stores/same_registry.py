@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 
+from imagesync_cli.stores.transport.addresses import addresses_of
 from imagesync_cli.values.hosts import AMAZON, known_host
-from imagesync_cli.values.reference import host_name
 
 
 async def may_be_one_registry(one: str, other: str) -> bool:
@@ -33,7 +32,6 @@ def _port(registry: str) -> str:
 
 async def _addresses(registry: str) -> set[str]:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host_name(registry), None, type=socket.SOCK_STREAM)
+        return await addresses_of(registry)
     except (OSError, UnicodeError):
         return set()
-    return {str(address[0]) for *_, address in found}

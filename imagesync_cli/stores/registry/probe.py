@@ -5,8 +5,6 @@ What has to be begun to be asked is taken back: an upload session is cancelled, 
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import uuid
 from collections.abc import Collection
 
@@ -17,6 +15,7 @@ from imagesync_cli.stores.registry.hosts.deletion_apis import NO_TAG_DELETION, D
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.store import Untagged
+from imagesync_cli.stores.transport.addresses import addresses_of
 from imagesync_cli.values.digest import sha256
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import known_host
@@ -44,12 +43,12 @@ class Probe:
 
     async def addresses(self) -> list[str]:
         """What the name of the registry resolves to here; a proxy may see something else."""
-        name = host_name(self._client.base.netloc.decode("ascii"))
+        host = self._client.base.netloc.decode("ascii")
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            return sorted(await addresses_of(host))
         except (OSError, UnicodeError) as error:
-            raise Unavailable(f"there is no host {name}", hint="check the name and the DNS", may_pass=False) from error
-        return sorted({str(address[0]) for *_, address in found})
+            name, hint = host_name(host), "check the name and the DNS"
+            raise Unavailable(f"there is no host {name}", hint=hint, may_pass=False) from error
 
     async def greet(self) -> str:
         """What the registry is, as far as its name and its answer tell; a login that it refuses is not in the way."""

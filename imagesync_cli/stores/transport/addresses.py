@@ -1,17 +1,19 @@
-"""URLs that others name: read whole, or refused.
+"""URLs that others name: read whole, or refused; and the addresses that a name has.
 
 httpx leaves some of it to whoever connects: a port that sockets would take for another one, a name that is decoded only
-when it is asked for. Nothing here touches the network.
+when it is asked for. Nothing here but addresses_of touches the network.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
+import socket
 
 import httpx
 
-from imagesync_cli.values.reference import is_loopback
+from imagesync_cli.values.reference import host_name, is_loopback
 
 # Signed ones have two or three thousand characters.
 _LONGEST = 16 * 1024
@@ -64,3 +66,9 @@ def is_public(host: str, registry: str = "") -> bool:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+async def addresses_of(host: str) -> set[str]:
+    """What the name in ``host[:port]`` resolves to here; OSError or UnicodeError where that fails."""
+    found = await asyncio.get_running_loop().getaddrinfo(host_name(host), None, type=socket.SOCK_STREAM)
+    return {str(address[0]) for *_, address in found}
