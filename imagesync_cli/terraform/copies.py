@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.concurrency import within
 from imagesync_cli.look.estimate import Estimate, Intent, estimate
@@ -16,6 +16,7 @@ from imagesync_cli.output.estimate import estimate_json
 from imagesync_cli.values.errors import ImagesyncError, Unavailable
 
 if TYPE_CHECKING:
+    from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.stores import Stores
     from imagesync_cli.values.reference import Reference
 
@@ -31,7 +32,7 @@ async def described_copy(
     left_s = ends - time.monotonic()
     young = {"young": "", "refused": list[str]()}
     if intent.minimum_age is not None and intent.digest != present:
-        young = await _young(stores, intent, present, left_s)
+        young = await _young(stores, intent, intent.minimum_age, present, left_s)
         if young["young"] and present:
             return estimate_json(Estimate()) | {"summary": "", "error": "", "kind": ""} | young
     try:
@@ -47,11 +48,10 @@ async def described_copy(
     return described | {"young": young["young"], "refused": [*young["refused"], *described["refused"]]}
 
 
-async def _young(stores: Stores, intent: Intent, present: str, limit_s: float) -> dict[str, Any]:
+async def _young(stores: Stores, intent: Intent, rule: MinimumAge, present: str, limit_s: float) -> dict[str, Any]:
     """Why the image is not taken yet, "" where it is; refused where there is no other one to go on with."""
-    from imagesync_cli.look.trust.age import Candidate, MinimumAge, why_not_yet
+    from imagesync_cli.look.trust.age import Candidate, why_not_yet
 
-    rule = cast(MinimumAge, intent.minimum_age)
     candidate = Candidate(intent.source, intent.selection.digest)
     try:
         why = await within(limit_s, why_not_yet(stores, rule, candidate, is_new=not present))
