@@ -2,7 +2,7 @@
 
 locals {
   young = var.minimum_age == "" ? {} : {
-    for name in keys(var.images) : name => local.present[name].copy.young
+    for name in keys(local.entries) : name => local.present[name].copy.young
     if local.present[name].digest != "" && try(local.present[name].copy.young, "") != ""
   }
 

@@ -76,7 +76,7 @@ locals {
     ]
   ])
   how_many = format("Not an error: this plan changes %d of %d %s%s:",
-    length(local.explained), length(var.images), length(var.images) == 1 ? "image" : "images",
+    length(local.explained), length(local.entries), length(local.entries) == 1 ? "image" : "images",
     local.shown_prefix == "" ? "" : " in ${local.shown_prefix}",
   )
   bytes_to_copy = sum(concat([0], [for each in values(local.changes) : coalesce(each.bytes_to_copy, 0)]))

@@ -1,11 +1,11 @@
 # What is read: imagesync is asked at plan, twice at most, and writes to no registry.
 
 locals {
-  platforms = { for name, image in var.images : name => image.platforms == null ? var.platforms : image.platforms }
-  referrers = { for name, image in var.images : name => image.referrers == null ? var.referrers : image.referrers }
+  platforms = { for name, image in local.entries : name => image.platforms }
+  referrers = { for name, image in local.entries : name => image.referrers }
 
   destinations = {
-    for name in keys(var.images) : name =>
+    for name in keys(local.entries) : name =>
     var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
   }
 
@@ -31,13 +31,7 @@ data "external" "source" {
   query = {
     lock_file = var.lock_file
     rules     = jsonencode({ allowed_sources = var.allowed_sources, require_digest = var.require_digest })
-    images = jsonencode({
-      for name, image in var.images : name => {
-        reference = image.source
-        platforms = local.platforms[name]
-        referrers = local.referrers[name]
-      }
-    })
+    images    = jsonencode(local.asked)
   }
 }
 
@@ -62,14 +56,14 @@ data "external" "destination" {
 }
 
 locals {
-  wanted  = { for name in keys(var.images) : name => jsondecode(data.external.source[0].result[name]) }
-  present = { for name in keys(var.images) : name => jsondecode(data.external.destination[0].result[name]) }
+  wanted  = { for name in keys(local.entries) : name => jsondecode(data.external.source[0].result[name]) }
+  present = { for name in keys(local.entries) : name => jsondecode(data.external.destination[0].result[name]) }
 
   # What is asked about each copy: how much it moves, and what decides whether it may be made. Nothing is looked at
   # where the destination has the image and no gate is set. With a lock a plan asks no source for numbers alone.
   # Where the source is away and the destination's image is gone on with, that one is judged.
   intents = {
-    for name, image in var.images : name =>
+    for name, image in local.entries : name =>
     local.wanted[name].digest == "" && !contains(local.unavailable, name) ? null : {
       source             = image.source
       digest             = local.wanted[name].digest
@@ -91,20 +85,20 @@ locals {
 
   # Denied, invalid and unsuitable are mistakes in the configuration: no reason to go on with what the destination has.
   unavailable = [
-    for name in keys(var.images) : name
+    for name in keys(local.entries) : name
     if var.source_unavailable == "use_destination" && contains(["missing", "unreachable"], local.wanted[name].kind)
   ]
   digests = {
-    for name in keys(var.images) : name =>
+    for name in keys(local.entries) : name =>
     contains(local.staying, name) ? local.present[name].digest : local.wanted[name].digest
   }
 
   # What a deep look has found below the tag. Without its source an image cannot be repaired, and stays as it is.
-  damage = { for name in keys(var.images) : name => try(local.present[name].damage, "") }
+  damage = { for name in keys(local.entries) : name => try(local.present[name].damage, "") }
 
   # Signatures and the like that the source has by now and the destination has not.
   missing = {
-    for name in keys(var.images) : name =>
+    for name in keys(local.entries) : name =>
     setsubtract(try(local.wanted[name].attached, []), try(local.present[name].attached, []))
   }
 

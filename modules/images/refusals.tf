@@ -4,7 +4,7 @@ locals {
   # By the source and the configuration, known whatever the prefix is; and by the destination and the image itself.
   # One text for several rules, for each precondition costs a plan of 500 images a fifth of a second.
   refused = {
-    for name in keys(var.images) : name => join("\n\n", [
+    for name in keys(local.entries) : name => join("\n\n", [
       for why in concat(
         local.digests[name] != "" ? [] : [
           "the source ${local.shown_source[name]} is ${local.wanted[name].kind}: ${local.wanted[name].error}"
@@ -15,7 +15,7 @@ locals {
     ])
   }
   objections = {
-    for name in keys(var.images) : name =>
+    for name in keys(local.entries) : name =>
     join("\n\n", [
       for why in concat(try(local.present[name].refused, []), try(local.foreign[name], [])) :
       "images[${jsonencode(name)}]: ${why}"
@@ -24,7 +24,7 @@ locals {
 
   # A message with a sensitive value would be withheld, with a warning for each. What is shown here is no secret.
   shown_prefix      = try(nonsensitive(var.destination_prefix), var.destination_prefix)
-  shown_source      = { for name, image in var.images : name => try(nonsensitive(image.source), image.source) }
+  shown_source      = { for name, image in local.entries : name => try(nonsensitive(image.source), image.source) }
   shown_destination = { for name, place in local.destinations : name => try(nonsensitive(place), place) }
 }
 

@@ -14,7 +14,7 @@ locals {
     )
   }
   found_first = { for name, entry in terraform_data.entry : name => entry.input }
-  found       = { for name in keys(var.images) : name => lookup(local.found_first, name, local.found_now[name]) }
+  found       = { for name in keys(local.entries) : name => lookup(local.found_first, name, local.found_now[name]) }
   found_now = {
     for name, digest in local.digests : name => local.present[name].digest == digest ? "" : local.present[name].digest
   }
@@ -23,7 +23,7 @@ locals {
 
   # Whose image it is that is gone on with is known only if its digest was planned before.
   had_now = {
-    for name in keys(var.images) : name => contains(local.staying, name) ? "held" : local.present[name].digest
+    for name in keys(local.entries) : name => contains(local.staying, name) ? "held" : local.present[name].digest
   }
 
   foreign = {
@@ -36,7 +36,7 @@ locals {
 
   # For sync: what was there at plan is all that may be replaced, so nothing that comes in between is.
   replacing = {
-    for name in keys(var.images) : name => concat(
+    for name in keys(local.entries) : name => concat(
       var.overwrite == "always" ? [] : [
         "--overwrite",
         var.overwrite == "never" || local.present[name].digest == "" ? "never" : local.present[name].digest,
@@ -51,7 +51,7 @@ locals {
 # Both are made even where the apply refuses the image: it is to be refused by the next one too. Another destination is
 # another place to look at.
 resource "terraform_data" "entry" {
-  for_each         = var.overwrite == "ours" ? var.images : {}
+  for_each         = var.overwrite == "ours" ? local.entries : {}
   input            = local.found_now[each.key]
   triggers_replace = local.shown_destination[each.key]
 

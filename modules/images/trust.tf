@@ -15,7 +15,7 @@ locals {
   verified_at = { for key, verified in terraform_data.verified : key => verified.input }
 
   trusted = { for name in keys(local.unverified) : name => jsondecode(data.external.trust[0].result[name]) }
-  signed  = { for name in keys(var.images) : name => try(local.trusted[name].signed, "") }
+  signed  = { for name in keys(local.entries) : name => try(local.trusted[name].signed, "") }
 }
 
 # Remembers when an image was first planned. Other rules replace it: then this is the first time again.
@@ -39,7 +39,7 @@ data "external" "trust" {
     trust = jsonencode(var.trust)
     images = jsonencode({
       for name, digest in local.unverified : name => {
-        reference = var.images[name].source
+        reference = local.entries[name].source
         digest    = contains(local.staying, name) ? digest : local.wanted[name].source_digest
         platforms = contains(local.staying, name) ? [] : local.platforms[name]
       }
