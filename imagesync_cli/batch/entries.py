@@ -25,6 +25,7 @@ from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.reading import Reading
 from imagesync_cli.look.selection import Selection
+from imagesync_cli.look.tags import names_tag
 from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
 from imagesync_cli.values.tags.replacing import KeepAs, Replacing, parse_keep_as, parse_overwrite
@@ -227,15 +228,9 @@ class _Reading(Reading):
         include, exclude = (self._patterns(given[key], key) if key in given else () for key in ("include", "exclude"))
         semver = self.text(given["semver"], "semver") if "semver" in given else ""
         latest = self.number(given["latest"], "latest", least=1, whole=True) if "latest" in given else None
-        if not (include or exclude or semver or latest):
-            self.wrong(line, 'tags say nothing: ["*"] picks every tag')
-            return None
         apart = self.truth(given["each_variant"], "each_variant") is True if "each_variant" in given else False
         newest = int(latest) if latest else None
-        made = self.parsed(lambda: TagRules(include, exclude, semver or "", newest, apart), line)
-        if made is not None and made.names_all and not made.literals:
-            self.wrong(line, "exclude takes every tag away that include names")
-        return made
+        return self.parsed(lambda: TagRules(include, exclude, semver or "", newest, apart).meaningful(), line)
 
     def _patterns(self, node: Node, name: str) -> tuple[str, ...]:
         patterns = [(item, self.text(item, name)) for item in self.items(node, name)]
@@ -257,9 +252,3 @@ class _Reading(Reading):
 
 # A reference, and whether its text names a tag.
 _Read = tuple[Reference, bool]
-
-
-def names_tag(reference: Reference, text: str) -> bool:
-    """Whether the tag stands in the text that the reference was read from."""
-    name = text.removesuffix(f"@{reference.digest}") if reference.digest else text
-    return bool(reference.tag) and name.endswith(f":{reference.tag}")

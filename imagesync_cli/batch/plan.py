@@ -14,13 +14,12 @@ from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
-from imagesync_cli.look.tags import list_tags
+from imagesync_cli.look.tags import list_tags, pick_tags
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import subject_of_tag
-from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
+from imagesync_cli.values.errors import ImagesyncError, UsageError
 from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
-from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
@@ -139,25 +138,11 @@ async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock
         listed: Mapping[tuple[str, str], Tags] = dict(zip(asked, answers, strict=True))
     else:
         listed = {location: lock.tags(source) for location, source in asked.items()}
+    found = {number: listed.get(source.location, []) for number, (source, _) in ruled.items()}
     return {
-        number: _picked(source, rules, listed.get(source.location, [])) for number, (source, rules) in ruled.items()
+        number: tags if isinstance(tags, ImagesyncError) else pick_tags(*ruled[number], tags)
+        for number, tags in found.items()
     }
-
-
-def _picked(source: Reference, rules: TagRules, listed: Tags) -> Tags:
-    if isinstance(listed, ImagesyncError):
-        return listed
-    picked = list(dict.fromkeys(rules.literals)) if rules.names_all else rules.pick(listed)
-    lacking = [tag for tag in rules.literals if tag not in listed and not rules.names_all]
-    if lacking:
-        return NotFound(f"{source.name} has no tag {', '.join(lacking)}", hint="it is named in tags")
-    if not picked:
-        # More likely a slip of the pen than what was meant, and with prune it would remove everything.
-        return NotFound(
-            f"of the {len(listed)} tags of {source.name} none is picked",
-            hint=f"imagesync tags --explain {source.name} tells why, with the same rules",
-        )
-    return picked
 
 
 def _without_duplicates(made: Plan) -> list[PlannedImage]:

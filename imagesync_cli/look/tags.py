@@ -1,24 +1,32 @@
-"""Which tags a repository has."""
+"""Which tags a repository has, and which of them rules pick: asked here by batches, locks and Terraform."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.values.digest import is_digest
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError, NotFound
 from imagesync_cli.values.names import Tag, is_tag
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
 
+if TYPE_CHECKING:
+    from imagesync_cli.values.tags.rules import TagRules
+
 _SHOWN = 100
 
 
-async def list_tags(stores: Stores, reference: Reference, side: Side = Side.SOURCE) -> list[Tag] | ImagesyncError:
+async def list_tags(
+    stores: Stores, reference: Reference, side: Side = Side.SOURCE, *, must_exist: bool = False
+) -> list[Tag] | ImagesyncError:
     """Every tag of the repository or folder, none where there is no such destination yet; or why that is not known.
 
-    A source that does not exist has no tags either, as registries tell it. An archive may call images by names that
-    are no tags: these are left out.
+    A source that does not exist has no tags either, as registries tell it; NotFound if it ``must_exist``. An archive
+    may call images by names that are no tags: these are left out.
     """
-    names = await list_names(stores, reference, side)
+    names = await list_names(stores, reference, side, must_exist=must_exist)
     if isinstance(names, ImagesyncError):
         return names
     for name in names:
@@ -37,3 +45,27 @@ async def list_names(
     except ImagesyncError as error:
         return error
     return [name for name in names if not is_digest(name)]  # a folder lists images without a tag by digest
+
+
+def pick_tags(source: Reference, rules: TagRules, listed: Sequence[str]) -> list[str] | NotFound:
+    """The tags of a repository that the rules pick, in their order; an error where one lacks, or where there is none.
+
+    ``listed`` are those that it has, nothing where the rules name every tag.
+    """
+    picked = list(dict.fromkeys(rules.literals)) if rules.names_all else rules.pick(listed)
+    lacking = [tag for tag in rules.literals if tag not in listed and not rules.names_all]
+    if lacking:
+        return NotFound(f"{source.name} has no tag {', '.join(lacking)}", hint="it is named in tags")
+    if not picked:
+        # More likely a slip of the pen than what was meant, and it could remove everything.
+        return NotFound(
+            f"of the {len(listed)} tags of {source.name} none is picked",
+            hint=f"imagesync tags --explain {source.name} tells why, with the same rules",
+        )
+    return picked
+
+
+def names_tag(reference: Reference, text: str) -> bool:
+    """Whether the tag stands in the text that the reference was read from."""
+    name = text.removesuffix(f"@{reference.digest}") if reference.digest else text
+    return bool(reference.tag) and name.endswith(f":{reference.tag}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value
-from imagesync_cli.batch.entries import names_tag, read_entry
+from imagesync_cli.batch.entries import read_entry
+from imagesync_cli.look.tags import names_tag
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference

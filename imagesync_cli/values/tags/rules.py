@@ -53,6 +53,14 @@ class TagRules:
         if self.each_variant and self.latest is None:
             raise UsageError("each_variant goes with latest", hint="it takes the newest of each variant")
 
+    def meaningful(self) -> TagRules:
+        """The same rules; UsageError for those that say nothing, or that cannot pick anything."""
+        if not (self.include or self.exclude or self.semver or self.latest):
+            raise UsageError('tags say nothing: ["*"] picks every tag')
+        if self.names_all and not self.literals:
+            raise UsageError("exclude takes every tag away that include names")
+        return self
+
     @property
     def literals(self) -> tuple[str, ...]:
         """The tags that are named in full: they are wanted, whether they are there or not."""
