@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagesync_cli.batch.batch import JOBS, BatchOptions, BatchProgress, sync_batch
+from imagesync_cli.batch.batch import JOBS, BatchOptions, sync_batch
 from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.report import FAILED, BatchReport, ImageResult
+from imagesync_cli.batch.report import FAILED, BatchProgress, BatchReport, ImageResult
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.stores.files.claims import Claim, Claims, claim_of

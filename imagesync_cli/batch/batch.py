@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import prune
-from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchReport, ImageResult
+from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchProgress, BatchReport, ImageResult
 from imagesync_cli.batch.shards import Shard, shares
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
@@ -28,10 +28,10 @@ from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
-from imagesync_cli.stores import Stores, counting
+from imagesync_cli.stores import Side, Store, Stores, counting
 from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
 if TYPE_CHECKING:
@@ -39,31 +39,10 @@ if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.look.trust.rules import Trust
+    from imagesync_cli.stores import Mirrored
 
 JOBS = 64
 _NAMED = 3
-
-
-@dataclass
-class BatchProgress:
-    """How far the images are; ``in_flight`` is that of each image that is being copied, sizes in bytes."""
-
-    total: int = 0
-    done: int = 0
-    failed: int = 0
-    done_bytes: int = 0
-    in_flight: dict[str, Progress] = field(default_factory=dict)
-
-    @property
-    def moved_bytes(self) -> int:
-        """What was moved until now."""
-        return self.done_bytes + sum(progress.moved_bytes for progress in self.in_flight.values())
-
-    @property
-    def in_flight_share(self) -> float:
-        """How many images those in flight amount to, each by the part of its bytes that was moved."""
-        moving = [each for each in self.in_flight.values() if each.total_bytes]
-        return sum(min(1.0, each.moved_bytes / each.total_bytes) for each in moving)
 
 
 @dataclass(frozen=True)
@@ -132,8 +111,8 @@ async def sync_batch(
 
 def _take_share(made: Plan, shard: Shard) -> None:
     """Leave only this shard's images in the plan; what could not be listed fails in every one."""
-    placed = shares({image.key: image.size for image in made.images}, shard.total)
-    made.images = [image for image in made.images if placed[image.key] == shard.index]
+    placed = shares({group[0].key: sum(image.size for image in group) for group in made.groups}, shard.total)
+    made.images = [image for group in made.groups if placed[group[0].key] == shard.index for image in group]
 
 
 def _check_removals(plan: Plan, most: int | None) -> None:
@@ -187,7 +166,7 @@ class _Batch:
         self._progress.total = len(results)
         with contextlib.suppress(_FailedFast):
             self._stop_if_failed()
-            await self._copies(list(zip(self._plan.images, results, strict=True)))
+            await self._copies(dict(zip((image.key for image in self._plan.images), results, strict=True)))
             any_number = self._options.max_removals is not None
             removals = await prune(
                 self._stores, self._plan, self._failed, any_number=any_number, dry_run=self._options.dry_run
@@ -203,21 +182,42 @@ class _Batch:
             self._report.images.append(result)
             self._tell(result)
 
-    async def _copies(self, wanted: Sequence[tuple[PlannedImage, ImageResult]]) -> None:
-        waiting = iter(wanted)
+    async def _copies(self, results: Mapping[str, ImageResult]) -> None:
+        waiting = iter(self._plan.groups)
 
         async def worker() -> None:
-            for image, result in waiting:
-                await self._copy(image, result)
+            for group in waiting:
+                await self._copy_group(group, results)
 
-        await gather(worker() for _ in range(min(self._options.jobs, len(wanted))))
+        await gather(worker() for _ in range(min(self._options.jobs, len(results))))
 
-    async def _copy(self, image: PlannedImage, result: ImageResult) -> None:
+    async def _copy_group(self, group: Sequence[PlannedImage], results: Mapping[str, ImageResult]) -> None:
+        """One image to one place after the other: the source gives its bytes once, the first place to the others.
+
+        Where that has not got it, or does not let us read, the source does so again. Streams to several places at once
+        would be as fast as the slowest, and would have to begin anew with each that fails.
+        """
+        here = self._source(group)
+        for image in group:
+            result = results[image.key]
+            await self._copy(image, result, here)
+            has_it = result.outcome in (COPIED, SKIPPED) and not self._options.dry_run
+            if here is not None and has_it and not isinstance(image.destination, ArchiveReference):
+                here.add_mirror(self._stores.open(image.destination, side=Side.DESTINATION))
+
+    def _source(self, group: Sequence[PlannedImage]) -> Mirrored | None:
+        """The source of these images, None where nobody but the source itself has their bytes."""
+        source, mirrors = group[0].source, self._plan.entries[group[0].entry].mirrors
+        if not isinstance(source, RegistryReference) or not (mirrors or len(group) > 1):
+            return None
+        return self._stores.mirrored(source, mirrors)
+
+    async def _copy(self, image: PlannedImage, result: ImageResult, here: Store | None) -> None:
         started = time.monotonic()
         progress = self._progress.in_flight[result.destination] = Progress()
         with counting() as tally:
             try:
-                done = await self._stores.crowd.run(lambda: self._sync(image, progress))
+                done = await self._stores.crowd.run(lambda: self._sync(image, progress, here))
                 result.outcome = COPIED if done.changed else SKIPPED
                 result.action = _action(done)
                 result.digest, result.before = done.digest, done.before
@@ -241,7 +241,7 @@ class _Batch:
         self._tell(result)
         self._stop_if_failed()
 
-    async def _sync(self, image: PlannedImage, progress: Progress) -> SyncReport:
+    async def _sync(self, image: PlannedImage, progress: Progress, here: Store | None) -> SyncReport:
         replacing = image.replacing or self._options.replacing
         done = await sync(
             self._stores,
@@ -256,6 +256,7 @@ class _Batch:
             present=self._present,
             replacing=replacing,
             minimum_age=self._minimum_age(image),
+            here=here,
         )
         if done.kept_as and not done.dry_run:
             await self._remove_old_kept(image, replacing)
@@ -268,11 +269,13 @@ class _Batch:
     async def _remove_old_kept(self, image: PlannedImage, replacing: Replacing) -> None:
         own = (reference for each in self._plan.images for reference in (each.source, each.destination))
         in_use = [*self._options.in_use, *own]
-        with_referrers = self._selection(image).referrers
+        with_referrers = self._selection(image).has_all_referrers
         await remove_old_kept(self._stores, image.destination, replacing, in_use=in_use, referrers=with_referrers)
 
     def _selection(self, image: PlannedImage) -> Selection:
-        return replace(image.selection, referrers=True) if self._options.require_signature else image.selection
+        if not self._options.require_signature:
+            return image.selection
+        return replace(image.selection, referrers=True, referrer_types=())
 
     def _stop_if_failed(self) -> None:
         if self._options.fail_fast and self._failed:

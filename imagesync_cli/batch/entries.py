@@ -1,12 +1,14 @@
 """What may stand in a file of images, and the entries that it means.
 
-    defaults: {platforms, referrers, tags, prune, min_age_hours, overwrite, keep_as, keep_last, minimum_age,
+    defaults: {platforms, referrers, tags, as, prune, min_age_hours, overwrite, keep_as, keep_last, minimum_age,
                minimum_age_new, minimum_age_by_created, ignore_age_for}
                                for every entry that does not say it itself
     trust: {…}                                             who must have signed them (look/trust/reading.py)
+    mirrors: {PREFIX: [PREFIX…]}                           who else has a registry's images
     images:
       - source: REF            with tags: a repository
-        destination: REF       without a tag: that of the source
+        destination: REF       without a tag: that of the source; or a list, each then is an entry
+        mirrors: [PREFIX…]     in place of the source's registry
         tags: [PATTERN…] or {include: [PATTERN…], exclude: [PATTERN…], semver: RANGE, latest: N, each_variant: BOOL}
         …and what may stand in defaults
 
@@ -16,19 +18,19 @@ registry is asked anything here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
-from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.reading import Reading
+from imagesync_cli.batch.entry import ImageEntry, place_of
+from imagesync_cli.batch.reading.image import ImageReading, Read
+from imagesync_cli.batch.reading.prefix import Prefix, parse_prefix
 from imagesync_cli.look.selection import Selection
-from imagesync_cli.look.tags import names_tag
-from imagesync_cli.values.platforms import Platform, parse_platform
-from imagesync_cli.values.reference import Reference, parse_reference
-from imagesync_cli.values.tags.replacing import KeepAs, Replacing, parse_keep_as, parse_overwrite
+from imagesync_cli.values.reference import Reference, RegistryReference
+from imagesync_cli.values.tags.renaming import renamed
+from imagesync_cli.values.tags.replacing import KeepAs, Replacing
 from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
@@ -37,10 +39,9 @@ if TYPE_CHECKING:
 
 _REPLACING = frozenset({"overwrite", "keep_as", "keep_last"})
 _AGE = frozenset({"minimum_age", "minimum_age_new", "minimum_age_by_created", "ignore_age_for"})
-_SHARED = frozenset({"platforms", "referrers", "tags", "prune", "min_age_hours"}) | _REPLACING | _AGE
-_ENTRY = _SHARED | {"source", "destination"}
-_RULES = frozenset({"include", "exclude", "semver", "latest", "each_variant"})
-_FILE = frozenset({"defaults", "images", "trust"})
+_SHARED = frozenset({"platforms", "referrers", "tags", "as", "prune", "min_age_hours"}) | _REPLACING | _AGE
+_ENTRY = _SHARED | {"source", "destination", "mirrors"}
+_FILE = frozenset({"defaults", "images", "mirrors", "trust"})
 
 
 def read_entries(path: Path, environ: Mapping[str, str]) -> list[ImageEntry]:
@@ -71,7 +72,7 @@ def _node(value: object) -> Node:
     return Value(1, "bool" if isinstance(value, bool) else "str", str(value).replace("${", "$${"))
 
 
-class _Reading(Reading):
+class _Reading(ImageReading):
     """One file on its way to entries."""
 
     def file(self, node: Node) -> list[ImageEntry]:
@@ -80,42 +81,87 @@ class _Reading(Reading):
         defaults = self.fields(top["defaults"], "defaults", _SHARED) if "defaults" in top else {}
         for name in defaults:
             self._shared(name, defaults)  # what is wrong here is wrong without any entry as well
+        mirrors = self._mirrors(top["mirrors"]) if "mirrors" in top else {}
         images = self.items(top["images"], "images") if "images" in top else ()
         trust = self._trust(top["trust"]) if "trust" in top else None
-        entries = [entry for image in images if (entry := self._entry(image, defaults)) is not None]
-        return [replace(entry, trust=trust) for entry in entries] if trust else entries
+        return [
+            replace(entry, item=number, trust=trust, mirrors=self._mirrors_of(image, entry.source, mirrors))
+            for number, image in enumerate(images, 1)
+            for entry in self._entries(image, defaults)
+        ]
 
     def _trust(self, node: Node) -> Trust | None:
         from imagesync_cli.batch.trust_file import trust_in
 
         return self.parsed(lambda: trust_in(node, Path(self.name), fill=self.filled), node.line)
 
-    def _entry(self, node: Node, defaults: Mapping[str, Node]) -> ImageEntry | None:
+    def _mirrors(self, node: Node) -> dict[Prefix, tuple[Prefix, ...]]:
+        """Who else has the images of a registry, or of a path in it."""
+        if not isinstance(node, Fields):
+            self.wrong(node.line, "mirrors is a mapping from registries to lists of their mirrors")
+            return {}
+        named = ((self.parsed(lambda: parse_prefix(key), node.lines[key]), key) for key in node.fields)  # noqa: B023
+        return {prefix: self.prefixes(node.fields[key], "mirrors") for prefix, key in named if prefix}
+
+    def _mirrors_of(
+        self, node: Node, source: Reference, mirrors: Mapping[Prefix, Sequence[Prefix]]
+    ) -> tuple[RegistryReference, ...]:
+        """Where else an image's bytes may come from: what it says itself, else the longest prefix of the file."""
+        own = node.fields.get("mirrors") if isinstance(node, Fields) else None
+        if not isinstance(source, RegistryReference):
+            if own is not None:
+                self.wrong(node.line, "mirrors are for images of a registry")
+            return ()
+        if own is not None:
+            mirrors = {Prefix(source.host): self.prefixes(own, "mirrors")}
+        fitting = [(len(each.path), rest, each) for each in mirrors if (rest := each.rest(*source.location))]
+        if not fitting:
+            return ()
+        _, rest, prefix = max(fitting, key=lambda each: each[0])
+        found = [self.parsed(lambda: mirror.repository(rest), node.line) for mirror in mirrors[prefix]]  # noqa: B023
+        for mirror in found:
+            if mirror and place_of(mirror) == place_of(source):
+                self.wrong(node.line, f"{source.name} is its own mirror")
+        return tuple(mirror for mirror in found if mirror is not None)
+
+    def _entries(self, node: Node, defaults: Mapping[str, Node]) -> list[ImageEntry]:
+        """An entry for each destination; none where something is wrong."""
         before = len(self.problems)
         own = self.fields(node, "an image", _ENTRY, required=("source", "destination"))
         given = {**defaults, **own}
         tags = self._shared("tags", given)
-        source = self._reference(own.get("source"), "source")
-        destination = self._reference(own.get("destination"), "destination")
-        if source is None or destination is None or len(self.problems) > before:
-            return None
+        source = self.reference(own["source"], "source") if "source" in own else None
+        destinations = self.references(own["destination"], "destination") if "destination" in own else []
+        if source is None or len(self.problems) > before:
+            return []
         names_image = source[1] or source[0].digest
         if isinstance(tags, TagRules) and ("tags" in own or not names_image):
-            return self._ruled(node.line, source, destination, tags, given)
-        return self._single(node.line, source, destination, given, prunes="prune" in own)
+            entries = [self._ruled(node.line, source, each, tags, given) for each in destinations]
+        else:
+            entries = [self._single(node.line, source, each, given, own) for each in destinations]
+        self._note_same(node.line, entries)
+        return entries
+
+    def _note_same(self, line: int, entries: Sequence[ImageEntry]) -> None:
+        places = [(place_of(entry.destination), entry.destination.tag) for entry in entries]
+        for number, entry in enumerate(entries):
+            if places.index(places[number]) < number:
+                self.wrong(line, f"destination {entry.destination} is in the list twice")
 
     def _ruled(
-        self, line: int, source: _Read, destination: _Read, tags: TagRules, given: Mapping[str, Node]
-    ) -> ImageEntry | None:
+        self, line: int, source: Read, destination: Read, tags: TagRules, given: Mapping[str, Node]
+    ) -> ImageEntry:
         """An entry for the tags of a repository that the rules pick."""
         for side, (reference, tagged) in (("source", source), ("destination", destination)):
             if tagged or reference.digest:
                 self.wrong(line, f"{side} {reference} names an image, and tags pick images: leave one of them out")
-        return self._made(line, source[0], destination[0], given, tags=tags)
+        rename = self._shared("as", given)
+        made = self._made(line, source[0], destination[0], given, tags=tags)
+        return replace(made, rename=rename if isinstance(rename, str) else "")
 
     def _single(
-        self, line: int, source: _Read, destination: _Read, given: Mapping[str, Node], *, prunes: bool
-    ) -> ImageEntry | None:
+        self, line: int, source: Read, destination: Read, given: Mapping[str, Node], own: Mapping[str, Node]
+    ) -> ImageEntry:
         """An entry for one image."""
         (image, image_tagged), (wanted, wanted_tagged) = source, destination
         if wanted.digest:
@@ -123,10 +169,17 @@ class _Reading(Reading):
         if not wanted_tagged:
             if image.digest and not image_tagged:
                 self.wrong(line, f"destination {wanted.name} needs a tag: its source has none to take over")
-            wanted = wanted.at(tag=image.tag or "latest")
-        if prunes and self._shared("prune", given):
+            wanted = wanted.at(tag=self._renamed(line, image.tag or "latest", given))
+        elif "as" in own:
+            self.wrong(line, f"destination {wanted} names a tag, and so does as: leave one of them out")
+        if "prune" in own and self._shared("prune", given):
             self.wrong(line, "prune needs tags: without them nobody knows which others are to stay")
         return self._made(line, image, wanted, {name: node for name, node in given.items() if name != "prune"})
+
+    def _renamed(self, line: int, tag: str, given: Mapping[str, Node]) -> str:
+        template = self._shared("as", given)
+        made = self.parsed(lambda: renamed(template, tag), line) if isinstance(template, str) else None
+        return made or tag
 
     def _made(
         self,
@@ -136,16 +189,18 @@ class _Reading(Reading):
         given: Mapping[str, Node],
         tags: TagRules | None = None,
     ) -> ImageEntry:
-        if source.location == destination.location and (tags is not None or source.tag == destination.tag):
+        if place_of(source) == place_of(destination) and (tags is not None or source.tag == destination.tag):
             self.wrong(line, f"destination {destination if tags is None else destination.name} is its own source")
-        platforms = self._shared("platforms", given)
-        hours = self._shared("min_age_hours", given)
+        platforms, hours, referrers = (
+            self._shared(name, given) for name in ("platforms", "min_age_hours", "referrers")
+        )
         return ImageEntry(
             source=source,
             destination=destination,
             selection=Selection(
                 platforms=platforms if isinstance(platforms, tuple) else (),
-                referrers=self._shared("referrers", given) is True,
+                referrers=bool(referrers),
+                referrer_types=referrers if isinstance(referrers, tuple) else (),
             ),
             tags=tags,
             prune=self._shared("prune", given) is True,
@@ -160,18 +215,19 @@ class _Reading(Reading):
         if name not in given:
             return None
         read: dict[str, Callable[[Node, str], object]] = {
-            "platforms": self._platforms,
-            "referrers": self.truth,
+            "platforms": self.platforms,
+            "referrers": self.referrers,
             "prune": self.truth,
-            "tags": self._tags,
+            "tags": self.tags,
+            "as": self.renaming,
             "min_age_hours": self.hours,
-            "overwrite": self._overwrite,
-            "keep_as": self._keep_as,
-            "keep_last": self._keep_last,
+            "overwrite": self.overwrite,
+            "keep_as": self.keep_as,
+            "keep_last": self.keep_last,
             "minimum_age": self.text,
             "minimum_age_new": self.text,
             "minimum_age_by_created": self.truth,
-            "ignore_age_for": self._texts,
+            "ignore_age_for": self.texts,
         }
         return read[name](given[name], name)
 
@@ -203,52 +259,3 @@ class _Reading(Reading):
         return self.parsed(
             lambda: parse_minimum_age(least, new, cast("list[str]", ignored), by_created=by_created), line
         )
-
-    def _texts(self, node: Node, name: str) -> list[str]:
-        return [text for item in self.items(node, name) if (text := self.text(item, name))]
-
-    def _overwrite(self, node: Node, name: str) -> str | None:
-        text = self.text(node, name)
-        return self.parsed(lambda: parse_overwrite(text), node.line) if text else None
-
-    def _keep_as(self, node: Node, name: str) -> KeepAs | None:
-        text = self.text(node, name)
-        return self.parsed(lambda: parse_keep_as(text), node.line) if text else None
-
-    def _keep_last(self, node: Node, name: str) -> int | None:
-        number = self.number(node, name, least=0, whole=True)
-        return None if number is None else int(number)
-
-    def _tags(self, node: Node, name: str) -> TagRules | None:
-        if isinstance(node, Items):
-            return self._rules(node.line, {"include": node})
-        return self._rules(node.line, self.fields(node, name, _RULES))
-
-    def _rules(self, line: int, given: Mapping[str, Node]) -> TagRules | None:
-        include, exclude = (self._patterns(given[key], key) if key in given else () for key in ("include", "exclude"))
-        semver = self.text(given["semver"], "semver") if "semver" in given else ""
-        latest = self.number(given["latest"], "latest", least=1, whole=True) if "latest" in given else None
-        apart = self.truth(given["each_variant"], "each_variant") is True if "each_variant" in given else False
-        newest = int(latest) if latest else None
-        return self.parsed(lambda: TagRules(include, exclude, semver or "", newest, apart).meaningful(), line)
-
-    def _patterns(self, node: Node, name: str) -> tuple[str, ...]:
-        patterns = [(item, self.text(item, name)) for item in self.items(node, name)]
-        good = [text for item, text in patterns if text and self.parsed(lambda: TagRules((text,)), item.line)]  # noqa: B023
-        return tuple(good)
-
-    def _platforms(self, node: Node, name: str) -> tuple[Platform, ...]:
-        items = [(item, self.text(item, name)) for item in self.items(node, name)]
-        found = [self.parsed(lambda: parse_platform(text), item.line) for item, text in items if text]  # noqa: B023
-        return tuple(dict.fromkeys(platform for platform in found if platform is not None))
-
-    def _reference(self, node: Node | None, name: str) -> _Read | None:
-        text = self.text(node, name, frozenset({"str"})) if node is not None else None
-        if node is None or text is None:
-            return None
-        reference = self.parsed(lambda: parse_reference(text), node.line)
-        return None if reference is None else (reference, names_tag(reference, text))
-
-
-# A reference, and whether its text names a tag.
-_Read = tuple[Reference, bool]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagesync_cli.look.selection import WHOLE, Selection
-from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback
+from imagesync_cli.values.tags.renaming import renamed
 from imagesync_cli.values.tags.replacing import Replacing
 from imagesync_cli.values.tags.rules import TagRules
 
@@ -22,7 +23,8 @@ class ImageEntry:
     ``prune`` removes the destination's other tags. ``min_age_hours`` is how long a moved tag must have been seen
     before a lock takes it. ``replacing`` says what becomes of an image that is there, and ``minimum_age`` what of a
     young one, None where the call says it. ``line`` is where the file says so, 0 for nowhere. ``trust`` are its rules
-    about signatures.
+    about signatures. ``rename`` says how tags are called at the destination, "" for the same name. ``mirrors`` may have
+    the source's bytes as well. Entries with one source and different destinations have the same ``item``, 0 for none.
     """
 
     source: Reference
@@ -35,7 +37,20 @@ class ImageEntry:
     minimum_age: MinimumAge | None = None
     line: int = 0
     trust: Trust | None = None
+    rename: str = ""
+    mirrors: tuple[RegistryReference, ...] = ()
+    item: int = 0
 
     def image(self, tag: str) -> tuple[Reference, Reference]:
-        """Where this tag of an entry with rules comes from, and where it goes."""
-        return self.source.at(tag=tag), self.destination.at(tag=tag)
+        """Where this tag of an entry with rules comes from, and where it goes; UsageError if it cannot go there."""
+        return self.source.at(tag=tag), self.destination.at(tag=renamed(self.rename, tag) if self.rename else tag)
+
+
+def place_of(reference: Reference) -> tuple[str, str]:
+    """Equal for references into the same repository; ``localhost`` and ``127.0.0.1`` are one registry."""
+    registry, repository = reference.location
+    if isinstance(reference, RegistryReference):
+        registry = registry.removesuffix(":443")
+        if is_loopback(registry):
+            registry = f"localhost:{registry.rpartition(']')[2].partition(':')[2]}"
+    return registry, repository

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.batch.entry import ImageEntry, place_of
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
@@ -18,7 +18,7 @@ from imagesync_cli.look.tags import list_tags, pick_tags
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, UsageError
-from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback
+from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
 if TYPE_CHECKING:
@@ -87,6 +87,15 @@ class Plan:
     removals: dict[tuple[str, str], Removals] = field(default_factory=dict)
 
     @property
+    def groups(self) -> list[list[PlannedImage]]:
+        """The images, those together that one item of the file wants in several places."""
+        groups: dict[tuple[int, str], list[PlannedImage]] = {}
+        for number, image in enumerate(self.images):
+            item = self.entries[image.entry].item
+            groups.setdefault((item, str(image.source)) if item else (-number, ""), []).append(image)
+        return list(groups.values())
+
+    @property
     def removal_count(self) -> int:
         """How many tags are to go."""
         return sum(len(removals.tags) for removals in self.removals.values())
@@ -114,13 +123,22 @@ async def plan(
         elif entry.tags is None:
             made.images.append(_planned(entry, number, entry.source, entry.destination))
         else:
-            made.images += (_planned(entry, number, *entry.image(tag)) for tag in tags)
+            _plan_tags(made, number, tags)
     made.images = _without_duplicates(made)
     if lock is not None:
         made.images = [_with_lock(image, lock, locked=locked) for image in made.images]
     if prunes:
         await _plan_removals(stores, made, replacing)
     return made
+
+
+def _plan_tags(made: Plan, number: int, tags: Sequence[str]) -> None:
+    """An image for each tag, or the error of one that its new name makes impossible."""
+    entry = made.entries[number]
+    try:
+        made.images += [_planned(entry, number, *entry.image(tag)) for tag in tags]
+    except UsageError as error:
+        made.failed[number] = error
 
 
 def _planned(entry: ImageEntry, number: int, source: Reference, destination: Reference) -> PlannedImage:
@@ -149,7 +167,7 @@ def _without_duplicates(made: Plan) -> list[PlannedImage]:
     """Each image once; UsageError where two different ones want the same tag."""
     by_destination: dict[tuple[tuple[str, str], str], PlannedImage] = {}
     for image in made.images:
-        place = (_place(image.destination), image.destination.tag)
+        place = (place_of(image.destination), image.destination.tag)
         other = by_destination.setdefault(place, image)
         if (other.source, other.selection) != (image.source, image.selection):
             first, second = (made.entries[each.entry].line for each in (other, image))
@@ -172,13 +190,13 @@ def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage
 
 async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
     """Tags that no image of the file has, in the repositories that are to be pruned."""
-    pruned = {_place(entry.destination): entry.destination for entry in made.entries if entry.prune}
+    pruned = {place_of(entry.destination): entry.destination for entry in made.entries if entry.prune}
     answers = await gather(list_tags(stores, destination, Side.DESTINATION) for destination in pruned.values())
     wanted: dict[tuple[str, str], set[str]] = {}
     for image in made.images:
-        wanted.setdefault(_place(image.destination), set()).add(image.destination.tag)
+        wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)
     for (place, destination), tags in zip(pruned.items(), answers, strict=True):
-        here = tuple(n for n, entry in enumerate(made.entries) if _place(entry.destination) == place)
+        here = tuple(n for n, entry in enumerate(made.entries) if place_of(entry.destination) == place)
         if isinstance(tags, ImagesyncError):
             made.removals[place] = Removals(destination, here, error=tags)
         else:
@@ -192,13 +210,3 @@ async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> No
                 and not any(way.read(each, tag) for way in ways if way for each in kept)
             )
             made.removals[place] = Removals(destination, here, tuple(tags), tuple(unwanted), len(kept))
-
-
-def _place(reference: Reference) -> tuple[str, str]:
-    """Equal for references into the same repository; ``localhost`` and ``127.0.0.1`` are one registry."""
-    registry, repository = reference.location
-    if isinstance(reference, RegistryReference):
-        registry = registry.removesuffix(":443")
-        if is_loopback(registry):
-            registry = f"localhost:{registry.rpartition(']')[2].partition(':')[2]}"
-    return registry, repository

@@ -31,7 +31,7 @@ async def prune(
 
     def attached(removals: Removals) -> bool:
         """Whether all that comes there comes with its referrers: then these are the images' own."""
-        return all(plan.entries[number].selection.referrers for number in removals.entries)
+        return all(plan.entries[number].selection.has_all_referrers for number in removals.entries)
 
     results = await gather(
         _one(stores, removals, failed, Policy(dry_run=dry_run, referrers=attached(removals)))

@@ -1,4 +1,4 @@
-"""What a sync of many images says of itself, image by image and in sum."""
+"""What a sync of many images says of itself, image by image and in sum, and how far it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.progress import Progress
 
 COPIED, SKIPPED, FAILED, NOT_RUN = "copied", "skipped", "failed", "not run"
 REMOVED, KEPT = "removed", "kept"
@@ -112,3 +113,25 @@ def totals(report: BatchReport) -> dict[str, Any]:
         "requests": report.requests,
         "seconds": round(report.seconds, 3),
     }
+
+
+@dataclass
+class BatchProgress:
+    """How far the images are; ``in_flight`` is that of each image that is being copied, sizes in bytes."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    done_bytes: int = 0
+    in_flight: dict[str, Progress] = field(default_factory=dict)
+
+    @property
+    def moved_bytes(self) -> int:
+        """What was moved until now."""
+        return self.done_bytes + sum(progress.moved_bytes for progress in self.in_flight.values())
+
+    @property
+    def in_flight_share(self) -> float:
+        """How many images those in flight amount to, each by the part of its bytes that was moved."""
+        moving = [each for each in self.in_flight.values() if each.total_bytes]
+        return sum(min(1.0, each.moved_bytes / each.total_bytes) for each in moving)

@@ -106,8 +106,8 @@ def _apply(
     quiet: bool,
 ) -> None:
     from imagesync_cli.batch.apply import apply_images, failures_in
-    from imagesync_cli.batch.batch import BatchOptions, BatchProgress
-    from imagesync_cli.batch.report import BatchReport
+    from imagesync_cli.batch.batch import BatchOptions
+    from imagesync_cli.batch.report import BatchProgress, BatchReport
     from imagesync_cli.output.batch import BatchOutput, interrupted_batch
 
     looking = None

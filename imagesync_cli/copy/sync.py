@@ -61,17 +61,18 @@ async def sync(
     present: Present | None = None,
     replacing: Replacing = ALWAYS,
     minimum_age: MinimumAge | None = None,
+    here: Store | None = None,
 ) -> SyncReport:
     """Make the destination's tag point at what is selected of the source's image.
 
     ``verify`` looks at all that the destination has of it; ``present`` is what is known of the destination from other
-    copies of this run. Raises UsageError for a destination by digest, Refused where a signature is required and there
-    is none, the ``judge`` trusts none that there is, or the tag has an image that is not to be replaced; every other
-    error names the side and the step.
+    copies of this run, and ``here`` the source, where it was opened before. Raises UsageError for a destination by
+    digest, Refused where a signature is required and there is none, the ``judge`` trusts none that there is, or the tag
+    has an image that is not to be replaced; every other error names the side and the step.
     """
     _check(source, destination, selection, verify=verify is not None)
     with counting() as tally:
-        here = stores.open(source)
+        here = here or stores.open(source)
         there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
         here.warm(1)
         before = await _current(there, destination.tag or "latest", dry_run=dry_run)
@@ -101,7 +102,7 @@ async def sync(
                 if report.held:
                     return _held(report, destination)
             repair = _repair(copy, chosen.root, verify) if verify is not None else None
-            referrers = await _referrers(copy, root, signed=require_signature) if root and selection.referrers else None
+            referrers = await _referrers(copy, root, selection, signed=require_signature) if root else None
             if same:
                 referrers = None  # what is attached in a repository is there
             if not changed:
@@ -196,12 +197,14 @@ def _repair(copy: Copy, known: Manifest | None, verify: Verify) -> Repair:
     return Repair(copy, known, verify)
 
 
-async def _referrers(copy: Copy, root: Manifest, *, signed: bool) -> ReferrersCopy | None:
-    """What brings all that is attached to the image, None where nothing is; ``signed`` requires a signature."""
+async def _referrers(copy: Copy, root: Manifest, selection: Selection, *, signed: bool) -> ReferrersCopy | None:
+    """What brings what is wanted of all that is attached, None for nothing; ``signed`` requires a signature."""
+    if not selection.referrers:
+        return None
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
     from imagesync_cli.look.referrers import Referrers, require_signature
 
-    attached = await Referrers(copy.here, keep=True).all_of(root.descriptor, root)
+    attached = await Referrers(copy.here, keep=True, types=selection.referrer_types).all_of(root.descriptor, root)
     copy.report.referrers = attached.kinds
     if signed:
         require_signature(copy.here.name, root, attached)

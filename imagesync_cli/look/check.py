@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,10 +63,11 @@ async def check(
     else:
         here = stores.open(source)
         wanted, found = await both(find_wanted(here, source, selection), find_present(there, destination.wanted))
-    attached = await _attached(there, found) if selection.referrers and found.digest else None
+    types = selection.referrer_types
+    attached = await _attached(there, found, types) if selection.referrers and found.digest else None
     missing: list[str] = []
     if attached is not None and source is not None and wanted.descriptor.digest == found.digest:
-        missing = (await _attached(here, wanted.descriptor, wanted.root)).not_in(attached)
+        missing = (await _attached(here, wanted.descriptor, types, wanted.root)).not_in(attached)
     findings = None
     if (deep or read) and found.digest:
         others = [each.target for each in attached.referrers] if attached else []
@@ -74,7 +76,9 @@ async def check(
     return CheckReport(*names, wanted.descriptor.digest, found.digest, findings, tuple(missing))
 
 
-async def _attached(store: Store, root: Descriptor, manifest: Manifest | None = None) -> ReferrerSet:
+async def _attached(
+    store: Store, root: Descriptor, types: Collection[str], manifest: Manifest | None = None
+) -> ReferrerSet:
     from imagesync_cli.look.referrers import Referrers
 
-    return await Referrers(store).all_of(root, manifest)
+    return await Referrers(store, types=types).all_of(root, manifest)

@@ -79,11 +79,13 @@ class Listed:
 class Referrers:
     """Questions to one repository; its tags are listed once, however many manifests are asked about.
 
-    ``keep`` keeps the bytes of what is found, for whoever means to write them.
+    ``keep`` keeps the bytes of what is found, for whoever means to write them. ``types`` are those wanted, none for
+    all.
     """
 
-    def __init__(self, store: Store, *, keep: bool = False) -> None:
+    def __init__(self, store: Store, *, keep: bool = False, types: Collection[str] = ()) -> None:
         self._store = store
+        self._types = types
         self._keep = keep
         self._listing = asyncio.Lock()
         self._tags: dict[str, Tags] | None = None  # digest_tag → the tags that begin with it
@@ -134,10 +136,13 @@ class Referrers:
         referrers = [
             replace(referrer, subject=subject, tag=tag)
             for referrer, tag in read
-            if referrer is not None and (tag or referrer.subject == subject)
+            if referrer is not None and (tag or referrer.subject == subject) and self._is_wanted(referrer)
         ]
         found.referrers += referrers
         return [referrer.target for referrer in referrers]
+
+    def _is_wanted(self, referrer: Referrer) -> bool:
+        return not self._types or not set(self._types).isdisjoint(referrer.types)
 
     async def _read(self, digest: str) -> Referrer | None:
         """What this manifest says of itself, read once a run; None where there is none."""

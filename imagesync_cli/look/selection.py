@@ -22,7 +22,8 @@ class Selection:
 
     ``digest`` is the image's digest wherever its tag points by now, "" for what the reference names.
     ``platforms`` are those wanted, none for all.
-    ``referrers`` says that whatever is attached to the image, such as its signatures, belongs to it.
+    ``referrers`` says that whatever is attached to the image, such as its signatures, belongs to it; or only what is of
+    one of the ``referrer_types``, where any are named.
     ``foreign_layers`` says that layers which live at URLs of their own are copied as well.
     """
 
@@ -30,6 +31,12 @@ class Selection:
     platforms: tuple[Platform, ...] = ()
     referrers: bool = False
     foreign_layers: bool = False
+    referrer_types: tuple[str, ...] = ()
+
+    @property
+    def has_all_referrers(self) -> bool:
+        """Whether nothing of what is attached stays behind: then all of that goes with the image, too."""
+        return self.referrers and not self.referrer_types
 
 
 WHOLE = Selection()

@@ -28,7 +28,7 @@ from imagesync_cli.values.progress import hear_notes
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from imagesync_cli.batch.lock import LockReport
+    from imagesync_cli.batch.locking import LockReport
     from imagesync_cli.copy.sync_report import SyncReport
     from imagesync_cli.delete.delete_report import DeleteReport
     from imagesync_cli.look.check import CheckReport

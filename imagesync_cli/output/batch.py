@@ -6,8 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import Any
 
-from imagesync_cli.batch.batch import BatchProgress
-from imagesync_cli.batch.report import FAILED, BatchReport, ImageResult, RemovalResult, totals
+from imagesync_cli.batch.report import FAILED, BatchProgress, BatchReport, ImageResult, RemovalResult, totals
 from imagesync_cli.output.console import counted, print_event, print_line, say, size_text
 from imagesync_cli.output.live import DONE, TO_DO, nothing, showing
 from imagesync_cli.output.progress import first_fitting, fitting_name, left_text, rate_text

@@ -11,7 +11,7 @@ from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.values.errors import ImagesyncError
 
 if TYPE_CHECKING:
-    from imagesync_cli.batch.lock import Change, LockReport
+    from imagesync_cli.batch.locking import Change, LockReport
     from imagesync_cli.delete.delete_report import DeleteReport
     from imagesync_cli.look.describe import Description, ImageDescription
     from imagesync_cli.look.resolve import Resolved

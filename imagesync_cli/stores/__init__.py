@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.files.docker_archive import DockerArchive
     from imagesync_cli.stores.files.oci_archive import OciArchive
     from imagesync_cli.stores.registry.client import Client
+    from imagesync_cli.stores.registry.mirrored import Mirrored
     from imagesync_cli.stores.registry.probe import Probe
     from imagesync_cli.stores.store import Store, Untagged, Written
     from imagesync_cli.stores.transport.http import Http
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from imagesync_cli.values.manifest import Descriptor
     from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
 
-__all__ = ["Access", "Side", "Store", "Stores", "Untagged", "Written", "count", "counting"]
+__all__ = ["Access", "Mirrored", "Side", "Store", "Stores", "Untagged", "Written", "count", "counting"]
 
 
 # A delete waits no longer for a copy, which may take hours, nor a copy for a delete.
@@ -40,6 +41,7 @@ _PATIENCE_S = 30.0
 _MODULES = dict.fromkeys(("Store", "Untagged", "Written"), "store") | dict.fromkeys(
     ("count", "counting"), "transport.tally"
 )
+_MODULES["Mirrored"] = "registry.mirrored"
 
 
 def __getattr__(name: str) -> Any:
@@ -76,6 +78,7 @@ class Stores:
         self._archives: list[OciArchive | DockerArchive] = []
         self._read_archives: dict[str, OciArchive | DockerArchive] = {}
         self._http: Http | None = None
+        self._left_out: set[str] = set()  # mirrors that have failed
 
     def open(self, reference: Reference, access: Access = Access.READ, side: Side = Side.SOURCE) -> Store:
         """The store that holds the reference; nothing is asked yet."""
@@ -90,6 +93,15 @@ class Stores:
         from imagesync_cli.stores.registry.repository import Repository
 
         return Repository(self.client(reference.registry, side), reference, access.value)
+
+    def mirrored(self, reference: RegistryReference, mirrors: Iterable[RegistryReference] = ()) -> Mirrored:
+        """A source whose bytes these may have as well, and whoever is added later; see mirrored.py."""
+        from imagesync_cli.stores.registry.mirrored import Mirrored
+
+        source = Mirrored(self.client(reference.registry), reference, Access.READ.value, self._left_out)
+        for mirror in mirrors:
+            source.add_mirror(self.open(mirror))
+        return source
 
     def _archive(self, reference: ArchiveReference, access: Access, side: Side) -> Store:
         """Archives that are only read are indexed once a run; each writer has a new file of its own."""

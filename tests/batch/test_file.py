@@ -32,6 +32,9 @@ GOOD = {
     "an anchor": "x-platforms: &p [linux/amd64]\nimages: [{source: a, destination: r.io/a, platforms: *p}]",
     "all rules": "images: [{source: a, destination: r.io/a,"
     " tags: {include: ['1.*', '/^v\\d+$/'], exclude: ['*-rc*'], semver: '1.x', latest: 5}}]",
+    "two destinations": "images: [{source: a, destination: [r.io/a, s.io/a], as: '{tag}-mirror'}]",
+    "mirrors": "mirrors: {docker.io: [m.io, m.io/hub], localhost:5000/a: []}\n" + ONE + "    mirrors: [m.io:80]\n",
+    "types of referrers": ONE + "    referrers: [application/spdx+json, application/vnd.a.b]\n",
     "trust": ONE
     + """
 trust:
@@ -56,6 +59,12 @@ BAD = {
     "latest is 0": (ONE.replace(":1", "") + "    tags: {latest: 0}\n", 4, "at least 1"),
     "rules that say nothing": (ONE.replace(":1", "") + "    tags: {}\n", 4, "say nothing"),
     "an unknown rule": (ONE.replace(":1", "") + "    tags: {includes: ['*']}\n", 4, "'includes' is not known"),
+    "no destination in the list": ("images:\n  - source: a\n    destination: []\n", 3, "an empty list"),
+    "a destination that is no text": ("images:\n  - source: a\n    destination: [{}]\n", 3, "destination is a text"),
+    "mirrors of nobody": ("mirrors: [m.io]\n" + ONE, 1, "mirrors is a mapping"),
+    "no types of referrers": (ONE + "    referrers: []\n", 4, "no artifact type"),
+    "a type that is none": (ONE + "    referrers: [sbom]\n", 4, "'sbom' is no artifact type"),
+    "referrers that say neither": (ONE + "    referrers: all\n", 4, "or a list of artifact types"),
     "a negative age": ("defaults: {min_age_hours: -1}\n" + ONE, 1, "min_age_hours is a number"),
     "trust in nobody": (
         ONE + "trust: {rules: [{sources: ['**'], signers: []}]}\n",
@@ -83,6 +92,47 @@ WRONG = {
     "a tag that makes objects": ("images: !!python/object:os.system []\n", 1, "not understood"),
     "no YAML": ("images: [\n  a: b: c\n", 2, ""),
     "a destination by digest": (f"images:\n  - source: a\n    destination: r.io/a@sha256:{'0' * 64}\n", 2, "digest"),
+    "a destination twice": (
+        "images:\n  - source: a\n    destination: [localhost:5000/a, '127.0.0.1:5000/a:latest']\n",
+        2,
+        "127.0.0.1:5000/a:latest is in the list twice",
+    ),
+    "a repository twice": (
+        "images:\n  - source: a\n    destination: [r.io/a, 'R.io:443/a']\n    tags: ['*']\n",
+        2,
+        "destination R.io:443/a:latest is in the list twice",
+    ),
+    "a list with the source in it": (
+        "images:\n  - source: localhost:5000/a\n    destination: [r.io/a, '[::1]:5000/a']\n    tags: ['*']\n",
+        2,
+        "destination [::1]:5000/a is its own source",
+    ),
+    "a new name without the tag": (ONE.replace("b:1", "b") + "    as: mirror\n", 4, "as 'mirror'"),
+    "a new name with the tag twice": (ONE.replace("b:1", "b") + "    as: '{tag}{tag}'\n", 4, "as '{tag}{tag}'"),
+    "two new names": (ONE + "    as: '{tag}-x'\n", 2, "names a tag, and so does as"),
+    "a new name that is too long": (
+        f"images:\n  - source: a:12\n    destination: r.io/a\n    as: '{{tag}}{'x' * 127}'\n",
+        2,
+        "shorter",
+    ),
+    "a new name for signatures": (
+        f"images:\n  - source: a:{'0' * 64}\n    destination: r.io/a\n    as: 'sha256-{{tag}}'\n",
+        2,
+        "what is attached to an image",
+    ),
+    "a mirror that is no host": ("mirrors: {docker.io: [mirror]}\n" + ONE, 1, "no registry and no path in one"),
+    "a mirror of a tag": ("mirrors: {'docker.io/a:1': [m.io]}\n" + ONE, 1, "no registry and no path in one"),
+    "a mirror with a scheme": (ONE + "    mirrors: ['https://m.io']\n", 4, "no registry and no path in one"),
+    "an image that mirrors itself": (
+        "images:\n  - source: localhost:5000/a\n    destination: r.io/a\n    mirrors: ['127.0.0.1:5000']\n",
+        2,
+        "is its own mirror",
+    ),
+    "mirrors of a folder": (
+        "images:\n  - source: oci:a:1\n    destination: r.io/a\n    mirrors: [m.io]\n",
+        2,
+        "mirrors are for images of a registry",
+    ),
     "a destination that is its source": (
         "images:\n  - source: busybox\n    destination: docker.io/library/busybox:latest\n",
         2,
@@ -155,10 +205,12 @@ FULL: dict[str, Any] = {
         "tags": {"include": ["1.*"], "exclude": [7], "semver": "1.x", "latest": 5},
         "prune": True,
         "min_age_hours": 1.5,
+        "as": "{tag}-mirror",
     },
-    "images": [{"source": "r.io/a", "destination": "r.io/b"}],
+    "mirrors": {"r.io": ["m.io"]},
+    "images": [{"source": "r.io/a", "destination": ["r.io/b"], "mirrors": ["m.io/r"]}],
 }
-FULL["images"][0] |= FULL["defaults"]
+FULL["images"][0] |= FULL["defaults"] | {"referrers": ["application/spdx+json"]}
 # What may be put in each place of it: most of these are right in one and wrong in all others.
 ANYTHING: list[Any] = [
     None,
@@ -184,7 +236,9 @@ ANYTHING += [["linux/arm64", ""], {}, [{}], {"latest": 1}, {"a": 1}]
 
 
 # Refused for what a text means, which a schema has no word for.
-_BY_MEANING = "is not a platform|is not a range|matches no tag|exclude takes every tag"
+_BY_MEANING = (
+    "is not a platform|is not a range|matches no tag|exclude takes every tag|is not a repository|no path in one|as '"
+)
 
 
 def places(node: Any, *path: Any) -> Iterator[tuple[Any, ...]]:

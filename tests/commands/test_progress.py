@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from imagesync_cli.batch.batch import BatchProgress
+from imagesync_cli.batch.report import BatchProgress
 from imagesync_cli.output import Output, live
 from imagesync_cli.output.batch import LiveBatch
 from imagesync_cli.output.progress import LiveProgress, fitting_name

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from imagesync_cli.batch.batch import BatchProgress
+from imagesync_cli.batch.report import BatchProgress
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.look.resolve import Resolved

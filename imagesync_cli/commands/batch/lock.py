@@ -13,7 +13,7 @@ from imagesync_cli.commands.options import FILE, examples, shared_options
 from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
-    from imagesync_cli.batch.lock import LockReport
+    from imagesync_cli.batch.locking import LockReport
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 
@@ -49,8 +49,8 @@ def command(file: Path, lock_file: Path | None, check: bool, settings: Settings,
     from datetime import datetime, timezone
 
     from imagesync_cli.batch.entries import read_entries
-    from imagesync_cli.batch.lock import lock
-    from imagesync_cli.batch.lockfile import write_lock
+    from imagesync_cli.batch.locking import lock
+    from imagesync_cli.batch.locking.lockfile import write_lock
     from imagesync_cli.look.lockfile import read_lock
     from imagesync_cli.output import Output
     from imagesync_cli.settings import environment

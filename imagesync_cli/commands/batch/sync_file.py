@@ -49,9 +49,9 @@ def lock_beside(file: Path) -> Path:
 
 def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Copy all of it, write the report, and exit with the code of the first failure."""
-    from imagesync_cli.batch.batch import BatchProgress, sync_batch
+    from imagesync_cli.batch.batch import sync_batch
     from imagesync_cli.batch.entries import read_entries
-    from imagesync_cli.batch.report import BatchReport
+    from imagesync_cli.batch.report import BatchProgress, BatchReport
     from imagesync_cli.output.batch import BatchOutput, interrupted_batch
     from imagesync_cli.output.report import check_name, write_report
     from imagesync_cli.settings import environment

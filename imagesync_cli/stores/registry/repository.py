@@ -79,14 +79,14 @@ class Repository:
             # Some allow or know GET alone; a real refusal is repeated there, with its reason.
             if isinstance(error, Refused) and error.status not in (400, 405, 501):
                 raise
-            return (await self.manifest(wanted)).descriptor
+            return (await self._read_manifest(wanted)).descriptor
         await response.aclose()
         # zot names this version at /v2/ alone; distribution and what is built on it, and the clouds, with every answer.
         self.drops_untagged = "docker-distribution-api-version" not in response.headers
         digest = response.headers.get("docker-content-digest", "")
         size = response.headers.get("content-length", "")
         if not is_digest(digest) or not _SIZE.fullmatch(size):
-            return (await self.manifest(wanted)).descriptor
+            return (await self._read_manifest(wanted)).descriptor
         if is_digest(wanted) and digest != wanted:
             raise ContentError(f"{doing}: the registry answers with {digest}")
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()

@@ -71,11 +71,11 @@ class Reading:
             return None
         return self.filled(node.text, node.line)
 
-    def truth(self, node: Node, what: str) -> bool | None:
-        """True or false."""
+    def truth(self, node: Node, what: str, *, or_else: str = "") -> bool | None:
+        """True or false; ``or_else`` is what besides an error says it may be."""
         if isinstance(node, Value) and node.kind == "bool" and node.text.lower() in _TRUTH:
             return _TRUTH[node.text.lower()]
-        self.wrong(node.line, f"{what} is true or false")
+        self.wrong(node.line, f"{what} is true or false{or_else}")
         return None
 
     def hours(self, node: Node, what: str) -> float | None:

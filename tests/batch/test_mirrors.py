@@ -1,0 +1,141 @@
+"""mirrors: others may have a source's bytes; what a tag is, only the source itself says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from imagesync_cli.batch.reading.prefix import Prefix, parse_prefix
+from imagesync_cli.values.errors import UsageError
+from tests.batch.conftest import Bench
+from tests.embedded_registry import EmbeddedRegistry, Fault, Request
+from tests.embedded_registry.faults import cut_in_half, flip_bit, refusal
+from tests.embedded_registry.images import Image, image, index
+
+
+@pytest.fixture
+def mirror() -> Iterator[EmbeddedRegistry]:
+    with EmbeddedRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def mirrored(bench: Bench, mirror: EmbeddedRegistry) -> tuple[Bench, EmbeddedRegistry, Image]:
+    """An image that the source and, below hub/, a mirror have."""
+    made = bench.seed("team/app", "1", index("app"))
+    made.seed(mirror.repository("hub/team/app"), "1")
+    bench.write(bench.entry("team/app", "1"), mirrors={bench.up.host: [f"{mirror.host}/hub"]})
+    return bench, mirror, made
+
+
+Mirrored = tuple[Bench, EmbeddedRegistry, Image]
+
+
+def test_bytes_come_from_the_mirror(mirrored: Mirrored) -> None:
+    """The source is asked one thing, what the tag is; all else comes from the mirror, and counts there."""
+    bench, _, made = mirrored
+    finished = bench.sync()
+    assert finished.code == 0, finished.err
+    assert [f"{request}" for request in bench.up.requests] == ["HEAD /v2/team/app/manifests/1"]
+    assert bench.tags("team/app") == {"1": made.digest}
+    assert bench.there("team/app").blobs == made.blobs
+
+
+def test_a_tag_of_a_mirror_says_nothing(mirrored: Mirrored) -> None:
+    """Where the mirror has another image under the tag, the source's arrives."""
+    bench, mirror, made = mirrored
+    image("another").seed(mirror.repository("hub/team/app"), "1")
+    assert bench.sync().code == 0
+    assert bench.tags("team/app") == {"1": made.digest}
+
+
+def test_what_a_mirror_lacks_comes_from_the_next(mirrored: Mirrored) -> None:
+    """Mirrors are asked in their order, and the source in the end; one that lacks something is no failure."""
+    bench, mirror, made = mirrored
+    layers = list(made.blobs)
+    del mirror.repository("hub/team/app").blobs[layers[0]]
+    with EmbeddedRegistry() as other:
+        other.repository("team/app").blobs.update(made.blobs)
+        bench.write(bench.entry("team/app", "1", mirrors=[mirror.host, f"{mirror.host}/hub", other.host]))
+        finished = bench.sync()
+        asked = [request.path for request in other.requests if request.method == "GET"]
+    assert (finished.code, "read no more" in finished.err) == (0, False), finished.err
+    assert f"/v2/team/app/blobs/{layers[0]}" in asked
+    assert bench.there("team/app").blobs == made.blobs
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [flip_bit(100), cut_in_half(), refusal(401), refusal(403), refusal(500), Fault(drop_request_after=0)],
+    ids=["a wrong bit", "half of it", "a login", "a ban", "down", "reset"],
+)
+@pytest.mark.parametrize("what", ["/blobs/", "/manifests/"])
+@pytest.mark.usefixtures("pauses")
+def test_a_mirror_that_fails_costs_nothing_but_time(mirrored: Mirrored, fault: Fault, what: str) -> None:
+    """Whatever a mirror answers, the image arrives as the source has it, and a line says who was left out."""
+    bench, mirror, made = mirrored
+    mirror.fault = lambda request: fault if what in request.path else None
+    finished = bench.sync()
+    assert finished.code == 0, finished.err
+    assert bench.tags("team/app") == {"1": made.digest}
+    assert bench.there("team/app").blobs == made.blobs
+    assert finished.err.count(f"{mirror.host}/hub/team/app is read no more in this run") == 1
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_source_that_is_away_needs_a_digest(mirrored: Mirrored) -> None:
+    """No mirror may say what a tag is; with a digest in the source, or a lock, the mirror's bytes are enough."""
+    bench, _, made = mirrored
+    assert bench.lock().code == 0
+
+    def away(request: Request) -> Fault:
+        return refusal(503)
+
+    bench.up.fault = away
+    refused = bench.sync()
+    assert refused.code != 0
+    assert "mirrors are asked by digest alone" in refused.err
+    assert not bench.tags("team/app")
+    assert bench.sync("--locked").code == 0
+    assert bench.tags("team/app") == {"1": made.digest}
+    bench.down.state.repositories.clear()
+    entry = bench.entry("team/app", "1")
+    pinned = {"source": f"{bench.up.host}/team/app@{made.digest}", "destination": entry["destination"]}
+    bench.write(pinned, mirrors={f"{bench.up.host}/team": [f"{bench.up.host}/none", f"{'127.0.0.1:1'}"]})
+    assert bench.sync().code != 0
+    mirrors = {f"{bench.up.host}/team": [f"{mirrored[1].host}/hub/team"], bench.up.host: ["127.0.0.1:1"]}
+    bench.write(pinned, mirrors=mirrors)
+    assert bench.sync().code == 0
+    assert bench.tags("team/app") == {"1": made.digest}
+
+
+def test_a_mirror_gets_no_login_of_the_source(mirrored: Mirrored) -> None:
+    """A login for the source is never shown to a mirror."""
+    bench, mirror, _ = mirrored
+    assert bench.sync().code == 0
+    assert not [request for request in mirror.requests if "authorization" in request.headers]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "repository", "rest"),
+    [
+        ("docker.io", "library/nginx", "library/nginx"),
+        ("docker.io/library", "library/nginx", "nginx"),
+        ("index.docker.io/library", "library/a/b", "a/b"),
+        ("docker.io/lib", "library/nginx", None),
+        ("docker.io/library/nginx", "library/nginx", None),
+        ("docker.io/library/nginx", "library/nginx2", None),
+        ("r.io", "library/nginx", None),
+    ],
+)
+def test_a_prefix_ends_where_a_part_ends(prefix: str, repository: str, rest: str | None) -> None:
+    """docker.io/lib says nothing of docker.io/library."""
+    assert parse_prefix(prefix).rest("docker.io", repository) == rest
+
+
+@pytest.mark.parametrize("rest", ["a:1", "a@sha256:" + "0" * 64, "../a", "A", "", "a//b", "x" * 256])
+def test_a_name_below_a_prefix_is_one(rest: str) -> None:
+    """Nothing but a repository's name comes below a prefix."""
+    with pytest.raises(UsageError):
+        Prefix("r.io", "team").repository(rest)
