@@ -6,6 +6,9 @@ log begins before this is loaded, so __main__.py reads what is said of it.
 IMAGESYNC_PLAIN_HTTP         hosts that speak plain HTTP, separated by commas, in addition to --plain-http
 IMAGESYNC_TIMEOUT            time limit of one `imagesync external`, in seconds (default 30); what has no answer by
                              then is reported as unreachable
+IMAGESYNC_REQUESTS_PER_SECOND  HOST=N, separated by commas: at most N requests to HOST in any second
+IMAGESYNC_CONNECTIONS        HOST=N, separated by commas: at most N connections to HOST at the same time
+IMAGESYNC_CONFIG             a settings file, which must exist (default imagesync/config.json in XDG_CONFIG_HOME)
 IMAGESYNC_AUTH_FILE          a login file in the format of Docker's config.json; it must exist
 REGISTRY_AUTH_FILE           the same under the name that Podman and skopeo use; IMAGESYNC_AUTH_FILE comes first
 IMAGESYNC_USERNAME_<HOST>    a login for one host: its name in capitals, "." and ":" as "_", "-" as "__"
@@ -17,7 +20,7 @@ CI_JOB_TOKEN                 with IMAGESYNC_CI_LOGIN: the token of a GitLab job,
 CI_REGISTRY                  the registry that CI_JOB_TOKEN is for
 DOCKER_CONFIG                the folder of Docker's config.json and certs.d (default ~/.docker)
 XDG_RUNTIME_DIR              folder of containers/auth.json, Podman's and skopeo's logins (default /run/containers/UID)
-XDG_CONFIG_HOME              folder of another containers/auth.json (default ~/.config)
+XDG_CONFIG_HOME              folder of another containers/auth.json, and of imagesync/config.json (default ~/.config)
 HOME                         the folder that ~ stands for
 USERPROFILE                  the same on Windows
 SSL_CERT_FILE                a file of certificate authorities to trust, in addition to the system's
@@ -45,9 +48,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import address_of
+from imagesync_cli.values.limits import CONNECTIONS, REQUESTS_PER_SECOND, Limits, read_limits, split_pairs
 from imagesync_cli.values.reference import host_name, is_loopback
 from imagesync_cli.values.secret import Secret
 
@@ -59,6 +64,7 @@ _DOCKER_PROXIES = {
     "noProxy": "no_proxy",
 }
 _MOST_CONFIG_BYTES = 4 * 1024 * 1024
+_CONFIG_HINT = 'it is JSON such as {"requests_per_second": {"docker.io": 10}, "connections": {"docker.io": 4}}'
 _PORT = re.compile(r"[0-9]{1,5}")
 # What the environment may say about logins: by host, and in CI jobs (credentials/environment.py).
 _LOGIN_PREFIXES = ("IMAGESYNC_USERNAME_", "IMAGESYNC_PASSWORD_")
@@ -87,6 +93,7 @@ class Settings:
     max_manifest_bytes: int = 4 * 1024 * 1024
     run_folder: Path = Path(".terraform", "imagesync")  # what the processes of one Terraform run share
     meeting_folder: Path | None = None  # where the processes of one user on one machine meet
+    limits: Limits = field(default_factory=Limits)
     job_index: str = ""  # which of several equal jobs this is, counted from 0
 
     def scheme(self, host: str) -> str:
@@ -99,10 +106,19 @@ class Settings:
         port = host.rpartition(":")[2] if not host.endswith("]") else ""
         return host_name(host), int(port) if _PORT.fullmatch(port) else 80 if self.scheme(host) == "http" else 443
 
+    def limits_at(self, name: str, port: int) -> tuple[int | None, float | None]:
+        """Connections at the same time and requests in a second for the host at this name and port, None for any."""
+        at = (name, port)
+        connections = (each for host, each in self.limits.connections.items() if self.address(host) == at)
+        paces = (each for host, each in self.limits.requests_per_second.items() if self.address(host) == at)
+        return min(connections, default=None), min(paces, default=None)
+
 
 def read_settings(
     *,
     plain_http: Iterable[str] = (),
+    requests_per_second: Iterable[str] = (),
+    connections: Iterable[str] = (),
     ca_file: str | None = None,
     source_auth_file: str | None = None,
     destination_auth_file: str | None = None,
@@ -128,6 +144,7 @@ def read_settings(
         certificate_folders=tuple(_certificate_folders(environ)),
         run_folder=Path(environ.get("TF_DATA_DIR") or ".terraform", "imagesync"),
         meeting_folder=_meeting_folder(environ),
+        limits=_limits({REQUESTS_PER_SECOND: requests_per_second, CONNECTIONS: connections}, environ),
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),
         # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
         proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")}
@@ -149,6 +166,49 @@ def environment_of_helpers() -> dict[str, str]:
 def environment() -> Mapping[str, str]:
     """All of it, for files that name variables."""
     return os.environ
+
+
+def _limits(options: Mapping[str, Iterable[str]], environ: Mapping[str, str]) -> Limits:
+    """Options before variables before the file, host by host."""
+    limits = read_limits({kind: split_pairs(texts) for kind, texts in options.items()})
+    for kind in (REQUESTS_PER_SECOND, CONNECTIONS):
+        name = f"IMAGESYNC_{kind.upper()}"
+        texts = environ.get(name, "").replace(",", " ").split()
+        limits = limits.over(read_limits({kind: split_pairs(texts)}, name))
+    return limits.over(_limits_of_file(environ))
+
+
+def _limits_of_file(environ: Mapping[str, str]) -> Limits:
+    file = _config_file(environ)
+    try:
+        content = _beginning(file) if file else b""
+    except OSError as error:
+        if environ.get("IMAGESYNC_CONFIG") or (file and os.access(file, os.F_OK)):
+            raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        return Limits()
+    return _parse_config(content, str(file)) if content else Limits()
+
+
+def _parse_config(content: bytes, name: str) -> Limits:
+    from imagesync_cli.values.documents import read_document  # most users have no such file
+
+    try:
+        document: dict[str, Any] = read_document(content)
+        unknown = document.keys() - {REQUESTS_PER_SECOND, CONNECTIONS}
+        pairs = {kind: told.items() for kind, told in document.items()}
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f"{name} is not a settings file: {error}", hint=_CONFIG_HINT) from error
+    if unknown:
+        raise UsageError(f"{name} has an unknown setting: {min(unknown)[:100]!r}", hint=_CONFIG_HINT)
+    return read_limits(pairs, name)
+
+
+def _config_file(environ: Mapping[str, str]) -> Path | None:
+    if environ.get("IMAGESYNC_CONFIG"):
+        return Path(environ["IMAGESYNC_CONFIG"])
+    home = _home(environ)
+    folder = Path(environ["XDG_CONFIG_HOME"]) if environ.get("XDG_CONFIG_HOME") else home / ".config" if home else None
+    return folder / "imagesync" / "config.json" if folder else None
 
 
 def _seconds(text: str, name: str) -> float:

@@ -91,3 +91,112 @@ def test_the_run_folder_is_in_terraforms_own() -> None:
     """What a run of Terraform notes lies where Terraform keeps its own files."""
     assert read_settings(environ={}).run_folder == Path(".terraform/imagesync")
     assert read_settings(environ={"TF_DATA_DIR": "/data"}).run_folder == Path("/data/imagesync")
+
+
+def limits_of(options: tuple[str, ...] = (), file: Path | None = None, **environ: str) -> dict[str, float]:
+    named = {"IMAGESYNC_CONFIG": str(file)} if file else {}
+    return dict(read_settings(requests_per_second=options, environ={**environ, **named}).limits.requests_per_second)
+
+
+def test_limits_of_hosts(tmp_path: Path) -> None:
+    """An option goes before a variable, and that before the file; each says what it knows, host by host."""
+    file = tmp_path / "config.json"
+    file.write_text('{"requests_per_second": {"a.lan": 1, "b.lan": 1, "c.lan": 0.5}, "connections": {"a.lan": 4}}')
+    variable = {"IMAGESYNC_REQUESTS_PER_SECOND": "a.lan=2,b.lan=2"}
+    assert limits_of(("a.lan=3",), file, **variable) == {"a.lan": 3, "b.lan": 2, "c.lan": 0.5}
+    settings = read_settings(connections=["b.lan=1"], environ={"IMAGESYNC_CONFIG": str(file)})
+    assert settings.limits.connections == {"a.lan": 4, "b.lan": 1}
+
+
+def test_the_settings_file_is_where_others_are(tmp_path: Path) -> None:
+    """Without a name it is in the user's folder for settings, and need not exist."""
+    assert limits_of(XDG_CONFIG_HOME=str(tmp_path)) == limits_of(HOME=str(tmp_path)) == {}
+    for folder in (tmp_path / "imagesync", tmp_path / ".config" / "imagesync"):
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text('{"requests_per_second": {"a.lan": 1}}')
+    assert limits_of(XDG_CONFIG_HOME=str(tmp_path)) == limits_of(HOME=str(tmp_path)) == {"a.lan": 1}
+
+
+@pytest.mark.parametrize(
+    ("named", "name", "port", "holds"),
+    [
+        ("index.docker.io", "registry-1.docker.io", 443, True),
+        ("docker.io", "auth.docker.io", 443, False),
+        ("a.lan", "a.lan", 443, True),
+        ("a.lan:443", "a.lan", 443, True),
+        ("a.lan", "a.lan", 5000, False),
+        ("A.LAN:5000", "a.lan", 5000, True),
+        ("https://a.lan/", "a.lan", 443, True),
+        ("127.0.0.1", "127.0.0.1", 80, True),
+    ],
+)
+def test_whose_limit_it_is(named: str, name: str, port: int, holds: bool) -> None:
+    """A host is the same with and without its usual port, by any of its names, and another one at another port."""
+    settings = read_settings(connections=[f"{named}=2"], environ={})
+    assert settings.limits_at(name, port) == (2 if holds else None, None)
+
+
+def test_two_spellings_of_one_host() -> None:
+    """Where a file names a host with its port and another one without, the smaller number holds."""
+    settings = read_settings(requests_per_second=["a.lan=5"], environ={"IMAGESYNC_REQUESTS_PER_SECOND": "a.lan:443=2"})
+    assert settings.limits_at("a.lan", 443) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a.lan", "a.lan=", "=1", "a.lan=0", "a.lan=-1", "a.lan=x", "a.lan=nan", "a.lan=1e3", "a.lan=inf"),
+        *("a.lan=\u0663", "a.lan=9999999", "a.lan=0.0001", "a.lan/app=1", "https://u:p@a.lan=1", "a.lan=1 "),
+    ],
+)
+def test_limits_that_are_none(text: str) -> None:
+    """What is no host, or no number that can be kept, is told with an example before anything is asked."""
+    with pytest.raises(UsageError, match="--requests-per-second") as refused:
+        read_settings(requests_per_second=[text], environ={})
+    assert "it takes" in refused.value.hint
+
+
+@pytest.mark.parametrize("text", ["a.lan=0", "a.lan=1.5", "a.lan=257"])
+def test_connections_that_are_none(text: str) -> None:
+    """There is no half connection, and a number beyond what a process may open is refused."""
+    with pytest.raises(UsageError, match="IMAGESYNC_CONNECTIONS"):
+        read_settings(environ={"IMAGESYNC_CONNECTIONS": text})
+
+
+def test_one_host_twice() -> None:
+    """Two numbers for one host in one place are a slip: which one was meant?"""
+    with pytest.raises(UsageError, match=r"two numbers for docker\.io"):
+        read_settings(connections=["docker.io=2", "index.docker.io=3"], environ={})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "is not a settings file"),
+        ("[]", "is not a settings file"),
+        ('{"connections": 4}', "is not a settings file"),
+        ('{"connections": {"a.lan": 1, "a.lan": 2}}', "a key twice"),
+        ('{"connections": {"a.lan": [1]}}', "[1]"),
+        ('{"connections": {"a.lan": true}}', "True"),
+        ('{"connections": {"a.lan": null}}', "None"),
+        ('{"conections": {}}', "unknown setting: 'conections'"),
+        ('{"connections": {"a b": 1}}', "'a b' is not a host"),
+        ("[" * 100_000, "is not a settings file"),
+    ],
+)
+def test_settings_files_that_are_none(tmp_path: Path, content: str, said: str) -> None:
+    """A slip in the file is told with the file's name, and is never a limit that silently does not hold."""
+    file = tmp_path / "config.json"
+    file.write_text(content)
+    with pytest.raises(UsageError) as refused:
+        limits_of(file=file)
+    assert str(file) in refused.value.message
+    assert said in refused.value.message
+
+
+def test_a_settings_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    """Whoever names one wants it to count; a folder is none."""
+    for path in (tmp_path / "none.json", tmp_path):
+        with pytest.raises(UsageError, match="cannot be read"):
+            limits_of(file=path)
+    assert limits_of(XDG_CONFIG_HOME=str(tmp_path)) == {}

@@ -225,6 +225,8 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         *,
         plain_http: tuple[str, ...],
         ca_file: str | None,
+        requests_per_second: tuple[str, ...],
+        connections: tuple[str, ...],
         src_auth_file: str | None = None,
         dst_auth_file: str | None = None,
         **options: Any,
@@ -234,6 +236,8 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         settings = read_settings(
             plain_http=plain_http,
             ca_file=ca_file,
+            requests_per_second=requests_per_second,
+            connections=connections,
             source_auth_file=src_auth_file,
             destination_auth_file=dst_auth_file,
         )
@@ -256,6 +260,20 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=FILE,
             metavar="FILE",
             help="Also trust the authorities in this PEM file. SSL_CERT_FILE and Docker's certs.d count too.",
+        ),
+        click.option(
+            "--requests-per-second",
+            multiple=True,
+            metavar="HOST=N",
+            help="Send HOST at most N requests in any second, of all kinds (0.5: one in two seconds). Repeatable. "
+            "IMAGESYNC_REQUESTS_PER_SECOND and a settings file name more.",
+        ),
+        click.option(
+            "--connections",
+            multiple=True,
+            metavar="HOST=N",
+            help="Open at most N connections to HOST at the same time (default 32). Repeatable. "
+            "IMAGESYNC_CONNECTIONS and a settings file name more.",
         ),
     ):
         shared = option(shared)

@@ -26,17 +26,52 @@ _AWS = (
 
 
 @dataclass(frozen=True)
+class Rate:
+    """How many requests in a second a host documents for these ``actions``, together; ``name`` is the host's for them.
+
+    An action is a method and what it is for, such as "PUT manifests" (stores/registry/actions.py).
+    """
+
+    name: str
+    per_second: float
+    actions: tuple[str, ...]
+
+
+# Quotas of an account in a region (Amazon ECR, "Service quotas", November 2026); all can be raised. Those for reading
+# are beyond what one process asks. GetAuthorizationToken is asked for once in a run.
+_ECR_RATES = (
+    Rate("BatchCheckLayerAvailability", 1000, ("HEAD blobs",)),
+    Rate("BatchGetImage", 2000, ("GET manifests", "HEAD manifests")),
+    Rate("GetDownloadUrlForLayer", 3000, ("GET blobs",)),
+    Rate("InitiateLayerUpload", 100, ("POST uploads",)),
+    Rate("UploadLayerPart", 500, ("PATCH uploads",)),
+    Rate("CompleteLayerUpload", 100, ("PUT uploads",)),
+    Rate("PutImage", 10, ("PUT manifests",)),
+)
+# The same of Amazon ECR Public. What counts as a pull it does not say; without a login the quota is one a second.
+_ECR_PUBLIC_RATES = (
+    Rate("BatchCheckLayerAvailability", 200, ("HEAD blobs",)),
+    Rate("image pulls", 10, ("GET manifests",)),
+    Rate("InitiateLayerUpload", 10, ("POST uploads",)),
+    Rate("UploadLayerPart", 260, ("PATCH uploads",)),
+    Rate("CompleteLayerUpload", 10, ("PUT uploads",)),
+    Rate("PutImage", 10, ("PUT manifests",)),
+)
+
+
+@dataclass(frozen=True)
 class KnownHost:
     """Hosts of one kind.
 
     ``cloud`` is the cloud whose login serves there, which is the extra that knows how to get it. ``api`` is the address
-    of an API of the host's own, "" for one at the registry's address.
+    of an API of the host's own, "" for one at the registry's address. ``rates`` are kept unless a user says otherwise.
     """
 
     name: str
     pattern: str
     cloud: str = ""
     api: str = ""
+    rates: tuple[Rate, ...] = ()
 
     def match(self, registry: str) -> re.Match[str] | None:
         """The whole name taken apart, None for a host of another kind."""
@@ -47,8 +82,11 @@ AMAZON = KnownHost(
     "Amazon ECR",
     rf"(?P<account>[0-9]{{12}})\.dkr[.-]ecr(?P<fips>-fips)?\.(?P<region>[a-z0-9-]+)\.(?:{_AWS})",
     cloud="aws",
+    rates=_ECR_RATES,
 )
-AMAZON_PUBLIC = KnownHost("Amazon ECR Public", r"public\.ecr\.aws|ecr-public\.aws\.com", cloud="aws")
+AMAZON_PUBLIC = KnownHost(
+    "Amazon ECR Public", r"public\.ecr\.aws|ecr-public\.aws\.com", cloud="aws", rates=_ECR_PUBLIC_RATES
+)
 AZURE = KnownHost("Azure", r"[a-z0-9]+(?:-[a-z0-9]+)?\.azurecr\.(?:io|cn|us)", cloud="azure")
 GOOGLE = KnownHost("Google", r"(?:[a-z0-9-]+\.)?gcr\.io|[a-z0-9-]+\.pkg\.dev", cloud="gcp")
 GITHUB = KnownHost("GitHub", r"ghcr\.io", api="https://api.github.com")

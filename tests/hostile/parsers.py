@@ -21,7 +21,7 @@ from imagesync_cli.credentials import Wanted
 from imagesync_cli.credentials.docker_config import account, from_files
 from imagesync_cli.credentials.helpers import _credential as read_helper
 from imagesync_cli.output.escape import printable
-from imagesync_cli.settings import Settings, read_settings
+from imagesync_cli.settings import Settings, _parse_config, read_settings
 from imagesync_cli.stores.files.layout import Layout
 from imagesync_cli.stores.registry.blobs.reader import _is_rest
 from imagesync_cli.stores.registry.client import Client
@@ -197,6 +197,16 @@ def _environment(text: str) -> None:
         proxy_for(settings, httpx.URL("https://registry.example.com/"), 443)
 
 
+def _limits(text: str) -> None:
+    limits = read_settings(environ={"IMAGESYNC_REQUESTS_PER_SECOND": text}).limits
+    assert all(0 < number < float("inf") for number in limits.requests_per_second.values())
+
+
+def _settings_file(content: bytes) -> None:
+    limits = _parse_config(content, "config.json")
+    assert all(0 < number < 1000 for number in limits.connections.values())
+
+
 class _Recorded(Wire):
     """A connection on which everything that will come has come."""
 
@@ -278,6 +288,8 @@ PARSERS = [
             '{"source":"a/b:1","destination":"oci:x:1"}',
         ),
     ),
+    Parser("limits", _limits, ("docker.io=10", "a.lan:5000=0.5,b.lan=3")),
+    Parser("settings file", _settings_file, ('{"connections":{"a.lan":4},"requests_per_second":{}}',), of_bytes=True),
     Parser("environment", _environment, ("30", "registry.lan:5000, other.lan", "http://ann:pw@proxy.example.com:3128")),
     Parser("http", _http, (_ANSWER, _CHUNKED), of_bytes=True),
     Parser("output", _plain_text, ("registry.example.com/app:1",)),

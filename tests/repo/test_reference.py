@@ -164,9 +164,21 @@ class Asked(dict[str, str]):
         return super().get(name, default)
 
 
-def settings_of(name: str) -> Iterator[Any]:
+# What a variable may say where it is not just any text.
+SAYS = {"IMAGESYNC_REQUESTS_PER_SECOND": "r.example.com=7", "IMAGESYNC_CONNECTIONS": "r.example.com=7"}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Something that each variable may say."""
+    config = tmp_path_factory.mktemp("config") / "config.json"
+    config.write_text('{"connections": {"r.example.com": 7}}')
+    return {**dict.fromkeys(VARIABLES, "7"), **SAYS, "IMAGESYNC_CONFIG": str(config)}
+
+
+def settings_of(name: str, value: str) -> Iterator[Any]:
     """The settings with this variable and without it."""
-    for environ in ({name.replace("<HOST>", "R_EXAMPLE_COM"): "7"}, {}):
+    for environ in ({name.replace("<HOST>", "R_EXAMPLE_COM"): value}, {}):
         yield read_settings(environ=environ)
 
 
@@ -175,15 +187,15 @@ READ_EARLY = {"IMAGESYNC_LOG", "IMAGESYNC_LOG_FILE", "IMAGESYNC_LOG_FORMAT"}
 
 
 @pytest.mark.parametrize("name", [name for name in VARIABLES if name not in READ_EARLY])
-def test_every_variable_that_is_told_changes_something(name: str) -> None:
+def test_every_variable_that_is_told_changes_something(name: str, said: dict[str, str]) -> None:
     """What the page of variables names is read."""
-    with_it, without_it = settings_of(name)
+    with_it, without_it = settings_of(name, said[name])
     assert (with_it, with_it.proxies) != (without_it, without_it.proxies)
 
 
-def test_every_variable_that_is_read_is_told() -> None:
+def test_every_variable_that_is_read_is_told(said: dict[str, str]) -> None:
     """Nothing in the environment changes a run without standing on the page of variables."""
-    bare, full = Asked(), Asked(**dict.fromkeys(VARIABLES, "7"))
+    bare, full = Asked(), Asked(**said)
     for environ in (bare, full):
         read_settings(environ=environ)
     logins = {*settings._LOGIN_NAMES, *(f"{prefix}<HOST>" for prefix in settings._LOGIN_PREFIXES)}

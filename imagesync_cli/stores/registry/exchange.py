@@ -18,6 +18,7 @@ import httpx
 from imagesync_cli import __version__
 from imagesync_cli.concurrency import within
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.registry.actions import action_of
 from imagesync_cli.stores.transport.addresses import read_url
 from imagesync_cli.stores.transport.http import Http
 from imagesync_cli.values.errors import ContentError, ImagesyncError, Refused, UsageError
@@ -181,7 +182,8 @@ class Exchange:
         headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity", **call.headers}
         if login is not None:
             headers["Authorization"] = login.reveal()
-        told = {"longer_s": call.longer_s, "is_stranger": not self.is_own(url)}
+        action = action_of(call.method, url.path, is_upload=call.is_upload)
+        told = {"longer_s": call.longer_s, "is_stranger": not self.is_own(url), "action": action}
         if isinstance(call.body, bytes):
             request = httpx.Request(call.method, url, headers=headers, content=call.body or None, extensions=told)
             response = await self.http.handle_async_request(request)

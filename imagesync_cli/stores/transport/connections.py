@@ -1,16 +1,17 @@
-"""The connections to one host: idle ones are used again, and there is a bound on those in use."""
+"""The connections to one host: idle ones are used again, and there is a bound on those in use (limits/)."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 import httpx
 
-from imagesync_cli.stores.transport.adaptive_limit import AdaptiveLimit
 from imagesync_cli.stores.transport.http1 import Answer, Connection
+from imagesync_cli.stores.transport.limits.host_limit import HostLimit
 from imagesync_cli.stores.transport.patience import Patience
 from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, tunnel
 from imagesync_cli.stores.transport.tls import Tls
@@ -19,7 +20,6 @@ from imagesync_cli.stores.transport.wire import Wire
 if TYPE_CHECKING:
     from imagesync_cli.stores.transport.preconnect import Preconnected
 
-PER_HOST = 32
 _CONNECT_S = 10.0
 
 
@@ -34,6 +34,7 @@ class Connections:
         proxy: httpx.URL | None,
         preconnected: Preconnected | None,
         *,
+        limit: HostLimit,
         is_stranger: bool = False,
     ) -> None:
         self._name = url.host
@@ -45,38 +46,48 @@ class Connections:
         self._idle: list[Connection] = []
         self._every: list[Connection] = []
         self._opening: deque[asyncio.Task[Connection]] = deque()
-        self._places = AdaptiveLimit(PER_HOST)
+        self._limit = limit
         self.patience = Patience()
 
     def warm(self, count: int) -> None:
         """Begin connections, so that ``count`` more requests than are under way find one open."""
-        missing = min(count, self._places.limit - self._places.taken) - len(self._idle) - len(self._opening)
+        places = self._limit.places
+        missing = min(count, places.limit - places.taken) - len(self._idle) - len(self._opening)
         self._opening.extend(asyncio.create_task(self._connect()) for _ in range(missing))
 
     async def exchange(self, request: httpx.Request) -> tuple[Connection, Answer]:
         """Send over a connection of our own; it is given back when the answer's body is closed."""
-        await self._places.take()
+        action = request.extensions.get("action", "")
+        await self._limit.take(action)
         try:
             while True:
-                connection = await self._take()
-                try:
-                    answer = await connection.exchange(request, self._target(request))
-                except BaseException as error:
-                    connection.close()
-                    # A server may close an idle connection at the moment it is used again: not a failure yet.
-                    stale = isinstance(error, ConnectionError) and connection.served > 0
-                    if not stale or not isinstance(request.stream, httpx.ByteStream):
-                        raise
-                else:
-                    self._places.answered(answer.status)
-                    return connection, answer
+                async with self._limit.turn(action) as turns:
+                    connection = await self._take()
+                    try:
+                        turns.sent()
+                        answer = await self._send(connection, request)
+                    except BaseException as error:
+                        connection.close()
+                        # A server may close an idle connection at the moment it is used again: not a failure yet.
+                        stale = isinstance(error, ConnectionError) and connection.served > 0
+                        if not stale or not isinstance(request.stream, httpx.ByteStream):
+                            raise
+                    else:
+                        self._limit.action(action).answered(answer.status)
+                        return connection, answer
         except BaseException:
-            self._places.free()
+            self._limit.free(action)
             raise
 
-    def give_back(self, connection: Connection) -> None:
+    async def _send(self, connection: Connection, request: httpx.Request) -> Answer:
+        request.extensions["sent_at"] = time.monotonic()
+        request.extensions["patience_s"] = self.patience.wait_s(request.extensions.get("longer_s", 0.0))
+        with self._limit.sending(in_pieces=not isinstance(request.stream, httpx.ByteStream)):
+            return await connection.exchange(request, self._target(request))
+
+    def give_back(self, connection: Connection, action: str) -> None:
         """The exchange is over."""
-        self._places.free()
+        self._limit.free(action)
         if connection.idle:
             self._idle.append(connection)
         else:

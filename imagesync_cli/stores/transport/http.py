@@ -26,12 +26,14 @@ from imagesync_cli.concurrency import ByteLimit, take_room
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.transport.connections import Connections
 from imagesync_cli.stores.transport.http1 import Answer, Connection
+from imagesync_cli.stores.transport.limits.host_limit import HostLimit
 from imagesync_cli.stores.transport.patience import fast_enough
 from imagesync_cli.stores.transport.proxy import proxy_for
 from imagesync_cli.stores.transport.retry import attempt_number
 from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.stores.transport.tls import Tls
 from imagesync_cli.values.errors import ContentError, Unavailable, exhausted
+from imagesync_cli.values.hosts import known_host
 from imagesync_cli.values.reference import host_name
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Http(httpx.AsyncBaseTransport):
         self._settings = settings
         self._preconnected = preconnected or {}
         self._hosts: dict[tuple[str, str, int, bool], Connections] = {}
+        self._limits: dict[tuple[str, int], HostLimit] = {}
         self._tls = Tls(settings)
         self.pieces = ByteLimit(_PIECES_BYTES)  # those of blobs that are not sent whole
 
@@ -63,7 +66,6 @@ class Http(httpx.AsyncBaseTransport):
         """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""
         url = request.url
         host = self._host(url, is_stranger=request.extensions.get("is_stranger", False))
-        request.extensions["patience_s"] = host.patience.wait_s(request.extensions.get("longer_s", 0.0))
         count(requests=1)
         began = time.monotonic()
         try:
@@ -84,7 +86,7 @@ class Http(httpx.AsyncBaseTransport):
             raise
         host.patience.heard(answer=True)
         _note(request, began, answer)
-        body = _Body(answer, host, connection, url)
+        body = _Body(answer, host, connection, request)
         return httpx.Response(answer.status, headers=answer.headers, stream=body, request=request)
 
     async def aclose(self) -> None:
@@ -102,8 +104,20 @@ class Http(httpx.AsyncBaseTransport):
         key = (url.scheme, url.host, port, is_stranger)
         if key not in self._hosts:
             proxy, begun = proxy_for(self._settings, url, port), self._preconnected.pop((url.host, port), None)
-            self._hosts[key] = Connections(url, port, self._tls, proxy, begun, is_stranger=is_stranger)
+            self._hosts[key] = Connections(
+                url, port, self._tls, proxy, begun, limit=self._limit(url, port), is_stranger=is_stranger
+            )
         return self._hosts[key]
+
+    def _limit(self, url: httpx.URL, port: int) -> HostLimit:
+        """The limits of a host and port, the same whoever named it. Who sets a pace knows better than a document."""
+        key = (url.host, port)
+        if key not in self._limits:
+            connections, per_second = self._settings.limits_at(*key)
+            known = known_host(url.netloc.decode("ascii"))
+            rates = known.rates if known and per_second is None else ()
+            self._limits[key] = HostLimit(connections, per_second, rates)
+        return self._limits[key]
 
 
 def _note(
@@ -117,7 +131,7 @@ def _note(
         "method": request.method,
         "url": _loggable(request.url),
         "status": answer.status if answer else 0,
-        "ms": round((time.monotonic() - began) * 1000),
+        "ms": round((time.monotonic() - request.extensions.get("sent_at", began)) * 1000),
         "sent_bytes": _number(request.headers.get("content-length", "")),
         "bytes": _number(headers.get("content-length", "")),
         "attempt": attempt_number.get(),
@@ -141,11 +155,12 @@ def _loggable(url: httpx.URL) -> str:
 class _Body(httpx.AsyncByteStream):
     """A response's body; gives the connection back when it is closed."""
 
-    def __init__(self, answer: Answer, host: Connections, connection: Connection, url: httpx.URL) -> None:
+    def __init__(self, answer: Answer, host: Connections, connection: Connection, request: httpx.Request) -> None:
         self._answer = answer
         self._host = host
         self._connection = connection
-        self._url = url
+        self._url = request.url
+        self._action = request.extensions.get("action", "")
         self._closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -162,7 +177,7 @@ class _Body(httpx.AsyncByteStream):
             try:
                 await self._answer.aclose()
             finally:
-                self._host.give_back(self._connection)
+                self._host.give_back(self._connection, self._action)
 
 
 def _raise_ours(error: Exception, url: httpx.URL, hint: str = "") -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from imagesync_cli.stores.transport.adaptive_limit import AdaptiveLimit
+from imagesync_cli.stores.transport.limits.adaptive_limit import AdaptiveLimit
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

@@ -1,0 +1,102 @@
+"""All limits of one host, whichever connection a request takes.
+
+1. An action (a GET of a manifest, a PUT of a blob) of which the host said "too many" is asked for less often, the
+   others as before: ECR counts each by itself, Docker Hub counts pulls alone.
+2. So many connections are in use at the same time.
+3. So many requests are sent in a second: of all kinds, or of an action for which the host documents a number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextvars import ContextVar
+
+from imagesync_cli.stores.transport.limits.adaptive_limit import AdaptiveLimit
+from imagesync_cli.stores.transport.limits.pace import Pace, Turn
+from imagesync_cli.values.hosts import Rate
+
+PER_HOST = 32
+# The host that this task is sending a body to, piece by piece.
+_sending_to: ContextVar[HostLimit | None] = ContextVar("sending_to", default=None)
+
+
+class HostLimit:
+    """The limits of one host and port. ``per_second`` is None for none; ``rates`` are of single actions."""
+
+    def __init__(
+        self, connections: int | None = None, per_second: float | None = None, rates: Sequence[Rate] = ()
+    ) -> None:
+        self._most = connections or PER_HOST
+        self.places = AdaptiveLimit(self._most)
+        self._actions: dict[str, AdaptiveLimit] = {}
+        self._pace = Pace(per_second) if per_second else None
+        self._paces = {action: pace for rate in rates for pace in [Pace(rate.per_second)] for action in rate.actions}
+
+    def action(self, name: str) -> AdaptiveLimit:
+        """How many requests of this action may be under way."""
+        if name not in self._actions:
+            self._actions[name] = AdaptiveLimit(self._most)
+        return self._actions[name]
+
+    async def take(self, action: str) -> None:
+        """Wait for a place; give it back by ``free``.
+
+        What a body is read from that goes to the same host must not wait until that body is there: no limit would let
+        either go on.
+        """
+        at_once = _sending_to.get() is self
+        await self.action(action).take(at_once=at_once)
+        try:
+            await self.places.take(at_once=at_once)
+        except BaseException:
+            self.action(action).free()
+            raise
+
+    def free(self, action: str) -> None:
+        """Give a place back."""
+        self.places.free()
+        self.action(action).free()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, action: str) -> AsyncIterator[Turns]:
+        """Wait until the pace allows one more request, which is sent in the block."""
+        turns = Turns()
+        try:
+            for pace in filter(None, (self._pace, self._paces.get(action))):
+                turns.add(pace, await pace.turn())
+            yield turns
+        finally:
+            turns.end()
+
+    @contextlib.contextmanager
+    def sending(self, *, in_pieces: bool) -> Iterator[None]:
+        """Mark the block as one that sends a body which is read meanwhile."""
+        token = _sending_to.set(self if in_pieces else _sending_to.get())
+        try:
+            yield
+        finally:
+            _sending_to.reset(token)
+
+
+class Turns:
+    """The turns of one request at each pace that it keeps."""
+
+    def __init__(self) -> None:
+        self._turns: list[tuple[Pace, Turn]] = []
+        self._sent = False
+
+    def add(self, pace: Pace, turn: Turn) -> None:
+        """One more."""
+        self._turns.append((pace, turn))
+
+    def sent(self) -> None:
+        """The request goes out now."""
+        self._sent = True
+        for pace, turn in self._turns:
+            pace.sent(turn)
+
+    def end(self) -> None:
+        """It was answered, or never sent."""
+        for pace, turn in self._turns:
+            (pace.answered if self._sent else pace.forgo)(turn)

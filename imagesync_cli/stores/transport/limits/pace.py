@@ -1,0 +1,105 @@
+"""How many requests may reach a host in a second, wherever in that second a strict host begins to count.
+
+Nobody here knows when a request reaches the host: after it was sent, and before its answer is here. So a request counts
+from the moment it is sent until a second after its answer. Then no second has more of them than it may, however long
+each was under way. An answer that takes long, such as that to an upload, says little: then the request counts as
+having arrived soon after it was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+
+_ARRIVES_WITHIN_S = 1.0
+_SECOND_S = 1.0
+# Clocks tick: a second of ours is to be none that ends too early.
+_MARGIN_S = 0.005
+
+
+class Turn:
+    """The right to send one request."""
+
+    __slots__ = ("counts",)
+
+    def __init__(self) -> None:
+        self.counts = True
+
+
+class Pace:
+    """At most ``per_second`` requests in any second; for less than one, a request in as many seconds as that takes.
+
+    A fraction above one is rounded down: there is no second with two and a half requests.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._most = max(1, int(per_second))
+        self._window_s = max(_SECOND_S, _SECOND_S / per_second) + _MARGIN_S
+        self._counted = 0
+        self._ends: list[tuple[float, int, Turn]] = []  # a heap; the first end of a turn is the one that holds
+        self._numbers = itertools.count()
+        self._waiting: deque[asyncio.Future[Turn]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def turn(self) -> Turn:
+        """Wait for the right to send; whoever waits longest is next. To be told: ``sent``, then ``answered``."""
+        self._forget()
+        if self._counted < self._most and not self._waiting:
+            return self._grant()
+        mine: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
+        self._serve()
+        try:
+            return await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():
+                self.forgo(mine.result())  # it was given to us at the moment we left
+            raise
+
+    def sent(self, turn: Turn) -> None:
+        """It goes out now."""
+        self._end(turn, _ARRIVES_WITHIN_S + self._window_s)
+
+    def answered(self, turn: Turn) -> None:
+        """Its answer is here."""
+        self._end(turn, self._window_s)
+
+    def forgo(self, turn: Turn) -> None:
+        """It was never sent."""
+        self._end(turn, 0.0)
+
+    def _grant(self) -> Turn:
+        self._counted += 1
+        return Turn()
+
+    def _end(self, turn: Turn, in_s: float) -> None:
+        if turn.counts:
+            heapq.heappush(self._ends, (_now_s() + in_s, next(self._numbers), turn))
+            self._serve()
+
+    def _forget(self) -> None:
+        """Count no longer what reached the host more than a second ago."""
+        now = _now_s()
+        while self._ends and self._ends[0][0] <= now:
+            turn = heapq.heappop(self._ends)[2]
+            self._counted -= turn.counts
+            turn.counts = False
+
+    def _serve(self) -> None:
+        """Let those go on who may, and look again when the next may."""
+        self._forget()
+        while self._waiting and self._counted < self._most:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(self._grant())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and self._ends:
+            self._timer = asyncio.get_running_loop().call_later(self._ends[0][0] - _now_s(), self._serve)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

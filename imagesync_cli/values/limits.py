@@ -1,0 +1,72 @@
+"""What one host is asked at most, as people write it: HOST=N."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.hosts import parse_registry
+
+REQUESTS_PER_SECOND, CONNECTIONS = "requests_per_second", "connections"
+_DECIMAL, _WHOLE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?", "[0-9]{1,6}"
+# A request in a quarter of an hour is the slowest; a process may have no more open files than it has connections.
+_NUMBERS = {REQUESTS_PER_SECOND: (_DECIMAL, 0.001, 100_000.0), CONNECTIONS: (_WHOLE, 1.0, 256.0)}
+_EXAMPLES = {REQUESTS_PER_SECOND: "docker.io=10 or docker.io=0.5", CONNECTIONS: "docker.io=4"}
+_LONGEST_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Limits:
+    """By registry (Docker Hub's aliases are one): requests in any second, and connections at the same time."""
+
+    requests_per_second: Mapping[str, float] = field(default_factory=dict)
+    connections: Mapping[str, int] = field(default_factory=dict)
+
+    def over(self, other: Limits) -> Limits:
+        """These, and of the others those of hosts that these say nothing of."""
+        return Limits(
+            {**other.requests_per_second, **self.requests_per_second}, {**other.connections, **self.connections}
+        )
+
+
+def read_limits(pairs: Mapping[str, Iterable[tuple[str, Any]]], where: str = "") -> Limits:
+    """Hosts and numbers by what is limited; UsageError for what is no host, no number, or a host that comes twice.
+
+    ``where`` opens the errors: a file, a variable; "" for options, which are named as they are written.
+    """
+    read: dict[str, dict[str, float]] = {REQUESTS_PER_SECOND: {}, CONNECTIONS: {}}
+    for kind, told in pairs.items():
+        for host, number in told:
+            name = where or f"--{kind.replace('_', '-')}"
+            registry = _registry(host, name, kind)
+            if registry in read[kind]:
+                raise UsageError(f"{name} has two numbers for {registry}", hint="leave one of them")
+            read[kind][registry] = _number(str(number), host, name, kind)
+    connections = {registry: int(number) for registry, number in read[CONNECTIONS].items()}
+    return Limits(read[REQUESTS_PER_SECOND], connections)
+
+
+def split_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """The parts of HOST=N; what is amiss with them is found by ``read_limits``."""
+    return [(host, number) for host, _, number in (text.rpartition("=") for text in texts)]
+
+
+def _registry(host: str, name: str, kind: str) -> str:
+    try:
+        return parse_registry(host)
+    except UsageError:
+        shown = host[:_LONGEST_SHOWN]
+        raise UsageError(f"{name}: {shown!r} is not a host", hint=f"it takes HOST=N: {_EXAMPLES[kind]}") from None
+
+
+def _number(text: str, host: str, name: str, kind: str) -> float:
+    pattern, least, most = _NUMBERS[kind]
+    if not re.fullmatch(pattern, text) or not least <= float(text) <= most:
+        raise UsageError(
+            f"{name}: {text[:_LONGEST_SHOWN]!r} for {host}",
+            hint=f"it takes a number from {least:g} to {most:g}; without one, {host} has no such limit",
+        )
+    return float(text)

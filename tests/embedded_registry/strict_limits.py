@@ -1,0 +1,88 @@
+"""A double of limits: as strict as a registry can be, with windows that slide.
+
+Set it as ``registry.fault``. The request that is one too many is answered 429. It counts all the same. Pulls are told
+in Docker Hub's words (its documentation of usage and limits, November 2026): a GET of a manifest is one, HEAD is none.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from tests.embedded_registry.faults import Fault, refusal
+from tests.embedded_registry.wire import Request, Response
+
+
+def is_pull(request: Request) -> bool:
+    return request.method == "GET" and "/manifests/" in request.path
+
+
+class SlidingWindow:
+    """At most so many in any ``window_s``."""
+
+    def __init__(self, most: int, window_s: float) -> None:
+        self.most = most
+        self.window_s = window_s
+        self._came: deque[float] = deque()
+
+    def takes_one_more(self, now_s: float) -> bool:
+        while self._came and self._came[0] <= now_s - self.window_s:
+            self._came.popleft()
+        self._came.append(now_s)
+        return len(self._came) <= self.most
+
+    @property
+    def left(self) -> int:
+        return max(0, self.most - len(self._came))
+
+
+class StrictLimits:
+    """``requests`` of all kinds, and ``pulls`` among them; ``told_window_s`` is what the answers say of the latter.
+
+    ``of_action`` limits the requests of one action by itself, by a function that knows them.
+    """
+
+    def __init__(
+        self,
+        requests: SlidingWindow | None = None,
+        pulls: SlidingWindow | None = None,
+        *,
+        told_window_s: int = 0,
+        of_action: tuple[Callable[[Request], bool], SlidingWindow] | None = None,
+    ) -> None:
+        self._requests = requests
+        self._pulls = pulls
+        self._told_window_s = told_window_s
+        self._of_action = of_action
+        self._lock = threading.Lock()
+        self.refused: list[str] = []
+        self.pulled: Counter[str] = Counter()
+
+    def __call__(self, request: Request) -> Fault | None:
+        with self._lock:
+            now_s = time.monotonic()
+            fits = self._requests is None or self._requests.takes_one_more(now_s)
+            if self._of_action is not None and self._of_action[0](request):
+                fits = self._of_action[1].takes_one_more(now_s) and fits
+            if is_pull(request) and self._pulls is not None:
+                fits = self._pulls.takes_one_more(now_s) and fits
+            if not fits:
+                self.refused.append(str(request))
+                return refusal(429, "TOOMANYREQUESTS", self._headers())
+            if is_pull(request):
+                self.pulled[request.path] += 1
+            headers = self._headers() if "/manifests/" in request.path else {}
+        return Fault(change=lambda response: _with(response, headers)) if headers else None
+
+    def _headers(self) -> dict[str, str]:
+        if self._pulls is None or not self._told_window_s:
+            return {}
+        window = f";w={self._told_window_s}"
+        return {"RateLimit-Limit": f"{self._pulls.most}{window}", "RateLimit-Remaining": f"{self._pulls.left}{window}"}
+
+
+def _with(response: Response, headers: dict[str, str]) -> Response:
+    return replace(response, headers={**response.headers, **headers})
