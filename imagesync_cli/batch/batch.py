@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import prune
-from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchProgress, BatchReport, ImageResult
+from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchProgress, BatchReport, ImageResult, unlisted
 from imagesync_cli.batch.shards import Shard, shares
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
@@ -175,10 +175,7 @@ class _Batch:
 
     def _note_unknown(self) -> None:
         """Entries whose tags could not be listed fail as a whole."""
-        for number, error in self._plan.failed.items():
-            entry = self._plan.entries[number]
-            result = ImageResult(entry.source.name, entry.destination.name)
-            result.fail(error)
+        for result in unlisted(self._plan.entries, self._plan.failed):
             self._report.images.append(result)
             self._tell(result)
 

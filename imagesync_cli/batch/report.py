@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import Differs, ImagesyncError
 from imagesync_cli.values.progress import Progress
 
-COPIED, SKIPPED, FAILED, NOT_RUN = "copied", "skipped", "failed", "not run"
-REMOVED, KEPT = "removed", "kept"
-OUTCOMES = (COPIED, SKIPPED, FAILED, NOT_RUN)
+if TYPE_CHECKING:
+    from imagesync_cli.batch.entry import ImageEntry
+
+COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN = "copied", "skipped", "differs", "failed", "not run"
+REMOVED, KEPT, UNWANTED = "removed", "kept", "unwanted"
+OUTCOMES = (COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN)
 FORMAT = 1
 
 
@@ -18,7 +22,8 @@ FORMAT = 1
 class ImageResult:
     """What became of one image, or of an entry whose tags could not be listed.
 
-    ``outcome`` is copied, skipped (it was there), failed or not run; with a dry run, what it would be. ``action`` says
+    ``outcome`` is copied, skipped (it was there), failed or not run; with a dry run, what it would be. A check says
+    skipped or differs, ``error`` how, and ``digest`` what it should be. ``action`` says
     what that is to the destination's tag: add, move, keep, mend (with verify: below the same digest), or "" where it
     is not known. ``signed_by`` is a signer and a time for each who was verified to have signed it. ``held`` is why an
     image that is too young is not taken yet. Sizes in bytes.
@@ -44,10 +49,18 @@ class ImageResult:
         """Note the error that ended it."""
         self.outcome, self.error, self.kind, self.exit_code = FAILED, str(error), error.kind, error.exit_code
 
+    def differ(self, action: str, why: str) -> None:
+        """Note that the destination is not as it should be, and what a sync would do there."""
+        self.outcome, self.action, self.error = DIFFERS, action, why
+        self.kind, self.exit_code = Differs.kind, Differs.exit_code
+
 
 @dataclass
 class RemovalResult:
-    """What became of a destination's tag that no rule picks any more; ``outcome`` is removed, kept or failed."""
+    """What became of a destination's tag that no rule picks any more.
+
+    ``outcome`` is removed, kept or failed; unwanted, where it was only looked at.
+    """
 
     reference: str
     outcome: str
@@ -82,9 +95,21 @@ class BatchReport:
 
     @property
     def exit_code(self) -> int:
-        """That of the first failure in the order of the file, removals last; 0 where there is none."""
+        """That of a difference, if there is one; else of the first failure in the order of the file, removals last."""
+        if self.count(DIFFERS) or self.count(UNWANTED):
+            return Differs.exit_code
         codes = [i.exit_code for i in self.images if i.outcome == FAILED]
         return next(iter(codes + [r.exit_code for r in self.removals if r.outcome == FAILED]), 0)
+
+
+def unlisted(entries: Sequence[ImageEntry], failed: Mapping[int, ImagesyncError]) -> list[ImageResult]:
+    """A result for each entry, by its number, whose tags could not be listed: it failed as a whole."""
+    results = []
+    for number, error in failed.items():
+        result = ImageResult(entries[number].source.name, entries[number].destination.name)
+        result.fail(error)
+        results.append(result)
+    return results
 
 
 def merged(reports: list[BatchReport]) -> BatchReport:
@@ -108,6 +133,7 @@ def totals(report: BatchReport) -> dict[str, Any]:
     return {
         **{outcome.replace(" ", "_"): sum(i.outcome == outcome for i in report.images) for outcome in OUTCOMES},
         "removed": sum(removal.outcome == REMOVED for removal in report.removals),
+        "unwanted": sum(removal.outcome == UNWANTED for removal in report.removals),
         "sent_bytes": report.sent_bytes,
         "mounted_bytes": report.mounted_bytes,
         "requests": report.requests,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from imagesync_cli.commands.batch.file_options import file_options, given_with_file
 from imagesync_cli.commands.options import FILE, REFERENCE, examples, platform_option, shared_options, trust_option
 from imagesync_cli.stores.session import run
 from imagesync_cli.values.errors import Differs, UsageError
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     "check",
     short_help="Check that a mirror has an image, and all of it.",
     epilog=examples(
-        "check busybox:1.36 registry.example.com/busybox:1.36", "check --deep registry.example.com/busybox:1.36"
+        "check busybox:1.36 registry.example.com/busybox:1.36",
+        "check --deep registry.example.com/busybox:1.36",
+        "check --file images.yaml --report images.prom",
     ),
 )
-@click.argument("references", metavar="[SRC] DST", type=REFERENCE, nargs=-1, required=True)
+@click.argument("references", metavar="[[SRC] DST]", type=REFERENCE, nargs=-1)
 @platform_option
 @click.option("--referrers", is_flag=True, help="Also compare what is attached to the image, such as signatures.")
 @click.option("--deep", is_flag=True, help="Look for every manifest and blob below DST's digest. SRC may be left out.")
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST only, in the format of Docker's config.json."
 )
+@file_options("Check", "checked")
 @shared_options
 def command(
     references: tuple[Reference, ...],
@@ -46,23 +50,36 @@ def command(
     referrers: bool,
     deep: bool,
     read: bool,
+    file: Path | None,
     settings: Settings,
     as_json: bool,
     quiet: bool,
+    **of_file: Any,
 ) -> None:
     """Say whether DST has the image SRC: exit code 0 if it does, 8 if not. Nothing is written.
 
     Compares the two digests, by one HEAD request each. --deep finds what is missing or wrong below DST's digest; it
     works without SRC too.
+
+    With --file: check all images of a file in parallel, and the tags that prune would remove.
     """
     from imagesync_cli.look.selection import Selection
     from imagesync_cli.output import Output
     from imagesync_cli.values.progress import Progress
 
+    if file is not None:
+        if references or platforms or referrers:
+            raise UsageError("--file says itself what is checked", hint="leave out references, --platform, --referrers")
+        from imagesync_cli.commands.batch.check_file import CheckCall, check_file
+
+        check_file(CheckCall(file, **of_file), settings, deep=deep, read=read, as_json=as_json, quiet=quiet)
+        return
+    if given := given_with_file(of_file):
+        raise UsageError(f"{given} goes with --file", hint="imagesync check --file images.yaml")
     if len(references) != 2 and not (len(references) == 1 and (deep or read)):
         raise UsageError(
             f"check takes two references, it was given {len(references)}",
-            hint="imagesync check SRC DST, or imagesync check --deep DST",
+            hint="imagesync check SRC DST, imagesync check --deep DST, or imagesync check --file images.yaml",
         )
     source, destination = references[0] if len(references) == 2 else None, references[-1]
     output = Output(as_json=as_json, quiet=quiet)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from imagesync_cli.commands.batch.file_options import file_options, given_with_file
 from imagesync_cli.commands.options import (
     DIGEST,
     FILE,
@@ -22,6 +22,7 @@ from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from imagesync_cli.copy.sync_report import SyncReport
     from imagesync_cli.look.trust.age import MinimumAge
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from imagesync_cli.values.reference import Reference
     from imagesync_cli.values.tags.replacing import Replacing
 
-_PATH = click.Path(path_type=Path)
 _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images.yaml"
 
 
@@ -82,20 +82,8 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 @click.option(
     "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST only, in the format of Docker's config.json."
 )
-@click.option(
-    "--file", type=_PATH, metavar="FILE", help="Copy all images that this YAML or JSON file lists, - for stdin."
-)
-@click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="With --file: images copied in parallel (default 64)."
-)
+@file_options("Copy", "copied")
 @click.option("--fail-fast", is_flag=True, help="With --file: stop everything at the first failure.")
-@click.option("--locked", is_flag=True, help="With --file: copy exactly what the lock says.")
-@click.option(
-    "--lock-file",
-    type=_PATH,
-    metavar="FILE",
-    help="With --file: the lock (default: images.lock.json beside images.yaml).",
-)
 @click.option(
     "--shard",
     default="",
@@ -103,24 +91,11 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
     help="With --file: copy only the Ith of N shares. N alone takes I from JOB_COMPLETION_INDEX. Prunes nothing.",
 )
 @click.option(
-    "--report",
-    type=_PATH,
-    metavar="FILE",
-    help="With --file: write a report. The file's ending chooses its form: .json, .md or .xml (JUnit).",
-)
-@click.option(
     "--max-removals",
     type=click.IntRange(min=0),
     metavar="N",
     help="With --file: change nothing if more than N tags would be pruned. Without this option, a repository stays as "
     "it is if it would lose more than half of its tags, or more than 10.",
-)
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "plain", "none"]),
-    default="auto",
-    show_default=True,
-    help="With --file: show a bar on a terminal and lines elsewhere (auto), always lines, or nothing.",
 )
 @replacing_options
 @minimum_age_options
@@ -177,10 +152,8 @@ def command(
         return
     if source is None or destination is None:
         raise _wrong_call(f"Missing argument '{'SRC' if source is None else 'DST'}'")
-    if given := [
-        f"--{name.replace('_', '-')}" for name, value in of_batch.items() if value not in (None, False, "", "auto")
-    ]:
-        raise _wrong_call(f"{given[0]} goes with --file")
+    if given := given_with_file(of_batch):
+        raise _wrong_call(f"{given} goes with --file")
     one: dict[str, Any] = {
         "selection": Selection(digest, platforms, referrers or require_signature, foreign_layers),
         "require_signature": require_signature,

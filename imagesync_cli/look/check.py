@@ -10,6 +10,7 @@ from imagesync_cli.concurrency import both
 from imagesync_cli.look.inspect import Findings, Inspection
 from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Side, Store, Stores
+from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class CheckReport:
     """What was found: the digests on both sides, "" for a destination that is not there.
 
-    ``source`` and ``digest`` are the destination's own where it was checked alone; ``findings`` are None where only the
-    digests were compared. ``missing`` are digests of what is attached to the source and not to the destination.
+    ``source`` and ``digest`` are the destination's own where it was checked alone. ``source_digest`` is that of the
+    whole image, where platforms are chosen from it. ``findings`` are None where only the digests were compared.
+    ``missing`` are digests of what is attached to the source and not to the destination.
     """
 
     source: str
@@ -32,6 +34,7 @@ class CheckReport:
     destination_digest: str
     findings: Findings | None = None
     missing: tuple[str, ...] = ()
+    source_digest: str = ""
 
     @property
     def in_sync(self) -> bool:
@@ -52,14 +55,18 @@ async def check(
 ) -> CheckReport:
     """Ask both sides at once, by one HEAD request each; ``deep`` walks the destination, ``read`` hashes its blobs too.
 
-    Where platforms are chosen the source's root is read instead: what they come to depends on it. Without a source the
-    destination is looked at alone, and then it must be there. What cannot be asked is an error; what is missing or
-    wrong is in the report. With referrers, what is attached is compared and looked at as well.
+    Where the selection names the digest, nothing is asked of the source. Where platforms are chosen its root is read:
+    what they come to depends on it. Without a source the destination is looked at alone, and then it must be there.
+    What cannot be asked is an error; what is missing or wrong is in the report. With referrers, what is attached is
+    compared and looked at as well.
     """
     there = stores.open(destination, side=Side.DESTINATION)
     if source is None:
         found = await there.head(destination.wanted)
         wanted = Wanted(found, found.digest)
+    elif selection.digest and not selection.platforms and not selection.referrers:
+        wanted = Wanted(Descriptor("", parse_digest(selection.digest), 0), selection.digest)
+        found = await find_present(there, destination.wanted)
     else:
         here = stores.open(source)
         wanted, found = await both(find_wanted(here, source, selection), find_present(there, destination.wanted))
@@ -73,7 +80,7 @@ async def check(
         others = [each.target for each in attached.referrers] if attached else []
         findings = await Inspection(there, progress, read=read).images(found, *others)
     names = str(source or destination), str(destination)
-    return CheckReport(*names, wanted.descriptor.digest, found.digest, findings, tuple(missing))
+    return CheckReport(*names, wanted.descriptor.digest, found.digest, findings, tuple(missing), wanted.source_digest)
 
 
 async def _attached(

@@ -6,7 +6,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import Any
 
-from imagesync_cli.batch.report import FAILED, BatchProgress, BatchReport, ImageResult, RemovalResult, totals
+from imagesync_cli.batch.report import (
+    DIFFERS,
+    FAILED,
+    UNWANTED,
+    BatchProgress,
+    BatchReport,
+    ImageResult,
+    RemovalResult,
+    totals,
+)
 from imagesync_cli.output.console import counted, print_event, print_line, say, size_text
 from imagesync_cli.output.live import DONE, TO_DO, nothing, showing
 from imagesync_cli.output.progress import first_fitting, fitting_name, left_text, rate_text
@@ -55,11 +64,30 @@ class BatchOutput:
         if self._as_json:
             print_event(end_event(report))
         elif not self._quiet:
-            say(summary(report))
+            say(self._summary(report))
+
+    def _summary(self, report: BatchReport) -> str:
+        return summary(report)
+
+
+class CheckOutput(BatchOutput):
+    """How a check of many images speaks: a line on stdout for each that is not as it should be."""
+
+    def __init__(self, *, as_json: bool, quiet: bool, progress_mode: str = "auto") -> None:
+        super().__init__(as_json=as_json, quiet=quiet, dry_run=False, progress_mode=progress_mode)
+
+    def _summary(self, report: BatchReport) -> str:
+        sums = totals(report)
+        counts = [f"{sums['skipped']} in sync", f"{sums['differs']} not"]
+        counts += [f"{counted(sums['unwanted'], 'tag')} unwanted"] if sums["unwanted"] else []
+        counts += [f"{sums[key]} {key.replace('_', ' ')}" for key in ("failed", "not_run") if sums[key]]
+        return f"{', '.join(counts)}; {counted(report.requests, 'request')}, {report.seconds:.1f} s"
 
 
 def image_line(result: ImageResult) -> str:
-    """``add``, ``move`` or ``keep``, and what."""
+    """``add``, ``move`` or ``keep``, and what; ``differs``, and how."""
+    if result.outcome == DIFFERS:
+        return f"differs {result.destination}: {result.error}"
     what = f"{result.action:<6} {result.destination} {result.digest}"
     was = f"was {result.before}" if result.action == "move" else ""
     return ", ".join(filter(None, [what, was, _signed(result)]))
@@ -75,7 +103,9 @@ def _signed(result: ImageResult) -> str:
 
 
 def removal_line(removal: RemovalResult) -> str:
-    """``remove`` or ``keep``, and what."""
+    """``remove``, ``keep`` or ``unwanted``, and what."""
+    if removal.outcome == UNWANTED:
+        return f"unwanted {removal.reference}: {removal.why}"
     verb = "remove" if removal.outcome == "removed" else "keep"
     return f"{verb:<6} {removal.reference}{f' ({removal.why})' if removal.why else ''}"
 
@@ -121,6 +151,11 @@ def batch_line(progress: BatchProgress) -> str:
     """How far it is, in a line."""
     failed = f", {progress.failed} failed" if progress.failed else ""
     return f"{progress.done} of {progress.total} images{failed}, {size_text(progress.moved_bytes)} moved"
+
+
+def interrupted_check(progress: BatchProgress) -> str:
+    """What is known when it ends now."""
+    return f"interrupted: {progress.done} of {progress.total} images were checked"
 
 
 def interrupted_batch(progress: BatchProgress) -> str:

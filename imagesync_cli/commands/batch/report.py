@@ -27,7 +27,8 @@ def command() -> None:
     "--output",
     type=_PATH,
     metavar="FILE",
-    help="Where to write the report. The ending chooses its form: .json, .md or .xml (JUnit). Default: JSON on stdout.",
+    help="Where to write the report. The ending chooses its form: .json, .md, .xml (JUnit) or .prom (metrics for "
+    "Prometheus). Default: JSON on stdout.",
 )
 def merge(reports: tuple[Path, ...], output: Path | None) -> None:
     """Join the JSON reports of several shards. The exit code is that of the first failure in them."""

@@ -13,7 +13,10 @@ from imagesync_cli.values.errors import ImagesyncError, UsageError
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from imagesync_cli.batch.batch import BatchOptions
+    from imagesync_cli.batch.entry import ImageEntry
     from imagesync_cli.copy.repair import Verify
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.settings import Settings
@@ -72,16 +75,27 @@ def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bo
             write_report(call.report, report)
         output.ended(report)
 
+    run_reporting(settings, entries, work, partial(interrupted_batch, progress), finish)
+    sys.exit(report.exit_code)
+
+
+def run_reporting(
+    settings: Settings,
+    entries: Sequence[ImageEntry],
+    work: Callable[[Stores], Awaitable[None]],
+    interrupted: Callable[[], str],
+    finish: Callable[[], None],
+) -> None:
+    """Run it, and ``finish`` with the report of what was done, also where it was interrupted."""
     begun = {reference for entry in entries[:1] for reference in (entry.source, entry.destination)}
     try:
-        run(settings, begun, work, partial(interrupted_batch, progress))
+        run(settings, begun, work, interrupted)
     except ImagesyncError:  # of the whole: nothing was begun
         raise
     except BaseException:
         finish()
         raise
     finish()
-    sys.exit(report.exit_code)
 
 
 def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOptions:

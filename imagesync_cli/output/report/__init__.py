@@ -1,14 +1,16 @@
-"""A report of many images as a file: JSON for programs, Markdown for people, JUnit for CI systems."""
+"""A report of many images as a file: JSON for programs, Markdown for people, JUnit for CI, metrics for Prometheus."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import asdict, fields
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
 from imagesync_cli.batch.report import (
+    DIFFERS,
     FAILED,
     FORMAT,
     KEPT,
@@ -16,6 +18,7 @@ from imagesync_cli.batch.report import (
     OUTCOMES,
     REMOVED,
     SKIPPED,
+    UNWANTED,
     BatchReport,
     ImageResult,
     RemovalResult,
@@ -28,6 +31,7 @@ from imagesync_cli.values.documents import read_file
 from imagesync_cli.values.errors import UsageError
 
 _MOST_ROWS = 500
+_BAD = (FAILED, DIFFERS, UNWANTED)
 
 
 def check_name(path: Path) -> None:
@@ -41,7 +45,7 @@ def check_name(path: Path) -> None:
 def write_report(path: Path, report: BatchReport) -> None:
     """Write the report in the form that the name's ending says."""
     check_name(path)
-    replace_file(path, _FORMS[path.suffix](report))
+    replace_file(path, _FORMS[path.suffix](report, path))
 
 
 def report_json(report: BatchReport) -> str:
@@ -99,7 +103,7 @@ def _of_its_kinds(part: _Part) -> _Part:
         value = getattr(part, each.name)
         if not _KINDS.get(str(each.type), lambda _: True)(value):
             raise ValueError(f"{each.name} is {json.dumps(value)[:40]}")
-    if not isinstance(part, BatchReport) and part.outcome not in (*OUTCOMES, REMOVED, KEPT):
+    if not isinstance(part, BatchReport) and part.outcome not in (*OUTCOMES, REMOVED, KEPT, UNWANTED):
         raise ValueError(f"outcome is {part.outcome!r}")
     return part
 
@@ -108,7 +112,7 @@ def report_markdown(report: BatchReport) -> str:
     """A line that sums up, and a table of all that changed or failed; what was there already is only counted."""
     sums = totals(report)
     title = "What imagesync would do" if report.dry_run else "Images"
-    words = ("copied", "skipped", "failed", "not_run", "removed")
+    words = ("copied", "skipped", "differs", "failed", "not_run", "removed", "unwanted")
     counts = ", ".join(f"{sums[word]} {word.replace('_', ' ')}" for word in words if sums[word]) or "nothing to do"
     lines = [
         f"### {title}",
@@ -126,7 +130,8 @@ def report_markdown(report: BatchReport) -> str:
 
 
 def _failed_rows(report: BatchReport) -> list[str]:
-    images = [_row("failed", i.destination, i.source, i.error) for i in report.images if i.outcome == FAILED]
+    bad = (image for image in report.images if image.outcome in (FAILED, DIFFERS))
+    images = [_row(image.outcome, image.destination, image.source, image.error) for image in bad]
     return images + [_row("not removed", r.reference, "", r.why) for r in report.removals if r.outcome == FAILED]
 
 
@@ -135,10 +140,10 @@ def _changed_rows(report: BatchReport) -> list[str]:
     images = [
         _row(i.action or i.outcome, i.destination, i.source, i.error or f"{size_text(i.sent_bytes)}, {i.digest[:19]}")
         for i in report.images
-        if i.outcome not in (FAILED, SKIPPED)
+        if i.outcome not in (FAILED, DIFFERS, SKIPPED)
     ]
     return images + [
-        _row("remove" if r.outcome == REMOVED else "keep", r.reference, "", r.why)
+        _row({REMOVED: "remove", KEPT: "keep"}.get(r.outcome, r.outcome), r.reference, "", r.why)
         for r in report.removals
         if r.outcome != FAILED
     ]
@@ -151,10 +156,10 @@ def _row(outcome: str, *foreign: str) -> str:
 def report_junit(report: BatchReport) -> str:
     """A test case an image: what failed is a failure, what was not run is skipped."""
     cases = [_case(image) for image in report.images] + [
-        _testcase(f"remove {removal.reference}", "prune", 0.0, removal.why if removal.outcome == FAILED else "")
+        _testcase(f"remove {removal.reference}", "prune", 0.0, removal.why if removal.outcome in _BAD else "")
         for removal in report.removals
     ]
-    failed, skipped = report.count(FAILED), report.count(NOT_RUN)
+    failed, skipped = sum(map(report.count, _BAD)), report.count(NOT_RUN)
     head = (
         f'<testsuite name="imagesync" tests="{len(cases)}" failures="{failed}" skipped="{skipped}" '
         f'errors="0" time="{report.seconds:.3f}">'
@@ -165,7 +170,7 @@ def report_junit(report: BatchReport) -> str:
 def _case(image: ImageResult) -> str:
     left_out = (image.error or "not run") if image.outcome == NOT_RUN else ""
     return _testcase(
-        image.destination, image.source, image.seconds, image.error if image.outcome == FAILED else "", left_out
+        image.destination, image.source, image.seconds, image.error if image.outcome in _BAD else "", left_out
     )
 
 
@@ -175,8 +180,15 @@ def _testcase(name: str, group: str, seconds: float, failure: str, left_out: str
     return f'  <testcase classname="{xml(group)}" name="{xml(name)}" time="{seconds:.3f}">{inner}</testcase>'
 
 
-_FORMS: dict[str, Callable[[BatchReport], str]] = {
-    ".json": report_json,
-    ".md": report_markdown,
-    ".xml": report_junit,
+def _metrics(report: BatchReport, path: Path) -> str:
+    from imagesync_cli.output.report.metrics import read_times, report_metrics
+
+    return report_metrics(report, datetime.now(timezone.utc).timestamp(), read_times(path))
+
+
+_FORMS: dict[str, Callable[[BatchReport, Path], str]] = {
+    ".json": lambda report, _: report_json(report),
+    ".md": lambda report, _: report_markdown(report),
+    ".xml": lambda report, _: report_junit(report),
+    ".prom": _metrics,
 }

@@ -1,0 +1,166 @@
+"""Check every image of a file: is it where it should be, and is anything there that no entry wants? Nothing is written.
+
+1. Which images? As for a sync (plan.py), with the tags that a prune would remove.
+2. Each is compared, a bounded number at a time: one HEAD on each side, and more only where that is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from imagesync_cli.batch.batch import JOBS
+from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.batch.plan import Plan, PlannedImage, plan
+from imagesync_cli.batch.report import (
+    FAILED,
+    SKIPPED,
+    UNWANTED,
+    BatchProgress,
+    BatchReport,
+    ImageResult,
+    RemovalResult,
+    unlisted,
+)
+from imagesync_cli.concurrency import gather_few
+from imagesync_cli.look.check import CheckReport, check
+from imagesync_cli.stores import Stores, counting
+from imagesync_cli.values.errors import Differs, ImagesyncError
+from imagesync_cli.values.reference import Reference
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.lockfile import Lock
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """``jobs`` images are looked at in parallel. ``deep`` looks for all below a digest, ``read`` hashes every blob too.
+
+    With ``locked`` the images are those of the ``lock``.
+    """
+
+    jobs: int = JOBS
+    deep: bool = False
+    read: bool = False
+    lock: Lock | None = None
+    locked: bool = False
+
+
+async def check_batch(
+    stores: Stores,
+    entries: Sequence[ImageEntry],
+    options: CheckOptions,
+    report: BatchReport,
+    progress: BatchProgress,
+    *,
+    tell: Callable[[ImageResult], None] = lambda _: None,
+) -> None:
+    """Compare all destinations with what the entries say; ``tell`` is called with each image's result as it comes.
+
+    What differs or cannot be asked is in the report. Raises UsageError for entries that contradict each other or the
+    lock.
+    """
+    started = time.monotonic()
+    with counting() as tally:
+        try:
+            made = await plan(stores, entries, options.lock, locked=options.locked)
+            report.images += unlisted(made.entries, made.failed)
+            results = [ImageResult(str(image.source), str(image.destination)) for image in made.images]
+            report.images += results
+            progress.total = len(results)
+            looking = _Looking(stores, options, progress, tell)
+            await gather_few(options.jobs, map(looking.look, made.images, results))
+            report.removals += _unwanted(made)
+        except asyncio.CancelledError:
+            report.interrupted = True
+            raise
+        finally:
+            report.requests += tally.requests
+            report.seconds = time.monotonic() - started
+
+
+def _unwanted(made: Plan) -> list[RemovalResult]:
+    """The tags that a prune would remove, of repositories that are known."""
+    found = []
+    for removals in made.removals.values():
+        if removals.error is not None:
+            error, name = removals.error, removals.repository.name
+            found.append(RemovalResult(name, FAILED, f"its tags are not known: {error}", error.exit_code))
+        elif not made.failed.keys() & set(removals.entries):
+            names = (str(removals.repository.at(tag=tag)) for tag in removals.tags)
+            found += [RemovalResult(name, UNWANTED, "no entry wants it", Differs.exit_code) for name in names]
+    return found
+
+
+class _Looking:
+    def __init__(
+        self, stores: Stores, options: CheckOptions, progress: BatchProgress, tell: Callable[[ImageResult], None]
+    ) -> None:
+        self._stores = stores
+        self._options = options
+        self._progress = progress
+        self._tell = tell
+
+    async def look(self, image: PlannedImage, result: ImageResult) -> None:
+        started = time.monotonic()
+        with counting() as tally:
+            try:
+                await self._stores.crowd.run(lambda: self._compare(image, result))
+            except ImagesyncError as error:
+                result.fail(error)
+            finally:
+                result.requests, result.seconds = tally.requests, time.monotonic() - started
+        self._progress.done += 1
+        self._progress.failed += result.outcome != SKIPPED
+        self._tell(result)
+
+    async def _compare(self, image: PlannedImage, result: ImageResult) -> None:
+        found = await check(
+            self._stores,
+            image.source,
+            image.destination,
+            selection=image.selection,
+            deep=self._options.deep,
+            read=self._options.read,
+        )
+        result.digest, result.before = found.destination_digest, found.destination_digest
+        if found.in_sync:
+            result.outcome, result.action = SKIPPED, "keep"
+            return
+        result.held = await self._why_not_yet(image, found)
+        if result.held:
+            result.outcome, result.action = SKIPPED, "keep"
+            return
+        result.digest = found.digest
+        result.differ(_action(found), _why(found, image.source))
+
+    async def _why_not_yet(self, image: PlannedImage, found: CheckReport) -> str:
+        """Why a sync would leave the destination as it is, "" where it would not."""
+        rule = image.minimum_age
+        if rule is None or not found.destination_digest or found.digest == found.destination_digest:
+            return ""
+        from imagesync_cli.look.trust.age import Candidate, why_not_yet
+
+        candidate = Candidate(image.source, found.source_digest)
+        return await why_not_yet(self._stores, replace(rule, seen=image.seen), candidate, is_new=False)
+
+
+def _action(found: CheckReport) -> str:
+    """What a sync would do to the destination's tag."""
+    if not found.destination_digest:
+        return "add"
+    return "move" if found.digest != found.destination_digest else "mend"
+
+
+def _why(found: CheckReport, source: Reference) -> str:
+    if not found.destination_digest:
+        return f"it is not there; {source} is {found.digest}"
+    if found.digest != found.destination_digest:
+        return f"it is {found.destination_digest}; {source} is {found.digest}"
+    missing = [f"referrer {digest} is not there" for digest in found.missing]
+    damage = [f"{each}: {each.why}" for each in found.findings.problems] if found.findings else []
+    first, *more = [*damage, *missing]
+    return f"{first}, and {len(more)} more" if more else first

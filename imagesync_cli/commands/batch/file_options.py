@@ -1,0 +1,63 @@
+"""The options that go with a file of images, whether it is copied or checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+def file_options(verb: str, done: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--file`` and its kin; ``verb`` is what is done to the images, and ``done`` that it was."""
+    options = [
+        click.option(
+            "--file",
+            type=_PATH,
+            metavar="FILE",
+            help=f"{verb} all images that this YAML or JSON file lists, - for stdin.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help=f"With --file: images {done} in parallel (default 64).",
+        ),
+        click.option("--locked", is_flag=True, help=f"With --file: {verb.lower()} exactly what the lock says."),
+        click.option(
+            "--lock-file",
+            type=_PATH,
+            metavar="FILE",
+            help="With --file: the lock (default: images.lock.json beside images.yaml).",
+        ),
+        click.option(
+            "--report",
+            type=_PATH,
+            metavar="FILE",
+            help="With --file: write a report. The file's ending chooses its form: .json, .md, .xml (JUnit) or .prom "
+            "(metrics for Prometheus).",
+        ),
+        click.option(
+            "--progress",
+            type=click.Choice(["auto", "plain", "none"]),
+            default="auto",
+            show_default=True,
+            help="With --file: show a bar on a terminal and lines elsewhere (auto), always lines, or nothing.",
+        ),
+    ]
+
+    def wrapped(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return wrapped
+
+
+def given_with_file(options: dict[str, Any]) -> str:
+    """The first of these options that was given, "" for none: all of them go with --file."""
+    given = (name for name, value in options.items() if value not in (None, False, "", "auto"))
+    return next((f"--{name.replace('_', '-')}" for name in given), "")

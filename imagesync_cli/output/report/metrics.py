@@ -1,0 +1,131 @@
+"""A report as metrics for Prometheus: a text that its text-file collector reads, and valid as OpenMetrics 1.0 too.
+
+Everything is a gauge: each file tells one run. The time at which an image was last in sync outlives runs that fail: it
+is taken over from the file that is replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from imagesync_cli.batch.report import (
+    COPIED,
+    FAILED,
+    KEPT,
+    OUTCOMES,
+    REMOVED,
+    SKIPPED,
+    UNWANTED,
+    BatchReport,
+    ImageResult,
+    totals,
+)
+from imagesync_cli.output.escape import printable
+from imagesync_cli.values.documents import read_file
+
+Named = tuple[str, str]  # source and destination, as labels have them
+Sample = tuple[Mapping[str, str], float]
+_TIME = "imagesync_image_in_sync_timestamp_seconds"
+_LABEL = r'"((?:[^"\\]|\\.)*)"'
+_SAMPLE = re.compile(rf"{_TIME}\{{source={_LABEL},destination={_LABEL}\}} ([0-9]{{1,12}}(?:\.[0-9]{{1,6}})?)")
+_KINDS = ("denied", "invalid", "missing", "unreachable", "unsuitable")
+
+
+def report_metrics(report: BatchReport, now_s: float, before: Mapping[Named, float]) -> str:
+    """The metrics of a run that has ended ``now_s``; ``before`` is when each image was last in sync, if it is not now.
+
+    Times are seconds since 1970.
+    """
+    lines = [line for family in _families(report, now_s, before) for line in _lines(*family)]
+    return "\n".join([*lines, "# EOF"]) + "\n"
+
+
+def _families(
+    report: BatchReport, now_s: float, before: Mapping[Named, float]
+) -> Iterator[tuple[str, str, Iterable[Sample]]]:
+    sums = totals(report)
+    failed = (image.kind or "invalid" for image in report.images if image.outcome == FAILED)
+    outcomes = _counted(OUTCOMES, (image.outcome for image in report.images))
+    yield "imagesync_images", "Images by what became of them.", _by("outcome", outcomes)
+    yield (
+        "imagesync_removals",
+        "Tags that no entry wants, by what became of them.",
+        _by("outcome", _counted((REMOVED, KEPT, UNWANTED, FAILED), (each.outcome for each in report.removals))),
+    )
+    yield "imagesync_failures", "Images that failed, by kind.", _by("kind", _counted(_KINDS, failed))
+    yield "imagesync_sent_bytes", "Bytes that were sent.", [({}, sums["sent_bytes"])]
+    yield "imagesync_mounted_bytes", "Bytes that a registry had elsewhere.", [({}, sums["mounted_bytes"])]
+    yield "imagesync_requests", "HTTP requests of the run.", [({}, sums["requests"])]
+    yield "imagesync_run_seconds", "How long the run took.", [({}, sums["seconds"])]
+    yield "imagesync_run_exit_code", "The exit code of the run, 0 for success.", [({}, report.exit_code)]
+    yield "imagesync_run_interrupted", "Whether the run ended before it was done.", [({}, report.interrupted)]
+    yield "imagesync_run_timestamp_seconds", "When the run ended.", [({}, round(now_s, 3))]
+    images = {_name(image): image for image in report.images}
+    dry = report.dry_run
+    yield (
+        "imagesync_image_drift",
+        "Whether a destination is not as its entry says.",
+        [(_labels(name), not _in_sync(image, dry_run=dry)) for name, image in images.items()],
+    )
+    times = {name: now_s if _in_sync(image, dry_run=dry) else before.get(name) for name, image in images.items()}
+    yield (
+        _TIME,
+        "When a destination was last seen as its entry says.",
+        [(_labels(name), round(time, 3)) for name, time in times.items() if time is not None],
+    )
+
+
+def _counted(names: Iterable[str], found: Iterable[str]) -> dict[str, int]:
+    """How often each comes, those that are known also where they do not: an alert needs the series."""
+    return {**dict.fromkeys(names, 0), **Counter(found)}
+
+
+def _in_sync(image: ImageResult, *, dry_run: bool) -> bool:
+    return image.outcome == SKIPPED or (image.outcome == COPIED and not dry_run)
+
+
+def _by(label: str, counts: Mapping[str, int]) -> list[Sample]:
+    return [({label: name.replace(" ", "_")}, count) for name, count in counts.items()]
+
+
+def _name(image: ImageResult) -> Named:
+    return printable(image.source), printable(image.destination)
+
+
+def _labels(name: Named) -> dict[str, str]:
+    return dict(zip(("source", "destination"), name, strict=True))
+
+
+def _lines(name: str, help_text: str, samples: Iterable[Sample]) -> Iterator[str]:
+    yield f"# HELP {name} {help_text}"
+    yield f"# TYPE {name} gauge"
+    for labels, value in samples:
+        inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        yield f"{name}{f'{{{inner}}}' if inner else ''} {_number(value)}"
+
+
+def _number(value: float) -> str:
+    """Whole numbers without a point, others with as many digits as they have, and never with an exponent."""
+    return str(int(value)) if value == int(value) else f"{value:.3f}"
+
+
+def _escaped(text: str) -> str:
+    """A label's value (OpenMetrics 1.0, "Text Format"); a line end cannot be in it, since the text is printable."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def read_times(path: Path) -> dict[Named, float]:
+    """When each image was last in sync, as a file of these metrics says; nothing for a file that is not there."""
+    try:
+        text = read_file(path).decode("utf-8", "replace")
+    except OSError:
+        return {}
+    found = (_SAMPLE.fullmatch(line) for line in text.splitlines() if line.startswith(_TIME))
+    return {(_unescaped(each[1]), _unescaped(each[2])): float(each[3]) for each in found if each}
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda each: "\n" if each[1] == "n" else each[1], text)
