@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from imagesync_cli.look.check import CheckReport
 from imagesync_cli.look.inspect import Findings, Problem
 from imagesync_cli.output.console import counted
+from imagesync_cli.values.times import parse_time
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.judge import SignedBy
@@ -74,7 +75,7 @@ def damage_text(findings: Findings) -> str:
 
 def signed_text(signed: Iterable[SignedBy], now: datetime | None = None) -> str:
     """Such as "signed by https://… (issuer https://…), 3 days ago"; "" for nobody."""
-    told = [each.signer + (f", {_ago(each.time, now)}" if each.time else "") for each in signed]
+    told = [each.signer + (f", {_ago(time, now)}" if (time := parse_time(each.time)) else "") for each in signed]
     return f"signed by {' and '.join(told)}" if told else ""
 
 
@@ -94,8 +95,7 @@ def verification_line(found: Verification) -> str:
     return f"{found.reference} is {who} ({found.digest})"
 
 
-def _ago(time: str, now: datetime | None) -> str:
-    then = datetime.fromisoformat(time.replace("Z", "+00:00"))
+def _ago(then: datetime, now: datetime | None) -> str:
     seconds = ((now or datetime.now(timezone.utc)) - then).total_seconds()
     for name, length in _UNITS:
         if count := int(seconds // length):

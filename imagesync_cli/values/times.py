@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 
 from imagesync_cli.values.errors import UsageError
 
-# RFC 3339; Go writes nanoseconds, which Python's own reader does not take before 3.11.
+# RFC 3339, and without seconds, as people write; Go writes nanoseconds, which Python does not read before 3.11.
 _TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?(Z|z|[+-][0-9]{2}:[0-9]{2})"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]{1,9})?(Z|z|[+-][0-9]{2}:[0-9]{2})"
 )
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 

@@ -192,6 +192,16 @@ def _large_identities(app: Repository) -> None:
     attach(app, APP, *(SIGSTORE.attestation(APP.digest, "a", "x" * (2 * MIB + n), certificate) for n in range(3)))
 
 
+def test_a_root_without_end(registry: EmbeddedRegistry, app: Repository, tmp_path: Path) -> None:
+    """A file that never ends is refused by name."""
+    _others_identities(app)
+    rule = {"sources": ["**"], "signers": [{"identity": RELEASE, "issuer": ISSUER}]}
+    rules = write_trust(tmp_path, rule, trusted_root="/dev/zero")
+    code, _, said = run("verify", "--trust", rules, f"{registry.host}/app:1")
+    assert code == 2
+    assert "the trusted_root /dev/zero cannot be read" in said
+
+
 @pytest.mark.parametrize("attack", [_others_identities, _large_identities, _large_referrers])
 def test_identities(
     registry: EmbeddedRegistry, app: Repository, tmp_path: Path, attack: Callable[[Repository], None]

@@ -24,7 +24,7 @@ from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference, as_meant
-from imagesync_cli.values.times import time_text
+from imagesync_cli.values.times import parse_time, time_text
 
 _AT_ONCE = 16  # each holds a manifest while it is measured
 
@@ -154,11 +154,10 @@ class _Update:
         return Pending(digest, time_text(self._now))
 
     def _is_young(self, pending: Pending, min_age_hours: float) -> bool:
-        try:
-            seen = datetime.fromisoformat(pending.first_seen.replace("Z", "+00:00"))
-            return self._now - seen < timedelta(hours=min_age_hours)
-        except (ValueError, TypeError) as error:
-            raise ContentError(f"the lock's first_seen {pending.first_seen!r} is not a time in UTC") from error
+        seen = parse_time(pending.first_seen)
+        if seen is None:
+            raise ContentError(f"the lock's first_seen {pending.first_seen!r} is not a time in UTC")
+        return self._now - seen < timedelta(hours=min_age_hours)
 
 
 async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Locked:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from imagesync_cli.look.trust.envelopes import as_base64, document
 from imagesync_cli.look.trust.extra import importing
 from imagesync_cli.look.trust.statements import SIGNS, Claim, NotGood, check_payload, decoded, read_statement
+from imagesync_cli.values.documents import read_file
 from imagesync_cli.values.errors import Unavailable, UsageError
 from imagesync_cli.values.times import time_text
 
@@ -157,7 +158,7 @@ def _trusted_root(file: str, *, refreshed: bool) -> TrustedRoot:
 
 def _private_root(file: Path) -> TrustedRoot:
     """The root in a file. What is empty is left out where cosign has written it, and the library's model wants it."""
-    root = json.loads(file.read_bytes())
+    root = json.loads(read_file(file))
     authorities = ("certificateAuthorities", "timestampAuthorities")
     for authority in (each for name in authorities for each in root.setdefault(name, [])):
         authority["subject"] = {"organization": "", "commonName": "", **authority.get("subject", {})}
