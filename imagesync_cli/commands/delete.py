@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.options import CLAIMANT, DIGEST, REFERENCE, examples, shared_options
+from imagesync_cli.commands.options import CLAIMANT, DIGEST, NETWORK, REFERENCE, examples, shared_options
 from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _parse(args: tuple[str, ...], settings: Settings) -> Order | None:
         with command.make_context("delete", list(args)) as context:
             options = dict(context.params)
             _check(options)
-        theirs = read_settings(plain_http=options.pop("plain_http"), ca_file=options.pop("ca_file"))
+        theirs = read_settings(**{name: options.pop(name) for name in NETWORK})
     except (click.ClickException, click.exceptions.Exit, ImagesyncError):
         return None
     # Logins come from the environment, which processes of one run share.

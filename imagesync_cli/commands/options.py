@@ -81,6 +81,8 @@ REFERENCE, DIGEST, PLATFORM, CLAIMANT, HOST = (
 )
 # A file that shells complete; whether it can be read is found out, and said, by whoever reads it.
 FILE = click.Path(readable=False)
+# Those of shared_options that settings are read from.
+NETWORK = ("plain_http", "ca_file", "requests_per_second", "connections")
 # What a shell offers, not all that there are.
 _USUAL_PLATFORMS = (
     "linux/amd64",
