@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imagesync_cli.values.reference import Reference
 
 Described = dict[str, Any]
+_LEAST_S = 1.0  # for what is asked once tags are known, however late that was
 
 
 async def answer(query: Query, stores: Stores, settings: Settings) -> str:
@@ -35,10 +36,17 @@ async def answer(query: Query, stores: Stores, settings: Settings) -> str:
 
 
 async def _answer(query: Query, stores: Stores, deadline_s: float) -> dict[str, str]:
-    from imagesync_cli.concurrency import gather
+    if any(image.tags for image in query.sound.values()):
+        from imagesync_cli.terraform.picked import pick
 
+        begun = time.monotonic()
+        picks = await pick(query, stores, deadline_s)
+        answers = await _answer(picks.query, stores, max(deadline_s - (time.monotonic() - begun), _LEAST_S))
+        return answers | picks.answers(answers)
     if query.lock_file:
         return await _from_lock(query)
+    from imagesync_cli.concurrency import gather
+
     sound = query.sound
     if query.trust:
         return await _from_signatures(query, stores, deadline_s)

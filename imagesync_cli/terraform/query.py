@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.terraform.rules import Rules
     from imagesync_cli.values.platforms import Platform
+    from imagesync_cli.values.tags.rules import TagRules
 
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
 _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
 _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
-_MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy"})
+_MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy", "tags"})
 _COPY_MEMBERS = frozenset(
     {"source", "digest", "source_digest", "platforms", "estimated", "sized", "max_size_bytes"}
     | {"required_platforms", "signed", "minimum_age"}
@@ -34,6 +35,7 @@ class Image:
     selection: Selection = WHOLE
     deep: bool = False  # all below the digest is looked at
     intent: Intent | None = None  # what would be copied to it
+    tags: TagRules | None = None  # the reference is a repository, and all that these pick is asked for
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,12 @@ def _image(image: dict[str, Any]) -> Image:
     selection = Selection(_digest(image), _platforms(image, "platforms"), referrers)
     copy = image.get("copy")
     intent = _intent(copy, referrers=referrers) if copy is not None else None
-    return Image(parse_reference(reference), selection, verify == "deep", intent)
+    asked = Image(parse_reference(reference), selection, verify == "deep", intent)
+    if image.get("tags") is None:
+        return asked
+    from imagesync_cli.terraform.picked import read_rules
+
+    return replace(asked, tags=read_rules(image["tags"], asked.reference, reference))
 
 
 def _intent(copy: Any, *, referrers: bool) -> Intent:

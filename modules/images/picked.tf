@@ -1,4 +1,4 @@
-# Which images there are, each by its destination: all else in this module goes by these.
+# Which images there are, each by its destination: all else in this module goes by these. How: docs/how-to/tags.md.
 
 locals {
   asked = {
@@ -6,13 +6,83 @@ locals {
       reference = image.source
       platforms = image.platforms == null ? var.platforms : image.platforms
       referrers = image.referrers == null ? var.referrers : image.referrers
+      tags      = image.tags
     }
   }
-  entries = {
-    for key, image in local.asked : key => {
-      source    = image.reference
-      platforms = image.platforms
-      referrers = image.referrers
+
+  # The images that each rule picks, by its key: the last ones, where nobody tells the tags and that is no error.
+  # An entry of which none is known stays in `entries` by itself, and what was answered for it refuses it.
+  lists = {
+    for key, image in var.images : key => jsondecode(data.external.source[0].result[key]) if image.tags != null
+  }
+  unlisted = [
+    for key, list in local.lists : key
+    if var.source_unavailable == "use_destination" && contains(["missing", "unreachable"], list.kind)
+  ]
+  picks = {
+    for key, list in local.lists : key => jsondecode(
+      contains(local.unlisted, key) ? lookup(local.last_picks, key, "[]") : jsonencode(try(list.picked, []))
+    )
+  }
+  unpicked   = [for key, picks in local.picks : key if length(picks) == 0]
+  last_picks = { for key, last in terraform_data.last_picked : key => last.input }
+
+  # `answer` is the key under which imagesync has answered for it.
+  entries = merge(
+    {
+      for key, image in local.asked : key => {
+        source = image.reference, platforms = image.platforms, referrers = image.referrers, answer = key
+      } if !contains(keys(local.lists), key) || contains(local.unpicked, key)
+    },
+    [
+      for key, picks in local.picks : {
+        for pick in picks : pick.key => {
+          source    = pick.source
+          platforms = local.asked[key].platforms
+          referrers = local.asked[key].referrers
+          answer    = contains(local.unlisted, key) ? key : pick.key
+        }
+      }
+    ]...
+  )
+}
+
+# Both remember what was picked last, for use_destination: without a list of tags, images would fall out of the plan.
+# The first is there while there is a list that gives these picks. Where it is new, the second is made anew; otherwise
+# that stays as it is, whatever is known by now.
+resource "terraform_data" "listed" {
+  for_each = var.source_unavailable == "use_destination" ? toset(values(local.listing)) : []
+  input    = plantimestamp()
+
+  lifecycle { ignore_changes = [input] }
+}
+
+locals {
+  listing = {
+    for key, list in local.lists : key => "${key}#${md5(jsonencode(list.picked))}"
+    if length(try(list.picked, [])) > 0
+  }
+  listed_since = { for listing, listed in terraform_data.listed : listing => listed.input }
+}
+
+resource "terraform_data" "last_picked" {
+  for_each = var.source_unavailable == "use_destination" ? local.lists : {}
+  input    = jsonencode(try(each.value.picked, []))
+  triggers_replace = ( # unknown at plan, and then the same text, as in `copies`
+    lookup(local.listed_since, lookup(local.listing, each.key, ""), "") == plantimestamp() ?
+    substr("picked${timestamp()}", 0, 6) : "picked"
+  )
+
+  lifecycle {
+    ignore_changes = [input]
+
+    # An apply may have been stopped between the two, or aimed at one of them.
+    postcondition {
+      condition = !contains(keys(local.listing), each.key) || self.input == jsonencode(try(each.value.picked, []))
+      error_message = join("", [
+        "images[${jsonencode(each.key)}]: the last picks are not remembered. Apply with ",
+        "-replace='…last_picked[${jsonencode(each.key)}]', at this resource's address.",
+      ])
     }
   }
 }

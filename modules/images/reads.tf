@@ -50,14 +50,18 @@ data "external" "destination" {
         referrers = local.referrers[name]
         verify    = var.verify
         copy      = local.intents[name]
-      }
+      } if !contains(local.unpicked, name)
     })
   }
 }
 
 locals {
-  wanted  = { for name in keys(local.entries) : name => jsondecode(data.external.source[0].result[name]) }
-  present = { for name in keys(local.entries) : name => jsondecode(data.external.destination[0].result[name]) }
+  wanted = { for name, each in local.entries : name => jsondecode(data.external.source[0].result[each.answer]) }
+  present = {
+    for name in keys(local.entries) : name => jsondecode(
+      contains(local.unpicked, name) ? "{\"digest\": \"\"}" : data.external.destination[0].result[name]
+    )
+  }
 
   # What is asked about each copy: how much it moves, and what decides whether it may be made. Nothing is looked at
   # where the destination has the image and no gate is set. With a lock a plan asks no source for numbers alone.
@@ -85,8 +89,9 @@ locals {
 
   # Denied, invalid and unsuitable are mistakes in the configuration: no reason to go on with what the destination has.
   unavailable = [
-    for name in keys(local.entries) : name
-    if var.source_unavailable == "use_destination" && contains(["missing", "unreachable"], local.wanted[name].kind)
+    for name in keys(local.entries) : name if contains(local.unpicked, name) ? false : (
+      var.source_unavailable == "use_destination" && contains(["missing", "unreachable"], local.wanted[name].kind)
+    )
   ]
   digests = {
     for name in keys(local.entries) : name =>

@@ -6,7 +6,7 @@ locals {
   refused = {
     for name in keys(local.entries) : name => join("\n\n", [
       for why in concat(
-        local.digests[name] != "" ? [] : [
+        local.digests[name] != "" || local.wanted[name].error == "" ? [] : [
           "the source ${local.shown_source[name]} is ${local.wanted[name].kind}: ${local.wanted[name].error}"
         ],
         try(local.wanted[name].refused, []),

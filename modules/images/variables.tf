@@ -5,17 +5,29 @@ variable "images" {
   description = <<-EOT
     The images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0`
     for a tag of the prefix itself. `source` is where the image comes from. `platforms` and `referrers` are like the
-    variables of that name, for this image alone. An empty map removes all images.
+    variables of that name, for this image alone. With `tags`, key and source are repositories (`:` is the prefix
+    itself), and each tag that these rules pick is an image with the key `KEY:TAG`. `include` and `exclude` are globs or
+    `/regular expressions/`, `semver` is a range of versions, and `latest` takes the newest few versions, or with
+    `each_variant` those of each variant. An empty map removes all images.
   EOT
   type = map(object({
     source    = string
     platforms = optional(list(string))
     referrers = optional(bool)
+    tags = optional(object({
+      include      = optional(list(string))
+      exclude      = optional(list(string))
+      semver       = optional(string)
+      latest       = optional(number)
+      each_variant = optional(bool)
+    }))
   }))
   nullable = false
 
   validation {
-    condition = alltrue([for key in keys(var.images) : can(regex("^[^\\s@]*[^\\s@/:]$", key))])
+    condition = alltrue([
+      for key, image in var.images : image.tags != null && key == ":" || can(regex("^[^\\s@]*[^\\s@/:]$", key))
+    ])
     error_message = join("", [
       "Each key of images names a destination, like \"registry.example.com/app:1.0\", or \":1.0\" after a ",
       "destination_prefix. It has no digest: the digest follows from the source. Not so: ",
@@ -24,12 +36,27 @@ variable "images" {
   }
 
   validation {
-    # "app", "app:latest" and "docker://app" are one destination. Grouped by their longest form, no group has two keys.
+    condition = alltrue([
+      for k, one in var.images : one.tags == null || can(regex("^:$|^(docker://|oci:|\\w+-archive:)?(.*/)?[^/:]+$", k))
+    ])
+    error_message = join("", [
+      "Tags pick images, so the key of an entry with tags names a repository, without a tag of its own. Not so: ",
+      join(", ", [
+        for key, image in var.images : jsonencode(key)
+        if image.tags != null && !can(regex("^:$|^(docker://|oci:|\\w+-archive:)?(.*/)?[^/:]*$", key))
+      ]), ".",
+    ])
+  }
+
+  validation {
+    # "app" (without tags), "app:latest" and "docker://app" are one destination: none but one by their longest form.
     condition = length(var.images) == length(distinct([
-      for key in keys(var.images) : replace(trimprefix(key, "docker://"), "/(^|/)([^:/]+)$/", "$1$2:latest")
+      for key, image in var.images :
+      replace(trimprefix(key, "docker://"), "/(^|/)([^:/]+)$/", image.tags == null ? "$1$2:latest" : "$1$2")
     ]))
     error_message = "Two keys of images name one destination. The same: ${join("; ", [for group in values({
-      for key in keys(var.images) : replace(trimprefix(key, "docker://"), "/(^|/)([^:/]+)$/", "$1$2:latest") =>
+      for key, image in var.images :
+      replace(trimprefix(key, "docker://"), "/(^|/)([^:/]+)$/", image.tags == null ? "$1$2:latest" : "$1$2") =>
       jsonencode(key)...
     }) : join(" and ", group) if length(group) > 1])}."
   }

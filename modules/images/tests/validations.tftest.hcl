@@ -37,6 +37,24 @@ run "a_key_with_and_without_docker_scheme_is_one_destination_too_often" {
   expect_failures = [var.images]
 }
 
+run "a_key_with_a_tag_and_with_tags_is_refused" {
+  command = plan
+  variables { images = { "localhost:5000/app:1.0" = { source = "busybox", tags = { semver = "1.x" } } } }
+  expect_failures = [var.images]
+}
+
+run "the_prefix_itself_without_tags_is_refused" {
+  command = plan
+  variables { images = { ":" = { source = "busybox" } } }
+  expect_failures = [var.images]
+}
+
+run "a_repository_is_one_destination_too_often" {
+  command = plan
+  variables { images = { "docker://app" = { source = "busybox", tags = { semver = "1.x" } }, "app" = { source = "alpine", tags = { latest = 1 } } } }
+  expect_failures = [var.images]
+}
+
 run "an_empty_source_is_refused" {
   command = plan
   variables { images = { "app" = { source = "" } } }

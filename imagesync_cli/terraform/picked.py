@@ -1,0 +1,147 @@
+"""Entries whose ``tags`` are rules: each stands for an image of every tag that they pick, looked up like any other.
+
+The answer to such an entry has ``picked``, a list of {tag, key, source} in the rules' order: the image of each tag is
+answered under its own ``key``. Where it has ``error`` and ``kind``, the tags are not known, so perhaps nobody is there.
+What the rules themselves speak against is ``refused``, a list of sentences: then nothing is picked, whoever is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagesync_cli.concurrency import gather, within
+from imagesync_cli.look.tags import list_tags, names_tag, pick_tags
+from imagesync_cli.output.escape import as_printable
+from imagesync_cli.values.errors import ImagesyncError, Refused, Unavailable, UsageError
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.tags.rules import TagRules
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores import Stores
+    from imagesync_cli.terraform.query import Image, Query
+
+_FIELDS = {"include": list, "exclude": list, "semver": str, "latest": int, "each_variant": bool}
+_EXAMPLE = 'tags are like {"semver": ">=1.27 <2", "latest": 3, "include": ["1.*"], "exclude": ["*-rc*"]}'
+# Each picked tag is an object of Terraform, and a request at every plan. Nobody means as many; a stranger may.
+_MOST_PICKED = 1000
+
+
+@dataclass(frozen=True)
+class Picks:
+    """``query`` asks for the image of each tag; ``lists`` answers the entries that had rules.
+
+    ``clashes`` says, by key, that more than one entry stands for an image.
+    """
+
+    query: Query
+    lists: dict[str, dict[str, Any]]
+    clashes: dict[str, str]
+
+    def answers(self, others: Mapping[str, str]) -> dict[str, str]:
+        """What is answered beside, or in place of, the ``others``, each as JSON."""
+        lists = {key: json.dumps(as_printable(each)) for key, each in self.lists.items()}
+        return lists | {key: _refused(others[key], why) for key, why in self.clashes.items()}
+
+
+def read_rules(tags: Any, reference: Reference, text: str) -> TagRules:
+    """The rules in a JSON object, where null is nothing; UsageError also if the reference names an image itself."""
+    if not isinstance(tags, dict) or tags.keys() - _FIELDS:
+        raise UsageError(f"tags take {', '.join(_FIELDS)}", hint=_EXAMPLE)
+    given = {name: value for name, value in tags.items() if value is not None}
+    for name, value in given.items():
+        if type(value) is not _FIELDS[name] or (isinstance(value, list) and not all(isinstance(t, str) for t in value)):
+            raise UsageError(f"tags: {name} is {value!r}"[:200], hint=_EXAMPLE)
+    if reference.digest or names_tag(reference, text):
+        raise UsageError(f"{text} names an image, and tags pick images: leave one of them out")
+    rules: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+    try:
+        return TagRules(**rules).meaningful()
+    except UsageError as error:
+        raise UsageError(f"tags: {error.reason}", hint=error.hint) from error
+
+
+async def pick(query: Query, stores: Stores, deadline_s: float) -> Picks:
+    """The question with an image for each picked tag in place of the entries with rules."""
+    ruled = {key: image for key, image in query.sound.items() if image.tags}
+    listed = await _listed(query, ruled.values(), stores, deadline_s)
+    asked = {key: image for key, image in query.asked.items() if key not in ruled}
+    lists, clashes = dict[str, dict[str, Any]](), dict[str, str]()
+    for key, image in ruled.items():
+        picked = _picked(image, listed.get(image.reference.location, []))
+        if isinstance(picked, ImagesyncError):
+            lists[key] = _failed(image, picked)
+            continue
+        images = {tag: replace(image, reference=image.reference.at(tag=tag), tags=None) for tag in picked}
+        keys = {tag: f"{key.removesuffix(':')}:{tag}" for tag in picked}
+        clashes |= {keys[tag]: _clash(keys[tag], key) for tag in picked if keys[tag] in query.asked}
+        asked |= {keys[tag]: each for tag, each in images.items()}
+        told = [{"tag": tag, "key": keys[tag], "source": str(each.reference)} for tag, each in images.items()]
+        lists[key] = _answer(image) | {"picked": told}
+    return Picks(replace(query, asked=asked), lists, clashes)
+
+
+async def _listed(
+    query: Query, images: Iterable[Image], stores: Stores, deadline_s: float
+) -> dict[tuple[str, str], list[str] | ImagesyncError]:
+    """The tags of each repository that has to be asked: once, whatever the number of entries."""
+    asked = {each.reference.location: each.reference for each in images if each.tags and not each.tags.names_all}
+    if query.lock_file:
+        return {location: _locked(query.lock_file, source) for location, source in asked.items()}
+    tags = await gather(_tags(stores, source, deadline_s) for source in asked.values())
+    return dict(zip(asked, tags, strict=True))
+
+
+async def _tags(stores: Stores, source: Reference, deadline_s: float) -> list[str] | ImagesyncError:
+    try:
+        tags = await within(deadline_s, stores.crowd.run(partial(list_tags, stores, source, must_exist=True)))
+    except asyncio.TimeoutError:
+        late = f"listing the tags of {source.name}: no answer within {deadline_s:g} s"
+        return Unavailable(late, hint="see IMAGESYNC_TIMEOUT")
+    return tags.alone() if isinstance(tags, ImagesyncError) else list(tags)
+
+
+def _locked(lock_file: str, source: Reference) -> list[str] | ImagesyncError:
+    from imagesync_cli.look.lockfile import read_lock
+
+    try:
+        return read_lock(Path(lock_file)).tags(source)
+    except UsageError as error:
+        return error
+
+
+def _picked(image: Image, listed: list[str] | ImagesyncError) -> list[str] | ImagesyncError:
+    if isinstance(listed, ImagesyncError) or image.tags is None:
+        return listed
+    picked = pick_tags(image.reference, image.tags, listed)
+    if isinstance(picked, ImagesyncError):
+        return Refused(str(picked))
+    if len(picked) > _MOST_PICKED:
+        hint = "narrow them by semver, latest or exclude, or split the entry in several"
+        return Refused(f"its tags pick {len(picked)} images, and an entry takes {_MOST_PICKED} at most", hint=hint)
+    return picked
+
+
+def _answer(image: Image) -> dict[str, Any]:
+    answer = {"reference": image.reference.name, "digest": "", "source_digest": "", "media_type": "", "size": 0}
+    return answer | {"error": "", "kind": "", "picked": [], "refused": []}
+
+
+def _failed(image: Image, error: ImagesyncError) -> dict[str, Any]:
+    if isinstance(error, Refused):
+        return _answer(image) | {"refused": [str(error)]}
+    return _answer(image) | {"error": str(error), "kind": error.kind}
+
+
+def _refused(answer: str, why: str) -> str:
+    told = json.loads(answer)
+    return json.dumps(told | {"refused": [*told.get("refused", []), why]})
+
+
+def _clash(key: str, ruled: str) -> str:
+    return f"the tags of images[{json.dumps(ruled)}] pick {key} as well: let them exclude it, or remove this entry."
