@@ -1,11 +1,13 @@
 # What is said: what a plan changes, why, and how much moves. A resource's address alone would not tell.
 
 locals {
-  # When each image was first planned: now, where it is new. A plan with -refresh-only may not have it yet. Not try():
-  # Terraform 1.5 takes its result for unknown until all of the object that it looks into is known.
-  settled_at    = { for key, settled in terraform_data.settled : key => settled.input }
-  first_planned = { for key, name in local.pinned : name => lookup(local.settled_at, key, plantimestamp()) }
-  is_new        = { for name, time in local.first_planned : name => time == plantimestamp() }
+  # Which images are planned for the first time. A plan with -refresh-only may not have them yet. Objects that are older
+  # than this have no time, but null, or what else was there. Not try(): Terraform 1.5 takes its result for unknown until
+  # all of the object that it looks into is known.
+  found_times   = { for key, image in terraform_data.image : key => jsonencode(image.triggers_replace) }
+  first_planned = { for key, time in local.found_times : key => try(nonsensitive(time), time) }
+  now           = jsonencode(plantimestamp())
+  is_new        = { for key, name in local.pinned : name => lookup(local.first_planned, key, local.now) == local.now }
 
   # Why each image changes. A conditional instead of ||, which would be unknown where a prefix is: what is new changes,
   # wherever it goes.

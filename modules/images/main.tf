@@ -62,26 +62,33 @@ resource "terraform_data" "copies" {
 resource "terraform_data" "image" {
   for_each = local.pinned
 
-  # All that destroy can see is `self`, as the last apply left it. A change of policy updates it in place.
+  # All that destroy can see is `self`, as the last apply left it. A change of policy updates it in place. The call is
+  # one text, whose words have no space in them: of a list, a plan prints each element on a line.
   input = {
     destination = local.destinations[each.value]
     digest      = local.digests[each.value]
-    delete_command = concat(var.command, [
-      "delete", "--claimant", "${local.call}/${each.value}", "--digest", local.digests[each.value],
-      "--on-replace", var.on_replace == "retag" ? "keep" : var.on_replace, "--on-destroy", var.on_destroy,
-    ], local.referrers[each.value] ? ["--referrers"] : [])
+    delete = join(" ", concat(
+      [for word in var.command : replace(replace(replace(word, "%", "%25"), " ", "%20"), "\n", "%0A")],
+      ["delete", "--claimant", "${local.call}/${each.value}", "--digest", local.digests[each.value]],
+      ["--on-replace", var.on_replace == "retag" ? "keep" : var.on_replace, "--on-destroy", var.on_destroy],
+      local.referrers[each.value] ? ["--referrers"] : [],
+    ))
   }
+  triggers_replace = plantimestamp() # when it was first planned, see below
 
   # The tag tells imagesync which policy applies: it has moved on (on_replace), or is still at this digest (on_destroy).
+  # Earlier modules left a list, delete_command.
   provisioner "local-exec" {
-    when        = destroy
-    interpreter = self.input.delete_command
-    command     = self.input.destination
+    when = destroy
+    interpreter = try(self.input.delete_command, [
+      for word in split(" ", self.input.delete) : replace(replace(replace(word, "%0A", "\n"), "%20", " "), "%25", "%")
+    ])
+    command = self.input.destination
   }
 
   lifecycle {
     create_before_destroy = true
-    ignore_changes        = [triggers_replace] # of states that were made when this object did the copying
+    ignore_changes        = [triggers_replace] # it stays as it was
 
     precondition {
       condition     = local.refused[each.value] == ""
@@ -96,20 +103,10 @@ resource "terraform_data" "image" {
   }
 }
 
-locals {
-  # What makes an instance below come after all images. As depends_on it would cost the square of their number.
-  after_images = length(terraform_data.image)
-}
-
 # Comes after every image and changes with every key. Without such a dependant Terraform destroys an old image before,
 # or while, the new one is copied; and as a failed copy leaves it undone, the old image then stays.
-# It also remembers when its image was first planned, which is how `changes` tells new from tampered with.
-resource "terraform_data" "settled" {
-  for_each = local.pinned
-  input    = local.after_images < 0 ? "" : plantimestamp()
+resource "terraform_data" "done" {
+  input = md5(join(" ", keys(terraform_data.image)))
 
-  lifecycle {
-    create_before_destroy = true
-    ignore_changes        = [input]
-  }
+  lifecycle { create_before_destroy = true }
 }

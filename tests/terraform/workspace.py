@@ -100,6 +100,10 @@ class Workspace:
         """Take the first word of each call since the last time, reads left out."""
         return [call[0] for call in self.calls() if call[0] != "external"]
 
+    def shown(self) -> str:
+        """Return the last plan as people see it, line by line."""
+        return self._execute("show", "-no-color", "plan.bin").stdout
+
     def plan(self) -> Outcome:
         """Plan into a file for `planned`; the code is 0 for an empty plan, 1 for an error, 2 for changes."""
         return self.run("plan", "-detailed-exitcode", "-out=plan.bin")

@@ -116,7 +116,7 @@ run "an_images_own_referrers_come_before_those_of_all" {
     error_message = "Both sides are asked for the same: ${data.external.destination[0].query.images}."
   }
   assert {
-    condition     = [for image in values(terraform_data.image) : contains(image.input.delete_command, "--referrers")] == [true, false]
+    condition     = [for image in values(terraform_data.image) : endswith(image.input.delete, " --referrers")] == [true, false]
     error_message = "They are removed only where they were copied."
   }
 }
@@ -126,15 +126,15 @@ run "policies_reach_the_delete_command" {
   variables {
     on_replace = "keep"
     on_destroy = "refuse"
-    command    = ["uvx", "imagesync"]
+    command    = ["uvx", "imagesync 100%"]
   }
 
   assert {
-    condition = terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete_command == [
-      "uvx", "imagesync", "delete", "--claimant", "${terraform_data.call.input}/a",
+    condition = terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete == join(" ", [
+      "uvx", "imagesync%20100%25", "delete", "--claimant", "${terraform_data.call.input}/a",
       "--digest", "sha256:1111111111111111111111111111111111111111111111111111111111111111", "--on-replace", "keep", "--on-destroy", "refuse",
-    ]
-    error_message = "One imagesync call, no shell: ${jsonencode(terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete_command)}."
+    ])
+    error_message = "One imagesync call, no shell: ${terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete}."
   }
 }
 
