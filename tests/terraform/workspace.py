@@ -87,7 +87,7 @@ class Workspace:
 
     def recorded(self, *command: str) -> list[str]:
         """Wrap a command so that `calls` knows of it."""
-        return [sys.executable, "-I", str(RECORDED), str(self._log), *command]
+        return [sys.executable, "-I", "-S", str(RECORDED), str(self._log), *command]
 
     def calls(self) -> list[list[str]]:
         """Take what ran since the last time, as lists of arguments without the program; in the order of start."""
