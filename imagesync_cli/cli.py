@@ -30,6 +30,7 @@ _COMMANDS = {
     "lock": "batch.lock.command",
     "report": "batch.report.command",
     "adopt": "batch.adopt.command",
+    "explain": "explain.command",
     "delete": "delete.command",
     "doctor": "doctor.command",
     "login": "login.log_in",

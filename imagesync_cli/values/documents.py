@@ -23,11 +23,11 @@ def read_file(path: Path, most_bytes: int = MOST_FILE_BYTES) -> bytes:
     return content
 
 
-def read_document(content: bytes) -> Any:
-    """The document; ValueError for what is no JSON, has a key twice or more than MOST_VALUES values."""
+def read_document(content: bytes, most_values: int = MOST_VALUES) -> Any:
+    """The document; ValueError for what is no JSON, has a key twice or more values than these."""
     # Every value but the first stands behind one of these. Those within strings count as well: that errs to one side.
-    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise ValueError(f"it has more than {MOST_VALUES} values")
+    if sum(map(content.count, (b",", b"[", b"{"))) > most_values:
+        raise ValueError(f"it has more than {most_values} values")
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_number)
     except RecursionError as error:

@@ -18,6 +18,7 @@ _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _LONGEST_SHOWN = 500
 # What people copy before a host, and what is no part of its name.
 SCHEMES = ("http://", "https://", "oci://")
+_DEFAULT_PORT = re.compile(r":(?:443|80)$")
 # The partitions of AWS (botocore, endpoints.json): public, China, European sovereign, and those of governments.
 _AWS = (
     r"amazonaws\.com(?:\.cn)?|amazonaws\.eu|on\.aws|on\.amazonwebservices\.(?:com\.cn|eu)"
@@ -124,3 +125,8 @@ def registry_of(host: str) -> str:
 def address_of(registry: str) -> str:
     """The host[:port] at which a registry answers."""
     return DOCKER_HUB_API if registry == DOCKER_HUB else registry
+
+
+def without_default_port(host: str) -> str:
+    """The host as it counts where names are compared: in doubt, whatever it speaks, two spellings are one."""
+    return _DEFAULT_PORT.sub("", host)

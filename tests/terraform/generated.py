@@ -108,7 +108,7 @@ class Configuration:
             "source": f"{CHECKOUT}/modules//{'image' if call.is_single else 'images'}",
             "command": command,
             "destination_prefix": start,
-            "explain": "words",
+            "explain": "all",
             "on_replace": call.on_replace,
             "on_destroy": call.on_destroy,
         }
@@ -130,8 +130,9 @@ class Configuration:
         else:
             options["images"] = keys
         lines = "\n".join(f"  {option} = {json.dumps(value)}" for option, value in options.items())
-        ids = f"[module.{name}.id]" if call.is_single else f"values(module.{name}.ids)"
-        return f'module "{name}" {{\n{lines}\n}}\noutput "{name}" {{\n  value = {ids}\n}}'
+        ids = f"{{ one = module.{name}.id }}" if call.is_single else f"module.{name}.ids"
+        consumer = f'resource "terraform_data" "{name}" {{\n  for_each = {ids}\n  input    = each.value\n}}'
+        return f'module "{name}" {{\n{lines}\n}}\noutput "{name}" {{\n  value = values({ids})\n}}\n{consumer}'
 
     def _any_call(self) -> Call:
         return self.calls[self.random.choice(CALLS)]
@@ -210,7 +211,7 @@ class Configuration:
 
     def _policies(self) -> None:
         for call in self.calls.values():
-            call.on_replace = self.random.choice(["delete", "keep"])
+            call.on_replace = self.random.choice(["delete", "keep", "retag"])
             call.on_destroy = self.random.choice(["delete", "keep"])
 
     def _kind(self) -> None:

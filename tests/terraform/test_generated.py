@@ -14,12 +14,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import index
+from tests.terraform.explained import watch, wrong_consumers, wrong_words
 from tests.terraform.generated import CALLS, EDITS, SOURCES, Configuration, Place
 from tests.terraform.workspace import IMAGESYNC, Workspace
 
@@ -42,6 +45,7 @@ class World:
         self._processes = workspace.folder / "processes"
         self._named = {call: set[Place]() for call in CALLS}  # by each call, since all of them were applied
         self._kinds: list[bool] = []
+        self._is_behind = False  # whether consumers may have what an earlier apply has not brought them
         for name in SOURCES:
             self._move(name)
 
@@ -71,9 +75,19 @@ class World:
         for call in CALLS:
             self._named[call] |= self.configuration.places(call)
         before = self._whole()
+        told = self._explained(*arguments)
+        watched, consumers, sent = watch(self.mirror), self._consumers(), len(self.mirror.requests)
         with self._accident(accident):
-            outcome = self._workspace.run("apply", "-auto-approve", *arguments)
+            outcome = self._workspace.run("apply", *arguments[:1], "plan.bin")
         self._steps.append(f"ended with {outcome.code}")
+        if outcome.code == 0:
+            size_bytes = sum(each.body_size for each in self.mirror.requests[sent:] if "/blobs/" in each.path)
+            wrong = wrong_words(told, watched, watch(self.mirror), size_bytes)
+            assert wrong == [], f"{self.story}: {wrong}"
+            is_all = accident != "target" and not self._is_behind
+            wrong = wrong_consumers(told, consumers, self._consumers(), all_told=is_all)
+            assert wrong == [], f"{self.story}: {wrong}"
+        self._is_behind = accident == "target" or outcome.code != 0
         lost = {place: before[place] for place in before.keys() - self._whole().keys() - left_out}
         assert lost == {}, f"{self.story}: lost {lost}"
         if outcome.code == 0:
@@ -91,6 +105,28 @@ class World:
         planned = self._workspace.plan()
         assert planned.code == 0, (self.story, planned.text)
 
+    def _explained(self, *arguments: str) -> dict[str, Any]:
+        """Plan, and what `imagesync explain` says of it."""
+        planned = self._workspace.run("plan", "-out=plan.bin", *arguments)
+        assert planned.code == 0, (self.story, planned.text)
+        done = imagesync("explain", "--json", stdin=json.dumps(self._workspace.planned()))
+        told: dict[str, Any] = json.loads(done.out)
+        return told
+
+    def _consumers(self) -> dict[str, str]:
+        """What each consumer of an image has."""
+        return {
+            f"terraform_data.{resource['name']}[{json.dumps(each['index_key'])}]": each["attributes"]["input"]
+            for resource in self._state().get("resources", [])
+            if "module" not in resource and resource["mode"] == "managed"
+            for each in resource["instances"]
+        }
+
+    def _state(self) -> dict[str, Any]:
+        file = self._workspace.folder / "terraform.tfstate"
+        state: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        return state
+
     def _move(self, source: str) -> None:
         """Push another image over this source's tag."""
         made = index(self.random.randint(0, 20), platforms=("linux/amd64", "linux/arm64"))
@@ -106,9 +142,8 @@ class World:
         self._kinds = kinds
 
     def _ids(self) -> list[str]:
-        state = json.loads((self._workspace.folder / "terraform.tfstate").read_text())
         # modules/image has none where -target has left it out before it was ever applied.
-        return [each for output in state["outputs"].values() for each in output["value"] if each]
+        return [each for output in self._state()["outputs"].values() for each in output["value"] if each]
 
     def _whole(self) -> dict[Place, str]:
         """The tags that the configuration names and that are whole."""

@@ -31,12 +31,12 @@ from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import briefly_locked, try_lock
 from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
+from imagesync_cli.values.hosts import without_default_port
 from imagesync_cli.values.reference import Reference, RegistryReference
 
 _AGAIN_AFTER_S = 0.01
 _MOST_BYTES = 64 * 1024 * 1024
 _CALL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_DEFAULT_PORT = re.compile(r":(?:443|80)$")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def repository_of(reference: Reference) -> str:
     """
     where, path = reference.location
     if isinstance(reference, RegistryReference):
-        return f"{_DEFAULT_PORT.sub('', where)}/{path}"
+        return f"{without_default_port(where)}/{path}"
     return f"{where}:{os.path.realpath(path)}"
 
 

@@ -1,0 +1,61 @@
+"""Say what a plan of Terraform does to images."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+import click
+
+from imagesync_cli.commands.options import examples
+
+
+@click.command(
+    "explain",
+    short_help="Say what a Terraform plan does to images.",
+    epilog=examples("explain < plan.json", "explain --format markdown < plan.json > comment.md"),
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines, or Markdown for a pull request, or JSON.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(form: str, as_json: bool) -> None:
+    """Say what a plan does to images, from what terraform show -json (or tofu) prints of it on stdin.
+
+    The first line sums it up and fits a commit status. Then comes a line for each image that changes or goes: what
+    moves, why, how much is copied, who has signed it, what becomes of the old image, and which other resources change
+    with it. Only the plan is read: no registry, no state. What the plan marks as sensitive is not shown.
+
+    Exits with 0 for every plan that could be read, also for one that failed.
+    """
+    from imagesync_cli.output import Output
+    from imagesync_cli.output.escape import json_text, printable
+    from imagesync_cli.terraform.explain import (
+        MOST_BYTES,
+        explain_plan,
+        explanation_json,
+        explanation_lines,
+        explanation_markdown,
+    )
+    from imagesync_cli.values.errors import UsageError
+
+    stdin = _stdin()
+    if stdin is None or stdin.isatty():
+        raise UsageError("there is no plan on stdin", hint="run: terraform show -json plan.out | imagesync explain")
+    explained = explain_plan(stdin.buffer.read(MOST_BYTES + 1))
+    output = Output()
+    if as_json or form == "json":
+        output.answer(json_text(explanation_json(explained), indent=2))
+    elif form == "markdown":
+        output.answer(explanation_markdown(explained))
+    else:
+        output.answer("\n".join(map(printable, explanation_lines(explained))))
+
+
+def _stdin() -> TextIO | None:
+    return sys.stdin

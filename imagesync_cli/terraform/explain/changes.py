@@ -1,0 +1,187 @@
+"""What a plan changes, an image at a time: what, why, how much, who signed it, and what becomes of the old image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from imagesync_cli.terraform.explain.consumers import Consumers
+from imagesync_cli.terraform.explain.look import NOTHING, Copy, Look, look_at
+from imagesync_cli.terraform.explain.outcome import (
+    DELETED,
+    KEPT,
+    REFUSED,
+    RETAGGED,
+    UNDECIDED,
+    UNTAGGED,
+    Outcome,
+    Outcomes,
+)
+from imagesync_cli.terraform.explain.pairs import Predecessor, predecessors
+from imagesync_cli.terraform.explain.reading.plan import Call, ImageChange, Plan
+from imagesync_cli.terraform.explain.reading.stored import HIDDEN, Stored
+from imagesync_cli.terraform.explain.reasons import reason_of
+from imagesync_cli.terraform.explain.sentence import Sentence, say
+
+# Each with its word in a count, in the order in which they are told: what somebody has done outside comes first.
+KINDS = {
+    "refused": "refused",
+    "overwritten": "overwritten",
+    "missing": "missing",
+    "damaged": "damaged",
+    "incomplete": "incomplete",
+    "new": "new",
+    "adopted": "adopted",
+    "moved": "moved",
+    "renamed": "renamed",
+    "relocated": "relocated",
+    "undetermined": "undetermined",
+    "handed over": "handed over",
+    "respelled": "respelled",
+    "replaced": "replaced",
+    "policy": "with another policy",
+    "settings": "with other settings",
+    "waiting": "waiting",
+    "held": "held back",
+    "removed": "removed",
+    "kept": "kept",
+    "not removed": "not removable",
+    "forgotten": "forgotten",
+}
+_OF_REMOVAL = {DELETED: "removed", UNTAGGED: "removed", KEPT: "kept", REFUSED: "not removed", UNDECIDED: "removed"}
+_WHY_GONE = {
+    "": "this plan destroys it",
+    "delete_because_each_key": "its entry is gone",
+    "delete_because_no_module": "its call of the module is gone",
+    "delete_because_no_resource_config": "its module block is gone",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One image that changes, or is held back; ``kind`` is one of KINDS.
+
+    ``before`` is the digest that the destination has now as far as the plan knows, ``after`` the one that it gets; ""
+    for none. ``old`` is what becomes of the image that makes room, or that the entry has left at ``old_destination``.
+    """
+
+    kind: str
+    module: str
+    key: str
+    destination: str
+    why: list[Sentence]
+    before: str = ""
+    after: str = ""
+    source: str = ""
+    copy: Copy = NOTHING
+    signed: str = ""
+    old: Outcome | None = None
+    old_digest: str = ""
+    old_destination: str = ""
+    consumers: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Where the image is, or the key where that is not known or not to be shown."""
+        return self.key if self.destination in ("", HIDDEN) else self.destination
+
+
+def changes_of(plan: Plan) -> list[Change]:
+    """All of them, by module and kind. Of a plan that failed only what was refused: it says nothing of the rest."""
+    found = [change for call in plan.calls for change in _refused(call)]
+    if not plan.is_errored:
+        found += _Images(plan).changes()
+    order = list(KINDS)
+    return sorted(found, key=lambda each: (each.module, order.index(each.kind), each.name))
+
+
+def _refused(call: Call) -> Iterator[Change]:
+    for key, messages in call.refusals.items():
+        yield Change("refused", call.module, key, "", [say("{}", message) for message in messages])
+
+
+class _Images:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._before = predecessors(plan)
+        self._outcomes = Outcomes(plan)
+        self._consumers = Consumers(plan)
+        self._retagging = {call.module: call.on_replace == "retag" for call in plan.calls}
+
+    def changes(self) -> Iterator[Change]:
+        followed = {predecessor.change.address for predecessor in self._before.values()}
+        for call in self._plan.calls:
+            for change in call.changes:
+                if change.after is not None:
+                    yield from self._wanted(call, change, change.after)
+                elif change.before is not None and change.address not in followed:
+                    yield self._going(change, change.before)
+
+    def _going(self, change: ImageChange, stored: Stored) -> Change:
+        outcome = self._outcomes.of(change, stored)
+        is_forgotten = change.actions == ("forget",) or outcome.is_left_behind
+        return Change(
+            kind="forgotten" if is_forgotten else _OF_REMOVAL[outcome.outcome],
+            module=change.module,
+            key=change.key,
+            destination=stored.shown,
+            why=[say(_WHY_GONE.get(change.reason, _WHY_GONE[""]))],
+            before=change.digest,
+            old=outcome,
+            old_digest=change.digest,
+            old_destination=stored.shown,
+            consumers=self._consumers.of([stored]),
+        )
+
+    def _wanted(self, call: Call, change: ImageChange, after: Stored) -> Iterator[Change]:
+        look = look_at(call, change.key, change.digest)
+        predecessor = self._before.get(change.address)
+        reason = reason_of(call, change, after, look, predecessor)
+        if reason is None:
+            return
+        kind, why = reason
+        going = predecessor.change.before if predecessor else change.before
+        told = Change(
+            kind=kind,
+            module=change.module,
+            key=change.key,
+            destination=after.shown,
+            why=[*why, look.held] if look.held and look.held not in why else why,
+            before=look.present if look.present is not None else going.digest if going else "",
+            after=change.digest,
+            source=look.source,
+            copy=look.copy,
+            signed=look.signed,
+            consumers=self._consumers.of(filter(None, (going, after))),
+        )
+        yield self._with_old(told, change, after, look, predecessor)
+
+    def _with_old(
+        self, told: Change, change: ImageChange, after: Stored, look: Look, predecessor: Predecessor | None
+    ) -> Change:
+        """The same with what becomes of the image that was there, or of the one that the entry leaves behind."""
+        going = predecessor.change if predecessor else None
+        if going is not None and going.before is not None:
+            outcome = self._outcomes.of(going, going.before)
+            if going.digest == change.digest and going.before.place == after.place:
+                return told if outcome.stays else replace(told, old=outcome, old_digest=going.digest)
+            at_tag = going.before.place == after.place and look.present == going.digest
+            if at_tag and self._retags(change):
+                outcome = _RETAGGED
+            return replace(told, old=outcome, old_digest=going.digest, old_destination=going.before.shown)
+        if change.before is not None and change.before.place != after.place:
+            left = _LEFT if after.place else _MAYBE_LEFT
+            return replace(told, old=left, old_digest=change.digest, old_destination=change.before.shown)
+        if look.present and look.present != change.digest:
+            outcome = _RETAGGED if self._retags(change) else _UNTAGGED
+            return replace(told, old=outcome, old_digest=look.present, old_destination=after.shown)
+        return told
+
+    def _retags(self, change: ImageChange) -> bool:
+        return self._retagging[change.module]
+
+
+_LEFT = Outcome(KEPT, say("stays where it was, and no entry has it any more"))
+_MAYBE_LEFT = Outcome(UNDECIDED, say("stays where it was, if its entry goes elsewhere"))
+_RETAGGED = Outcome(RETAGGED, say("gets a tag of its own before"))
+_UNTAGGED = Outcome(UNTAGGED, say("loses this tag, and is not deleted"))

@@ -1,0 +1,67 @@
+"""Values that a plan marks as sensitive: they are not shown, wherever else they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from imagesync_cli.terraform.explain.changes import Change
+from imagesync_cli.terraform.explain.reading.plan import Plan
+from imagesync_cli.terraform.explain.reading.stored import HIDDEN
+
+# What is shorter stands in words by chance.
+_SHORTEST = 4
+
+
+class Concealing:
+    """Takes the sensitive values of one plan out of what is said of it."""
+
+    def __init__(self, plan: Plan) -> None:
+        found = {text for text in _secrets(plan) if len(text) >= _SHORTEST}
+        self._secrets = sorted(found, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """The text without them."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def change(self, change: Change) -> Change:
+        """The change without them: what is quoted, not what is our own."""
+        if not self._secrets:
+            return change
+        return replace(
+            change,
+            key=self.text(change.key),
+            destination=self.text(change.destination),
+            why=[sentence.mapped(self.text) for sentence in change.why],
+            source=self.text(change.source),
+            copy=replace(change.copy, error=self.text(change.copy.error)),
+            signed=self.text(change.signed),
+            old=replace(change.old, why=change.old.why.mapped(self.text)) if change.old else None,
+            old_destination=self.text(change.old_destination),
+        )
+
+
+def _secrets(plan: Plan) -> Iterator[str]:
+    declared, given = plan.variables
+    for name, variable in declared.items():
+        if isinstance(variable, dict) and variable.get("sensitive") is True:
+            value = given.get(name)
+            yield from _texts(value.get("value") if isinstance(value, dict) else None)
+            yield from _texts(variable.get("default"))
+    for call in plan.calls:
+        images = [stored for change in call.changes for stored in (change.before, change.after) if stored]
+        yield from (image.destination for image in [*images, *call.left_out] if image.is_secret)
+        for reading in (call.source, call.destination):
+            if reading is not None and reading.is_secret:
+                yield from (str(asked.get("reference")) for asked in reading.asked.values() if isinstance(asked, dict))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)

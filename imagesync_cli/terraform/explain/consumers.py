@@ -1,0 +1,91 @@
+"""Which other resources change with an image: those that name it before or after, and not on both sides.
+
+An image's id (NAME@DIGEST) tells it from all others. A digest alone counts only where one image of the plan has it.
+A value that is known only at apply tells nothing, and so its resource is not counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from imagesync_cli.terraform.explain.reading.plan import Document, Plan
+from imagesync_cli.terraform.explain.reading.stored import Place, Stored, place_of
+
+_DIGEST = re.compile(r"sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})(?![0-9a-f])")
+_NO_NAME = re.compile(r"[\s\"'`,;=<>()@]")
+_LONGEST_NAME = 400
+Names = set[tuple[str, str]]  # a repository as it is spelled, "" where none is named, and a digest
+
+
+class Consumers:
+    """The resources that change, by what they name on one side alone."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._by_image: dict[tuple[str, str], dict[str, None]] = {}
+        self._places: dict[str, set[Place | None]] = {}
+        for image in (image for call in plan.calls for image in call.changes):
+            places = {stored.place for stored in (image.before, image.after) if stored}
+            self._places.setdefault(image.digest, set()).update(places)
+        for resource in plan.others():
+            change = resource.get("change")
+            if isinstance(change, dict) and change.get("actions") not in (["no-op"], ["read"]):
+                self._add(str(resource.get("address")), change)
+
+    def _add(self, address: str, change: Document) -> None:
+        before, after = _names(change.get("before")), _names(change.get("after"))
+        hidden = (
+            _names_where(change.get("before"), change.get("after_unknown"))
+            if change.get("after") is not None
+            else set()
+        )
+        for name, digest in (before ^ after) - hidden:
+            place = place_of(name) if name else None
+            addresses = self._by_image.setdefault((place.repository if place else "", digest), {})
+            addresses[address] = None
+
+    def of(self, images: Iterable[Stored]) -> list[str]:
+        """Those that name one of these images."""
+        found = dict[str, None]()
+        for image in images:
+            names = [(image.place.repository, image.digest)] if image.place else []
+            names += [("", image.digest)] if len(self._places[image.digest]) == 1 else []
+            for name in names:
+                found |= self._by_image.get(name, {})
+        return list(found)
+
+
+def _names(value: Any) -> Names:
+    """All images that texts in the value name."""
+    return {name for text in _texts(value) for name in _names_in(text)}
+
+
+def _names_in(text: str) -> Iterator[tuple[str, str]]:
+    for found in _DIGEST.finditer(text) if "sha" in text else ():
+        before = text[max(0, found.start() - _LONGEST_NAME) : found.start()]
+        name = _NO_NAME.split(before[:-1])[-1] if before.endswith("@") else ""
+        yield name, found[0]
+
+
+def _names_where(value: Any, unknown: Any) -> Names:
+    """What is named where the other side is known only at apply."""
+    if unknown is True:
+        return _names(value)
+    if isinstance(value, dict) and isinstance(unknown, dict):
+        pairs = [(each, unknown.get(name)) for name, each in value.items()]
+    elif isinstance(value, list) and isinstance(unknown, list):
+        pairs = list(zip(value, unknown, strict=False))
+    else:
+        return set()
+    return {name for each, mark in pairs for name in _names_where(each, mark)}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    values = [value]
+    while values:
+        each = values.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, (dict, list)):
+            values.extend(each.values() if isinstance(each, dict) else each)

@@ -1,0 +1,141 @@
+"""A plan in words: the line that sums it up, the changes, and what has to be said of the plan itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imagesync_cli.output.console import counted, size_text
+from imagesync_cli.terraform.explain.changes import KINDS, Change, changes_of
+from imagesync_cli.terraform.explain.concealed import Concealing
+from imagesync_cli.terraform.explain.reading.plan import Call, Plan
+from imagesync_cli.terraform.explain.sentence import Sentence, say
+
+# GitHub cuts the description of a commit status there.
+MOST_CHARACTERS = 140
+# Kinds that a line without room for all leaves out first.
+_LEAST = (
+    *("settings", "policy", "respelled", "replaced", "handed over", "waiting", "held", "kept", "forgotten", "adopted"),
+    *("incomplete", "relocated", "undetermined", "renamed", "damaged", "not removed", "new", "moved"),
+)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a plan does to images; ``summary`` fits a commit status.
+
+    ``images`` counts all that the plan knows. ``bytes_to_copy`` is None if no number is known; it adds up what is
+    known, and blobs that images share count for each of them.
+    """
+
+    summary: str
+    images: int
+    changes: list[Change]
+    notes: list[Sentence]
+    bytes_to_copy: int | None
+    has_unknown_sizes: bool
+    can_be_applied: bool
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many changes there are of each kind."""
+        counts = Counter(change.kind for change in self.changes)
+        return {kind: counts[kind] for kind in KINDS if counts[kind]}
+
+    @property
+    def consumers(self) -> list[str]:
+        """All resources that change with an image."""
+        return sorted({address for change in self.changes for address in change.consumers})
+
+
+def explain(plan: Plan) -> Explanation:
+    """What the plan says, and nothing that it marks as sensitive."""
+    concealing = Concealing(plan)
+    changes = [concealing.change(change) for change in changes_of(plan)]
+    sizes = [change.copy.bytes_to_copy for change in changes if change.after]
+    known = [size for size in sizes if size is not None]
+    explained = Explanation(
+        summary="",
+        images=_count(plan, changes),
+        changes=changes,
+        notes=[note.mapped(concealing.text) for note in _notes(plan)],
+        bytes_to_copy=sum(known) if known or not sizes else None,
+        has_unknown_sizes=len(known) < len(sizes),
+        can_be_applied=not plan.is_errored and plan.document.get("applyable") is not False,
+    )
+    return Explanation(**{**vars(explained), "summary": _summary(plan, explained)})
+
+
+def _count(plan: Plan, changes: list[Change]) -> int:
+    """Images that are there before or after; one that has another object or another entry now counts once."""
+    wanted = sum(len(call.wanted) + len(call.left_out) for call in plan.calls)
+    return wanted + sum(1 for change in changes if not change.after)
+
+
+def _summary(plan: Plan, explained: Explanation) -> str:
+    if not plan.calls:
+        return "imagesync: this plan has no images of imagesync's modules"
+    if plan.is_errored:
+        refused = explained.counts.get("refused", 0)
+        why = f"{counted(refused, 'image')} refused" if refused else "not for an image"
+        return f"imagesync: this plan failed and cannot be applied: {why}"
+    count = counted(explained.images, "image")
+    if not any(call.changes for call in plan.calls):
+        return f"imagesync: this plan leaves out its {count} (-refresh-only or -target)"
+    if not explained.changes:
+        return f"imagesync: {count}, no change"
+    return _within_limit(explained)
+
+
+def _within_limit(explained: Explanation) -> str:
+    """As many kinds as there is room for; those that matter least are added up."""
+    counts = explained.counts
+    for left_out in range(len(_LEAST) + 1):
+        told = [f"{number} {KINDS[kind]}" for kind, number in counts.items() if kind not in _LEAST[:left_out]]
+        rest = sum(number for kind, number in counts.items() if kind in _LEAST[:left_out])
+        told += [f"{rest} more"] if rest else []
+        line = "; ".join([f"imagesync: {', '.join(told)} of {counted(explained.images, 'image')}", *_ends(explained)])
+        if len(line) <= MOST_CHARACTERS:
+            break
+    return line[:MOST_CHARACTERS]
+
+
+def _ends(explained: Explanation) -> Iterator[str]:
+    if size := explained.bytes_to_copy:
+        several = sum(1 for change in explained.changes if change.copy.bytes_to_copy) > 1
+        amount = f"{'up to ' if several else ''}{size_text(size)}"
+        yield f"{size_text(size)} and more to copy" if explained.has_unknown_sizes else f"{amount} to copy"
+    if count := len(explained.consumers):
+        yield f"{counted(count, 'consumer')} {'changes' if count == 1 else 'change'}"
+
+
+def _notes(plan: Plan) -> Iterator[Sentence]:
+    if plan.is_errored:
+        yield say("A plan that failed tells what was refused, and not what it would have changed.")
+        return
+    left_out = [call for call in plan.calls if not call.changes and call.left_out]
+    if left_out and len(left_out) < len(plan.calls):
+        count = sum(len(call.left_out) for call in left_out)
+        yield say(f"The plan leaves out {{}} with {counted(count, 'image')}.", _modules(left_out))
+    late = [call for call in plan.calls if call.wanted and call.destination is None]
+    if late:
+        yield say("What the destinations of {} have now is known only at apply.", _modules(late))
+    for places in _shared(plan):
+        yield say(f"{' and '.join(['{}'] * len(places))} name one destination, and want different images.", *places)
+
+
+def _modules(calls: list[Call]) -> str:
+    return ", ".join(call.module or "the root module" for call in calls)
+
+
+def _shared(plan: Plan) -> Iterator[list[str]]:
+    """Entries that overwrite each other's image."""
+    places: dict[object, dict[str, str]] = {}
+    for call in plan.calls:
+        for change in call.wanted:
+            place = change.after.place if change.after else None
+            if place is not None:
+                where = f"{change.key} of {call.module}" if call.module else change.key
+                places.setdefault(place, {}).setdefault(change.digest, where)
+    yield from ([*entries.values()] for entries in places.values() if len(entries) > 1)

@@ -1,0 +1,168 @@
+"""What becomes of an image whose object goes: what ``imagesync delete`` will find, and what it then does.
+
+The policy is the one that the object remembers. In this order:
+
+1. No command runs for an object that is forgotten, is tainted, or whose block is gone from the configuration.
+2. An entry that is at another place now, or another entry that names the image too, keeps it (stores/files/claims.py).
+3. The tag tells which policy counts: another image is there (on_replace), or still this one (on_destroy).
+4. What another entry has in the same repository stays for that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imagesync_cli.terraform.explain.reading.plan import Call, ImageChange, Plan
+from imagesync_cli.terraform.explain.reading.stored import Place, Stored, place_of
+from imagesync_cli.terraform.explain.sentence import Sentence, say
+
+DELETED, UNTAGGED, KEPT, RETAGGED = "deleted", "untagged", "kept", "retagged"
+REFUSED, UNDECIDED = "refused", "undecided"
+OUTCOMES = (DELETED, UNTAGGED, KEPT, RETAGGED, REFUSED, UNDECIDED)
+# By on_replace and by on_destroy: in the end there is no difference.
+_THE_SAME = ((DELETED, DELETED), (KEPT, KEPT), (KEPT, UNTAGGED))
+_NO_BLOCK = ("delete_because_no_resource_config", "delete_because_no_move_target")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One of OUTCOMES, and why in a sentence that goes on after "the old image".
+
+    ``is_left_behind`` says that no command runs for it, unless somebody has written one.
+    """
+
+    outcome: str
+    why: Sentence
+    is_left_behind: bool = False
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing takes the image or its tag away, as far as the plan knows."""
+        return self.outcome in (KEPT, RETAGGED) or self.is_left_behind
+
+
+@dataclass(frozen=True)
+class Named:
+    """An image that an entry names after the apply."""
+
+    call: Call
+    key: str
+    place: Place
+    digest: str
+
+    @property
+    def text(self) -> str:
+        """The entry, for people."""
+        return f"{self.key} of {self.call.module}" if self.call.module else self.key
+
+
+class Outcomes:
+    """Tells for each object that goes what becomes of its image."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._calls = {call.module: call for call in plan.calls}
+        self._entries = {(change.module, change.key): change for call in plan.calls for change in call.wanted}
+        self._at: dict[Place, list[Named]] = {}
+        self._in_repository: dict[tuple[str, str], list[Named]] = {}
+        for named in _named(plan):
+            self._at.setdefault(named.place, []).append(named)
+            self._in_repository.setdefault((named.place.repository, named.digest), []).append(named)
+        self._perhaps = set(_perhaps(plan))
+
+    def of(self, change: ImageChange, stored: Stored) -> Outcome:
+        """What becomes of the image that ``stored`` tells of."""
+        return (
+            _without_command(change)
+            or self._relied_on(change, stored)
+            or self._by_policy(self._calls[change.module], stored)
+        )
+
+    def _relied_on(self, change: ImageChange, stored: Stored) -> Outcome | None:
+        place = stored.place
+        if not stored.claimant:
+            return None
+        entry = self._entries.get((change.module, change.key))
+        if entry is not None and entry.after is not None and entry.after.place != place:
+            if entry.after.place is None:
+                return Outcome(UNDECIDED, say("stays if its entry gets another place, which only the apply knows"))
+            return Outcome(KEPT, say("stays, as its entry is at another place now"))
+        for named in self._there(place):
+            if named.digest == stored.digest:
+                return Outcome(KEPT, say("stays, as {} has taken it over", named.text))
+        if (place, stored.digest) in self._perhaps:
+            return Outcome(UNDECIDED, say("stays only if what this plan leaves out, and names it too, is still in use"))
+        return None
+
+    def _by_policy(self, call: Call, stored: Stored) -> Outcome:
+        there = self._there(stored.place)
+        if not there:
+            return self._removed(stored)
+        replaced, removed = self._replaced(stored), self._removed(stored)
+        in_order = call.orders_removals and all(named.call is call for named in there)
+        if in_order or (replaced.outcome, removed.outcome) in _THE_SAME:
+            return replaced
+        return Outcome(
+            UNDECIDED,
+            say("is kept or removed, by on_replace or by on_destroy: nothing says whether the new image comes first"),
+        )
+
+    def _replaced(self, stored: Stored) -> Outcome:
+        """Where the tag has another image."""
+        if stored.on_replace != "delete":
+            return Outcome(KEPT, say("stays, and loses this tag, as on_replace is not delete"))
+        if other := self._elsewhere(stored):
+            return Outcome(KEPT, say("stays, as {} has it too", other.text))
+        return Outcome(DELETED, say("is deleted, unless something else uses it"))
+
+    def _removed(self, stored: Stored) -> Outcome:
+        """Where the tag still has this image, as far as a plan knows: it looks at no tag that nobody names."""
+        if stored.on_destroy == "keep":
+            return Outcome(KEPT, say("stays, as on_destroy is keep"))
+        if stored.on_destroy == "refuse":
+            return Outcome(REFUSED, say("is not removed and fails the apply, as on_destroy is refuse"))
+        if other := self._elsewhere(stored):
+            return Outcome(UNTAGGED, say("loses this tag, and stays, as {} has it too", other.text))
+        return Outcome(DELETED, say("is deleted with its tag, unless the tag has moved or something else uses it"))
+
+    def _elsewhere(self, stored: Stored) -> Named | None:
+        """Another entry that has the same image in the same repository."""
+        place = stored.place
+        alike = self._in_repository.get((place.repository, stored.digest), []) if place else []
+        return next((named for named in alike if named.place != place), None)
+
+    def _there(self, place: Place | None) -> list[Named]:
+        return self._at.get(place, []) if place else []
+
+
+def _without_command(change: ImageChange) -> Outcome | None:
+    if change.actions == ("forget",):
+        return Outcome(KEPT, say("stays, as Terraform only forgets it"))
+    if change.reason in _NO_BLOCK:
+        return Outcome(
+            UNDECIDED,
+            say("stays, as its command is gone too, unless a removed block has one"),
+            is_left_behind=True,
+        )
+    if change.is_tainted:
+        return Outcome(KEPT, say("stays: its object is tainted, and Terraform runs no command for such a one"))
+    return None
+
+
+def _named(plan: Plan) -> Iterator[Named]:
+    for call in plan.calls:
+        for change in call.wanted:
+            if change.after is not None and (place := change.after.place):
+                yield Named(call, change.key, place, change.digest)
+
+
+def _perhaps(plan: Plan) -> Iterator[tuple[Place | None, str]]:
+    """What may be relied on as well: by calls that are left out, and by entries that a destroy has read."""
+    for call in plan.calls:
+        yield from ((stored.place, stored.digest) for stored in call.left_out)
+        planned = {change.key for change in call.changes}
+        asked = call.destination.asked if call.destination else {}
+        for key, question in asked.items():
+            copy = question.get("copy") if isinstance(question, dict) else None
+            if key not in planned and isinstance(copy, dict):
+                yield place_of(str(question.get("reference"))), str(copy.get("digest"))

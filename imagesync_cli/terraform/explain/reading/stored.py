@@ -1,0 +1,102 @@
+"""What an object of an image remembers in ``input``: where the image is, and what is to become of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.hosts import without_default_port
+from imagesync_cli.values.reference import RegistryReference, parse_reference
+
+HIDDEN = "(sensitive)"
+_OPTIONS = {"--on-replace": "delete", "--on-destroy": "delete", "--claimant": ""}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tag of a repository, all spellings of it alike."""
+
+    repository: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The input of one object. ``destination`` is "" where it is known only at apply, and hidden if ``is_secret``."""
+
+    digest: str
+    destination: str
+    on_replace: str
+    on_destroy: str
+    claimant: str
+    is_secret: bool
+    rest: Any  # all else, which is only compared
+
+    @cached_property
+    def place(self) -> Place | None:
+        """Where the image is; None if that is not known."""
+        return place_of(self.destination)
+
+    @property
+    def shown(self) -> str:
+        """Where the image is, for people."""
+        return HIDDEN if self.is_secret else self.destination
+
+
+def place_of(destination: str) -> Place | None:
+    """The tag that a reference names; None for "", and for what is no reference."""
+    try:
+        reference = parse_reference(destination)
+    except UsageError:
+        return None
+    where, path = reference.location
+    tag = reference.tag or ("latest" if isinstance(reference, RegistryReference) else "")
+    return Place(f"{without_default_port(where)}/{path}", tag)
+
+
+def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Stored | None:
+    """The input in these values of an object; None where they are none of ours."""
+    given = values.get("input") if isinstance(values, dict) else None
+    if not isinstance(given, dict) or given.get("digest") != digest:
+        return None
+    destination = given.get("destination")
+    is_unknown = at(unknown, "input", "destination") is True
+    policy = _policy(given)
+    if policy is None or not (isinstance(destination, str) or is_unknown):
+        return None
+    return Stored(
+        digest=digest,
+        destination=destination if isinstance(destination, str) else "",
+        on_replace=policy["--on-replace"],
+        on_destroy=policy["--on-destroy"],
+        claimant=policy["--claimant"],
+        is_secret=at(sensitive, "input", "destination") is True,
+        rest={name: value for name, value in given.items() if name not in ("destination", "digest")},
+    )
+
+
+def at(marks: Any, *path: str) -> Any:
+    """What a document of marks says of a value: a mark of something that holds it counts."""
+    for name in path:
+        if not isinstance(marks, Mapping):
+            return marks
+        marks = marks.get(name)
+    return marks
+
+
+def _policy(given: Mapping[str, Any]) -> dict[str, str] | None:
+    """The options of ``imagesync delete`` that it will be called with: a list in earlier modules, or one text."""
+    command = given.get("delete_command", given.get("delete"))
+    if isinstance(command, str):
+        command = command.split(" ")
+    if not isinstance(command, list):
+        return None
+    words = [word if isinstance(word, str) else "" for word in command]
+    following = dict(itertools.pairwise(words))
+    if not following.get("delete", "").startswith("--"):
+        return None
+    return {name: following.get(name, default) for name, default in _OPTIONS.items()}

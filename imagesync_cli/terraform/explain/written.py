@@ -1,0 +1,169 @@
+"""An explanation as lines, as Markdown for a pull request, and as JSON. What comes from a plan is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from imagesync_cli.output.console import counted, size_text
+from imagesync_cli.output.escape import cell
+from imagesync_cli.terraform.explain.changes import Change
+from imagesync_cli.terraform.explain.explanation import Explanation
+from imagesync_cli.terraform.explain.look import Copy
+from imagesync_cli.terraform.explain.reasons import short
+from imagesync_cli.terraform.explain.sentence import Sentence, say, written
+
+_MOST_CONSUMERS = 5
+_LONGEST = 400
+# GitHub takes 65,536 characters for a comment; what somebody puts around this has room.
+_MOST_CHARACTERS = 60_000
+_COLUMNS = ("Change", "Image", "Digest", "Why", "To copy", "Old image", "Changes with it")
+
+
+def explanation_json(explained: Explanation) -> dict[str, Any]:
+    """Everything, with whole digests and all consumers."""
+    return {
+        "summary": explained.summary,
+        "images": explained.images,
+        "counts": explained.counts,
+        "bytes_to_copy": explained.bytes_to_copy,
+        "has_unknown_sizes": explained.has_unknown_sizes,
+        "can_be_applied": explained.can_be_applied,
+        "consumers": explained.consumers,
+        "changes": [_change_json(change) for change in explained.changes],
+        "notes": [note.written() for note in explained.notes],
+    }
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "module": change.module,
+        "key": change.key,
+        "destination": change.destination,
+        "source": change.source,
+        "before": change.before,
+        "after": change.after,
+        "why": written(change.why),
+        **asdict(change.copy),
+        "signed": change.signed,
+        "old": {
+            "outcome": change.old.outcome if change.old else "",
+            "why": change.old.why.written() if change.old else "",
+            "digest": change.old_digest,
+            "destination": change.old_destination,
+        },
+        "consumers": change.consumers,
+    }
+
+
+def explanation_lines(explained: Explanation) -> Iterator[str]:
+    """The summary, then a line an image; the module comes before its images where there are several."""
+    yield explained.summary
+    modules = {change.module for change in explained.changes}
+    for module, changes in groupby(explained.changes, key=lambda change: change.module):
+        if len(modules) > 1:
+            yield ""
+            yield f"{_module(module)}:"
+        for change in changes:
+            parts = [_digests(change), *change.why, _to_copy(change.copy), *_signed(change), _old(change)]
+            parts.append(_consumers(change, "with it change {}"))
+            yield f"  {change.kind:<12} {_limited(change.name)}: {written(filter(None, parts), _limited)}"
+    for note in explained.notes:
+        yield ""
+        yield note.written(_limited)
+
+
+def explanation_markdown(explained: Explanation) -> str:
+    """The summary as it stands, for it is a commit's status as well, then a table with a row an image."""
+    rows = [_row(change) for change in explained.changes]
+    used = [index for index in range(len(_COLUMNS)) if index < 2 or any(row[index] for row in rows)]
+    table = [f"| {' | '.join(row[index] for index in used)} |" for row in (_COLUMNS, *rows)]
+    table.insert(1, "|---" * len(used) + "|")
+    notes = [line for note in explained.notes for line in ("", note.written(_code))]
+    room = _MOST_CHARACTERS - len(explained.summary) - sum(map(len, notes))
+    shown, left = _fitting(table, room) if rows else ([], 0)
+    more = ["", f"And {left} more, which the text and the JSON of imagesync explain have."] if left else []
+    return "\n".join([explained.summary, *(["", *shown] if shown else []), *more, *notes])
+
+
+def _fitting(table: list[str], room: int) -> tuple[list[str], int]:
+    """As many rows as there is room for, and how many are left."""
+    for count, line in enumerate(table):
+        room -= len(line) + 1
+        if room < 0:
+            return table[:count], len(table) - count
+    return table, 0
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    image = _code(change.name) if not change.module else f"{_code(change.name)} in {_code(change.module)}"
+    return (
+        change.kind,
+        image,
+        _markdown(_digests(change)),
+        written([*change.why, *_signed(change)], _code),
+        _markdown(_to_copy(change.copy)),
+        _markdown(_old(change)),
+        _markdown(_consumers(change, "{}")),
+    )
+
+
+def _markdown(sentence: Sentence | None) -> str:
+    return sentence.written(_code) if sentence else ""
+
+
+def _code(text: str) -> str:
+    return cell(_limited(text))
+
+
+def _digests(change: Change) -> Sentence | None:
+    if change.before and change.after and change.before != change.after:
+        return say("{} -> {}", short(change.before), short(change.after))
+    digest = change.after or change.before
+    return say("{}", short(digest)) if digest else None
+
+
+def _to_copy(copy: Copy) -> Sentence | None:
+    if copy.error:
+        return say("how much to copy is not known: {}", copy.error)
+    if copy.bytes_to_copy is None or copy.layers is None:
+        return None
+    if not copy.bytes_to_copy and not copy.layers_to_copy:
+        return say("nothing to copy")
+    some = "" if copy.layers_to_copy == copy.layers else f"{copy.layers_to_copy} of "
+    layers = f"{some}{counted(copy.layers, 'layer')}"
+    return say(f"{size_text(copy.bytes_to_copy)} to copy, {layers}" if copy.bytes_to_copy else f"{layers} to mount")
+
+
+def _signed(change: Change) -> list[Sentence]:
+    return [say("{}", change.signed)] if change.signed else []
+
+
+def _old(change: Change) -> Sentence | None:
+    old = change.old
+    if old is None:
+        return None
+    at = change.old_destination
+    if not change.after or not at or at == change.destination:
+        which = "the old image" if change.after else "the image"
+        return Sentence(f"{which} {old.why.words}", old.why.quoted)
+    return Sentence(f"the image at {{}} {old.why.words}", (at, *old.why.quoted))
+
+
+def _consumers(change: Change, words: str) -> Sentence | None:
+    shown, more = change.consumers[:_MOST_CONSUMERS], len(change.consumers) - _MOST_CONSUMERS
+    if not shown:
+        return None
+    listed = ", ".join(["{}"] * len(shown)) + (f" and {more} more" if more > 0 else "")
+    return Sentence(words.format(listed), tuple(shown))
+
+
+def _module(address: str) -> str:
+    return address or "the root module"
+
+
+def _limited(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,0 +1,181 @@
+"""What becomes of an image whose entry goes: by the policy that its object remembers, and by who else has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.terraform.explain.plans import HOST, PlanFile, digest, stored
+
+OTHER = "module.other"
+
+
+def removed(**more: object) -> PlanFile:
+    """A plan in which one entry goes."""
+    plan = PlanFile()
+    plan.image("app", stored("app:1", "old", **more), None)  # type: ignore[arg-type]
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("on_destroy", "kind", "outcome"),
+    [("delete", "removed", "deleted"), ("keep", "kept", "kept"), ("refuse", "not removed", "refused")],
+)
+@pytest.mark.parametrize("as_text", [False, True])
+def test_by_the_remembered_policy(on_destroy: str, kind: str, outcome: str, as_text: bool) -> None:
+    """States of the present modules and of earlier ones remember it in different forms."""
+    told = removed(on_destroy=on_destroy, as_text=as_text).told()
+    assert (told["kind"], told["old"]["outcome"], told["before"], told["after"]) == (kind, outcome, digest("old"), "")
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "why"),
+    [
+        ("delete_because_each_key", "removed", "its entry is gone"),
+        ("delete_because_no_module", "removed", "its call of the module is gone"),
+        ("delete_because_no_resource_config", "forgotten", "its module block is gone"),
+    ],
+)
+def test_why_it_goes(reason: str, kind: str, why: str) -> None:
+    """No command runs for a module block that was deleted: the image stays, and this is said."""
+    plan = PlanFile()
+    plan.image("app", stored("app:1", "old"), None, reason=reason)
+    told = plan.told()
+    assert (told["kind"], told["why"]) == (kind, why)
+    assert ("stays" in told["old"]["why"]) == (kind == "forgotten")
+
+
+def test_a_destroy() -> None:
+    """With terraform plan -destroy nothing has a reason but the destroy."""
+    plan = removed()
+    del plan.document["resource_changes"][0]["action_reason"]
+    assert plan.told()["why"] == "this plan destroys it"
+
+
+def test_forgotten() -> None:
+    """A removed block without a destroy leaves the image."""
+    plan = PlanFile()
+    plan.image("app", stored("app:1", "old"), None, actions=["forget"])
+    told = plan.told()
+    assert (told["kind"], told["old"]["outcome"]) == ("forgotten", "kept")
+
+
+def test_tainted() -> None:
+    """Terraform runs no command for an object that it has marked as tainted."""
+    plan = removed()
+    image = plan.document["resource_changes"][0]
+    plan.state({"address": image["address"], "mode": "managed", "type": "terraform_data", "tainted": True})
+    assert plan.told()["old"]["outcome"] == "kept"
+
+
+def test_deposed() -> None:
+    """Nor for what is left of an interrupted replacement: nothing happens to an image."""
+    plan = removed()
+    plan.document["resource_changes"][0]["deposed"] = "4dde7f7c"
+    assert plan.explained()["changes"] == []
+
+
+def test_taken_over() -> None:
+    """An image that another entry names at the same tag stays, if the object's command knows of claims at all."""
+    for claimant, outcome in ((True, "kept"), (False, "deleted")):
+        plan = removed(claimant=claimant)
+        plan.image("app", stored("app:1", "old"), stored("app:1", "old"), module=OTHER)
+        plan.read("app", "app:1", "old", "old", module=OTHER)
+        assert plan.told()["old"]["outcome"] == outcome
+
+
+def test_in_the_same_repository() -> None:
+    """What another tag has stays; only this tag goes."""
+    plan = removed()
+    plan.image("two", stored("app:2", "old", key="two"), stored("app:2", "old", key="two"))
+    plan.read("two", "app:2", "old", "old")
+    told = plan.told()
+    assert (told["kind"], told["old"]["outcome"]) == ("removed", "untagged")
+    assert "as two of module.mirror has it too" in told["old"]["why"]
+
+
+def moved(on_replace: str, on_destroy: str, module: str = OTHER, **more: bool) -> PlanFile:
+    """A plan in which an entry goes to another call and takes another image."""
+    plan = PlanFile()
+    plan.image("app", stored("app:1", "old", on_replace=on_replace, on_destroy=on_destroy), None)
+    plan.image("two", None, stored("app:1", "new", key="two"), module=module, **more)  # type: ignore[arg-type]
+    plan.read("two", "app:1", "new", "old", module=module)
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("on_replace", "on_destroy", "outcome"),
+    [
+        ("delete", "delete", "deleted"),
+        ("keep", "keep", "kept"),
+        ("keep", "delete", "undecided"),
+        ("delete", "refuse", "undecided"),
+    ],
+)
+def test_between_calls(on_replace: str, on_destroy: str, outcome: str) -> None:
+    """Nothing orders a copy and a removal of two calls: what depends on that is not promised."""
+    told = moved(on_replace, on_destroy).told()
+    assert (told["kind"], told["old"]["outcome"]) == ("moved", outcome)
+
+
+def test_within_a_call() -> None:
+    """In one call the copy comes first, unless -target has left out what orders it."""
+    assert moved("keep", "delete", "module.mirror").told()["old"]["outcome"] == "kept"
+    plan = PlanFile()
+    plan.image("app", stored("app:1", "old", on_replace="keep"), None, ordered=False)
+    plan.image("app", None, stored("app:1", "new"), ordered=False)
+    assert plan.told()["old"]["outcome"] == "undecided"
+
+
+def test_an_old_image_that_another_tag_has() -> None:
+    """An image that moves on is not deleted where another entry has it in the same repository."""
+    plan = PlanFile()
+    plan.image("app", stored("app:1", "old"), None)
+    plan.image("app", None, stored("app:1", "new"))
+    plan.image("two", stored("app:2", "old", key="two"), stored("app:2", "old", key="two"))
+    plan.read("two", "app:2", "old", "old")
+    plan.read("app", "app:1", "new", "old")
+    told = plan.told()
+    assert (told["kind"], told["old"]["outcome"]) == ("moved", "kept")
+
+
+def test_an_entry_that_goes_elsewhere() -> None:
+    """The old place of an entry that has another place and another image now is left alone."""
+    plan = PlanFile()
+    plan.image("app", stored("old/app:1", "old"), None)
+    plan.image("app", None, stored("new/app:1", "new"))
+    plan.read("app", "new/app:1", "new", "")
+    told = plan.told()
+    assert (told["kind"], told["old"]["outcome"], told["old"]["destination"]) == (
+        "moved",
+        "kept",
+        f"{HOST}/old/app:1",
+    )
+
+
+def test_an_entry_that_goes_somewhere() -> None:
+    """Where the place is known only at apply, so is what becomes of the old one."""
+    plan = PlanFile()
+    plan.image("app", stored("app:1", "old"), None)
+    later = {key: value for key, value in stored("app:1", "new").items() if key != "destination"}
+    plan.image("app", None, later, after_unknown={"input": {"destination": True}})
+    told = plan.told()
+    assert (told["kind"], told["before"], told["old"]["outcome"]) == ("moved", digest("old"), "undecided")
+
+
+def test_left_out() -> None:
+    """What -target leaves out may rely on an image, and nobody can say."""
+    plan = removed()
+    values = {"values": {"input": stored("app:1", "old")}, "sensitive_values": {}}
+    image = {"mode": "managed", "type": "terraform_data", "name": "image", "index": f"app@{digest('old')}", **values}
+    plan.state({"address": f"{OTHER}.terraform_data.image", **image}, module=OTHER)
+    told = plan.explained()
+    assert told["changes"][0]["old"]["outcome"] == "undecided"
+    assert told["notes"] == ["The plan leaves out module.other with 1 image."]
+    assert told["images"] == 2
+
+
+def test_what_a_destroy_has_read() -> None:
+    """An entry that was never applied may hold an image that a destroy would take."""
+    plan = removed()
+    plan.read("docker://app", "app:1", "old", "old")
+    assert plan.told()["old"]["outcome"] == "undecided"
