@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagesync_cli.look.referrer import Referrer
-from imagesync_cli.look.referrers import Referrers
+from imagesync_cli.look.referrers import Referrers, ReferrerSet
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.documents import read_document
@@ -66,10 +66,13 @@ class Description:
         return sum({blob.digest: blob.size for image in self.images for blob in image.layers}.values())
 
 
-async def describe(stores: Stores, reference: Reference) -> Description:
-    """Read every manifest of the image and each image's config. NotFound where there is no image."""
+async def describe(stores: Stores, reference: Reference, *, whole: bool = True) -> Description:
+    """Read every manifest of the image and each image's config. NotFound where there is no image.
+
+    Unless ``whole`` nobody is asked what is attached, and no config is read but a single image's: an index tells more.
+    """
     store = stores.open(reference)
-    return await _Describing(store, reference).run()
+    return await _Describing(store, reference, whole=whole).run()
 
 
 async def raw_manifest(stores: Stores, reference: Reference) -> bytes:
@@ -78,8 +81,9 @@ async def raw_manifest(stores: Stores, reference: Reference) -> bytes:
 
 
 class _Describing:
-    def __init__(self, store: Store, reference: Reference) -> None:
+    def __init__(self, store: Store, reference: Reference, *, whole: bool) -> None:
         self._store = store
+        self._whole = whole
         self._reference = reference
         self._room_bytes = _MOST_KEPT_BYTES
         self._lacks_room = False
@@ -94,7 +98,7 @@ class _Describing:
                 await self._walk.below(root, place)
             else:
                 await self._describe(root, place)
-        attached = await Referrers(self._store).all_of(root.descriptor, root)
+        attached = await Referrers(self._store).all_of(root.descriptor, root) if self._whole else ReferrerSet()
         self._images.sort(key=lambda image: image[0])
         return Description(
             str(self._reference),
@@ -117,7 +121,7 @@ class _Describing:
             await self._describe(manifest, place)
 
     async def _describe(self, manifest: Manifest, place: Place) -> None:
-        config = await self._config(manifest)
+        config = await self._config(manifest) if self._whole or not place.parent else {}
         platform = place.platform or str(read_platform(config) or "")
         layers = manifest.layers if self._has_room(len(manifest.layers) * _LAYER_BYTES) else ()
         blobs = tuple(Descriptor(blob.media_type, blob.digest, blob.size) for blob in layers)

@@ -137,6 +137,11 @@ async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -
 async def _looked_at(stores: Stores, image: Image, found: Answer, ends: float) -> Described:
     described = await _with_damage(stores, found, ends) if image.deep else _described(found)
     described["reference"] = as_meant(image.reference)
+    if image.described:
+        from imagesync_cli.terraform.described import NOTHING, described_parts
+
+        whole = described["source_digest"]
+        described |= await described_parts(stores, image.reference, whole, ends) if whole else NOTHING
     # A destination that cannot be read fails the plan anyway.
     intent = image.intent
     if intent is not None and not intent.digest and described["digest"]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
 _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
 _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
-_MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy", "tags"})
+_MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy", "tags", "describe"})
 _COPY_MEMBERS = frozenset(
     {"source", "digest", "source_digest", "platforms", "estimated", "sized", "max_size_bytes"}
     | {"required_platforms", "signed", "minimum_age"}
@@ -35,6 +35,7 @@ class Image:
     selection: Selection = WHOLE
     deep: bool = False  # all below the digest is looked at
     intent: Intent | None = None  # what would be copied to it
+    described: bool = False  # its platforms and its size are wanted
     tags: TagRules | None = None  # the reference is a repository, and all that these pick is asked for
 
 
@@ -109,7 +110,7 @@ def _image(image: dict[str, Any]) -> Image:
     selection = Selection(_digest(image), _platforms(image, "platforms"), referrers)
     copy = image.get("copy")
     intent = _intent(copy, referrers=referrers) if copy is not None else None
-    asked = Image(parse_reference(reference), selection, verify == "deep", intent)
+    asked = Image(parse_reference(reference), selection, verify == "deep", intent, _flag(image, "describe"))
     if image.get("tags") is None:
         return asked
     from imagesync_cli.terraform.picked import read_rules

@@ -39,6 +39,8 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "README.md": ("EXIT_CODES", exit_codes_table),
     "modules/image/README.md": ("TF_DOCS", lambda: module_tables(ROOT / "modules/image")),
     "modules/images/README.md": ("TF_DOCS", lambda: module_tables(ROOT / "modules/images")),
+    "modules/digests/README.md": ("TF_DOCS", lambda: module_tables(ROOT / "modules/digests")),
+    "modules/tags/README.md": ("TF_DOCS", lambda: module_tables(ROOT / "modules/tags")),
 }
 
 

@@ -12,16 +12,17 @@ from pages import code, page, table
 _PLAIN = hcl2.SerializationOptions(
     with_comments=False, explicit_blocks=False, preserve_heredocs=False, strip_string_quotes=True
 )
-_MODULES = ("image", "images")
+_MODULES = ("image", "images", "digests", "tags")
 
 
 def modules_page(root: Path) -> str:
-    """Both modules, for whoever reads the site."""
+    """All modules, for whoever reads the site."""
     parts = [f"## modules/{name}\n\n{module_tables(root / 'modules' / name)}" for name in _MODULES]
     return page(
         "Module variables",
         "How to use them is in the modules' READMEs ([one image](../../modules/image/README.md), "
-        "[many](../../modules/images/README.md)); what they do and why, in [how-it-works.md](../how-it-works.md).",
+        "[many](../../modules/images/README.md), [digests](../../modules/digests/README.md), "
+        "[tags](../../modules/tags/README.md)); what they do and why, in [how-it-works.md](../how-it-works.md).",
         *parts,
     )
 

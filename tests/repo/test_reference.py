@@ -134,7 +134,7 @@ def test_a_release_sets_the_address_once(checkout: Path) -> None:
     pasted = [checkout / "README.md", *(checkout / "docs").rglob("*.md"), *(checkout / "examples").rglob("*.tf")]
     sources = [each for path in pasted for each in re.findall(r'"(git::[^"]+)"', path.read_text("utf-8"))]
     assert len(sources) > 10
-    beginning = "git::https://git.example.net/team/images.git//modules/image"
+    beginning = "git::https://git.example.net/team/images.git//modules/"
     assert [each for each in sources if not (each.startswith(beginning) and "?ref=v7." in each)] == []
     assert "git.example.com" not in (checkout / "imagesync_cli/output/adopt.py").read_text("utf-8")
 

@@ -14,7 +14,7 @@ from tests.terraform.remote_repository import RemoteRepository
 from tests.terraform.workspace import BOTH_TOOLS, CHECKOUT, IMAGESYNC, Workspace
 
 MODULES = CHECKOUT / "modules"
-EACH_MODULE = pytest.mark.parametrize("module", ["image", "images"])
+EACH_MODULE = pytest.mark.parametrize("module", ["image", "images", "digests", "tags"])
 
 
 @pytest.fixture

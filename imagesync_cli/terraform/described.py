@@ -1,0 +1,35 @@
+"""What an image is made of, for who only wants to know: ``platforms``, each with its image's digest, and ``bytes``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from imagesync_cli.concurrency import within
+from imagesync_cli.look.describe import describe
+from imagesync_cli.values.errors import ContentError, ImagesyncError, Unavailable
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores import Stores
+    from imagesync_cli.values.reference import Reference
+
+NOTHING: dict[str, Any] = {"platforms": {}, "bytes": 0}
+
+
+async def described_parts(stores: Stores, reference: Reference, digest: str, ends: float) -> dict[str, Any]:
+    """The members of the answer about the image that has this digest; ``error`` and ``kind`` where it cannot be read.
+
+    ``bytes`` are those of all layers, each once.
+    """
+    try:
+        found = await within(ends - time.monotonic(), describe(stores, reference.at(digest=digest), whole=False))
+        if found.left_out:
+            raise ContentError(f"{reference} has more parts than can be told")
+    except asyncio.TimeoutError:
+        late = Unavailable(f"reading {reference}: no end within the time that is left", hint="see IMAGESYNC_TIMEOUT")
+        return NOTHING | {"error": str(late), "kind": late.kind}
+    except ImagesyncError as error:
+        return NOTHING | {"error": str(error), "kind": error.kind}
+    platforms = {image.platform: image.digest for image in reversed(found.images) if image.platform}
+    return {"platforms": dict(sorted(platforms.items())), "bytes": found.size}
