@@ -16,10 +16,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import prune
-from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchProgress, BatchReport, ImageResult, unlisted
+from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchProgress, BatchReport, ImageResult
 from imagesync_cli.batch.shards import Shard, shares
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
@@ -73,7 +73,7 @@ class BatchOptions:
 
 async def sync_batch(
     stores: Stores,
-    entries: Sequence[ImageEntry],
+    entries: Sequence[Entry],
     options: BatchOptions,
     report: BatchReport,
     progress: BatchProgress,
@@ -175,7 +175,7 @@ class _Batch:
 
     def _note_unknown(self) -> None:
         """Entries whose tags could not be listed fail as a whole."""
-        for result in unlisted(self._plan.entries, self._plan.failed):
+        for result in self._plan.unlisted:
             self._report.images.append(result)
             self._tell(result)
 
@@ -275,7 +275,7 @@ class _Batch:
         return replace(image.selection, referrers=True, referrer_types=())
 
     def _stop_if_failed(self) -> None:
-        if self._options.fail_fast and self._failed:
+        if self._options.fail_fast and (self._failed or self._plan.unknown):
             raise _FailedFast
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.batch import JOBS
-from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.report import (
     FAILED,
@@ -23,7 +23,6 @@ from imagesync_cli.batch.report import (
     BatchReport,
     ImageResult,
     RemovalResult,
-    unlisted,
 )
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.check import CheckReport, check
@@ -51,7 +50,7 @@ class CheckOptions:
 
 async def check_batch(
     stores: Stores,
-    entries: Sequence[ImageEntry],
+    entries: Sequence[Entry],
     options: CheckOptions,
     report: BatchReport,
     progress: BatchProgress,
@@ -67,7 +66,7 @@ async def check_batch(
     with counting() as tally:
         try:
             made = await plan(stores, entries, options.lock, locked=options.locked)
-            report.images += unlisted(made.entries, made.failed)
+            report.images += made.unlisted
             results = [ImageResult(str(image.source), str(image.destination)) for image in made.images]
             report.images += results
             progress.total = len(results)

@@ -6,7 +6,7 @@
     trust: {…}                                             who must have signed them (look/trust/reading.py)
     mirrors: {PREFIX: [PREFIX…]}                           who else has a registry's images
     images:
-      - source: REF            with tags: a repository
+      - source: REF            with tags: a repository; with tags and PREFIX/**: every repository below it
         destination: REF       without a tag: that of the source; or a list, each then is an entry
         mirrors: [PREFIX…]     in place of the source's registry
         tags: [PATTERN…] or {include: [PATTERN…], exclude: [PATTERN…], semver: RANGE, latest: N, each_variant: BOOL}
@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
-from imagesync_cli.batch.entry import ImageEntry, place_of
+from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
 from imagesync_cli.batch.reading.image import ImageReading, Read
-from imagesync_cli.batch.reading.prefix import Prefix, parse_prefix
+from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of, parse_prefix, place_of
 from imagesync_cli.look.selection import Selection
-from imagesync_cli.values.reference import Reference, RegistryReference
+from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
 from imagesync_cli.values.tags.renaming import renamed
 from imagesync_cli.values.tags.replacing import KeepAs, Replacing
 from imagesync_cli.values.tags.rules import TagRules
@@ -42,9 +42,11 @@ _AGE = frozenset({"minimum_age", "minimum_age_new", "minimum_age_by_created", "i
 _SHARED = frozenset({"platforms", "referrers", "tags", "as", "prune", "min_age_hours"}) | _REPLACING | _AGE
 _ENTRY = _SHARED | {"source", "destination", "mirrors"}
 _FILE = frozenset({"defaults", "images", "mirrors", "trust"})
+# In the place of what is not known yet.
+_ANY = LayoutReference("any")
 
 
-def read_entries(path: Path, environ: Mapping[str, str]) -> list[ImageEntry]:
+def read_entries(path: Path, environ: Mapping[str, str]) -> list[Entry]:
     """The entries of a file, with the defaults in them; UsageError that lists everything that is wrong with it."""
     documents = read_nodes(path)
     reading = _Reading(str(path), environ)
@@ -60,7 +62,9 @@ def read_entries(path: Path, environ: Mapping[str, str]) -> list[ImageEntry]:
 def read_entry(entry: Mapping[str, object]) -> ImageEntry | list[str]:
     """The entry of a file that has these values, none of them with variables; or what would be wrong with it."""
     reading = _Reading("", {})
-    entries = reading.file(_node({"images": [entry]}))
+    entries = [each for each in reading.file(_node({"images": [entry]})) if isinstance(each, ImageEntry)]
+    if not reading.problems and not entries:
+        reading.wrong(1, "it is a folder of repositories")
     return [what for _, what in reading.problems] if reading.problems else entries[0]
 
 
@@ -75,7 +79,7 @@ def _node(value: object) -> Node:
 class _Reading(ImageReading):
     """One file on its way to entries."""
 
-    def file(self, node: Node) -> list[ImageEntry]:
+    def file(self, node: Node) -> list[Entry]:
         """Everything that the file says."""
         top = self.fields(node, "the file", _FILE, required=("images",), extensions=True)
         defaults = self.fields(top["defaults"], "defaults", _SHARED) if "defaults" in top else {}
@@ -85,9 +89,9 @@ class _Reading(ImageReading):
         images = self.items(top["images"], "images") if "images" in top else ()
         trust = self._trust(top["trust"]) if "trust" in top else None
         return [
-            replace(entry, item=number, trust=trust, mirrors=self._mirrors_of(image, entry.source, mirrors))
+            entry
             for number, image in enumerate(images, 1)
-            for entry in self._entries(image, defaults)
+            for entry in self._entries(image, defaults, mirrors, ImageEntry(_ANY, _ANY, trust=trust, item=number))
         ]
 
     def _trust(self, node: Node) -> Trust | None:
@@ -103,66 +107,95 @@ class _Reading(ImageReading):
         named = ((self.parsed(lambda: parse_prefix(key), node.lines[key]), key) for key in node.fields)  # noqa: B023
         return {prefix: self.prefixes(node.fields[key], "mirrors") for prefix, key in named if prefix}
 
-    def _mirrors_of(
-        self, node: Node, source: Reference, mirrors: Mapping[Prefix, Sequence[Prefix]]
-    ) -> tuple[RegistryReference, ...]:
-        """Where else an image's bytes may come from: what it says itself, else the longest prefix of the file."""
-        own = node.fields.get("mirrors") if isinstance(node, Fields) else None
-        if not isinstance(source, RegistryReference):
-            if own is not None:
-                self.wrong(node.line, "mirrors are for images of a registry")
-            return ()
-        if own is not None:
-            mirrors = {Prefix(source.host): self.prefixes(own, "mirrors")}
-        fitting = [(len(each.path), rest, each) for each in mirrors if (rest := each.rest(*source.location))]
-        if not fitting:
-            return ()
-        _, rest, prefix = max(fitting, key=lambda each: each[0])
-        found = [self.parsed(lambda: mirror.repository(rest), node.line) for mirror in mirrors[prefix]]  # noqa: B023
-        for mirror in found:
-            if mirror and place_of(mirror) == place_of(source):
-                self.wrong(node.line, f"{source.name} is its own mirror")
-        return tuple(mirror for mirror in found if mirror is not None)
+    def _mirrors_for(self, own: Mapping[str, Node], registry: str, mirrors: Mirrors) -> Mirrors:
+        """What an entry says itself counts for its source's registry, else what the file says."""
+        return {Prefix(registry): self.prefixes(own["mirrors"], "mirrors")} if "mirrors" in own else mirrors
 
-    def _entries(self, node: Node, defaults: Mapping[str, Node]) -> list[ImageEntry]:
-        """An entry for each destination; none where something is wrong."""
+    def _entries(
+        self, node: Node, defaults: Mapping[str, Node], mirrors: Mirrors, common: ImageEntry
+    ) -> Sequence[Entry]:
+        """An entry for each destination; none where something is wrong. ``common`` is what all of the file share."""
         before = len(self.problems)
         own = self.fields(node, "an image", _ENTRY, required=("source", "destination"))
         given = {**defaults, **own}
+        common = replace(common, line=node.line)
+        if "source" in own and (folder := self.folder(own["source"], "source")):
+            return self._folders(own, folder, given, self._mirrors_for(own, folder.host, mirrors), common)
         tags = self._shared("tags", given)
         source = self.reference(own["source"], "source") if "source" in own else None
         destinations = self.references(own["destination"], "destination") if "destination" in own else []
         if source is None or len(self.problems) > before:
             return []
+        common = replace(common, source=source[0], mirrors=self._found_mirrors(own, source[0], mirrors, node.line))
         names_image = source[1] or source[0].digest
         if isinstance(tags, TagRules) and ("tags" in own or not names_image):
-            entries = [self._ruled(node.line, source, each, tags, given) for each in destinations]
+            entries = [self._ruled(source, each, tags, given, common) for each in destinations]
         else:
-            entries = [self._single(node.line, source, each, given, own) for each in destinations]
-        self._note_same(node.line, entries)
+            entries = [self._single(source, each, given, own, common) for each in destinations]
+        self._note_same(
+            node.line, [((place_of(e.destination), e.destination.tag), str(e.destination)) for e in entries]
+        )
         return entries
 
-    def _note_same(self, line: int, entries: Sequence[ImageEntry]) -> None:
-        places = [(place_of(entry.destination), entry.destination.tag) for entry in entries]
-        for number, entry in enumerate(entries):
-            if places.index(places[number]) < number:
-                self.wrong(line, f"destination {entry.destination} is in the list twice")
+    def _found_mirrors(
+        self, own: Mapping[str, Node], source: Reference, mirrors: Mirrors, line: int
+    ) -> tuple[RegistryReference, ...]:
+        if "mirrors" in own and not isinstance(source, RegistryReference):
+            self.wrong(line, "mirrors are for images of a registry")
+        host = source.host if isinstance(source, RegistryReference) else ""
+        return self.parsed(lambda: mirrors_of(source, self._mirrors_for(own, host, mirrors)), line) or ()
+
+    def _folders(
+        self, own: Mapping[str, Node], source: Prefix, given: Mapping[str, Node], mirrors: Mirrors, common: ImageEntry
+    ) -> list[FolderEntry]:
+        """An entry for the repositories below a path, for each destination."""
+        tags, line = self._shared("tags", given), common.line
+        found = self.prefixes_or_one(own["destination"], "destination") if "destination" in own else ()
+        if not isinstance(tags, TagRules):
+            if "tags" not in given:
+                self.wrong(line, f'{source}/** needs tags: ["*"] copies all of each repository')
+            return []
+        example = self.parsed(lambda: source.repository("path/path"), line)
+        for each in found:
+            if source.covers(each.place):
+                self.wrong(line, f"destination {each} is in its own source")
+        self._note_same(line, [(each.place, str(each)) for each in found])
+        examples = [(each, self.parsed(lambda: each.repository("path/path"), line)) for each in found]  # noqa: B023
+        return [
+            FolderEntry(source, each, self._ruled((example, False), (there, False), tags, given, common), mirrors)
+            for each, there in examples
+            if example and there
+        ]
+
+    def _note_same(self, line: int, named: Sequence[tuple[object, str]]) -> None:
+        places = [place for place, _ in named]
+        for number, (place, name) in enumerate(named):
+            if places.index(place) < number:
+                self.wrong(line, f"destination {name} is in the list twice")
 
     def _ruled(
-        self, line: int, source: Read, destination: Read, tags: TagRules, given: Mapping[str, Node]
+        self, source: Read, destination: Read, tags: TagRules, given: Mapping[str, Node], common: ImageEntry
     ) -> ImageEntry:
         """An entry for the tags of a repository that the rules pick."""
         for side, (reference, tagged) in (("source", source), ("destination", destination)):
             if tagged or reference.digest:
-                self.wrong(line, f"{side} {reference} names an image, and tags pick images: leave one of them out")
+                self.wrong(
+                    common.line, f"{side} {reference} names an image, and tags pick images: leave one of them out"
+                )
         rename = self._shared("as", given)
-        made = self._made(line, source[0], destination[0], given, tags=tags)
-        return replace(made, rename=rename if isinstance(rename, str) else "")
+        common = replace(common, source=source[0], destination=destination[0], tags=tags)
+        return replace(self._made(common, given), rename=rename if isinstance(rename, str) else "")
 
     def _single(
-        self, line: int, source: Read, destination: Read, given: Mapping[str, Node], own: Mapping[str, Node]
+        self,
+        source: Read,
+        destination: Read,
+        given: Mapping[str, Node],
+        own: Mapping[str, Node],
+        common: ImageEntry,
     ) -> ImageEntry:
         """An entry for one image."""
+        line = common.line
         (image, image_tagged), (wanted, wanted_tagged) = source, destination
         if wanted.digest:
             self.wrong(line, f"destination {wanted} is given by digest: a destination takes a tag")
@@ -174,40 +207,32 @@ class _Reading(ImageReading):
             self.wrong(line, f"destination {wanted} names a tag, and so does as: leave one of them out")
         if "prune" in own and self._shared("prune", given):
             self.wrong(line, "prune needs tags: without them nobody knows which others are to stay")
-        return self._made(line, image, wanted, {name: node for name, node in given.items() if name != "prune"})
+        common = replace(common, destination=wanted)
+        return self._made(common, {name: node for name, node in given.items() if name != "prune"})
 
     def _renamed(self, line: int, tag: str, given: Mapping[str, Node]) -> str:
         template = self._shared("as", given)
         made = self.parsed(lambda: renamed(template, tag), line) if isinstance(template, str) else None
         return made or tag
 
-    def _made(
-        self,
-        line: int,
-        source: Reference,
-        destination: Reference,
-        given: Mapping[str, Node],
-        tags: TagRules | None = None,
-    ) -> ImageEntry:
-        if place_of(source) == place_of(destination) and (tags is not None or source.tag == destination.tag):
-            self.wrong(line, f"destination {destination if tags is None else destination.name} is its own source")
-        platforms, hours, referrers = (
-            self._shared(name, given) for name in ("platforms", "min_age_hours", "referrers")
-        )
-        return ImageEntry(
-            source=source,
-            destination=destination,
+    def _made(self, entry: ImageEntry, given: Mapping[str, Node]) -> ImageEntry:
+        """The entry with all that is said of it."""
+        source, wanted, line = entry.source, entry.destination, entry.line
+        if place_of(source) == place_of(wanted) and (entry.tags is not None or source.tag == wanted.tag):
+            self.wrong(line, f"destination {wanted if entry.tags is None else wanted.name} is its own source")
+        platforms, referrers = self._shared("platforms", given), self._shared("referrers", given)
+        hours = self._shared("min_age_hours", given)
+        return replace(
+            entry,
             selection=Selection(
                 platforms=platforms if isinstance(platforms, tuple) else (),
                 referrers=bool(referrers),
                 referrer_types=referrers if isinstance(referrers, tuple) else (),
             ),
-            tags=tags,
             prune=self._shared("prune", given) is True,
             min_age_hours=hours if isinstance(hours, float) else 0.0,
             replacing=self._replacing(line, given),
             minimum_age=self._minimum_age(line, given),
-            line=line,
         )
 
     def _shared(self, name: str, given: Mapping[str, Node]) -> object:

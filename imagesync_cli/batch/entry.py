@@ -1,12 +1,13 @@
-"""One entry of a file of images: what is to be where."""
+"""One entry of a file of images: what is to be where; an image, or a folder of repositories."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of
 from imagesync_cli.look.selection import WHOLE, Selection
-from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback
+from imagesync_cli.values.reference import Reference, RegistryReference
 from imagesync_cli.values.tags.renaming import renamed
 from imagesync_cli.values.tags.replacing import Replacing
 from imagesync_cli.values.tags.rules import TagRules
@@ -45,12 +46,39 @@ class ImageEntry:
         """Where this tag of an entry with rules comes from, and where it goes; UsageError if it cannot go there."""
         return self.source.at(tag=tag), self.destination.at(tag=renamed(self.rename, tag) if self.rename else tag)
 
+    @property
+    def places(self) -> tuple[Reference, Reference]:
+        """Where it comes from and where it goes."""
+        return self.source, self.destination
 
-def place_of(reference: Reference) -> tuple[str, str]:
-    """Equal for references into the same repository; ``localhost`` and ``127.0.0.1`` are one registry."""
-    registry, repository = reference.location
-    if isinstance(reference, RegistryReference):
-        registry = registry.removesuffix(":443")
-        if is_loopback(registry):
-            registry = f"localhost:{registry.rpartition(']')[2].partition(':')[2]}"
-    return registry, repository
+
+@dataclass(frozen=True)
+class FolderEntry:
+    """Every repository below ``source``, each as an entry like the ``model`` with the rest of its path.
+
+    The source and the destination of the model stand for those of any repository. ``mirrors`` are by prefix.
+    """
+
+    source: Prefix
+    destination: Prefix
+    model: ImageEntry
+    mirrors: Mirrors
+
+    @property
+    def name(self) -> str:
+        """As the file says it."""
+        return f"{self.source}/**"
+
+    @property
+    def places(self) -> tuple[Reference, Reference]:
+        """Some place that it comes from, and one to which it goes: the registries are right."""
+        return self.model.places
+
+    def entry(self, rest: str) -> ImageEntry:
+        """That of one repository; UsageError where its name cannot be."""
+        source = self.source.repository(rest)
+        destination = self.destination.repository(rest)
+        return replace(self.model, source=source, destination=destination, mirrors=mirrors_of(source, self.mirrors))
+
+
+Entry = ImageEntry | FolderEntry

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.entry import ImageEntry, place_of
+from imagesync_cli.batch.entry import Entry, ImageEntry
+from imagesync_cli.batch.folders import Unknown, expand
+from imagesync_cli.batch.reading.prefix import place_of
+from imagesync_cli.batch.report import ImageResult
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
@@ -78,6 +81,8 @@ class Removals:
 class Plan:
     """``failed`` says for entries, by number, why their images are not known. ``removals`` are tags to remove.
 
+    ``unknown`` are folders, or repositories in them, that have come to no entry.
+
     An entry's number is its place in the file. Removals are by repository.
     """
 
@@ -85,6 +90,7 @@ class Plan:
     images: list[PlannedImage] = field(default_factory=list)
     failed: dict[int, ImagesyncError] = field(default_factory=dict)
     removals: dict[tuple[str, str], Removals] = field(default_factory=dict)
+    unknown: list[Unknown] = field(default_factory=list)
 
     @property
     def groups(self) -> list[list[PlannedImage]]:
@@ -96,6 +102,17 @@ class Plan:
         return list(groups.values())
 
     @property
+    def unlisted(self) -> list[ImageResult]:
+        """A result for each entry whose tags, and each folder whose repositories, could not be listed: it failed."""
+        failed = ((self.entries[number], error) for number, error in self.failed.items())
+        ends = [(entry.source.name, entry.destination.name, error) for entry, error in failed]
+        ends += [(each.source, each.destination, each.error) for each in self.unknown]
+        results = [ImageResult(source, destination) for source, destination, _ in ends]
+        for result, (_, _, error) in zip(results, ends, strict=True):
+            result.fail(error)
+        return results
+
+    @property
     def removal_count(self) -> int:
         """How many tags are to go."""
         return sum(len(removals.tags) for removals in self.removals.values())
@@ -103,7 +120,7 @@ class Plan:
 
 async def plan(
     stores: Stores,
-    entries: Sequence[ImageEntry],
+    entries: Sequence[Entry],
     lock: Lock | None = None,
     *,
     locked: bool = False,
@@ -114,9 +131,10 @@ async def plan(
 
     UsageError where two images want one tag, or the lock lacks one that it must have.
     """
-    made = Plan(entries)
-    picked = await _source_tags(stores, entries, lock if locked else None)
-    for number, entry in enumerate(entries):
+    expanded = await expand(stores, entries, lock if locked else None)
+    made = Plan(expanded.entries, unknown=expanded.unknown)
+    picked = await _source_tags(stores, made.entries, lock if locked else None)
+    for number, entry in enumerate(made.entries):
         tags = picked.get(number, [])
         if isinstance(tags, ImagesyncError):
             made.failed[number] = tags
@@ -197,16 +215,19 @@ async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> No
         wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)
     for (place, destination), tags in zip(pruned.items(), answers, strict=True):
         here = tuple(n for n, entry in enumerate(made.entries) if place_of(entry.destination) == place)
-        if isinstance(tags, ImagesyncError):
-            made.removals[place] = Removals(destination, here, error=tags)
+        # What a folder would have brought there is not known, and so not what nobody wants.
+        unknown = [each.error for each in made.unknown if each.folder.destination.covers(place)]
+        listed: Tags = unknown[0] if unknown else tags
+        if isinstance(listed, ImagesyncError):
+            made.removals[place] = Removals(destination, here, error=listed)
         else:
             kept = wanted.get(place, set())
             ways = {(each.replacing or replacing).keep_as for each in made.images}
             unwanted = sorted(
                 tag
-                for tag in tags
+                for tag in listed
                 if tag not in kept
                 and not subject_of_tag(tag)
                 and not any(way.read(each, tag) for way in ways if way for each in kept)
             )
-            made.removals[place] = Removals(destination, here, tuple(tags), tuple(unwanted), len(kept))
+            made.removals[place] = Removals(destination, here, tuple(listed), tuple(unwanted), len(kept))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from imagesync_cli.values.errors import Differs, ImagesyncError
 from imagesync_cli.values.progress import Progress
-
-if TYPE_CHECKING:
-    from imagesync_cli.batch.entry import ImageEntry
 
 COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN = "copied", "skipped", "differs", "failed", "not run"
 REMOVED, KEPT, UNWANTED = "removed", "kept", "unwanted"
@@ -100,16 +96,6 @@ class BatchReport:
             return Differs.exit_code
         codes = [i.exit_code for i in self.images if i.outcome == FAILED]
         return next(iter(codes + [r.exit_code for r in self.removals if r.outcome == FAILED]), 0)
-
-
-def unlisted(entries: Sequence[ImageEntry], failed: Mapping[int, ImagesyncError]) -> list[ImageResult]:
-    """A result for each entry, by its number, whose tags could not be listed: it failed as a whole."""
-    results = []
-    for number, error in failed.items():
-        result = ImageResult(entries[number].source.name, entries[number].destination.name)
-        result.fail(error)
-        results.append(result)
-    return results
 
 
 def merged(reports: list[BatchReport]) -> BatchReport:

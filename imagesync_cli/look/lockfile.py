@@ -66,6 +66,11 @@ class Lock:
         named = [parse_reference(name) for name in self.images]
         return [each.tag for each in named if each.location == source.location and each.tag and not each.digest]
 
+    def repositories(self, registry: str) -> list[str]:
+        """The repositories of a registry that have locked tags."""
+        named = [parse_reference(name).location for name in self.images]
+        return list(dict.fromkeys(repository for host, repository in named if host == registry))
+
 
 def read_lock(path: Path, *, must_exist: bool = True) -> Lock:
     """The lock in a file; UsageError for one that is none.

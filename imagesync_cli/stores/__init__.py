@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.transport.preconnect import Preconnected
     from imagesync_cli.stores.transport.tally import count, counting
     from imagesync_cli.values.manifest import Descriptor
+    from imagesync_cli.values.names import RepositoryName
     from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
 
 __all__ = ["Access", "Mirrored", "Side", "Store", "Stores", "Untagged", "Written", "count", "counting"]
@@ -163,6 +164,12 @@ class Stores:
 
         repository = Repository(self.client(reference.registry), reference, Access.READ.value)
         return await repository.pushed_at(reference.tag or "latest", digest)
+
+    async def repositories(self, registry: str, path: str) -> list[RepositoryName]:
+        """Every repository of a registry below a path, "" for all; see catalog.py."""
+        from imagesync_cli.stores.registry.catalog import list_repositories
+
+        return await list_repositories(self.client(registry), path)
 
     def probe(self, reference: RegistryReference, side: Side = Side.SOURCE) -> Probe:
         """Questions to a registry that change nothing (look/doctor.py)."""

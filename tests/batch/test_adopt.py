@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from imagesync_cli.batch.entries import read_entries
+from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.values.tags.rules import TagRules
 from tests.command import Finished, imagesync
 
@@ -133,6 +134,11 @@ NOTES = {
 }
 
 
+def images_in(path: Path) -> list[ImageEntry]:
+    """The entries of a file that has no folders."""
+    return [entry for entry in read_entries(path, {}) if isinstance(entry, ImageEntry)]
+
+
 def adopt(tmp_path: Path, name: str, *options: str) -> Finished:
     file = tmp_path / f"{name}.yaml"
     file.write_text(FILES[name])
@@ -149,7 +155,7 @@ def test_a_file_is_taken_over(tmp_path: Path, name: str) -> None:
     images.write_text(finished.out)
     found = [
         (entry.source.name if entry.tags else str(entry.source), entry.destination, entry.tags)
-        for entry in read_entries(images, {})
+        for entry in images_in(images)
     ]
     assert [(source, to.name if tags else str(to), tags) for source, to, tags in found] == ADOPTED[name]
 
@@ -165,7 +171,7 @@ def test_platforms_and_referrers_come_along(tmp_path: Path) -> None:
     """An entry keeps its platform, and the defaults of the file hold for it."""
     images = tmp_path / "images.yaml"
     images.write_text(adopt(tmp_path, "regsync").out)
-    first, second, _ = read_entries(images, {})
+    first, second, _ = images_in(images)
     assert ([str(p) for p in first.selection.platforms], first.selection.referrers) == (["linux/amd64"], True)
     assert second.selection.platforms == ()
 

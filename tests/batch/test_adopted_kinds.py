@@ -10,6 +10,7 @@ import pytest
 
 from imagesync_cli.batch.adopt.go_regex import python_regex
 from imagesync_cli.batch.entries import read_entries
+from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.values.regex import compile_regex
 from tests.command import imagesync
 
@@ -19,6 +20,11 @@ ZEROS = f"sha256:{'0' * 64}"
 TAGS = ["1.2", "v1", "V1", "rc", "RC1", "1", "a-b", "abc", "latest", "x_y"]
 
 
+def images_in(path: Path) -> list[ImageEntry]:
+    """The entries of a file that has no folders."""
+    return [entry for entry in read_entries(path, {}) if isinstance(entry, ImageEntry)]
+
+
 def adopted(tmp_path: Path, content: str) -> tuple[list[tuple[str, str]], list[str]]:
     """What sync --file makes of what is printed, sources with destinations, and the notes."""
     file, images = tmp_path / "file.yaml", tmp_path / "images.yaml"
@@ -26,7 +32,7 @@ def adopted(tmp_path: Path, content: str) -> tuple[list[tuple[str, str]], list[s
     finished = imagesync("adopt", "--to", TO, str(file))
     assert finished.code == 0, finished.err
     images.write_text(finished.out)
-    entries = read_entries(images, {})
+    entries = images_in(images)
     told = [
         (e.source.name if e.tags else str(e.source), e.destination.name if e.tags else str(e.destination))
         for e in entries
@@ -115,7 +121,7 @@ def test_platforms_of_one_image_are_joined(tmp_path: Path) -> None:
     """An image that two services want for two platforms is one entry with both."""
     content = "services: {a: {image: 'app:1', platform: linux/amd64}, b: {image: 'app:1', platform: linux/arm64}}\n"
     adopted(tmp_path, content)
-    (entry,) = read_entries(tmp_path / "images.yaml", {})
+    (entry,) = images_in(tmp_path / "images.yaml")
     assert [str(each) for each in entry.selection.platforms] == ["linux/amd64", "linux/arm64"]
 
 

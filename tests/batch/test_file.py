@@ -32,6 +32,7 @@ GOOD = {
     "an anchor": "x-platforms: &p [linux/amd64]\nimages: [{source: a, destination: r.io/a, platforms: *p}]",
     "all rules": "images: [{source: a, destination: r.io/a,"
     " tags: {include: ['1.*', '/^v\\d+$/'], exclude: ['*-rc*'], semver: '1.x', latest: 5}}]",
+    "a folder": "images: [{source: r.io/a/**, destination: [s.io, t.io/b], tags: ['*'], prune: true, mirrors: [m.io]}]",
     "two destinations": "images: [{source: a, destination: [r.io/a, s.io/a], as: '{tag}-mirror'}]",
     "mirrors": "mirrors: {docker.io: [m.io, m.io/hub], localhost:5000/a: []}\n" + ONE + "    mirrors: [m.io:80]\n",
     "types of referrers": ONE + "    referrers: [application/spdx+json, application/vnd.a.b]\n",
@@ -106,6 +107,42 @@ WRONG = {
         "images:\n  - source: localhost:5000/a\n    destination: [r.io/a, '[::1]:5000/a']\n    tags: ['*']\n",
         2,
         "destination [::1]:5000/a is its own source",
+    ),
+    "a folder without tags": ("images:\n  - source: r.io/a/**\n    destination: s.io/a\n", 2, "needs tags"),
+    "a folder of nobody": (
+        "images:\n  - source: team/**\n    destination: s.io/a\n    tags: ['*']\n",
+        2,
+        "no registry and no path in one",
+    ),
+    "a folder within a path": (
+        "images:\n  - source: r.io/a/**/b\n    destination: s.io/a\n    tags: ['*']\n",
+        2,
+        "is not a repository",
+    ),
+    "a folder to a tag": (
+        "images:\n  - source: r.io/a/**\n    destination: s.io/a:1\n    tags: ['*']\n",
+        3,
+        "no registry and no path in one",
+    ),
+    "a folder to a folder": (
+        "images:\n  - source: r.io/a/**\n    destination: oci:b\n    tags: ['*']\n",
+        3,
+        "no registry and no path in one",
+    ),
+    "a folder to nowhere": (
+        "images:\n  - source: r.io/a/**\n    destination: []\n    tags: ['*']\n",
+        3,
+        "an empty list",
+    ),
+    "a folder in itself": (
+        "images:\n  - source: localhost:5000/a/**\n    destination: '127.0.0.1:5000/a/b'\n    tags: ['*']\n",
+        2,
+        "destination 127.0.0.1:5000/a/b is in its own source",
+    ),
+    "a folder to one place twice": (
+        "images:\n  - source: r.io/a/**\n    destination: [s.io/a, 'S.io:443/a']\n    tags: ['*']\n",
+        2,
+        "destination S.io:443/a is in the list twice",
     ),
     "a new name without the tag": (ONE.replace("b:1", "b") + "    as: mirror\n", 4, "as 'mirror'"),
     "a new name with the tag twice": (ONE.replace("b:1", "b") + "    as: '{tag}{tag}'\n", 4, "as '{tag}{tag}'"),

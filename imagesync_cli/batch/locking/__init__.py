@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, plan
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.choose_platforms import choose_platforms, config_platform
@@ -23,7 +23,7 @@ from imagesync_cli.values.errors import ContentError, ImagesyncError
 from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.reference import Reference, as_meant
+from imagesync_cli.values.reference import Reference, as_meant, parse_reference
 from imagesync_cli.values.times import parse_time, time_text
 
 _AT_ONCE = 16  # each holds a manifest while it is measured
@@ -61,7 +61,7 @@ class _Wanted:
 
 
 async def lock(
-    stores: Stores, entries: Sequence[ImageEntry], old: Lock, now: datetime, progress: Progress | None = None
+    stores: Stores, entries: Sequence[Entry], old: Lock, now: datetime, progress: Progress | None = None
 ) -> LockReport:
     """The lock of these entries as of ``now``, from what they are and from the ``old`` lock."""
     made = await plan(stores, entries, prunes=False)
@@ -99,6 +99,11 @@ def _keep_unlisted(made: Plan, old: Lock, report: LockReport) -> None:
         for tag in entry.tags.pick(old.tags(entry.source)) if entry.tags else ():
             name = as_meant(entry.source.at(tag=tag))
             report.lock.images[name] = old.images[name]
+    for unknown in made.unknown:
+        report.failed[unknown.source] = unknown.error
+        folder = unknown.folder.source
+        kept = (name for name in old.images if folder.rest(*parse_reference(name).location))
+        report.lock.images.update((name, old.images[name]) for name in kept)
 
 
 class _Update:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from imagesync_cli.batch.document import Items, Node
+from imagesync_cli.batch.document import Items, Node, Value
 from imagesync_cli.batch.reading import Reading
 from imagesync_cli.batch.reading.prefix import Prefix, parse_prefix
 from imagesync_cli.look.tags import names_tag
@@ -17,6 +17,8 @@ from imagesync_cli.values.tags.rules import TagRules
 
 _RULES = frozenset({"include", "exclude", "semver", "latest", "each_variant"})
 _TYPE = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]{1,127}/[!#-'*+.0-9A-Z^-z|~-]{1,127}")
+# At the end of a path: every repository below it.
+FOLDER = "/**"
 # A reference, and whether its text names a tag.
 Read = tuple[Reference, bool]
 
@@ -59,7 +61,7 @@ class ImageReading(Reading):
         """A list of registries, or of paths in them."""
         items = [(item, self.text(item, name, frozenset({"str"}))) for item in self.items(node, name)]
         found = [self.parsed(lambda: parse_prefix(text), item.line) for item, text in items if text]  # noqa: B023
-        return tuple(dict.fromkeys(prefix for prefix in found if prefix is not None))
+        return tuple(prefix for prefix in found if prefix is not None)
 
     def keep_last(self, node: Node, name: str) -> int | None:
         """How many of those stay."""
@@ -90,6 +92,19 @@ class ImageReading(Reading):
         items = [(item, self.text(item, name)) for item in self.items(node, name)]
         found = [self.parsed(lambda: parse_platform(text), item.line) for item, text in items if text]  # noqa: B023
         return tuple(dict.fromkeys(platform for platform in found if platform is not None))
+
+    def folder(self, node: Node, name: str) -> Prefix | None:
+        """The path before /**, which stands for every repository below it; None for any other text."""
+        if not isinstance(node, Value) or not node.text.endswith(FOLDER):
+            return None
+        text = self.text(node, name, frozenset({"str"}))
+        return self.parsed(lambda: parse_prefix(text.removesuffix(FOLDER)), node.line) if text else None
+
+    def prefixes_or_one(self, node: Node, name: str) -> tuple[Prefix, ...]:
+        """A registry or a path in one, or a list of them."""
+        if isinstance(node, Items) and not node.items:
+            self.wrong(node.line, f"{name} is an empty list")
+        return self.prefixes(node if isinstance(node, Items) else Items(node.line, (node,)), name)
 
     def reference(self, node: Node, name: str) -> Read | None:
         """A reference, and whether its text names a tag."""

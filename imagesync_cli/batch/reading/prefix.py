@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import is_host, registry_of
 from imagesync_cli.values.names import is_repository
-from imagesync_cli.values.reference import RegistryReference, parse_reference
+from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback, parse_reference
+
+
+def place_of(reference: Reference) -> tuple[str, str]:
+    """Equal for references into the same repository; ``localhost`` and ``127.0.0.1`` are one registry."""
+    registry, repository = reference.location
+    return (_one_spelling(registry), repository) if isinstance(reference, RegistryReference) else (registry, repository)
+
+
+def _one_spelling(registry: str) -> str:
+    registry = registry.removesuffix(":443")
+    return f"localhost:{registry.rpartition(']')[2].partition(':')[2]}" if is_loopback(registry) else registry
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,17 @@ class Prefix:
         """The registry meant by the host."""
         return registry_of(self.host)
 
+    def covers(self, place: tuple[str, str]) -> bool:
+        """Whether a place (place_of) is below the prefix, or is the prefix itself."""
+        registry, repository = place
+        is_below = not self.path or f"{repository}/".startswith(f"{self.path}/")
+        return registry == _one_spelling(self.registry) and is_below
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Equal for two prefixes that mean the same."""
+        return _one_spelling(self.registry), self.path
+
     def rest(self, registry: str, repository: str) -> str | None:
         """What follows the prefix in a repository's name, None where it is not below it."""
         if registry != self.registry:
@@ -40,6 +63,23 @@ class Prefix:
         if not isinstance(reference, RegistryReference) or reference.repository.rpartition(rest)[1:] != (rest, ""):
             raise UsageError(f"{rest!r} is no repository below {self}")
         return reference
+
+
+Mirrors = Mapping[Prefix, Sequence[Prefix]]
+
+
+def mirrors_of(source: Reference, mirrors: Mirrors) -> tuple[RegistryReference, ...]:
+    """Where else a source's bytes may come from, by the longest prefix that fits; UsageError for what is no name."""
+    if not isinstance(source, RegistryReference):
+        return ()
+    fitting = [(len(each.path), rest, each) for each in mirrors if (rest := each.rest(*source.location))]
+    if not fitting:
+        return ()
+    _, rest, prefix = max(fitting, key=lambda each: each[0])
+    found = [mirror.repository(rest) for mirror in mirrors[prefix]]
+    if place_of(source) in map(place_of, found):
+        raise UsageError(f"{source.name} is its own mirror")
+    return tuple(found)
 
 
 def parse_prefix(text: str) -> Prefix:

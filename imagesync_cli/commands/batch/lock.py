@@ -66,7 +66,7 @@ def command(file: Path, lock_file: Path | None, check: bool, settings: Settings,
         async with output.showing(progress):
             return await lock(stores, entries, old, datetime.now(timezone.utc), progress)
 
-    report = run(settings, [entry.source for entry in entries[:1]], work)
+    report = run(settings, [entry.places[0] for entry in entries[:1]], work)
     if not check:
         write_lock(path, report.lock)
     output.locked(report)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from imagesync_cli.batch.batch import BatchOptions
-    from imagesync_cli.batch.entry import ImageEntry
+    from imagesync_cli.batch.entry import Entry
     from imagesync_cli.copy.repair import Verify
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.settings import Settings
@@ -81,13 +81,13 @@ def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bo
 
 def run_reporting(
     settings: Settings,
-    entries: Sequence[ImageEntry],
+    entries: Sequence[Entry],
     work: Callable[[Stores], Awaitable[None]],
     interrupted: Callable[[], str],
     finish: Callable[[], None],
 ) -> None:
     """Run it, and ``finish`` with the report of what was done, also where it was interrupted."""
-    begun = {reference for entry in entries[:1] for reference in (entry.source, entry.destination)}
+    begun = {reference for entry in entries[:1] for reference in entry.places}
     try:
         run(settings, begun, work, interrupted)
     except ImagesyncError:  # of the whole: nothing was begun

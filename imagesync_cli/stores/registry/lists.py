@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.names import PAGE_SIZES, NameList
 from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.digest import is_digest, parse_digest
@@ -21,16 +22,6 @@ from imagesync_cli.values.secret import redacted
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login.tokens import Scopes
 
-_TAGS_LIMIT_BYTES = 4 * 1024 * 1024
-# As many as possible, since each page is a round trip. ECR and GitLab refuse to give more than 1,000, others more than
-# 100; 0 leaves it to the registry.
-_TAGS_A_PAGE = (10_000, 1000, 100, 0)
-# How registries say that a page is too large: by a refusal, or because they cannot make it in time.
-_TOO_LARGE = frozenset({400, 413, 414, 416, 422, 504})
-_USUAL_PAGES = frozenset({50, 100, 200, 250, 500, 1000})
-_MOST_TAGS = 100_000
-
-
 _SHOWN, _MOST_SAID = 100, 10  # of names that are no tags
 
 
@@ -42,7 +33,7 @@ class Lists:
         self._repository = repository
         self._name = name
         self._scopes = scopes
-        self._sizes = list(_TAGS_A_PAGE)
+        self._sizes = list(PAGE_SIZES)
         self._is_denied = False  # who may read the repository may not ask for referrers
 
     async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
@@ -51,51 +42,16 @@ class Lists:
         Google's registries tell in the same answer what each points at (``size`` is 0 then: it is not told).
         """
         doing = f"listing the tags of {self._name}"
-        pages = Pages(lambda target: self._tags_page(target, doing), doing)
-        tags: dict[str, Descriptor | None] = {}
-        target: str | None = ""
-        begun = False
-        while target is not None:
-            known, page = len(tags), dict[str, Descriptor | None]()
-            try:
-                async for content in pages.starting_at(target):
-                    begun = True
-                    page = _read_tags(content, doing)
-                    tags.update(page)
-                    if len(tags) > _MOST_TAGS:
-                        raise Unavailable(f"{doing}: more than {_MOST_TAGS} tags", may_pass=False)
-            except Gone:
-                # Anything else, or a list that ends in the middle, would be taken for the whole.
-                if begun or must_exist:
-                    raise
-                return tags
-            target = None
-            if len(page) in (self._sizes[0], *_USUAL_PAGES) and len(tags) > known:
-                # The go-containerregistry registry cuts its answer at n and names no next page; others may.
-                target = self._tags_path(last=list(page)[-1])
+        path = f"/v2/{self._repository}/tags/list"
+        names = NameList(self._client, path, "tags", doing, self._scopes, _read_tags, self._sizes)
+        try:
+            tags = await names.all()
+        except Gone:
+            # Anything else, or a list that ends in the middle, would be taken for the whole.
+            if names.begun or must_exist:
+                raise
+            return {}
         return _sound(tags, doing, sound_only=sound_only)
-
-    async def _tags_page(self, target: str | httpx.URL, doing: str) -> Answer:
-        """One page; the first one as large as the registry gives it."""
-
-        async def attempt() -> Answer:
-            page = target or self._tags_path()
-            try:
-                return await self._client.fetch(
-                    page, doing=doing, scopes=self._scopes, limit_bytes=_TAGS_LIMIT_BYTES, again=False
-                )
-            except (Refused, Unavailable) as error:
-                if target or error.status not in _TOO_LARGE or len(self._sizes) == 1:
-                    raise
-                del self._sizes[0]
-            return await attempt()
-
-        return await persist(attempt)
-
-    def _tags_path(self, last: str = "") -> str:
-        wanted = {"n": str(self._sizes[0])} if self._sizes[0] else {}
-        query = str(httpx.QueryParams({**wanted, **({"last": last} if last else {})}))
-        return f"/v2/{self._repository}/tags/list{f'?{query}' if query else ''}"
 
     async def referrers(self, digest: str) -> list[Descriptor]:
         """The Referrers API's answer, following the pages (end-12); none where the registry does not have it.

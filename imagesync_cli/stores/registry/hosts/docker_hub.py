@@ -1,4 +1,4 @@
-"""Docker Hub: its own API removes a tag with a token of its own.
+"""Docker Hub: its own API removes a tag, and lists repositories, with a token of its own.
 
 docs.docker.com/reference/api/hub/latest (Create access token). The removal itself is in no reference; it is what
 Docker's hub-tool sends (github.com/docker/hub-tool, pkg/hub/tags.go).
@@ -7,30 +7,63 @@ Docker's hub-tool sends (github.com/docker/hub-tool, pkg/hub/tags.go).
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 
+from imagesync_cli.credentials import Credential
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.store import Untagged
-from imagesync_cli.values.errors import ContentError, NotFound
+from imagesync_cli.values.errors import ContentError, NotFound, Unavailable
 from imagesync_cli.values.secret import Secret
+
+_A_PAGE = 100
+_MOST_PAGES = 1000
 
 
 async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
     """Remove the tag, wherever it points by now, as the user who is logged in at the registry."""
     doing = f"removing the tag {api.name}:{tag} by Docker Hub's API"
-    login = await api.login()
-    content = json.dumps({"identifier": login.username, "secret": login.password.reveal()}).encode()
-    answer = await api.ask("POST", "/v2/auth/token", doing=doing, content=content)
-    token = answer.get("access_token") if isinstance(answer, dict) else None
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-        raise ContentError(f"{doing}: Docker Hub gives no token")
+    token = await _token(api, await api.login(), doing)
     try:
         await api.ask(
             "DELETE",
             f"/v2/repositories/{api.repository}/tags/{tag}/",
             doing=doing,
-            login=Secret(f"Bearer {token}"),
+            login=token,
             accept=(200, 202, 204),
         )
     except NotFound:
         return Untagged.ABSENT
     return Untagged.DONE
+
+
+async def repositories(api: HostApi) -> AsyncIterator[str]:
+    """The repositories of a namespace, private ones too where we are logged in; more than there are is an error.
+
+    docs.docker.com/reference/api/hub/latest, "List repositories": pages are numbered, and the last one has no next.
+    """
+    namespace = api.repository.partition("/")[0]
+    doing = f"listing the repositories of {api.name} by Docker Hub's API"
+    credential = await api.client.login.credential(api.scopes)
+    token = await _token(api, credential, doing) if credential is not None else None
+    for number in range(1, _MOST_PAGES + 1):
+        path = f"/v2/namespaces/{namespace}/repositories?page_size={_A_PAGE}&page={number}"
+        page = await api.ask("GET", path, doing=doing, login=token)
+        try:
+            found, following = [str(each["name"]) for each in page["results"]], page["next"]
+        except (KeyError, TypeError) as error:
+            raise ContentError(f"{doing}: the answer is not a list of repositories") from error
+        for name in found:
+            yield f"{namespace}/{name}"
+        if following is None:
+            return
+    raise Unavailable(f"{doing}: more than {_MOST_PAGES} pages", may_pass=False)
+
+
+async def _token(api: HostApi, login: Credential, doing: str) -> Secret:
+    """A login for the API, as it gives one for a login at the registry."""
+    content = json.dumps({"identifier": login.username, "secret": login.password.reveal()}).encode()
+    answer = await api.ask("POST", "/v2/auth/token", doing=doing, content=content)
+    token = answer.get("access_token") if isinstance(answer, dict) else None
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        raise ContentError(f"{doing}: Docker Hub gives no token")
+    return Secret(f"Bearer {token}")

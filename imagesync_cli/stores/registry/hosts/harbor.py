@@ -1,12 +1,18 @@
-"""Harbor 2: a tag is removed from an artifact (goharbor/harbor, api/v2.0/swagger.yaml, operation deleteTag)."""
+"""Harbor 2: a tag is removed from an artifact, and a project lists its repositories.
+
+goharbor/harbor, api/v2.0/swagger.yaml, operations deleteTag and listRepositories.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.store import Untagged
-from imagesync_cli.values.errors import NotFound
+from imagesync_cli.values.errors import ContentError, NotFound
+
+_A_PAGE = 100
 
 
 def repository_path(api: HostApi) -> str:
@@ -28,3 +34,19 @@ async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
         # Without a code it is no Harbor that answers.
         return Untagged.ABSENT if "NOT_FOUND" in error.codes else Untagged.NOT_OFFERED
     return Untagged.DONE
+
+
+async def repositories(api: HostApi) -> AsyncIterator[str]:
+    """The repositories of a project: Harbor's catalog is for administrators alone."""
+    project = api.repository.partition("/")[0]
+    doing = f"listing the repositories of {api.name} by Harbor's API"
+    credential = await api.client.login.credential(api.scopes)
+    path = f"/api/v2.0/projects/{project}/repositories?page_size={_A_PAGE}"
+    login = credential.basic() if credential else None
+    async for page in api.pages(path, doing=doing, login=login, headers={"Accept": "application/json"}):
+        try:
+            found = [str(each["name"]) for each in page]
+        except (KeyError, TypeError) as error:
+            raise ContentError(f"{doing}: the answer is not a list of repositories") from error
+        for name in found:
+            yield name

@@ -84,7 +84,9 @@ class HostApi:
         )
         return _document(await read_all(response, _ANSWER_LIMIT_BYTES), doing)
 
-    async def pages(self, path: str, *, doing: str, login: Secret, headers: dict[str, str]) -> AsyncIterator[Any]:
+    async def pages(
+        self, path: str, *, doing: str, login: Secret | None, headers: dict[str, str]
+    ) -> AsyncIterator[Any]:
         """The JSON documents of a list that comes in pages."""
         client = _ApiClient(self.client, self.address, login)
 

@@ -1,0 +1,94 @@
+"""Which repositories a registry has below a path.
+
+1. Docker Hub has an API of its own for it, by namespace. GitHub's registry tells no one what it has.
+2. Everybody else is asked for the catalog (distribution, spec/api.md, "Listing Repositories").
+3. Harbor gives that to administrators alone. Where a registry refuses it, it is asked in Harbor's way.
+
+What a registry says is looked at here, by the one door for names: it may name anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.hosts import docker_hub, harbor
+from imagesync_cli.stores.registry.hosts.host_api import HostApi
+from imagesync_cli.stores.registry.names import NameList
+from imagesync_cli.values.documents import read_document
+from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.hosts import GITHUB, HUB, known_host
+from imagesync_cli.values.names import RepositoryName, is_repository
+from imagesync_cli.values.progress import note
+from imagesync_cli.values.secret import redacted
+
+_SCOPES = ("registry:catalog:*",)
+_SHOWN, _MOST_SAID = 100, 10  # of names that are none
+_MOST = 100_000
+_HINT = "name each repository in the file"
+
+
+async def list_repositories(client: Client, path: str) -> list[RepositoryName]:
+    """Every repository below the path, "" for all of the registry, sorted; Refused where that is not to be had."""
+    host = known_host(client.registry)
+    where = f"{client.registry}/{path}" if path else client.registry
+    if host is GITHUB or (host is HUB and not path):
+        raise Refused(f"{host.name} does not list the repositories of {where}", hint=_HINT)
+    if host is HUB:
+        names = await _by_api(client, path, where, docker_hub.repositories)
+    else:
+        names = await _by_catalog(client, path, where)
+    below = [name for name in names if not path or name.startswith(f"{path}/")]
+    return sorted(set(_sound(below, where)))
+
+
+async def _by_catalog(client: Client, path: str, where: str) -> list[str]:
+    names = NameList(client, "/v2/_catalog", "repositories", f"listing the repositories of {where}", _SCOPES, _read)
+    try:
+        return list(await names.all())
+    except (Denied, NotFound, Refused) as error:
+        if names.begun:
+            raise
+        if path and (found := await _as_harbor(client, path, where)):
+            return found
+        error.hint = _HINT if isinstance(error, Denied) else f"it has no list of repositories: {_HINT}"
+        raise
+
+
+async def _as_harbor(client: Client, path: str, where: str) -> list[str]:
+    """What Harbor's API lists; nothing where this is no Harbor, or has no such project for us."""
+    try:
+        return await _by_api(client, path, where, harbor.repositories)
+    except Unavailable:
+        raise
+    except ImagesyncError:
+        return []
+
+
+async def _by_api(
+    client: Client, path: str, where: str, repositories: Callable[[HostApi], AsyncIterator[str]]
+) -> list[str]:
+    api = HostApi.of(client, path, where, (f"repository:{path}:pull",))
+    names = []
+    async for name in repositories(api):
+        names.append(name)
+        if len(names) > _MOST:
+            raise Unavailable(f"listing the repositories of {where}: more than {_MOST}", may_pass=False)
+    return names
+
+
+def _read(content: bytes, doing: str) -> dict[str, None]:
+    try:
+        names = read_document(content)["repositories"] or []  # null where there are none
+    except (ValueError, TypeError, KeyError) as error:
+        raise ContentError(f"{doing}: the answer is not a list of repositories") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ContentError(f"{doing}: the answer is not a list of repositories")
+    return dict.fromkeys(names)
+
+
+def _sound(names: list[str], where: str) -> list[RepositoryName]:
+    """The names without what is none: it would become a part of a URL."""
+    for name in [name for name in names if not is_repository(name)][:_MOST_SAID]:
+        note(redacted(f"{where} has {name[:_SHOWN]!r}, which is no repository: left out"))
+    return [name for name in names if is_repository(name)]

@@ -1,0 +1,85 @@
+"""A list of names that comes in pages: the tags of a repository, the repositories of a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import httpx
+
+from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.pages import Answer, Pages
+from imagesync_cli.stores.transport.retry import persist
+from imagesync_cli.values.errors import Refused, Unavailable
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.registry.login.tokens import Scopes
+
+_LIMIT_BYTES = 4 * 1024 * 1024
+# As many as possible, since each page is a round trip. ECR and GitLab refuse to give more than 1,000, others more than
+# 100; 0 leaves it to the registry.
+PAGE_SIZES = (10_000, 1000, 100, 0)
+# How registries say that a page is too large: by a refusal, or because they cannot make it in time.
+_TOO_LARGE = frozenset({400, 413, 414, 416, 422, 504})
+_USUAL_PAGES = frozenset({50, 100, 200, 250, 500, 1000})
+_MOST = 100_000
+_T = TypeVar("_T")
+
+
+@dataclass
+class NameList(Generic[_T]):
+    """The list at a path. ``what`` is what it names, ``read`` takes a page apart, ``doing`` opens every error.
+
+    ``sizes`` are those of pages that may be asked for yet; whoever keeps them does not try in vain again.
+    """
+
+    client: Client
+    path: str
+    what: str
+    doing: str
+    scopes: Scopes
+    read: Callable[[bytes, str], dict[str, _T]]
+    sizes: list[int] = field(default_factory=lambda: list(PAGE_SIZES))
+    begun: bool = False
+
+    async def all(self) -> dict[str, _T]:
+        """Every name, following the pages; a list that ends in the middle is an error, with ``begun`` set."""
+        pages = Pages(self._page, self.doing)
+        names: dict[str, _T] = {}
+        target: str | None = ""
+        while target is not None:
+            known, page = len(names), dict[str, _T]()
+            async for content in pages.starting_at(target):
+                self.begun = True
+                page = self.read(content, self.doing)
+                names.update(page)
+                if len(names) > _MOST:
+                    raise Unavailable(f"{self.doing}: more than {_MOST} {self.what}", may_pass=False)
+            target = None
+            if len(page) in (self.sizes[0], *_USUAL_PAGES) and len(names) > known:
+                # The go-containerregistry registry cuts its answer at n and names no next page; others may.
+                target = self._target(last=list(page)[-1])
+        return names
+
+    async def _page(self, target: str | httpx.URL) -> Answer:
+        """One page; the first one as large as the registry gives it."""
+
+        async def attempt() -> Answer:
+            page = target or self._target()
+            try:
+                return await self.client.fetch(
+                    page, doing=self.doing, scopes=self.scopes, limit_bytes=_LIMIT_BYTES, again=False
+                )
+            except (Refused, Unavailable) as error:
+                if target or error.status not in _TOO_LARGE or len(self.sizes) == 1:
+                    raise
+                del self.sizes[0]
+            return await attempt()
+
+        return await persist(attempt)
+
+    def _target(self, last: str = "") -> str:
+        wanted = {"n": str(self.sizes[0])} if self.sizes[0] else {}
+        query = str(httpx.QueryParams({**wanted, **({"last": last} if last else {})}))
+        return f"{self.path}{f'?{query}' if query else ''}"

@@ -1,0 +1,95 @@
+"""Which repositories a registry has: by its catalog, or in the way of the host that it is."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from imagesync_cli.stores.registry.catalog import list_repositories
+from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Refused
+from tests.logins import CANARY
+from tests.stores.registry.scripted import Scripted
+
+HUB = "https://hub.docker.com"
+HARBOR = "https://harbor.example.com"
+
+
+@pytest.fixture
+def scripted(pauses: list[float]) -> Scripted:
+    return Scripted()
+
+
+def listed(scripted: Scripted, host: str, path: str, *, login: bool = False) -> list[str]:
+    return [str(name) for name in scripted.run(lambda: list_repositories(scripted.client(host, login=login), path))]
+
+
+def test_docker_hub_lists_a_namespace(scripted: Scripted) -> None:
+    """Docker Hub is asked by its own API, page after page; without a login nobody is told anything."""
+    pages = [
+        {"results": [{"name": "a"}, {"name": "B"}], "next": f"{HUB}/anything"},
+        {"results": [{"name": "c"}], "next": None},
+    ]
+    for number, page in enumerate(pages, 1):
+        query = {"page_size": "100", "page": str(number)}
+        scripted.routes.get(f"{HUB}/v2/namespaces/team/repositories", params=query).respond(json=page)
+    assert listed(scripted, "docker.io", "team") == ["team/a", "team/c"]
+    assert not scripted.told("Bearer")
+
+
+def test_docker_hub_lists_what_a_login_may_see(scripted: Scripted) -> None:
+    """The login goes to Docker Hub's API alone, for a token that lists private repositories as well."""
+    scripted.routes.post(f"{HUB}/v2/auth/token").respond(json={"access_token": "hub-token"})
+    scripted.routes.get(f"{HUB}/v2/namespaces/team/repositories").respond(json={"results": [], "next": None})
+    assert listed(scripted, "docker.io", "team", login=True) == []
+    assert scripted.told("Bearer hub-token") == ["hub.docker.com"]
+
+
+@pytest.mark.parametrize("page", [[], {"results": [{}], "next": None}, {"results": 5, "next": None}, {"results": []}])
+def test_docker_hub_says_something_else(scripted: Scripted, page: object) -> None:
+    """An answer in another form is no list."""
+    scripted.routes.get(f"{HUB}/v2/namespaces/team/repositories").respond(json=page)
+    with pytest.raises(ContentError, match="not a list of repositories"):
+        listed(scripted, "docker.io", "team")
+
+
+@pytest.mark.parametrize(("host", "path"), [("docker.io", ""), ("ghcr.io", "team"), ("ghcr.io", "")])
+def test_who_lists_nothing_is_not_asked(scripted: Scripted, host: str, path: str) -> None:
+    """GitHub's registry has no list, nor has all of Docker Hub; the error says what to do."""
+    with pytest.raises(Refused, match="does not list") as refused:
+        listed(scripted, host, path)
+    assert "name each" in refused.value.hint
+    assert not scripted.requests
+
+
+def test_harbor_lists_a_project(scripted: Scripted) -> None:
+    """Where the catalog is for administrators alone, Harbor's API lists a project, page after page."""
+    scripted.routes.get(f"{HARBOR}/v2/").respond(200)
+    scripted.routes.get(f"{HARBOR}/v2/_catalog").respond(403, json={"errors": [{"code": "DENIED"}]})
+    link = {"Link": '</api/v2.0/projects/team/repositories?page=2&page_size=100>; rel="next"'}
+    page = [{"name": "team/a"}, {"name": "team/x/y"}]
+    route = f"{HARBOR}/api/v2.0/projects/team/repositories"
+    scripted.routes.get(route, params={"page": "2"}).respond(json=[{"name": "team/x/z"}, {"name": "other/a"}])
+    scripted.routes.get(route).respond(json=page, headers=link)
+    assert listed(scripted, "harbor.example.com", "team/x", login=True) == ["team/x/y", "team/x/z"]
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(404), httpx.Response(403), httpx.Response(200, json={}), httpx.Response(200, json=[5])]
+)
+def test_who_is_no_harbor_is_refused_as_before(scripted: Scripted, answer: httpx.Response) -> None:
+    """What the catalog's refusal said is what counts."""
+    scripted.routes.get(f"{HARBOR}/v2/").respond(200)
+    scripted.routes.get(f"{HARBOR}/v2/_catalog").respond(403, json={"errors": [{"code": "DENIED"}]})
+    scripted.routes.get(f"{HARBOR}/api/v2.0/projects/team/repositories").mock(return_value=answer)
+    with pytest.raises(Denied) as denied:
+        listed(scripted, "harbor.example.com", "team", login=True)
+    assert "name each" in denied.value.hint
+    assert CANARY not in str(denied.value)
+
+
+def test_an_endless_list_ends(scripted: Scripted) -> None:
+    """A host that always has another page is given up, whatever it names."""
+    page = {"results": [{"name": f"a{number}"} for number in range(101)], "next": "more"}
+    scripted.routes.get(f"{HUB}/v2/namespaces/team/repositories").respond(json=page)
+    with pytest.raises(ImagesyncError, match="more than 1"):
+        listed(scripted, "docker.io", "team")
