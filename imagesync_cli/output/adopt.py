@@ -37,15 +37,15 @@ def _yaml(value: Any, *, inside: bool = False) -> str:
 
 
 def as_modules(found: Adopted) -> str:
-    """One block of modules/images with every single image; what picks tags has no place in it and is noted."""
-    lines = ['module "images" {', _MODULE, "", "  images = {"]
+    """One block of modules/images with every entry; rules for a repository that has some already are noted."""
+    lines, keys = ['module "images" {', _MODULE, "", "  images = {"], set[str]()
     for entry in found.entries:
-        if "tags" in entry:
-            found.notes.append(f"{entry['source']}: modules name each tag; mirror this one by imagesync sync --file")
-        else:
-            lines.append(f"    {quoted(_key(entry))} = {{ {_image(entry)} }}")
-        if "referrers" in entry:
-            found.notes.append(f"{entry['source']}: referrers left out")
+        key = entry["destination"] if "tags" in entry else _key(entry)
+        if key in keys:
+            found.notes.append(f"{entry['source']}: left out, for {key} has rules already: write them as one")
+            continue
+        keys.add(key)
+        lines.append(f"    {_hcl(key)} = {{ {_image(entry)} }}")
     return "\n".join([*lines, "  }", "}"])
 
 
@@ -57,5 +57,22 @@ def _key(entry: Images) -> str:
 
 
 def _image(entry: Images) -> str:
-    platforms = f", platforms = [{', '.join(map(quoted, entry['platforms']))}]" if entry.get("platforms") else ""
-    return f"source = {quoted(entry['source'])}{platforms}"
+    tags = entry.get("tags")
+    given = {
+        "source": entry["source"],
+        "platforms": entry.get("platforms"),
+        "referrers": entry.get("referrers"),
+        "tags": {"include": tags} if isinstance(tags, list) else tags,
+    }
+    return ", ".join(f"{name} = {_hcl(value)}" for name, value in given.items() if value)
+
+
+def _hcl(value: Any) -> str:
+    """A value of HCL, in which no text is a template."""
+    if isinstance(value, str):
+        return quoted(value).replace("${", "$${").replace("%{", "%%{")
+    if isinstance(value, list):
+        return f"[{', '.join(map(_hcl, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {_hcl(item)}' for name, item in value.items())} }}"
+    return str(value).lower()

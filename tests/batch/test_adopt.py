@@ -177,13 +177,16 @@ def test_platforms_and_referrers_come_along(tmp_path: Path) -> None:
 
 
 def test_modules_have_each_image(tmp_path: Path) -> None:
-    """As modules, every single image is in the map under its destination; rules for tags are noted."""
+    """As modules, every entry is in the map under its destination, with its platforms, referrers and rules."""
     finished = adopt(tmp_path, "regsync", "--as", "modules")
-    assert (
-        '"registry.example.com/busybox:1.36" = { source = "busybox:1.36", platforms = ["linux/amd64"] }' in finished.out
-    )
-    assert "ghcr.io/org/app" not in finished.out
-    assert "ghcr.io/org/app: modules name each tag" in finished.err
+    assert [line.strip() for line in finished.out.splitlines() if " = { source = " in line] == [
+        '"registry.example.com/busybox:1.36" = '
+        '{ source = "busybox:1.36", platforms = ["linux/amd64"], referrers = true }',
+        '"registry.example.com/app" = { source = "ghcr.io/org/app", referrers = true, '
+        r'tags = { include = ["/^(?:1\\..*)$/", "edge"], exclude = ["/^(?:.*-rc.*)$/"] } }',
+        '"registry.example.com/db" = { source = "ghcr.io/org/db", referrers = true, '
+        'tags = { semver = ">=1 || <0.5" } }',
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "a: b\n", "- a\n", '{"version": 4}', "images: []\n"])
