@@ -94,6 +94,7 @@ class Settings:
     run_folder: Path = Path(".terraform", "imagesync")  # what the processes of one Terraform run share
     meeting_folder: Path | None = None  # where the processes of one user on one machine meet
     limits: Limits = field(default_factory=Limits)
+    waits_for_pulls: bool = False  # until a registry allows more of them
     job_index: str = ""  # which of several equal jobs this is, counted from 0
 
     def scheme(self, host: str) -> str:

@@ -17,10 +17,19 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import Entry
-from imagesync_cli.batch.plan import Plan, PlannedImage, plan
+from imagesync_cli.batch.plan import Plan, PlannedImage, check_removals, plan
 from imagesync_cli.batch.prune import prune
-from imagesync_cli.batch.report import COPIED, FAILED, SKIPPED, BatchProgress, BatchReport, ImageResult
-from imagesync_cli.batch.shards import Shard, shares
+from imagesync_cli.batch.report import (
+    COPIED,
+    FAILED,
+    SKIPPED,
+    BatchProgress,
+    BatchReport,
+    ImageResult,
+    registry_pulls,
+)
+from imagesync_cli.batch.shards import Shard, take_share
+from imagesync_cli.batch.waiting import Group, PutOff, in_rounds
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
@@ -29,7 +38,7 @@ from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Side, Store, Stores, counting
-from imagesync_cli.values.errors import ImagesyncError, Refused
+from imagesync_cli.values.errors import ImagesyncError, LimitReached
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
@@ -42,7 +51,6 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Mirrored
 
 JOBS = 64
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ async def sync_batch(
     started = time.monotonic()
     report.dry_run = options.dry_run
     with counting() as tally:
+        progress.pulls, progress.limits = tally.pulls, stores.pull_limits
         try:
             made = await plan(
                 stores,
@@ -98,31 +107,16 @@ async def sync_batch(
                 replacing=options.replacing,
             )
             if options.shard is not None:
-                _take_share(made, options.shard)
-            _check_removals(made, options.max_removals)
+                take_share(made, options.shard)
+            check_removals(made, options.max_removals)
             await _Batch(stores, made, options, report, progress=progress, tell=tell).run()
         except asyncio.CancelledError:
             report.interrupted = True
             raise
         finally:
             report.requests += tally.requests
+            report.registries = registry_pulls(tally.pulls, stores.pull_limits())
             report.seconds = time.monotonic() - started
-
-
-def _take_share(made: Plan, shard: Shard) -> None:
-    """Leave only this shard's images in the plan; what could not be listed fails in every one."""
-    placed = shares({group[0].key: sum(image.size for image in group) for group in made.groups}, shard.total)
-    made.images = [image for group in made.groups if placed[group[0].key] == shard.index for image in group]
-
-
-def _check_removals(plan: Plan, most: int | None) -> None:
-    if most is not None and plan.removal_count > most:
-        going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
-        named = ", ".join(going[:_NAMED]) + (", …" if len(going) > _NAMED else "")
-        raise Refused(
-            f"{plan.removal_count} tags would be removed, more than --max-removals {most}: {named}",
-            hint="nothing was changed; look at --dry-run without it",
-        )
 
 
 def _judge(trust: Trust | None) -> Judge | None:
@@ -180,27 +174,38 @@ class _Batch:
             self._tell(result)
 
     async def _copies(self, results: Mapping[str, ImageResult]) -> None:
-        waiting = iter(self._plan.groups)
+        async def round_of(groups: Sequence[Group]) -> list[PutOff]:
+            waiting, put_off = iter(groups), list[PutOff]()
 
-        async def worker() -> None:
-            for group in waiting:
-                await self._copy_group(group, results)
+            async def worker() -> None:
+                for group in waiting:
+                    with self._stores.one_image():
+                        put_off.extend(filter(None, [await self._copy_group(group, results)]))
 
-        await gather(worker() for _ in range(min(self._options.jobs, len(results))))
+            await gather(worker() for _ in range(min(self._options.jobs, len(results))))
+            return put_off
 
-    async def _copy_group(self, group: Sequence[PlannedImage], results: Mapping[str, ImageResult]) -> None:
+        for left in await in_rounds(self._stores, self._plan.groups, round_of, self._progress):
+            for image in left.images:
+                self._fail(image, results[image.key], left.error)
+
+    async def _copy_group(self, group: Group, results: Mapping[str, ImageResult]) -> PutOff | None:
         """One image to one place after the other: the source gives its bytes once, the first place to the others.
 
         Where that has not got it, or does not let us read, the source does so again. Streams to several places at once
-        would be as fast as the slowest, and would have to begin anew with each that fails.
+        would be as fast as the slowest, and would have to begin anew with each that fails. Gives those that must wait.
         """
         here = self._source(group)
-        for image in group:
+        for number, image in enumerate(group):
             result = results[image.key]
-            await self._copy(image, result, here)
+            try:
+                await self._copy(image, result, here)
+            except LimitReached as error:
+                return PutOff(group[number:], error)
             has_it = result.outcome in (COPIED, SKIPPED) and not self._options.dry_run
             if here is not None and has_it and not isinstance(image.destination, ArchiveReference):
                 here.add_mirror(self._stores.open(image.destination, side=Side.DESTINATION))
+        return None
 
     def _source(self, group: Sequence[PlannedImage]) -> Mirrored | None:
         """The source of these images, None where nobody but the source itself has their bytes."""
@@ -210,29 +215,41 @@ class _Batch:
         return self._stores.mirrored(source, mirrors)
 
     async def _copy(self, image: PlannedImage, result: ImageResult, here: Store | None) -> None:
+        """LimitReached if it has not begun and may begin later."""
         started = time.monotonic()
         progress = self._progress.in_flight[result.destination] = Progress()
         with counting() as tally:
             try:
                 done = await self._stores.crowd.run(lambda: self._sync(image, progress, here))
                 result.outcome = COPIED if done.changed else SKIPPED
-                result.action = _action(done)
+                result.action = done.action
                 result.digest, result.before = done.digest, done.before
                 result.held = done.held
                 result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
                 result.signed_by = [asdict(each) for each in done.signed_by]
             except ImagesyncError as error:
+                if isinstance(error, LimitReached) and error.is_early:
+                    raise
                 result.fail(error)
-                self._failed.add(image.entry)
                 result.sent_bytes = progress.moved_bytes
             except asyncio.CancelledError:
                 result.error = "given up before it was known to be done"
                 result.sent_bytes = progress.moved_bytes
                 raise
             finally:
-                result.requests, result.seconds = tally.requests, time.monotonic() - started
+                result.requests += tally.requests
+                result.seconds += time.monotonic() - started
                 del self._progress.in_flight[result.destination]
                 self._progress.done_bytes += progress.moved_bytes
+        self._ended(image, result)
+
+    def _fail(self, image: PlannedImage, result: ImageResult, error: ImagesyncError) -> None:
+        result.fail(error)
+        self._ended(image, result)
+
+    def _ended(self, image: PlannedImage, result: ImageResult) -> None:
+        if result.outcome == FAILED:
+            self._failed.add(image.entry)
         self._progress.done += 1
         self._progress.failed += result.outcome == FAILED
         self._tell(result)
@@ -277,12 +294,3 @@ class _Batch:
     def _stop_if_failed(self) -> None:
         if self._options.fail_fast and (self._failed or self._plan.unknown):
             raise _FailedFast
-
-
-def _action(done: SyncReport) -> str:
-    """What the copy did, or would do, to the destination's tag."""
-    if not done.changed:
-        return "keep"
-    if not done.before:
-        return "add"
-    return "mend" if done.before == done.digest else "move"

@@ -23,6 +23,7 @@ from imagesync_cli.batch.report import (
     BatchReport,
     ImageResult,
     RemovalResult,
+    registry_pulls,
 )
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.check import CheckReport, check
@@ -64,6 +65,7 @@ async def check_batch(
     """
     started = time.monotonic()
     with counting() as tally:
+        progress.pulls, progress.limits = tally.pulls, stores.pull_limits
         try:
             made = await plan(stores, entries, options.lock, locked=options.locked)
             report.images += made.unlisted
@@ -78,6 +80,7 @@ async def check_batch(
             raise
         finally:
             report.requests += tally.requests
+            report.registries = registry_pulls(tally.pulls, stores.pull_limits())
             report.seconds = time.monotonic() - started
 
 

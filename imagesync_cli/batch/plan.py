@@ -20,7 +20,7 @@ from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.tags import list_tags, pick_tags
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import subject_of_tag
-from imagesync_cli.values.errors import ImagesyncError, UsageError
+from imagesync_cli.values.errors import ImagesyncError, Refused, UsageError
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
 
 _MOST_TAGS = 10
+_NAMED = 3
 
 Tags = Sequence[str] | ImagesyncError
 
@@ -231,3 +232,14 @@ async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> No
                 and not any(way.read(each, tag) for way in ways if way for each in kept)
             )
             made.removals[place] = Removals(destination, here, tuple(listed), tuple(unwanted), len(kept))
+
+
+def check_removals(plan: Plan, most: int | None) -> None:
+    """Refused if more tags would go than there may, None for any number."""
+    if most is not None and plan.removal_count > most:
+        going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
+        named = ", ".join(going[:_NAMED]) + (", …" if len(going) > _NAMED else "")
+        raise Refused(
+            f"{plan.removal_count} tags would be removed, more than --max-removals {most}: {named}",
+            hint="nothing was changed; look at --dry-run without it",
+        )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from imagesync_cli.values.errors import Differs, ImagesyncError
+from imagesync_cli.values.limits import PullLimit
 from imagesync_cli.values.progress import Progress
 
 COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN = "copied", "skipped", "differs", "failed", "not run"
@@ -64,9 +66,48 @@ class RemovalResult:
     exit_code: int = 0
 
 
+@dataclass(frozen=True)
+class RegistryPulls:
+    """Manifests that were read from one registry; a dry run reads those that the run itself will.
+
+    ``limit`` is how many a registry allows in ``window_s`` seconds, 0 where it says nothing. Of them ``left`` are left,
+    and more come in ``reset_s`` at most. ``wait_s`` is how long as many ``pulls`` once more would wait at most.
+    """
+
+    registry: str
+    pulls: int
+    limit: int = 0
+    left: int = 0
+    window_s: int = 0
+    reset_s: int = 0
+    wait_s: int = 0
+
+
+def registry_pulls(pulls: Mapping[str, int], limits: Sequence[PullLimit]) -> list[RegistryPulls]:
+    """What was read, by registry, with what each says of it."""
+    told = {limit.registry: limit for limit in limits}
+    return [
+        RegistryPulls(name, number, limit.most, limit.left, limit.window_s, limit.returns_in_s, limit.wait_s(number))
+        if (limit := told.get(name))
+        else RegistryPulls(name, number)
+        for name, number in sorted({**dict.fromkeys(told, 0), **pulls}.items())
+    ]
+
+
+def _merged_registries(every: Iterable[RegistryPulls]) -> list[RegistryPulls]:
+    by_name: dict[str, RegistryPulls] = {}
+    for each in every:
+        before = by_name.get(each.registry)
+        by_name[each.registry] = replace(each, pulls=each.pulls + before.pulls) if before else each
+    return list(by_name.values())
+
+
 @dataclass
 class BatchReport:
-    """One run, or several that were merged. ``requests`` are all of it, also those that belong to no image."""
+    """One run, or several that were merged. ``requests`` are all of it, also those that belong to no image.
+
+    ``registries`` are those of which manifests were read.
+    """
 
     dry_run: bool = False
     images: list[ImageResult] = field(default_factory=list)
@@ -74,6 +115,7 @@ class BatchReport:
     requests: int = 0
     seconds: float = 0.0
     interrupted: bool = False
+    registries: list[RegistryPulls] = field(default_factory=list)
 
     def count(self, outcome: str) -> int:
         """How many images, or removals, have this outcome."""
@@ -111,6 +153,7 @@ def merged(reports: list[BatchReport]) -> BatchReport:
         requests=sum(report.requests for report in reports),
         seconds=max((report.seconds for report in reports), default=0.0),
         interrupted=any(report.interrupted for report in reports),
+        registries=_merged_registries(each for report in reports for each in report.registries),
     )
 
 
@@ -129,13 +172,20 @@ def totals(report: BatchReport) -> dict[str, Any]:
 
 @dataclass
 class BatchProgress:
-    """How far the images are; ``in_flight`` is that of each image that is being copied, sizes in bytes."""
+    """How far the images are; ``in_flight`` is that of each image that is being copied, sizes in bytes.
+
+    ``waiting`` images have not begun, since a registry allows no more pulls for now. ``limits`` tells what registries
+    say of pulls, and ``pulls`` how many were made, by registry.
+    """
 
     total: int = 0
     done: int = 0
     failed: int = 0
     done_bytes: int = 0
     in_flight: dict[str, Progress] = field(default_factory=dict)
+    waiting: int = 0
+    pulls: dict[str, int] = field(default_factory=dict)
+    limits: Callable[[], Sequence[PullLimit]] = tuple
 
     @property
     def moved_bytes(self) -> int:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from imagesync_cli.batch.plan import Plan
 from imagesync_cli.values.errors import UsageError
 
 _CHOICES = 8
@@ -67,3 +68,9 @@ def _choices(name: str, total: int) -> list[int]:
     """Shares in the order in which this name would have them."""
     digest = hashlib.blake2b(name.encode(), digest_size=4 * _CHOICES).digest()
     return [number % total for number in struct.unpack(f">{_CHOICES}I", digest)]
+
+
+def take_share(made: Plan, shard: Shard) -> None:
+    """Leave only this shard's images in the plan; what could not be listed fails in every one."""
+    placed = shares({group[0].key: sum(image.size for image in group) for group in made.groups}, shard.total)
+    made.images = [image for group in made.groups if placed[group[0].key] == shard.index for image in group]

@@ -97,6 +97,12 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
     help="With --file: change nothing if more than N tags would be pruned. Without this option, a repository stays as "
     "it is if it would lose more than half of its tags, or more than 10.",
 )
+@click.option(
+    "--wait-for-limit",
+    is_flag=True,
+    help="With --file: where a registry allows no more pulls for now (Docker Hub), copy the rest, and wait for more of "
+    "them. Without this option such images fail.",
+)
 @replacing_options
 @minimum_age_options
 @shared_options

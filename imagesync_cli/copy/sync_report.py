@@ -39,3 +39,12 @@ class SyncReport:
     kept_as: str = ""  # the tag that keeps the image that was replaced, "" for none
     retries: int = 0
     resumed: int = 0  # downloads that broke off and were continued
+
+    @property
+    def action(self) -> str:
+        """What was done, or would be, to the destination's tag: keep, add, move, or mend below the same digest."""
+        if not self.changed:
+            return "keep"
+        if not self.before:
+            return "add"
+        return "mend" if self.before == self.digest else "move"

@@ -98,6 +98,7 @@ class _Examination:
         if self._role is not Role.SOURCE:
             await self._try_to_write()
         await self._try("referrers", self._referrers)
+        self._diagnosis.steps.extend(self._limit())
         self._diagnosis.steps.insert(login_comes_here, self._login())
         self._diagnosis.exit_code = self._exit_code()
 
@@ -192,6 +193,15 @@ class _Examination:
 
     async def _referrers(self) -> str:
         return "by the API" if await self._probe.has_referrers_api() else "by tag: this registry has no API for them"
+
+    def _limit(self) -> list[Step]:
+        """What the answers to the other steps said of pulls, if anything; reading was one."""
+        limit = self._probe.pull_limit()
+        if limit is None:
+            return []
+        source = f", counted for {limit.source}" if limit.source else ""
+        advice = "" if limit.left else "log in, which may allow more, or wait: imagesync sync --file … --wait-for-limit"
+        return [Step("pulls", "ok" if limit.left else "-", f"{limit.text}{source}", advice)]
 
     def _ecr_advice(self) -> str:
         return ecr_advice(*self._reference.location) if self._role is not Role.SOURCE else ""

@@ -20,6 +20,7 @@ from imagesync_cli.output.console import counted, print_event, print_line, say, 
 from imagesync_cli.output.live import DONE, TO_DO, nothing, showing
 from imagesync_cli.output.progress import first_fitting, fitting_name, left_text, rate_text
 from imagesync_cli.output.rate import Rate
+from imagesync_cli.output.report import pulls_text
 from imagesync_cli.output.terminal import width
 
 _IN_FLIGHT = 8
@@ -65,6 +66,9 @@ class BatchOutput:
             print_event(end_event(report))
         elif not self._quiet:
             say(self._summary(report))
+            for each in report.registries:
+                if each.limit or report.dry_run:
+                    say(pulls_text(each, report))
 
     def _summary(self, report: BatchReport) -> str:
         return summary(report)
@@ -122,7 +126,13 @@ def removal_event(removal: RemovalResult) -> dict[str, Any]:
 
 def end_event(report: BatchReport) -> dict[str, Any]:
     """The last line: all in sum."""
-    return {"event": "end", "dry_run": report.dry_run, "interrupted": report.interrupted, **totals(report)}
+    return {
+        "event": "end",
+        "dry_run": report.dry_run,
+        "interrupted": report.interrupted,
+        **totals(report),
+        "registries": [asdict(each) for each in report.registries],
+    }
 
 
 def failures(report: BatchReport) -> list[str]:
@@ -150,7 +160,14 @@ def summary(report: BatchReport) -> str:
 def batch_line(progress: BatchProgress) -> str:
     """How far it is, in a line."""
     failed = f", {progress.failed} failed" if progress.failed else ""
-    return f"{progress.done} of {progress.total} images{failed}, {size_text(progress.moved_bytes)} moved"
+    so_far = f"{progress.done} of {progress.total} images{failed}, {size_text(progress.moved_bytes)} moved"
+    return "; ".join([so_far, *_limit_texts(progress)])
+
+
+def _limit_texts(progress: BatchProgress) -> list[str]:
+    """Such as "docker.io: 61 of 100 pulls left, reset in at most 4 h", and how many images wait for that."""
+    waiting = [f"{counted(progress.waiting, 'image')} wait for more pulls"] if progress.waiting else []
+    return [f"{limit.registry}: {limit.text}" for limit in progress.limits()] + waiting
 
 
 def interrupted_check(progress: BatchProgress) -> str:
@@ -186,7 +203,8 @@ class LiveBatch:
         left = left_text(self._images, progress.total - share)
         text = first_fitting([[count, *failed, *rate_text(self._bytes), *left], [count, *failed]], columns)
         bar = bar_text(share / progress.total, min(_BAR, columns - width(text) - 1))
-        return [f"{bar} {text}" if bar else text, *flight_lines(progress, columns)]
+        limits = [fitting_name("  ", text, "", columns) for text in _limit_texts(progress)]
+        return [f"{bar} {text}" if bar else text, *limits, *flight_lines(progress, columns)]
 
 
 def bar_text(share: float, columns: int) -> str:

@@ -16,7 +16,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.transport.http import Http
     from imagesync_cli.stores.transport.preconnect import Preconnected
     from imagesync_cli.stores.transport.tally import count, counting
+    from imagesync_cli.values.limits import PullLimit
     from imagesync_cli.values.manifest import Descriptor
     from imagesync_cli.values.names import RepositoryName
     from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
@@ -125,6 +126,26 @@ class Stores:
         if is_read:
             self._read_archives[reference.name] = archive
         return archive
+
+    def pull_limits(self) -> list[PullLimit]:
+        """What registries have said of pulls until now."""
+        return [limit for client in self._clients.values() if (limit := client.pulls.limit()) is not None]
+
+    def one_image(self) -> AbstractContextManager[None]:
+        """A block whose pulls are for one image: LimitReached before the first of them means that it has not begun."""
+        if not self._settings.waits_for_pulls:
+            return contextlib.nullcontext()
+        from imagesync_cli.stores.registry.pulls import pulls_of_one_image
+
+        return pulls_of_one_image()
+
+    async def more_pulls(self) -> bool:
+        """Wait until one of the registries that allow no more pulls does so again; False where it need not wait."""
+        import asyncio
+
+        used_up = [client.pulls for client in self._clients.values() if client.pulls.are_used_up]
+        await asyncio.sleep(min((pulls.returns_in_s for pulls in used_up), default=0.0))
+        return bool(used_up)
 
     def copying(self, reference: Reference) -> AbstractAsyncContextManager[None]:
         """Copy into a repository while no other process of this user on this machine removes from it."""

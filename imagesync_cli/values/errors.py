@@ -1,16 +1,17 @@
 """Every error that a user can meet, each with the exit code that says what to do next.
 
-ImagesyncError      1  a bug in imagesync, or nowhere to write the result
-├── UsageError      2  fix the call, the query or the configuration
-├── NotFound        3  the image is not there
-│   ├── Gone        3  the registry itself says that it has no such image
-│   └── NoPlatform  3  the image is there, but not for this platform
-├── Denied          4  the registry does not allow it
-├── Unavailable     5  no usable answer: try again later
-├── ContentError    6  the content is not what its digest, size or type says
-├── Refused         7  imagesync, or the registry, will not do this
-│   └── Incomplete  7  the image names something that the destination lacks
-└── Differs         8  a check failed: out of sync, damaged, or moved
+ImagesyncError       1  a bug in imagesync, or nowhere to write the result
+├── UsageError       2  fix the call, the query or the configuration
+├── NotFound         3  the image is not there
+│   ├── Gone         3  the registry itself says that it has no such image
+│   └── NoPlatform   3  the image is there, but not for this platform
+├── Denied           4  the registry does not allow it
+├── Unavailable      5  no usable answer: try again later
+│   └── LimitReached 5  the registry allows no more pulls for now
+├── ContentError     6  the content is not what its digest, size or type says
+├── Refused          7  imagesync, or the registry, will not do this
+│   └── Incomplete   7  the image names something that the destination lacks
+└── Differs          8  a check failed: out of sync, damaged, or moved
 """
 
 from __future__ import annotations
@@ -153,6 +154,13 @@ class Unavailable(ImagesyncError):
     def is_fault(self) -> bool:
         """The server is there and fails at just this: what it stores may be damaged."""
         return self.status == 500
+
+
+class LimitReached(Unavailable):
+    """A registry says so (Docker Hub). ``is_early`` says that nothing of the image was pulled, which may begin anew."""
+
+    meaning = "the registry allows no more pulls for now"
+    is_early = False
 
 
 class ContentError(ImagesyncError):

@@ -9,6 +9,7 @@ from typing import Any
 
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import parse_registry
+from imagesync_cli.values.times import wait_text
 
 REQUESTS_PER_SECOND, CONNECTIONS = "requests_per_second", "connections"
 _DECIMAL, _WHOLE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?", "[0-9]{1,6}"
@@ -30,6 +31,44 @@ class Limits:
         return Limits(
             {**other.requests_per_second, **self.requests_per_second}, {**other.connections, **self.connections}
         )
+
+
+@dataclass(frozen=True)
+class PullLimit:
+    """What a registry says of pulls: ``left`` of so many in ``window_s`` seconds; some are back in ``returns_in_s``.
+
+    ``most`` is 0 where it allows none for now and does not say how many else.
+
+    ``source`` is whose pulls are counted, an address or an account, "" where it is not told.
+    """
+
+    registry: str
+    most: int
+    left: int
+    window_s: int
+    returns_in_s: int
+    source: str = ""
+
+    @property
+    def allows(self) -> str:
+        """Why nothing more may be pulled now."""
+        known = f"{self.most} pulls in {wait_text(self.window_s)}, and {self.left} are left"
+        return (
+            f"{self.registry} allows {known if self.most else 'no more pulls for now'}: "
+            f"more in at most {wait_text(self.returns_in_s)}"
+        )
+
+    def wait_s(self, pulls: int) -> int:
+        """How long so many more pulls must wait at most, 0 if they need not."""
+        lacking = pulls - self.left
+        windows = (-(-lacking // self.most) if self.most else 1) if lacking > 0 else 0
+        return (self.returns_in_s or self.window_s) + (windows - 1) * self.window_s if windows else 0
+
+    @property
+    def text(self) -> str:
+        """Such as "61 of 100 pulls left, reset in at most 4 h"."""
+        reset = f", reset in at most {wait_text(self.returns_in_s)}" if self.returns_in_s else ""
+        return f"{f'{self.left} of {self.most}' if self.most else 'no'} pulls left{reset}"
 
 
 def read_limits(pairs: Mapping[str, Iterable[tuple[str, Any]]], where: str = "") -> Limits:

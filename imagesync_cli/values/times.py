@@ -44,3 +44,8 @@ def span_text(span: timedelta) -> str:
     if minutes < 120:
         return f"{minutes} min"
     return f"{round(minutes / 60)} h" if minutes < 96 * 60 else f"{round(minutes / 1440)} days"
+
+
+def wait_text(seconds: float) -> str:
+    """The same for a wait, which may be short: "40 s", "3 h"."""
+    return span_text(timedelta(seconds=seconds)) if seconds >= 120 else f"{max(1, round(seconds))} s"

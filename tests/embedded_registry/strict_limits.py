@@ -42,7 +42,8 @@ class SlidingWindow:
 class StrictLimits:
     """``requests`` of all kinds, and ``pulls`` among them; ``told_window_s`` is what the answers say of the latter.
 
-    ``of_action`` limits the requests of one action by itself, by a function that knows them.
+    ``retry_after_s`` is what it asks for beside 429, "" for nothing. ``of_action`` limits the requests of one action by
+    itself, by a function that knows them.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class StrictLimits:
         pulls: SlidingWindow | None = None,
         *,
         told_window_s: int = 0,
+        retry_after_s: str = "",
         of_action: tuple[Callable[[Request], bool], SlidingWindow] | None = None,
     ) -> None:
         self._requests = requests
         self._pulls = pulls
         self._told_window_s = told_window_s
+        self._asks = {"Retry-After": retry_after_s} if retry_after_s else {}
         self._of_action = of_action
         self._lock = threading.Lock()
         self.refused: list[str] = []
@@ -71,7 +74,7 @@ class StrictLimits:
                 fits = self._pulls.takes_one_more(now_s) and fits
             if not fits:
                 self.refused.append(str(request))
-                return refusal(429, "TOOMANYREQUESTS", self._headers())
+                return refusal(429, "TOOMANYREQUESTS", {**self._headers(), **self._asks})
             if is_pull(request):
                 self.pulled[request.path] += 1
             headers = self._headers() if "/manifests/" in request.path else {}

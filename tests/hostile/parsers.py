@@ -29,6 +29,7 @@ from imagesync_cli.stores.registry.lists import _read_tags
 from imagesync_cli.stores.registry.login.challenge import check_realm, parse_challenge
 from imagesync_cli.stores.registry.login.tokens import Tokens, claimed_actions
 from imagesync_cli.stores.registry.pages import next_link
+from imagesync_cli.stores.registry.pulls import LONGEST_WINDOW_S, read_pull_limit
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.transport.http import Http, retry_after_s
 from imagesync_cli.stores.transport.http1 import Connection
@@ -202,6 +203,13 @@ def _limits(text: str) -> None:
     assert all(0 < number < float("inf") for number in limits.requests_per_second.values())
 
 
+def _pull_limit(text: str) -> None:
+    limit, _, left = text.partition(" ")
+    most, remaining, window_s = read_pull_limit({"ratelimit-limit": limit, "ratelimit-remaining": left}) or (1, 1, 1)
+    assert 0 <= remaining <= most
+    assert 0 < window_s <= LONGEST_WINDOW_S
+
+
 def _settings_file(content: bytes) -> None:
     limits = _parse_config(content, "config.json")
     assert all(0 < number < 1000 for number in limits.connections.values())
@@ -289,6 +297,7 @@ PARSERS = [
         ),
     ),
     Parser("limits", _limits, ("docker.io=10", "a.lan:5000=0.5,b.lan=3")),
+    Parser("pull limit", _pull_limit, ("100;w=21600 61;w=21600", "1;w=1 0")),
     Parser("settings file", _settings_file, ('{"connections":{"a.lan":4},"requests_per_second":{}}',), of_bytes=True),
     Parser("environment", _environment, ("30", "registry.lan:5000, other.lan", "http://ann:pw@proxy.example.com:3128")),
     Parser("http", _http, (_ANSWER, _CHUNKED), of_bytes=True),

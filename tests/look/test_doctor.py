@@ -17,6 +17,7 @@ from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, Manner, without_deletes
 from tests.embedded_registry.faults import Fault, refusal
 from tests.embedded_registry.images import image
+from tests.embedded_registry.strict_limits import SlidingWindow, StrictLimits
 from tests.embedded_registry.wire import json_response
 from tests.logins import CANARY, variables
 from tests.peers import docker_registry, free_host
@@ -309,3 +310,33 @@ def test_scopes_of_a_real_token() -> None:
     assert claimed_actions(token, "app") == "pull,push"
     assert claimed_actions(token, "other") == ""
     assert claimed_actions(Secret("opaque"), "app") == ""
+
+
+@pytest.mark.parametrize("left", [3, 1])
+def test_pulls_that_are_left(left: int) -> None:
+    """Where a registry tells how many pulls are left, a step says so, at the cost of no further request."""
+    with EmbeddedRegistry() as registry:
+        image().seed(registry.repository("app"), "1")
+        examine(registry)
+        without = len(registry.requests)
+        registry.clear_requests()
+        registry.fault = StrictLimits(pulls=SlidingWindow(left, 21600), told_window_s=21600)
+        done = examine(registry)
+        assert len(registry.requests) == without
+    step = steps(done)["pulls"]
+    assert done.code == 0
+    assert step["seen"] == f"{left - 1} of {left} pulls left, reset in at most 6 h"
+    assert (step["outcome"], "--wait-for-limit" in step["advice"]) == (("ok", False) if left > 1 else ("-", True))
+
+
+def test_whose_pulls_are_counted() -> None:
+    """The address or account that Docker Hub names is shown; anything else that stands there is not."""
+    for source, shown in (("203.0.113.7", ", counted for 203.0.113.7"), ("\x1b[2J", ""), ("x" * 99, "")):
+        with EmbeddedRegistry() as registry:
+            image().seed(registry.repository("app"), "1")
+            told = {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "61;w=21600"}
+            headers = {**told, "Docker-RateLimit-Source": source}
+            registry.fault = lambda _, told=headers: Fault(
+                change=lambda response: replace(response, headers={**response.headers, **told})
+            )
+            assert steps(examine(registry))["pulls"]["seen"] == f"61 of 100 pulls left, reset in at most 6 h{shown}"

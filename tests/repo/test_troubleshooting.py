@@ -87,6 +87,14 @@ def speaks_http() -> str:
         return imagesync("resolve", f"{name}/a:1", environ={"HTTPS_PROXY": f"http://{registry.host}"}).err
 
 
+def no_pulls_left(folder: Path) -> str:
+    with EmbeddedRegistry() as registry:
+        image("1").seed(registry.repository("up"), "1")
+        told = {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "0;w=21600"}
+        registry.fault = lambda request: refusal(429, "TOOMANYREQUESTS", told) if request.method == "GET" else None
+        return imagesync("sync", f"{registry.host}/up:1", f"oci:{folder}/layout:1").err
+
+
 BASIC = replace(Manner(), authentication=Authentication("basic", {"ann": "a-password"}))
 CASES: dict[str, Callable[[Path], str]] = {
     "there is no host": lambda _: imagesync("resolve", "registry.invalid/a:1").err,
@@ -98,6 +106,7 @@ CASES: dict[str, Callable[[Path], str]] = {
     "the registry answers 403": lambda _: seen_at(refusal(403, "DENIED")),
     "not found (404)": lambda _: seen_at(None, tag="2"),
     "it asks to wait": lambda _: seen_at(refusal(429, "TOOMANYREQUESTS", {"Retry-After": "3600"})),
+    "pulls in": no_pulls_left,
     "because the repository is immutable": lambda _: seen_with(replace(Manner(), immutable_tags=True)),
 }
 # What needs a machine of its own: tests/security/test_tls.py, and tests/terraform/test_troubleshooting.py.

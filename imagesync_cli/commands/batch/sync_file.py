@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ class BatchCall:
     shard: str = ""
     report: Path | None = None
     max_removals: int | None = None
+    wait_for_limit: bool = False
     progress: str = "auto"
     verify: Verify | None = None
     require_signature: bool = False
@@ -62,6 +63,7 @@ def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bo
     if call.report is not None:
         check_name(call.report)
     entries = read_entries(call.file, environment())
+    settings = replace(settings, waits_for_pulls=call.wait_for_limit)
     options = _options(call, settings, dry_run=dry_run)
     output = BatchOutput(as_json=as_json, quiet=quiet, dry_run=dry_run, progress_mode=call.progress)
     report, progress = BatchReport(), BatchProgress()

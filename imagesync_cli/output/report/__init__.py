@@ -21,14 +21,16 @@ from imagesync_cli.batch.report import (
     UNWANTED,
     BatchReport,
     ImageResult,
+    RegistryPulls,
     RemovalResult,
     totals,
 )
-from imagesync_cli.output.console import size_text
+from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.output.escape import cell, json_text, xml
 from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.documents import read_file
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.times import wait_text
 
 _MOST_ROWS = 500
 _BAD = (FAILED, DIFFERS, UNWANTED)
@@ -57,6 +59,7 @@ def report_json(report: BatchReport) -> str:
         "totals": totals(report),
         "images": [asdict(image) for image in report.images],
         "removals": [asdict(removal) for removal in report.removals],
+        "registries": [asdict(each) for each in report.registries],
     }
     return json_text(document, indent=2) + "\n"
 
@@ -75,6 +78,8 @@ def read_report(path: Path) -> BatchReport:
                 requests=document["totals"]["requests"],
                 seconds=document["totals"]["seconds"],
                 interrupted=document["interrupted"],
+                # Reports of before 0.4 do not have it.
+                registries=[_of_its_kinds(RegistryPulls(**each)) for each in document.get("registries", [])],
             )
         )
     except OSError as error:
@@ -94,7 +99,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "str": lambda value: isinstance(value, str),
     "list[dict[str, str]]": lambda value: isinstance(value, list) and all(map(_is_of_texts, value)),
 }
-_Part = TypeVar("_Part", ImageResult, RemovalResult, BatchReport)
+_Part = TypeVar("_Part", ImageResult, RemovalResult, RegistryPulls, BatchReport)
 
 
 def _of_its_kinds(part: _Part) -> _Part:
@@ -103,7 +108,7 @@ def _of_its_kinds(part: _Part) -> _Part:
         value = getattr(part, each.name)
         if not _KINDS.get(str(each.type), lambda _: True)(value):
             raise ValueError(f"{each.name} is {json.dumps(value)[:40]}")
-    if not isinstance(part, BatchReport) and part.outcome not in (*OUTCOMES, REMOVED, KEPT, UNWANTED):
+    if isinstance(part, (ImageResult, RemovalResult)) and part.outcome not in (*OUTCOMES, REMOVED, KEPT, UNWANTED):
         raise ValueError(f"outcome is {part.outcome!r}")
     return part
 
@@ -121,12 +126,27 @@ def report_markdown(report: BatchReport) -> str:
         f"{report.requests} requests, {report.seconds:.1f} s."
         + (" **Interrupted before it was done.**" if report.interrupted else ""),
     ]
+    lines += [part for each in report.registries if each.limit for part in ("", f"{cell(pulls_text(each, report))}.")]
     rows = [*_failed_rows(report), *_changed_rows(report)]
     if rows:
         lines += ["", "| | Destination | Source | |", "|---|---|---|---|", *rows[:_MOST_ROWS]]
     if len(rows) > _MOST_ROWS:
         lines += ["", f"And {len(rows) - _MOST_ROWS} more."]
     return "\n".join(lines) + "\n"
+
+
+def pulls_text(each: RegistryPulls, report: BatchReport) -> str:
+    """Such as "docker.io: 140 pulls needed, 61 of 100 in 6 h left; with --wait-for-limit, the run waits at most …"."""
+    said = f"{each.registry}: {counted(each.pulls, 'pull')} {'needed' if report.dry_run else 'made'}"
+    if not each.limit:
+        return said
+    said += f", {each.left} of {each.limit} in {wait_text(each.window_s)} left"
+    said += f", reset in at most {wait_text(each.reset_s)}" if each.reset_s else ""
+    if not report.dry_run:
+        return said
+    if not each.wait_s:
+        return f"{said}; the run need not wait"
+    return f"{said}; with --wait-for-limit, the run waits at most {wait_text(each.wait_s)}"
 
 
 def _failed_rows(report: BatchReport) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.registry.actions import PULL, action_of
 from imagesync_cli.stores.registry.exchange import READING, TELLING_SECRET, Body, Call, Exchange, Stream
 from imagesync_cli.stores.registry.refusals import refusal
 from imagesync_cli.stores.transport.addresses import read_url
@@ -158,6 +159,9 @@ class Client(Exchange):
         error = await refusal(response, call.method)
         if isinstance(error, Unavailable):
             error.is_elsewhere = response.url != self.base.join(target)
+            is_pull = action_of(call.method, response.url.path) == PULL
+            if error.status == 429 and is_pull and not error.is_elsewhere:
+                return self.pulls.refused(error)
         return error
 
     async def _redirected(self, call: Call, target: str | httpx.URL) -> httpx.Response:

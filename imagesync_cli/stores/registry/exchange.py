@@ -18,9 +18,11 @@ import httpx
 from imagesync_cli import __version__
 from imagesync_cli.concurrency import within
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.registry.actions import action_of
+from imagesync_cli.stores.registry.actions import PULL, action_of
+from imagesync_cli.stores.registry.pulls import Pulls
 from imagesync_cli.stores.transport.addresses import read_url
 from imagesync_cli.stores.transport.http import Http
+from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.values.errors import ContentError, ImagesyncError, Refused, UsageError
 from imagesync_cli.values.hosts import address_of
 from imagesync_cli.values.secret import Secret, holds_secret
@@ -74,6 +76,7 @@ class Exchange:
         except httpx.InvalidURL as error:
             raise UsageError(f"{host} cannot be a registry: {error}") from error
         self.http = http
+        self.pulls = Pulls(registry, waits=settings.waits_for_pulls)
         self._auth_file = auth_file
         self._logins: dict[tuple[str, str, int | None], Login] = {}  # by origin; all but the registry's are nobody's
         self._heard: asyncio.Event | None = None
@@ -186,18 +189,37 @@ class Exchange:
         told = {"longer_s": call.longer_s, "is_stranger": not self.is_own(url), "action": action}
         if isinstance(call.body, bytes):
             request = httpx.Request(call.method, url, headers=headers, content=call.body or None, extensions=told)
-            response = await self.http.handle_async_request(request)
+            response = await self._send(request)
         else:
             headers["Content-Length"] = str(call.size_bytes)
             # What is half read when the exchange fails holds a connection to the source: close it here.
             async with contextlib.aclosing(call.body()) as content:
                 request = httpx.Request(call.method, url, headers=headers, content=content, extensions=told)
-                response = await self.http.handle_async_request(request)
+                response = await self._send(request)
         try:
             _check_headers(response)
         except ContentError:
             await response.aclose()
             raise
+        return response
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        """Send, and take in what the registry says of pulls; nobody else's word counts for it."""
+        if request.extensions["is_stranger"]:
+            return await self.http.handle_async_request(request)
+        if request.extensions["action"] != PULL:
+            response = await self.http.handle_async_request(request)
+            self.pulls.hear(response.headers)
+            return response
+        await self.pulls.begin()
+        status, headers = None, httpx.Headers()
+        try:
+            response = await self.http.handle_async_request(request)
+            status, headers = response.status_code, response.headers
+        finally:
+            self.pulls.end(status, headers)
+        if response.is_success:
+            count(pulls_of=self.registry)
         return response
 
 

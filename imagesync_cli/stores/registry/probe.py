@@ -19,6 +19,7 @@ from imagesync_cli.stores.transport.addresses import addresses_of
 from imagesync_cli.values.digest import sha256
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import known_host
+from imagesync_cli.values.limits import PullLimit
 from imagesync_cli.values.manifest import MANIFEST_TYPES
 from imagesync_cli.values.reference import RegistryReference, host_name
 
@@ -76,6 +77,10 @@ class Probe:
             return False
         await response.aclose()
         return True
+
+    def pull_limit(self) -> PullLimit | None:
+        """What the registry has said of pulls until now; None where it says nothing."""
+        return self._client.pulls.limit()
 
     async def tags(self) -> None:
         """Ask for one tag of the list."""

@@ -11,21 +11,27 @@ from contextvars import ContextVar
 
 
 class Tally:
-    """Requests with every try counted, retries beyond each first attempt, blobs that came in several pieces."""
+    """Requests with every try counted, retries beyond each first attempt, blobs that came in several pieces.
+
+    ``pulls`` are the manifests that were read, by registry.
+    """
 
     def __init__(self, outer: Tally | None = None) -> None:
         self._outer = outer
         self.requests = 0
         self.retries = 0
         self.resumed = 0
+        self.pulls: dict[str, int] = {}
 
-    def add(self, requests: int = 0, retries: int = 0, resumed: int = 0) -> None:
+    def add(self, requests: int = 0, retries: int = 0, resumed: int = 0, pulls_of: str = "") -> None:
         """Count this here, and in whatever this count is a part of."""
         self.requests += requests
         self.retries += retries
         self.resumed += resumed
+        if pulls_of:
+            self.pulls[pulls_of] = self.pulls.get(pulls_of, 0) + 1
         if self._outer is not None:
-            self._outer.add(requests, retries, resumed)
+            self._outer.add(requests, retries, resumed, pulls_of)
 
 
 _current: ContextVar[Tally | None] = ContextVar("tally", default=None)
@@ -42,7 +48,7 @@ def counting() -> Iterator[Tally]:
         _current.reset(token)
 
 
-def count(requests: int = 0, retries: int = 0, resumed: int = 0) -> None:
-    """Count for whoever wants to know."""
+def count(requests: int = 0, retries: int = 0, resumed: int = 0, pulls_of: str = "") -> None:
+    """Count for whoever wants to know; ``pulls_of`` is a registry of which a manifest was read."""
     if (tally := _current.get()) is not None:
-        tally.add(requests, retries, resumed)
+        tally.add(requests, retries, resumed, pulls_of)

@@ -1,0 +1,68 @@
+"""What of a batch must wait because a registry allows no more pulls for now (sync --file --wait-for-limit).
+
+1. All images are begun. Those for which nothing may be pulled yet are put off; the others go on.
+2. Then the run waits until the registry allows more, and begins those that were put off.
+3. Where a whole wait has helped no image, all of them fail: the registry does not do what it says.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from imagesync_cli.batch.plan import PlannedImage
+from imagesync_cli.batch.report import BatchProgress
+from imagesync_cli.stores import Stores
+from imagesync_cli.values.errors import LimitReached
+from imagesync_cli.values.limits import PullLimit
+from imagesync_cli.values.progress import note
+from imagesync_cli.values.times import wait_text
+
+Group = Sequence[PlannedImage]
+
+
+@dataclass(frozen=True)
+class PutOff:
+    """Images that have not begun, and why."""
+
+    images: Group
+    error: LimitReached
+
+
+async def in_rounds(
+    stores: Stores,
+    groups: Sequence[Group],
+    copy: Callable[[Sequence[Group]], Awaitable[list[PutOff]]],
+    progress: BatchProgress,
+) -> list[PutOff]:
+    """Copy all of them, as soon as each may be; what is left in the end may not."""
+    put_off = await copy(groups)
+    while put_off:
+        progress.waiting = sum(len(each.images) for each in put_off)
+        before = progress.waiting
+        if used_up := [limit for limit in stores.pull_limits() if limit.left <= 0]:
+            note(_announcement(progress, used_up))
+        has_waited = await stores.more_pulls()
+        progress.waiting = 0
+        put_off = await copy([each.images for each in put_off])
+        if has_waited and sum(len(each.images) for each in put_off) == before:
+            break
+    return put_off
+
+
+def _announcement(progress: BatchProgress, limits: Sequence[PullLimit]) -> str:
+    """Who waits for what, until when, and how long all of it takes if the rest needs as many pulls an image."""
+    whose = "; ".join(limit.allows for limit in limits)
+    until_s = max(limit.returns_in_s for limit in limits)
+    until = time.strftime("%H:%M:%S", time.localtime(time.time() + until_s))
+    all_s = max(limit.wait_s(_pulls_of(progress, limit.registry)) for limit in limits)
+    whole = f"; all of them take about {wait_text(all_s)}" if all_s > until_s else ""
+    return f"{progress.waiting} of {progress.total} images wait: {whose} (until {until}){whole}"
+
+
+def _pulls_of(progress: BatchProgress, registry: str) -> int:
+    """How many pulls those that wait need, judged by those that are done; at least one each."""
+    made = progress.pulls.get(registry, 0)
+    return math.ceil(progress.waiting * max(1.0, made / max(1, progress.done)))
