@@ -24,7 +24,7 @@ EXAMPLES = ROOT / "examples"
 KUBERNETES = [path for path in sorted((EXAMPLES / "kubernetes").glob("*.yaml")) if path.name != "images.yaml"]
 WORKFLOWS = {
     "vendor.github-workflows": sorted((EXAMPLES / "github-actions").glob("*.yml")),
-    "vendor.gitlab-ci": [EXAMPLES / "gitlab-ci" / ".gitlab-ci.yml"],
+    "vendor.gitlab-ci": [EXAMPLES / "gitlab-ci" / name for name in (".gitlab-ci.yml", "plan.yml")],
 }
 TERRAFORM = sorted(EXAMPLES.rglob("main.tf"))
 OLDEST, NEWEST = "1.25", "1.37"

@@ -51,7 +51,7 @@ KINDS = {
 _OF_REMOVAL = {DELETED: "removed", UNTAGGED: "removed", KEPT: "kept", REFUSED: "not removed", UNDECIDED: "removed"}
 _WHY_GONE = {
     "": "this plan destroys it",
-    "delete_because_each_key": "its entry is gone",
+    "delete_because_each_key": "no entry names it any more",
     "delete_because_no_module": "its call of the module is gone",
     "delete_because_no_resource_config": "its module block is gone",
 }

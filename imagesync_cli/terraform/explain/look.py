@@ -45,7 +45,7 @@ class Look:
 
 def look_at(call: Call, key: str, digest: str) -> Look:
     """What the reads of this call say of an entry whose image has this digest."""
-    wanted = call.source.answers.get(key, {}) if call.source else {}
+    wanted = _wanted(call, key)
     there = call.destination.answers.get(key) if call.destination else None
     described = _dict(there, "copy")
     present = _text(there, "digest") if there and isinstance(there.get("digest"), str) else None
@@ -65,6 +65,12 @@ def look_at(call: Call, key: str, digest: str) -> Look:
         copy=NOTHING if is_whole and not missing else _copy(described, hide=_hides(call)),
         signed=_text(call.trust.answers.get(key) if call.trust else None, "signed"),
     )
+
+
+def _wanted(call: Call, key: str) -> Document:
+    """The answer about the source; where the list of tags is away, that about the rule KEY that has picked KEY:TAG."""
+    answers = call.source.answers if call.source else {}
+    return answers.get(key) or answers.get(key.rpartition(":")[0], {})
 
 
 def _source(call: Call, key: str) -> str:

@@ -49,7 +49,7 @@ def _followed(change: ImageChange, look: Look, predecessor: Predecessor) -> Reas
     going, is_same = predecessor.change, predecessor.change.digest == change.digest
     if predecessor.by == IMAGE:
         was = going.before.shown if going.before else going.key
-        return "renamed", [say("the same image as {}, whose entry is gone", was), *_found(change, look, "")]
+        return "renamed", [say("the same image as {}, which no entry names any more", was), *_found(change, look, "")]
     why = _entry_was(change, going)
     if predecessor.by == ENTRY:
         why = say("{} gives another image now", look.source)

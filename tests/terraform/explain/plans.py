@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 def digest(name: str) -> str:
     """A digest that differs from others by its name."""
-    return f"sha256:{name.encode().hex():0>64}"
+    return f"sha256:{name.encode().hex():0<64}"
 
 
 def stored(
@@ -124,17 +124,19 @@ class PlanFile:
         module: str = MODULE,
         copy: Document | None = None,
         signed: str = "",
+        reference: str = "",
         there: Document | None = None,
         source: Document | None = None,
     ) -> None:
         """What the reads have said of one entry: the images are told by their names, "" is none."""
         reads = self._reads.setdefault(module, {"source": {}, "destination": {}, "trust": {}})
+        reference = reference or f"source.example.com/{key}"
         reads["source"][key] = (
-            {"reference": f"source.example.com/{key}"},
+            {"reference": reference},
             {"digest": wanted and digest(wanted), "kind": "", **(source or {})},
         )
         reads["destination"][key] = (
-            {"reference": f"{HOST}/{place}", "copy": {"source": f"source.example.com/{key}", "digest": digest(wanted)}},
+            {"reference": f"{HOST}/{place}", "copy": {"source": reference, "digest": digest(wanted)}},
             {"digest": present and digest(present), "kind": "", **({"copy": copy} if copy else {}), **(there or {})},
         )
         if signed:

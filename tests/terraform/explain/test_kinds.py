@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -54,6 +55,18 @@ def test_one_object(plan: PlanFile, kind: str, before: str, after: str, outcome:
     names = {digest(name) if name else "": name for name in ("", "new", "same", "foreign")}
     assert (told["kind"], names[told["before"]], names[told["after"]]) == (kind, before, after)
     assert told["old"]["outcome"] == outcome
+
+
+def test_picked_by_a_rule() -> None:
+    """Where the list of tags cannot be read, the image that a rule has picked before is held back."""
+    plan = PlanFile()
+    plan.image("app:1", stored("app:1", "same"), stored("app:1", "same"))
+    plan.read("app:1", "app:1", "", "same")
+    document = json.loads(plan.text())
+    source, _ = document["prior_state"]["values"]["root_module"]["child_modules"][0]["resources"]
+    source["values"]["result"] = {"app": json.dumps({"digest": "", "kind": "unreachable"})}
+    plan.document = document
+    assert plan.told()["kind"] == "held"
 
 
 def test_unchanged() -> None:
