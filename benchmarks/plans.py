@@ -25,19 +25,20 @@ _CLI_CONFIG = 'disable_checkpoint = true\nprovider_installation {\n  filesystem_
 
 
 def rows(laboratory: Laboratory) -> Iterator[Row]:
-    """Plans of 0 images (Terraform alone), 1, 20, 200 and 500, where Terraform and Go are there."""
+    """Plans of 0 images (Terraform alone), 1, 20, 200 and 500, these by rule too, where Terraform and Go are there."""
     delays_ms = (0, 20)
-    wanted = [(count, delay) for delay in delays_ms for count in _COUNTS if laboratory.wanted(_scenario(count), delay)]
+    sorts = [*((count, False) for count in _COUNTS), (max(_COUNTS), True)]
+    wanted = [(*sort, delay) for delay in delays_ms for sort in sorts if laboratory.wanted(_scenario(*sort), delay)]
     if laboratory.quick or not wanted or not has_terraform(laboratory):
         return
     with laboratory.registry() as source, laboratory.registry() as destination:
         bench = Bench(laboratory, source, destination)
-        for count, delay_ms in wanted:
-            yield bench.plan(count, delay_ms)
+        for count, by_rule, delay_ms in wanted:
+            yield bench.plan(count, delay_ms, by_rule=by_rule)
 
 
-def _scenario(count: int) -> str:
-    return f"terraform plan, {count} images"
+def _scenario(count: int, by_rule: bool) -> str:  # noqa: FBT001 (a tuple of both is unpacked)
+    return f"terraform plan, {count} images{' by rule' if by_rule else ''}"
 
 
 class Bench:
@@ -54,31 +55,34 @@ class Bench:
             repository.push(SMALL, "0")
             repository.tag(SMALL, [str(number) for number in range(1, max(_COUNTS))])
 
-    def plan(self, count: int, delay_ms: int) -> Row:
+    def plan(self, count: int, delay_ms: int, *, by_rule: bool) -> Row:
         """Plan the images before they are in a state: what a plan asks does not depend on it."""
-        folder = self._folder / f"{count}-{delay_ms}"
+        scenario = _scenario(count, by_rule)
+        folder = self._folder / f"{scenario}-{delay_ms}".replace(" ", "-")
         folder.mkdir()
-        (folder / "main.tf.json").write_text(json.dumps(self._configuration(count)))
+        (folder / "main.tf.json").write_text(json.dumps(self._configuration(count, by_rule=by_rule)))
         subprocess.run(
             ["terraform", "init", "-input=false"], cwd=folder, env=self._environ, check=True, stdout=subprocess.DEVNULL
         )
         costs = [self._cost(folder, delay_ms) for _ in range(self._laboratory.runs)]
         requests = "+".join(str(registry.counts().total) for registry in self._registries)
-        self._laboratory.say(f"{_scenario(count)} {delay_ms} ms: {min(cost.wall_s for cost in costs) * 1000:.0f} ms")
-        return Row(_scenario(count), OURS, delay_ms, costs, requests)
+        self._laboratory.say(f"{scenario} {delay_ms} ms: {min(cost.wall_s for cost in costs) * 1000:.0f} ms")
+        return Row(scenario, OURS, delay_ms, costs, requests)
 
     def _cost(self, folder: Path, delay_ms: int) -> Cost:
         for registry in self._registries:
             registry.start_counting(delay_ms)
         return measure(["terraform", f"-chdir={folder}", "plan", "-input=false"], self._environ)
 
-    def _configuration(self, count: int) -> dict[str, object]:
+    def _configuration(self, count: int, *, by_rule: bool) -> dict[str, object]:
         source, destination = (registry.proxied_host for registry in self._registries)
+        entries: dict[str, object] = {f":{number}": {"source": f"{source}/app:{number}"} for number in range(count)}
+        rule = {":": {"source": f"{source}/app", "tags": {"include": ["*"]}}}
         module = {
             "source": str(CHECKOUT / "modules" / "images"),
             "command": [IMAGESYNC],
             "destination_prefix": f"{destination}/app",
-            "images": {f":{number}": {"source": f"{source}/app:{number}"} for number in range(count)},
+            "images": rule if by_rule else entries,
         }
         return {"module": {"mirror": module}}
 
