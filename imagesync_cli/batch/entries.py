@@ -73,7 +73,8 @@ def _node(value: object) -> Node:
         return Fields(1, {key: _node(item) for key, item in value.items()}, (1,) * len(value))
     if isinstance(value, (list, tuple)):
         return Items(1, tuple(map(_node, value)))
-    return Value(1, "bool" if isinstance(value, bool) else "str", str(value).replace("${", "$${"))
+    kind = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "str"
+    return Value(1, kind, str(value).replace("${", "$${"))
 
 
 class _Reading(ImageReading):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from imagesync_cli.batch.adopt import Adopted, Images
@@ -18,10 +20,18 @@ _MODULE = '  source = "git::https://git.example.com/imagesync.git//modules/image
 def as_images(found: Adopted) -> str:
     """The text of an images.yaml."""
     lines = [_SCHEMA, f"# from a {found.kind} file", "images:" if found.entries else "images: []"]
-    for entry in found.entries:
+    for entry in _joined(found.entries):
         for number, (key, value) in enumerate(entry.items()):
             lines.append(f"  {'-' if number == 0 else ' '} {key}: {_yaml(value)}")
     return "\n".join(lines)
+
+
+def _joined(entries: Iterable[Images]) -> Iterator[Images]:
+    """Entries that follow each other and differ in their destination alone as one, which reads its source once."""
+    for _, alike in groupby(entries, lambda entry: {**entry, "destination": ""}):
+        first, *more = alike
+        destinations = [entry["destination"] for entry in (first, *more)]
+        yield {**first, "destination": destinations} if more else first
 
 
 def _yaml(value: Any, *, inside: bool = False) -> str:
@@ -45,6 +55,10 @@ def as_modules(found: Adopted) -> str:
             found.notes.append(f"{entry['source']}: left out, for {key} has rules already: write them as one")
             continue
         keys.add(key)
+        if "overwrite" in entry:
+            found.notes.append(f"{entry['source']}: overwrite left out, for it holds for a whole module")
+        if isinstance(entry.get("referrers"), list):
+            found.notes.append(f"{entry['source']}: referrers of every type are copied: modules name none")
         lines.append(f"    {_hcl(key)} = {{ {_image(entry)} }}")
     return "\n".join([*lines, "  }", "}"])
 
@@ -61,7 +75,7 @@ def _image(entry: Images) -> str:
     given = {
         "source": entry["source"],
         "platforms": entry.get("platforms"),
-        "referrers": entry.get("referrers"),
+        "referrers": bool(entry.get("referrers")),
         "tags": {"include": tags} if isinstance(tags, list) else tags,
     }
     return ", ".join(f"{name} = {_hcl(value)}" for name, value in given.items() if value)

@@ -66,6 +66,68 @@ services:
   own: {build: .}
 """
 DIGEST = f"sha256:{'1' * 64}"
+IMAGE_SYNCER = """
+auth: {quay.io: {username: xxx, password: yyy}}
+images:
+  quay.io/coreos/proxy: quay.io/ruohe/proxy
+  quay.io/coreos/proxy:v1.0: [r.example.com/proxy, r.example.com:5000/proxy:one]
+  quay.io/coreos/app:v1.0,v2.0: r.example.com/app
+  quay.io/coreos/app:/v\\d+/: s.example.com/app
+  quay.io/coreos/pinned@DIGEST: r.example.com/pinned:1
+  quay.io/coreos/default:1: ""
+  quay.io/coreos/odd:1: {a: b}
+""".replace("DIGEST", DIGEST)
+IMAGE_SYNCER_ALONE = json.dumps({"quay.io/coreos/proxy:v1": "r.example.com/proxy", "quay.io/a/b": ["r.example.com/b"]})
+OCYNC = """
+global: {max_concurrent_transfers: 50}
+registries:
+  cgr: {url: cgr.dev, head_first: true}
+  east: {url: "https://east.example.com"}
+  west: {url: west.example.com}
+target_groups: {prod: [east, west]}
+defaults:
+  source: cgr
+  targets: prod
+  platforms: [linux/amd64]
+  tags: {semver: ">=1.0", sort: semver, latest: 10, include: [latest, "2.0-rc1", "x-*"], min_tags: 1}
+mappings:
+  - {from: chainguard/nginx, to: nginx, artifacts: {enabled: true, include: [application/spdx+json], exclude: [a/b]}}
+  - {from: chainguard/py, targets: [west], tags: {glob: ["*-slim"], exclude: "*-debug"}, artifacts: {enabled: false}}
+  - {from: chainguard/go, tags: {sort: alpha, latest: 2}}
+  - {from: chainguard/node, targets: nowhere}
+"""
+FLUX_MIRROR = """
+apiVersion: mirror.plugin.fluxcd.io/v1beta1
+kind: Config
+artifacts:
+  - source: docker.io/stefanprodan/podinfo
+    destination: quay.io/my-org/podinfo
+    selector: {semver: "6.x", limit: 2}
+    includeReferrers: true
+    verify: {provider: cosign}
+  - {source: ghcr.io/a/all, destination: r.example.com/all, selector: {limit: 0}, overwrite: true}
+  - {source: ghcr.io/a/one, destination: r.example.com/one}
+  - source: ghcr.io/a/nightly
+    destination: r.example.com/nightly
+    selector: {regex: {pattern: '^.+-(?P<ts>\\d+)$', extract: $ts}, sortBy: numerical, limit: 5}
+  - {source: ghcr.io/a/dates, destination: r.example.com/dates, selector: {sortBy: alphabetical, limit: 5}}
+  - source: ghcr.io/a/releases
+    destination: r.example.com/releases
+    selector: {regex: {pattern: ^RELEASE}, sortBy: alphabetical, limit: 0}
+charts:
+  - {name: podinfo, source: "https://charts.example.com", destination: "oci://quay.io/my-org/charts"}
+  - {name: app, source: "oci://ghcr.io/a/charts", destination: "oci://r.example.com/charts", version: ">=1", limit: 3}
+hosts: [{host: quay.io, credential: {value: secret}}]
+"""
+KPROMO = f"""
+registries:
+  - {{name: gcr.io/staging, src: true}}
+  - {{name: us.gcr.io/prod, service-account: a@example.com}}
+  - {{name: eu.gcr.io/prod}}
+images:
+  - name: apple
+    dmap: {{"{DIGEST}": ["1.1", latest], "sha256:{"2" * 64}": []}}
+"""
 STATE = {
     "version": 4,
     "terraform_version": "1.11.4",
@@ -96,7 +158,13 @@ FILES = {
     "kubernetes": KUBERNETES,
     "compose": COMPOSE,
     "state": json.dumps(STATE),
+    "image-syncer": IMAGE_SYNCER,
+    "image-syncer alone": IMAGE_SYNCER_ALONE,
+    "ocync": OCYNC,
+    "flux-mirror": FLUX_MIRROR,
+    "kpromo": KPROMO,
 }
+PRE = "/(?i:-(?:rc|alpha|beta|pre|snapshot|nightly))/"
 ADOPTED: dict[str, list[tuple[str, str, TagRules | None]]] = {
     "regsync": [
         ("docker.io/library/busybox:1.36", "registry.example.com/busybox:1.36", None),
@@ -123,6 +191,45 @@ ADOPTED: dict[str, list[tuple[str, str, TagRules | None]]] = {
     ],
     "compose": [("docker.io/library/nginx:1.27", "m.example.com/x/library/nginx:1.27", None)],
     "state": [("docker.io/library/nginx:1.27", "registry.example.com/web:1.27", None)],
+    "image-syncer": [
+        ("quay.io/coreos/proxy", "quay.io/ruohe/proxy", TagRules(("*",))),
+        ("quay.io/coreos/proxy:v1.0", "r.example.com/proxy:v1.0", None),
+        ("quay.io/coreos/proxy:v1.0", "r.example.com:5000/proxy:one", None),
+        ("quay.io/coreos/app", "r.example.com/app", TagRules(("v1.0", "v2.0"))),
+        ("quay.io/coreos/app", "s.example.com/app", TagRules(("/^(?:v\\d+)$/",))),
+        (f"quay.io/coreos/pinned@{DIGEST}", "r.example.com/pinned:1", None),
+    ],
+    "image-syncer alone": [
+        ("quay.io/coreos/proxy:v1", "r.example.com/proxy:v1", None),
+        ("quay.io/a/b", "r.example.com/b", TagRules(("*",))),
+    ],
+    "ocync": [
+        *(
+            (
+                "cgr.dev/chainguard/nginx",
+                f"{host}.example.com/nginx",
+                TagRules(("latest", "2.0-rc1", "*"), (PRE,), ">=1.0", 10),
+            )
+            for host in ("east", "west")
+        ),
+        (
+            "cgr.dev/chainguard/py",
+            "west.example.com/chainguard/py",
+            TagRules(("*-slim",), ("*-debug", PRE)),
+        ),
+    ],
+    "flux-mirror": [
+        ("docker.io/stefanprodan/podinfo", "quay.io/my-org/podinfo", TagRules(semver="6.x", latest=2)),
+        ("ghcr.io/a/all", "r.example.com/all", TagRules(semver="*")),
+        ("ghcr.io/a/one", "r.example.com/one", TagRules(latest=1)),
+        ("ghcr.io/a/releases", "r.example.com/releases", TagRules(("/^RELEASE/",))),
+        ("ghcr.io/a/charts/app", "r.example.com/charts/app", TagRules(semver=">=1", latest=3)),
+    ],
+    "kpromo": [
+        (f"gcr.io/staging/apple@{DIGEST}", f"{host}.gcr.io/prod/apple:{tag}", None)
+        for tag in ("1.1", "latest")
+        for host in ("us", "eu")
+    ],
 }
 NOTES = {
     "regsync": ["creds", "ratelimit", "type registry", "templates are not evaluated"],
@@ -131,6 +238,14 @@ NOTES = {
     "kubernetes": ["variables are not filled in"],
     "compose": ["service own is built"],
     "state": ["timeout", "aws_s3_bucket.b mirrors no image"],
+    "image-syncer": ["auth", "quay.io/coreos/default:1 goes to image-syncer's default", "quay.io/coreos/odd:1"],
+    "image-syncer alone": [],
+    "ocync": [
+        *("head_first", "min_tags", "include x-*", "2.0-rc1 is excluded", "artifacts: exclude"),
+        *("chainguard/go was left out", "chainguard/node: a registry"),
+    ],
+    "flux-mirror": ["verify", "a/nightly was left out", "a/dates was left out", "chart podinfo", "hosts"],
+    "kpromo": ["service-account", "has no tag"],
 }
 
 
@@ -165,6 +280,49 @@ def test_what_is_left_behind_is_said(tmp_path: Path, name: str) -> None:
     """Whatever could not be carried over is named on stderr, with its line where there is one."""
     said = adopt(tmp_path, name).err
     assert [note for note in NOTES[name] if note not in said] == []
+
+
+def test_what_is_for_several_places_is_one_entry(tmp_path: Path) -> None:
+    """A file with groups of targets becomes entries with lists, so that each source is read once."""
+    images = tmp_path / "images.yaml"
+    images.write_text(adopt(tmp_path, "ocync").out)
+    east, west, python = images_in(images)
+    assert (east.item, west.item, python.item) == (1, 1, 2)
+    assert (east.selection.referrer_types, python.selection.referrers) == (("application/spdx+json",), False)
+    images.write_text(adopt(tmp_path, "flux-mirror").out)
+    podinfo, every, *_ = images_in(images)
+    assert podinfo.selection.referrers
+    assert [each.replacing and each.replacing.overwrite for each in (podinfo, every)] == ["never", "always"]
+
+
+def test_modules_say_what_they_cannot(tmp_path: Path) -> None:
+    """What modules have for all images alone, or not at all, is noted."""
+    assert "overwrite left out" in adopt(tmp_path, "flux-mirror", "--as", "modules").err
+    finished = adopt(tmp_path, "ocync", "--as", "modules")
+    assert "referrers of every type" in finished.err
+    assert finished.out.count("referrers = true") == 2
+
+
+def test_a_thin_manifest_names_the_other_file(tmp_path: Path) -> None:
+    """The images of a kpromo manifest alone are an error that says what belongs to them."""
+    file = tmp_path / "images.yaml"
+    file.write_text(f"- name: apple\n  dmap: {{'{DIGEST}': ['1']}}\n")
+    finished = imagesync("adopt", str(file))
+    assert finished.code == 2
+    assert "promoter-manifest.yaml" in finished.err
+
+
+def test_a_default_registry_is_the_target(tmp_path: Path) -> None:
+    """image-syncer's rules without a destination go below --to, by tag, by tags, and whole."""
+    rules = {"quay.io/a/b:1": "", "quay.io/a/c:1,2": "", "quay.io/a/d": ""}
+    file, images = tmp_path / "rules.json", tmp_path / "images.yaml"
+    file.write_text(json.dumps(rules))
+    images.write_text(imagesync("adopt", "--to", "m.example.com/x", str(file)).out)
+    assert [(each.destination.name, each.tags) for each in images_in(images)] == [
+        ("m.example.com/x/a/b", None),
+        ("m.example.com/x/a/c", TagRules(("1", "2"))),
+        ("m.example.com/x/a/d", TagRules(("*",))),
+    ]
 
 
 def test_platforms_and_referrers_come_along(tmp_path: Path) -> None:
@@ -218,6 +376,16 @@ def test_odd_files_break_nothing(tmp_path: Path) -> None:
         {"apiVersion": 1, "kind": {}, "spec": {"containers": [{"image": 5}, "x"]}},
         {"terraform_version": "1", "resources": [None, {"instances": [{}]}]},
         {"docker.io": {"images": 3}},
+        {"quay.io/a/b:": "x", "a/b@": ["y", 7, None], "/": "z", "a/b:,": "r.io/x"},
+        {"images": {"a/b": {}, "a/c": [[]]}},
+        {"mappings": [7, {}, {"from": "a", "source": "s", "targets": ["t"]}], "registries": [1]},
+        {
+            "mappings": [{"from": "a", "source": "s", "targets": "t"}],
+            "registries": {"s": {"url": "${X}"}, "t": {"url": "t.io"}},
+        },
+        {"apiVersion": "mirror.fluxcd.io/v1alpha1", "kind": 1, "artifacts": [1, {}], "charts": [2, {}]},
+        {"registries": [1], "images": [{"name": "a", "dmap": 5}]},
+        {"registries": [{"name": "a", "src": True}, {"name": "b"}], "images": [{"dmap": {"x": ["1", ["2"]]}}]},
     ]
     for number, document in enumerate(odd):
         file = tmp_path / f"{number}.json"

@@ -33,9 +33,9 @@ from imagesync_cli.commands.options import examples
 def command(file: Path, target: str, form: str) -> None:
     """Print what FILE mirrors, as an images.yaml or as Terraform modules.
 
-    FILE, or - for stdin, is a regsync, skopeo sync or dregsy file, a Kubernetes manifest (also Argo's, Tekton's or an
-    operator's), a kustomization, a compose file, or a Terraform state. What cannot be carried over is listed on
-    stderr. No registry is asked.
+    FILE, or - for stdin, is a regsync, skopeo sync, dregsy, image-syncer, ocync, flux-mirror or kpromo file, a
+    Kubernetes manifest (also Argo's, Tekton's or an operator's), a kustomization, a compose file, or a Terraform
+    state. What cannot be carried over is listed on stderr. No registry is asked.
     """
     from imagesync_cli.batch.adopt import adopt
     from imagesync_cli.output import Output
