@@ -23,7 +23,8 @@ from imagesync_cli.terraform.explain.reading.stored import HIDDEN, Stored
 from imagesync_cli.terraform.explain.reasons import reason_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
-# Each with its word in a count, in the order in which they are told: what somebody has done outside comes first.
+# Each with its word in a count, in the order in which they are told: first what somebody has done outside, then what
+# comes and goes in a registry, and last what touches no image.
 KINDS = {
     "refused": "refused",
     "overwritten": "overwritten",
@@ -31,11 +32,15 @@ KINDS = {
     "damaged": "damaged",
     "incomplete": "incomplete",
     "new": "new",
-    "adopted": "adopted",
     "moved": "moved",
     "renamed": "renamed",
     "relocated": "relocated",
     "undetermined": "undetermined",
+    "removed": "removed",
+    "not removed": "not removable",
+    "kept": "kept",
+    "forgotten": "forgotten",
+    "adopted": "adopted",
     "handed over": "handed over",
     "respelled": "respelled",
     "replaced": "replaced",
@@ -43,10 +48,6 @@ KINDS = {
     "settings": "with other settings",
     "waiting": "waiting",
     "held": "held back",
-    "removed": "removed",
-    "kept": "kept",
-    "not removed": "not removable",
-    "forgotten": "forgotten",
 }
 _OF_REMOVAL = {DELETED: "removed", UNTAGGED: "removed", KEPT: "kept", REFUSED: "not removed", UNDECIDED: "removed"}
 _WHY_GONE = {
@@ -125,13 +126,18 @@ class _Images:
             module=change.module,
             key=change.key,
             destination=stored.shown,
-            why=[say(_WHY_GONE.get(change.reason, _WHY_GONE[""]))],
+            why=[say(self._why_gone(change, stored))],
             before=change.digest,
             old=outcome,
             old_digest=change.digest,
             old_destination=stored.shown,
             consumers=self._consumers.of([stored]),
         )
+
+    def _why_gone(self, change: ImageChange, stored: Stored) -> str:
+        if self._outcomes.is_named(stored.place):
+            return "the tag has another image of this plan"
+        return _WHY_GONE.get(change.reason, _WHY_GONE[""])
 
     def _wanted(self, call: Call, change: ImageChange, after: Stored) -> Iterator[Change]:
         look = look_at(call, change.key, change.digest)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from imagesync_cli.terraform.explain.changes import Change
+from imagesync_cli.terraform.explain.consumers import texts_in
 from imagesync_cli.terraform.explain.reading.plan import Plan
 from imagesync_cli.terraform.explain.reading.stored import HIDDEN
 
@@ -49,19 +49,11 @@ def _secrets(plan: Plan) -> Iterator[str]:
     for name, variable in declared.items():
         if isinstance(variable, dict) and variable.get("sensitive") is True:
             value = given.get(name)
-            yield from _texts(value.get("value") if isinstance(value, dict) else None)
-            yield from _texts(variable.get("default"))
+            yield from texts_in(value.get("value") if isinstance(value, dict) else None)
+            yield from texts_in(variable.get("default"))
     for call in plan.calls:
         images = [stored for change in call.changes for stored in (change.before, change.after) if stored]
         yield from (image.destination for image in [*images, *call.left_out] if image.is_secret)
         for reading in (call.source, call.destination):
             if reading is not None and reading.is_secret:
                 yield from (str(asked.get("reference")) for asked in reading.asked.values() if isinstance(asked, dict))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)

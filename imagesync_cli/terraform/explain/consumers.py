@@ -58,7 +58,7 @@ class Consumers:
 
 def _names(value: Any) -> Names:
     """All images that texts in the value name."""
-    return {name for text in _texts(value) for name in _names_in(text)}
+    return {name for text in texts_in(value) for name in _names_in(text)}
 
 
 def _names_in(text: str) -> Iterator[tuple[str, str]]:
@@ -70,18 +70,20 @@ def _names_in(text: str) -> Iterator[tuple[str, str]]:
 
 def _names_where(value: Any, unknown: Any) -> Names:
     """What is named where the other side is known only at apply."""
-    if unknown is True:
-        return _names(value)
-    if isinstance(value, dict) and isinstance(unknown, dict):
-        pairs = [(each, unknown.get(name)) for name, each in value.items()]
-    elif isinstance(value, list) and isinstance(unknown, list):
-        pairs = list(zip(value, unknown, strict=False))
-    else:
-        return set()
-    return {name for each, mark in pairs for name in _names_where(each, mark)}
+    found, pairs = Names(), [(value, unknown)]
+    while pairs:
+        each, mark = pairs.pop()
+        if mark is True:
+            found |= _names(each)
+        elif isinstance(each, dict) and isinstance(mark, dict):
+            pairs.extend((inner, mark.get(name)) for name, inner in each.items())
+        elif isinstance(each, list) and isinstance(mark, list):
+            pairs.extend(zip(each, mark, strict=False))
+    return found
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts in a document, however deep it is."""
     values = [value]
     while values:
         each = values.pop()

@@ -78,6 +78,10 @@ class Outcomes:
             or self._by_policy(self._calls[change.module], stored)
         )
 
+    def is_named(self, place: Place | None) -> bool:
+        """Whether an entry of the plan has this place."""
+        return bool(self._there(place))
+
     def _relied_on(self, change: ImageChange, stored: Stored) -> Outcome | None:
         place = stored.place
         if not stored.claimant:

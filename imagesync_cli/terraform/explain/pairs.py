@@ -33,20 +33,30 @@ def predecessors(plan: Plan) -> dict[str, Predecessor]:
         for change in call.wanted
         if change.before is None or "create" in change.actions
     }
+    there = {call.module: call.destination.answers if call.destination else {} for call in plan.calls}
+
+    def is_there(change: ImageChange) -> bool:
+        return there[change.module].get(change.key, {}).get("digest") == change.digest
+
     for by, trait in ((ENTRY, _entry), (PLACE, _place), (IMAGE, _image)):
-        olds, news = _alone(going.values(), trait), _alone(coming.values(), trait)
+        olds, news = _alone(going.values(), trait, is_there), _alone(coming.values(), trait, is_there)
         for name in olds.keys() & news.keys():
             found[news[name].address] = Predecessor(olds[name], by)
             del going[olds[name].address], coming[news[name].address]
     return found
 
 
-def _alone(changes: Iterable[ImageChange], trait: Callable[[ImageChange], Hashable]) -> dict[Hashable, ImageChange]:
-    """Those that share the trait with no other."""
+def _alone(
+    changes: Iterable[ImageChange],
+    trait: Callable[[ImageChange], Hashable],
+    is_there: Callable[[ImageChange], bool],
+) -> dict[Hashable, ImageChange]:
+    """Those that share the trait with no other; of several the one that the tag has: others are left of failed runs."""
     groups: dict[Hashable, list[ImageChange]] = {}
     for change in changes:
         groups.setdefault(trait(change), []).append(change)
-    return {name: group[0] for name, group in groups.items() if name is not None and len(group) == 1}
+    chosen = {name: group if len(group) == 1 else list(filter(is_there, group)) for name, group in groups.items()}
+    return {name: group[0] for name, group in chosen.items() if name is not None and len(group) == 1}
 
 
 def _entry(change: ImageChange) -> Hashable:

@@ -9,7 +9,7 @@ from typing import Any
 
 from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.output.escape import cell
-from imagesync_cli.terraform.explain.changes import Change
+from imagesync_cli.terraform.explain.changes import KINDS, Change
 from imagesync_cli.terraform.explain.explanation import Explanation
 from imagesync_cli.terraform.explain.look import Copy
 from imagesync_cli.terraform.explain.reasons import short
@@ -78,7 +78,8 @@ def explanation_lines(explained: Explanation) -> Iterator[str]:
 
 def explanation_markdown(explained: Explanation) -> str:
     """The summary as it stands, for it is a commit's status as well, then a table with a row an image."""
-    rows = [_row(change) for change in explained.changes]
+    order = list(KINDS)  # what is left out at the end matters least
+    rows = [_row(change) for change in sorted(explained.changes, key=lambda change: order.index(change.kind))]
     used = [index for index in range(len(_COLUMNS)) if index < 2 or any(row[index] for row in rows)]
     table = [f"| {' | '.join(row[index] for index in used)} |" for row in (_COLUMNS, *rows)]
     table.insert(1, "|---" * len(used) + "|")

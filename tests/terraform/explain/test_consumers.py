@@ -75,3 +75,12 @@ def test_a_long_text_takes_no_time() -> None:
     plan = moved()
     plan.consumer("x.y", {"data": "a" * 5_000_000 + "sha256:" * 1000}, {"data": "sha" * 100_000})
     assert plan.explained()["consumers"] == []
+
+
+def test_a_deep_document() -> None:
+    """A document as deep as JSON may be is looked through as well."""
+    depth = 400
+    plan = moved()
+    text = json.loads(f"{'[' * depth}{json.dumps(OLD)}{']' * depth}")
+    plan.consumer("x.y", {"a": text}, {}, after_unknown={"a": json.loads(f"{'[' * depth}true{']' * depth}")})
+    assert plan.explained()["consumers"] == []

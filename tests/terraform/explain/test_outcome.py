@@ -179,3 +179,16 @@ def test_what_a_destroy_has_read() -> None:
     plan = removed()
     plan.read("docker://app", "app:1", "old", "old")
     assert plan.told()["old"]["outcome"] == "undecided"
+
+
+def test_left_from_failed_runs() -> None:
+    """Of several old objects of one entry, the one that the tag has is followed; the others say why they go."""
+    plan = PlanFile()
+    for of in ("older", "old"):
+        plan.image("app", stored("app:1", of), None)
+    plan.image("app", None, stored("app:1", "new"))
+    plan.read("app", "app:1", "new", "old")
+    moved, removed = plan.explained()["changes"]
+    assert (moved["kind"], moved["old"]["digest"]) == ("moved", digest("old"))
+    assert (removed["kind"], removed["before"], removed["old"]["outcome"]) == ("removed", digest("older"), "deleted")
+    assert removed["why"] == "the tag has another image of this plan"

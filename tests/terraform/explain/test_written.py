@@ -207,3 +207,11 @@ def test_sensitive_sources() -> None:
     plan.document = document
     assert "source.example.com" not in plan.written()
     assert plan.told()["source"] == "(sensitive)"
+
+
+def test_values_that_are_left_out() -> None:
+    """HCP Terraform leaves out what is sensitive: such an image is told by its key."""
+    plan = PlanFile()
+    after = {name: value for name, value in stored("app:1", "new").items() if name != "destination"}
+    plan.image("app", None, after, after_sensitive={"input": {"destination": True}})
+    assert plan.written().splitlines()[1].startswith("  new          app: sha256:")

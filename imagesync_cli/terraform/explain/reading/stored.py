@@ -65,8 +65,9 @@ def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Store
         return None
     destination = given.get("destination")
     is_unknown = at(unknown, "input", "destination") is True
+    is_secret = at(sensitive, "input", "destination") is True  # where it is left out as well, as HCP Terraform does
     policy = _policy(given)
-    if policy is None or not (isinstance(destination, str) or is_unknown):
+    if policy is None or not (isinstance(destination, str) or is_unknown or is_secret):
         return None
     return Stored(
         digest=digest,
@@ -74,7 +75,7 @@ def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Store
         on_replace=policy["--on-replace"],
         on_destroy=policy["--on-destroy"],
         claimant=policy["--claimant"],
-        is_secret=at(sensitive, "input", "destination") is True,
+        is_secret=is_secret,
         rest={name: value for name, value in given.items() if name not in ("destination", "digest")},
     )
 
