@@ -5,7 +5,9 @@ Building takes the package index; what the files hold is looked at without it.
 
 from __future__ import annotations
 
+import base64
 import email
+import hashlib
 import os
 import re
 import shutil
@@ -16,9 +18,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tree_sitter
+import tree_sitter_nix
+import tree_sitter_ruby
 import yaml
 
+from tests import peers
 from tests.repo.checkout import PACKAGE, ROOT, copy_checkout, files, version
+from tests.terraform import provider_mirror
 
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 TEXT = {".md", ".tf", ".yml", ".yaml"}
@@ -146,10 +153,40 @@ def test_a_release_is_built_again_byte_for_byte(tmp_path: Path) -> None:
     (wheel,), (sdist,) = one.glob("*.whl"), one.glob("*.tar.gz")
     checked = subprocess.run([sys.executable, "-m", "twine", "check", "--strict", wheel, sdist], check=False)
     assert checked.returncode == 0
+    look_at_recipes(one)
     look_at_wheel(wheel)
     look_at_sdist(sdist, source)
     for name, python in {**others, "this": sys.executable}.items():
         look_at_zipapp(one / "imagesync.pyz", python, tmp_path / f"run-by-{name}")
+
+
+def look_at_recipes(folder: Path) -> None:
+    """Homebrew's and Nix's are well-formed, and install the one file of this version by its checksum."""
+    digest = hashlib.sha256((folder / "imagesync.pyz").read_bytes()).digest()
+    told = {"imagesync.rb": digest.hex(), "flake.nix": f"sha256-{base64.b64encode(digest).decode()}"}
+    for (name, checksum), grammar in zip(told.items(), (tree_sitter_ruby, tree_sitter_nix), strict=True):
+        recipe = (folder / name).read_text("utf-8")
+        tree = tree_sitter.Parser(tree_sitter.Language(grammar.language())).parse(recipe.encode())
+        assert not tree.root_node.has_error, name
+        assert f'"{checksum}"' in recipe
+        assert f"/releases/download/v{version()}/imagesync.pyz" in recipe
+
+
+def test_the_terraform_registrys_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder has a root module, which its example uses, and no link that leads out of it."""
+    source, folder, providers = repository(tmp_path / "source"), tmp_path / "registry", tmp_path / "providers"
+    subprocess.run([source / "packaging/registry-layout", folder], check=True)
+    provider_mirror.install(providers, "external", provider_mirror.PROVIDER_VERSION)
+    (tmp_path / "cli.tfrc").write_text(provider_mirror.CLI_CONFIG % providers)
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(tmp_path / "cli.tfrc"))
+    for arguments in (["init", "-input=false"], ["validate"]):
+        subprocess.run([peers.program("terraform"), *arguments], cwd=folder / "examples/complete", check=True)
+    for each in folder.rglob("README.md"):
+        links = re.findall(r"]\(([^)#]+)", each.read_text("utf-8"))
+        assert all(link.startswith("https://") or (each.parent / link).exists() for link in links), links
+    assert {"README.md", "LICENSE", "main.tf", "variables.tf", "outputs.tf", "modules", "examples"} <= {
+        path.name for path in folder.iterdir()
+    }
 
 
 def look_at_wheel(wheel: Path) -> None:
