@@ -33,7 +33,7 @@ class Imagesync < Formula
       #!/bin/sh
       exec "#{{Formula["python@3.13"].opt_bin}}/python3.13" -I "#{{libexec}}/imagesync.pyz" "$@"
     SH
-    generate_completions_from_executable(bin/"imagesync", "completion", shells: [:bash, :zsh, :fish])
+    generate_completions_from_executable(bin/"imagesync", shell_parameter_format: :click)
   end
 
   test do
