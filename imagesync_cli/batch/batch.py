@@ -26,10 +26,9 @@ from imagesync_cli.batch.report import (
     BatchProgress,
     BatchReport,
     ImageResult,
-    registry_pulls,
 )
 from imagesync_cli.batch.shards import Shard, take_share
-from imagesync_cli.batch.waiting import Group, PutOff, in_rounds
+from imagesync_cli.batch.waiting import Group, PutOff, expect, in_rounds, registries
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
@@ -115,7 +114,7 @@ async def sync_batch(
             raise
         finally:
             report.requests += tally.requests
-            report.registries = registry_pulls(tally.pulls, stores.pull_limits())
+            report.registries = registries(stores, progress)
             report.seconds = time.monotonic() - started
 
 
@@ -227,6 +226,8 @@ class _Batch:
                 result.held = done.held
                 result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
                 result.signed_by = [asdict(each) for each in done.signed_by]
+                if done.dry_run:
+                    expect(self._stores, self._progress, image, done, tally.pulls)
             except ImagesyncError as error:
                 if isinstance(error, LimitReached) and error.is_early:
                     raise

@@ -23,8 +23,8 @@ from imagesync_cli.batch.report import (
     BatchReport,
     ImageResult,
     RemovalResult,
-    registry_pulls,
 )
+from imagesync_cli.batch.waiting import registries
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.check import CheckReport, check
 from imagesync_cli.stores import Stores, counting
@@ -80,7 +80,7 @@ async def check_batch(
             raise
         finally:
             report.requests += tally.requests
-            report.registries = registry_pulls(tally.pulls, stores.pull_limits())
+            report.registries = registries(stores, progress)
             report.seconds = time.monotonic() - started
 
 

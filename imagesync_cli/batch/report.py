@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -72,6 +74,8 @@ class RegistryPulls:
 
     ``limit`` is how many a registry allows in ``window_s`` seconds, 0 where it says nothing. Of them ``left`` are left,
     and more come in ``reset_s`` at most. ``wait_s`` is how long as many ``pulls`` once more would wait at most.
+    ``requests`` are about those that the run will send after a dry run, else 0, and ``least_s`` is the time that they
+    take at the pace that is set, 0 for none.
     """
 
     registry: str
@@ -81,6 +85,12 @@ class RegistryPulls:
     window_s: int = 0
     reset_s: int = 0
     wait_s: int = 0
+    requests: int = 0
+    least_s: int = 0
+
+    def at_pace(self, requests: int, per_second: float | None) -> RegistryPulls:
+        """With as many requests to come, at this pace."""
+        return replace(self, requests=requests, least_s=math.ceil(requests / per_second) if per_second else 0)
 
 
 def registry_pulls(pulls: Mapping[str, int], limits: Sequence[PullLimit]) -> list[RegistryPulls]:
@@ -175,7 +185,7 @@ class BatchProgress:
     """How far the images are; ``in_flight`` is that of each image that is being copied, sizes in bytes.
 
     ``waiting`` images have not begun, since a registry allows no more pulls for now. ``limits`` tells what registries
-    say of pulls, and ``pulls`` how many were made, by registry.
+    say of pulls, and ``pulls`` how many were made, by registry. ``to_send`` are requests that a dry run expects there.
     """
 
     total: int = 0
@@ -186,6 +196,7 @@ class BatchProgress:
     waiting: int = 0
     pulls: dict[str, int] = field(default_factory=dict)
     limits: Callable[[], Sequence[PullLimit]] = tuple
+    to_send: Counter[str] = field(default_factory=Counter)
 
     @property
     def moved_bytes(self) -> int:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesync_cli.batch.plan import PlannedImage
-from imagesync_cli.batch.report import BatchProgress
-from imagesync_cli.stores import Stores
+from imagesync_cli.batch.report import BatchProgress, RegistryPulls, registry_pulls
+from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.stores import Stores, Written
 from imagesync_cli.values.errors import LimitReached
 from imagesync_cli.values.limits import PullLimit
 from imagesync_cli.values.progress import note
+from imagesync_cli.values.reference import RegistryReference
 from imagesync_cli.values.times import wait_text
 
 Group = Sequence[PlannedImage]
@@ -66,3 +68,23 @@ def _pulls_of(progress: BatchProgress, registry: str) -> int:
     """How many pulls those that wait need, judged by those that are done; at least one each."""
     made = progress.pulls.get(registry, 0)
     return math.ceil(progress.waiting * max(1.0, made / max(1, progress.done)))
+
+
+def expect(
+    stores: Stores, progress: BatchProgress, image: PlannedImage, done: SyncReport, pulls: Mapping[str, int]
+) -> None:
+    """Note after a dry run about how many requests the run will send where a pace is set.
+
+    A pull and a blob that is read are one each; at the destination also a look at the tag and at each blob, the end of
+    each upload, and each manifest.
+    """
+    sent, looks = done.blobs[Written.SENT], 1 + done.blobs.total()
+    for reference, number in ((image.source, sent), (image.destination, sent + looks + done.manifests)):
+        if isinstance(reference, RegistryReference) and stores.pace(reference.registry):
+            progress.to_send[reference.registry] += number + pulls.get(reference.registry, 0)
+
+
+def registries(stores: Stores, progress: BatchProgress) -> list[RegistryPulls]:
+    """What a run has read of registries, what they say of that, and what a dry run expects."""
+    known = registry_pulls({**dict.fromkeys(progress.to_send, 0), **progress.pulls}, stores.pull_limits())
+    return [each.at_pace(progress.to_send[each.registry], stores.pace(each.registry)) for each in known]

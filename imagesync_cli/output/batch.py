@@ -67,7 +67,7 @@ class BatchOutput:
         elif not self._quiet:
             say(self._summary(report))
             for each in report.registries:
-                if each.limit or report.dry_run:
+                if each.limit or (report.dry_run and (each.pulls or each.least_s)):
                     say(pulls_text(each, report))
 
     def _summary(self, report: BatchReport) -> str:

@@ -131,6 +131,10 @@ class Stores:
         """What registries have said of pulls until now."""
         return [limit for client in self._clients.values() if (limit := client.pulls.limit()) is not None]
 
+    def pace(self, registry: str) -> float | None:
+        """How many requests in a second a user lets it be sent, None for any number."""
+        return self._settings.limits.requests_per_second.get(registry)
+
     def one_image(self) -> AbstractContextManager[None]:
         """A block whose pulls are for one image: LimitReached before the first of them means that it has not begun."""
         if not self._settings.waits_for_pulls:
@@ -141,10 +145,10 @@ class Stores:
 
     async def more_pulls(self) -> bool:
         """Wait until one of the registries that allow no more pulls does so again; False where it need not wait."""
-        import asyncio
+        from imagesync_cli.stores.transport import retry
 
         used_up = [client.pulls for client in self._clients.values() if client.pulls.are_used_up]
-        await asyncio.sleep(min((pulls.returns_in_s for pulls in used_up), default=0.0))
+        await retry.pause(min((pulls.returns_in_s for pulls in used_up), default=0.0))
         return bool(used_up)
 
     def copying(self, reference: Reference) -> AbstractAsyncContextManager[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from imagesync_cli.stores.transport.limits import pace
 from imagesync_cli.stores.transport.limits.host_limit import HostLimit
+from imagesync_cli.stores.transport.limits.learned_pace import LearnedPace
 from imagesync_cli.values.hosts import KNOWN_HOSTS, KnownHost, Rate
 from tests.batch.conftest import Bench
 from tests.command import imagesync
@@ -19,13 +21,14 @@ from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.images import image
 from tests.embedded_registry.manner import Authentication, Manner
 from tests.embedded_registry.strict_limits import SlidingWindow, StrictLimits
+from tests.fake_time import run_in_fake_time
 
 _SECOND_S = 0.05  # what these hosts call a second
 
 
 @pytest.fixture
 def short_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "_SECOND_S", _SECOND_S)
+    monkeypatch.setattr(pace, "SECOND_S", _SECOND_S)
 
 
 class Busy:
@@ -157,7 +160,7 @@ def test_a_documented_rate_holds_for_its_action(
     bench: Bench, a_known_host: Callable[[KnownHost], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host that takes few manifests in a second is sent few, and blobs as fast as ever; a number that is set wins."""
-    monkeypatch.setattr(pace, "_ARRIVES_WITHIN_S", 0.5)
+    monkeypatch.setattr(pace, "ARRIVES_WITHIN_S", 0.5)
     a_known_host(KnownHost("double", "", rates=(Rate("PutImage", 2, ("PUT manifests",)),)))
     fill(bench, 6)
     bench.down.fault = strict = StrictLimits(of_action=(is_put, SlidingWindow(2, _SECOND_S)))
@@ -167,3 +170,48 @@ def test_a_documented_rate_holds_for_its_action(
     bench.down.fault = None
     assert bench.sync(f"--requests-per-second={bench.down.host}=1000").code == 0
     assert Counter(map(is_put, bench.down.requests))[True] == 6
+
+
+@pytest.mark.usefixtures("short_seconds")
+def test_a_limit_that_nobody_has_told_is_learned(bench: Bench) -> None:
+    """After one crowd of refusals the pace is what the host takes, and no image fails; other actions are not slower."""
+    fill(bench, 60)
+    bench.down.fault = strict = StrictLimits(of_action=(is_put, SlidingWindow(5, _SECOND_S)))
+    finished = bench.sync()
+    assert (finished.code, len(bench.tags("app"))) == (0, 60)
+    assert strict.refused
+    assert max(strict.refused_at) - min(strict.refused_at) < 1
+
+
+@pytest.mark.parametrize("refusals", [7, 8])
+def test_a_few_refusals_teach_nothing(refusals: int) -> None:
+    """A host that refuses now and then is no slower afterwards; a crowd of refusals within a second is a limit."""
+
+    async def work() -> bool:
+        limit = HostLimit()
+        for _ in range(100):
+            limit.answered("PUT manifests", 200)
+        for _ in range(refusals):
+            limit.answered("PUT manifests", 429)
+        return limit._learned["PUT manifests"].pace is not None
+
+    assert run_in_fake_time(work()) == (refusals == 8)
+
+
+def test_a_pace_that_was_learned_changes() -> None:
+    """A refusal later makes it slower, half a minute without one a little faster; there is always one a second."""
+
+    async def work() -> list[float]:
+        learned, seen = LearnedPace(), []
+        for status in (*[200] * 10, *[429] * 8):
+            learned.answered(status)
+        seen.append(learned._per_second)
+        for wait_s, status in ((1, 429), (5, 429), (31, 200), *[(5, 429)] * 20):
+            await asyncio.sleep(wait_s)
+            learned.answered(status)
+            seen.append(learned._per_second)
+        return seen
+
+    seen = run_in_fake_time(work())
+    assert seen[:4] == [10, 10, 7.5, 8.5]
+    assert seen[-1] == 1

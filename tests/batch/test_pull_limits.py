@@ -1,4 +1,4 @@
-"""sync --file at registries that allow so many pulls, as Docker Hub does. Their hours are seconds here."""
+"""sync --file at registries that allow so many pulls, as Docker Hub does; an hour ends when somebody waits for it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 
 import pytest
 
 from imagesync_cli.batch.report import BatchProgress
 from imagesync_cli.output.batch import LiveBatch, batch_line
+from imagesync_cli.stores.registry import pulls
+from imagesync_cli.stores.transport import retry
 from imagesync_cli.stores.transport.limits import pace
 from imagesync_cli.values.limits import PullLimit
 from tests.batch.conftest import Bench
@@ -23,11 +26,32 @@ from tests.embedded_registry.faults import with_header
 from tests.embedded_registry.images import image, index
 from tests.embedded_registry.strict_limits import SlidingWindow, StrictLimits
 
-_SECOND_S, _HOUR_S = 0.02, 1
+_SECOND_S = 0.02
 
 
-def pulls_allowed(most: int, hour_s: int = _HOUR_S) -> StrictLimits:
-    return StrictLimits(pulls=SlidingWindow(most, hour_s), told_window_s=hour_s)
+class Clock:
+    """A time that passes only while a run waits for more pulls, for the run and for the registry alike."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    async def wait(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    passing = Clock()
+    monkeypatch.setattr(retry, "pause", passing.wait)
+    monkeypatch.setattr(pulls, "_now_s", passing)
+    return passing
+
+
+def pulls_allowed(most: int, hour_s: int = 3600, clock: Callable[[], float] = time.monotonic) -> StrictLimits:
+    return StrictLimits(pulls=SlidingWindow(most, hour_s, clock), told_window_s=hour_s)
 
 
 def fill(bench: Bench, number: int) -> None:
@@ -36,22 +60,23 @@ def fill(bench: Bench, number: int) -> None:
     bench.write(*(bench.entry("app", f"{each}") for each in range(number)))
 
 
-def test_a_hundred_images_arrive(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hundred_images_arrive(bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """At ten requests a second and 60 pulls an hour, 100 images arrive with no request refused, each pulled once.
 
-    The run says how long it waits, and until when. The registry is a double that takes none too many in any second or
-    hour; these are of 20 ms and of two seconds.
+    The run says how long it waits, and until when. The registry is a double that takes none too many in any second,
+    which is one of 20 ms, or in any hour.
     """
-    monkeypatch.setattr(pace, "_SECOND_S", _SECOND_S)
+    monkeypatch.setattr(pace, "SECOND_S", _SECOND_S)
     fill(bench, 100)
-    requests, pulls = SlidingWindow(10, _SECOND_S), SlidingWindow(60, 2)
-    bench.up.fault = strict = StrictLimits(requests, pulls, told_window_s=2)
+    requests, hour = SlidingWindow(10, _SECOND_S), SlidingWindow(60, 3600, clock)
+    bench.up.fault = strict = StrictLimits(requests, hour, told_window_s=3600)
     finished = bench.sync("--wait-for-limit", f"--requests-per-second={bench.up.host}=10")
     assert (finished.code, strict.refused) == (0, [])
     assert len(bench.tags("app")) == 100
     assert sorted(strict.pulled.values()) == [1] * 100
-    said = f"of 100 images wait: {bench.up.host} allows 60 pulls in 2 s, and 0 are left: more in at most "
-    assert said in finished.err
+    said = f"40 of 100 images wait: {bench.up.host} allows 60 pulls in 60 min, and 0 are left: more in at most 60 min"
+    assert f"{said} (until " in finished.err
+    assert 3600 <= clock.now_s - 1000 < 3601
     assert "100 copied" in finished.err
 
 
@@ -68,7 +93,7 @@ def test_without_the_option_the_rest_fails(bench: Bench) -> None:
     assert f"{bench.up.host}: 5 pulls made, 0 of 5 in 60 min left" in finished.err
 
 
-def test_what_needs_no_pull_does_not_wait(bench: Bench) -> None:
+def test_what_needs_no_pull_does_not_wait(bench: Bench, clock: Clock) -> None:
     """Images that are there already, and those of other registries, are done while the others wait."""
     with EmbeddedRegistry() as other:
         for each in range(4):
@@ -78,7 +103,7 @@ def test_what_needs_no_pull_does_not_wait(bench: Bench) -> None:
         bench.write(*entries[2:])
         assert bench.sync().code == 0
         bench.write(*entries, {"source": f"{other.host}/other:1", "destination": f"{bench.down.host}/other:1"})
-        bench.up.fault = strict = pulls_allowed(1)
+        bench.up.fault = strict = pulls_allowed(1, clock=clock)
         finished = bench.sync("--wait-for-limit", "--json", "--jobs", "1")
     events = [json.loads(line) for line in finished.out.splitlines()]
     order = [event["destination"].rpartition("/")[2] for event in events if event["event"] == "image"]
@@ -92,42 +117,40 @@ def test_an_image_that_has_begun_goes_on_where_it_was(bench: Bench) -> None:
     bench.seed("app", "1", index("a"))
     bench.write(bench.entry("app", "1"))
     number = len(index("a").manifests)
-    bench.up.fault = strict = pulls_allowed(number - 1)
+    bench.up.fault = strict = pulls_allowed(number - 1, hour_s=1)
     finished = bench.sync("--wait-for-limit")
     assert (finished.code, strict.refused) == (0, [])
     assert sorted(strict.pulled.values()) == [1] * number
 
 
-def test_a_limit_that_is_used_up_by_others(bench: Bench) -> None:
+def test_a_limit_that_is_used_up_by_others(bench: Bench, clock: Clock) -> None:
     """The first answer may be "too many": then all wait from the beginning, and the run says so."""
     fill(bench, 3)
-    bench.up.fault = strict = pulls_allowed(5)
+    bench.up.fault = strict = pulls_allowed(5, clock=clock)
     for _ in range(5):
-        assert strict._pulls is not None
         strict(Request("GET", "/v2/a/manifests/1", {}, {}))
     finished = bench.sync("--wait-for-limit")
     assert (finished.code, len(strict.refused)) == (0, 1)
-    assert "images wait: " in finished.err
+    assert "3 of 3 images wait: " in finished.err
 
 
-def test_a_registry_that_only_asks_to_wait(bench: Bench) -> None:
+def test_a_registry_that_only_asks_to_wait(bench: Bench, clock: Clock) -> None:
     """One that tells no numbers, and with 429 how long to wait, is waited for as well; else the option is told."""
     fill(bench, 5)
-    limits = {"pulls": SlidingWindow(3, 1), "retry_after_s": "1"}
-    bench.up.fault = strict = StrictLimits(**limits)  # type: ignore[arg-type]
+    bench.up.fault = strict = StrictLimits(pulls=SlidingWindow(3, 3600, clock), retry_after_s="3600")
     finished = bench.sync("--wait-for-limit", "--jobs", "1")
     assert (finished.code, len(strict.refused), strict.pulled.total()) == (0, 1, 5)
-    assert f"2 of 5 images wait: {bench.up.host} allows no more pulls for now: more in at most 1 s" in finished.err
+    assert f"2 of 5 images wait: {bench.up.host} allows no more pulls for now: more in at most 60 min" in finished.err
     bench.seed("app", "new")
     bench.write(bench.entry("app", "new"))
     bench.up.fault = StrictLimits(pulls=SlidingWindow(0, 1), retry_after_s="3600")
     assert "--wait-for-limit waits for more pulls" in bench.sync().err
 
 
-def test_a_registry_that_lets_nobody_pull(bench: Bench) -> None:
+def test_a_registry_that_lets_nobody_pull(bench: Bench, clock: Clock) -> None:
     """After a whole wait that has helped no image all of them fail: nobody waits for ever."""
     fill(bench, 3)
-    bench.up.fault = StrictLimits(pulls=SlidingWindow(0, 1), retry_after_s="1")
+    bench.up.fault = StrictLimits(pulls=SlidingWindow(0, 1, clock), retry_after_s="3600")
     finished = bench.sync("--wait-for-limit")
     assert (finished.code, "3 failed" in finished.err) == (5, True)
     assert finished.err.count("images wait") == 1
@@ -155,6 +178,24 @@ def test_a_dry_run_says_how_many_pulls_a_run_needs(bench: Bench) -> None:
     bench.sync()
     assert sum(request.method == "GET" and "/manifests/" in request.path for request in bench.up.requests) == needed
     assert "pulls needed" not in bench.sync("--dry-run").err
+
+
+def test_a_dry_run_says_how_long_a_pace_takes(bench: Bench) -> None:
+    """Where a pace is set, the requests that the run will send there are counted, and the time that they take."""
+    fill(bench, 3)
+    options = [f"--requests-per-second={host}=1000" for host in (bench.up.host, bench.down.host)]
+    dry = bench.sync("--dry-run", "--json", *options)
+    told = {each["registry"]: each for each in json.loads(dry.out.splitlines()[-1])["registries"]}
+    bench.clear()
+    assert (
+        f"{bench.up.host}: 3 pulls needed, about 9 requests that take at least 1 s at the pace set"
+        in bench.sync("--dry-run", *options).err
+    )
+    bench.clear()
+    bench.sync()
+    assert told[bench.up.host]["requests"] == len(bench.up.requests) == 9
+    assert told[bench.down.host]["requests"] == len(bench.down.requests)
+    assert (told[bench.down.host]["pulls"], told[bench.down.host]["least_s"]) == (0, 1)
 
 
 def test_reports_tell_limits(bench: Bench) -> None:

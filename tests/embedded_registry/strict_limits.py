@@ -21,14 +21,16 @@ def is_pull(request: Request) -> bool:
 
 
 class SlidingWindow:
-    """At most so many in any ``window_s``."""
+    """At most so many in any ``window_s`` of a clock."""
 
-    def __init__(self, most: int, window_s: float) -> None:
+    def __init__(self, most: int, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.most = most
         self.window_s = window_s
+        self._clock = clock
         self._came: deque[float] = deque()
 
-    def takes_one_more(self, now_s: float) -> bool:
+    def takes_one_more(self) -> bool:
+        now_s = self._clock()
         while self._came and self._came[0] <= now_s - self.window_s:
             self._came.popleft()
         self._came.append(now_s)
@@ -62,18 +64,19 @@ class StrictLimits:
         self._of_action = of_action
         self._lock = threading.Lock()
         self.refused: list[str] = []
+        self.refused_at: list[float] = []
         self.pulled: Counter[str] = Counter()
 
     def __call__(self, request: Request) -> Fault | None:
         with self._lock:
-            now_s = time.monotonic()
-            fits = self._requests is None or self._requests.takes_one_more(now_s)
+            fits = self._requests is None or self._requests.takes_one_more()
             if self._of_action is not None and self._of_action[0](request):
-                fits = self._of_action[1].takes_one_more(now_s) and fits
+                fits = self._of_action[1].takes_one_more() and fits
             if is_pull(request) and self._pulls is not None:
-                fits = self._pulls.takes_one_more(now_s) and fits
+                fits = self._pulls.takes_one_more() and fits
             if not fits:
                 self.refused.append(str(request))
+                self.refused_at.append(time.monotonic())
                 return refusal(429, "TOOMANYREQUESTS", {**self._headers(), **self._asks})
             if is_pull(request):
                 self.pulled[request.path] += 1

@@ -208,16 +208,17 @@ class Exchange:
         if request.extensions["is_stranger"]:
             return await self.http.handle_async_request(request)
         if request.extensions["action"] != PULL:
+            mark = self.pulls.mark()
             response = await self.http.handle_async_request(request)
-            self.pulls.hear(response.headers)
+            self.pulls.hear(mark, response.headers)
             return response
-        await self.pulls.begin()
+        mark = await self.pulls.begin()
         status, headers = None, httpx.Headers()
         try:
             response = await self.http.handle_async_request(request)
             status, headers = response.status_code, response.headers
         finally:
-            self.pulls.end(status, headers)
+            self.pulls.end(mark, status, headers)
         if response.is_success:
             count(pulls_of=self.registry)
         return response

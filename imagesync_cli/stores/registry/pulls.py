@@ -69,7 +69,7 @@ class Pulls:
         self._source = ""
         self._returns: deque[tuple[float, int]] = deque()  # when so many pulls come back
         self._used = 0
-        self._in_flight = 0
+        self._in_flight = self._begun = 0
         self._images = 0
         self._closed_until = 0.0
         self._was_answered = False
@@ -96,15 +96,22 @@ class Pulls:
         """No pull is allowed now."""
         return self._closed_until > _now_s() or (bool(self._most) and self._left <= 0)
 
-    async def begin(self) -> None:
-        """Before a pull: LimitReached, or a wait, where none is allowed. Each one ends with ``end``."""
+    def mark(self) -> int:
+        """What a request begins with, for ``hear``: nobody's pull must be under way beside it."""
+        return -1 if self._in_flight else self._begun
+
+    async def begin(self) -> int:
+        """Before a pull: LimitReached, or a wait, where none is allowed. Gives what ``end`` is to be told."""
         if self._waits:
             await self._wait()
         elif self._closed_until > _now_s():
             raise self._reached()
+        self._begun += 1
+        mark = self.mark()
         self._in_flight += 1
+        return mark
 
-    def end(self, status: int | None, headers: Mapping[str, str]) -> None:
+    def end(self, mark: int, status: int | None, headers: Mapping[str, str]) -> None:
         """After a pull: what was answered, None for no answer."""
         self._in_flight -= 1
         if status not in (None, 401):  # that asks who we are, and counts nothing
@@ -112,11 +119,14 @@ class Pulls:
             self._use(1)
         if status == 200 and (image := _image.get()) is not None:
             image.begun.append(self)
-        self.hear(headers)
+        self.hear(mark, headers)
         self._notify()
 
-    def hear(self, headers: Mapping[str, str]) -> None:
-        """Take in what an answer says; what makes no sense says nothing."""
+    def hear(self, mark: int, headers: Mapping[str, str]) -> None:
+        """Take in what an answer says; what makes no sense says nothing.
+
+        That there are more pulls than we know of counts if it was said after all of ours: others overtake an answer.
+        """
         told = read_pull_limit(headers)
         if told is None:
             return
@@ -130,7 +140,7 @@ class Pulls:
         others = most - left - self._used
         if others > self._in_flight:
             self._use(others - self._in_flight)
-        elif not self._in_flight:  # else this answer may be older than what we know
+        elif not self._in_flight and mark == self._begun:
             self._give_back(-others)
 
     def refused(self, error: Unavailable) -> Unavailable:

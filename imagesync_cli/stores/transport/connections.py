@@ -73,7 +73,7 @@ class Connections:
                         if not stale or not isinstance(request.stream, httpx.ByteStream):
                             raise
                     else:
-                        self._limit.action(action).answered(answer.status)
+                        self._limit.answered(action, answer.status)
                         return connection, answer
         except BaseException:
             self._limit.free(action)

@@ -50,11 +50,11 @@ class Window:
 
 async def pull(pulls: Pulls, registry: Window, what: Part = (0, 0)) -> None:
     """One pull over a network, as exchange.py makes it."""
-    await pulls.begin()
+    mark = await pulls.begin()
     await asyncio.sleep(0.1)
     status, headers = registry.pull(what)
     await asyncio.sleep(0.1)
-    pulls.end(status, headers)
+    pulls.end(mark, status, headers)
     if status == 429:
         raise pulls.refused(Unavailable("the registry answers 429", status=429))
 
@@ -206,7 +206,7 @@ def test_huge_numbers_cost_nothing() -> None:
 
     async def work() -> tuple[int, int]:
         pulls = Pulls("r.lan")
-        pulls.hear(httpx.Headers({"ratelimit-limit": "999999999;w=60", "ratelimit-remaining": "0;w=60"}))
+        pulls.hear(0, httpx.Headers({"ratelimit-limit": "999999999;w=60", "ratelimit-remaining": "0;w=60"}))
         before = pulls.limit()
         await asyncio.sleep(60)
         after = pulls.limit()
@@ -224,7 +224,7 @@ def test_what_is_shown_of_a_limit() -> None:
         pulls, shown = Pulls("docker.io"), []
         told = {"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "61;w=21600"}
         for source in ("203.0.113.7", "\x1b[2J", "x" * 65):
-            pulls.hear(httpx.Headers({**told, "docker-ratelimit-source": source}))
+            pulls.hear(0, httpx.Headers({**told, "docker-ratelimit-source": source}))
             await asyncio.sleep(HOUR)
             limit = pulls.limit()
             assert limit is not None
@@ -247,3 +247,20 @@ def test_a_wait_is_a_day_at_most() -> None:
         return pulls.returns_in_s
 
     assert run_in_fake_time(work()) == LONGEST_WINDOW_S
+
+
+def test_an_answer_that_was_overtaken() -> None:
+    """Of two pulls at once the answer to the first may come last: it does not know of the second."""
+
+    async def work() -> list[int]:
+        pulls, left = Pulls("r.lan"), []
+        marks = [await pulls.begin(), await pulls.begin()]
+        for mark, told in ((marks[1], 3), (marks[0], 4)):
+            pulls.end(mark, 200, httpx.Headers({"ratelimit-limit": "5;w=60", "ratelimit-remaining": f"{told};w=60"}))
+            limit = pulls.limit()
+            left.append(limit.left if limit else -1)
+        pulls.hear(pulls.mark(), httpx.Headers({"ratelimit-limit": "5;w=60", "ratelimit-remaining": "5;w=60"}))
+        limit = pulls.limit()
+        return [*left, limit.left if limit else -1]
+
+    assert run_in_fake_time(work()) == [3, 3, 5]

@@ -1,7 +1,8 @@
 """All limits of one host, whichever connection a request takes.
 
-1. An action (a GET of a manifest, a PUT of a blob) of which the host said "too many" is asked for less often, the
-   others as before: ECR counts each by itself, Docker Hub counts pulls alone.
+1. An action (a GET of a manifest, a PUT of a blob) of which the host said "too many" is asked for less often, by fewer
+   requests at once and at the pace that it has shown. Others go on as before: ECR counts each by itself, Docker Hub
+   counts pulls alone.
 2. So many connections are in use at the same time.
 3. So many requests are sent in a second: of all kinds, or of an action for which the host documents a number.
 """
@@ -9,10 +10,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextvars import ContextVar
 
 from imagesync_cli.stores.transport.limits.adaptive_limit import AdaptiveLimit
+from imagesync_cli.stores.transport.limits.learned_pace import LearnedPace
 from imagesync_cli.stores.transport.limits.pace import Pace, Turn
 from imagesync_cli.values.hosts import Rate
 
@@ -30,6 +33,7 @@ class HostLimit:
         self._most = connections or PER_HOST
         self.places = AdaptiveLimit(self._most)
         self._actions: dict[str, AdaptiveLimit] = {}
+        self._learned: defaultdict[str, LearnedPace] = defaultdict(LearnedPace)
         self._pace = Pace(per_second) if per_second else None
         self._paces = {action: pace for rate in rates for pace in [Pace(rate.per_second)] for action in rate.actions}
 
@@ -58,12 +62,17 @@ class HostLimit:
         self.places.free()
         self.action(action).free()
 
+    def answered(self, action: str, status: int) -> None:
+        """Take note of an answer."""
+        self.action(action).answered(status)
+        self._learned[action].answered(status)
+
     @contextlib.asynccontextmanager
     async def turn(self, action: str) -> AsyncIterator[Turns]:
         """Wait until the pace allows one more request, which is sent in the block."""
         turns = Turns()
         try:
-            for pace in filter(None, (self._pace, self._paces.get(action))):
+            for pace in filter(None, (self._pace, self._paces.get(action), self._learned[action].pace)):
                 turns.add(pace, await pace.turn())
             yield turns
         finally:

@@ -13,8 +13,8 @@ import heapq
 import itertools
 from collections import deque
 
-_ARRIVES_WITHIN_S = 1.0
-_SECOND_S = 1.0
+ARRIVES_WITHIN_S = 1.0
+SECOND_S = 1.0
 # Clocks tick: a second of ours is to be none that ends too early.
 _MARGIN_S = 0.005
 
@@ -35,13 +35,22 @@ class Pace:
     """
 
     def __init__(self, per_second: float) -> None:
-        self._most = max(1, int(per_second))
-        self._window_s = max(_SECOND_S, _SECOND_S / per_second) + _MARGIN_S
+        self.allow(per_second)
         self._counted = 0
         self._ends: list[tuple[float, int, Turn]] = []  # a heap; the first end of a turn is the one that holds
         self._numbers = itertools.count()
         self._waiting: deque[asyncio.Future[Turn]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+
+    def allow(self, per_second: float) -> None:
+        """As many in a second from now on."""
+        self._most = max(1, int(per_second))
+        self._window_s = max(SECOND_S, SECOND_S / per_second) + _MARGIN_S
+
+    def rest(self) -> None:
+        """Send nothing until a second after what is on its way has arrived."""
+        for _ in range(self._most):
+            self.sent(self._grant())
 
     async def turn(self) -> Turn:
         """Wait for the right to send; whoever waits longest is next. To be told: ``sent``, then ``answered``."""
@@ -60,7 +69,7 @@ class Pace:
 
     def sent(self, turn: Turn) -> None:
         """It goes out now."""
-        self._end(turn, _ARRIVES_WITHIN_S + self._window_s)
+        self._end(turn, ARRIVES_WITHIN_S + self._window_s)
 
     def answered(self, turn: Turn) -> None:
         """Its answer is here."""
