@@ -2,6 +2,7 @@
 
 The answer to such an entry has ``picked``, a list of {tag, key, source} in the rules' order: the image of each tag is
 answered under its own ``key``. Where it has ``error`` and ``kind``, the tags are not known, so perhaps nobody is there.
+``waiting`` are tags that are not picked yet, with their why.
 What the rules themselves speak against is ``refused``, a list of sentences: then nothing is picked, whoever is there.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from imagesync_cli.concurrency import gather, within
 from imagesync_cli.look.tags import list_tags, names_tag, pick_tags
 from imagesync_cli.output.escape import as_printable
-from imagesync_cli.values.errors import ImagesyncError, Refused, Unavailable, UsageError
+from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, Unavailable, UsageError
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
+    from imagesync_cli.look.lockfile import Lock
     from imagesync_cli.stores import Stores
     from imagesync_cli.terraform.query import Image, Query
 
@@ -68,12 +71,16 @@ def read_rules(tags: Any, reference: Reference, text: str) -> TagRules:
 
 async def pick(query: Query, stores: Stores, deadline_s: float) -> Picks:
     """The question with an image for each picked tag in place of the entries with rules."""
+    ends = time.monotonic() + deadline_s
     ruled = {key: image for key, image in query.sound.items() if image.tags}
-    listed = await _listed(query, ruled.values(), stores, deadline_s)
+    lock = _lock(query.lock_file)
+    listed = await _listed(ruled.values(), lock, stores, deadline_s)
+    picks = await gather(
+        _picked(image, listed.get(image.reference.location, []), lock, stores, ends) for image in ruled.values()
+    )
     asked = {key: image for key, image in query.asked.items() if key not in ruled}
     lists, clashes = dict[str, dict[str, Any]](), dict[str, str]()
-    for key, image in ruled.items():
-        picked = _picked(image, listed.get(image.reference.location, []))
+    for (key, image), (picked, young) in zip(ruled.items(), picks, strict=True):
         if isinstance(picked, ImagesyncError):
             lists[key] = _failed(image, picked)
             continue
@@ -82,17 +89,19 @@ async def pick(query: Query, stores: Stores, deadline_s: float) -> Picks:
         clashes |= {keys[tag]: _clash(keys[tag], key) for tag in picked if keys[tag] in query.asked}
         asked |= {keys[tag]: each for tag, each in images.items()}
         told = [{"tag": tag, "key": keys[tag], "source": str(each.reference)} for tag, each in images.items()]
-        lists[key] = _answer(image) | {"picked": told}
+        lists[key] = _answer(image) | {"picked": told, "waiting": young}
     return Picks(replace(query, asked=asked), lists, clashes)
 
 
 async def _listed(
-    query: Query, images: Iterable[Image], stores: Stores, deadline_s: float
+    images: Iterable[Image], lock: Lock | UsageError | None, stores: Stores, deadline_s: float
 ) -> dict[tuple[str, str], list[str] | ImagesyncError]:
     """The tags of each repository that has to be asked: once, whatever the number of entries."""
     asked = {each.reference.location: each.reference for each in images if each.tags and not each.tags.names_all}
-    if query.lock_file:
-        return {location: _locked(query.lock_file, source) for location, source in asked.items()}
+    if isinstance(lock, UsageError):
+        return dict.fromkeys(asked, lock)
+    if lock:
+        return {location: lock.tags(source) for location, source in asked.items()}
     tags = await gather(_tags(stores, source, deadline_s) for source in asked.values())
     return dict(zip(asked, tags, strict=True))
 
@@ -106,30 +115,47 @@ async def _tags(stores: Stores, source: Reference, deadline_s: float) -> list[st
     return tags.alone() if isinstance(tags, ImagesyncError) else list(tags)
 
 
-def _locked(lock_file: str, source: Reference) -> list[str] | ImagesyncError:
+def _lock(lock_file: str) -> Lock | UsageError | None:
+    if not lock_file:
+        return None
     from imagesync_cli.look.lockfile import read_lock
 
     try:
-        return read_lock(Path(lock_file)).tags(source)
+        return read_lock(Path(lock_file))
     except UsageError as error:
         return error
 
 
-def _picked(image: Image, listed: list[str] | ImagesyncError) -> list[str] | ImagesyncError:
+_Picked = tuple[list[str] | ImagesyncError, dict[str, str]]
+
+
+async def _picked(
+    image: Image,
+    listed: list[str] | ImagesyncError,
+    lock: Lock | UsageError | None,
+    stores: Stores,
+    ends: float,
+) -> _Picked:
+    """What is picked, or why nothing; and which tags are too young for it."""
     if isinstance(listed, ImagesyncError) or image.tags is None:
-        return listed
-    picked = pick_tags(image.reference, image.tags, listed)
-    if isinstance(picked, ImagesyncError):
-        return Refused(str(picked))
-    if len(picked) > _MOST_PICKED:
+        return listed, {}
+    picked: list[str] | ImagesyncError = pick_tags(image.reference, image.tags, listed)
+    if isinstance(picked, list) and len(picked) > _MOST_PICKED:
         hint = "narrow them by semver, latest or exclude, or split the entry in several"
-        return Refused(f"its tags pick {len(picked)} images, and an entry takes {_MOST_PICKED} at most", hint=hint)
-    return picked
+        many = f"its tags pick {len(picked)} images, and an entry takes {_MOST_PICKED} at most"
+        return Refused(many, hint=hint), {}
+    young = dict[str, str]()
+    if isinstance(picked, list) and image.waiting and not isinstance(lock, UsageError):
+        from imagesync_cli.terraform.young import AgeJudge
+
+        judge = AgeJudge(stores, image.reference, image.waiting, lock, ends)
+        picked, young = await judge.pick(image.tags, listed)
+    return (Refused(str(picked)) if isinstance(picked, NotFound) else picked), young
 
 
 def _answer(image: Image) -> dict[str, Any]:
     answer = {"reference": image.reference.name, "digest": "", "source_digest": "", "media_type": "", "size": 0}
-    return answer | {"error": "", "kind": "", "picked": [], "refused": []}
+    return answer | {"error": "", "kind": "", "picked": [], "waiting": {}, "refused": []}
 
 
 def _failed(image: Image, error: ImagesyncError) -> dict[str, Any]:

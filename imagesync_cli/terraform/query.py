@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from imagesync_cli.look.estimate import Intent
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.terraform.rules import Rules
+    from imagesync_cli.terraform.young import Waiting
     from imagesync_cli.values.platforms import Platform
     from imagesync_cli.values.tags.rules import TagRules
 
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
 _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
 _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
-_MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy", "tags", "describe"})
+_MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy", "tags", "describe", "waiting"})
 _COPY_MEMBERS = frozenset(
     {"source", "digest", "source_digest", "platforms", "estimated", "sized", "max_size_bytes"}
     | {"required_platforms", "signed", "minimum_age"}
@@ -36,6 +37,7 @@ class Image:
     deep: bool = False  # all below the digest is looked at
     intent: Intent | None = None  # what would be copied to it
     described: bool = False  # its platforms and its size are wanted
+    waiting: Waiting | None = None  # which of the tags that are picked have to wait
     tags: TagRules | None = None  # the reference is a repository, and all that these pick is asked for
 
 
@@ -115,7 +117,17 @@ def _image(image: dict[str, Any]) -> Image:
         return asked
     from imagesync_cli.terraform.picked import read_rules
 
-    return replace(asked, tags=read_rules(image["tags"], asked.reference, reference))
+    asked = replace(asked, tags=read_rules(image["tags"], asked.reference, reference))
+    return replace(asked, waiting=_waiting(image["waiting"])) if image.get("waiting") else asked
+
+
+def _waiting(waiting: Any) -> Waiting | None:
+    from imagesync_cli.terraform.young import Waiting
+
+    if not isinstance(waiting, dict) or not isinstance(waiting.get("destination"), str):
+        raise UsageError("the 'waiting' of an image is a minimum_age with the 'destination'", hint=_COPY_EXAMPLE)
+    rule = {name: value for name, value in waiting.items() if name != "destination"}
+    return Waiting(parse_reference(waiting["destination"]), _minimum_age(rule))
 
 
 def _intent(copy: Any, *, referrers: bool) -> Intent:

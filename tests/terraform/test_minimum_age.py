@@ -111,3 +111,24 @@ def test_what_is_wrong_with_a_mirror_that_waits(workspace: Workspace, source: Em
         assert old in repository.manifests
         repository.tags["1"] = old
         assert workspace.plan().code == 0
+
+
+def test_a_rule_does_not_pick_what_is_too_young(workspace: Workspace, source: EmbeddedRegistry) -> None:
+    """A new version waits, and until it is old enough `latest` counts the others: the mirror loses nothing by it."""
+    digests = {tag: image(tag).seed(source.repository("a"), tag) for tag in ("1.0", "1.1", "1.2")}
+    rule = {"a": {"source": f"{source.host}/a", "tags": {"semver": "1.x", "latest": 2}}}
+    with EmbeddedRegistry() as mirror:
+        tell_ages(source, {digests["1.0"]: 100, digests["1.1"]: 100, digests["1.2"]: 3})
+        workspace.write(rule, destination_prefix=mirror.host, minimum_age="72h")
+        planned = workspace.plan()
+        assert (
+            f'images["a"] does not pick 1.2 yet: {digests["1.2"]} was pushed 3 h ago, and is taken in 69 h.'
+            in planned.text
+        )
+        workspace.succeeding("apply", "plan.bin")
+        assert sorted(mirror.repository("a").tags) == ["1.0", "1.1"]
+        assert workspace.plan().code == 0
+
+        tell_ages(source, {digests["1.2"]: 73})  # nobody tells the others' age any more, and nobody asks
+        workspace.apply()
+        assert sorted(mirror.repository("a").tags) == ["1.1", "1.2"]

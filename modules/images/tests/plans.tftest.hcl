@@ -90,9 +90,9 @@ run "an_images_own_platforms_come_before_those_of_all" {
 
   assert {
     condition = jsondecode(data.external.source[0].query.images) == {
-      "a"                = { reference = "busybox", platforms = ["linux/amd64"], referrers = false, tags = null }
-      "localhost:5000/b" = { reference = "busybox", platforms = ["windows(10.0.20348)/amd64", "linux/arm/v7"], referrers = false, tags = null }
-      "oci:layout:1.0"   = { reference = "busybox", platforms = [], referrers = false, tags = null }
+      "a"                = { reference = "busybox", platforms = ["linux/amd64"], referrers = false, tags = null, waiting = null }
+      "localhost:5000/b" = { reference = "busybox", platforms = ["windows(10.0.20348)/amd64", "linux/arm/v7"], referrers = false, tags = null, waiting = null }
+      "oci:layout:1.0"   = { reference = "busybox", platforms = [], referrers = false, tags = null, waiting = null }
     }
     error_message = "An empty list is all platforms: ${data.external.source[0].query.images}."
   }
