@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,9 +27,9 @@ from imagesync_cli.batch.report import (
 from imagesync_cli.batch.waiting import registries
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.check import CheckReport, check
-from imagesync_cli.stores import Stores, counting
+from imagesync_cli.stores import Store, Stores, counting
 from imagesync_cli.values.errors import Differs, ImagesyncError
-from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.reference import Reference, RegistryReference
 
 if TYPE_CHECKING:
     from imagesync_cli.look.lockfile import Lock
@@ -73,7 +73,8 @@ async def check_batch(
             report.images += results
             progress.total = len(results)
             looking = _Looking(stores, options, progress, tell)
-            await gather_few(options.jobs, map(looking.look, made.images, results))
+            by_key = dict(zip((image.key for image in made.images), results, strict=True))
+            await gather_few(options.jobs, (looking.look_at(group, by_key) for group in made.groups))
             report.removals += _unwanted(made)
         except asyncio.CancelledError:
             report.interrupted = True
@@ -106,11 +107,19 @@ class _Looking:
         self._progress = progress
         self._tell = tell
 
-    async def look(self, image: PlannedImage, result: ImageResult) -> None:
+    async def look_at(self, group: Sequence[PlannedImage], results: Mapping[str, ImageResult]) -> None:
+        """One image at all its places; its source is asked once."""
+        source = group[0].source
+        shared = source if len(group) > 1 and isinstance(source, RegistryReference) else None
+        here = self._stores.mirrored(shared) if shared else None
+        for image in group:
+            await self.look(image, results[image.key], here)
+
+    async def look(self, image: PlannedImage, result: ImageResult, here: Store | None) -> None:
         started = time.monotonic()
         with counting() as tally:
             try:
-                await self._stores.crowd.run(lambda: self._compare(image, result))
+                await self._stores.crowd.run(lambda: self._compare(image, result, here))
             except ImagesyncError as error:
                 result.fail(error)
             finally:
@@ -119,7 +128,7 @@ class _Looking:
         self._progress.failed += result.outcome != SKIPPED
         self._tell(result)
 
-    async def _compare(self, image: PlannedImage, result: ImageResult) -> None:
+    async def _compare(self, image: PlannedImage, result: ImageResult, here: Store | None) -> None:
         found = await check(
             self._stores,
             image.source,
@@ -127,6 +136,7 @@ class _Looking:
             selection=image.selection,
             deep=self._options.deep,
             read=self._options.read,
+            here=here,
         )
         result.digest, result.before = found.destination_digest, found.destination_digest
         if found.in_sync:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imagesync_cli.look.trust.rules import Trust
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageEntry:
     """One image, or with ``tags`` those of a repository that the rules pick, each under its own tag.
 

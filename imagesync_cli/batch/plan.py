@@ -33,7 +33,7 @@ _NAMED = 3
 Tags = Sequence[str] | ImagesyncError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedImage:
     """One image to copy; ``entry`` is the number of the entry that it is from, and ``size`` in bytes, 0 if unknown.
 
@@ -214,8 +214,12 @@ async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> No
     wanted: dict[tuple[str, str], set[str]] = {}
     for image in made.images:
         wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for number, entry in enumerate(made.entries):
+        numbers.setdefault(place_of(entry.destination), []).append(number)
+    ways = {(each.replacing or replacing).keep_as for each in made.images}
     for (place, destination), tags in zip(pruned.items(), answers, strict=True):
-        here = tuple(n for n, entry in enumerate(made.entries) if place_of(entry.destination) == place)
+        here = tuple(numbers[place])
         # What a folder would have brought there is not known, and so not what nobody wants.
         unknown = [each.error for each in made.unknown if each.folder.destination.covers(place)]
         listed: Tags = unknown[0] if unknown else tags
@@ -223,7 +227,6 @@ async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> No
             made.removals[place] = Removals(destination, here, error=listed)
         else:
             kept = wanted.get(place, set())
-            ways = {(each.replacing or replacing).keep_as for each in made.images}
             unwanted = sorted(
                 tag
                 for tag in listed

@@ -18,7 +18,7 @@ OUTCOMES = (COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN)
 FORMAT = 1
 
 
-@dataclass
+@dataclass(slots=True)
 class ImageResult:
     """What became of one image, or of an entry whose tags could not be listed.
 

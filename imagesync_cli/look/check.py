@@ -52,13 +52,14 @@ async def check(
     deep: bool = False,
     read: bool = False,
     progress: Progress | None = None,
+    here: Store | None = None,
 ) -> CheckReport:
     """Ask both sides at once, by one HEAD request each; ``deep`` walks the destination, ``read`` hashes its blobs too.
 
     Where the selection names the digest, nothing is asked of the source. Where platforms are chosen its root is read:
     what they come to depends on it. Without a source the destination is looked at alone, and then it must be there.
     What cannot be asked is an error; what is missing or wrong is in the report. With referrers, what is attached is
-    compared and looked at as well.
+    compared and looked at as well. ``here`` is the source, where it was opened before.
     """
     there = stores.open(destination, side=Side.DESTINATION)
     if source is None:
@@ -68,12 +69,12 @@ async def check(
         wanted = Wanted(Descriptor("", parse_digest(selection.digest), 0), selection.digest)
         found = await find_present(there, destination.wanted)
     else:
-        here = stores.open(source)
+        here = here or stores.open(source)
         wanted, found = await both(find_wanted(here, source, selection), find_present(there, destination.wanted))
     types = selection.referrer_types
     attached = await _attached(there, found, types) if selection.referrers and found.digest else None
     missing: list[str] = []
-    if attached is not None and source is not None and wanted.descriptor.digest == found.digest:
+    if attached is not None and here is not None and wanted.descriptor.digest == found.digest:
         missing = (await _attached(here, wanted.descriptor, types, wanted.root)).not_in(attached)
     findings = None
     if (deep or read) and found.digest:

@@ -54,6 +54,8 @@ _EXAMPLE = "a reference looks like registry.example.com/team/app:1.2 or oci:fold
 class _Reference:
     """What the three have in common. ``tag`` and ``digest`` may be empty."""
 
+    __slots__ = ()
+
     tag: Tag | ImageName
     digest: Digest
 
@@ -78,7 +80,7 @@ class _Reference:
         return f"{self.name}{tag}{'@' if self.digest else ''}{self.digest}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RegistryReference(_Reference):
     """An image in a registry; ``host`` is as the user spelled it, ``tag`` or ``digest`` is never both empty."""
 

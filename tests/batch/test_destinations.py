@@ -137,6 +137,22 @@ def test_a_dry_run_tells_both_places(bench: Bench, second: EmbeddedRegistry) -> 
     assert not second.repository("app").tags
 
 
+def test_a_check_of_both_places_asks_the_source_once(bench: Bench, second: EmbeddedRegistry) -> None:
+    """An image in sync at two places is one HEAD at each of the three; the place that differs is named."""
+    made = bench.seed("app", "1")
+    for registry in (bench.down, second):
+        made.seed(registry.repository("app"), "1")
+    bench.write(both(bench, second, "app", "1", referrers=True))
+    assert imagesync("check", "--file", str(bench.file)).code == 0
+    bench.write(both(bench, second, "app", "1"))
+    bench.clear()
+    assert imagesync("check", "--file", str(bench.file)).code == 0
+    assert [request.method for request in bench.up.requests] == ["HEAD"]
+    image("other").seed(second.repository("app"), "1")
+    finished = imagesync("check", "--file", str(bench.file))
+    assert [line.split()[1] for line in finished.out.splitlines()] == [f"{second.host}/app:1:"]
+
+
 def test_shards_keep_the_places_of_an_image_together(bench: Bench, second: EmbeddedRegistry) -> None:
     """Every image is copied in one shard, to all its places: two shards would read the source twice."""
     for number in range(6):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ def place_of(reference: Reference) -> tuple[str, str]:
     return (_one_spelling(registry), repository) if isinstance(reference, RegistryReference) else (registry, repository)
 
 
+@functools.lru_cache
 def _one_spelling(registry: str) -> str:
     registry = registry.removesuffix(":443")
     return f"localhost:{registry.rpartition(']')[2].partition(':')[2]}" if is_loopback(registry) else registry
