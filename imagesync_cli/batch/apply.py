@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagesync_cli.batch.batch import JOBS, BatchOptions, sync_batch
@@ -38,13 +38,15 @@ class ModuleCall:
 class WantedImage:
     """An image of the configuration, and its key there. ``digest`` is what its tag points at in the end.
 
-    ``in_place`` says that the plan has found it there.
+    ``in_place`` says that the plan has found it there, and ``held`` that it is gone on with whatever its source has: it
+    is put back from its own repository, if that still has it.
     """
 
     key: str
     entry: ImageEntry
     digest: str
     in_place: bool
+    held: bool = False
 
     @property
     def claim(self) -> Claim:
@@ -68,7 +70,7 @@ async def apply_images(
 
     async def look(image: WantedImage) -> None:
         if not image.in_place or await _has_gone(stores, image):
-            lacking.append(image.entry)
+            lacking.append(await _put_back(stores, image) if image.held else image.entry)
 
     async with claims.copying(image.claim.repository for image in images):
         await gather_few(JOBS, map(look, images))
@@ -82,6 +84,16 @@ async def _has_gone(stores: Stores, image: WantedImage) -> bool:
     except ImagesyncError:
         return True  # the copy tells what is the matter
     return found.digest != image.digest
+
+
+async def _put_back(stores: Stores, image: WantedImage) -> ImageEntry:
+    """The entry, with its own repository as the source where the image is there without its tag."""
+    destination = image.entry.destination
+    try:
+        await stores.open(destination, side=Side.DESTINATION).head(image.digest)
+    except ImagesyncError:
+        return image.entry
+    return replace(image.entry, source=destination.at(tag="", digest=image.digest))
 
 
 @contextlib.contextmanager

@@ -30,10 +30,10 @@ async def described_copy(
 ) -> dict[str, Any]:
     """The answer; ``present`` is the digest that the destination has now, ``ends`` is when there must be one."""
     left_s = ends - time.monotonic()
-    young = {"young": "", "refused": list[str]()}
+    young = {"young": "", "wait": list[str](), "refused": list[str]()}
     if intent.minimum_age is not None and intent.digest != present:
         young = await _young(stores, intent, intent.minimum_age, present, left_s)
-        if young["young"] and present:
+        if young["young"]:
             return estimate_json(Estimate()) | {"summary": "", "error": "", "kind": ""} | young
     try:
         limit_s = left_s if intent.decides else min(left_s, _NUMBERS_WITHIN_S)
@@ -45,11 +45,11 @@ async def described_copy(
         described = _failed(intent, Unavailable(late, hint="it has many parts; see IMAGESYNC_TIMEOUT"))
     else:
         described = estimate_json(found) | {"error": "", "kind": "", "refused": _refusals(intent, found)}
-    return described | {"young": young["young"], "refused": [*young["refused"], *described["refused"]]}
+    return described | young | {"refused": [*young["refused"], *described["refused"]]}
 
 
 async def _young(stores: Stores, intent: Intent, rule: MinimumAge, present: str, limit_s: float) -> dict[str, Any]:
-    """Why the image is not taken yet, "" where it is; refused where there is no other one to go on with."""
+    """Why the image is not taken yet, "" where it is; ``wait`` is said where there is no other one to go on with."""
     from imagesync_cli.look.trust.age import Candidate, why_not_yet
 
     candidate = Candidate(intent.source, intent.selection.digest)
@@ -57,11 +57,10 @@ async def _young(stores: Stores, intent: Intent, rule: MinimumAge, present: str,
         why = await within(limit_s, why_not_yet(stores, rule, candidate, is_new=not present))
     except (ImagesyncError, asyncio.TimeoutError) as error:
         said = str(error) or "no answer within the time that is left"
-        return {"young": "", "refused": [f"how old the source {intent.source} is, is not known: {said}"]}
-    if why and not present:
-        way_out = 'minimum_age_new = "take" takes a new image at any age, and ignore_age_for this digest.'
-        return {"young": why, "refused": [f"minimum_age: the source {intent.source}: {why}; {way_out}"]}
-    return {"young": why, "refused": []}
+        return {"young": "", "wait": [], "refused": [f"how old the source {intent.source} is, is not known: {said}"]}
+    way_out = 'minimum_age_new = "take" takes a new image at any age, and ignore_age_for this digest.'
+    wait = [f"minimum_age: the source {intent.source}: {why}; {way_out}"] if why else []
+    return {"young": why, "wait": wait, "refused": []}
 
 
 def _refusals(intent: Intent, found: Estimate) -> list[str]:

@@ -46,7 +46,10 @@ locals {
       ])
     }[change]
   }
-  copies = { for name in keys(local.change) : name => try(local.present[name].copy, null) }
+  # What is put back is in the repository still, or not at all.
+  copies = {
+    for name in keys(local.change) : name => contains(local.staying, name) ? null : try(local.present[name].copy, null)
+  }
   how_much = {
     for name, copy in local.copies : name =>
     try(copy.error, "") == "" ? try(copy.summary, "") : "how much to copy is not known: ${copy.error}"

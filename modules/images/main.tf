@@ -18,7 +18,7 @@ locals {
   # What each copy is told: its key, how the plan has found it, what its tag points at in the end, and sync's arguments.
   orders = [
     for name in values(local.pinned) : join(" ", concat(
-      [name, local.in_sync[name] ? "present" : "lacking", local.digests[name]],
+      [name, contains(local.staying, name) ? "held" : local.in_sync[name] ? "present" : "lacking", local.digests[name]],
       local.copied[name], local.replacing[name], [local.shown_source[name], local.shown_destination[name]],
     )) if local.refused[name] == "" && local.objections[name] == ""
   ]

@@ -95,7 +95,7 @@ locals {
   ]
   digests = {
     for name in keys(local.entries) : name =>
-    contains(local.staying, name) ? local.present[name].digest : local.wanted[name].digest
+    contains(local.staying, name) ? local.own[name] : local.wanted[name].digest
   }
 
   # What a deep look has found below the tag. Without its source an image cannot be repaired, and stays as it is.

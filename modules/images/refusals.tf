@@ -17,7 +17,9 @@ locals {
   objections = {
     for name in keys(local.entries) : name =>
     join("\n\n", [
-      for why in concat(try(local.present[name].refused, []), try(local.foreign[name], [])) :
+      for why in concat(
+        try(local.present[name].refused, []), try(local.foreign[name], []), try(local.wait[name], []),
+      ) :
       "images[${jsonencode(name)}]: ${why}"
     ])
   }
@@ -34,8 +36,7 @@ check "source_available" {
     error_message = join("\n\n", [
       for name in local.unavailable : join("", [
         local.shown_source[name], " is ", local.wanted[name].kind, ", so ",
-        local.shown_destination[name], " stays as it is",
-        local.damage[name] == "" ? "" : ", damaged (${local.damage[name]})", ": ", local.wanted[name].error,
+        local.shown_destination[name], local.stays_how[name], ": ", local.wanted[name].error,
       ])
     ])
   }

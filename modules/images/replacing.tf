@@ -7,8 +7,9 @@ locals {
   is_foreign = {
     for key, name in local.pinned : name => (
       local.present[name].digest == "" || var.overwrite == "always" ? false :
-      contains(local.staying, name) ? var.overwrite == "ours" && local.had[key] == "held" :
-      local.present[name].digest == local.digests[name] ? false :
+      local.present[name].digest == local.digests[name] ? (
+        var.overwrite == "ours" && contains(local.staying, name) && contains(local.newly_put, name)
+      ) :
       var.overwrite == "never" || local.found[name] == local.present[name].digest ? true :
       local.had[key] != local.present[name].digest
     )
@@ -20,11 +21,7 @@ locals {
   }
   had_first = { for key, had in terraform_data.had : key => had.input }
   had       = { for key, name in local.pinned : key => lookup(local.had_first, key, local.had_now[name]) }
-
-  # Whose image it is that is gone on with is known only if its digest was planned before.
-  had_now = {
-    for name in keys(local.entries) : name => contains(local.staying, name) ? "held" : local.present[name].digest
-  }
+  had_now   = { for name in keys(local.entries) : name => local.present[name].digest }
 
   foreign = {
     for name, is_foreign in local.is_foreign : name => !is_foreign ? [] : [join("", [
@@ -55,7 +52,10 @@ resource "terraform_data" "entry" {
   input            = local.found_now[each.key]
   triggers_replace = local.shown_destination[each.key]
 
-  lifecycle { ignore_changes = [input] }
+  lifecycle {
+    create_before_destroy = true
+    ignore_changes        = [input]
+  }
 }
 
 resource "terraform_data" "had" {

@@ -132,3 +132,45 @@ def test_a_rule_does_not_pick_what_is_too_young(workspace: Workspace, source: Em
         tell_ages(source, {digests["1.2"]: 73})  # nobody tells the others' age any more, and nobody asks
         workspace.apply()
         assert sorted(mirror.repository("a").tags) == ["1.1", "1.2"]
+
+
+def test_what_waits_is_our_own_image(workspace: Workspace, source: EmbeddedRegistry) -> None:
+    """What somebody pushes over a mirror that waits, or deletes there, is put right; nothing of ours is removed."""
+    old = image("old").seed(source.repository("a"), "1")
+    ids = 'output "ids" { value = module.mirror.ids }'
+    with EmbeddedRegistry() as mirror:
+        repository = mirror.repository("a")
+        tell_ages(source, {old: 100})
+        workspace.write({"a:1": f"{source.host}/a:1"}, ids, destination_prefix=mirror.host, minimum_age="72h")
+        workspace.apply()
+        young = image("young").seed(source.repository("a"), "1")
+        tell_ages(source, {young: 3})
+        workspace.calls()
+
+        foreign = image("foreign").seed(repository, "1")
+        planned = workspace.plan()
+        assert f"{mirror.host}/a:1 goes back to {old}: {source.host}/a:1 {young} was pushed 3 h ago" in planned.text
+        assert f"a:1 has another image, {foreign}, at its destination" in planned.text
+        source.clear_requests()
+        workspace.succeeding("apply", "plan.bin")
+        assert repository.tags == {"1": old}
+        assert workspace.outputs()["ids"] == {"a:1": f"{mirror.host}/a@{old}"}
+        assert not [request for request in source.requests if request.path.startswith("/v2/a/")]
+
+        del repository.tags["1"], repository.manifests[old]
+        workspace.apply()
+        assert repository.tags == {"1": old}
+        workspace.apply()  # of its own notes alone
+        assert "delete" not in workspace.verbs()
+        assert workspace.plan().code == 0
+
+        foreign = image("foreign").seed(repository, "1")
+        del source.repository("a").manifests[old], repository.manifests[old]
+        failed = workspace.run("apply", "-auto-approve")
+        assert failed.code == 1
+        assert f'images["a:1"]: {source.host}/a:1 could not be copied to {mirror.host}/a:1: ' in failed.text
+        assert "delete" not in workspace.verbs()
+        tell_ages(source, {young: 80})
+        workspace.apply()
+        assert repository.tags == {"1": young}
+        assert workspace.plan().code == 0

@@ -55,6 +55,23 @@ def test_use_destination(applied: tuple[Workspace, dict[str, str]], mirror: Remo
     assert "is unreachable, so" in plan.text
 
 
+def test_what_others_push_meanwhile(
+    applied: tuple[Workspace, dict[str, str]], mirror: RemoteRepository, old: Image, foreign: Image
+) -> None:
+    """What somebody pushes over the tag while the source is away does not become ours, and ours is not removed."""
+    workspace, images = applied
+    workspace.write(images, source_unavailable="use_destination")
+    workspace.apply()
+    mirror.push(foreign, "1")
+    planned = workspace.plan()
+    assert f"{mirror.tagged('1')} has another image, {foreign.digest}, at its destination" in planned.text
+    assert f"is unreachable, so {mirror.tagged('1')} goes back to {old.digest}" in planned.text
+    workspace.succeeding("apply", "plan.bin")
+    assert mirror.digest("1") == old.digest
+    assert mirror.holds(old)
+    assert workspace.verbs() == ["apply"]
+
+
 def test_adopt_what_the_destination_has(
     workspace: Workspace, mirror: RemoteRepository, old: Image, nobody: str
 ) -> None:

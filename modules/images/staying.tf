@@ -1,0 +1,72 @@
+# Which images stay as they are, whatever the source has: it is away, or what it has is too young. What stays is the
+# image that this configuration has put there, and not what somebody else has pushed over it meanwhile.
+
+locals {
+  may_stay = var.minimum_age != "" || var.source_unavailable == "use_destination"
+  staying  = concat(local.unavailable, keys(local.young))
+
+  # What is not to come in: what stays, and new images that have nothing to go on with.
+  not_taken = concat(local.unavailable, keys(local.too_young))
+  brought = {
+    for name in keys(local.entries) : name =>
+    contains(local.not_taken, name) ? local.present[name].digest : local.wanted[name].digest
+  }
+
+  # What an entry has put there: the time of that, its digest, and what was there before, which is still there where
+  # the copy has failed. What an entry finds when it is planned first is its own. Of a plan with -refresh-only there may
+  # be no object yet.
+  put_first = { for name, own in terraform_data.own : name => split(" ", own.input) }
+  put = {
+    for name in local.not_taken : name => lookup(local.put_first, name, split(" ", " ${local.brought[name]}"))
+  }
+  newly_put = [for name, put in local.put : name if put[0] == plantimestamp()]
+  own = {
+    for name in keys(local.entries) : name => (
+      !contains(local.not_taken, name) ? "" :
+      local.present[name].digest == "" || !contains(local.put[name], local.present[name].digest) ? local.put[name][1] :
+      local.present[name].digest
+    )
+  }
+
+  stays_how = {
+    for name in local.staying : name => local.present[name].digest != local.own[name] ? (
+      " goes back to ${local.own[name]}"
+    ) : join("", [" stays as it is", local.damage[name] == "" ? "" : ", damaged (${local.damage[name]})"])
+  }
+
+  first_seen = { for key, seen in terraform_data.seen : key => seen.triggers_replace }
+  is_taken = {
+    for name, digest in local.brought : name => contains(local.not_taken, name) ? false : (
+      lookup(local.first_seen, "${name}@${digest}", plantimestamp()) == plantimestamp()
+    )
+  }
+}
+
+# Remembers for each entry what it has put there. It is replaced when another image is taken and not while one stays: so
+# no plan needs the value that this object had before, which nothing that it depends on can read.
+resource "terraform_data" "own" {
+  for_each = local.may_stay ? local.entries : {}
+  input = join(" ", [
+    plantimestamp(), local.brought[each.key],
+    contains(local.not_taken, each.key) ? "" : local.present[each.key].digest,
+  ])
+  triggers_replace = [
+    local.shown_destination[each.key], local.is_taken[each.key] ? substr("taken${timestamp()}", 0, 5) : "taken",
+  ]
+
+  lifecycle {
+    create_before_destroy = true
+    ignore_changes        = [input]
+  }
+}
+
+# Tells which images are taken: those of which there is no object yet. One that stays keeps its own.
+resource "terraform_data" "seen" {
+  for_each         = toset(!local.may_stay ? [] : [for name, digest in local.brought : "${name}@${digest}"])
+  triggers_replace = plantimestamp()
+
+  lifecycle {
+    create_before_destroy = true # as what depends on it has: Terraform 1.5 finds a cycle otherwise
+    ignore_changes        = [triggers_replace]
+  }
+}
