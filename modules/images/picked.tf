@@ -61,7 +61,10 @@ resource "terraform_data" "listed" {
   for_each = var.source_unavailable == "use_destination" ? toset(values(local.listing)) : []
   input    = plantimestamp()
 
-  lifecycle { ignore_changes = [input] }
+  lifecycle {
+    create_before_destroy = true # as `seen`
+    ignore_changes        = [input]
+  }
 }
 
 locals {
@@ -81,7 +84,8 @@ resource "terraform_data" "last_picked" {
   )
 
   lifecycle {
-    ignore_changes = [input]
+    create_before_destroy = true
+    ignore_changes        = [input]
 
     # An apply may have been stopped between the two, or aimed at one of them.
     postcondition {
