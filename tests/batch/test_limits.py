@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,15 +12,13 @@ import pytest
 
 from imagesync_cli.stores.transport.limits import pace
 from imagesync_cli.stores.transport.limits.host_limit import HostLimit
-from imagesync_cli.stores.transport.limits.learned_pace import LearnedPace
 from imagesync_cli.values.hosts import KNOWN_HOSTS, KnownHost, Rate
 from tests.batch.conftest import Bench
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
-from tests.embedded_registry.images import image
+from tests.embedded_registry.images import image, index
 from tests.embedded_registry.manner import Authentication, Manner
 from tests.embedded_registry.strict_limits import SlidingWindow, StrictLimits
-from tests.fake_time import run_in_fake_time
 
 _SECOND_S = 0.05  # what these hosts call a second
 
@@ -112,16 +109,34 @@ def test_connections_hold(bench: Bench) -> None:
     assert (bench.up.connections_opened, bench.down.connections_opened) == (1, 2)
 
 
-def test_one_connection_within_one_registry() -> None:
-    """Reading and writing at one host, which mounts nothing, does not wait for itself."""
+@pytest.mark.parametrize("connections", [1, 2])
+def test_few_connections_within_one_registry(connections: int) -> None:
+    """Reading and writing at one host, which mounts nothing, does not wait for itself; one place becomes two."""
     with EmbeddedRegistry(Manner(mount="refused")) as registry:
-        made = image("a")
+        made, busy = index("a"), Busy()
         made.seed(registry.repository("a"), "1")
-        finished = imagesync(
-            *("sync", f"{registry.host}/a:1", f"{registry.host}/b:1", f"--connections={registry.host}=1")
-        )
-        assert finished.code == 0
+        busy.watch(registry)
+        limited = f"--connections={registry.host}={connections}"
+        finished = imagesync("sync", f"{registry.host}/a:1", f"{registry.host}/b:1", limited)
+        assert (finished.code, busy.most <= 2) == (0, True)
         assert registry.repository("b").blobs == made.blobs
+
+
+@pytest.mark.parametrize("connections", [1, 2])
+def test_two_registries_that_copy_from_each_other(bench: Bench, connections: int) -> None:
+    """With few connections to both, a batch in both directions ends, and all of it arrives."""
+    there, back = ("b", "c", "d"), ("e", "f", "g")
+    for name in there:
+        bench.seed(name, "1", index(name))
+    for name in back:
+        index(name).seed(bench.down.repository(name), "1")
+    entries = [bench.entry(name, "1") for name in there]
+    entries += [{"source": f"{bench.down.host}/{n}:1", "destination": f"{bench.up.host}/{n}:1"} for n in back]
+    bench.write(*entries)
+    hosts = (bench.up.host, bench.down.host)
+    assert bench.sync(*(f"--connections={host}={connections}" for host in hosts)).code == 0
+    assert all(bench.tags(name) for name in there)
+    assert all(bench.up.repository(name).tags for name in back)
 
 
 def test_too_many_slows_its_action_alone(bench: Bench, pauses: list[float]) -> None:
@@ -129,7 +144,7 @@ def test_too_many_slows_its_action_alone(bench: Bench, pauses: list[float]) -> N
     limit = HostLimit()
     limit.action("PUT manifests").answered(429)
     assert limit.action("PUT manifests").limit == 16
-    assert (limit.action("GET manifests").limit, limit.places.limit) == (32, 32)
+    assert (limit.action("GET manifests").limit, limit.places.most) == (32, 32)
     fill(bench, 10)
     refused = iter(range(3))
 
@@ -170,48 +185,3 @@ def test_a_documented_rate_holds_for_its_action(
     bench.down.fault = None
     assert bench.sync(f"--requests-per-second={bench.down.host}=1000").code == 0
     assert Counter(map(is_put, bench.down.requests))[True] == 6
-
-
-@pytest.mark.usefixtures("short_seconds")
-def test_a_limit_that_nobody_has_told_is_learned(bench: Bench) -> None:
-    """After one crowd of refusals the pace is what the host takes, and no image fails; other actions are not slower."""
-    fill(bench, 60)
-    bench.down.fault = strict = StrictLimits(of_action=(is_put, SlidingWindow(5, _SECOND_S)))
-    finished = bench.sync()
-    assert (finished.code, len(bench.tags("app"))) == (0, 60)
-    assert strict.refused
-    assert max(strict.refused_at) - min(strict.refused_at) < 1
-
-
-@pytest.mark.parametrize("refusals", [7, 8])
-def test_a_few_refusals_teach_nothing(refusals: int) -> None:
-    """A host that refuses now and then is no slower afterwards; a crowd of refusals within a second is a limit."""
-
-    async def work() -> bool:
-        limit = HostLimit()
-        for _ in range(100):
-            limit.answered("PUT manifests", 200)
-        for _ in range(refusals):
-            limit.answered("PUT manifests", 429)
-        return limit._learned["PUT manifests"].pace is not None
-
-    assert run_in_fake_time(work()) == (refusals == 8)
-
-
-def test_a_pace_that_was_learned_changes() -> None:
-    """A refusal later makes it slower, half a minute without one a little faster; there is always one a second."""
-
-    async def work() -> list[float]:
-        learned, seen = LearnedPace(), []
-        for status in (*[200] * 10, *[429] * 8):
-            learned.answered(status)
-        seen.append(learned._per_second)
-        for wait_s, status in ((1, 429), (5, 429), (31, 200), *[(5, 429)] * 20):
-            await asyncio.sleep(wait_s)
-            learned.answered(status)
-            seen.append(learned._per_second)
-        return seen
-
-    seen = run_in_fake_time(work())
-    assert seen[:4] == [10, 10, 7.5, 8.5]
-    assert seen[-1] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections import deque
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from imagesync_cli.stores.transport.http1 import Answer, Connection
-from imagesync_cli.stores.transport.limits.host_limit import HostLimit
+from imagesync_cli.stores.transport.limits.host_limit import HostLimit, sending
 from imagesync_cli.stores.transport.patience import Patience
 from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, tunnel
 from imagesync_cli.stores.transport.tls import Tls
@@ -52,13 +53,13 @@ class Connections:
     def warm(self, count: int) -> None:
         """Begin connections, so that ``count`` more requests than are under way find one open."""
         places = self._limit.places
-        missing = min(count, places.limit - places.taken) - len(self._idle) - len(self._opening)
+        missing = min(count, places.most - places.taken) - len(self._idle) - len(self._opening)
         self._opening.extend(asyncio.create_task(self._connect()) for _ in range(missing))
 
     async def exchange(self, request: httpx.Request) -> tuple[Connection, Answer]:
         """Send over a connection of our own; it is given back when the answer's body is closed."""
-        action = request.extensions.get("action", "")
-        await self._limit.take(action)
+        action, sends = request.extensions.get("action", ""), _sends(request)
+        await self._limit.take(action, sends=sends)
         try:
             while True:
                 async with self._limit.turn(action) as turns:
@@ -70,24 +71,24 @@ class Connections:
                         connection.close()
                         # A server may close an idle connection at the moment it is used again: not a failure yet.
                         stale = isinstance(error, ConnectionError) and connection.served > 0
-                        if not stale or not isinstance(request.stream, httpx.ByteStream):
+                        if not stale or sends:
                             raise
                     else:
                         self._limit.answered(action, answer.status)
                         return connection, answer
         except BaseException:
-            self._limit.free(action)
+            self._limit.free(action, sends=sends)
             raise
 
     async def _send(self, connection: Connection, request: httpx.Request) -> Answer:
         request.extensions["sent_at"] = time.monotonic()
         request.extensions["patience_s"] = self.patience.wait_s(request.extensions.get("longer_s", 0.0))
-        with self._limit.sending(in_pieces=not isinstance(request.stream, httpx.ByteStream)):
+        with sending() if _sends(request) else contextlib.nullcontext():
             return await connection.exchange(request, self._target(request))
 
-    def give_back(self, connection: Connection, action: str) -> None:
+    def give_back(self, connection: Connection, request: httpx.Request) -> None:
         """The exchange is over."""
-        self._limit.free(action)
+        self._limit.free(request.extensions.get("action", ""), sends=_sends(request))
         if connection.idle:
             self._idle.append(connection)
         else:
@@ -157,3 +158,8 @@ class Connections:
             return request.url.raw_path
         request.headers.update(proxy_login(self._proxy))
         return str(request.url).encode("ascii")  # a proxy wants the whole URL (RFC 9112, section 3.2.2)
+
+
+def _sends(request: httpx.Request) -> bool:
+    """Whether its body comes piece by piece, from somewhere."""
+    return not isinstance(request.stream, httpx.ByteStream)

@@ -159,8 +159,7 @@ class _Body(httpx.AsyncByteStream):
         self._answer = answer
         self._host = host
         self._connection = connection
-        self._url = request.url
-        self._action = request.extensions.get("action", "")
+        self._request = request
         self._closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -168,7 +167,7 @@ class _Body(httpx.AsyncByteStream):
             async for chunk in self._answer:
                 yield chunk
         except Exception as error:
-            _raise_ours(error, self._url)
+            _raise_ours(error, self._request.url)
             raise
 
     async def aclose(self) -> None:
@@ -177,7 +176,7 @@ class _Body(httpx.AsyncByteStream):
             try:
                 await self._answer.aclose()
             finally:
-                self._host.give_back(self._connection, self._action)
+                self._host.give_back(self._connection, self._request)
 
 
 def _raise_ours(error: Exception, url: httpx.URL, hint: str = "") -> None:

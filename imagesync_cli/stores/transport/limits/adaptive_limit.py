@@ -27,9 +27,9 @@ class AdaptiveLimit:
         """How many may be taken now."""
         return int(self._limit)
 
-    async def take(self, *, at_once: bool = False) -> None:
-        """Wait for a place; whoever waits longest is next. ``at_once`` takes one more than there are."""
-        if at_once or (self.taken < self.limit and not self._waiting):
+    async def take(self) -> None:
+        """Wait for a place; whoever waits longest is next."""
+        if self.taken < self.limit and not self._waiting:
             self.taken += 1
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()

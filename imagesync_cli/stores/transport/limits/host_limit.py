@@ -17,11 +17,12 @@ from contextvars import ContextVar
 from imagesync_cli.stores.transport.limits.adaptive_limit import AdaptiveLimit
 from imagesync_cli.stores.transport.limits.learned_pace import LearnedPace
 from imagesync_cli.stores.transport.limits.pace import Pace, Turn
+from imagesync_cli.stores.transport.limits.places import Places
 from imagesync_cli.values.hosts import Rate
 
 PER_HOST = 32
-# The host that this task is sending a body to, piece by piece.
-_sending_to: ContextVar[HostLimit | None] = ContextVar("sending_to", default=None)
+# Whether this task sends a body: what it asks for then is a piece of that.
+_is_sending: ContextVar[bool] = ContextVar("is_sending", default=False)
 
 
 class HostLimit:
@@ -31,7 +32,7 @@ class HostLimit:
         self, connections: int | None = None, per_second: float | None = None, rates: Sequence[Rate] = ()
     ) -> None:
         self._most = connections or PER_HOST
-        self.places = AdaptiveLimit(self._most)
+        self.places = Places(self._most)
         self._actions: dict[str, AdaptiveLimit] = {}
         self._learned: defaultdict[str, LearnedPace] = defaultdict(LearnedPace)
         self._pace = Pace(per_second) if per_second else None
@@ -43,23 +44,18 @@ class HostLimit:
             self._actions[name] = AdaptiveLimit(self._most)
         return self._actions[name]
 
-    async def take(self, action: str) -> None:
-        """Wait for a place; give it back by ``free``.
-
-        What a body is read from that goes to the same host must not wait until that body is there: no limit would let
-        either go on.
-        """
-        at_once = _sending_to.get() is self
-        await self.action(action).take(at_once=at_once)
+    async def take(self, action: str, *, sends: bool) -> None:
+        """Wait for a place; give it back by ``free``. ``sends`` says that a body goes out piece by piece."""
+        await self.action(action).take()
         try:
-            await self.places.take(at_once=at_once)
+            await self.places.take(sends=sends, is_read=_is_sending.get())
         except BaseException:
             self.action(action).free()
             raise
 
-    def free(self, action: str) -> None:
+    def free(self, action: str, *, sends: bool) -> None:
         """Give a place back."""
-        self.places.free()
+        self.places.free(sends=sends)
         self.action(action).free()
 
     def answered(self, action: str, status: int) -> None:
@@ -78,14 +74,15 @@ class HostLimit:
         finally:
             turns.end()
 
-    @contextlib.contextmanager
-    def sending(self, *, in_pieces: bool) -> Iterator[None]:
-        """Mark the block as one that sends a body which is read meanwhile."""
-        token = _sending_to.set(self if in_pieces else _sending_to.get())
-        try:
-            yield
-        finally:
-            _sending_to.reset(token)
+
+@contextlib.contextmanager
+def sending() -> Iterator[None]:
+    """Mark the block as one that sends a body which is read meanwhile."""
+    token = _is_sending.set(True)
+    try:
+        yield
+    finally:
+        _is_sending.reset(token)
 
 
 class Turns:

@@ -1,0 +1,107 @@
+"""What a host takes in a second is learned from what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import pytest
+
+from imagesync_cli.stores.transport.limits.host_limit import HostLimit
+from imagesync_cli.stores.transport.limits.learned_pace import LearnedPace
+from tests.fake_time import run_in_fake_time
+
+PUT = "PUT manifests"
+
+
+class Strict:
+    """A double of a host that answers within a millisecond, and takes so many requests in any second."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._came: deque[float] = deque()
+        self.refused_at: list[float] = []
+        self.took = 0
+
+    async def answer(self) -> int:
+        await asyncio.sleep(0.0005)
+        now = asyncio.get_running_loop().time()
+        while self._came and self._came[0] <= now - 1:
+            self._came.popleft()
+        self._came.append(now)
+        await asyncio.sleep(0.0005)
+        if len(self._came) <= self._per_second:
+            self.took += 1
+            return 200
+        self.refused_at.append(now)
+        return 429
+
+
+async def put(limit: HostLimit, host: Strict) -> int:
+    """A request as connections.py sends it."""
+    await limit.take(PUT, sends=False)
+    try:
+        async with limit.turn(PUT) as turns:
+            turns.sent()
+            status = await host.answer()
+            limit.answered(PUT, status)
+            return status
+    finally:
+        limit.free(PUT, sends=False)
+
+
+@pytest.mark.parametrize("per_second", [1, 10, 50])
+def test_a_limit_that_nobody_has_told(per_second: int) -> None:
+    """After one crowd of refusals nothing is refused any more for half a minute, and nobody has to give up."""
+
+    async def work() -> Strict:
+        limit, host = HostLimit(), Strict(per_second)
+
+        async def persist() -> None:
+            for tries in range(5):  # as often as retry.py does
+                if await put(limit, host) == 200:
+                    return
+                await asyncio.sleep(0.3 * 2**tries)
+            pytest.fail("one has given up")
+
+        await asyncio.gather(*(persist() for _ in range(25 * per_second + 30)))
+        return host
+
+    host = run_in_fake_time(work())
+    assert host.took == 25 * per_second + 30
+    assert host.refused_at
+    assert all(at < 1001 or at > 1030 for at in host.refused_at)
+
+
+@pytest.mark.parametrize("refusals", [7, 8])
+def test_a_few_refusals_teach_nothing(refusals: int) -> None:
+    """A host that refuses now and then is no slower afterwards; a crowd of refusals within a second is a limit."""
+
+    async def work() -> bool:
+        limit = HostLimit()
+        for _ in range(100):
+            limit.answered("PUT manifests", 200)
+        for _ in range(refusals):
+            limit.answered("PUT manifests", 429)
+        return limit._learned["PUT manifests"].pace is not None
+
+    assert run_in_fake_time(work()) == (refusals == 8)
+
+
+def test_a_pace_that_was_learned_changes() -> None:
+    """A refusal later makes it slower, half a minute without one a little faster; there is always one a second."""
+
+    async def work() -> list[float]:
+        learned, seen = LearnedPace(), []
+        for status in (*[200] * 10, *[429] * 8):
+            learned.answered(status)
+        seen.append(learned._per_second)
+        for wait_s, status in ((1, 429), (5, 429), (31, 200), *[(5, 429)] * 20):
+            await asyncio.sleep(wait_s)
+            learned.answered(status)
+            seen.append(learned._per_second)
+        return seen
+
+    seen = run_in_fake_time(work())
+    assert seen[:4] == [10, 10, 7.5, 8.5]
+    assert seen[-1] == 1

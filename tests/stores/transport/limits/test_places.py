@@ -1,0 +1,89 @@
+"""How many connections to one host are in use at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from imagesync_cli.stores.transport.limits.places import Places
+from tests.fake_time import run_in_fake_time
+
+
+def test_no_more_than_there_are() -> None:
+    """Whoever finds no place waits, in the order of coming."""
+
+    async def work() -> list[int]:
+        places, order = Places(2), list[int]()
+
+        async def visit(name: int) -> None:
+            await places.take()
+            assert places.taken <= 2
+            order.append(name)
+            await asyncio.sleep(0)
+            places.free()
+
+        await asyncio.gather(*map(visit, range(10)))
+        assert places.taken == 0
+        return order
+
+    assert run_in_fake_time(work()) == list(range(10))
+
+
+@pytest.mark.parametrize(("most", "taken"), [(1, 2), (2, 2), (5, 5)])
+def test_senders_leave_a_place_for_what_they_read(most: int, taken: int) -> None:
+    """However many bodies wait to be sent, what they are read from goes on; one place alone becomes two."""
+
+    async def work() -> int:
+        places, at_most = Places(most), 0
+
+        async def upload() -> None:
+            nonlocal at_most
+            await places.take(sends=True)
+            await asyncio.sleep(0)
+            await places.take(is_read=True)
+            at_most = max(at_most, places.taken)
+            await asyncio.sleep(1)
+            places.free()
+            places.free(sends=True)
+
+        await asyncio.gather(*(upload() for _ in range(12)))
+        assert places.taken == 0
+        return at_most
+
+    assert run_in_fake_time(work()) == taken
+
+
+def test_senders_keep_nobody_else_waiting() -> None:
+    """A body that must wait for its place lets a HEAD go ahead that finds one."""
+
+    async def work() -> float:
+        places, began = Places(2), asyncio.get_running_loop().time()
+        await places.take(sends=True)
+        waiting = asyncio.ensure_future(places.take(sends=True))
+        await asyncio.sleep(0)
+        await places.take()
+        places.free()
+        places.free(sends=True)
+        await waiting
+        return asyncio.get_running_loop().time() - began
+
+    assert run_in_fake_time(work()) == 0
+
+
+def test_whoever_leaves_the_queue_takes_no_place() -> None:
+    """A request that is cancelled while it waits, or just as its turn comes, blocks nobody."""
+
+    async def work() -> int:
+        one = Places(1)
+        await one.take()
+        waiting = [asyncio.ensure_future(one.take()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        one.free()
+        waiting[1].cancel()
+        await asyncio.gather(*waiting[:2], return_exceptions=True)
+        await waiting[2]
+        return one.taken
+
+    assert run_in_fake_time(work()) == 1
