@@ -58,7 +58,7 @@ locals {
 # The first is there while there is a list that gives these picks. Where it is new, the second is made anew; otherwise
 # that stays as it is, whatever is known by now.
 resource "terraform_data" "listed" {
-  for_each = var.source_unavailable == "use_destination" ? toset(values(local.listing)) : []
+  for_each = var.source_unavailable == "use_destination" ? toset(values(local.listing)) : toset([])
   input    = plantimestamp()
 
   lifecycle {

@@ -33,11 +33,19 @@ locals {
 check "source_available" {
   assert {
     condition = length(local.unavailable) == 0
-    error_message = join("\n\n", [
-      for name in local.unavailable : join("", [
-        local.shown_source[name], " is ", local.wanted[name].kind, ", so ",
-        local.shown_destination[name], local.stays_how[name], ": ", local.wanted[name].error,
-      ])
-    ])
+    error_message = join("\n\n", concat(
+      [
+        for key in setsubtract(local.unlisted, local.unpicked) : join("", [
+          "images[${jsonencode(key)}]: the tags are ", local.lists[key].kind, ", so the images that were picked last ",
+          "stay as they are (${join(", ", local.picks[key][*].tag)}): ", local.lists[key].error,
+        ])
+      ],
+      [
+        for name in local.unavailable : join("", [
+          local.shown_source[name], " is ", local.wanted[name].kind, ", so ",
+          local.shown_destination[name], local.stays_how[name], ": ", local.wanted[name].error,
+        ]) if !contains(local.unlisted, local.entries[name].answer) || local.damage[name] != ""
+      ],
+    ))
   }
 }

@@ -10,7 +10,8 @@ import pytest
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, image
-from tests.terraform.workspace import BOTH_TOOLS, Workspace
+from tests.terraform.workspace import BOTH_TOOLS, Expression, Workspace
+from tests.trust.signing import key_pair, trusting
 
 TAGS = ("1.25.0", "1.26.0", "1.27.0", "1.27.0-rc.1", "latest", "Odd_Tag-1", f"sha256-{'1' * 64}.sig")
 OUTPUTS = 'output "digests" { value = module.mirror.digests }\noutput "ids" { value = module.mirror.ids }'
@@ -110,7 +111,8 @@ def test_a_list_of_tags_that_is_away(
     source.fault = lambda _: refusal(404, "NAME_UNKNOWN")
     away = workspace.plan()
     assert changed(workspace) == ["terraform_data.listed"]  # that there was a list is all that is forgotten
-    assert f"{source.host}/app:1.28.0 is missing, so {destination.host}/mirror/app:1.28.0 stays as it is" in away.text
+    stay = "the tags are missing, so the images that were picked last stay as they are (1.28.0, 1.27.0)"
+    assert f'images["app"]: {stay}: listing the tags of {source.host}/app' in away.text
     workspace.apply()
     assert workspace.plan().code == 0
     assert workspace.outputs()["digests"] == {f"app:{tag}": digest for tag, digest in kept.items()}
@@ -128,3 +130,51 @@ def test_a_list_of_tags_that_is_away(
     source.fault = lambda _: refusal(404, "NAME_UNKNOWN")
     workspace.apply()  # what came back with another list is remembered as well
     assert sorted(mirror.tags) == ["1.28.0", "1.29.0"]
+
+
+def test_picks_that_were_not_remembered(
+    workspace: Workspace, source: EmbeddedRegistry, destination: EmbeddedRegistry
+) -> None:
+    """An apply that was aimed at half of what remembers them leaves a plan that fails, and says how to go on."""
+    images = {"app": {"source": f"{source.host}/app", "tags": {"latest": 1, "semver": "1.x"}}}
+    workspace.write(images, destination_prefix=destination.host, source_unavailable="use_destination")
+    workspace.apply()
+    push(source, "1.28.0")
+    workspace.succeeding("apply", "-auto-approve", "-target=module.mirror.terraform_data.listed")
+    refused = workspace.plan()
+    assert refused.code == 1
+    assert 'images["app"]: the last picks are not remembered. Apply with -replace=' in refused.text
+    address = 'module.mirror.terraform_data.last_picked["app"]'
+    workspace.succeeding("apply", "-auto-approve", f"-replace={address}")
+    assert destination.repository("app").tags == {"1.28.0": made("1.28.0").digest}
+    source.fault = lambda _: refusal(404, "NAME_UNKNOWN")
+    workspace.apply()
+    assert destination.repository("app").tags == {"1.28.0": made("1.28.0").digest}
+
+
+@BOTH_TOOLS
+def test_rules_hold_for_each_picked_image(
+    workspace: Workspace, source: EmbeddedRegistry, destination: EmbeddedRegistry
+) -> None:
+    """What is allowed, what is signed and what is there twice, also where the prefix comes into being meanwhile."""
+    options: dict[str, Any] = {
+        "destination_prefix": Expression(f'terraform_data.place.id == "" ? "" : "{destination.host}/app"'),
+        "more": 'resource "terraform_data" "place" {}',
+    }
+    rule = {"source": f"{source.host}/app", "tags": {"semver": ">=1.26"}}
+    allowed = [f"{source.host}/app:1.27.*"]
+    workspace.write({":": rule, ":1.27.0": f"{source.host}/app:latest"}, allowed_sources=allowed, **options)
+    refused = workspace.plan()
+    assert refused.code == 1
+    assert f'images[":1.26.0"]: the source {source.host}/app:1.26.0 is not one of allowed_sources' in refused.text
+    assert 'images[":1.27.0"]: the tags of images[":"] pick :1.27.0 as well' in refused.text
+
+    workspace.write({":": rule}, trust={"rules": [trusting(key_pair())]}, **options)
+    refused = workspace.plan()
+    for tag in ("1.26.0", "1.27.0"):
+        assert f'images[":{tag}"]: trust: {source.host}/app@{made(tag).digest}: it has no signature' in refused.text
+
+    workspace.write({":": rule}, **options)
+    workspace.apply()
+    assert sorted(destination.repository("app").tags) == ["1.26.0", "1.27.0"]
+    assert workspace.plan().code == 0
