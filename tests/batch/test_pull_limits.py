@@ -208,6 +208,10 @@ def test_reports_tell_limits(bench: Bench) -> None:
     merged = bench.folder / "all.md"
     assert imagesync("report", "merge", *map(str, files), "--output", str(merged)).code == 0
     assert f"{bench.up.host}: 4 pulls made, 6 of 10 in 60 min left" in merged.read_text()
+    metrics = bench.folder / "all.prom"
+    assert imagesync("report", "merge", *map(str, files), "--output", str(metrics)).code == 0
+    for name, value in (("pulls", 4), ("pulls_left", 6), ("pulls_limit", 10)):
+        assert f'imagesync_{name}{{registry="{bench.up.host}"}} {value}\n' in metrics.read_text()
 
 
 @pytest.mark.parametrize("value", ["-1;w=21600", "9" * 400 + ";w=1", "x" * 10_000, "61", "61;w=99999999", ""])

@@ -63,6 +63,12 @@ def _families(
     yield "imagesync_run_exit_code", "The exit code of the run, 0 for success.", [({}, report.exit_code)]
     yield "imagesync_run_interrupted", "Whether the run ended before it was done.", [({}, report.interrupted)]
     yield "imagesync_run_timestamp_seconds", "When the run ended.", [({}, round(now_s, 3))]
+    told = [each for each in report.registries if each.limit]
+    pulls = {each.registry: each.pulls for each in report.registries}
+    yield "imagesync_pulls", "Manifests that were read.", _by("registry", pulls)
+    left, most = ({each.registry: each.left for each in told}, {each.registry: each.limit for each in told})
+    yield "imagesync_pulls_left", "Pulls that a registry still allows.", _by("registry", left)
+    yield "imagesync_pulls_limit", "Pulls that a registry allows in its window.", _by("registry", most)
     images = {_name(image): image for image in report.images}
     dry = report.dry_run
     yield (
