@@ -14,7 +14,7 @@ from imagesync_cli.batch.entry import Entry, ImageEntry
 from imagesync_cli.batch.folders import Unknown, expand
 from imagesync_cli.batch.reading.prefix import place_of
 from imagesync_cli.batch.report import ImageResult
-from imagesync_cli.concurrency import gather
+from imagesync_cli.concurrency import each_of
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.tags import list_tags, pick_tags
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
 
 _MOST_TAGS = 10
+_LISTS_AT_ONCE = 64
 _NAMED = 3
 
 Tags = Sequence[str] | ImagesyncError
@@ -171,7 +172,7 @@ async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock
     ruled = {number: (entry.source, entry.tags) for number, entry in enumerate(entries) if entry.tags is not None}
     asked = {source.location: source for source, rules in ruled.values() if not rules.names_all}
     if lock is None:
-        answers = await gather(list_tags(stores, source) for source in asked.values())
+        answers = await each_of(_LISTS_AT_ONCE, lambda source: list_tags(stores, source), asked.values())
         listed: Mapping[tuple[str, str], Tags] = dict(zip(asked, answers, strict=True))
     else:
         listed = {location: lock.tags(source) for location, source in asked.items()}
@@ -210,7 +211,7 @@ def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage
 async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
     """Tags that no image of the file has, in the repositories that are to be pruned."""
     pruned = {place_of(entry.destination): entry.destination for entry in made.entries if entry.prune}
-    answers = await gather(list_tags(stores, destination, Side.DESTINATION) for destination in pruned.values())
+    answers = await each_of(_LISTS_AT_ONCE, lambda place: list_tags(stores, place, Side.DESTINATION), pruned.values())
     wanted: dict[tuple[str, str], set[str]] = {}
     for image in made.images:
         wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagesync_cli.commands.batch.file_options import file_options, given_with_file
-from imagesync_cli.commands.options import FILE, REFERENCE, examples, platform_option, shared_options, trust_option
+from imagesync_cli.commands.options import (
+    FILE,
+    REFERENCE,
+    examples,
+    platform_option,
+    referrer_type_option,
+    shared_options,
+    trust_option,
+)
 from imagesync_cli.stores.session import run
 from imagesync_cli.values.errors import Differs, UsageError
 
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
 @click.argument("references", metavar="[[SRC] DST]", type=REFERENCE, nargs=-1)
 @platform_option
 @click.option("--referrers", is_flag=True, help="Also compare what is attached to the image, such as signatures.")
+@referrer_type_option
 @click.option("--deep", is_flag=True, help="Look for every manifest and blob below DST's digest. SRC may be left out.")
 @click.option("--read", is_flag=True, help="Like --deep, and read and hash every blob.")
 @click.option(
@@ -48,6 +57,7 @@ def command(
     references: tuple[Reference, ...],
     platforms: tuple[Platform, ...],
     referrers: bool,
+    referrer_types: tuple[str, ...],
     deep: bool,
     read: bool,
     file: Path | None,
@@ -68,7 +78,7 @@ def command(
     from imagesync_cli.values.progress import Progress
 
     if file is not None:
-        if references or platforms or referrers:
+        if references or platforms or referrers or referrer_types:
             raise UsageError("--file says itself what is checked", hint="leave out references, --platform, --referrers")
         from imagesync_cli.commands.batch.check_file import CheckCall, check_file
 
@@ -81,6 +91,7 @@ def command(
             f"check takes two references, it was given {len(references)}",
             hint="imagesync check SRC DST, imagesync check --deep DST, or imagesync check --file images.yaml",
         )
+    attached = referrers or bool(referrer_types)
     source, destination = references[0] if len(references) == 2 else None, references[-1]
     output = Output(as_json=as_json, quiet=quiet)
     progress = Progress(f"checking {destination}")
@@ -93,7 +104,7 @@ def command(
                 stores,
                 source,
                 destination,
-                selection=Selection(platforms=platforms, referrers=referrers),
+                selection=Selection(platforms=platforms, referrers=attached, referrer_types=referrer_types),
                 deep=deep,
                 read=read,
                 progress=progress,
@@ -105,6 +116,7 @@ def command(
         options = [
             *(["--verify"] if report.findings else []),
             *(["--referrers"] if referrers else []),
+            *(f"--referrer-type {each}" for each in referrer_types),
             *(f"--platform {platform}" for platform in platforms),
         ]
         again = " ".join(["to mend it: imagesync sync", *options, report.source, str(destination)])

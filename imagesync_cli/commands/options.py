@@ -72,13 +72,8 @@ class _ClaimantType(click.ParamType):  # type: ignore[type-arg]
         return parse_claimant(value)
 
 
-REFERENCE, DIGEST, PLATFORM, CLAIMANT, HOST = (
-    _ReferenceType(),
-    _DigestType(),
-    _PlatformType(),
-    _ClaimantType(),
-    _HostType(),
-)
+REFERENCE, DIGEST, PLATFORM = _ReferenceType(), _DigestType(), _PlatformType()
+CLAIMANT, HOST = _ClaimantType(), _HostType()
 # A file that shells complete; whether it can be read is found out, and said, by whoever reads it.
 FILE = click.Path(readable=False)
 # Those of shared_options that settings are read from.
@@ -103,6 +98,25 @@ platform_option = click.option(
     multiple=True,
     metavar="OS/ARCH[/VARIANT]",
     help="Only this platform of the image, such as linux/arm64. Repeatable: several make an index of only those.",
+)
+
+
+def _artifact_types(context: click.Context, parameter: click.Parameter, types: tuple[str, ...]) -> tuple[str, ...]:
+    if not types:
+        return ()
+    from imagesync_cli.values.names import parse_artifact_type
+
+    return tuple(dict.fromkeys(map(parse_artifact_type, types)))
+
+
+referrer_type_option = click.option(
+    "--referrer-type",
+    "referrer_types",
+    multiple=True,
+    callback=_artifact_types,
+    metavar="TYPE",
+    help="Only what is attached with this artifact type, such as application/spdx+json. Repeatable. Implies "
+    "--referrers.",
 )
 
 

@@ -14,6 +14,7 @@ from imagesync_cli.commands.options import (
     examples,
     minimum_age_options,
     platform_option,
+    referrer_type_option,
     replacing_options,
     shared_options,
     trust_option,
@@ -55,6 +56,7 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 @click.option(
     "--referrers", is_flag=True, help="Also copy what is attached to the image: signatures, SBOMs, attestations."
 )
+@referrer_type_option
 @click.option(
     "--require-signature",
     is_flag=True,
@@ -111,6 +113,7 @@ def command(
     destination: Reference | None,
     digest: str,
     referrers: bool,
+    referrer_types: tuple[str, ...],
     require_signature: bool,
     trust: Path | None,
     platforms: tuple[Platform, ...],
@@ -141,7 +144,7 @@ def command(
 
         looking = Verify(read=read)
     if file is not None:
-        if source is not None or digest or platforms or referrers or foreign_layers:
+        if source is not None or digest or platforms or referrers or referrer_types or foreign_layers:
             raise _wrong_call("--file goes with none of SRC, DST and the options that say what of SRC is copied")
         from imagesync_cli.commands.batch.sync_file import BatchCall, run_batch
 
@@ -160,8 +163,11 @@ def command(
         raise _wrong_call(f"Missing argument '{'SRC' if source is None else 'DST'}'")
     if given := given_with_file(of_batch):
         raise _wrong_call(f"{given} goes with --file")
+    attached = referrers or bool(referrer_types) or require_signature
     one: dict[str, Any] = {
-        "selection": Selection(digest, platforms, referrers or require_signature, foreign_layers),
+        "selection": Selection(
+            digest, platforms, attached, foreign_layers, () if require_signature else referrer_types
+        ),
         "require_signature": require_signature,
         "verify": looking,
         "dry_run": dry_run,
@@ -177,7 +183,7 @@ async def _remove_old_kept(
 ) -> None:
     from imagesync_cli.delete.kept import remove_old_kept
 
-    referrers = how["selection"].referrers
+    referrers = how["selection"].has_all_referrers
     await remove_old_kept(stores, destination, how["replacing"], progress, in_use=[source], referrers=referrers)
 
 

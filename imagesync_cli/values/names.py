@@ -25,6 +25,8 @@ NO_TAG = Tag("")
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+# A media type (RFC 6838, section 4.2), with no parameters: not compiled until one is named.
+_ARTIFACT_TYPE = r"[!#-'*+.0-9A-Z^-z|~-]{1,127}/[!#-'*+.0-9A-Z^-z|~-]{1,127}"
 _IMAGE_NAME = r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*"  # not compiled until an archive is named
 
 
@@ -53,3 +55,10 @@ def parse_name(text: str) -> Tag | Digest:
 def is_image_name(text: str) -> TypeGuard[ImageName]:
     """Whether an image of a layout or an archive can be called so."""
     return is_tag(text) or re.fullmatch(_IMAGE_NAME, text) is not None
+
+
+def parse_artifact_type(text: str) -> str:
+    """Give the type of an artifact back unchanged, or raise UsageError."""
+    if not re.fullmatch(_ARTIFACT_TYPE, text):
+        raise UsageError(f"{text[:_LONGEST_SHOWN]!r} is no artifact type", hint="it looks like application/spdx+json")
+    return text

@@ -72,3 +72,22 @@ def test_a_required_signature_comes_whatever_is_named(bench: Bench) -> None:
     assert bench.sync("--require-signature").code == 0
     assert signature.digest in bench.there("app").manifests
     assert imagesync("check", "--referrers", f"{bench.up.host}/app:1", f"{bench.down.host}/app:1").code == 0
+
+
+def test_the_command_line_names_types_too(bench: Bench) -> None:
+    """--referrer-type brings, and checks, what has the type, and nothing else that is attached."""
+    made = bench.seed("app", "1")
+    attached = {each: referrer(made, each) for each in (SBOM, SIGNATURE)}
+    for each in attached.values():
+        each.seed(bench.up.repository("app"))
+    ends = f"{bench.up.host}/app:1", f"{bench.down.host}/app:1"
+    assert imagesync("sync", "--referrer-type", SBOM, *ends).code == 0
+    assert attached[SBOM].digest in bench.there("app").manifests
+    assert attached[SIGNATURE].digest not in bench.there("app").manifests
+    assert imagesync("check", "--referrer-type", SBOM, *ends).code == 0
+    differs = imagesync("check", "--referrer-type", SIGNATURE, *ends)
+    assert (differs.code, f"sync --referrer-type {SIGNATURE}" in differs.err) == (8, True)
+    assert imagesync("sync", "--referrer-type", "sbom", *ends).code == 2
+    assert imagesync("sync", "--referrer-type", SBOM, "--file", "images.yaml").code == 2
+    assert imagesync("sync", "--referrer-type", SBOM, "--require-signature", *ends).code == 0
+    assert attached[SIGNATURE].digest in bench.there("app").manifests

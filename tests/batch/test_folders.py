@@ -164,6 +164,19 @@ def test_a_catalog_names_nothing_else(team: Bench, name: str) -> None:
     assert {request.path.split("/")[2] for request in team.up.requests} == {"_catalog", "team"}
 
 
+def test_a_catalog_without_bounds_is_given_up(team: Bench) -> None:
+    """More repositories than anybody names are an error, said at once; beside the folder there may be more."""
+    many = [f"team/a{number}" for number in range(10_001)]
+    team.up.fault = lambda request: names(*many) if catalog(request) else None
+    finished = team.sync()
+    assert finished.code == 5
+    assert "more than 10000 repositories" in finished.err
+    others = [f"other/a{number}" for number in range(10_001)]
+    team.up.fault = lambda request: names("team/a", *others) if catalog(request) else None
+    assert team.sync().code == 0
+    assert list(team.down.state.repositories) == ["mirror/a"]
+
+
 def test_a_name_that_is_too_long_below_its_place_fails_alone(team: Bench) -> None:
     """A repository whose name cannot be at the destination is one failure, and the others are copied."""
     long = "team/" + "x" * 250

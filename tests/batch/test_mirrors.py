@@ -42,6 +42,14 @@ def test_bytes_come_from_the_mirror(mirrored: Mirrored) -> None:
     assert bench.there("team/app").blobs == made.blobs
 
 
+def test_a_lock_is_made_by_the_mirror(mirrored: Mirrored) -> None:
+    """A lock asks the source for the digest, and measures the image at the mirror, where that is no pull there."""
+    bench, mirror, _ = mirrored
+    assert bench.lock().code == 0
+    assert [request.method for request in bench.up.requests] == ["HEAD"]
+    assert "GET" in {request.method for request in mirror.requests}
+
+
 def test_a_tag_of_a_mirror_says_nothing(mirrored: Mirrored) -> None:
     """Where the mirror has another image under the tag, the source's arrives."""
     bench, mirror, made = mirrored
@@ -81,6 +89,18 @@ def test_a_mirror_that_fails_costs_nothing_but_time(mirrored: Mirrored, fault: F
     assert bench.tags("team/app") == {"1": made.digest}
     assert bench.there("team/app").blobs == made.blobs
     assert finished.err.count(f"{mirror.host}/hub/team/app is read no more in this run") == 1
+
+
+@pytest.mark.parametrize("what", ["/blobs/", "/manifests/"])
+def test_a_mirror_with_a_limit_is_not_waited_for(mirrored: Mirrored, pauses: list[float], what: str) -> None:
+    """A mirror that asks for two minutes is left out at once; the source gives what it would not."""
+    bench, mirror, made = mirrored
+    limit = refusal(429, headers={"Retry-After": "110"})
+    mirror.fault = lambda request: limit if what in request.path else None
+    finished = bench.sync()
+    assert finished.code == 0, finished.err
+    assert bench.tags("team/app") == {"1": made.digest}
+    assert pauses == []
 
 
 @pytest.mark.usefixtures("pauses")

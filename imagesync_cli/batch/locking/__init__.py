@@ -23,7 +23,7 @@ from imagesync_cli.values.errors import ContentError, ImagesyncError
 from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.reference import Reference, as_meant, parse_reference
+from imagesync_cli.values.reference import Reference, RegistryReference, as_meant, parse_reference
 from imagesync_cli.values.times import parse_time, time_text
 
 _AT_ONCE = 16  # each holds a manifest while it is measured
@@ -56,6 +56,7 @@ class _Wanted:
     """One reference, for all entries that name it."""
 
     source: Reference
+    mirrors: tuple[RegistryReference, ...] = ()
     choices: dict[str, tuple[Platform, ...]] = field(default_factory=dict)  # by name, "" is the whole image
     min_age_hours: float = 0
 
@@ -84,10 +85,11 @@ async def lock(
 def _wanted(made: Plan) -> dict[str, _Wanted]:
     wanted: dict[str, _Wanted] = {}
     for image in made.images:
-        each = wanted.setdefault(as_meant(image.source), _Wanted(image.source))
+        entry = made.entries[image.entry]
+        each = wanted.setdefault(as_meant(image.source), _Wanted(image.source, entry.mirrors))
         platforms = image.selection.platforms
         each.choices[",".join(sorted(map(str, platforms)))] = platforms
-        each.min_age_hours = max(each.min_age_hours, made.entries[image.entry].min_age_hours)
+        each.min_age_hours = max(each.min_age_hours, entry.min_age_hours)
     return wanted
 
 
@@ -149,7 +151,9 @@ class _Update:
         return replace(before, pending=pending)
 
     async def _measure(self, wanted: _Wanted, digest: str, date: str) -> Locked:
-        store = self._stores.open(wanted.source)
+        source, store = wanted.source, self._stores.open(wanted.source)
+        if wanted.mirrors and isinstance(source, RegistryReference):
+            store = self._stores.mirrored(source, wanted.mirrors)
         return await self._stores.crowd.run(lambda: _measure(store, digest, wanted, date))
 
     def _pending(self, digest: str, before: Locked | None) -> Pending:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from imagesync_cli.batch.document import Items, Node, Value
 from imagesync_cli.batch.reading import Reading
 from imagesync_cli.batch.reading.prefix import Prefix, parse_prefix
 from imagesync_cli.look.tags import names_tag
+from imagesync_cli.values.names import parse_artifact_type
 from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
 from imagesync_cli.values.tags.renaming import parse_rename
@@ -16,7 +16,6 @@ from imagesync_cli.values.tags.replacing import KeepAs, parse_keep_as, parse_ove
 from imagesync_cli.values.tags.rules import TagRules
 
 _RULES = frozenset({"include", "exclude", "semver", "latest", "each_variant"})
-_TYPE = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]{1,127}/[!#-'*+.0-9A-Z^-z|~-]{1,127}")
 # At the end of a path: every repository below it.
 FOLDER = "/**"
 # A reference, and whether its text names a tag.
@@ -50,12 +49,10 @@ class ImageReading(Reading):
         if not isinstance(node, Items):
             return self.truth(node, name, or_else=", or a list of artifact types")
         types = [(item, self.text(item, name)) for item in node.items]
-        for item, text in types:
-            if text and not _TYPE.fullmatch(text):
-                self.wrong(item.line, f"{text!r} is no artifact type: it looks like application/spdx+json")
+        found = [self.parsed(lambda: parse_artifact_type(text), item.line) for item, text in types if text]  # noqa: B023
         if not types:
             self.wrong(node.line, f"{name} names no artifact type: false copies none")
-        return tuple(dict.fromkeys(text for _, text in types if text))
+        return tuple(dict.fromkeys(each for each in found if each))
 
     def prefixes(self, node: Node, name: str) -> tuple[Prefix, ...]:
         """A list of registries, or of paths in them."""

@@ -24,7 +24,8 @@ from imagesync_cli.values.secret import redacted
 
 _SCOPES = ("registry:catalog:*",)
 _SHOWN, _MOST_SAID = 100, 10  # of names that are none
-_MOST = 100_000
+# Each becomes an entry, with a list of tags.
+_MOST = 10_000
 _HINT = "name each repository in the file"
 
 
@@ -38,12 +39,16 @@ async def list_repositories(client: Client, path: str) -> list[RepositoryName]:
         names = await _by_api(client, path, where, docker_hub.repositories)
     else:
         names = await _by_catalog(client, path, where)
-    below = [name for name in names if not path or name.startswith(f"{path}/")]
-    return sorted(set(_sound(below, where)))
+    return sorted(set(_sound([name for name in names if _below(path)(name)], where)))
+
+
+def _below(path: str) -> Callable[[str], bool]:
+    return lambda name: not path or name.startswith(f"{path}/")
 
 
 async def _by_catalog(client: Client, path: str, where: str) -> list[str]:
-    names = NameList(client, "/v2/_catalog", "repositories", f"listing the repositories of {where}", _SCOPES, _read)
+    doing = f"listing the repositories of {where}"
+    names = NameList(client, "/v2/_catalog", "repositories", doing, _SCOPES, _read, _below(path), _MOST)
     try:
         return list(await names.all())
     except (Denied, NotFound, Refused) as error:

@@ -43,7 +43,7 @@ class Lists:
         """
         doing = f"listing the tags of {self._name}"
         path = f"/v2/{self._repository}/tags/list"
-        names = NameList(self._client, path, "tags", doing, self._scopes, _read_tags, self._sizes)
+        names = NameList(self._client, path, "tags", doing, self._scopes, _read_tags, sizes=self._sizes)
         try:
             tags = await names.all()
         except Gone:

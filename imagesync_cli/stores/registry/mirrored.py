@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.repository import Repository
 from imagesync_cli.stores.store import Store
+from imagesync_cli.stores.transport.retry import waiting_at_most
 from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Unavailable
 from imagesync_cli.values.manifest import Descriptor, Manifest
@@ -23,6 +24,8 @@ from imagesync_cli.values.reference import RegistryReference
 
 # Roots that several copies of one image need; larger ones are read again.
 _KEPT_BYTES = 32 * 1024
+# A mirror that asks for a longer pause, as one does that has a limit, is left out.
+_LONGEST_WAIT_S = 5.0
 
 
 class Mirrored(Repository):
@@ -74,7 +77,8 @@ class Mirrored(Repository):
     async def _by_digest(self, digest: str, most_bytes: int | None) -> Manifest:
         for mirror in self._in_turn():
             try:
-                return await mirror.manifest(digest, most_bytes)
+                with waiting_at_most(_LONGEST_WAIT_S):
+                    return await mirror.manifest(digest, most_bytes)
             except ImagesyncError as error:  # noqa: PERF203
                 self._leave_out(mirror, error)
         return await super().manifest(digest, most_bytes)
@@ -86,7 +90,7 @@ class Mirrored(Repository):
             begun = False
             try:
                 async with contextlib.aclosing(mirror.read_blob(blob)) as chunks:
-                    async for chunk in chunks:
+                    while (chunk := await _next(chunks)) is not None:
                         begun = True
                         yield chunk
             except ImagesyncError as error:
@@ -116,3 +120,9 @@ class Mirrored(Repository):
         if not isinstance(error, NotFound) and mirror.name not in self._left_out:
             self._left_out.add(mirror.name)
             note(f"{mirror.name} is read no more in this run: {error}")
+
+
+async def _next(chunks: AsyncGenerator[bytes, None]) -> bytes | None:
+    """The next chunk, None at the end. The generator is never ahead of us, so the limit holds for it alone."""
+    with waiting_at_most(_LONGEST_WAIT_S):
+        return await anext(chunks, None)

@@ -31,7 +31,8 @@ _T = TypeVar("_T")
 class NameList(Generic[_T]):
     """The list at a path. ``what`` is what it names, ``read`` takes a page apart, ``doing`` opens every error.
 
-    ``sizes`` are those of pages that may be asked for yet; whoever keeps them does not try in vain again.
+    ``keeps`` says which names are wanted, and ``most`` how many of them there may be. ``sizes`` are those of pages that
+    may be asked for yet; whoever has them from an earlier list does not try in vain again.
     """
 
     client: Client
@@ -40,24 +41,28 @@ class NameList(Generic[_T]):
     doing: str
     scopes: Scopes
     read: Callable[[bytes, str], dict[str, _T]]
+    keeps: Callable[[str], bool] = lambda _: True
+    most: int = _MOST
     sizes: list[int] = field(default_factory=lambda: list(PAGE_SIZES))
     begun: bool = False
 
     async def all(self) -> dict[str, _T]:
         """Every name, following the pages; a list that ends in the middle is an error, with ``begun`` set."""
         pages = Pages(self._page, self.doing)
-        names: dict[str, _T] = {}
+        names, seen = dict[str, _T](), set[int]()  # of a long list, names that are not kept are hashes alone
         target: str | None = ""
         while target is not None:
-            known, page = len(names), dict[str, _T]()
+            known, page = len(seen), dict[str, _T]()
             async for content in pages.starting_at(target):
                 self.begun = True
                 page = self.read(content, self.doing)
-                names.update(page)
-                if len(names) > _MOST:
-                    raise Unavailable(f"{self.doing}: more than {_MOST} {self.what}", may_pass=False)
+                seen.update(map(hash, page))
+                names.update((name, told) for name, told in page.items() if self.keeps(name))
+                if len(seen) > _MOST or len(names) > self.most:
+                    most = min(_MOST, self.most)
+                    raise Unavailable(f"{self.doing}: more than {most} {self.what}", may_pass=False)
             target = None
-            if len(page) in (self.sizes[0], *_USUAL_PAGES) and len(names) > known:
+            if len(page) in (self.sizes[0], *_USUAL_PAGES) and len(seen) > known:
                 # The go-containerregistry registry cuts its answer at n and names no next page; others may.
                 target = self._target(last=list(page)[-1])
         return names

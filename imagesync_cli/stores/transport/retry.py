@@ -7,8 +7,9 @@ it. tenacity is imported at the first failure: most runs have none.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +30,7 @@ _PASSING = frozenset({408, 425, 429, 499})
 _T = TypeVar("_T")
 # Which attempt this is, for the log.
 attempt_number: ContextVar[int] = ContextVar("attempt_number", default=1)
+_longest_wait_s: ContextVar[float] = ContextVar("longest_wait_s", default=LONGEST_WAIT_S)
 
 
 def status_may_pass(status: int) -> bool:
@@ -101,4 +103,14 @@ async def pause(seconds: float) -> None:
 
 
 def _may_pass(error: Unavailable) -> bool:
-    return error.may_pass and (error.retry_after_s is None or error.retry_after_s <= LONGEST_WAIT_S)
+    return error.may_pass and (error.retry_after_s is None or error.retry_after_s <= _longest_wait_s.get())
+
+
+@contextlib.contextmanager
+def waiting_at_most(seconds: float) -> Iterator[None]:
+    """Wait no longer than this in the block, even if a server asks for that: somebody else can be asked instead."""
+    token = _longest_wait_s.set(seconds)
+    try:
+        yield
+    finally:
+        _longest_wait_s.reset(token)
