@@ -199,7 +199,7 @@ class _Examination:
         limit = self._probe.pull_limit()
         if limit is None:
             return []
-        source = f", counted for {limit.source}" if limit.source else ""
+        source = f", counted for this {limit.source}" if limit.source else ""
         advice = "" if limit.left else "log in, which may allow more, or wait: imagesync sync --file … --wait-for-limit"
         return [Step("pulls", "ok" if limit.left else "-", f"{limit.text}{source}", advice)]
 

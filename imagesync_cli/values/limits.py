@@ -39,7 +39,7 @@ class PullLimit:
 
     ``most`` is 0 where it allows none for now and does not say how many else.
 
-    ``source`` is whose pulls are counted, an address or an account, "" where it is not told.
+    ``source`` is whose pulls are counted: those of an "address" or an "account", "" where it is not told.
     """
 
     registry: str

@@ -330,8 +330,15 @@ def test_pulls_that_are_left(left: int) -> None:
 
 
 def test_whose_pulls_are_counted() -> None:
-    """The address or account that Docker Hub names is shown; anything else that stands there is not."""
-    for source, shown in (("203.0.113.7", ", counted for 203.0.113.7"), ("\x1b[2J", ""), ("x" * 99, "")):
+    """Whether Docker Hub counts by address or by account is said, and not which: the table goes into bug reports."""
+    sources = {
+        "203.0.113.7": ", counted for this address",
+        "2600:3c00::": ", counted for this address",
+        "0f3c1a2e-7d1b-4c3a-9e52-1f6b8f0a7c11": ", counted for this account",
+        "\x1b[2J": "",
+        "x" * 99: "",
+    }
+    for source, shown in sources.items():
         with EmbeddedRegistry() as registry:
             image().seed(registry.repository("app"), "1")
             told = {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "61;w=21600"}

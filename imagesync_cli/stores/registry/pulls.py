@@ -27,7 +27,8 @@ from imagesync_cli.values.limits import PullLimit
 LONGEST_WINDOW_S = 24 * 3600
 _LIMIT = re.compile(r"([0-9]{1,9}) ?; ?w=([0-9]{1,6})")
 _LEFT = re.compile(r"([0-9]{1,9})(?: ?; ?w=[0-9]{1,6})?")
-_SOURCE = re.compile(r"[0-9A-Za-z.:-]{1,64}")
+# Whose pulls are counted; which address or account it is belongs into no bug report.
+_SOURCES = {"address": re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]{1,40}"), "account": re.compile(r"[0-9A-Za-z-]{1,64}")}
 _HINT = "sync --file --wait-for-limit waits for more pulls, and a login may allow more"
 # An index and six platforms are seven pulls: for so many left, one more image may begin.
 _PULLS_AN_IMAGE = 8
@@ -72,7 +73,7 @@ class Pulls:
         self._in_flight = self._begun = 0
         self._images = 0
         self._closed_until = 0.0
-        self._was_answered = False
+        self._was_answered = self._has_refused = False
         self._changed = asyncio.Event()
 
     def limit(self) -> PullLimit | None:
@@ -94,6 +95,7 @@ class Pulls:
     @property
     def are_used_up(self) -> bool:
         """No pull is allowed now."""
+        self._take_back()
         return self._closed_until > _now_s() or (bool(self._most) and self._left <= 0)
 
     def mark(self) -> int:
@@ -104,7 +106,7 @@ class Pulls:
         """Before a pull: LimitReached, or a wait, where none is allowed. Gives what ``end`` is to be told."""
         if self._waits:
             await self._wait()
-        elif self._closed_until > _now_s():
+        elif self._has_refused and self.are_used_up:
             raise self._reached()
         self._begun += 1
         mark = self.mark()
@@ -135,13 +137,14 @@ class Pulls:
             self._most, self._window_s, self._used = most, window_s, 0
             self._returns.clear()
         source = headers.get("docker-ratelimit-source", "")
-        self._source = source if _SOURCE.fullmatch(source) else ""
+        self._source = next((kind for kind, pattern in _SOURCES.items() if pattern.fullmatch(source)), "")
         self._take_back()
         others = most - left - self._used
         if others > self._in_flight:
             self._use(others - self._in_flight)
         elif not self._in_flight and mark == self._begun:
             self._give_back(-others)
+            self._notify()
 
     def refused(self, error: Unavailable) -> Unavailable:
         """Our error for a pull that was answered with "too many" (429)."""
@@ -150,8 +153,8 @@ class Pulls:
             # Too many in a second, perhaps; retry.py knows what to do.
             error.hint = error.hint or ("" if error.retry_after_s is None else _HINT)
             return error
-        wait_s = self.returns_in_s if error.retry_after_s is None else error.retry_after_s
-        self._closed_until = _now_s() + min(wait_s, LONGEST_WINDOW_S)
+        self._has_refused = True
+        self._closed_until = _now_s() + min(error.retry_after_s or 0.0, LONGEST_WINDOW_S)
         reached = self._reached(error.reason)
         if self._waits and not reached.is_early:
             refusals = self._count_refusal()

@@ -144,6 +144,19 @@ def test_without_waiting_nobody_else_is_sent_there() -> None:
     assert all("--wait-for-limit" in text for text in said)
 
 
+def test_pulls_that_come_back_early_are_made() -> None:
+    """A registry that has refused and then says, with a HEAD, that there are pulls again is believed."""
+
+    async def work() -> list[object]:
+        registry, pulls = Window(1), Pulls("docker.io")
+        before = [await _outcome(pull(pulls, registry)) for _ in range(3)]
+        pulls.hear(pulls.mark(), httpx.Headers({"ratelimit-limit": "1;w=3600", "ratelimit-remaining": "1;w=3600"}))
+        return [*before, await _outcome(pull(pulls, Window(1)))]
+
+    outcomes = run_in_fake_time(work())
+    assert [isinstance(each, LimitReached) for each in outcomes] == [False, True, True, False]
+
+
 async def _outcome(work: Coroutine[Any, Any, None]) -> object:
     return (await asyncio.gather(work, return_exceptions=True))[0]
 
@@ -218,7 +231,7 @@ def test_huge_numbers_cost_nothing() -> None:
 
 
 def test_what_is_shown_of_a_limit() -> None:
-    """How many are left, until when at the latest, and whose pulls are counted, if that is an address or a name."""
+    """How many are left, until when at the latest, and whose pulls are counted."""
 
     async def work() -> list[str]:
         pulls, shown = Pulls("docker.io"), []
@@ -232,7 +245,7 @@ def test_what_is_shown_of_a_limit() -> None:
         return shown
 
     assert run_in_fake_time(work()) == [
-        "61 of 100 pulls left, reset in at most 5 h 203.0.113.7",
+        "61 of 100 pulls left, reset in at most 5 h address",
         "61 of 100 pulls left, reset in at most 4 h ",
         "61 of 100 pulls left, reset in at most 3 h ",
     ]
