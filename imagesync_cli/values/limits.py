@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import parse_registry
-from imagesync_cli.values.times import wait_text
 
 REQUESTS_PER_SECOND, CONNECTIONS = "requests_per_second", "connections"
 _DECIMAL, _WHOLE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?", "[0-9]{1,6}"
@@ -19,12 +18,11 @@ _EXAMPLES = {REQUESTS_PER_SECOND: "docker.io=10 or docker.io=0.5", CONNECTIONS: 
 _LONGEST_SHOWN = 100
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """By registry (Docker Hub's aliases are one): requests in any second, and connections at the same time."""
 
-    requests_per_second: Mapping[str, float] = field(default_factory=dict)
-    connections: Mapping[str, int] = field(default_factory=dict)
+    requests_per_second: Mapping[str, float] = MappingProxyType({})
+    connections: Mapping[str, int] = MappingProxyType({})
 
     def over(self, other: Limits) -> Limits:
         """These, and of the others those of hosts that these say nothing of."""
@@ -33,8 +31,7 @@ class Limits:
         )
 
 
-@dataclass(frozen=True)
-class PullLimit:
+class PullLimit(NamedTuple):
     """What a registry says of pulls: ``left`` of so many in ``window_s`` seconds; some are back in ``returns_in_s``.
 
     ``most`` is 0 where it allows none for now and does not say how many else.
@@ -52,6 +49,8 @@ class PullLimit:
     @property
     def allows(self) -> str:
         """Why nothing more may be pulled now."""
+        from imagesync_cli.values.times import wait_text  # most runs never say it
+
         known = f"{self.most} pulls in {wait_text(self.window_s)}, and {self.left} are left"
         return (
             f"{self.registry} allows {known if self.most else 'no more pulls for now'}: "
@@ -67,6 +66,8 @@ class PullLimit:
     @property
     def text(self) -> str:
         """Such as "61 of 100 pulls left, reset in at most 4 h"."""
+        from imagesync_cli.values.times import wait_text
+
         reset = f", reset in at most {wait_text(self.returns_in_s)}" if self.returns_in_s else ""
         return f"{f'{self.left} of {self.most}' if self.most else 'no'} pulls left{reset}"
 

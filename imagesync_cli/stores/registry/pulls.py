@@ -25,10 +25,11 @@ from imagesync_cli.values.errors import LimitReached, Unavailable
 from imagesync_cli.values.limits import PullLimit
 
 LONGEST_WINDOW_S = 24 * 3600
-_LIMIT = re.compile(r"([0-9]{1,9}) ?; ?w=([0-9]{1,6})")
-_LEFT = re.compile(r"([0-9]{1,9})(?: ?; ?w=[0-9]{1,6})?")
+# Compiled where a registry says something: most do not.
+_LIMIT = r"([0-9]{1,9}) ?; ?w=([0-9]{1,6})"
+_LEFT = r"([0-9]{1,9})(?: ?; ?w=[0-9]{1,6})?"
 # Whose pulls are counted; which address or account it is belongs into no bug report.
-_SOURCES = {"address": re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]{1,40}"), "account": re.compile(r"[0-9A-Za-z-]{1,64}")}
+_SOURCES = {"address": r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]{1,40}", "account": r"[0-9A-Za-z-]{1,64}"}
 _HINT = "sync --file --wait-for-limit waits for more pulls, and a login may allow more"
 # An index and six platforms are seven pulls: for so many left, one more image may begin.
 _PULLS_AN_IMAGE = 8
@@ -137,7 +138,7 @@ class Pulls:
             self._most, self._window_s, self._used = most, window_s, 0
             self._returns.clear()
         source = headers.get("docker-ratelimit-source", "")
-        self._source = next((kind for kind, pattern in _SOURCES.items() if pattern.fullmatch(source)), "")
+        self._source = next((kind for kind, pattern in _SOURCES.items() if re.fullmatch(pattern, source)), "")
         self._take_back()
         others = most - left - self._used
         if others > self._in_flight:
@@ -243,8 +244,10 @@ class Pulls:
 
 def read_pull_limit(headers: Mapping[str, str]) -> tuple[int, int, int] | None:
     """How many pulls there are in a window, how many of them are left, and its length in seconds; or None."""
-    limit = _LIMIT.fullmatch(headers.get("ratelimit-limit", ""))
-    left = _LEFT.fullmatch(headers.get("ratelimit-remaining", ""))
+    if "ratelimit-limit" not in headers:
+        return None
+    limit = re.fullmatch(_LIMIT, headers["ratelimit-limit"])
+    left = re.fullmatch(_LEFT, headers.get("ratelimit-remaining", ""))
     if limit is None or left is None:
         return None
     most, remaining, window_s = int(limit[1]), int(left[1]), int(limit[2])
