@@ -30,8 +30,9 @@ def registry() -> Iterator[EmbeddedRegistry]:
         yield running
 
 
-def ask(images: dict[str, Any], **more: str) -> dict[str, dict[str, Any]]:
-    query, settings = read_query(json.dumps({"images": json.dumps(images)} | more)), Settings()
+def ask(images: dict[str, Any], deadline_s: float = 30, **more: str) -> dict[str, dict[str, Any]]:
+    query = read_query(json.dumps({"images": json.dumps(images)} | more))
+    settings = Settings(external_timeout_s=deadline_s)
     references = [image.reference for image in query.sound.values()]
     found = json.loads(run(settings, references, lambda stores: answer(query, stores, settings)))
     return {key: json.loads(value) for key, value in found.items()}
@@ -150,6 +151,16 @@ def test_tags_that_cannot_be_listed(registry: EmbeddedRegistry, fault: Fault, ki
     told = ask({"mirror": ruled(registry, latest=1), "other": f"{registry.host}/app:1.25.0"})
     assert (told["mirror"]["kind"], told["mirror"]["digest"], picked(told)) == (kind, "", [])
     assert told["mirror"]["error"].startswith(f"listing the tags of {registry.host}/app")
+    assert told["other"]["digest"] == image().digest
+
+
+def test_a_list_that_takes_too_long(registry: EmbeddedRegistry) -> None:
+    """The entry is unreachable in time, and the others are answered."""
+    busy = refusal(503, "BUSY", {"Retry-After": "9"})
+    registry.fault = lambda request: busy if request.path.endswith("/tags/list") else None
+    told = ask({"mirror": ruled(registry, latest=1), "other": f"{registry.host}/app:1.25.0"}, deadline_s=0.3)
+    assert told["mirror"]["kind"] == "unreachable"
+    assert "no answer within 0.3 s" in told["mirror"]["error"]
     assert told["other"]["digest"] == image().digest
 
 

@@ -10,6 +10,7 @@ from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image, index
 from tests.terraform.workspace import BOTH_TOOLS, Workspace
+from tests.trust.signing import key_pair, sign, trusting
 
 APP = index("app", platforms=("linux/amd64", "linux/arm64"))
 
@@ -82,3 +83,23 @@ def test_tags(workspace: Workspace, registry: EmbeddedRegistry) -> None:
     assert refused.code == 1
     assert f'repositories["app"]: of the 3 tags of {registry.host}/app none is picked' in refused.text
     workspace.destroy()
+
+
+def test_digests_that_are_signed(workspace: Workspace, registry: EmbeddedRegistry) -> None:
+    """With trust an image that nobody has signed fails the plan, and `signed` says who has signed the other one."""
+    key = key_pair()
+    sign(registry.repository("app"), APP.digest, key)
+    options = {"trust": {"rules": [trusting(key)]}, "allowed_sources": [f"{registry.host}/app:*"]}
+    references = {"app": f"{registry.host}/app:1.27.0", "tool": f"{registry.host}/tool:1"}
+    workspace.write_module("digests", outputs("signed"), references=references, **options)
+    refused = workspace.plan()
+    assert refused.code == 1
+    assert (
+        f'references["tool"]: trust: {registry.host}/tool@{image("tool").digest}: it has no signature' in refused.text
+    )
+    assert f'references["tool"]: the source {references["tool"]} is not one of allowed_sources' in refused.text
+    assert 'references["app"]' not in refused.text
+
+    workspace.write_module("digests", outputs("signed"), references={"app": references["app"]}, **options)
+    workspace.apply()
+    assert workspace.outputs()["signed"]["app"].startswith("signed by key sha256:")
