@@ -51,28 +51,28 @@ def place_of(destination: str) -> Place:
 def wrong_words(told: dict[str, Any], before: Watched, after: Watched, sent_bytes: int) -> list[str]:
     """What was said and did not come, and what came and was not said."""
     most_bytes = sent_bytes if told["has_unknown_sizes"] else told["bytes_to_copy"] or 0
+    taken = {place_of(change["destination"]) for change in told["changes"] if change["after"]}
     return [
-        *(wrong for change in told["changes"] for wrong in _wrong(change, before, after)),
+        *(wrong for change in told["changes"] for wrong in _wrong(change, before, after, taken)),
         *_untold(told["changes"], before, after),
         *([] if sent_bytes <= most_bytes else [f"{sent_bytes} bytes were sent, and told are {most_bytes}"]),
         *([] if len(told["summary"]) <= 140 else ["the summary is too long"]),
     ]
 
 
-def _wrong(change: dict[str, Any], before: Watched, after: Watched) -> Iterator[str]:
+def _wrong(change: dict[str, Any], before: Watched, after: Watched, taken: set[Place]) -> Iterator[str]:
     place = place_of(change["destination"])
     was, now = before.tags.get(place, ""), after.tags.get(place, "")
     kind, said = change["kind"], json.dumps(change)
     expected = {"new": not was, "missing": not was, "overwritten": was not in ("", now)}
     if change["after"] and (was, now) != (change["before"], change["after"]):
         yield f"from {was} to {now}, but {said}"
-    if (kind in STAY or kind in NOT_DONE) and was != now:
+    if (kind in STAY or (kind in NOT_DONE and place not in taken)) and was != now:
         yield f"from {was} to {now}, but {said}"
     if not expected.get(kind, True):
         yield f"not {kind}: {was}: {said}"
-    if old := change["old"]["outcome"]:
-        at = place_of(change["old"]["destination"]) if change["old"]["destination"] else place
-        if not _is_so(old, at, change["old"]["digest"], before, after):
+    for old in change["old"]:
+        if not _is_so(old["outcome"], place_of(old["destination"]), old["digest"], before, after):
             yield f"not {old}: {said}"
 
 
@@ -95,12 +95,12 @@ def _untold(changes: list[dict[str, Any]], before: Watched, after: Watched) -> I
     told: set[Place] = set()
     digests = set()
     for change in changes:
-        old = change["old"]
         if change["after"]:
             told.add(place_of(change["destination"]))
-        if old["outcome"] in ("deleted", "untagged", "undecided", "retagged"):
-            told.add(place_of(old["destination"] or change["destination"]))
-            digests.add(old["digest"])
+        for old in change["old"]:
+            if old["outcome"] in ("deleted", "untagged", "undecided", "retagged"):
+                told.add(place_of(old["destination"]))
+                digests.add(old["digest"])
     for place in before.tags.keys() | after.tags.keys():
         is_of_its_own = place not in before.tags and after.tags[place] in digests  # what retag has made
         if before.tags.get(place) != after.tags.get(place) and place not in told and not is_of_its_own:

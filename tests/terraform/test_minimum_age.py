@@ -59,6 +59,14 @@ def test_minimum_age(workspace: Workspace, source: EmbeddedRegistry) -> None:
         assert f"{mirror.host}/b:1 stays as it is: {source.host}/b:1 {new['b']} was pushed 3 h ago" in planned.text
         assert "is taken in 69 h" in planned.text
         assert "this plan changes 1 of 2 images" in planned.text
+        moved, waiting = workspace.explained()
+        assert (moved["kind"], moved["after"], waiting["kind"], waiting["after"]) == (
+            "moved",
+            new["a"],
+            "waiting",
+            old["b"],
+        )
+        assert f"{source.host}/b:1 {new['b']} was pushed 3 h ago" in waiting["why"]
         workspace.succeeding("apply", "plan.bin")
         assert {name: mirror.repository(name).tags["1"] for name in names} == {"a": new["a"], "b": old["b"]}
         assert workspace.outputs()["ids"]["b:1"].endswith(old["b"])

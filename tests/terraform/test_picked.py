@@ -109,10 +109,11 @@ def test_a_list_of_tags_that_is_away(
     assert mirror.tags == kept
 
     source.fault = lambda _: refusal(404, "NAME_UNKNOWN")
-    away = workspace.plan()
+    away, held = workspace.plan(), [f"app:{tag}" for tag in kept]
     assert changed(workspace) == ["terraform_data.listed"]  # that there was a list is all that is forgotten
     stay = "the tags are missing, so the images that were picked last stay as they are (1.28.0, 1.27.0)"
     assert f'images["app"]: {stay}: listing the tags of {source.host}/app' in away.text
+    assert {each["key"]: each["kind"] for each in workspace.explained()} == dict.fromkeys(held, "held")
     workspace.apply()
     assert workspace.plan().code == 0
     assert workspace.outputs()["digests"] == {f"app:{tag}": digest for tag, digest in kept.items()}

@@ -57,6 +57,7 @@ def test_policy_change(workspace: Workspace, upstream: RemoteRepository, mirror:
     workspace.plan()
     changes = workspace.planned()["resource_changes"]
     assert [change["change"]["actions"] for change in changes if change["name"] == "image"] == [["update"]]
+    assert [each["why"] for each in workspace.explained()] == ["on_destroy was delete and is keep"]
     workspace.succeeding("apply", "plan.bin")
     assert workspace.verbs() == []
     workspace.destroy()

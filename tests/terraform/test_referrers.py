@@ -31,6 +31,7 @@ def test_from_create_to_destroy(
     planned = workspace.plan()
     assert planned.code == 2
     assert f"{mirror.tagged('1')} is there, but 1 referrer is missing" in planned.text
+    assert [(each["kind"], each["why"]) for each in workspace.explained()] == [("incomplete", "1 referrer is missing")]
     assert workspace.verbs() == ["apply"]
     workspace.apply()
     assert workspace.verbs() == ["apply"]

@@ -31,12 +31,16 @@ def test_from_unsigned_to_signed(
     why = f'images["{mirror.tagged("1")}"]: trust: {upstream}@{old.digest}: it has no signature'
     assert f"{why} (wanted is a signature by a key)" in refused.text
     assert mirror.digest("1") is None
+    (explained,) = workspace.explained()
+    assert explained["kind"] == "refused"
+    assert f"{why} (wanted is a signature by a key)" in explained["why"]
 
     upstream.push(signature(old.digest, OURS), cosign_tag(old.digest))
     planned = workspace.plan()
     assert planned.code == 2
     assert "is new, from" in planned.text
     assert "signed by key sha256:" in planned.text
+    assert [each["signed"].startswith("signed by key sha256:") for each in workspace.explained()] == [True]
     workspace.succeeding("apply", "plan.bin")
     assert mirror.digest("1") == old.digest
 

@@ -53,6 +53,7 @@ def test_use_destination(applied: tuple[Workspace, dict[str, str]], mirror: Remo
     plan = workspace.plan()
     assert plan.code == 0
     assert "is unreachable, so" in plan.text
+    assert [each["kind"] for each in workspace.explained()] == ["held"]
 
 
 def test_what_others_push_meanwhile(

@@ -25,6 +25,9 @@ def test_damage(workspace: Workspace, upstream: RemoteRepository, mirror: Remote
     damaged = workspace.plan()
     assert damaged.code == 2
     assert f"{destination} is damaged (1 of {len(old.blobs)} blobs is missing: {layer} of linux/arm64)" in damaged.text
+    (explained,) = workspace.explained()
+    assert (explained["kind"], explained["before"]) == ("damaged", explained["after"])
+    assert f"{layer} of linux/arm64" in explained["why"]
     applied = workspace.succeeding("apply", "plan.bin")
     assert f"mend {destination} {old.digest}" in applied.text
     assert workspace.verbs() == ["apply"]

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.command import imagesync
+
 CHECKOUT = Path(__file__).parents[2]
 RECORDED = Path(__file__).with_name("recorded.py")
 IMAGESYNC = (sys.executable, "-m", "imagesync_cli")
@@ -113,6 +115,13 @@ class Workspace:
         shown = self._execute("show", "-json", "plan.bin").stdout
         document: dict[str, Any] = json.loads(shown)
         return document
+
+    def explained(self) -> list[dict[str, Any]]:
+        """Return what `imagesync explain` says of each image that the last plan changes."""
+        done = imagesync("explain", "--json", stdin=json.dumps(self.planned()))
+        assert (done.code, done.err) == (0, "")
+        changes: list[dict[str, Any]] = json.loads(done.out)["changes"]
+        return changes
 
     def apply(self) -> Outcome:
         return self.succeeding("apply", "-auto-approve")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from imagesync_cli.terraform.explain.consumers import Consumers
-from imagesync_cli.terraform.explain.look import NOTHING, Copy, Look, look_at
+from imagesync_cli.terraform.explain.look import NOTHING, Copy, look_at
 from imagesync_cli.terraform.explain.outcome import (
     DELETED,
     KEPT,
@@ -49,7 +49,11 @@ KINDS = {
     "waiting": "waiting",
     "held": "held back",
 }
-_OF_REMOVAL = {DELETED: "removed", UNTAGGED: "removed", KEPT: "kept", REFUSED: "not removed", UNDECIDED: "removed"}
+_OF_REMOVAL = {
+    **dict.fromkeys((DELETED, UNTAGGED, UNDECIDED), "removed"),
+    **dict.fromkeys((KEPT, RETAGGED), "kept"),
+    REFUSED: "not removed",
+}
 _WHY_GONE = {
     "": "this plan destroys it",
     "delete_because_each_key": "no entry names it any more",
@@ -59,11 +63,20 @@ _WHY_GONE = {
 
 
 @dataclass(frozen=True)
+class Old:
+    """An image that its tag or its entry leaves, and what becomes of it."""
+
+    outcome: Outcome
+    digest: str
+    destination: str
+
+
+@dataclass(frozen=True)
 class Change:
     """One image that changes, or is held back; ``kind`` is one of KINDS.
 
     ``before`` is the digest that the destination has now as far as the plan knows, ``after`` the one that it gets; ""
-    for none. ``old`` is what becomes of the image that makes room, or that the entry has left at ``old_destination``.
+    for none. ``old`` are the images that make room, or that the entry leaves elsewhere.
     """
 
     kind: str
@@ -76,9 +89,7 @@ class Change:
     source: str = ""
     copy: Copy = NOTHING
     signed: str = ""
-    old: Outcome | None = None
-    old_digest: str = ""
-    old_destination: str = ""
+    old: list[Old] = field(default_factory=list)
     consumers: list[str] = field(default_factory=list)
 
     @property
@@ -107,7 +118,6 @@ class _Images:
         self._before = predecessors(plan)
         self._outcomes = Outcomes(plan)
         self._consumers = Consumers(plan)
-        self._retagging = {call.module: call.on_replace == "retag" for call in plan.calls}
 
     def changes(self) -> Iterator[Change]:
         followed = {predecessor.change.address for predecessor in self._before.values()}
@@ -128,9 +138,7 @@ class _Images:
             destination=stored.shown,
             why=[say(self._why_gone(change, stored))],
             before=change.digest,
-            old=outcome,
-            old_digest=change.digest,
-            old_destination=stored.shown,
+            old=[Old(outcome, change.digest, stored.shown)],
             consumers=self._consumers.of([stored]),
         )
 
@@ -147,7 +155,7 @@ class _Images:
             return
         kind, why = reason
         going = predecessor.change.before if predecessor else change.before
-        told = Change(
+        yield Change(
             kind=kind,
             module=change.module,
             key=change.key,
@@ -158,36 +166,25 @@ class _Images:
             source=look.source,
             copy=look.copy,
             signed=look.signed,
+            old=list(self._old(change, after, look.present, predecessor)),
             consumers=self._consumers.of(filter(None, (going, after))),
         )
-        yield self._with_old(told, change, after, look, predecessor)
 
-    def _with_old(
-        self, told: Change, change: ImageChange, after: Stored, look: Look, predecessor: Predecessor | None
-    ) -> Change:
-        """The same with what becomes of the image that was there, or of the one that the entry leaves behind."""
+    def _old(
+        self, change: ImageChange, after: Stored, present: str | None, predecessor: Predecessor | None
+    ) -> Iterator[Old]:
+        """What becomes of the image that the entry had, and of somebody else's that its tag has now."""
         going = predecessor.change if predecessor else None
         if going is not None and going.before is not None:
             outcome = self._outcomes.of(going, going.before)
-            if going.digest == change.digest and going.before.place == after.place:
-                return told if outcome.stays else replace(told, old=outcome, old_digest=going.digest)
-            at_tag = going.before.place == after.place and look.present == going.digest
-            if at_tag and self._retags(change):
-                outcome = _RETAGGED
-            return replace(told, old=outcome, old_digest=going.digest, old_destination=going.before.shown)
-        if change.before is not None and change.before.place != after.place:
-            left = _LEFT if after.place else _MAYBE_LEFT
-            return replace(told, old=left, old_digest=change.digest, old_destination=change.before.shown)
-        if look.present and look.present != change.digest:
-            outcome = _RETAGGED if self._retags(change) else _UNTAGGED
-            return replace(told, old=outcome, old_digest=look.present, old_destination=after.shown)
-        return told
-
-    def _retags(self, change: ImageChange) -> bool:
-        return self._retagging[change.module]
+            is_same = going.digest == change.digest and going.before.place == after.place
+            if not (is_same and outcome.stays):
+                yield Old(outcome, going.digest, going.before.shown)
+        elif change.before is not None and change.before.place != after.place:
+            yield Old(_LEFT if after.place else _MAYBE_LEFT, change.digest, change.before.shown)
+        if (displaced := self._outcomes.displaced(change, after, present)) and present:
+            yield Old(displaced, present, after.shown)
 
 
 _LEFT = Outcome(KEPT, say("stays where it was, and no entry has it any more"))
 _MAYBE_LEFT = Outcome(UNDECIDED, say("stays where it was, if its entry goes elsewhere"))
-_RETAGGED = Outcome(RETAGGED, say("gets a tag of its own before"))
-_UNTAGGED = Outcome(UNTAGGED, say("loses this tag, and is not deleted"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from imagesync_cli.terraform.explain.changes import Change
+from imagesync_cli.terraform.explain.changes import Change, Old
 from imagesync_cli.terraform.explain.consumers import texts_in
 from imagesync_cli.terraform.explain.reading.plan import Plan
 from imagesync_cli.terraform.explain.reading.stored import HIDDEN
@@ -39,8 +39,10 @@ class Concealing:
             source=self.text(change.source),
             copy=replace(change.copy, error=self.text(change.copy.error)),
             signed=self.text(change.signed),
-            old=replace(change.old, why=change.old.why.mapped(self.text)) if change.old else None,
-            old_destination=self.text(change.old_destination),
+            old=[
+                Old(replace(old.outcome, why=old.outcome.why.mapped(self.text)), old.digest, self.text(old.destination))
+                for old in change.old
+            ],
         )
 
 

@@ -70,7 +70,7 @@ def look_at(call: Call, key: str, digest: str) -> Look:
 def _wanted(call: Call, key: str) -> Document:
     """The answer about the source; where the list of tags is away, that about the rule KEY that has picked KEY:TAG."""
     answers = call.source.answers if call.source else {}
-    return answers.get(key) or answers.get(key.rpartition(":")[0], {})
+    return answers.get(key) or answers.get(key.rpartition(":")[0] or ":", {})
 
 
 def _source(call: Call, key: str) -> str:

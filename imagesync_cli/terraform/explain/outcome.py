@@ -21,7 +21,7 @@ DELETED, UNTAGGED, KEPT, RETAGGED = "deleted", "untagged", "kept", "retagged"
 REFUSED, UNDECIDED = "refused", "undecided"
 OUTCOMES = (DELETED, UNTAGGED, KEPT, RETAGGED, REFUSED, UNDECIDED)
 # By on_replace and by on_destroy: in the end there is no difference.
-_THE_SAME = ((DELETED, DELETED), (KEPT, KEPT), (KEPT, UNTAGGED))
+_THE_SAME = ((DELETED, DELETED), (KEPT, KEPT), (KEPT, UNTAGGED), (RETAGGED, KEPT))
 _NO_BLOCK = ("delete_because_no_resource_config", "delete_because_no_move_target")
 
 
@@ -42,6 +42,9 @@ class Outcome:
         return self.outcome in (KEPT, RETAGGED) or self.is_left_behind
 
 
+_RETAGGED = Outcome(RETAGGED, say("gets a tag of its own before"))
+
+
 @dataclass(frozen=True)
 class Named:
     """An image that an entry names after the apply."""
@@ -50,6 +53,7 @@ class Named:
     key: str
     place: Place
     digest: str
+    present: str  # what its tag has now, as far as the plan knows
 
     @property
     def text(self) -> str:
@@ -69,6 +73,8 @@ class Outcomes:
             self._at.setdefault(named.place, []).append(named)
             self._in_repository.setdefault((named.place.repository, named.digest), []).append(named)
         self._perhaps = set(_perhaps(plan))
+        goes = (change.before for call in plan.calls for change in call.changes if change.goes)
+        self._going = {(stored.place, stored.digest) for stored in goes if stored is not None}
 
     def of(self, change: ImageChange, stored: Stored) -> Outcome:
         """What becomes of the image that ``stored`` tells of."""
@@ -77,6 +83,14 @@ class Outcomes:
             or self._relied_on(change, stored)
             or self._by_policy(self._calls[change.module], stored)
         )
+
+    def displaced(self, change: ImageChange, after: Stored, present: str | None) -> Outcome | None:
+        """What becomes of an image that the tag has now, if no object tells of it; None where there is none such."""
+        if not present or present == change.digest or (after.place, present) in self._going:
+            return None
+        if self._calls[change.module].on_replace == "retag":
+            return _RETAGGED
+        return Outcome(UNTAGGED, say("loses this tag, and is not deleted"))
 
     def is_named(self, place: Place | None) -> bool:
         """Whether an entry of the plan has this place."""
@@ -102,7 +116,7 @@ class Outcomes:
         there = self._there(stored.place)
         if not there:
             return self._removed(stored)
-        replaced, removed = self._replaced(stored), self._removed(stored)
+        replaced, removed = self._replaced(stored, there), self._removed(stored)
         in_order = call.orders_removals and all(named.call is call for named in there)
         if in_order or (replaced.outcome, removed.outcome) in _THE_SAME:
             return replaced
@@ -111,8 +125,10 @@ class Outcomes:
             say("is kept or removed, by on_replace or by on_destroy: nothing says whether the new image comes first"),
         )
 
-    def _replaced(self, stored: Stored) -> Outcome:
+    def _replaced(self, stored: Stored, there: list[Named]) -> Outcome:
         """Where the tag has another image."""
+        if any(named.call.on_replace == "retag" and named.present == stored.digest for named in there):
+            return _RETAGGED
         if stored.on_replace != "delete":
             return Outcome(KEPT, say("stays, and loses this tag, as on_replace is not delete"))
         if other := self._elsewhere(stored):
@@ -157,7 +173,9 @@ def _named(plan: Plan) -> Iterator[Named]:
     for call in plan.calls:
         for change in call.wanted:
             if change.after is not None and (place := change.after.place):
-                yield Named(call, change.key, place, change.digest)
+                answers = call.destination.answers if call.destination else {}
+                present = answers.get(change.key, {}).get("digest")
+                yield Named(call, change.key, place, change.digest, present if isinstance(present, str) else "")
 
 
 def _perhaps(plan: Plan) -> Iterator[tuple[Place | None, str]]:

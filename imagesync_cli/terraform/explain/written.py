@@ -49,12 +49,15 @@ def _change_json(change: Change) -> dict[str, Any]:
         "why": written(change.why),
         **asdict(change.copy),
         "signed": change.signed,
-        "old": {
-            "outcome": change.old.outcome if change.old else "",
-            "why": change.old.why.written() if change.old else "",
-            "digest": change.old_digest,
-            "destination": change.old_destination,
-        },
+        "old": [
+            {
+                "outcome": old.outcome.outcome,
+                "why": old.outcome.why.written(),
+                "digest": old.digest,
+                "destination": old.destination,
+            }
+            for old in change.old
+        ],
         "consumers": change.consumers,
     }
 
@@ -68,7 +71,7 @@ def explanation_lines(explained: Explanation) -> Iterator[str]:
             yield ""
             yield f"{_module(module)}:"
         for change in changes:
-            parts = [_digests(change), *change.why, _to_copy(change.copy), *_signed(change), _old(change)]
+            parts = [_digests(change), *change.why, _to_copy(change.copy), *_signed(change), *_old(change)]
             parts.append(_consumers(change, "with it change {}"))
             yield f"  {change.kind:<12} {_limited(change.name)}: {written(filter(None, parts), _limited)}"
     for note in explained.notes:
@@ -107,7 +110,7 @@ def _row(change: Change) -> tuple[str, ...]:
         _markdown(_digests(change)),
         written([*change.why, *_signed(change)], _code),
         _markdown(_to_copy(change.copy)),
-        _markdown(_old(change)),
+        written(_old(change), _code),
         _markdown(_consumers(change, "{}")),
     )
 
@@ -143,15 +146,15 @@ def _signed(change: Change) -> list[Sentence]:
     return [say("{}", change.signed)] if change.signed else []
 
 
-def _old(change: Change) -> Sentence | None:
-    old = change.old
-    if old is None:
-        return None
-    at = change.old_destination
-    if not change.after or not at or at == change.destination:
-        which = "the old image" if change.after else "the image"
-        return Sentence(f"{which} {old.why.words}", old.why.quoted)
-    return Sentence(f"the image at {{}} {old.why.words}", (at, *old.why.quoted))
+def _old(change: Change) -> Iterator[Sentence]:
+    for old in change.old:
+        words, quoted = old.outcome.why.words, old.outcome.why.quoted
+        if not change.after:
+            yield Sentence(f"the image {words}", quoted)
+        elif old.destination == change.destination:
+            yield Sentence(f"the old image {words}", quoted)
+        else:
+            yield Sentence(f"the image at {{}} {words}", (old.destination, *quoted))
 
 
 def _consumers(change: Change, words: str) -> Sentence | None:

@@ -41,6 +41,14 @@ def stored(
     return {"destination": f"{HOST}/{place}", "digest": digest(of), **command}
 
 
+def old_of(change: Document) -> Document:
+    """The first image that leaves its tag or its entry, with empty texts where there is none."""
+    old: Document = (
+        change["old"][0] if change["old"] else dict.fromkeys(("outcome", "why", "digest", "destination"), "")
+    )
+    return old
+
+
 class PlanFile:
     """One plan; every method adds to it."""
 
@@ -166,6 +174,10 @@ class PlanFile:
         (change,) = self.explained()["changes"]
         only: Document = change
         return only
+
+    def outcome(self) -> str:
+        """What becomes of the old image of the only change, "" where there is none."""
+        return str(old_of(self.told())["outcome"])
 
     def written(self, *arguments: str) -> str:
         """What imagesync says of it, for people."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.terraform.explain.plans import HOST, PlanFile, digest, stored
+from tests.terraform.explain.plans import HOST, PlanFile, digest, old_of, stored
 
 OTHER = "module.other"
 COPY = {"layers": 9, "layers_to_copy": 2, "bytes": 900, "bytes_to_copy": 200, "error": "", "summary": "2 of 9"}
@@ -54,7 +54,7 @@ def test_one_object(plan: PlanFile, kind: str, before: str, after: str, outcome:
     told = plan.told()
     names = {digest(name) if name else "": name for name in ("", "new", "same", "foreign")}
     assert (told["kind"], names[told["before"]], names[told["after"]]) == (kind, before, after)
-    assert told["old"]["outcome"] == outcome
+    assert old_of(told)["outcome"] == outcome
 
 
 def test_picked_by_a_rule() -> None:
@@ -106,9 +106,9 @@ def moved(present: str = "old", *, on_replace: str = "delete", **configured: Any
 def test_moved(present: str, words: str) -> None:
     """One line for the object that goes and the one that comes, which says what the tag has meanwhile."""
     told = moved(present).told()
-    assert (told["kind"], told["after"], told["old"]["digest"]) == ("moved", digest("new"), digest("old"))
+    assert (told["kind"], told["after"], old_of(told)["digest"]) == ("moved", digest("new"), digest("old"))
     assert words in told["why"]
-    assert told["old"]["outcome"] == "deleted"
+    assert old_of(told)["outcome"] == "deleted"
 
 
 def calling(**expressions: object) -> dict[str, object]:
@@ -134,7 +134,7 @@ def calling(**expressions: object) -> dict[str, object]:
 )
 def test_retagged(configured: dict[str, Any], outcome: str) -> None:
     """That an old image gets a tag of its own is said where the configuration says so, else only that it stays."""
-    assert moved(on_replace="keep", **configured).told()["old"]["outcome"] == outcome
+    assert moved(on_replace="keep", **configured).outcome() == outcome
 
 
 def test_renamed() -> None:
@@ -144,12 +144,12 @@ def test_renamed() -> None:
     plan.image("two", None, stored("app:2", "same", key="two"))
     plan.read("two", "app:2", "same", "")
     told = plan.told()
-    assert (told["kind"], told["destination"], told["old"]["destination"]) == (
+    assert (told["kind"], told["destination"], old_of(told)["destination"]) == (
         "renamed",
         f"{HOST}/app:2",
         f"{HOST}/app:1",
     )
-    assert told["old"]["outcome"] == "untagged"  # the other tag has it in the same repository
+    assert old_of(told)["outcome"] == "untagged"  # the other tag has it in the same repository
 
 
 def test_two_that_are_alike_are_not_paired() -> None:
@@ -170,7 +170,7 @@ def test_the_same_place(module: str, kind: str) -> None:
     plan.image("app:latest", None, stored("app", "same"), module=module)
     plan.read("app:latest", "app", "same", "same", module=module)
     told = plan.told()
-    assert (told["kind"], told["old"]["outcome"], told["bytes_to_copy"]) == (kind, "", 0)
+    assert (told["kind"], old_of(told)["outcome"], told["bytes_to_copy"]) == (kind, "", 0)
     assert "its entry was app" in told["why"]
 
 
@@ -191,7 +191,7 @@ def test_another_place() -> None:
     plan.image("app", stored("old/app:1", "same"), stored("new/app:1", "same"))
     plan.read("app", "new/app:1", "same", "", copy=COPY)
     told = plan.told()
-    assert (told["kind"], told["old"]["outcome"]) == ("relocated", "kept")
+    assert (told["kind"], old_of(told)["outcome"]) == ("relocated", "kept")
     assert f"it was at {HOST}/old/app:1" in told["why"]
 
 
@@ -246,7 +246,7 @@ def test_replaced(reason: str, words: str) -> None:
     image["action_reason"] = reason
     image["change"]["actions"] = ["create", "delete"]
     told = plan.told()
-    assert (told["kind"], told["old"]["outcome"]) == ("replaced", "")
+    assert (told["kind"], old_of(told)["outcome"]) == ("replaced", "")
     assert words in told["why"]
 
 

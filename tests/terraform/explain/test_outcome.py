@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.terraform.explain.plans import HOST, PlanFile, digest, stored
+from tests.terraform.explain.plans import HOST, PlanFile, digest, old_of, stored
 
 OTHER = "module.other"
 
@@ -24,7 +24,7 @@ def removed(**more: object) -> PlanFile:
 def test_by_the_remembered_policy(on_destroy: str, kind: str, outcome: str, as_text: bool) -> None:
     """States of the present modules and of earlier ones remember it in different forms."""
     told = removed(on_destroy=on_destroy, as_text=as_text).told()
-    assert (told["kind"], told["old"]["outcome"], told["before"], told["after"]) == (kind, outcome, digest("old"), "")
+    assert (told["kind"], old_of(told)["outcome"], told["before"], told["after"]) == (kind, outcome, digest("old"), "")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_why_it_goes(reason: str, kind: str, why: str) -> None:
     plan.image("app", stored("app:1", "old"), None, reason=reason)
     told = plan.told()
     assert (told["kind"], told["why"]) == (kind, why)
-    assert ("stays" in told["old"]["why"]) == (kind == "forgotten")
+    assert ("stays" in old_of(told)["why"]) == (kind == "forgotten")
 
 
 def test_a_destroy() -> None:
@@ -56,7 +56,7 @@ def test_forgotten() -> None:
     plan = PlanFile()
     plan.image("app", stored("app:1", "old"), None, actions=["forget"])
     told = plan.told()
-    assert (told["kind"], told["old"]["outcome"]) == ("forgotten", "kept")
+    assert (told["kind"], old_of(told)["outcome"]) == ("forgotten", "kept")
 
 
 def test_tainted() -> None:
@@ -64,7 +64,7 @@ def test_tainted() -> None:
     plan = removed()
     image = plan.document["resource_changes"][0]
     plan.state({"address": image["address"], "mode": "managed", "type": "terraform_data", "tainted": True})
-    assert plan.told()["old"]["outcome"] == "kept"
+    assert plan.outcome() == "kept"
 
 
 def test_deposed() -> None:
@@ -80,7 +80,7 @@ def test_taken_over() -> None:
         plan = removed(claimant=claimant)
         plan.image("app", stored("app:1", "old"), stored("app:1", "old"), module=OTHER)
         plan.read("app", "app:1", "old", "old", module=OTHER)
-        assert plan.told()["old"]["outcome"] == outcome
+        assert plan.outcome() == outcome
 
 
 def test_in_the_same_repository() -> None:
@@ -89,8 +89,8 @@ def test_in_the_same_repository() -> None:
     plan.image("two", stored("app:2", "old", key="two"), stored("app:2", "old", key="two"))
     plan.read("two", "app:2", "old", "old")
     told = plan.told()
-    assert (told["kind"], told["old"]["outcome"]) == ("removed", "untagged")
-    assert "as two of module.mirror has it too" in told["old"]["why"]
+    assert (told["kind"], old_of(told)["outcome"]) == ("removed", "untagged")
+    assert "as two of module.mirror has it too" in old_of(told)["why"]
 
 
 def moved(on_replace: str, on_destroy: str, module: str = OTHER, **more: bool) -> PlanFile:
@@ -114,16 +114,16 @@ def moved(on_replace: str, on_destroy: str, module: str = OTHER, **more: bool) -
 def test_between_calls(on_replace: str, on_destroy: str, outcome: str) -> None:
     """Nothing orders a copy and a removal of two calls: what depends on that is not promised."""
     told = moved(on_replace, on_destroy).told()
-    assert (told["kind"], told["old"]["outcome"]) == ("moved", outcome)
+    assert (told["kind"], old_of(told)["outcome"]) == ("moved", outcome)
 
 
 def test_within_a_call() -> None:
     """In one call the copy comes first, unless -target has left out what orders it."""
-    assert moved("keep", "delete", "module.mirror").told()["old"]["outcome"] == "kept"
+    assert moved("keep", "delete", "module.mirror").outcome() == "kept"
     plan = PlanFile()
     plan.image("app", stored("app:1", "old", on_replace="keep"), None, ordered=False)
     plan.image("app", None, stored("app:1", "new"), ordered=False)
-    assert plan.told()["old"]["outcome"] == "undecided"
+    assert plan.outcome() == "undecided"
 
 
 def test_an_old_image_that_another_tag_has() -> None:
@@ -135,7 +135,7 @@ def test_an_old_image_that_another_tag_has() -> None:
     plan.read("two", "app:2", "old", "old")
     plan.read("app", "app:1", "new", "old")
     told = plan.told()
-    assert (told["kind"], told["old"]["outcome"]) == ("moved", "kept")
+    assert (told["kind"], old_of(told)["outcome"]) == ("moved", "kept")
 
 
 def test_an_entry_that_goes_elsewhere() -> None:
@@ -145,7 +145,7 @@ def test_an_entry_that_goes_elsewhere() -> None:
     plan.image("app", None, stored("new/app:1", "new"))
     plan.read("app", "new/app:1", "new", "")
     told = plan.told()
-    assert (told["kind"], told["old"]["outcome"], told["old"]["destination"]) == (
+    assert (told["kind"], old_of(told)["outcome"], old_of(told)["destination"]) == (
         "moved",
         "kept",
         f"{HOST}/old/app:1",
@@ -159,7 +159,7 @@ def test_an_entry_that_goes_somewhere() -> None:
     later = {key: value for key, value in stored("app:1", "new").items() if key != "destination"}
     plan.image("app", None, later, after_unknown={"input": {"destination": True}})
     told = plan.told()
-    assert (told["kind"], told["before"], told["old"]["outcome"]) == ("moved", digest("old"), "undecided")
+    assert (told["kind"], told["before"], old_of(told)["outcome"]) == ("moved", digest("old"), "undecided")
 
 
 def test_left_out() -> None:
@@ -169,7 +169,7 @@ def test_left_out() -> None:
     image = {"mode": "managed", "type": "terraform_data", "name": "image", "index": f"app@{digest('old')}", **values}
     plan.state({"address": f"{OTHER}.terraform_data.image", **image}, module=OTHER)
     told = plan.explained()
-    assert told["changes"][0]["old"]["outcome"] == "undecided"
+    assert old_of(told["changes"][0])["outcome"] == "undecided"
     assert told["notes"] == ["The plan leaves out module.other with 1 image."]
     assert told["images"] == 2
 
@@ -178,7 +178,7 @@ def test_what_a_destroy_has_read() -> None:
     """An entry that was never applied may hold an image that a destroy would take."""
     plan = removed()
     plan.read("docker://app", "app:1", "old", "old")
-    assert plan.told()["old"]["outcome"] == "undecided"
+    assert plan.outcome() == "undecided"
 
 
 def test_left_from_failed_runs() -> None:
@@ -189,6 +189,35 @@ def test_left_from_failed_runs() -> None:
     plan.image("app", None, stored("app:1", "new"))
     plan.read("app", "app:1", "new", "old")
     moved, removed = plan.explained()["changes"]
-    assert (moved["kind"], moved["old"]["digest"]) == ("moved", digest("old"))
-    assert (removed["kind"], removed["before"], removed["old"]["outcome"]) == ("removed", digest("older"), "deleted")
+    assert (moved["kind"], old_of(moved)["digest"]) == ("moved", digest("old"))
+    assert (removed["kind"], removed["before"], old_of(removed)["outcome"]) == ("removed", digest("older"), "deleted")
     assert removed["why"] == "the tag has another image of this plan"
+
+
+@pytest.mark.parametrize(("on_replace", "outcome"), [("delete", "untagged"), ("retag", "retagged")])
+def test_a_strange_image_in_the_way(on_replace: str, outcome: str) -> None:
+    """An entry that leaves an image and displaces another one tells of both."""
+    call = {"expressions": {"on_replace": {"constant_value": on_replace}}}
+    plan = PlanFile(configuration={"root_module": {"module_calls": {"mirror": call}}})
+    plan.image("app", stored("app:1", "same"), None)
+    plan.image("two", None, stored("two:1", "same", key="two"))
+    plan.read("two", "two:1", "same", "foreign")
+    told = plan.told()
+    assert told["kind"] == "renamed"
+    assert [(each["outcome"], each["digest"]) for each in told["old"]] == [
+        ("deleted", digest("same")),
+        (outcome, digest("foreign")),
+    ]
+
+
+def test_an_image_that_another_entry_displaces() -> None:
+    """What becomes of an image with an object is told of that object alone, also where it gets a tag of its own."""
+    call = {"expressions": {"on_replace": {"constant_value": "retag"}}}
+    plan = PlanFile(configuration={"root_module": {"module_calls": {"mirror": call}}})
+    plan.image("app", stored("app:1", "old", on_replace="keep"), None)
+    plan.image("two", stored("two:1", "new", key="two"), None)
+    plan.image("two", None, stored("app:1", "next", key="two"))
+    plan.read("two", "app:1", "next", "old")
+    moved, kept = plan.explained()["changes"]
+    assert (moved["kind"], [each["digest"] for each in moved["old"]]) == ("moved", [digest("new")])
+    assert (kept["kind"], old_of(kept)["outcome"]) == ("kept", "retagged")
