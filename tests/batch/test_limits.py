@@ -26,6 +26,7 @@ _SECOND_S = 0.05  # what these hosts call a second
 @pytest.fixture
 def short_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "SECOND_S", _SECOND_S)
+    monkeypatch.setattr(pace, "ARRIVES_WITHIN_S", 30.0)  # a busy machine is slow
 
 
 class Busy:
@@ -171,11 +172,8 @@ def a_known_host(bench: Bench) -> Iterator[Callable[[KnownHost], None]]:
 
 
 @pytest.mark.usefixtures("short_seconds")
-def test_a_documented_rate_holds_for_its_action(
-    bench: Bench, a_known_host: Callable[[KnownHost], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_documented_rate_holds_for_its_action(bench: Bench, a_known_host: Callable[[KnownHost], None]) -> None:
     """A host that takes few manifests in a second is sent few, and blobs as fast as ever; a number that is set wins."""
-    monkeypatch.setattr(pace, "ARRIVES_WITHIN_S", 0.5)
     a_known_host(KnownHost("double", "", rates=(Rate("PutImage", 2, ("PUT manifests",)),)))
     fill(bench, 6)
     bench.down.fault = strict = StrictLimits(of_action=(is_put, SlidingWindow(2, _SECOND_S)))

@@ -67,6 +67,7 @@ def test_a_hundred_images_arrive(bench: Bench, clock: Clock, monkeypatch: pytest
     which is one of 20 ms, or in any hour.
     """
     monkeypatch.setattr(pace, "SECOND_S", _SECOND_S)
+    monkeypatch.setattr(pace, "ARRIVES_WITHIN_S", 30.0)  # a busy machine is slow
     fill(bench, 100)
     requests, hour = SlidingWindow(10, _SECOND_S), SlidingWindow(60, 3600, clock)
     bench.up.fault = strict = StrictLimits(requests, hour, told_window_s=3600)
