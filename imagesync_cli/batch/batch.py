@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -118,12 +118,11 @@ async def sync_batch(
             report.seconds = time.monotonic() - started
 
 
-def _judge(trust: Trust | None) -> Judge | None:
-    if trust is None:
-        return None
+def _judges(trusts: Iterable[Trust | None]) -> dict[Trust | None, Judge]:
+    """A judge for all images with the same rules."""
     from imagesync_cli.look.trust.judge import Judge
 
-    return Judge(trust)
+    return {trust: Judge(trust) for trust in trusts if trust is not None}
 
 
 class _FailedFast(Exception):
@@ -147,7 +146,8 @@ class _Batch:
         self._report = report
         self._progress = progress
         self._tell = tell
-        self._judge = _judge(options.trust or next((entry.trust for entry in plan.entries), None))
+        trusts = {options.trust} if options.trust else {entry.trust for entry in plan.entries}
+        self._judges = _judges(trusts) if trusts - {None} else {}
         self._present = Present()
         self._failed: set[int] = set(plan.failed)
 
@@ -264,7 +264,7 @@ class _Batch:
             image.destination,
             selection=self._selection(image),
             require_signature=self._options.require_signature,
-            judge=self._judge,
+            judge=self._judges.get(self._options.trust or self._plan.entries[image.entry].trust),
             dry_run=self._options.dry_run,
             verify=self._options.verify,
             progress=progress,

@@ -1,7 +1,7 @@
 """What may stand in a file of images, and the entries that it means.
 
-    defaults: {platforms, referrers, tags, as, prune, min_age_hours, overwrite, keep_as, keep_last, minimum_age,
-               minimum_age_new, minimum_age_by_created, ignore_age_for}
+    defaults: {platforms, referrers, foreign_layers, tags, as, prune, min_age_hours, overwrite, keep_as, keep_last,
+               minimum_age, minimum_age_new, minimum_age_by_created, ignore_age_for}
                                for every entry that does not say it itself
     trust: {…}                                             who must have signed them (look/trust/reading.py)
     mirrors: {PREFIX: [PREFIX…]}                           who else has a registry's images
@@ -9,6 +9,7 @@
       - source: REF            with tags: a repository; with tags and PREFIX/**: every repository below it
         destination: REF       without a tag: that of the source; or a list, each then is an entry
         mirrors: [PREFIX…]     in place of the source's registry
+        trust: {…}             in place of the file's
         tags: [PATTERN…] or {include: [PATTERN…], exclude: [PATTERN…], semver: RANGE, latest: N, each_variant: BOOL}
         …and what may stand in defaults
 
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
 
 _REPLACING = frozenset({"overwrite", "keep_as", "keep_last"})
 _AGE = frozenset({"minimum_age", "minimum_age_new", "minimum_age_by_created", "ignore_age_for"})
-_SHARED = frozenset({"platforms", "referrers", "tags", "as", "prune", "min_age_hours"}) | _REPLACING | _AGE
-_ENTRY = _SHARED | {"source", "destination", "mirrors"}
+_SELECTING = frozenset({"platforms", "referrers", "foreign_layers", "tags", "as", "prune", "min_age_hours"})
+_SHARED = _SELECTING | _REPLACING | _AGE
+_ENTRY = _SHARED | {"source", "destination", "mirrors", "trust"}
 _FILE = frozenset({"defaults", "images", "mirrors", "trust"})
 # In the place of what is not known yet.
 _ANY = LayoutReference("any")
@@ -119,7 +121,7 @@ class _Reading(ImageReading):
         before = len(self.problems)
         own = self.fields(node, "an image", _ENTRY, required=("source", "destination"))
         given = {**defaults, **own}
-        common = replace(common, line=node.line)
+        common = replace(common, line=node.line, trust=self._trust(own["trust"]) if "trust" in own else common.trust)
         if "source" in own and (folder := self.folder(own["source"], "source")):
             return self._folders(own, folder, given, self._mirrors_for(own, folder.host, mirrors), common)
         tags = self._shared("tags", given)
@@ -228,6 +230,7 @@ class _Reading(ImageReading):
             selection=Selection(
                 platforms=platforms if isinstance(platforms, tuple) else (),
                 referrers=bool(referrers),
+                foreign_layers=self._shared("foreign_layers", given) is True,
                 referrer_types=referrers if isinstance(referrers, tuple) else (),
             ),
             prune=self._shared("prune", given) is True,
@@ -243,6 +246,7 @@ class _Reading(ImageReading):
         read: dict[str, Callable[[Node, str], object]] = {
             "platforms": self.platforms,
             "referrers": self.referrers,
+            "foreign_layers": self.truth,
             "prune": self.truth,
             "tags": self.tags,
             "as": self.renaming,

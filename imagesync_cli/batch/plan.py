@@ -189,7 +189,8 @@ def _without_duplicates(made: Plan) -> list[PlannedImage]:
     for image in made.images:
         place = (place_of(image.destination), image.destination.tag)
         other = by_destination.setdefault(place, image)
-        if (other.source, other.selection) != (image.source, image.selection):
+        rules = [made.entries[each.entry].trust for each in (other, image)]
+        if (other.source, other.selection, rules[0]) != (image.source, image.selection, rules[1]):
             first, second = (made.entries[each.entry].line for each in (other, image))
             raise UsageError(
                 f"lines {first} and {second} both fill {image.destination}, from {other.source} and {image.source}",

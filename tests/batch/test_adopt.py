@@ -377,7 +377,7 @@ def test_odd_files_break_nothing(tmp_path: Path) -> None:
         {"terraform_version": "1", "resources": [None, {"instances": [{}]}]},
         {"docker.io": {"images": 3}},
         {"quay.io/a/b:": "x", "a/b@": ["y", 7, None], "/": "z", "a/b:,": "r.io/x"},
-        {"images": {"a/b": {}, "a/c": [[]]}},
+        {"images": {"a/b": {}, "a/c": [[]], "a/**": "r.io/x", "quay.io/a/**:1,2": "r.io/x"}},
         {"mappings": [7, {}, {"from": "a", "source": "s", "targets": ["t"]}], "registries": [1]},
         {
             "mappings": [{"from": "a", "source": "s", "targets": "t"}],

@@ -33,6 +33,7 @@ GOOD = {
     "all rules": "images: [{source: a, destination: r.io/a,"
     " tags: {include: ['1.*', '/^v\\d+$/'], exclude: ['*-rc*'], semver: '1.x', latest: 5}}]",
     "a folder": "images: [{source: r.io/a/**, destination: [s.io, t.io/b], tags: ['*'], prune: true, mirrors: [m.io]}]",
+    "trust of its own": ONE + "    trust: {default: accept}\n",
     "two destinations": "images: [{source: a, destination: [r.io/a, s.io/a], as: '{tag}-mirror'}]",
     "mirrors": "mirrors: {docker.io: [m.io, m.io/hub], localhost:5000/a: []}\n" + ONE + "    mirrors: [m.io:80]\n",
     "types of referrers": ONE + "    referrers: [application/spdx+json, application/vnd.a.b]\n",
@@ -242,6 +243,7 @@ FULL: dict[str, Any] = {
         "tags": {"include": ["1.*"], "exclude": [7], "semver": "1.x", "latest": 5},
         "prune": True,
         "min_age_hours": 1.5,
+        "foreign_layers": True,
         "as": "{tag}-mirror",
     },
     "mirrors": {"r.io": ["m.io"]},

@@ -130,6 +130,33 @@ def test_a_source_that_is_away_needs_a_digest(mirrored: Mirrored) -> None:
     assert bench.tags("team/app") == {"1": made.digest}
 
 
+@pytest.mark.usefixtures("pauses")
+def test_shared_layers_need_no_source(mirrored: Mirrored) -> None:
+    """While the source is away, a layer that another repository has got is sent again: nobody proves whose it is."""
+    bench, mirror, made = mirrored
+    made.seed(mirror.repository("hub/team/other"), "1")
+    sources = [f"{bench.up.host}/team/{name}@{made.digest}" for name in ("app", "other")]
+    entries = [{"source": each, "destination": f"{bench.down.host}/{n}:1"} for n, each in enumerate(sources)]
+    bench.write(*entries, mirrors={bench.up.host: [f"{mirror.host}/hub"]})
+    bench.up.fault = lambda _: refusal(503)
+    finished = bench.sync("--jobs", "1")
+    assert finished.code == 0, finished.err
+    assert bench.there("0").blobs == bench.there("1").blobs == made.blobs
+
+
+def test_whose_the_old_image_is_only_the_source_says(mirrored: Mirrored) -> None:
+    """overwrite: ours replaces what the source has had; that a mirror has it is no proof."""
+    bench, mirror, made = mirrored
+    old = image("old")
+    old.seed(bench.there("team/app"), "1")
+    old.seed(mirror.repository("hub/team/app"), "0")
+    bench.write(bench.entry("team/app", "1", overwrite="ours"), mirrors={bench.up.host: [f"{mirror.host}/hub"]})
+    assert bench.sync().code == 7
+    old.seed(bench.up.repository("team/app"), "0")
+    assert bench.sync().code == 0
+    assert bench.tags("team/app") == {"1": made.digest}
+
+
 def test_a_mirror_gets_no_login_of_the_source(mirrored: Mirrored) -> None:
     """A login for the source is never shown to a mirror."""
     bench, mirror, _ = mirrored

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +122,20 @@ def test_without_the_option(source: EmbeddedRegistry, registry: EmbeddedRegistry
     assert "with 1 more foreign layer" in finished.err
     assert arrived(registry, made)
     assert "foreign" not in sync(source, registry, made, "--foreign-layers").err
+
+
+def test_an_entry_of_a_file(source: EmbeddedRegistry, registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """With foreign_layers in a file of images they are copied to each of its destinations."""
+    made = windows("http://127.0.0.1:1/layer")
+    made.seed(source.repository("app"), "1")
+    source.repository("app").blobs[digest_of(LAYER)] = LAYER
+    file = tmp_path / "images.json"
+    places = [f"{registry.host}/{name}" for name in ("app", "copy")]
+    entry = {"source": f"{source.host}/app:1", "destination": places, "foreign_layers": True}
+    file.write_text(json.dumps({"images": [entry]}))
+    finished = imagesync("sync", "--file", str(file))
+    assert finished.code == 0, finished.err
+    assert all(registry.repository(name).blobs[digest_of(LAYER)] == LAYER for name in ("app", "copy"))
 
 
 def test_into_an_archive_and_out(source: EmbeddedRegistry, registry: EmbeddedRegistry, tmp_path: object) -> None:

@@ -121,6 +121,21 @@ def test_a_file(registry: EmbeddedRegistry, up: Repository, tmp_path: Path) -> N
     assert registry.repository("down").tags == {"1": APP.digest, "2": OTHER.digest}
 
 
+def test_an_image_with_rules_of_its_own(registry: EmbeddedRegistry, up: Repository, tmp_path: Path) -> None:
+    """An entry's rules hold in place of the file's, stricter or looser; two entries for one tag must agree."""
+    sign(up, APP.digest, OURS)
+    file, host = tmp_path / "images.yaml", registry.host
+    first, second = ({"source": f"{host}/up:{tag}", "destination": f"{host}/down:{tag}"} for tag in ("1", "2"))
+    others = {"rules": [trusting(OTHERS)]}
+    images = [{**first, "trust": others}, {**second, "trust": {"default": "accept"}}]
+    file.write_text(json.dumps({"images": images, "trust": {"rules": [trusting(OURS)]}}))
+    assert imagesync("sync", "--file", str(file)).code == 7
+    assert registry.repository("down").tags == {"2": OTHER.digest}
+    file.write_text(json.dumps({"images": [*images, first], "trust": {"rules": [trusting(OURS)]}}))
+    finished = imagesync("sync", "--file", str(file))
+    assert (finished.code, "both fill" in finished.err) == (2, True)
+
+
 @pytest.mark.parametrize("form", ["oci", "oci-archive"])
 def test_from_a_folder_or_an_archive(registry: EmbeddedRegistry, up: Repository, tmp_path: Path, form: str) -> None:
     """What was carried through an air gap with its signatures is verified on the other side."""
