@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,14 +72,11 @@ async def pick(query: Query, stores: Stores, deadline_s: float) -> Picks:
     """The question with an image for each picked tag in place of the entries with rules."""
     ends = time.monotonic() + deadline_s
     ruled = {key: image for key, image in query.sound.items() if image.tags}
-    lock = _lock(query.lock_file)
-    listed = await _listed(ruled.values(), lock, stores, deadline_s)
-    picks = await gather(
-        _picked(image, listed.get(image.reference.location, []), lock, stores, ends) for image in ruled.values()
-    )
+    picks = await _picks(ruled, _lock(query.lock_file), stores, ends)
     asked = {key: image for key, image in query.asked.items() if key not in ruled}
     lists, clashes = dict[str, dict[str, Any]](), dict[str, str]()
-    for (key, image), (picked, young) in zip(ruled.items(), picks, strict=True):
+    for key, image in ruled.items():
+        picked, young = picks[key]
         if isinstance(picked, ImagesyncError):
             lists[key] = _failed(image, picked)
             continue
@@ -93,26 +89,42 @@ async def pick(query: Query, stores: Stores, deadline_s: float) -> Picks:
     return Picks(replace(query, asked=asked), lists, clashes)
 
 
-async def _listed(
-    images: Iterable[Image], lock: Lock | UsageError | None, stores: Stores, deadline_s: float
-) -> dict[tuple[str, str], list[str] | ImagesyncError]:
-    """The tags of each repository that has to be asked: once, whatever the number of entries."""
-    asked = {each.reference.location: each.reference for each in images if each.tags and not each.tags.names_all}
+_Picked = tuple[list[str] | ImagesyncError, dict[str, str]]
+
+
+async def _picks(
+    ruled: Mapping[str, Image], lock: Lock | UsageError | None, stores: Stores, ends: float
+) -> dict[str, _Picked]:
+    """What is picked by each entry, or why nothing, and its tags that are too young.
+
+    A repository is asked for its tags once, whatever the number of its entries.
+    """
     if isinstance(lock, UsageError):
-        return dict.fromkeys(asked, lock)
-    if lock:
-        return {location: lock.tags(source) for location, source in asked.items()}
-    tags = await gather(_tags(stores, source, deadline_s) for source in asked.values())
-    return dict(zip(asked, tags, strict=True))
+        return dict.fromkeys(ruled, (lock, {}))
+    of_repository: dict[tuple[str, str], dict[str, Image]] = {}
+    for key, image in ruled.items():
+        of_repository.setdefault(image.reference.location, {})[key] = image
+    picks = await gather(_of_one(images, lock, stores, ends) for images in of_repository.values())
+    return {key: picked for each in picks for key, picked in each.items()}
 
 
-async def _tags(stores: Stores, source: Reference, deadline_s: float) -> list[str] | ImagesyncError:
+async def _of_one(images: Mapping[str, Image], lock: Lock | None, stores: Stores, ends: float) -> dict[str, _Picked]:
+    """Those of one repository. A list may be long: it is held only while the rules pick, and many are not at once."""
+    source = next(iter(images.values())).reference
+
+    async def work() -> dict[str, _Picked]:
+        is_named = all(image.tags and image.tags.names_all for image in images.values())
+        listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source, must_exist=True)
+        if isinstance(listed, ImagesyncError):
+            return dict.fromkeys(images, (listed.alone(), {}))
+        return {key: await _picked(image, listed, lock, stores, ends) for key, image in images.items()}
+
+    left_s = ends - time.monotonic()
     try:
-        tags = await within(deadline_s, stores.crowd.run(partial(list_tags, stores, source, must_exist=True)))
+        return await within(left_s, stores.crowd.run(work))
     except asyncio.TimeoutError:
-        late = f"listing the tags of {source.name}: no answer within {deadline_s:g} s"
-        return Unavailable(late, hint="see IMAGESYNC_TIMEOUT")
-    return tags.alone() if isinstance(tags, ImagesyncError) else list(tags)
+        late = f"listing the tags of {source.name}: no answer within {left_s:.3g} s"
+        return dict.fromkeys(images, (Unavailable(late, hint="see IMAGESYNC_TIMEOUT"), {}))
 
 
 def _lock(lock_file: str) -> Lock | UsageError | None:
@@ -126,26 +138,16 @@ def _lock(lock_file: str) -> Lock | UsageError | None:
         return error
 
 
-_Picked = tuple[list[str] | ImagesyncError, dict[str, str]]
-
-
-async def _picked(
-    image: Image,
-    listed: list[str] | ImagesyncError,
-    lock: Lock | UsageError | None,
-    stores: Stores,
-    ends: float,
-) -> _Picked:
-    """What is picked, or why nothing; and which tags are too young for it."""
-    if isinstance(listed, ImagesyncError) or image.tags is None:
-        return listed, {}
+async def _picked(image: Image, listed: Sequence[str], lock: Lock | None, stores: Stores, ends: float) -> _Picked:
+    if image.tags is None:
+        return [], {}
     picked: list[str] | ImagesyncError = pick_tags(image.reference, image.tags, listed)
     if isinstance(picked, list) and len(picked) > _MOST_PICKED:
         hint = "narrow them by semver, latest or exclude, or split the entry in several"
         many = f"its tags pick {len(picked)} images, and an entry takes {_MOST_PICKED} at most"
         return Refused(many, hint=hint), {}
     young = dict[str, str]()
-    if isinstance(picked, list) and image.waiting and not isinstance(lock, UsageError):
+    if isinstance(picked, list) and image.waiting:
         from imagesync_cli.terraform.young import AgeJudge
 
         judge = AgeJudge(stores, image.reference, image.waiting, lock, ends)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import heapq
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from imagesync_cli.values.digest import is_companion
@@ -13,6 +14,7 @@ from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.tags.versions import Range, parse_range, parse_version
 
 _WILD = re.compile(r"[*?\[]")
+_PART = 2000
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -73,17 +75,17 @@ class TagRules:
 
     def pick(self, tags: Iterable[str]) -> list[str]:
         """Those of the tags that are wanted, the newest version first, what is no version last and by name."""
-        return [judged.tag for judged in self.judge(tags) if judged.picked]
+        return [judged.tag for judged in self._judged(tags) if judged.picked]
 
     def judge(self, tags: Iterable[str]) -> list[Judgement]:
         """Every tag with what becomes of it and why, in the order of ``pick``."""
+        return list(self._judged(tags))
+
+    def _judged(self, tags: Iterable[str]) -> Iterator[Judgement]:
         named, counts = set(self.literals), Counter[str]()
-
-        def judged(tag: str) -> Judgement:
+        for tag in newest_first(dict.fromkeys(tags)):
             why_not = self._why_not(tag) or self._why_old(tag, counts)
-            return Judgement(tag, picked=True, why="named in full") if tag in named else self._judgement(tag, why_not)
-
-        return [judged(tag) for tag in newest_first(dict.fromkeys(tags))]
+            yield Judgement(tag, picked=True, why="named in full") if tag in named else self._judgement(tag, why_not)
 
     def _judgement(self, tag: str, why_not: str) -> Judgement:
         if why_not:
@@ -114,9 +116,9 @@ class TagRules:
         version = parse_version(tag)
         if version is None:
             return "is no version, and latest counts versions"
-        counts[self._of_variant(tag)] += 1
-        is_old = counts[self._of_variant(tag)] > self.latest
-        return f"is older than the newest {self.latest}{self._of_variant(tag)}" if is_old else ""
+        of_variant = self._of_variant(tag)
+        counts[of_variant] += 1
+        return f"is older than the newest {self.latest}{of_variant}" if counts[of_variant] > self.latest else ""
 
     def _of_variant(self, tag: str) -> str:
         version = parse_version(tag) if self.each_variant else None
@@ -127,10 +129,19 @@ class TagRules:
 
 
 def newest_first(tags: Iterable[str]) -> list[str]:
-    """The tags by version, newest first; 1.27.0 before 1.27, which is the same version, and other words last."""
-    versions = {tag: parse_version(tag) for tag in sorted(tags)}
-    ranks = {tag: version.newness for tag, version in versions.items() if version is not None}
-    return [*sorted(ranks, key=ranks.__getitem__, reverse=True), *(tag for tag in versions if tag not in ranks)]
+    """The tags by version, newest first; 1.27.0 before 1.27, which is the same version, and other words last.
+
+    What a version sorts by takes much more room than the tag, and a repository may have a hundred thousand: it is held
+    for a part of them at a time, and these parts are merged.
+    """
+    by_name = sorted(tags)
+    parts = [sorted(by_name[at : at + _PART], key=_newness, reverse=True) for at in range(0, len(by_name), _PART)]
+    return parts[0] if len(parts) == 1 else list(heapq.merge(*parts, key=_newness, reverse=True))
+
+
+def _newness(tag: str) -> tuple[object, ...]:
+    version = parse_version(tag)
+    return (False,) if version is None else (True, *version.newness)
 
 
 def _is_literal(pattern: str) -> bool:
