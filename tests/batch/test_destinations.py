@@ -126,8 +126,8 @@ def test_a_tag_that_moves_meanwhile_is_one_image(bench: Bench, second: EmbeddedR
 
 
 def test_a_dry_run_tells_both_places(bench: Bench, second: EmbeddedRegistry) -> None:
-    """The plan has a line for each place, and nothing is written to either."""
-    bench.seed("app", "1")
+    """The plan has a line for each place, nothing is written to either, and each manifest is one pull."""
+    bench.seed("app", "1", index("app"))
     bench.write(both(bench, second, "app", "1"))
     finished = bench.sync("--dry-run")
     assert [line.split()[:2] for line in finished.out.splitlines()] == [
@@ -135,6 +135,8 @@ def test_a_dry_run_tells_both_places(bench: Bench, second: EmbeddedRegistry) -> 
     ]
     assert not bench.tags("app")
     assert not second.repository("app").tags
+    read = [request.path for request in bench.up.requests if request.method == "GET"]
+    assert len(read) == len(set(read)) > 1
 
 
 def test_a_check_of_both_places_asks_the_source_once(bench: Bench, second: EmbeddedRegistry) -> None:

@@ -22,8 +22,8 @@ from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import RegistryReference
 
-# Roots that several copies of one image need; larger ones are read again.
-_KEPT_BYTES = 32 * 1024
+# Of the manifests of one image, which several copies of it need; what does not fit is read again.
+_MOST_KEPT_BYTES = 64 * 1024
 # A mirror that asks for a longer pause, as one does that has a limit, is left out.
 _LONGEST_WAIT_S = 5.0
 
@@ -36,7 +36,8 @@ class Mirrored(Repository):
         self._mirrors: list[Store] = []
         self._left_out = left_out
         self._heads: dict[str, Descriptor] = {}
-        self._roots: dict[str, Manifest] = {}
+        self._kept: dict[str, Manifest] = {}
+        self._left_bytes = _MOST_KEPT_BYTES
         self._only_here: set[str] = set()  # blobs of which a mirror has given a part
 
     def add_mirror(self, mirror: Store) -> None:
@@ -53,19 +54,24 @@ class Mirrored(Repository):
         return self._heads[wanted]
 
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
-        """The manifest of a digest, from whoever has it; of a tag, by the digest that the repository tells."""
-        if wanted in self._roots:
-            return self._roots[wanted]
+        """The manifest of a digest, from whoever has it; of a tag, by the digest that the repository tells.
+
+        Small ones are read once, however many copies of the image need them.
+        """
+        if wanted in self._kept:
+            return self._kept[wanted]
         if is_digest(wanted):
-            return await self._by_digest(wanted, most_bytes)
-        if self._mirrors or wanted in self._heads:
-            root = await self._by_digest((await self._told(wanted)).digest, most_bytes)
+            found = await self._by_digest(wanted, most_bytes)
+        elif self._mirrors or wanted in self._heads:
+            found = await self._by_digest((await self._told(wanted)).digest, most_bytes)
         else:
-            root = await super().manifest(wanted, most_bytes)
-        self._heads[wanted] = root.descriptor
-        if root.size <= _KEPT_BYTES:
-            self._roots[wanted] = root
-        return root
+            found = await super().manifest(wanted, most_bytes)
+        if not is_digest(wanted):
+            self._heads[wanted] = found.descriptor
+        if found.size <= self._left_bytes:
+            self._left_bytes -= found.size
+            self._kept[wanted] = found
+        return found
 
     async def _told(self, tag: str) -> Descriptor:
         try:
