@@ -81,6 +81,10 @@ def test_the_life_of_a_rule(workspace: Workspace, source: EmbeddedRegistry, dest
     assert mirror.tags == {tag: made(tag).digest for tag in wanted}
     assert workspace.plan().code == 0
 
+    named = {f":{tag}": f"{source.host}/app:{tag}" for tag in wanted}
+    workspace.write(named, OUTPUTS, destination_prefix=f"{destination.host}/mirror")
+    assert workspace.plan().code == 0  # an entry for each tag, in place of the rule, is the same to Terraform
+
     write(">=9")
     refused = workspace.plan()
     assert refused.code == 1

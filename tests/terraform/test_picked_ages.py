@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
+from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image
 from tests.embedded_registry.wire import json_response
 from tests.terraform.test_minimum_age import tell_ages
@@ -74,13 +75,12 @@ def test_nothing_is_old_enough(source: EmbeddedRegistry, mirror: EmbeddedRegistr
     assert why.endswith("none is picked; too young: 1.3, 1.2")
 
 
-def test_what_nobody_can_tell_is_picked(source: EmbeddedRegistry) -> None:
+def test_what_nobody_can_tell_is_picked(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
     """A destination that does not answer, or an age that nobody knows, hides no tag: its image is judged later."""
-    source.fault = None
-    with EmbeddedRegistry() as mirror:
-        gone = mirror.host
-        assert picked(ask(waiting(source, gone, {"latest": 1})), "app") == ["1.3"]
-    assert picked(ask(waiting(source, gone, {"latest": 1})), "app") == ["1.3"]
+    mirror.fault = lambda _: refusal(403, "DENIED")
+    assert picked(ask(waiting(source, mirror.host, {"latest": 1})), "app") == ["1.3"]
+    mirror.fault = source.fault = None
+    assert picked(ask(waiting(source, mirror.host, {"latest": 1})), "app") == ["1.3"]
 
 
 def test_no_end_of_young_tags(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
