@@ -6,7 +6,7 @@ digests are those of the lock. Nothing is changed here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, Refused, UsageError
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
+from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
@@ -32,6 +33,7 @@ _LISTS_AT_ONCE = 64
 _NAMED = 3
 
 Tags = Sequence[str] | ImagesyncError
+_Ruled = dict[int, tuple[Reference, TagRules]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +171,26 @@ def _planned(entry: ImageEntry, number: int, source: Reference, destination: Ref
 
 async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> dict[int, Tags]:
     """The picked tags of each entry that has rules, by its number."""
-    ruled = {number: (entry.source, entry.tags) for number, entry in enumerate(entries) if entry.tags is not None}
-    asked = {source.location: source for source, rules in ruled.values() if not rules.names_all}
-    if lock is None:
-        answers = await each_of(_LISTS_AT_ONCE, lambda source: list_tags(stores, source), asked.values())
-        listed: Mapping[tuple[str, str], Tags] = dict(zip(asked, answers, strict=True))
-    else:
-        listed = {location: lock.tags(source) for location, source in asked.items()}
-    found = {number: listed.get(source.location, []) for number, (source, _) in ruled.items()}
-    return {
-        number: tags if isinstance(tags, ImagesyncError) else pick_tags(*ruled[number], tags)
-        for number, tags in found.items()
-    }
+    of_source: dict[tuple[str, str], _Ruled] = {}
+    for number, entry in enumerate(entries):
+        if entry.tags is not None:
+            of_source.setdefault(entry.source.location, {})[number] = entry.source, entry.tags
+    picks = await each_of(_LISTS_AT_ONCE, lambda ruled: _picked(stores, ruled, lock), of_source.values())
+    return {number: tags for picked in picks for number, tags in picked.items()}
+
+
+async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> dict[int, Tags]:
+    """Those of one source. A list may be long: it is held only while the rules pick, and many are not at once."""
+    source, _ = next(iter(ruled.values()))
+
+    async def work() -> dict[int, Tags]:
+        is_named = all(rules.names_all for _, rules in ruled.values())
+        listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source)
+        if isinstance(listed, ImagesyncError):
+            return dict.fromkeys(ruled, listed)
+        return {number: pick_tags(each, rules, listed) for number, (each, rules) in ruled.items()}
+
+    return await stores.crowd.run(work)
 
 
 def _without_duplicates(made: Plan) -> list[PlannedImage]:
