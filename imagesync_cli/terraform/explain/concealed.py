@@ -54,8 +54,16 @@ def _secrets(plan: Plan) -> Iterator[str]:
             yield from texts_in(value.get("value") if isinstance(value, dict) else None)
             yield from texts_in(variable.get("default"))
     for call in plan.calls:
-        images = [stored for change in call.changes for stored in (change.before, change.after) if stored]
-        yield from (image.destination for image in [*images, *call.left_out] if image.is_secret)
+        for change in call.changes:
+            sides = (stored for stored in (change.before, change.after) if stored is not None and stored.is_secret)
+            yield from (_without_key(stored.destination, change.key) for stored in sides)
+        yield from (stored.destination for stored in call.left_out if stored.is_secret)
         for reading in (call.source, call.destination):
             if reading is not None and reading.is_secret:
-                yield from (str(asked.get("reference")) for asked in reading.asked.values() if isinstance(asked, dict))
+                questions = ((key, asked) for key, asked in reading.asked.items() if isinstance(asked, dict))
+                yield from (_without_key(str(asked.get("reference")), key) for key, asked in questions)
+
+
+def _without_key(destination: str, key: str) -> str:
+    """The prefix, which hides every place in it; keys are no secret. The whole where there is none."""
+    return destination.removesuffix(key).rstrip("/") or destination

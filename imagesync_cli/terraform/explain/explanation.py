@@ -118,6 +118,8 @@ def _notes(plan: Plan) -> Iterator[Sentence]:
     if left_out and len(left_out) < len(plan.calls):
         count = sum(len(call.left_out) for call in left_out)
         yield say(f"The plan leaves out {{}} with {counted(count, 'image')}.", _modules(left_out))
+    elif not plan.is_complete:
+        yield say("The plan is not complete: something was left out, or put off.")
     late = [call for call in plan.calls if call.wanted and call.destination is None]
     if late:
         yield say("What the destinations of {} have now is known only at apply.", _modules(late))

@@ -42,9 +42,6 @@ class Outcome:
         return self.outcome in (KEPT, RETAGGED) or self.is_left_behind
 
 
-_RETAGGED = Outcome(RETAGGED, say("gets a tag of its own before"))
-
-
 @dataclass(frozen=True)
 class Named:
     """An image that an entry names after the apply."""
@@ -89,7 +86,7 @@ class Outcomes:
         if not present or present == change.digest or (after.place, present) in self._going:
             return None
         if self._calls[change.module].on_replace == "retag":
-            return _RETAGGED
+            return _retagged(self._calls[change.module])
         return Outcome(UNTAGGED, say("loses this tag, and is not deleted"))
 
     def is_named(self, place: Place | None) -> bool:
@@ -127,8 +124,9 @@ class Outcomes:
 
     def _replaced(self, stored: Stored, there: list[Named]) -> Outcome:
         """Where the tag has another image."""
-        if any(named.call.on_replace == "retag" and named.present == stored.digest for named in there):
-            return _RETAGGED
+        for named in there:
+            if named.call.on_replace == "retag" and named.present == stored.digest:
+                return _retagged(named.call)
         if stored.on_replace != "delete":
             return Outcome(KEPT, say("stays, and loses this tag, as on_replace is not delete"))
         if other := self._elsewhere(stored):
@@ -138,9 +136,12 @@ class Outcomes:
     def _removed(self, stored: Stored) -> Outcome:
         """Where the tag still has this image, as far as a plan knows: it looks at no tag that nobody names."""
         if stored.on_destroy == "keep":
-            return Outcome(KEPT, say("stays, as on_destroy is keep"))
+            moved = ", unless the tag has moved" if stored.on_replace == "delete" else ""
+            return Outcome(KEPT, say(f"stays, as on_destroy is keep{moved}"))
         if stored.on_destroy == "refuse":
-            return Outcome(REFUSED, say("is not removed and fails the apply, as on_destroy is refuse"))
+            return Outcome(
+                REFUSED, say("is not removed and fails the apply, unless the tag has moved: on_destroy is refuse")
+            )
         if other := self._elsewhere(stored):
             return Outcome(UNTAGGED, say("loses this tag, and stays, as {} has it too", other.text))
         return Outcome(DELETED, say("is deleted with its tag, unless the tag has moved or something else uses it"))
@@ -153,6 +154,12 @@ class Outcomes:
 
     def _there(self, place: Place | None) -> list[Named]:
         return self._at.get(place, []) if place else []
+
+
+def _retagged(call: Call) -> Outcome:
+    count = call.keep_last
+    more = f", and of such tags the last {count} stay" if type(count) is int and count >= 0 else ""
+    return Outcome(RETAGGED, say(f"gets a tag of its own before{more}"))
 
 
 def _without_command(change: ImageChange) -> Outcome | None:

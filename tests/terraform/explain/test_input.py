@@ -103,6 +103,14 @@ def test_refresh_only() -> None:
     assert plan.explained()["summary"] == "imagesync: this plan leaves out its 1 image (-refresh-only or -target)"
 
 
+def test_not_complete() -> None:
+    """A plan that Terraform calls incomplete is not taken for all that there is to do."""
+    plan = PlanFile(complete=False)
+    plan.image("app", None, stored("app:1", "new"))
+    plan.read("app", "app:1", "new", "")
+    assert plan.explained()["notes"] == ["The plan is not complete: something was left out, or put off."]
+
+
 STRANGE = [
     {"destination": "registry.example.com/app:1", "digest": "sha256:1"},
     {"destination": "registry.example.com/app:1", "digest": digest("x")},

@@ -210,6 +210,22 @@ def test_a_strange_image_in_the_way(on_replace: str, outcome: str) -> None:
     ]
 
 
+def test_old_images_that_are_kept_so_far() -> None:
+    """With keep_last, older images than those go when another one is kept, and a plan does not know which."""
+    call = {"expressions": {"on_replace": {"constant_value": "retag"}, "keep_last": {"constant_value": 3}}}
+    plan = PlanFile(configuration={"root_module": {"module_calls": {"mirror": call}}})
+    plan.image("app", stored("app:1", "same"), stored("app:1", "same"))
+    plan.read("app", "app:1", "same", "foreign")
+    assert old_of(plan.told())["why"] == "gets a tag of its own before, and of such tags the last 3 stay"
+
+
+def test_a_tag_that_may_have_moved() -> None:
+    """What on_destroy promises holds for a tag that is where it was; of another one the plan knows nothing."""
+    assert old_of(removed(on_destroy="keep").told())["why"] == "stays, as on_destroy is keep, unless the tag has moved"
+    kept = removed(on_replace="keep", on_destroy="keep")
+    assert old_of(kept.told())["why"] == "stays, as on_destroy is keep"
+
+
 def test_an_image_that_another_entry_displaces() -> None:
     """What becomes of an image with an object is told of that object alone, also where it gets a tag of its own."""
     call = {"expressions": {"on_replace": {"constant_value": "retag"}}}

@@ -196,6 +196,15 @@ def test_sensitive() -> None:
     assert "(sensitive)/gone:1" in lines[2]
 
 
+def test_many_sensitive_places() -> None:
+    """A prefix that is sensitive hides ten thousand places as fast as one."""
+    plan = PlanFile()
+    for number in range(10_000):
+        place = {**stored("x", "new"), "destination": f"{SECRET}/app-{number}:1"}
+        plan.image(f"app-{number}:1", None, place, after_sensitive={"input": {"destination": True}})
+    assert SECRET not in plan.written()
+
+
 def test_sensitive_sources() -> None:
     """A source that the plan hides is not named, and neither is what was said of it."""
     plan = PlanFile()

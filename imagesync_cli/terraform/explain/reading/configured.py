@@ -8,14 +8,14 @@ from typing import Any
 _STEP = re.compile(r'module\.([\w-]+)(?:\[(?:"(?:[^"\\]|\\.)*"|[0-9]+)\])?(?:\.|$)')
 
 
-def configured(document: dict[str, Any], module: str, variable: str) -> str:
-    """The text that this variable has in the module at this address; "" where the plan does not say.
+def configured(document: dict[str, Any], module: str, variable: str) -> Any:
+    """The value that this variable has in the module at this address; None where the plan does not say.
 
     A variable that is passed on as it is, from the root or from one module to the next, is followed.
     """
     root = _member(document.get("configuration"), "root_module")
-    given = _member(_member(document.get("variables"), variable), "value")
-    value = given if isinstance(given, str) else _default(root, variable)
+    given = _member(document.get("variables"), variable)
+    value = _member(given, "value") if given else _default(root, variable)
     inside = root
     for name in _STEP.findall(module):
         call = _member(_member(inside, "module_calls"), name)
@@ -23,16 +23,13 @@ def configured(document: dict[str, Any], module: str, variable: str) -> str:
         expression = _member(_member(call, "expressions"), variable)
         if expression is None:
             value = _default(inside, variable)
-        elif isinstance(constant := _member(expression, "constant_value"), str):
-            value = constant
         elif _member(expression, "references") != [f"var.{variable}"]:
-            value = ""
+            value = _member(expression, "constant_value")
     return value
 
 
-def _default(module: Any, variable: str) -> str:
-    default = _member(_member(_member(module, "variables"), variable), "default")
-    return default if isinstance(default, str) else ""
+def _default(module: Any, variable: str) -> Any:
+    return _member(_member(_member(module, "variables"), variable), "default")
 
 
 def _member(document: Any, name: str) -> Any:
