@@ -2,9 +2,10 @@
 
 locals {
   # A map has its keys; a list or a set is keyed by the references themselves.
-  references = {
-    for key, reference in var.references : can(tolist(var.references)) ? reference : key => reference
-  }
+  references = merge(
+    { for key, reference in var.references : key => reference if !can(tolist(var.references)) },
+    { for reference in try(toset(tolist(var.references)), []) : reference => reference },
+  )
 
   # A message with a sensitive value would be withheld. What is shown here is no secret.
   shown = { for key, reference in local.references : key => try(nonsensitive(reference), reference) }

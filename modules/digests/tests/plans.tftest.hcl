@@ -40,13 +40,23 @@ run "a_map_has_its_keys" {
 run "a_list_is_keyed_by_its_references_and_digests_are_those_of_the_whole" {
   command = plan
   variables {
-    references = ["localhost:5000/b:1"]
+    references = ["localhost:5000/b:1", "localhost:5000/b:1"]
     platforms  = ["linux/amd64"]
   }
 
   assert {
     condition     = output.ids == { "localhost:5000/b:1" = "localhost:5000/b@sha256:2222222222222222222222222222222222222222222222222222222222222222" }
     error_message = "A port is no tag: ${jsonencode(output.ids)}."
+  }
+}
+
+run "a_set_is_keyed_by_its_references" {
+  command = plan
+  variables { references = toset(["localhost:5000/b:1"]) }
+
+  assert {
+    condition     = keys(output.digests) == ["localhost:5000/b:1"]
+    error_message = "As a list is: ${jsonencode(output.digests)}."
   }
 }
 
