@@ -18,6 +18,8 @@ from imagesync_cli.settings import draws_on_terminals
 _DISPLAY_AFTER_S = 0.5
 _DRAW_EVERY_S = 0.1
 _LINE_EVERY_S = 5.0
+# A run may wait for hours, and says the same all the while.
+_SAME_EVERY_S = 300.0
 DONE, TO_DO, CUT = _DRAWN_WITH = "━╌…"
 Draw = Callable[[int, float], list[str]]
 """The lines for so many columns at a time (of ``time.monotonic``); it is also how they learn of the pace."""
@@ -54,9 +56,13 @@ def _can_draw() -> bool:
 
 
 async def _lines(line: Callable[[], str], say: Callable[[str], None]) -> None:
+    said, for_s = "", 0.0
     while True:
         await asyncio.sleep(_LINE_EVERY_S)
-        say(line())
+        for_s += _LINE_EVERY_S
+        if (text := line()) != said or for_s >= _SAME_EVERY_S:
+            said, for_s = text, 0.0
+            say(text)
 
 
 async def _live(draw: Draw) -> None:

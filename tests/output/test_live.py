@@ -10,6 +10,7 @@ import pytest
 
 from imagesync_cli.output import live
 from imagesync_cli.output.terminal import drawing, hide, width
+from tests.fake_time import run_in_fake_time
 
 
 class _Terminal(io.StringIO):
@@ -113,3 +114,16 @@ def test_a_terminal_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_width(text: str, cells: int) -> None:
     """Wide characters take two cells, accents on others none."""
     assert width(text) == cells
+
+
+def test_a_wait_of_hours_is_told_in_few_lines() -> None:
+    """A line that says what the last one said comes every five minutes, a new one within seconds."""
+
+    async def work() -> list[str]:
+        said: list[str] = []
+        texts = iter(["1 of 9", "2 of 9"])
+        async with live.showing(lambda *_: [], lambda: next(texts, "waiting"), said.append, plainly=True):
+            await asyncio.sleep(1200)
+        return said
+
+    assert run_in_fake_time(work()) == ["1 of 9", "2 of 9", *["waiting"] * 4]
