@@ -17,11 +17,12 @@ from pathlib import Path
 
 from imagesync_cli.batch.batch import JOBS, BatchOptions, sync_batch
 from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.report import FAILED, BatchProgress, BatchReport, ImageResult
+from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, failed_together
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.stores.files.claims import Claim, Claims, claim_of
 from imagesync_cli.stores.files.new_file import replace_file
+from imagesync_cli.values.cause import named
 from imagesync_cli.values.errors import ImagesyncError
 
 
@@ -110,10 +111,19 @@ def failures_in(folder: Path, images: Sequence[WantedImage], report: BatchReport
         raise ImagesyncError(f"{folder} cannot be written: {error.strerror}", hint=hint) from error
     yield
     keys = {str(image.entry.destination): image.key for image in images}
-    for result in report.images:
-        if result.outcome == FAILED:
-            name = hashlib.md5(keys[result.destination].encode(), usedforsecurity=False).hexdigest()
-            text = f"{result.source} could not be copied to {result.destination}: {result.error}"
-            replace_file(folder / name, text)
+    for first, *others in failed_together(report):
+        as_well = [keys[each.destination] for each in others]
+        _leave(folder, keys[first.destination], f"{_not_copied(first)}: {first.error}", as_well)
+        for key, other in zip(as_well, others, strict=True):
+            _leave(folder, key, f"{_not_copied(other)}, for the reason told of {keys[first.destination]}")
     with contextlib.suppress(OSError):  # not empty: Terraform reads it
         folder.rmdir()
+
+
+def _not_copied(result: ImageResult) -> str:
+    return f"{result.source} could not be copied to {result.destination}"
+
+
+def _leave(folder: Path, key: str, text: str, as_well: Sequence[str] = ()) -> None:
+    name = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
+    replace_file(folder / name, f"{text}; and {len(as_well)} more: {named(as_well)}" if as_well else text)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from imagesync_cli.values.cause import common_cause
 from imagesync_cli.values.errors import Differs, ImagesyncError
 from imagesync_cli.values.limits import PullLimit
 from imagesync_cli.values.progress import Progress
@@ -110,6 +111,16 @@ def _merged_registries(every: Iterable[RegistryPulls]) -> list[RegistryPulls]:
         before = by_name.get(each.registry)
         by_name[each.registry] = replace(each, pulls=each.pulls + before.pulls) if before else each
     return list(by_name.values())
+
+
+def failed_together(report: BatchReport) -> list[list[ImageResult]]:
+    """The images that have failed; those that one cause has kept from us are together."""
+    groups: dict[str, list[ImageResult]] = {}
+    for number, image in enumerate(report.images):
+        if image.outcome == FAILED:
+            cause = common_cause(image.kind, image.error, (image.source, image.destination))
+            groups.setdefault(cause or str(number), []).append(image)
+    return list(groups.values())
 
 
 @dataclass

@@ -14,6 +14,7 @@ from imagesync_cli.batch.report import (
     BatchReport,
     ImageResult,
     RemovalResult,
+    failed_together,
     totals,
 )
 from imagesync_cli.output.console import counted, print_event, print_line, say, size_text
@@ -22,6 +23,7 @@ from imagesync_cli.output.progress import first_fitting, fitting_name, left_text
 from imagesync_cli.output.rate import Rate
 from imagesync_cli.output.report import pulls_text
 from imagesync_cli.output.terminal import width
+from imagesync_cli.values.cause import named
 
 _IN_FLIGHT = 8
 _BAR = 30
@@ -136,12 +138,12 @@ def end_event(report: BatchReport) -> dict[str, Any]:
 
 
 def failures(report: BatchReport) -> list[str]:
-    """What failed and why."""
-    return [
-        f"failed: {image.source} to {image.destination}: {image.error}"
-        for image in report.images
-        if image.outcome == FAILED
-    ] + [f"failed: {each.reference}: {each.why}" for each in report.removals if each.outcome == FAILED]
+    """What failed and why, and in the line of the first what else the same cause has kept from us."""
+    lines = []
+    for first, *others in failed_together(report):
+        also = f"; and {len(others)} more: {named([each.source for each in others])}" if others else ""
+        lines.append(f"failed: {first.source} to {first.destination}: {first.error}{also}")
+    return lines + [f"failed: {each.reference}: {each.why}" for each in report.removals if each.outcome == FAILED]
 
 
 def summary(report: BatchReport) -> str:

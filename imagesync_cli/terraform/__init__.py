@@ -1,7 +1,8 @@
 """The protocol of Terraform's ``external`` data source: a JSON object of strings in, one out.
 
 Two questions are understood. ``{"images": "<JSON object: key → IMAGE>"}`` gives each key a JSON text with reference,
-digest, source_digest, media_type, size, error and kind; with ``call`` and ``run`` beside it, the images are what that
+digest, source_digest, media_type, size, error and kind, and ``cause`` where that is about more than this image, equal
+for all that it is about; with ``call`` and ``run`` beside it, the images are what that
 call of a module relies on, and ``@run_folder`` tells what the processes of one run share; with ``trust`` beside it, the
 answers are who has signed them (trusted.py). ``{"source": …,
 "destination": …, "platforms": …, "referrers": …, "verify": …}`` gives digest, id, destination_digest, in_sync, error

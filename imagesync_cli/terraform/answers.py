@@ -137,6 +137,11 @@ async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -
 async def _looked_at(stores: Stores, image: Image, found: Answer, ends: float) -> Described:
     described = await _with_damage(stores, found, ends) if image.deep else _described(found)
     described["reference"] = as_meant(image.reference)
+    if described["error"]:
+        from imagesync_cli.values.cause import common_cause
+
+        if cause := common_cause(described["kind"], described["error"], [str(image.reference)]):
+            described["cause"] = cause
     if image.described:
         from imagesync_cli.terraform.described import NOTHING, described_parts
 

@@ -4,7 +4,7 @@
 locals {
   # The digest is in the key, so that a moved source makes a new object and destroys the old one: Terraform skips
   # destroy provisioners when it replaces. The name stands for the destination: it is known when the prefix is not.
-  pinned = { for name, digest in local.digests : "${name}@${digest}" => name }
+  pinned = { for name, digest in local.digests : "${name}@${digest}" => name if !contains(local.told_there, name) }
 
   # What is copied is told by the digest of the whole source, from which the same platforms make the same image again.
   copied = {
@@ -55,7 +55,14 @@ resource "terraform_data" "copies" {
 
   depends_on = [var.wait_for]
 
-  lifecycle { create_before_destroy = true }
+  lifecycle {
+    create_before_destroy = true
+
+    precondition {
+      condition     = length(local.and_destinations) == 0
+      error_message = join("\n\n", [for name in keys(local.and_destinations) : local.objections[name]])
+    }
+  }
 }
 
 # No command at creation, so that nothing taints it: Terraform skips the destroy-time command of what is tainted.

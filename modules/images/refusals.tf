@@ -9,19 +9,47 @@ locals {
         local.digests[name] != "" || local.wanted[name].error == "" ? [] : [
           "the source ${local.shown_source[name]} is ${local.wanted[name].kind}: ${local.wanted[name].error}"
         ],
-        try(local.wanted[name].refused, []),
-        try(local.trusted[name].refused, []),
-      ) : "images[${jsonencode(name)}]: ${why}"
+        try(local.wanted[name].refused, []), try(local.trusted[name].refused, []),
+      ) : "images[${jsonencode(name)}]${lookup(local.and_sources, name, "")}: ${why}"
     ])
   }
+  why_objected = {
+    for name in keys(local.entries) : name => concat(
+      try(local.present[name].refused, []), try(local.foreign[name], []), try(local.wait[name], []),
+    )
+  }
   objections = {
-    for name in keys(local.entries) : name =>
-    join("\n\n", [
-      for why in concat(
-        try(local.present[name].refused, []), try(local.foreign[name], []), try(local.wait[name], []),
-      ) :
-      "images[${jsonencode(name)}]: ${why}"
+    for name, why in local.why_objected : name => join("\n\n", [
+      for each in why : "images[${jsonencode(name)}]${lookup(local.and_destinations, name, "")}: ${each}"
     ])
+  }
+
+  # What one cause keeps from us, like a login that is missing, is one error, which names the first of these images. Of
+  # sources the others have no object in this plan, which fails. Of destinations nothing is copied.
+  sources_alike = {
+    for name, each in local.wanted : try(each.cause, "") => name...
+    if local.digests[name] == "" && try(each.cause, "") != "" && length(try(each.refused, [])) == 0
+  }
+  destinations_alike = {
+    for name, why in local.why_objected : try(local.present[name].cause, "") => name...
+    if length(why) == 1 && try(local.present[name].cause, "") != ""
+  }
+  shown_away = [
+    for name in local.unavailable : name
+    if !contains(local.unlisted, local.entries[name].answer) || local.damage[name] != ""
+  ]
+  away_alike = { for name in local.shown_away : try(local.wanted[name].cause, name) => name... }
+  told_there = flatten([for names in values(local.sources_alike) : slice(names, 1, length(names))])
+  told_away  = flatten([for names in values(local.away_alike) : slice(names, 1, length(names))])
+  and_sources = {
+    for names in values(local.sources_alike) : names[0] => " and ${length(names) - 1} more (${join(
+      ", ", concat(slice(names, 1, min(4, length(names))), length(names) > 4 ? ["…"] : [])
+    )})" if length(names) > 1
+  }
+  and_destinations = {
+    for names in values(local.destinations_alike) : names[0] => " and ${length(names) - 1} more (${join(
+      ", ", concat(slice(names, 1, min(4, length(names))), length(names) > 4 ? ["…"] : [])
+    )})" if length(names) > 1
   }
 
   # A message with a sensitive value would be withheld, with a warning for each. What is shown here is no secret.
@@ -41,10 +69,11 @@ check "source_available" {
         ])
       ],
       [
-        for name in local.unavailable : join("", [
+        for name in local.shown_away : join("", [
           local.shown_source[name], " is ", local.wanted[name].kind, ", so ",
-          local.shown_destination[name], local.stays_how[name], ": ", local.wanted[name].error,
-        ]) if !contains(local.unlisted, local.entries[name].answer) || local.damage[name] != ""
+          local.shown_destination[name], local.stays_how[name],
+          contains(local.told_away, name) ? ", for the same reason." : ": ${local.wanted[name].error}",
+        ])
       ],
     ))
   }

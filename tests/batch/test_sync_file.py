@@ -113,6 +113,21 @@ def test_one_failure_stops_no_other(bench: Bench) -> None:
     assert list(bench.tags("good")) == ["1"]
 
 
+def test_what_one_cause_keeps_away_is_told_once(bench: Bench) -> None:
+    """A login that a registry lacks is a line for all its images; what is the matter with one alone has its own."""
+    names = ("a", "b", "ab", "b/a", "c")
+    for name in names:
+        bench.seed(name, "1")
+    del bench.up.repository("c").tags["1"]
+    bench.write(*(bench.entry(name, "1") for name in names))
+    bench.up.fault = lambda request: None if "/c/" in request.path else refusal(401)
+    lines = [line for line in bench.sync().err.splitlines() if "failed: " in line]
+    assert len(lines) == 2
+    assert f"failed: {bench.up.host}/a:1 to " in lines[0]
+    assert lines[0].endswith(f"and 3 more: {', '.join(f'{bench.up.host}/{name}:1' for name in ('b', 'ab', 'b/a'))}")
+    assert f"failed: {bench.up.host}/c:1 to " in lines[1]
+
+
 def test_a_failure_hands_a_shared_layer_on(bench: Bench) -> None:
     """If the image that is sending a shared layer fails, another one that waits for it sends it."""
     common = layer("common")

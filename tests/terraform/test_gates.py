@@ -223,7 +223,7 @@ def test_source_away(
 ) -> None:
     """While the source is away the image at the destination is judged, as far as it can be judged there."""
     upstream.push(old, "1")
-    workspace.write({mirror.tagged("1"): upstream.tagged("1")})
+    workspace.write({mirror.tagged("1"): upstream.tagged("1")}, source_unavailable="use_destination")
     workspace.apply()
     upstream.delete(old.digest)
     workspace.write({mirror.tagged("1"): upstream.tagged("1")}, source_unavailable="use_destination", **option)
