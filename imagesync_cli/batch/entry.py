@@ -26,6 +26,7 @@ class ImageEntry:
     young one, None where the call says it. ``line`` is where the file says so, 0 for nowhere. ``trust`` are its rules
     about signatures. ``rename`` says how tags are called at the destination, "" for the same name. ``mirrors`` may have
     the source's bytes as well. Entries with one source and different destinations have the same ``item``, 0 for none.
+    One that is ``listed`` was found in a folder, where repositories may be without any tag.
     """
 
     source: Reference
@@ -41,6 +42,7 @@ class ImageEntry:
     rename: str = ""
     mirrors: tuple[RegistryReference, ...] = ()
     item: int = 0
+    listed: bool = False
 
     def image(self, tag: str) -> tuple[Reference, Reference]:
         """Where this tag of an entry with rules comes from, and where it goes; UsageError if it cannot go there."""
@@ -78,7 +80,9 @@ class FolderEntry:
         """That of one repository; UsageError where its name cannot be."""
         source = self.source.repository(rest)
         destination = self.destination.repository(rest)
-        return replace(self.model, source=source, destination=destination, mirrors=mirrors_of(source, self.mirrors))
+        return replace(
+            self.model, source=source, destination=destination, mirrors=mirrors_of(source, self.mirrors), listed=True
+        )
 
 
 Entry = ImageEntry | FolderEntry

@@ -20,7 +20,8 @@ from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.tags import list_tags, pick_tags
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import subject_of_tag
-from imagesync_cli.values.errors import ImagesyncError, Refused, UsageError
+from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, UsageError
+from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 from imagesync_cli.values.tags.rules import TagRules
@@ -33,7 +34,7 @@ _LISTS_AT_ONCE = 64
 _NAMED = 3
 
 Tags = Sequence[str] | ImagesyncError
-_Ruled = dict[int, tuple[Reference, TagRules]]
+_Ruled = dict[int, tuple[ImageEntry, TagRules]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Removals:
 class Plan:
     """``failed`` says for entries, by number, why their images are not known. ``removals`` are tags to remove.
 
-    ``unknown`` are folders, or repositories in them, that have come to no entry.
+    ``unknown`` are folders, or repositories in them, that have come to no entry, and ``empty`` the numbers of entries
+    whose repositories were found in a folder and have no tags: registries list those for ever.
 
     An entry's number is its place in the file. Removals are by repository.
     """
@@ -95,6 +97,7 @@ class Plan:
     failed: dict[int, ImagesyncError] = field(default_factory=dict)
     removals: dict[tuple[str, str], Removals] = field(default_factory=dict)
     unknown: list[Unknown] = field(default_factory=list)
+    empty: set[int] = field(default_factory=set)
 
     @property
     def groups(self) -> list[list[PlannedImage]]:
@@ -140,18 +143,33 @@ async def plan(
     picked = await _source_tags(stores, made.entries, lock if locked else None)
     for number, entry in enumerate(made.entries):
         tags = picked.get(number, [])
-        if isinstance(tags, ImagesyncError):
+        if tags is None:
+            made.empty.add(number)
+        elif isinstance(tags, ImagesyncError):
             made.failed[number] = tags
         elif entry.tags is None:
             made.images.append(_planned(entry, number, entry.source, entry.destination))
         else:
             _plan_tags(made, number, tags)
+    _judge_empty(made)
     made.images = _without_duplicates(made)
     if lock is not None:
         made.images = [_with_lock(image, lock, locked=locked) for image in made.images]
     if prunes:
         await _plan_removals(stores, made, replacing)
     return made
+
+
+def _judge_empty(made: Plan) -> None:
+    """Repositories without tags are left out, but for a folder in which all are: that has lost what it had."""
+    alive = {entry.item for number, entry in enumerate(made.entries) if entry.listed and number not in made.empty}
+    for number in sorted(made.empty):
+        entry = made.entries[number]
+        if entry.item in alive:
+            note(f"{entry.source.name} has no tags: left out")
+        else:
+            made.empty.remove(number)
+            made.failed[number] = NotFound(f"{entry.source.name} has no tags", hint="nor has any other of its folder")
 
 
 def _plan_tags(made: Plan, number: int, tags: Sequence[str]) -> None:
@@ -169,26 +187,29 @@ def _planned(entry: ImageEntry, number: int, source: Reference, destination: Ref
     )
 
 
-async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> dict[int, Tags]:
-    """The picked tags of each entry that has rules, by its number."""
+async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> dict[int, Tags | None]:
+    """The picked tags of each entry that has rules, by its number; None for a listed repository that has no tags."""
     of_source: dict[tuple[str, str], _Ruled] = {}
     for number, entry in enumerate(entries):
         if entry.tags is not None:
-            of_source.setdefault(entry.source.location, {})[number] = entry.source, entry.tags
+            of_source.setdefault(entry.source.location, {})[number] = entry, entry.tags
     picks = await each_of(_LISTS_AT_ONCE, lambda ruled: _picked(stores, ruled, lock), of_source.values())
     return {number: tags for picked in picks for number, tags in picked.items()}
 
 
-async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> dict[int, Tags]:
+async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> dict[int, Tags | None]:
     """Those of one source. A list may be long: it is held only while the rules pick, and many are not at once."""
-    source, _ = next(iter(ruled.values()))
+    source = next(entry.source for entry, _ in ruled.values())
 
-    async def work() -> dict[int, Tags]:
+    async def work() -> dict[int, Tags | None]:
         is_named = all(rules.names_all for _, rules in ruled.values())
         listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source)
         if isinstance(listed, ImagesyncError):
             return dict.fromkeys(ruled, listed)
-        return {number: pick_tags(each, rules, listed) for number, (each, rules) in ruled.items()}
+        return {
+            number: pick_tags(entry.source, rules, listed) if listed or rules.names_all or not entry.listed else None
+            for number, (entry, rules) in ruled.items()
+        }
 
     return await stores.crowd.run(work)
 
@@ -221,7 +242,10 @@ def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage
 
 async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
     """Tags that no image of the file has, in the repositories that are to be pruned."""
-    pruned = {place_of(entry.destination): entry.destination for entry in made.entries if entry.prune}
+    # A source without any tag may have lost them: what it has brought stays.
+    left = {place_of(made.entries[number].destination) for number in made.empty}
+    wishes = ((place_of(entry.destination), entry.destination) for entry in made.entries if entry.prune)
+    pruned = {place: destination for place, destination in wishes if place not in left}
     answers = await each_of(_LISTS_AT_ONCE, lambda place: list_tags(stores, place, Side.DESTINATION), pruned.values())
     wanted: dict[tuple[str, str], set[str]] = {}
     for image in made.images:

@@ -88,3 +88,20 @@ def test_real_registries(
     assert resolved == [f"{target}@{bench.up.repository('app').tags[tag]}" for tag in ("1.0", "1.1", "1.2")]
     again = bench.sync()
     assert (again.code, again.out) == (0, "")
+
+
+@pytest.mark.parametrize("fixture", ["docker_registry", "distribution_v3", "crane_registry"])
+def test_a_folder_of_a_real_registry(
+    request: pytest.FixtureRequest, bench: Bench, repository_name: str, fixture: str
+) -> None:
+    """A whole folder goes into a real registry and comes out of it by its catalog; a check finds all of it."""
+    host = request.getfixturevalue(fixture)
+    images = {f"team/{name}": bench.seed(f"team/{name}", "1") for name in ("a", "b/c")}
+    place = f"{host}/{repository_name}"
+    bench.write({"source": f"{bench.up.host}/team/**", "destination": place, "tags": ["*"]})
+    assert bench.sync().code == 0
+    assert imagesync("check", "--file", str(bench.file)).code == 0
+    bench.write({"source": f"{place}/**", "destination": f"{bench.down.host}/team", "tags": ["*"]})
+    finished = bench.sync()
+    assert finished.code == 0, finished.err
+    assert {name: bench.tags(name) for name in images} == {name: {"1": made.digest} for name, made in images.items()}

@@ -95,9 +95,10 @@ def _wanted(made: Plan) -> dict[str, _Wanted]:
 
 def _keep_unlisted(made: Plan, old: Lock, report: LockReport) -> None:
     """Where the tags could not be listed, those of the old lock stay."""
-    for number, error in made.failed.items():
+    for number in (*made.failed, *made.empty):
         entry = made.entries[number]
-        report.failed[entry.source.name] = error
+        if number in made.failed:
+            report.failed[entry.source.name] = made.failed[number]
         for tag in entry.tags.pick(old.tags(entry.source)) if entry.tags else ():
             name = as_meant(entry.source.at(tag=tag))
             report.lock.images[name] = old.images[name]
