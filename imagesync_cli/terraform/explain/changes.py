@@ -109,7 +109,8 @@ def changes_of(plan: Plan) -> list[Change]:
 
 def _refused(call: Call) -> Iterator[Change]:
     for key, messages in call.refusals.items():
-        yield Change("refused", call.module, key, "", [say("{}", message) for message in messages])
+        why = [say("{}", message) for message in messages] or [say("the plan says no more of it")]
+        yield Change("refused", call.module, key, "", why)
 
 
 class _Images:

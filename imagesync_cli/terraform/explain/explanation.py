@@ -112,6 +112,8 @@ def _ends(explained: Explanation) -> Iterator[str]:
 
 def _notes(plan: Plan) -> Iterator[Sentence]:
     if plan.is_errored:
+        for call in plan.calls:
+            yield from (say("{}: {}", call.module or "the root module", message) for message in call.failures)
         yield say("A plan that failed tells what was refused, and not what it would have changed.")
         return
     left_out = [call for call in plan.calls if not call.changes and call.left_out]

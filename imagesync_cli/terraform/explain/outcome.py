@@ -139,9 +139,7 @@ class Outcomes:
             moved = ", unless the tag has moved" if stored.on_replace == "delete" else ""
             return Outcome(KEPT, say(f"stays, as on_destroy is keep{moved}"))
         if stored.on_destroy == "refuse":
-            return Outcome(
-                REFUSED, say("is not removed and fails the apply, unless the tag has moved: on_destroy is refuse")
-            )
+            return Outcome(REFUSED, say("stays and fails the apply, as on_destroy is refuse, unless the tag has moved"))
         if other := self._elsewhere(stored):
             return Outcome(UNTAGGED, say("loses this tag, and stays, as {} has it too", other.text))
         return Outcome(DELETED, say("is deleted with its tag, unless the tag has moved or something else uses it"))

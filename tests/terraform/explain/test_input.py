@@ -74,13 +74,24 @@ def test_a_plan_that_failed() -> None:
     name = "module.mirror.terraform_data.image"
     fails = {"instance_key": "app@", "module": "module.mirror", "to_display": f'{name}["app@"]'}
     problems = [{"message": 'images["app"]: the source is missing'}]
+    login = {"module": "module.mirror", "to_display": "module.mirror.terraform_data.login"}
+    others = [{"address": {**fails, "instance_key": "two@"}, "status": "fail"}, {"address": 1, "status": "fail"}]
+    others.append({"address": login, "status": "fail", "problems": [{"message": "registry.example.com wants a login"}]})
+    warning = {"address": {"kind": "check"}, "instances": [{"address": login, "status": "fail"}]}
     passes = {"address": {"instance_key": "two@", "module": "module.mirror"}, "status": "pass"}
-    instances = [{"address": fails, "status": "fail", "problems": problems}, passes, {"status": "fail"}]
+    instances = [{"address": fails, "status": "fail", "problems": problems}, passes, {"status": "fail"}, *others]
     strange = {"instance_key": "app@", "module": "module.x", "to_display": 'module.x.terraform_data.y["app@"]'}
-    plan.document["checks"] = [{"instances": instances}, {"instances": [{"address": strange, "status": "fail"}]}, {}]
+    plan.document["checks"] = [
+        {"instances": instances},
+        {"instances": [{"address": strange, "status": "fail"}]},
+        {},
+        warning,
+    ]
     told = plan.explained()
-    assert told["summary"] == "imagesync: this plan failed and cannot be applied: 1 image refused"
-    (change,) = told["changes"]
+    assert told["summary"] == "imagesync: this plan failed and cannot be applied: 2 images refused"
+    change, two = told["changes"]
+    assert two["why"] == "the plan says no more of it"
+    assert told["notes"][0] == "module.mirror: registry.example.com wants a login"
     assert (change["kind"], change["key"], change["why"]) == ("refused", "app", 'images["app"]: the source is missing')
     assert not told["can_be_applied"]
 

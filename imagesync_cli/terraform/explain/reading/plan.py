@@ -58,6 +58,7 @@ class Call:
     trust: Reading | None = None
     left_out: list[Stored] = field(default_factory=list)  # objects that are in the state and not in the plan
     refusals: dict[str, list[str]] = field(default_factory=dict)  # sentences by key
+    failures: list[str] = field(default_factory=list)  # what else has failed the plan
 
     @property
     def wanted(self) -> list[ImageChange]:
@@ -107,7 +108,11 @@ class Plan:
     @cached_property
     def calls(self) -> list[Call]:
         """The calls that have images, or would have had them."""
-        return [call for _, call in sorted(self._calls.items()) if call.changes or call.left_out or call.refusals]
+        return [
+            call
+            for _, call in sorted(self._calls.items())
+            if call.changes or call.left_out or call.refusals or call.failures
+        ]
 
     @property
     def variables(self) -> tuple[Document, Document]:
@@ -173,15 +178,21 @@ class Plan:
             setattr(self._call(module), resource["name"], _reading(values, secret))
 
     def _add_refusals(self, check: Document) -> None:
+        """What has failed the plan. A check block that fails is a warning, and says what the objects say as well."""
         for instance in _dicts(check.get("instances")):
             address = instance.get("address")
-            key = _text(address.get("instance_key")).rpartition("@")[0] if isinstance(address, dict) else ""
-            if not key or instance.get("status") != "fail" or not isinstance(address, dict):
+            if (
+                not isinstance(address, dict)
+                or instance.get("status") != "fail"
+                or at(check, "address", "kind") == "check"
+            ):
                 continue
-            module = _text(address.get("module"))
+            module, key = _text(address.get("module")), _text(address.get("instance_key")).rpartition("@")[0]
             messages = [_text(problem.get("message")) for problem in _dicts(instance.get("problems"))]
-            if address.get("to_display", "").startswith(f"{module}.terraform_data.image[".lstrip(".")):
+            if key and _text(address.get("to_display")).startswith(f"{module}.terraform_data.image[".lstrip(".")):
                 self._call(module).refusals[key] = messages
+            elif module in self._calls:
+                self._calls[module].failures += messages
 
 
 def _prior_resources(document: Document) -> Iterator[tuple[str, Document]]:
