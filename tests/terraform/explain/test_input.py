@@ -114,6 +114,14 @@ def test_refresh_only() -> None:
     assert plan.explained()["summary"] == "imagesync: this plan leaves out its 1 image (-refresh-only or -target)"
 
 
+def test_somebody_elses_failure() -> None:
+    """A plan that failed for a resource of the same name that is not ours has no images of ours."""
+    plan = PlanFile(errored=True)
+    address = {"instance_key": "app@1", "module": "module.x", "to_display": 'module.x.terraform_data.image["app@1"]'}
+    plan.document["checks"] = [{"instances": [{"address": address, "status": "fail"}]}]
+    assert plan.explained()["summary"] == "imagesync: this plan has no images of imagesync's modules"
+
+
 def test_not_complete() -> None:
     """A plan that Terraform calls incomplete is not taken for all that there is to do."""
     plan = PlanFile(complete=False)

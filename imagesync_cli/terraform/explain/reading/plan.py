@@ -61,6 +61,12 @@ class Call:
     failures: list[str] = field(default_factory=list)  # what else has failed the plan
 
     @property
+    def is_ours(self) -> bool:
+        """Whether there is an image, or was to be one: objects tell, or what our program has answered."""
+        has_read = self.source is not None or self.destination is not None
+        return bool(self.changes or self.left_out or (has_read and (self.refusals or self.failures)))
+
+    @property
     def wanted(self) -> list[ImageChange]:
         """What is there afterwards."""
         return [change for change in self.changes if change.after is not None]
@@ -108,11 +114,7 @@ class Plan:
     @cached_property
     def calls(self) -> list[Call]:
         """The calls that have images, or would have had them."""
-        return [
-            call
-            for _, call in sorted(self._calls.items())
-            if call.changes or call.left_out or call.refusals or call.failures
-        ]
+        return [call for _, call in sorted(self._calls.items()) if call.is_ours]
 
     @property
     def variables(self) -> tuple[Document, Document]:
