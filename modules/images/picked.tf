@@ -72,24 +72,25 @@ locals {
     for key, list in local.lists : key => "${key}#${md5(jsonencode(list.picked))}"
     if length(try(list.picked, [])) > 0
   }
-  listed_since = { for listing, listed in terraform_data.listed : listing => listed.input }
+  listed_at    = { for listing, listed in terraform_data.listed : listing => listed.input }
+  listed_since = { for key, listing in local.listing : key => lookup(local.listed_at, listing, "") }
 }
 
 resource "terraform_data" "last_picked" {
   for_each = var.source_unavailable == "use_destination" ? local.lists : {}
   input    = jsonencode(try(each.value.picked, []))
   triggers_replace = ( # unknown at plan, and then the same text, as in `copies`
-    lookup(local.listed_since, lookup(local.listing, each.key, ""), "") == plantimestamp() ?
-    substr("picked${timestamp()}", 0, 6) : "picked"
+    lookup(local.listed_since, each.key, "") == plantimestamp() ? substr("picked${timestamp()}", 0, 6) : "picked"
   )
 
   lifecycle {
-    create_before_destroy = true
-    ignore_changes        = [input]
+    ignore_changes = [input]
 
-    # An apply may have been stopped between the two, or aimed at one of them.
+    # An apply may have been stopped between the two, or aimed at one of them. With -refresh-only neither is new.
     postcondition {
-      condition = !contains(keys(local.listing), each.key) || self.input == jsonencode(try(each.value.picked, []))
+      condition = (
+        lookup(local.listed_since, each.key, "") == "" || self.input == jsonencode(try(each.value.picked, []))
+      )
       error_message = join("", [
         "images[${jsonencode(each.key)}]: the last picks are not remembered. Apply with ",
         "-replace='…last_picked[${jsonencode(each.key)}]', at this resource's address.",

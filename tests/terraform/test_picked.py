@@ -145,6 +145,7 @@ def test_picks_that_were_not_remembered(
     workspace.write(images, destination_prefix=destination.host, source_unavailable="use_destination")
     workspace.apply()
     push(source, "1.28.0")
+    assert "not remembered" not in workspace.succeeding("plan", "-refresh-only").text  # as HCP's health checks plan
     workspace.succeeding("apply", "-auto-approve", "-target=module.mirror.terraform_data.listed")
     refused = workspace.plan()
     assert refused.code == 1
