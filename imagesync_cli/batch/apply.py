@@ -22,8 +22,7 @@ from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.stores.files.claims import Claim, Claims, claim_of
 from imagesync_cli.stores.files.new_file import replace_file
-from imagesync_cli.values.cause import named
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError, named
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from imagesync_cli.values.cause import common_cause
-from imagesync_cli.values.errors import Differs, ImagesyncError
+from imagesync_cli.values.errors import Differs, ImagesyncError, common_cause
 from imagesync_cli.values.limits import PullLimit
 from imagesync_cli.values.progress import Progress
 

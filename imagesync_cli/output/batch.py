@@ -23,7 +23,7 @@ from imagesync_cli.output.progress import first_fitting, fitting_name, left_text
 from imagesync_cli.output.rate import Rate
 from imagesync_cli.output.report import pulls_text
 from imagesync_cli.output.terminal import width
-from imagesync_cli.values.cause import named
+from imagesync_cli.values.errors import named
 
 _IN_FLIGHT = 8
 _BAR = 30

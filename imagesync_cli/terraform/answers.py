@@ -138,7 +138,7 @@ async def _looked_at(stores: Stores, image: Image, found: Answer, ends: float) -
     described = await _with_damage(stores, found, ends) if image.deep else _described(found)
     described["reference"] = as_meant(image.reference)
     if described["error"]:
-        from imagesync_cli.values.cause import common_cause
+        from imagesync_cli.values.errors import common_cause
 
         if cause := common_cause(described["kind"], described["error"], [str(image.reference)]):
             described["cause"] = cause

@@ -17,7 +17,8 @@ ImagesyncError       1  a bug in imagesync, or nowhere to write the result
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from imagesync_cli.values.secret import redacted
@@ -209,3 +210,30 @@ def exhausted(error: BaseException) -> UsageError | None:
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return UsageError("there are too many open files", hint="raise the limit: ulimit -n 1024")
     return None
+
+
+# Kinds that several images may share, and what of a message is of one image alone.
+_SHARED_KINDS = frozenset({"denied", "unreachable"})
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NAMED = 3
+
+
+def common_cause(kind: str, error: str, references: Iterable[str]) -> str:
+    """The error without what is of one image alone: equal for all images that one cause keeps from us.
+
+    "" where it is about the image itself. The ``references`` are those that it may name.
+    """
+    if kind not in _SHARED_KINDS:
+        return ""
+    text = _DIGEST.sub("…", error)
+    for reference in references:
+        path = reference.partition("/")[2].partition("@")[0]
+        for name in (path, path.rpartition(":")[0]):
+            text = re.sub(rf"/{re.escape(name)}(?![\w.-])", "/…", text) if name else text
+    return text
+
+
+def named(keys: Sequence[str]) -> str:
+    """The first few of these, and how many more there are."""
+    more = len(keys) - _NAMED
+    return ", ".join(keys[:_NAMED]) + (f" and {more} more" if more > 0 else "")
