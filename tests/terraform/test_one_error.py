@@ -18,15 +18,17 @@ def test_one_login_is_one_error(workspace: Workspace) -> None:
         entries = {f"{name}:1": f"{source.host}/team/{name}:1" for name in NAMES}
         workspace.write(entries, destination_prefix=mirror.host)
         source.fault = lambda _: refusal(401)
-        refused = workspace.run("plan")
+        refused = workspace.run("plan", "-out=plan.bin")
         assert refused.text.count("Error: ") == 1
         assert f"{FIRST_AND_MORE}the source {source.host}/team/a:1 is denied: " in refused.text
         assert f"{source.host} answers 401" in refused.text
+        assert [each["key"] for each in workspace.explained()] == list(entries)
 
         source.fault, mirror.fault = None, lambda _: refusal(403)
-        refused = workspace.run("plan")
+        refused = workspace.run("plan", "-out=plan.bin")
         assert refused.text.count("Error: ") == 1
         assert f"{FIRST_AND_MORE}the destination {mirror.host}/a:1 is denied: " in refused.text
+        assert [each["kind"] for each in workspace.explained()] == ["refused"] * len(entries)
 
         mirror.fault = lambda request: refusal(403) if request.method in ("POST", "PUT") else None
         failed = workspace.run("apply", "-auto-approve")

@@ -21,6 +21,7 @@ from imagesync_cli.terraform.explain.pairs import Predecessor, predecessors
 from imagesync_cli.terraform.explain.reading.plan import Call, ImageChange, Plan
 from imagesync_cli.terraform.explain.reading.stored import HIDDEN, Stored
 from imagesync_cli.terraform.explain.reasons import reason_of
+from imagesync_cli.terraform.explain.refusals import refusals_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
 # Each with its word in a count, in the order in which they are told: first what somebody has done outside, then what
@@ -100,17 +101,12 @@ class Change:
 
 def changes_of(plan: Plan) -> list[Change]:
     """All of them, by module and kind. Of a plan that failed only what was refused: it says nothing of the rest."""
-    found = [change for call in plan.calls for change in _refused(call)]
-    if not plan.is_errored:
-        found += _Images(plan).changes()
+    if plan.is_errored:
+        found = [Change("refused", call.module, key, "", why) for call in plan.calls for key, why in refusals_of(call)]
+    else:
+        found = list(_Images(plan).changes())
     order = list(KINDS)
     return sorted(found, key=lambda each: (each.module, order.index(each.kind), each.name))
-
-
-def _refused(call: Call) -> Iterator[Change]:
-    for key, messages in call.refusals.items():
-        why = [say("{}", message) for message in messages] or [say("the plan says no more of it")]
-        yield Change("refused", call.module, key, "", why)
 
 
 class _Images:

@@ -10,6 +10,7 @@ from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.terraform.explain.changes import KINDS, Change, changes_of
 from imagesync_cli.terraform.explain.concealed import Concealing
 from imagesync_cli.terraform.explain.reading.plan import Call, Plan
+from imagesync_cli.terraform.explain.refusals import failures_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
 # GitHub cuts the description of a commit status there.
@@ -113,7 +114,7 @@ def _ends(explained: Explanation) -> Iterator[str]:
 def _notes(plan: Plan) -> Iterator[Sentence]:
     if plan.is_errored:
         for call in plan.calls:
-            yield from (say("{}: {}", call.module or "the root module", message) for message in call.failures)
+            yield from (say("{}: {}", call.module or "the root module", message) for message in failures_of(call))
         yield say("A plan that failed tells what was refused, and not what it would have changed.")
         return
     left_out = [call for call in plan.calls if not call.changes and call.left_out]

@@ -92,7 +92,7 @@ def test_a_plan_that_failed() -> None:
     change, two = told["changes"]
     assert two["why"] == "the plan says no more of it"
     assert told["notes"][0] == "module.mirror: registry.example.com wants a login"
-    assert (change["kind"], change["key"], change["why"]) == ("refused", "app", 'images["app"]: the source is missing')
+    assert (change["kind"], change["key"], change["why"]) == ("refused", "app", "the source is missing")
     assert not told["can_be_applied"]
 
     del plan.document["checks"]
@@ -112,6 +112,36 @@ def test_refresh_only() -> None:
     }
     plan.state({**image, **values})
     assert plan.explained()["summary"] == "imagesync: this plan leaves out its 1 image (-refresh-only or -target)"
+
+
+def test_what_many_have_in_common() -> None:
+    """Terraform tells once what one cause keeps from many images, and each image has its line all the same."""
+    plan = PlanFile(errored=True)
+    denied = {"digest": "", "kind": "denied", "error": "it answers 401", "cause": "it answers 401"}
+    for key in ("a", "b", "c"):
+        plan.read(key, f"{key}:1", "", "", source=denied)
+    plan.read("d", "d:1", "new", "", there={"refused": ["the destination is denied: it answers 403"]})
+    plan.read("e", "e:1", "new", "")
+    address = {
+        "instance_key": "a@",
+        "module": "module.mirror",
+        "to_display": 'module.mirror.terraform_data.image["a@"]',
+    }
+    message = 'images["a"] and 2 more (b, c): the source is denied: it answers 401\n\nimages["a"]: something else'
+    copies = {"module": "module.mirror", "to_display": "module.mirror.terraform_data.copies[0]"}
+    others = [{"message": 'images["d"]: the destination is denied: it answers 403'}]
+    plan.document["checks"] = [
+        {"instances": [{"address": address, "status": "fail", "problems": [{"message": message}]}]},
+        {"instances": [{"address": copies, "status": "fail", "problems": others}]},
+    ]
+    told = plan.explained()
+    assert {each["key"]: each["why"] for each in told["changes"]} == {
+        "a": "the source is denied: it answers 401; something else",
+        **dict.fromkeys("bc", "the source is denied: it answers 401"),
+        "d": "the destination is denied: it answers 403",
+    }
+    assert told["summary"].endswith("cannot be applied: 4 images refused")
+    assert len(told["notes"]) == 1
 
 
 def test_somebody_elses_failure() -> None:
