@@ -158,7 +158,6 @@ def test_picks_that_were_not_remembered(
     assert destination.repository("app").tags == {"1.28.0": made("1.28.0").digest}
 
 
-@BOTH_TOOLS
 def test_rules_hold_for_each_picked_image(
     workspace: Workspace, source: EmbeddedRegistry, destination: EmbeddedRegistry
 ) -> None:

@@ -60,7 +60,6 @@ def test_digests(workspace: Workspace, registry: EmbeddedRegistry) -> None:
     workspace.destroy()
 
 
-@BOTH_TOOLS
 def test_tags(workspace: Workspace, registry: EmbeddedRegistry) -> None:
     """The picked tags come in order, pinned; rules that pick nothing fail the plan; a destroy asks for no tags."""
 
