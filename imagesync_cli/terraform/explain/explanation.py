@@ -125,7 +125,7 @@ def _notes(plan: Plan) -> Iterator[Sentence]:
         yield say("The plan is not complete: something was left out, or put off.")
     late = [call for call in plan.calls if call.wanted and call.destination is None]
     if late:
-        yield say("What the destinations of {} have now is known only at apply.", _modules(late))
+        yield say("The present content of the destinations of {} is known only at apply.", _modules(late))
     for places in _shared(plan):
         yield say(f"{' and '.join(['{}'] * len(places))} name one destination, and want different images.", *places)
 

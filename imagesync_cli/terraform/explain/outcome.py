@@ -106,7 +106,7 @@ class Outcomes:
             if named.digest == stored.digest:
                 return Outcome(KEPT, say("stays, as {} has taken it over", named.text))
         if (place, stored.digest) in self._perhaps:
-            return Outcome(UNDECIDED, say("stays only if what this plan leaves out, and names it too, is still in use"))
+            return Outcome(UNDECIDED, say("stays if an entry that this plan leaves out still names it"))
         return None
 
     def _by_policy(self, call: Call, stored: Stored) -> Outcome:
@@ -119,7 +119,7 @@ class Outcomes:
             return replaced
         return Outcome(
             UNDECIDED,
-            say("is kept or removed, by on_replace or by on_destroy: nothing says whether the new image comes first"),
+            say("is kept or removed: on_replace applies if the copy comes first, on_destroy otherwise"),
         )
 
     def _replaced(self, stored: Stored, there: list[Named]) -> Outcome:
@@ -157,7 +157,7 @@ class Outcomes:
 def _retagged(call: Call) -> Outcome:
     count = call.keep_last
     more = f", and of such tags the last {count} stay" if type(count) is int and count >= 0 else ""
-    return Outcome(RETAGGED, say(f"gets a tag of its own before{more}"))
+    return Outcome(RETAGGED, say(f"gets a tag of its own first{more}"))
 
 
 def _without_command(change: ImageChange) -> Outcome | None:

@@ -10,7 +10,7 @@ from imagesync_cli.terraform.explain.reading.stored import Stored
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
 Reason = tuple[str, list[Sentence]]  # one of KINDS, and why
-_LATE = say("what is there now is known only at apply")
+_LATE = say("its present content is known only at apply")
 
 
 def reason_of(
@@ -28,7 +28,7 @@ def reason_of(
 
 def _relocated(before: Stored, after: Stored) -> Reason:
     if after.place is None:
-        return "undetermined", [say("it is at {}, and where it goes is known only at apply", before.shown)]
+        return "undetermined", [say("it is at {}, and its new place is known only at apply", before.shown)]
     return "relocated", [say("it was at {}", before.shown)]
 
 
@@ -42,7 +42,7 @@ def _in_place(call: Call, change: ImageChange, after: Stored) -> Reason | None:
 def _held(look: Look) -> Reason | None:
     if look.held is None:
         return None
-    return ("waiting" if look.is_young else "held"), [look.held, say("so it stays as it is")]
+    return ("waiting" if look.is_young else "held"), [look.held, say("it stays as it is")]
 
 
 def _followed(change: ImageChange, look: Look, predecessor: Predecessor) -> Reason:
@@ -115,7 +115,7 @@ def _settings(call: Call, before: Stored, after: Stored) -> Reason | None:
     if before.destination != after.destination:
         return "respelled", [say("it was {}", before.shown)]
     if before.rest != after.rest:
-        return "settings", [say("what will remove it is called in another way")]
+        return "settings", [say("the command that removes it changes")]
     return None
 
 

@@ -89,7 +89,7 @@ def explanation_markdown(explained: Explanation) -> str:
     notes = [line for note in explained.notes for line in ("", note.written(_code))]
     room = _MOST_CHARACTERS - len(explained.summary) - sum(map(len, notes))
     shown, left = _fitting(table, room) if rows else ([], 0)
-    more = ["", f"And {left} more, which the text and the JSON of imagesync explain have."] if left else []
+    more = ["", f"And {left} more: see the text or the JSON of imagesync explain."] if left else []
     return "\n".join([explained.summary, *(["", *shown] if shown else []), *more, *notes])
 
 

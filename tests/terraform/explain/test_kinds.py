@@ -205,7 +205,7 @@ def test_a_place_that_is_known_only_at_apply() -> None:
     told = plan.explained()
     assert told["counts"] == {"new": 1, "undetermined": 1}
     assert all("known only at apply" in each["why"] and not each["destination"] for each in told["changes"])
-    assert told["notes"] == ["What the destinations of module.mirror have now is known only at apply."]
+    assert told["notes"] == ["The present content of the destinations of module.mirror is known only at apply."]
     assert told["has_unknown_sizes"]
     assert "to copy" not in told["summary"]
 

@@ -216,7 +216,7 @@ def test_old_images_that_are_kept_so_far() -> None:
     plan = PlanFile(configuration={"root_module": {"module_calls": {"mirror": call}}})
     plan.image("app", stored("app:1", "same"), stored("app:1", "same"))
     plan.read("app", "app:1", "same", "foreign")
-    assert old_of(plan.told())["why"] == "gets a tag of its own before, and of such tags the last 3 stay"
+    assert old_of(plan.told())["why"] == "gets a tag of its own first, and of such tags the last 3 stay"
 
 
 def test_a_tag_that_may_have_moved() -> None:

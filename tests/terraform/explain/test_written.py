@@ -88,7 +88,7 @@ def test_a_comment_has_an_end() -> None:
     markdown = many(1000).written("--format", "markdown")
     assert len(markdown) < 62_000
     shown = len(cells(markdown)) - 1
-    assert f"And {1000 - shown} more, which the text and the JSON of imagesync explain have." in markdown
+    assert f"And {1000 - shown} more: see the text or the JSON of imagesync explain." in markdown
     assert many(1000).written().count("\n  new ") == 1000
 
 
@@ -99,7 +99,7 @@ def test_nothing_to_show() -> None:
     assert plan.written("--format", "markdown").splitlines() == [
         "imagesync: 1 image, no change",
         "",
-        "What the destinations of `module.mirror` have now is known only at apply.",
+        "The present content of the destinations of `module.mirror` is known only at apply.",
     ]
 
 
