@@ -61,12 +61,10 @@ def read_entries(path: Path, environ: Mapping[str, str]) -> list[Entry]:
     return entries
 
 
-def read_entry(entry: Mapping[str, object]) -> ImageEntry | list[str]:
+def read_entry(entry: Mapping[str, object]) -> Entry | list[str]:
     """The entry of a file that has these values, none of them with variables; or what would be wrong with it."""
     reading = _Reading("", {})
-    entries = [each for each in reading.file(_node({"images": [entry]})) if isinstance(each, ImageEntry)]
-    if not reading.problems and not entries:
-        reading.wrong(1, "it is a folder of repositories")
+    entries = reading.file(_node({"images": [entry]}))
     return [what for _, what in reading.problems] if reading.problems else entries[0]
 
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from imagesync_cli.batch.adopt import Adopted, Images
+from imagesync_cli.batch.reading.image import FOLDER
 from imagesync_cli.output.escape import quoted
 from imagesync_cli.values.reference import parse_reference
 
@@ -50,6 +51,9 @@ def as_modules(found: Adopted) -> str:
     """One block of modules/images with every entry; rules for a repository that has some already are noted."""
     lines, keys = ['module "images" {', _MODULE, "", "  images = {"], set[str]()
     for entry in found.entries:
+        if entry["source"].endswith(FOLDER):
+            found.notes.append(f"{entry['source']} left out, for modules name each repository")
+            continue
         key = entry["destination"] if "tags" in entry else _key(entry)
         if key in keys:
             found.notes.append(f"{entry['source']}: left out, for {key} has rules already: write them as one")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imagesync_cli.batch.entries import read_entries
-from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.batch.entry import FolderEntry, ImageEntry
 from imagesync_cli.values.tags.rules import TagRules
 from tests.command import Finished, imagesync
 
@@ -232,7 +232,7 @@ ADOPTED: dict[str, list[tuple[str, str, TagRules | None]]] = {
     ],
 }
 NOTES = {
-    "regsync": ["creds", "ratelimit", "type registry", "templates are not evaluated"],
+    "regsync": ["creds", "ratelimit", "templates are not evaluated"],
     "skopeo": ["credentials", "has no tag"],
     "dregsy": ["relay", "interval", "auth", "repositories by pattern", "both its patterns and semver"],
     "kubernetes": ["variables are not filled in"],
@@ -293,6 +293,29 @@ def test_what_is_for_several_places_is_one_entry(tmp_path: Path) -> None:
     podinfo, every, *_ = images_in(images)
     assert podinfo.selection.referrers
     assert [each.replacing and each.replacing.overwrite for each in (podinfo, every)] == ["never", "always"]
+
+
+def test_a_whole_registry_is_a_folder(tmp_path: Path) -> None:
+    """regsync's type registry becomes a folder with its rules; with rules for repositories it is left out."""
+    steps: list[dict[str, Any]] = [
+        {"type": "registry", "source": "ghcr.io", "target": f"r.example.com/{name}"} for name in "aab"
+    ]
+    steps += [{"type": "registry", "source": "quay.io", "target": "r.example.com/a"}]
+    steps += [{"type": "registry", "source": "quay.io", "target": "r.example.com/c", "repos": {"allow": ["a"]}}]
+    steps[2]["tags"] = {"allow": ["1.*"]}
+    file, images = tmp_path / "regsync.json", tmp_path / "images.yaml"
+    file.write_text(json.dumps({"version": 1, "sync": steps}))
+    finished = imagesync("adopt", str(file))
+    images.write_text(finished.out)
+    read = [entry for entry in read_entries(images, {}) if isinstance(entry, FolderEntry)]
+    assert [(each.name, str(each.destination), each.model.tags) for each in read] == [
+        ("ghcr.io/**", "r.example.com/a", TagRules(("*",))),
+        ("ghcr.io/**", "r.example.com/b", TagRules(("/^(?:1.*)$/",))),
+    ]
+    assert "quay.io/** was left out: r.example.com/a is to hold ghcr.io/**" in finished.err
+    assert "rules for repositories" in finished.err
+    modules = imagesync("adopt", "--as", "modules", str(file))
+    assert (modules.code, modules.err.count("name each repository")) == (0, 2)
 
 
 def test_modules_say_what_they_cannot(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value
 from imagesync_cli.batch.entries import read_entry
+from imagesync_cli.batch.entry import Entry, FolderEntry
+from imagesync_cli.batch.reading.image import FOLDER
 from imagesync_cli.look.tags import names_tag
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import parse_platform
@@ -26,7 +28,7 @@ class Adopted:
     kind: str
     entries: list[Images] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    _places: dict[str, tuple[Reference, Images]] = field(default_factory=dict)
+    _places: dict[str, tuple[str, Images]] = field(default_factory=dict)
     _ruled: set[str] = field(default_factory=set)
 
     def add(self, line: int, source: str, destination: str, **more: Any) -> None:
@@ -63,15 +65,16 @@ class Adopted:
         if isinstance(read, list):
             self.notes += [f"line {line}: {source} was left out: {problem}" for problem in read]
             return ""
-        place = read.destination.name if read.tags else str(read.destination)
-        other, before = self._places.setdefault(place, (read.source, entry))
-        if other != read.source:
-            return str(other)
-        if before is entry or (read.tags and repr(entry) not in self._ruled):
+        place, source_meant = _ends(read)
+        other, before = self._places.setdefault(place, (source_meant, entry))
+        if other != source_meant:
+            return other
+        is_ruled = "tags" in entry
+        if before is entry or (is_ruled and repr(entry) not in self._ruled):
             self.entries.append(entry)
-        elif not read.tags:
+        elif not is_ruled:
             _widen(before, entry)
-        if read.tags:
+        if is_ruled:
             self._ruled.add(repr(entry))
         return ""
 
@@ -92,6 +95,13 @@ class Adopted:
         for key, line in node.lines.items():
             if key not in known:
                 self.note(line, f"{what}: {key} was left out")
+
+
+def _ends(read: Entry) -> tuple[str, str]:
+    """Where an entry goes, equal for two that want the same place, and what it comes from."""
+    if isinstance(read, FolderEntry):
+        return f"{read.destination}{FOLDER}", read.name
+    return read.destination.name if read.tags else str(read.destination), str(read.source)
 
 
 def _widen(entry: Images, other: Images) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text, texts, with_tag
 from imagesync_cli.batch.adopt.go_regex import part_of_tag, whole_tag
 from imagesync_cli.batch.document import Fields, Node
+from imagesync_cli.batch.reading.image import FOLDER
 
 _TEMPLATE = re.compile(r"\{\{")
 _REGSYNC_DEFAULTS = {"parallel", "mediaTypes", "platform", "platforms", "referrers", "digestTags", "tags"}
 
 
 def regsync(top: Fields, found: Adopted) -> None:
-    """regsync: sync[].{source, target, type, tags, platform(s), referrers, digestTags}; by image or repository."""
+    """regsync: sync[].{source, target, type, tags, platform(s), referrers, digestTags}, by image, repository, host."""
     found.unknown(top, {"version", "defaults", "sync", "creds"}, "the file")
     if "creds" in top.fields:
         found.note(top.lines["creds"], "creds: logins come from docker login or the environment (docs/credentials.md)")
@@ -32,13 +33,14 @@ def _regsync_step(step: Fields, shared: dict[str, Node], found: Adopted) -> None
     given = {**shared, **step.fields}
     kind, source, target = (text(given.get(key)) for key in ("type", "source", "target"))
     found.unknown(
-        step, {"source", "target", "type", "tags", "platform", "platforms", "referrers", "digestTags"}, source
+        step, {"source", "target", "type", "tags", "platform", "platforms", "referrers", "digestTags", "repos"}, source
     )
     if _TEMPLATE.search(source + target):
         found.note(step.line, f"{source}: templates are not evaluated here; ${{NAME}} takes from the environment")
         return
-    if kind not in ("image", "repository"):
-        found.note(step.line, f"{source}: type {kind or 'registry'} was left out: list its repositories")
+    if kind not in ("image", "repository", "registry") or (kind == "registry" and "repos" in given):
+        what = "a registry by rules for repositories" if kind == "registry" else f"type {kind or '(none)'}"
+        found.note(step.line, f"{source}: {what} was left out: list its repositories")
         return
     more: dict[str, Any] = {
         "platforms": texts(given.get("platform")) or texts(given.get("platforms")),
@@ -48,7 +50,7 @@ def _regsync_step(step: Fields, shared: dict[str, Node], found: Adopted) -> None
         target = with_tag(target)
     else:
         more["tags"] = _regsync_tags(given.get("tags"), source, found) or ["*"]
-    found.add(step.line, source, target, **more)
+    found.add(step.line, source + FOLDER if kind == "registry" else source, target, **more)
 
 
 def _regsync_tags(node: Node | None, source: str, found: Adopted) -> dict[str, Any]:
