@@ -15,6 +15,7 @@ from imagesync_cli.terraform.explain.sentence import Sentence, say
 
 # GitHub cuts the description of a commit status there.
 MOST_CHARACTERS = 140
+_MOST_NOTES = 10
 # Kinds that a line without room for all leaves out first.
 _LEAST = (
     *("settings", "policy", "respelled", "replaced", "handed over", "waiting", "held", "kept", "forgotten", "adopted"),
@@ -60,7 +61,7 @@ def explain(plan: Plan) -> Explanation:
         summary="",
         images=_count(plan, changes),
         changes=changes,
-        notes=[note.mapped(concealing.text) for note in _notes(plan)],
+        notes=[note.mapped(concealing.text) for note in _first_few(list(_notes(plan)))],
         bytes_to_copy=sum(known) if known or not sizes else None,
         has_unknown_sizes=len(known) < len(sizes),
         can_be_applied=not plan.is_errored and plan.document.get("applyable") is not False,
@@ -113,9 +114,9 @@ def _ends(explained: Explanation) -> Iterator[str]:
 
 def _notes(plan: Plan) -> Iterator[Sentence]:
     if plan.is_errored:
+        yield say("A plan that failed tells what was refused, and not what it would have changed.")
         for call in plan.calls:
             yield from (say("{}: {}", call.module or "the root module", message) for message in failures_of(call))
-        yield say("A plan that failed tells what was refused, and not what it would have changed.")
         return
     left_out = [call for call in plan.calls if not call.changes and call.left_out]
     if left_out and len(left_out) < len(plan.calls):
@@ -125,9 +126,14 @@ def _notes(plan: Plan) -> Iterator[Sentence]:
         yield say("The plan is not complete: something was left out, or put off.")
     late = [call for call in plan.calls if call.wanted and call.destination is None]
     if late:
-        yield say("The present content of the destinations of {} is known only at apply.", _modules(late))
+        yield say("The plan does not know the present content of the destinations of {}.", _modules(late))
     for places in _shared(plan):
-        yield say(f"{' and '.join(['{}'] * len(places))} name one destination, and want different images.", *places)
+        yield say("{} and {} name one destination, and want different images.", *places[:2])
+
+
+def _first_few(notes: list[Sentence]) -> list[Sentence]:
+    more = len(notes) - _MOST_NOTES
+    return notes if more <= 0 else [*notes[:_MOST_NOTES], say(f"And {counted(more, 'more note')}.")]
 
 
 def _modules(calls: list[Call]) -> str:

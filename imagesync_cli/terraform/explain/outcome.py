@@ -100,7 +100,7 @@ class Outcomes:
         entry = self._entries.get((change.module, change.key))
         if entry is not None and entry.after is not None and entry.after.place != place:
             if entry.after.place is None:
-                return Outcome(UNDECIDED, say("stays if its entry gets another place, which only the apply knows"))
+                return Outcome(UNDECIDED, say("stays if its entry gets another place, which the plan does not know"))
             return Outcome(KEPT, say("stays, as its entry is at another place now"))
         for named in self._there(place):
             if named.digest == stored.digest:

@@ -10,7 +10,7 @@ from imagesync_cli.terraform.explain.reading.stored import Stored
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
 Reason = tuple[str, list[Sentence]]  # one of KINDS, and why
-_LATE = say("its present content is known only at apply")
+_LATE = say("the plan does not know its present content")
 
 
 def reason_of(
@@ -28,7 +28,7 @@ def reason_of(
 
 def _relocated(before: Stored, after: Stored) -> Reason:
     if after.place is None:
-        return "undetermined", [say("it is at {}, and its new place is known only at apply", before.shown)]
+        return "undetermined", [say("it is at {}, and the plan does not know its new place", before.shown)]
     return "relocated", [say("it was at {}", before.shown)]
 
 

@@ -19,6 +19,7 @@ _MOST_CONSUMERS = 5
 _LONGEST = 400
 # GitHub takes 65,536 characters for a comment; what somebody puts around this has room.
 _MOST_CHARACTERS = 60_000
+_HEAD = 2  # lines of a table before its rows
 _COLUMNS = ("Change", "Image", "Digest", "Why", "To copy", "Old image", "Changes with it")
 
 
@@ -98,7 +99,7 @@ def _fitting(table: list[str], room: int) -> tuple[list[str], int]:
     for count, line in enumerate(table):
         room -= len(line) + 1
         if room < 0:
-            return table[:count], len(table) - count
+            return (table[:count] if count > _HEAD else []), len(table) - max(count, _HEAD)
     return table, 0
 
 

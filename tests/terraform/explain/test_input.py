@@ -91,7 +91,7 @@ def test_a_plan_that_failed() -> None:
     assert told["summary"] == "imagesync: this plan failed and cannot be applied: 2 images refused"
     change, two = told["changes"]
     assert two["why"] == "the plan says no more of it"
-    assert told["notes"][0] == "module.mirror: registry.example.com wants a login"
+    assert told["notes"][1] == "module.mirror: registry.example.com wants a login"
     assert (change["kind"], change["key"], change["why"]) == ("refused", "app", "the source is missing")
     assert not told["can_be_applied"]
 

@@ -204,8 +204,8 @@ def test_a_place_that_is_known_only_at_apply() -> None:
     plan.image("two", None, {**later, "digest": digest("new")}, after_unknown=unknown)
     told = plan.explained()
     assert told["counts"] == {"new": 1, "undetermined": 1}
-    assert all("known only at apply" in each["why"] and not each["destination"] for each in told["changes"])
-    assert told["notes"] == ["The present content of the destinations of module.mirror is known only at apply."]
+    assert all("the plan does not know" in each["why"] and not each["destination"] for each in told["changes"])
+    assert told["notes"] == ["The plan does not know the present content of the destinations of module.mirror."]
     assert told["has_unknown_sizes"]
     assert "to copy" not in told["summary"]
 

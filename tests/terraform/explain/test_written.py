@@ -92,6 +92,26 @@ def test_a_comment_has_an_end() -> None:
     assert many(1000).written().count("\n  new ") == 1000
 
 
+def test_many_notes() -> None:
+    """Notes have an end as well, and leave the table what room there is."""
+    plan = many(20)
+    for number in range(20):
+        plan.image(f"app-{number}", None, stored(f"app-{number}:1", "other"), module=f"module.{'m' * 300}")
+    notes = plan.explained()["notes"]
+    assert (len(notes), notes[-1]) == (11, "And 11 more notes.")
+    assert len(plan.written("--format", "markdown")) < 62_000
+
+
+def test_a_table_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no row fits, the line and the count are what is left."""
+    monkeypatch.setattr("imagesync_cli.terraform.explain.written._MOST_CHARACTERS", 200)
+    first, _, more, *_ = many(3).written("--format", "markdown").splitlines()
+    assert (first, more) == (
+        "imagesync: 3 new of 3 images",
+        "And 3 more: see the text or the JSON of imagesync explain.",
+    )
+
+
 def test_nothing_to_show() -> None:
     """Without changes Markdown is the line, and the notes are below it."""
     plan = PlanFile()
@@ -99,7 +119,7 @@ def test_nothing_to_show() -> None:
     assert plan.written("--format", "markdown").splitlines() == [
         "imagesync: 1 image, no change",
         "",
-        "The present content of the destinations of `module.mirror` is known only at apply.",
+        "The plan does not know the present content of the destinations of `module.mirror`.",
     ]
 
 
