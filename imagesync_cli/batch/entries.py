@@ -169,10 +169,11 @@ class _Reading(ImageReading):
         ]
 
     def _note_same(self, line: int, named: Sequence[tuple[object, str]]) -> None:
-        places = [place for place, _ in named]
-        for number, (place, name) in enumerate(named):
-            if places.index(place) < number:
+        seen = set[object]()
+        for place, name in named:
+            if place in seen:
                 self.wrong(line, f"destination {name} is in the list twice")
+            seen.add(place)
 
     def _ruled(
         self, source: Read, destination: Read, tags: TagRules, given: Mapping[str, Node], common: ImageEntry

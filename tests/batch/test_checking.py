@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -202,6 +203,9 @@ def test_another_file_is_no_memory(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.prom"
     assert read_times(path) == {}
     path.write_bytes(content)
+    assert read_times(path) == {}
+    path.unlink()
+    os.mkfifo(path)
     assert read_times(path) == {}
 
 

@@ -171,7 +171,7 @@ def test_a_mirror_gets_no_login_of_the_source(mirrored: Mirrored) -> None:
         ("docker.io/library", "library/nginx", "nginx"),
         ("index.docker.io/library", "library/a/b", "a/b"),
         ("docker.io/lib", "library/nginx", None),
-        ("docker.io/library/nginx", "library/nginx", None),
+        ("docker.io/library/nginx", "library/nginx", ""),
         ("docker.io/library/nginx", "library/nginx2", None),
         ("r.io", "library/nginx", None),
     ],
@@ -181,7 +181,21 @@ def test_a_prefix_ends_where_a_part_ends(prefix: str, repository: str, rest: str
     assert parse_prefix(prefix).rest("docker.io", repository) == rest
 
 
-@pytest.mark.parametrize("rest", ["a:1", "a@sha256:" + "0" * 64, "../a", "A", "", "a//b", "x" * 256])
+def test_a_mirror_may_be_of_one_repository(mirrored: Mirrored) -> None:
+    """A prefix that is a whole repository names the mirror of that one, whatever it is called there."""
+    bench, mirror, made = mirrored
+    made.seed(mirror.repository("copies/of-app"), "1")
+    bench.seed("team/app2", "1", made)
+    mirrors = {f"{bench.up.host}/team/app": [f"{mirror.host}/copies/of-app"]}
+    bench.write(bench.entry("team/app", "1"), bench.entry("team/app2", "1"), mirrors=mirrors)
+    assert bench.sync().code == 0
+    asked = {request.path.rpartition("/blobs/")[0] for request in mirror.requests if "/blobs/" in request.path}
+    assert asked == {"/v2/copies/of-app"}
+    bench.write(bench.entry("team/app", "1"), mirrors={f"{bench.up.host}/team/app": [mirror.host]})
+    assert bench.sync().code == 2
+
+
+@pytest.mark.parametrize("rest", ["a:1", "a@sha256:" + "0" * 64, "../a", "A", "a//b", "x" * 256, "a/"])
 def test_a_name_below_a_prefix_is_one(rest: str) -> None:
     """Nothing but a repository's name comes below a prefix."""
     with pytest.raises(UsageError):

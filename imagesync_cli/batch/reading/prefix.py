@@ -51,18 +51,18 @@ class Prefix:
         return _one_spelling(self.registry), self.path
 
     def rest(self, registry: str, repository: str) -> str | None:
-        """What follows the prefix in a repository's name, None where it is not below it."""
+        """What follows the prefix in a repository's name, "" for the prefix itself, None where it is not below it."""
         if registry != self.registry:
             return None
-        if not self.path:
-            return repository
+        if not self.path or repository == self.path:
+            return repository.removeprefix(self.path)
         rest = repository.removeprefix(f"{self.path}/")
         return rest if rest != repository else None
 
     def repository(self, rest: str) -> RegistryReference:
-        """The repository of this name below the prefix; UsageError for what is no such name."""
-        reference = parse_reference(f"{self}/{rest}")
-        if not isinstance(reference, RegistryReference) or reference.repository.rpartition(rest)[1:] != (rest, ""):
+        """The repository of this name below the prefix, or for "" the prefix itself; UsageError for no such name."""
+        reference = parse_reference(f"{self}/{rest}" if rest or not self.path else str(self))
+        if not isinstance(reference, RegistryReference) or not reference.repository.endswith(rest):
             raise UsageError(f"{rest!r} is no repository below {self}")
         return reference
 
@@ -74,7 +74,7 @@ def mirrors_of(source: Reference, mirrors: Mirrors) -> tuple[RegistryReference, 
     """Where else a source's bytes may come from, by the longest prefix that fits; UsageError for what is no name."""
     if not isinstance(source, RegistryReference):
         return ()
-    fitting = [(len(each.path), rest, each) for each in mirrors if (rest := each.rest(*source.location))]
+    fitting = [(len(each.path), rest, each) for each in mirrors if (rest := each.rest(*source.location)) is not None]
     if not fitting:
         return ()
     _, rest, prefix = max(fitting, key=lambda each: each[0])

@@ -126,7 +126,7 @@ def _escaped(text: str) -> str:
 def read_times(path: Path) -> dict[Named, float]:
     """When each image was last in sync, as a file of these metrics says; nothing for a file that is not there."""
     try:
-        text = read_file(path).decode("utf-8", "replace")
+        text = read_file(path).decode("utf-8", "replace") if path.is_file() else ""  # a pipe would keep us waiting
     except OSError:
         return {}
     found = (_SAMPLE.fullmatch(line) for line in text.splitlines() if line.startswith(_TIME))
