@@ -114,6 +114,19 @@ def test_refresh_only() -> None:
     assert plan.explained()["summary"] == "imagesync: this plan leaves out its 1 image (-refresh-only or -target)"
 
 
+def test_a_plan_that_failed_with_terraform_1_5() -> None:
+    """Such a plan is known by the condition that failed: it does not say that it cannot be applied."""
+    plan = PlanFile()
+    del plan.document["errored"]
+    plan.image("app", None, stored("app:1", "new"))
+    plan.document["checks"] = [{"address": {"kind": "check"}, "status": "fail"}]
+    assert plan.explained()["counts"] == {"new": 1}
+    plan.document["checks"].append({"address": {"kind": "resource"}, "status": "fail"})
+    told = plan.explained()
+    assert told["summary"].startswith("imagesync: this plan failed and cannot be applied")
+    assert not told["can_be_applied"]
+
+
 def test_what_many_have_in_common() -> None:
     """Terraform tells once what one cause keeps from many images, and each image has its line all the same."""
     plan = PlanFile(errored=True)

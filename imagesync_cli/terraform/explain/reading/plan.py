@@ -103,8 +103,14 @@ class Plan:
 
     @property
     def is_errored(self) -> bool:
-        """Whether it ended with an error, and cannot be applied."""
-        return self.document.get("errored") is True
+        """Whether it ended with an error, and cannot be applied.
+
+        Terraform 1.5 does not say so, but what has failed: any condition, except that of a check block.
+        """
+        if "errored" in self.document:
+            return self.document["errored"] is True
+        checks = _dicts(self.document.get("checks"))
+        return any(each.get("status") == "fail" and at(each, "address", "kind") != "check" for each in checks)
 
     @property
     def is_complete(self) -> bool:
