@@ -185,7 +185,7 @@ def test_a_mirror_may_be_of_one_repository(mirrored: Mirrored) -> None:
     """A prefix that is a whole repository names the mirror of that one, whatever it is called there."""
     bench, mirror, made = mirrored
     made.seed(mirror.repository("copies/of-app"), "1")
-    bench.seed("team/app2", "1", made)
+    bench.seed("team/app2", "1", image("app2"))
     mirrors = {f"{bench.up.host}/team/app": [f"{mirror.host}/copies/of-app"]}
     bench.write(bench.entry("team/app", "1"), bench.entry("team/app2", "1"), mirrors=mirrors)
     assert bench.sync().code == 0
