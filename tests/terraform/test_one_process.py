@@ -127,6 +127,7 @@ def test_states_of_a_copy_for_each_image_go_over(
     assert "changes:" not in planned.text
     actions = {tuple(change["change"]["actions"]) for change in workspace.planned()["resource_changes"]}
     assert not any("delete" in action for action in actions), actions
+    assert [each["kind"] for each in workspace.explained()] == ["settings"] * 3
     workspace.write(entries(source, "a", "b"), IDS, **options, on_destroy="keep")
     workspace.apply()
     assert workspace.verbs() == ["apply", "delete"]
