@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from imagesync_cli.concurrency import gather, within
 from imagesync_cli.look.tags import list_tags, names_tag, pick_tags
 from imagesync_cli.output.escape import as_printable
-from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, Unavailable, UsageError
+from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, Unavailable, UsageError, common_cause
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.rules import TagRules
 
@@ -163,7 +163,8 @@ def _answer(image: Image) -> dict[str, Any]:
 def _failed(image: Image, error: ImagesyncError) -> dict[str, Any]:
     if isinstance(error, Refused):
         return _answer(image) | {"refused": [str(error)]}
-    return _answer(image) | {"error": str(error), "kind": error.kind}
+    cause = common_cause(error.kind, str(error), [image.reference.name])
+    return _answer(image) | {"error": str(error), "kind": error.kind} | ({"cause": cause} if cause else {})
 
 
 def _refused(answer: str, why: str) -> str:

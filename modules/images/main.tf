@@ -4,7 +4,7 @@
 locals {
   # The digest is in the key, so that a moved source makes a new object and destroys the old one: Terraform skips
   # destroy provisioners when it replaces. The name stands for the destination: it is known when the prefix is not.
-  pinned = { for name, digest in local.digests : "${name}@${digest}" => name if !contains(local.told_there, name) }
+  pinned = { for name, digest in local.digests : "${name}@${digest}" => name }
 
   # What is copied is told by the digest of the whole source, from which the same platforms make the same image again.
   copied = {
@@ -20,7 +20,7 @@ locals {
     for name in values(local.pinned) : join(" ", concat(
       [name, contains(local.staying, name) ? "held" : local.in_sync[name] ? "present" : "lacking", local.digests[name]],
       local.copied[name], local.replacing[name], [local.shown_source[name], local.shown_destination[name]],
-    )) if local.refused[name] == "" && local.objections[name] == ""
+    )) if local.digests[name] != "" && local.refused[name] == "" && local.objections[name] == ""
   ]
 
   # What became of each copy is in a folder that nothing else has: the object's id is unknown at plan where it will run,

@@ -16,6 +16,20 @@ output "digests" {
   value       = { for key, image in terraform_data.image : split("@", key)[0] => image.input.digest }
 }
 
+locals {
+  made = { for key in keys(terraform_data.image) : split("@", key)[0] => key... }
+}
+
+output "tags" {
+  description = <<-EOT
+    The tags that each rule picks, by the key of its entry: the newest version first, other words last. `ids` has each
+    as `KEY:TAG`. Known at plan.
+  EOT
+  value = {
+    for key, picks in local.picks : key => [for pick in picks : pick.tag if can(local.made[pick.key])]
+  }
+}
+
 output "changes" {
   description = <<-EOT
     What this plan changes, by the key in `images`: objects with `change` (new, adopted, moved, missing, overwritten,

@@ -17,8 +17,9 @@ locals {
     }
   }
 
-  # The images that each rule picks, by its key: the last ones, where nobody tells the tags and that is no error.
-  # An entry of which none is known stays in `entries` by itself, and what was answered for it refuses it.
+  # The images that each rule picks, by its key: the last ones, where nothing is picked now. Then the plan fails, unless
+  # nobody tells the tags and that is no error; but their keys are there, for a destroy looks at what names them.
+  # An entry of which none is known stays in `entries` by itself.
   lists = {
     for key, image in var.images : key => jsondecode(data.external.source[0].result[key]) if image.tags != null
   }
@@ -28,37 +29,41 @@ locals {
   ]
   picks = {
     for key, list in local.lists : key => jsondecode(
-      contains(local.unlisted, key) ? lookup(local.last_picks, key, "[]") : jsonencode(try(list.picked, []))
+      contains(keys(local.listing), key) ? jsonencode(try(list.picked, [])) : lookup(local.last_picks, key, "[]")
     )
   }
   unpicked   = [for key, picks in local.picks : key if length(picks) == 0]
   last_picks = { for key, last in terraform_data.last_picked : key => last.input }
 
-  # `answer` is the key under which imagesync has answered for it.
+  # `answer` is the key under which imagesync has answered for it. It is told once, by the first image.
   entries = merge(
     {
       for key, image in local.asked : key => {
-        source = image.reference, platforms = image.platforms, referrers = image.referrers, answer = key
+        source    = image.reference
+        platforms = image.platforms
+        referrers = image.referrers
+        answer    = key
+        tells     = true
       } if !contains(keys(local.lists), key) || contains(local.unpicked, key)
     },
     [
       for key, picks in local.picks : {
-        for pick in picks : pick.key => {
+        for number, pick in picks : pick.key => {
           source    = pick.source
           platforms = local.asked[key].platforms
           referrers = local.asked[key].referrers
-          answer    = contains(local.unlisted, key) ? key : pick.key
+          answer    = contains(keys(local.listing), key) ? pick.key : key
+          tells     = number == 0 || contains(keys(local.listing), key) || contains(local.unlisted, key)
         }
       }
     ]...
   )
 }
 
-# Both remember what was picked last, for use_destination: without a list of tags, images would fall out of the plan.
-# The first is there while there is a list that gives these picks. Where it is new, the second is made anew; otherwise
+# Both remember what was picked last: without a list of tags, images would fall out of the plan. The first is there while there is a list that gives these picks. Where it is new, the second is made anew; otherwise
 # that stays as it is, whatever is known by now.
 resource "terraform_data" "listed" {
-  for_each = var.source_unavailable == "use_destination" ? toset(values(local.listing)) : toset([])
+  for_each = toset(values(local.listing))
   input    = plantimestamp()
 
   lifecycle {
@@ -77,7 +82,7 @@ locals {
 }
 
 resource "terraform_data" "last_picked" {
-  for_each = var.source_unavailable == "use_destination" ? local.lists : {}
+  for_each = local.lists
   input    = jsonencode(try(each.value.picked, []))
   triggers_replace = ( # unknown at plan, and then the same text, as in `copies`
     lookup(local.listed_since, each.key, "") == plantimestamp() ? substr("picked${timestamp()}", 0, 6) : "picked"

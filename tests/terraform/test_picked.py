@@ -15,6 +15,7 @@ from tests.trust.signing import key_pair, trusting
 
 TAGS = ("1.25.0", "1.26.0", "1.27.0", "1.27.0-rc.1", "latest", "Odd_Tag-1", f"sha256-{'1' * 64}.sig")
 OUTPUTS = 'output "digests" { value = module.mirror.digests }\noutput "ids" { value = module.mirror.ids }'
+NEWEST = 'output "newest" { value = module.mirror.ids[":${module.mirror.tags[":"][0]}"] }'
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_the_life_of_a_rule(workspace: Workspace, source: EmbeddedRegistry, dest
     def write(semver: str) -> None:
         rule = {"source": f"{source.host}/app", "tags": {"semver": semver, "latest": 2}}
         images: dict[str, dict[str, Any]] = {":": rule, ":latest": {"source": f"{source.host}/app:latest"}}
-        workspace.write(images, OUTPUTS, destination_prefix=f"{destination.host}/mirror")
+        workspace.write(images, f"{OUTPUTS}\n{NEWEST}", destination_prefix=f"{destination.host}/mirror")
 
     write(">=1.25 <2")
     first = workspace.plan()
@@ -78,12 +79,15 @@ def test_the_life_of_a_rule(workspace: Workspace, source: EmbeddedRegistry, dest
     push(source, "1.28.0")
     workspace.apply()
     wanted = ["1.27.0", "1.28.0", "latest"]
+    assert workspace.outputs()["newest"].endswith(made("1.28.0").digest)
     assert mirror.tags == {tag: made(tag).digest for tag in wanted}
     assert workspace.plan().code == 0
 
     named = {f":{tag}": f"{source.host}/app:{tag}" for tag in wanted}
-    workspace.write(named, OUTPUTS, destination_prefix=f"{destination.host}/mirror")
-    assert workspace.plan().code == 0  # an entry for each tag, in place of the rule, is the same to Terraform
+    newest = 'output "newest" { value = module.mirror.ids[":1.28.0"] }'
+    workspace.write(named, f"{OUTPUTS}\n{newest}", destination_prefix=f"{destination.host}/mirror")
+    workspace.plan()
+    assert changed(workspace) == ["terraform_data.last_picked", "terraform_data.listed"]  # no image: keys are the same
 
     write(">=9")
     refused = workspace.plan()

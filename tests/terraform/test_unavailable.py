@@ -93,6 +93,18 @@ def test_destroy_with_upstream_gone(applied: tuple[Workspace, dict[str, str]], m
     assert mirror.digest("1") is None
 
 
+def test_destroy_of_what_names_each_image(workspace: Workspace, mirror: RemoteRepository, old: Image) -> None:
+    """A consumer that names two images of a registry that is gone holds up no destroy: their keys stay in the plan."""
+    both = 'output "both" { value = [module.mirror.ids["%s"], module.mirror.ids["%s"]] }'
+    with EmbeddedRegistry() as registry:
+        old.seed(registry.repository("app"), "1", "2")
+        images = {mirror.tagged(tag): f"{registry.host}/app:{tag}" for tag in "12"}
+        workspace.write(images, both % tuple(images))
+        workspace.apply()
+    workspace.destroy()
+    assert (mirror.digest("1"), mirror.digest("2")) == (None, None)
+
+
 def test_nothing_anywhere(workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository) -> None:
     """source_unavailable = "use_destination" does not help an image that the destination lacks too."""
     workspace.write({mirror.tagged("1"): upstream.tagged("1")}, source_unavailable="use_destination")
