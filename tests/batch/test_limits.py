@@ -15,7 +15,7 @@ from imagesync_cli.stores.transport.limits.host_limit import HostLimit
 from imagesync_cli.values.hosts import KNOWN_HOSTS, KnownHost, Rate
 from tests.batch.conftest import Bench
 from tests.command import imagesync
-from tests.embedded_registry import EmbeddedRegistry, Fault, Request
+from tests.embedded_registry import EmbeddedRegistry, Fault, Request, Response
 from tests.embedded_registry.images import image, index
 from tests.embedded_registry.manner import Authentication, Manner
 from tests.embedded_registry.strict_limits import SlidingWindow, StrictLimits
@@ -138,6 +138,20 @@ def test_two_registries_that_copy_from_each_other(bench: Bench, connections: int
     assert bench.sync(*(f"--connections={host}={connections}" for host in hosts)).code == 0
     assert all(bench.tags(name) for name in there)
     assert all(bench.up.repository(name).tags for name in back)
+
+
+@pytest.mark.parametrize("connections", [1, 2])
+def test_pieces_within_one_registry(registry: EmbeddedRegistry, connections: int) -> None:
+    """Blobs that one registry takes in pieces alone, from itself and without mounting, arrive over few connections."""
+    registry.manner = replace(registry.manner, mount="session")
+    made = index("a", layer_size_bytes=200_000)
+    made.seed(registry.repository("a"), "1")
+    registry.fault = lambda request: (
+        Fault(answer=Response(413)) if int(request.headers.get("content-length") or 0) > 150_000 else None
+    )
+    limited = f"--connections={registry.host}={connections}"
+    assert imagesync("sync", f"{registry.host}/a:1", f"{registry.host}/b:1", limited).code == 0
+    assert registry.repository("b").blobs == made.blobs
 
 
 def test_too_many_slows_its_action_alone(bench: Bench, pauses: list[float]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from imagesync_cli.stores.transport.http1 import Answer, Connection
-from imagesync_cli.stores.transport.limits.host_limit import HostLimit, sending
+from imagesync_cli.stores.transport.limits.host_limit import HostLimit, is_kept, needed
 from imagesync_cli.stores.transport.patience import Patience
 from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, tunnel
 from imagesync_cli.stores.transport.tls import Tls
@@ -59,7 +59,8 @@ class Connections:
     async def exchange(self, request: httpx.Request) -> tuple[Connection, Answer]:
         """Send over a connection of our own; it is given back when the answer's body is closed."""
         action, sends = request.extensions.get("action", ""), _sends(request)
-        await self._limit.take(action, sends=sends)
+        keeps = request.extensions["keeps"] = sends or is_kept()
+        await self._limit.take(action, keeps=keeps)
         try:
             while True:
                 async with self._limit.turn(action) as turns:
@@ -73,22 +74,23 @@ class Connections:
                         stale = isinstance(error, ConnectionError) and connection.served > 0
                         if not stale or sends:
                             raise
+                        self._limit.action(action).queue()
                     else:
                         self._limit.answered(action, answer.status)
                         return connection, answer
         except BaseException:
-            self._limit.free(action, sends=sends)
+            self._limit.free(action, keeps=keeps)
             raise
 
     async def _send(self, connection: Connection, request: httpx.Request) -> Answer:
         request.extensions["sent_at"] = time.monotonic()
         request.extensions["patience_s"] = self.patience.wait_s(request.extensions.get("longer_s", 0.0))
-        with sending() if _sends(request) else contextlib.nullcontext():
+        with needed() if _sends(request) else contextlib.nullcontext():
             return await connection.exchange(request, self._target(request))
 
     def give_back(self, connection: Connection, request: httpx.Request) -> None:
         """The exchange is over."""
-        self._limit.free(request.extensions.get("action", ""), sends=_sends(request))
+        self._limit.free(request.extensions.get("action", ""), keeps=request.extensions["keeps"])
         if connection.idle:
             self._idle.append(connection)
         else:

@@ -16,6 +16,7 @@ import httpx
 
 from imagesync_cli.concurrency import finish
 from imagesync_cli.stores.registry.client import Client, Stream
+from imagesync_cli.stores.transport.limits.host_limit import kept, needed
 from imagesync_cli.stores.transport.retry import Budget
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Descriptor
@@ -100,7 +101,8 @@ class Upload:
             pieces = _Pieces(stream)
             while piece := await pieces.next(max(self._least_bytes, min(sizes.piece_bytes, most_bytes))):
                 try:
-                    taken_bytes = await self._piece(piece, sent_bytes, budget)
+                    with needed():
+                        taken_bytes = await self._piece(piece, sent_bytes, budget)
                 except Refused as error:
                     if error.status != 413 or not sizes.piece_refused(len(piece), self._least_bytes):
                         raise
@@ -231,8 +233,9 @@ class _Pieces:
 
     async def next(self, size_bytes: int) -> bytes:
         """So many bytes, or what is left; b"" at the end."""
-        while len(self._held) < size_bytes and (chunk := await anext(self._stream, b"")):
-            self._held += chunk
+        with kept():
+            while len(self._held) < size_bytes and (chunk := await anext(self._stream, b"")):
+                self._held += chunk
         return bytes(memoryview(self._held)[:size_bytes])
 
     def taken(self, size_bytes: int) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 
 # Answers that were under way together say "too many" together: that is one reason to go slower, not thirty.
@@ -12,43 +10,18 @@ _AT_ONCE_S = 1.0
 
 
 class AdaptiveLimit:
-    """At most ``most`` places; halved by each refusal, and one more after as many successes as there are places."""
+    """At most ``most``; halved by each refusal, and one more after as many successes as it is."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
         self._limit = float(most)
         self._slower_at = float("-inf")
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self.taken = 0
 
     @property
     def limit(self) -> int:
-        """How many may be taken now."""
+        """How many may be under way now."""
         return int(self._limit)
-
-    async def take(self) -> None:
-        """Wait for a place; whoever waits longest is next."""
-        if self.taken < self.limit and not self._waiting:
-            self.taken += 1
-            return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self.free()  # it was given to us at the moment we left
-            raise
-
-    def free(self) -> None:
-        """Give a place back."""
-        self.taken -= 1
-        while self._waiting and self.taken < self.limit:
-            place = self._waiting.popleft()
-            if not place.done():
-                self.taken += 1
-                place.set_result(None)
 
     def answered(self, status: int) -> None:
         """Take note of an answer."""

@@ -10,19 +10,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
-from imagesync_cli.stores.transport.limits.adaptive_limit import AdaptiveLimit
-from imagesync_cli.stores.transport.limits.learned_pace import LearnedPace
+from imagesync_cli.stores.transport.limits.action import Action
 from imagesync_cli.stores.transport.limits.pace import Pace, Turn
 from imagesync_cli.stores.transport.limits.places import Places
 from imagesync_cli.values.hosts import Rate
 
 PER_HOST = 32
-# Whether this task sends a body: what it asks for then is a piece of that.
-_is_sending: ContextVar[bool] = ContextVar("is_sending", default=False)
+_is_needed: ContextVar[bool] = ContextVar("is_needed", default=False)
+_is_kept: ContextVar[bool] = ContextVar("is_kept", default=False)
 
 
 class HostLimit:
@@ -33,56 +31,73 @@ class HostLimit:
     ) -> None:
         self._most = connections or PER_HOST
         self.places = Places(self._most)
-        self._actions: dict[str, AdaptiveLimit] = {}
-        self._learned: defaultdict[str, LearnedPace] = defaultdict(LearnedPace)
+        self._actions: dict[str, Action] = {}
         self._pace = Pace(per_second) if per_second else None
         self._paces = {action: pace for rate in rates for pace in [Pace(rate.per_second)] for action in rate.actions}
 
-    def action(self, name: str) -> AdaptiveLimit:
-        """How many requests of this action may be under way."""
+    def action(self, name: str) -> Action:
+        """What is allowed of this action."""
         if name not in self._actions:
-            self._actions[name] = AdaptiveLimit(self._most)
+            self._actions[name] = Action(self._most, self._paces.get(name))
         return self._actions[name]
 
-    async def take(self, action: str, *, sends: bool) -> None:
-        """Wait for a place; give it back by ``free``. ``sends`` says that a body goes out piece by piece."""
-        await self.action(action).take()
-        try:
-            await self.places.take(sends=sends, is_read=_is_sending.get())
-        except BaseException:
-            self.action(action).free()
-            raise
+    async def take(self, action: str, *, keeps: bool) -> None:
+        """Wait for a place; give it back by ``free``. ``keeps`` says that it is kept while another one is needed."""
+        await self.places.take(self.action(action), keeps=keeps, is_needed=_is_needed.get())
 
-    def free(self, action: str, *, sends: bool) -> None:
+    def free(self, action: str, *, keeps: bool) -> None:
         """Give a place back."""
-        self.places.free(sends=sends)
-        self.action(action).free()
+        self.places.free(self.action(action), keeps=keeps)
 
     def answered(self, action: str, status: int) -> None:
         """Take note of an answer."""
         self.action(action).answered(status)
-        self._learned[action].answered(status)
 
     @contextlib.asynccontextmanager
     async def turn(self, action: str) -> AsyncIterator[Turns]:
-        """Wait until the pace allows one more request, which is sent in the block."""
-        turns = Turns()
+        """Wait until the paces allow one more request, which is sent in the block.
+
+        Its action's come first: whoever waits for those takes no turn of the whole host from the other actions.
+        """
+        turns, known = Turns(), self.action(action)
         try:
-            for pace in filter(None, (self._pace, self._paces.get(action), self._learned[action].pace)):
-                turns.add(pace, await pace.turn())
+            try:
+                await turns.wait_at(known.paces)
+            finally:
+                known.leave_line()
+                self.places.serve()
+            await turns.wait_at([self._pace] if self._pace else [])
             yield turns
         finally:
             turns.end()
 
 
+def is_kept() -> bool:
+    """Whether this task keeps what it asks for while it needs another connection."""
+    return _is_kept.get()
+
+
 @contextlib.contextmanager
-def sending() -> Iterator[None]:
-    """Mark the block as one that sends a body which is read meanwhile."""
-    token = _is_sending.set(True)
+def needed() -> Iterator[None]:
+    """Mark the block as one that keeps a connection: what it asks for is needed to go on."""
+    with _set(_is_needed):
+        yield
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Mark the block as one that reads what is kept open while others are asked, in ``needed``."""
+    with _set(_is_kept):
+        yield
+
+
+@contextlib.contextmanager
+def _set(mark: ContextVar[bool]) -> Iterator[None]:
+    token = mark.set(True)
     try:
         yield
     finally:
-        _is_sending.reset(token)
+        mark.reset(token)
 
 
 class Turns:
@@ -92,9 +107,10 @@ class Turns:
         self._turns: list[tuple[Pace, Turn]] = []
         self._sent = False
 
-    def add(self, pace: Pace, turn: Turn) -> None:
-        """One more."""
-        self._turns.append((pace, turn))
+    async def wait_at(self, paces: Iterable[Pace]) -> None:
+        """One more at each of these."""
+        for pace in paces:
+            self._turns.append((pace, await pace.turn()))
 
     def sent(self) -> None:
         """The request goes out now."""

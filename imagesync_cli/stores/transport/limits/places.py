@@ -1,68 +1,83 @@
 """How many connections to one host may be in use.
 
-A copy holds two: one that sends a body, and one that this is read from. If all places of a host were held by such as
-send, and what they read waited for one of them, nobody would go on: within one host, or between two that copy from each
-other. So one place is left for others than senders. Where there is one place alone, what is read meanwhile has another.
+A copy holds two: one that sends a body, and one that this is read from; or, where it is sent in pieces, one that is
+read from all the while, and another for each piece. If all places of a host were kept by such as need another one,
+nobody would go on: within one host, or between two that copy from each other. So one place is left for others than
+those. Where there is one place alone, what somebody needs who keeps it has another.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import NamedTuple
+
+from imagesync_cli.stores.transport.limits.action import Action
+
+
+class _Waiting(NamedTuple):
+    place: asyncio.Future[None]
+    action: Action
+    keeps: bool
+    is_needed: bool
 
 
 class Places:
-    """At most ``most``."""
+    """At most ``most``, and of each action as many as that allows: nobody has the one and waits for the other."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.taken = 0
-        self._senders = 0
-        self._waiting: deque[tuple[asyncio.Future[None], bool, bool]] = deque()
+        self._keepers = 0
+        self._waiting: deque[_Waiting] = deque()
 
-    async def take(self, *, sends: bool = False, is_read: bool = False) -> None:
-        """Wait for a place; whoever waits longest is next.
+    async def take(self, action: Action, *, keeps: bool = False, is_needed: bool = False) -> None:
+        """Wait for a place; of those who may have it, whoever waits longest is next.
 
-        ``sends`` says that it is for a body that comes piece by piece, ``is_read`` that such a one waits for it.
+        ``keeps`` says that it is kept while another one is waited for; ``is_needed``, that this is the other one.
         """
-        if not self._waiting and self._is_free(sends=sends, is_read=is_read):
-            self._grant(sends=sends)
-            return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((place, sends, is_read))
-        self._serve()
+        one = _Waiting(asyncio.get_running_loop().create_future(), action, keeps, is_needed)
+        self._waiting.append(one)
+        self.serve()
         try:
-            await place
+            await one.place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self.free(sends=sends)  # it was given to us at the moment we left
+            if one.place.done() and not one.place.cancelled():  # it was given to us at the moment we left
+                action.leave_line()
+                self.free(action, keeps=keeps)
             raise
 
-    def free(self, *, sends: bool = False) -> None:
+    def free(self, action: Action, *, keeps: bool = False) -> None:
         """Give a place back."""
+        action.end()
         self.taken -= 1
-        self._senders -= sends
-        self._serve()
+        self._keepers -= keeps
+        self.serve()
 
-    def _serve(self) -> None:
-        """Give places to those who may have one; who sends keeps nobody waiting that does not."""
-        still_waiting = deque[tuple[asyncio.Future[None], bool, bool]]()
-        while self._waiting:
-            place, sends, is_read = self._waiting.popleft()
-            if place.done():
+    def serve(self) -> None:
+        """Give places to those who may have one; whoever may not keeps nobody waiting who may."""
+        passed = []
+        while self._waiting and self._is_any_free:
+            one = self._waiting.popleft()
+            if one.place.done():
                 continue
-            if self._is_free(sends=sends, is_read=is_read):
-                self._grant(sends=sends)
-                place.set_result(None)
+            if self._is_free(one):
+                self._grant(one)
             else:
-                still_waiting.append((place, sends, is_read))
-        self._waiting = still_waiting
+                passed.append(one)
+        self._waiting.extendleft(reversed(passed))
 
-    def _is_free(self, *, sends: bool, is_read: bool) -> bool:
-        if sends and self._senders >= max(1, self.most - 1):
+    @property
+    def _is_any_free(self) -> bool:
+        return self.taken < self.most or self.taken == self._keepers
+
+    def _is_free(self, one: _Waiting) -> bool:
+        if not one.action.is_free or (one.keeps and self._keepers >= max(1, self.most - 1)):
             return False
-        return self.taken < self.most or (is_read and self.taken == self._senders)
+        return self.taken < self.most or (one.is_needed and self.taken == self._keepers)
 
-    def _grant(self, *, sends: bool) -> None:
+    def _grant(self, one: _Waiting) -> None:
         self.taken += 1
-        self._senders += sends
+        self._keepers += one.keeps
+        one.action.begin()
+        one.place.set_result(None)

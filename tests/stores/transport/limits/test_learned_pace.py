@@ -39,7 +39,7 @@ class Strict:
 
 async def put(limit: HostLimit, host: Strict) -> int:
     """A request as connections.py sends it."""
-    await limit.take(PUT, sends=False)
+    await limit.take(PUT, keeps=False)
     try:
         async with limit.turn(PUT) as turns:
             turns.sent()
@@ -47,7 +47,7 @@ async def put(limit: HostLimit, host: Strict) -> int:
             limit.answered(PUT, status)
             return status
     finally:
-        limit.free(PUT, sends=False)
+        limit.free(PUT, keeps=False)
 
 
 @pytest.mark.parametrize("per_second", [1, 10, 50])
@@ -83,7 +83,7 @@ def test_a_few_refusals_teach_nothing(refusals: int) -> None:
             limit.answered("PUT manifests", 200)
         for _ in range(refusals):
             limit.answered("PUT manifests", 429)
-        return limit._learned["PUT manifests"].pace is not None
+        return bool(limit.action("PUT manifests").paces)
 
     assert run_in_fake_time(work()) == (refusals == 8)
 
