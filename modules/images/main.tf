@@ -109,11 +109,3 @@ resource "terraform_data" "image" {
     }
   }
 }
-
-# Comes after every image and changes with every key. Without such a dependant Terraform destroys an old image before,
-# or while, the new one is copied; and as a failed copy leaves it undone, the old image then stays.
-resource "terraform_data" "done" {
-  input = md5(join(" ", keys(terraform_data.image)))
-
-  lifecycle { create_before_destroy = true }
-}

@@ -42,6 +42,16 @@ locals {
   }
 }
 
+locals {
+  # What was there before ours counts only while it has an object: somebody else may push it again.
+  come_back = [
+    for name, put in local.put : join("", [
+      "images[${jsonencode(name)}]: ${local.shown_destination[name]} has another image, ${put[2]}, which this ",
+      "configuration did not put there. That was ${put[1]}: give the tag back to it.",
+    ]) if contains(local.staying, name) && put[1] != put[2] && local.own[name] == put[2] && local.is_new[name]
+  ]
+}
+
 # Remembers for each entry what it has put there. It is replaced when another image is taken and not while one stays: so
 # no plan needs the value that this object had before, which nothing that it depends on can read.
 resource "terraform_data" "own" {

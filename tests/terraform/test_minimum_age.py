@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
+from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image
 from tests.embedded_registry.wire import json_response
 from tests.terraform.workspace import Workspace
@@ -181,4 +182,34 @@ def test_what_waits_is_our_own_image(workspace: Workspace, source: EmbeddedRegis
         tell_ages(source, {young: 80})
         workspace.apply()
         assert repository.tags == {"1": young}
+        assert workspace.plan().code == 0
+
+        tell_ages(source, {image("younger").seed(source.repository("a"), "1"): 3})
+        image("foreign").seed(repository, "1")  # what was there when ours came
+        refused = workspace.run("apply", "-auto-approve")
+        assert refused.code == 1
+        assert (
+            f"has another image, {foreign}, which this configuration did not put there. That was {young}"
+            in refused.text
+        )
+        assert young in repository.manifests
+
+
+def test_a_copy_that_failed_leaves_the_former_image_ours(workspace: Workspace, source: EmbeddedRegistry) -> None:
+    """What is still there as another one could not be copied is gone on with once that has given way to a young one."""
+    old = image("old").seed(source.repository("a"), "1")
+    with EmbeddedRegistry() as mirror:
+        tell_ages(source, {old: 100})
+        workspace.write({"a:1": f"{source.host}/a:1"}, destination_prefix=mirror.host, minimum_age="72h")
+        workspace.apply()
+        tell_ages(source, {image("never").seed(source.repository("a"), "1"): 100})
+        mirror.fault = lambda request: refusal(403) if request.method == "POST" else None
+        assert workspace.run("apply", "-auto-approve").code == 1
+        mirror.fault = None
+        tell_ages(source, {image("young").seed(source.repository("a"), "1"): 3})
+        workspace.calls()
+        applied = workspace.apply()
+        assert f"{mirror.host}/a:1 stays as it is: " in applied.text
+        assert mirror.repository("a").tags == {"1": old}
+        assert "delete" not in workspace.verbs()
         assert workspace.plan().code == 0
