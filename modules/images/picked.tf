@@ -29,7 +29,7 @@ locals {
   ]
   picks = {
     for key, list in local.lists : key => jsondecode(
-      contains(keys(local.listing), key) ? jsonencode(try(list.picked, [])) : lookup(local.last_picks, key, "[]")
+      can(local.listing[key]) ? jsonencode(try(list.picked, [])) : lookup(local.last_picks, key, "[]")
     )
   }
   unpicked   = [for key, picks in local.picks : key if length(picks) == 0]
@@ -44,7 +44,7 @@ locals {
         referrers = image.referrers
         answer    = key
         tells     = true
-      } if !contains(keys(local.lists), key) || contains(local.unpicked, key)
+      } if !can(local.lists[key]) || contains(local.unpicked, key)
     },
     [
       for key, picks in local.picks : {
@@ -52,18 +52,18 @@ locals {
           source    = pick.source
           platforms = local.asked[key].platforms
           referrers = local.asked[key].referrers
-          answer    = contains(keys(local.listing), key) ? pick.key : key
-          tells     = number == 0 || contains(keys(local.listing), key) || contains(local.unlisted, key)
+          answer    = can(local.listing[key]) ? pick.key : key
+          tells     = number == 0 || can(local.listing[key]) || contains(local.unlisted, key)
         }
       }
     ]...
   )
 }
 
-# Both remember what was picked last: without a list of tags, images would fall out of the plan. The first is there while there is a list that gives these picks. Where it is new, the second is made anew; otherwise
-# that stays as it is, whatever is known by now.
+# Both remember what was picked last: without a list of tags, images would fall out of the plan. The first is there
+# while a list gives these picks. Where it is new, the second is made anew; otherwise that stays as it is.
 resource "terraform_data" "listed" {
-  for_each = toset(values(local.listing))
+  for_each = local.listings
   input    = plantimestamp()
 
   lifecycle {
@@ -72,34 +72,38 @@ resource "terraform_data" "listed" {
   }
 }
 
+resource "terraform_data" "last_picked" {
+  for_each         = local.rules
+  input            = local.as_text[each.key]
+  triggers_replace = local.is_other[each.key] ? substr("picked${timestamp()}", 0, 6) : "picked" # as in `copies`
+
+  lifecycle { ignore_changes = [input] }
+}
+
 locals {
+  # More objects make every other one of a plan cost more. So many rules remember only for use_destination.
+  remembers = var.source_unavailable == "use_destination" || length(local.lists) <= 100
+
+  # Terraform evaluates for_each again for each instance, so what it takes is made here.
+  listings = toset(local.remembers ? values(local.listing) : [])
+  rules    = toset(local.remembers ? keys(local.lists) : [])
   listing = {
     for key, list in local.lists : key => "${key}#${md5(jsonencode(list.picked))}"
     if length(try(list.picked, [])) > 0
   }
+  as_text      = { for key, list in local.lists : key => jsonencode(try(list.picked, [])) }
   listed_at    = { for listing, listed in terraform_data.listed : listing => listed.input }
   listed_since = { for key, listing in local.listing : key => lookup(local.listed_at, listing, "") }
+  is_other     = { for key in keys(local.lists) : key => lookup(local.listed_since, key, "") == plantimestamp() }
 }
 
-resource "terraform_data" "last_picked" {
-  for_each = local.lists
-  input    = jsonencode(try(each.value.picked, []))
-  triggers_replace = ( # unknown at plan, and then the same text, as in `copies`
-    lookup(local.listed_since, each.key, "") == plantimestamp() ? substr("picked${timestamp()}", 0, 6) : "picked"
-  )
-
-  lifecycle {
-    ignore_changes = [input]
-
-    # An apply may have been stopped between the two, or aimed at one of them. With -refresh-only neither is new.
-    postcondition {
-      condition = (
-        lookup(local.listed_since, each.key, "") == "" || self.input == jsonencode(try(each.value.picked, []))
-      )
-      error_message = join("", [
-        "images[${jsonencode(each.key)}]: the last picks are not remembered. Apply with ",
-        "-replace='…last_picked[${jsonencode(each.key)}]', at this resource's address.",
-      ])
-    }
+locals {
+  # An apply may have been stopped between the two, or aimed at one of them. With -refresh-only neither is new. Not a
+  # postcondition: to see `self`, Terraform looks at all instances, for each of them.
+  forgotten = {
+    for key, since in local.listed_since : local.picks[key][0].key => join("", [
+      "the last picks are not remembered. Apply with -replace='…last_picked[${jsonencode(key)}]', ",
+      "at the address of that resource in this module.",
+    ]) if since != "" && lookup(local.last_picks, key, "") != local.as_text[key]
   }
 }

@@ -9,7 +9,7 @@ locals {
         local.digests[name] != "" || local.wanted[name].error == "" ? [] : [
           "the source ${local.shown_asked[name]} is ${local.wanted[name].kind}: ${local.wanted[name].error}"
         ],
-        try(local.wanted[name].refused, []), try(local.trusted[name].refused, []),
+        try(local.wanted[name].refused, []), try(local.trusted[name].refused, []), try([local.forgotten[name]], []),
       ) : "images[${jsonencode(local.entries[name].answer)}]${lookup(local.and_sources, name, "")}: ${why}"
     ])
   }

@@ -153,7 +153,7 @@ def test_picks_that_were_not_remembered(
     workspace.succeeding("apply", "-auto-approve", "-target=module.mirror.terraform_data.listed")
     refused = workspace.plan()
     assert refused.code == 1
-    assert 'images["app"]: the last picks are not remembered. Apply with -replace=' in refused.text
+    assert 'images["app:1.28.0"]: the last picks are not remembered. Apply with -replace=' in refused.text
     address = 'module.mirror.terraform_data.last_picked["app"]'
     workspace.succeeding("apply", "-auto-approve", f"-replace={address}")
     assert destination.repository("app").tags == {"1.28.0": made("1.28.0").digest}
