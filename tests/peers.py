@@ -23,15 +23,21 @@ READY_WITHIN_S = 15
 PROGRAMS = frozenset({
     "actionlint", "apt-get", "bash", "buildah", "chromium", "conformance", "cosign", "crane", "debootstrap",
     "docker-registry", "fish", "git", "go", "groff", "initdb", "kubectl", "nginx", "openssl", "oras", "podman",
-    "postgres", "pulpcore-api", "pulpcore-content", "pulpcore-manager", "pulpcore-worker", "regctl", "registry", "sh",
-    "skopeo", "tar", "terraform", "tofu", "umount", "unshare", "zsh",
+    "postgres", "promtool", "pulpcore-api", "pulpcore-content", "pulpcore-manager", "pulpcore-worker", "regctl",
+    "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount", "unshare", "zsh",
 })
 # fmt: on
 # Where Debian puts servers: users rarely have these on their PATH.
 _SYSTEM_PROGRAMS = ("/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")))
 
 # Debian's packages that are called otherwise than what they bring.
-_PACKAGES = {"initdb": "postgresql", "kubectl": "kubernetes-client", "nginx": "nginx-light", "postgres": "postgresql"}
+_PACKAGES = {
+    "initdb": "postgresql",
+    "kubectl": "kubernetes-client",
+    "nginx": "nginx-light",
+    "postgres": "postgresql",
+    "promtool": "prometheus",
+}
 
 _CONFIG = """\
 version: 0.1

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_metr
 
 from imagesync_cli.batch.report import COPIED, DIFFERS, FAILED, SKIPPED, BatchReport, ImageResult
 from imagesync_cli.output.report.metrics import read_times, report_metrics
+from tests import peers
 from tests.batch.conftest import Bench
 from tests.command import Finished, imagesync
 from tests.embedded_registry.faults import refusal
@@ -210,7 +210,8 @@ def test_another_file_is_no_memory(tmp_path: Path, content: bytes) -> None:
 
 
 def test_the_example_for_prometheus(drifted: Bench) -> None:
-    """The cron job's command writes what the alerts ask for; promtool takes both where it is there."""
+    """The cron job's command writes what the alerts ask for, and promtool takes both."""
+    promtool = peers.program("promtool")
     (line,) = [line for line in (EXAMPLE / "imagesync.cron").read_text().splitlines() if not line.startswith("#")]
     command = shlex.split(line)[6:]
     path = drifted.folder / "imagesync.prom"
@@ -220,6 +221,5 @@ def test_the_example_for_prometheus(drifted: Bench) -> None:
     asked = {name for rule in rules for name in re.findall(r"imagesync_\w+", rule["expr"])}
     assert asked
     assert asked <= metrics(path).keys()
-    if promtool := shutil.which("promtool"):
-        subprocess.run([promtool, "check", "metrics"], input=path.read_bytes(), check=True, timeout=60)
-        subprocess.run([promtool, "check", "rules", str(EXAMPLE / "alerts.yml")], check=True, timeout=60)
+    subprocess.run([promtool, "check", "metrics"], input=path.read_bytes(), check=True, timeout=60)
+    subprocess.run([promtool, "check", "rules", str(EXAMPLE / "alerts.yml")], check=True, timeout=60)
