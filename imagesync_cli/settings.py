@@ -48,7 +48,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import address_of
@@ -194,14 +193,17 @@ def _parse_config(content: bytes, name: str) -> Limits:
     from imagesync_cli.values.documents import read_document  # most users have no such file
 
     try:
-        document: dict[str, Any] = read_document(content)
-        unknown = document.keys() - {REQUESTS_PER_SECOND, CONNECTIONS}
-        pairs = {kind: told.items() for kind, told in document.items()}
-    except (ValueError, AttributeError) as error:
+        document = read_document(content)
+    except ValueError as error:
         raise UsageError(f"{name} is not a settings file: {error}", hint=_CONFIG_HINT) from error
-    if unknown:
+    if not isinstance(document, dict):
+        raise UsageError(f"{name} is not a settings file: it is no object", hint=_CONFIG_HINT)
+    if unknown := document.keys() - {REQUESTS_PER_SECOND, CONNECTIONS}:
         raise UsageError(f"{name} has an unknown setting: {min(unknown)[:100]!r}", hint=_CONFIG_HINT)
-    return read_limits(pairs, name)
+    for kind, told in document.items():
+        if not isinstance(told, dict):
+            raise UsageError(f"{name} is not a settings file: {kind} names no hosts", hint=_CONFIG_HINT)
+    return read_limits({kind: told.items() for kind, told in document.items()}, name)
 
 
 def _config_file(environ: Mapping[str, str]) -> Path | None:

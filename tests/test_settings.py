@@ -163,6 +163,14 @@ def test_connections_that_are_none(text: str) -> None:
         read_settings(environ={"IMAGESYNC_CONNECTIONS": text})
 
 
+@pytest.mark.parametrize("text", ["{}={}", "https://{}={}", "{}/team={}", "{}:5000={}"])
+def test_a_password_before_a_host(text: str) -> None:
+    """Who writes a login where a host belongs is refused, and the error does not repeat the password."""
+    with pytest.raises(UsageError, match=r"…@a\.lan") as refused:
+        read_settings(environ={"IMAGESYNC_CONNECTIONS": text.format("user:hunter2@a.lan", 4)})
+    assert "hunter2" not in str(refused.value.message) + refused.value.hint
+
+
 def test_one_host_twice() -> None:
     """Two numbers for one host in one place are a slip: which one was meant?"""
     with pytest.raises(UsageError, match=r"two numbers for docker\.io"):
@@ -173,8 +181,10 @@ def test_one_host_twice() -> None:
     ("content", "said"),
     [
         ("{", "is not a settings file"),
-        ("[]", "is not a settings file"),
-        ('{"connections": 4}', "is not a settings file"),
+        ("[]", "is not a settings file: it is no object"),
+        ('{"connections": 4}', "connections names no hosts"),
+        ('{"connections": null}', "connections names no hosts"),
+        ('{"connections": 4, "conections": 4}', "unknown setting: 'conections'"),
         ('{"connections": {"a.lan": 1, "a.lan": 2}}', "a key twice"),
         ('{"connections": {"a.lan": [1]}}', "[1]"),
         ('{"connections": {"a.lan": true}}', "True"),

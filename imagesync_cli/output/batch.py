@@ -168,7 +168,7 @@ def batch_line(progress: BatchProgress) -> str:
 
 def _limit_texts(progress: BatchProgress) -> list[str]:
     """Such as "docker.io: 61 of 100 pulls left, reset in at most 4 h", and how many images wait for that."""
-    waiting = [f"{counted(progress.waiting, 'image')} wait for more pulls"] if progress.waiting else []
+    waiting = [f"{counted(progress.waiting, 'image')} waiting for more pulls"] if progress.waiting else []
     return [f"{limit.registry}: {limit.text}" for limit in progress.limits()] + waiting
 
 

@@ -16,6 +16,7 @@ _HUB_ALIASES = frozenset({DOCKER_HUB, DOCKER_HUB_API, "index.docker.io", "regist
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _LONGEST_SHOWN = 500
+_LOGIN = re.compile(r"^(\w+://)?[^/]*:[^/]*@")
 # What people copy before a host, and what is no part of its name.
 SCHEMES = ("http://", "https://", "oci://")
 _DEFAULT_PORT = re.compile(r":(?:443|80)$")
@@ -113,13 +114,20 @@ def parse_registry(text: str) -> str:
         host = host.removeprefix(scheme)
     host = host.rstrip("/")
     if not is_host(host):
-        raise UsageError(f"registry {text[:_LONGEST_SHOWN]!r}", hint="it takes a host[:port], like registry.lan:5000")
+        raise UsageError(
+            f"registry {without_login(text)[:_LONGEST_SHOWN]!r}", hint="it takes a host[:port], like registry.lan:5000"
+        )
     return registry_of(host)
 
 
 def registry_of(host: str) -> str:
     """The registry meant by a host: Docker Hub's aliases are one."""
     return DOCKER_HUB if host.lower() in _HUB_ALIASES else host.lower()
+
+
+def without_login(text: str) -> str:
+    """The text to show for what should be a host: one who writes ``user:password@host`` has written a password."""
+    return _LOGIN.sub(r"\1…@", text)
 
 
 def address_of(registry: str) -> str:

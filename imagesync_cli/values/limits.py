@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.hosts import parse_registry
+from imagesync_cli.values.hosts import parse_registry, without_login
 
 REQUESTS_PER_SECOND, CONNECTIONS = "requests_per_second", "connections"
 _DECIMAL, _WHOLE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?", "[0-9]{1,6}"
@@ -98,7 +98,7 @@ def _registry(host: str, name: str, kind: str) -> str:
     try:
         return parse_registry(host)
     except UsageError:
-        shown = host[:_LONGEST_SHOWN]
+        shown = without_login(host)[:_LONGEST_SHOWN]
         raise UsageError(f"{name}: {shown!r} is not a host", hint=f"it takes HOST=N: {_EXAMPLES[kind]}") from None
 
 

@@ -27,7 +27,7 @@ from typing import TypeVar
 
 from imagesync_cli.values.digest import ALGORITHMS, NO_DIGEST, Digest, is_digest, parse_digest
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.hosts import DOCKER_HUB, SCHEMES, is_host, registry_of
+from imagesync_cli.values.hosts import DOCKER_HUB, SCHEMES, is_host, registry_of, without_login
 from imagesync_cli.values.names import (
     NO_TAG,
     ImageName,
@@ -271,6 +271,7 @@ def _repository(path: str, text: str) -> RepositoryName:
 
 
 def _wrong(text: str, why: str, hint: str = _EXAMPLE) -> UsageError:
+    text = without_login(text) if "/" in text.rpartition("@")[2] else text
     shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
     return UsageError(f"reference {shown!r}: {why[: 2 * _LONGEST_SHOWN]}", hint=hint)
 

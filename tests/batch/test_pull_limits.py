@@ -281,11 +281,11 @@ def test_progress_tells_what_is_left() -> None:
     limit = PullLimit("docker.io", 100, 61, 21600, 14400)
     progress = BatchProgress(total=9, done=2, waiting=3, limits=lambda: [limit])
     assert batch_line(progress).endswith(
-        "; docker.io: 61 of 100 pulls left, reset in at most 4 h; 3 images wait for more pulls"
+        "; docker.io: 61 of 100 pulls left, reset in at most 4 h; 3 images waiting for more pulls"
     )
     lines = LiveBatch(progress)(60, 0.0)
     assert "  docker.io: 61 of 100 pulls left, reset in at most 4 h" in lines
-    assert "  3 images wait for more pulls" in lines
+    assert "  3 images waiting for more pulls" in lines
     assert all(len(line) <= 30 for line in LiveBatch(progress)(30, 0.0))
 
 

@@ -220,3 +220,10 @@ def test_one_place_in_two_spellings(one: str, other: str) -> None:
     """A file or folder is the same place however its path is written, but not as another kind of place."""
     assert parse_reference(one).location == parse_reference(other).location
     assert parse_reference("oci:a").location != parse_reference("oci-archive:a").location
+
+
+def test_a_login_in_a_reference() -> None:
+    """Who writes a login before a host has written a password, which no error repeats."""
+    with pytest.raises(UsageError, match=r"…@registry\.lan/app:1") as error:
+        parse_reference("user:hunter2@registry.lan/app:1")
+    assert "hunter2" not in error.value.message + error.value.hint
