@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,8 @@ from imagesync_cli.values.errors import UsageError
 from tests.batch.conftest import Bench
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.faults import cut_in_half, flip_bit, refusal
-from tests.embedded_registry.images import Image, image, index
+from tests.embedded_registry.images import DOCKER_MANIFEST as LIE
+from tests.embedded_registry.images import OCI_MANIFEST, Image, image, index, to_json
 
 
 @pytest.fixture
@@ -200,3 +202,16 @@ def test_a_name_below_a_prefix_is_one(rest: str) -> None:
     """Nothing but a repository's name comes below a prefix."""
     with pytest.raises(UsageError):
         Prefix("r.io", "team").repository(rest)
+
+
+def test_a_mirror_does_not_say_what_type_a_manifest_has(mirrored: Mirrored) -> None:
+    """A manifest that does not say its type itself arrives with the type that the source tells of it."""
+    bench, mirror, _ = mirrored
+    made = image("untyped")
+    content = to_json({key: value for key, value in json.loads(made.root.content).items() if key != "mediaType"})
+    for repository, said in ((bench.up.repository("team/app"), OCI_MANIFEST), (mirror.repository("hub/team/app"), LIE)):
+        repository.blobs.update(made.blobs)
+        digest = repository.add_manifest(said, content, "1")
+    assert bench.sync().code == 0
+    assert not [request for request in bench.up.requests if request.method == "GET"]
+    assert bench.there("team/app").manifests[digest].media_type == OCI_MANIFEST

@@ -18,7 +18,7 @@ from imagesync_cli.stores.store import Store
 from imagesync_cli.stores.transport.retry import waiting_at_most
 from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Unavailable
-from imagesync_cli.values.manifest import Descriptor, Manifest
+from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import RegistryReference
 
@@ -63,7 +63,8 @@ class Mirrored(Repository):
         if is_digest(wanted):
             found = await self._by_digest(wanted, most_bytes)
         elif self._mirrors or wanted in self._heads:
-            found = await self._by_digest((await self._told(wanted)).digest, most_bytes)
+            told = await self._told(wanted)
+            found = await self._by_digest(told.digest, most_bytes, told.media_type)
         else:
             found = await super().manifest(wanted, most_bytes)
         if not is_digest(wanted):
@@ -80,11 +81,13 @@ class Mirrored(Repository):
             error.hint = error.hint or "its mirrors are asked by digest alone: name one in the source, or use --locked"
             raise
 
-    async def _by_digest(self, digest: str, most_bytes: int | None) -> Manifest:
+    async def _by_digest(self, digest: str, most_bytes: int | None, media_type: str = "") -> Manifest:
+        """The media type is what the manifest says, else the ``media_type`` that the repository has told."""
         for mirror in self._in_turn():
             try:
                 with waiting_at_most(_LONGEST_WAIT_S):
-                    return await mirror.manifest(digest, most_bytes)
+                    content = (await mirror.manifest(digest, most_bytes)).content
+                return parse_manifest(content, media_type, digest=digest)
             except ImagesyncError as error:  # noqa: PERF203
                 self._leave_out(mirror, error)
         return await super().manifest(digest, most_bytes)
