@@ -79,12 +79,24 @@ def test_foreign_text_stays_text() -> None:
     assert len(ElementTree.fromstring(report_junit(report))) == 2  # noqa: S314
 
 
-@pytest.mark.parametrize("name", ["report", "report.txt", "nowhere/report.json"])
+@pytest.mark.parametrize("name", ["report", "report.txt", "nowhere/report.json", "a.prom", "images.lock.json"])
 def test_a_report_that_cannot_be_is_refused_first(mixed: Bench, name: str) -> None:
-    """A name that says no form, or a folder that is not there, fails before anything is copied."""
-    finished = mixed.sync("--report", str(mixed.folder / name))
-    assert finished.code == 2
+    """A name without a form, a folder, or what the run reads fails before anything is copied or replaced."""
+    (mixed.folder / "a.prom").mkdir()
+    for verb in ("sync", "check"):
+        finished = imagesync(verb, "--file", str(mixed.file), "--report", str(mixed.folder / name))
+        assert finished.code == 2
     assert mixed.tags("new") == {}
+    assert not (mixed.folder / name).is_file()
+
+
+def test_a_report_does_not_replace_the_list(mixed: Bench) -> None:
+    """The list of images may be JSON as well, and is no place for a report."""
+    listed = mixed.file.rename(mixed.folder / "images.json")
+    before = listed.read_bytes()
+    finished = imagesync("sync", "--file", str(listed), "--report", str(listed))
+    assert (finished.code, "would replace it" in finished.err) == (2, True)
+    assert listed.read_bytes() == before
 
 
 def test_merging_takes_failures_over(mixed: Bench) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.commands.batch.sync_file import lock_beside, run_reporting
+from imagesync_cli.commands.batch.sync_file import files_read, lock_beside, run_reporting
 
 if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
@@ -39,7 +39,7 @@ def check_file(call: CheckCall, settings: Settings, *, deep: bool, read: bool, a
     from imagesync_cli.settings import environment
 
     if call.report is not None:
-        check_name(call.report)
+        check_name(call.report, files_read(call.file, call.lock_file))
     entries = read_entries(call.file, environment())
     locked = call.locked or call.lock_file is not None
     lock = read_lock(call.lock_file or lock_beside(call.file)) if locked else None

@@ -51,6 +51,13 @@ def lock_beside(file: Path) -> Path:
     return file.with_name(f"{file.stem}.lock.json")
 
 
+def files_read(file: Path, lock_file: Path | None) -> list[Path]:
+    """What a run with this list of images reads, and so does not replace by its report."""
+    if str(file) == "-":
+        return [lock_file] if lock_file else []
+    return [file, lock_file or lock_beside(file)]
+
+
 def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Copy all of it, write the report, and exit with the code of the first failure."""
     from imagesync_cli.batch.batch import sync_batch
@@ -61,7 +68,7 @@ def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bo
     from imagesync_cli.settings import environment
 
     if call.report is not None:
-        check_name(call.report)
+        check_name(call.report, files_read(call.file, call.lock_file))
     entries = read_entries(call.file, environment())
     settings = replace(settings, waits_for_pulls=call.wait_for_limit)
     options = _options(call, settings, dry_run=dry_run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from datetime import datetime, timezone
 from pathlib import Path
@@ -36,12 +36,19 @@ _MOST_ROWS = 500
 _BAD = (FAILED, DIFFERS, UNWANTED)
 
 
-def check_name(path: Path) -> None:
-    """Raise UsageError for a name whose ending says none of the forms, or a folder that is not there."""
+def check_name(path: Path, read: Iterable[Path] = ()) -> None:
+    """Raise UsageError where no report can be: its ending says none of the forms, it is a folder or below none.
+
+    Nor may it take the place of what the same run has ``read``.
+    """
     if path.suffix not in _FORMS:
         raise UsageError(f"report {path}: its name says no form", hint=f"it ends in {', '.join(_FORMS)}")
     if not path.parent.is_dir():
         raise UsageError(f"report {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"report {path}: it is a folder")
+    if any(path.resolve() == each.resolve() for each in read):
+        raise UsageError(f"report {path}: this run reads the file, and the report would replace it")
 
 
 def write_report(path: Path, report: BatchReport) -> None:
