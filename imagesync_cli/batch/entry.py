@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of
+from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of, place_of
 from imagesync_cli.look.selection import WHOLE, Selection
+from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import Reference, RegistryReference
 from imagesync_cli.values.tags.renaming import renamed
 from imagesync_cli.values.tags.replacing import Replacing
@@ -77,9 +78,14 @@ class FolderEntry:
         return self.model.places
 
     def entry(self, rest: str) -> ImageEntry:
-        """That of one repository; UsageError where its name cannot be."""
+        """That of one repository; UsageError where its name cannot be, or makes one repository of the source another.
+
+        With the destination above the source, team/team/app would take the place of team/app.
+        """
         source = self.source.repository(rest)
         destination = self.destination.repository(rest)
+        if self.source.covers(place_of(destination)):
+            raise UsageError(f"destination {destination.name} is in its own source, {self.name}")
         return replace(
             self.model, source=source, destination=destination, mirrors=mirrors_of(source, self.mirrors), listed=True
         )

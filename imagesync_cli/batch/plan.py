@@ -152,7 +152,7 @@ async def plan(
         else:
             _plan_tags(made, number, tags)
     _judge_empty(made)
-    made.images = _without_duplicates(made)
+    made.images = _without_duplicates(made, replacing)
     if lock is not None:
         made.images = [_with_lock(image, lock, locked=locked) for image in made.images]
     if prunes:
@@ -214,20 +214,28 @@ async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> dict[int,
     return await stores.crowd.run(work)
 
 
-def _without_duplicates(made: Plan) -> list[PlannedImage]:
-    """Each image once; UsageError where two different ones want the same tag."""
+def _without_duplicates(made: Plan, replacing: Replacing) -> list[PlannedImage]:
+    """Each image once; UsageError where one tag is wanted from two sources, or by two rules: neither may be dropped."""
     by_destination: dict[tuple[tuple[str, str], str], PlannedImage] = {}
     for image in made.images:
         place = (place_of(image.destination), image.destination.tag)
         other = by_destination.setdefault(place, image)
-        rules = [made.entries[each.entry].trust for each in (other, image)]
-        if (other.source, other.selection, rules[0]) != (image.source, image.selection, rules[1]):
-            first, second = (made.entries[each.entry].line for each in (other, image))
-            raise UsageError(
-                f"lines {first} and {second} both fill {image.destination}, from {other.source} and {image.source}",
-                hint="exclude the tag in one of them",
-            )
+        if image is other or _rules(made, image, replacing) == _rules(made, other, replacing):
+            continue
+        first, second = (made.entries[each.entry].line for each in (other, image))
+        same = other.source == image.source
+        what = f"by different rules, from {image.source}" if same else f"from {other.source} and {image.source}"
+        raise UsageError(
+            f"lines {first} and {second} both fill {image.destination}, {what}",
+            hint="exclude the tag in one of them",
+        )
     return list(by_destination.values())
+
+
+def _rules(made: Plan, image: PlannedImage, replacing: Replacing) -> tuple[object, ...]:
+    """All that decides about what arrives."""
+    trust = made.entries[image.entry].trust
+    return image.source, image.selection, trust, image.replacing or replacing, image.minimum_age
 
 
 def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage:
@@ -250,6 +258,9 @@ async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> No
     wanted: dict[tuple[str, str], set[str]] = {}
     for image in made.images:
         wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)
+    for entry in made.entries:
+        if entry.tags is None and not entry.source.digest:  # an image that the file reads is in use
+            wanted.setdefault(place_of(entry.source), set()).add(entry.source.tag or "latest")
     numbers: dict[tuple[str, str], list[int]] = {}
     for number, entry in enumerate(made.entries):
         numbers.setdefault(place_of(entry.destination), []).append(number)

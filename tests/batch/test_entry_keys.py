@@ -6,7 +6,7 @@ import pytest
 
 from tests.batch.conftest import Bench
 from tests.command import imagesync
-from tests.embedded_registry.images import index, referrer
+from tests.embedded_registry.images import image, index, referrer
 
 SBOM, SIGNATURE = "application/spdx+json", "application/vnd.dev.sigstore.bundle.v0.3+json"
 
@@ -91,3 +91,19 @@ def test_the_command_line_names_types_too(bench: Bench) -> None:
     assert imagesync("sync", "--referrer-type", SBOM, "--file", "images.yaml").code == 2
     assert imagesync("sync", "--referrer-type", SBOM, "--require-signature", *ends).code == 0
     assert attached[SIGNATURE].digest in bench.there("app").manifests
+
+
+@pytest.mark.parametrize("rule", [{"overwrite": "never"}, {"minimum_age": "30d"}])
+def test_no_rule_of_two_is_dropped(bench: Bench, rule: dict[str, str]) -> None:
+    """Two entries for one tag that say different things of it are refused, in either order, and nothing moves."""
+    image("old").seed(bench.there("app"), "1")
+    bench.seed("app", "1")
+    before = bench.tags("app")
+    entries = [bench.entry("app", tags=["*"]), bench.entry("app", "1", **rule)]
+    for order in (entries, entries[::-1]):
+        bench.write(*order)
+        finished = bench.sync()
+        assert (finished.code, "by different rules" in finished.err) == (2, True), finished.err
+    assert bench.tags("app") == before
+    bench.write(*entries, defaults=rule)
+    assert "by different rules" not in bench.sync().err

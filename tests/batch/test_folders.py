@@ -220,3 +220,15 @@ def test_a_catalog_may_want_a_login(guarded: Bench) -> None:
     finished = imagesync("sync", "--file", str(guarded.file), environ=variables(host, "ann", "secret"))
     assert finished.code == 0, finished.err
     assert guarded.tags("mirror/a")
+
+
+def test_a_folder_fills_nothing_in_its_own_source(bench: Bench) -> None:
+    """Below a destination above the source, team/team/app would be team/app: it fails, and the others are copied."""
+    for name in ("team/app", "team/team/app"):
+        bench.seed(name, "1")
+    before = bench.up.dump()["team/app"]
+    bench.write({"source": f"{bench.up.host}/team/**", "destination": bench.up.host, "tags": ["*"], "prune": True})
+    finished = bench.sync()
+    assert (finished.code, "is in its own source" in finished.err) == (2, True), finished.err
+    assert bench.up.dump()["team/app"] == before
+    assert bench.up.repository("app").tags == bench.up.repository("team/app").tags

@@ -283,3 +283,30 @@ def test_a_prune_never_removes_what_is_picked(
             assert all(left[tag] == image(tag).digest for tag in picked)
         else:
             assert (code, set(left)) == (3, down)
+
+
+def test_an_image_that_the_file_reads_stays(pruned: Bench) -> None:
+    """A tag that another entry copies on is in use, though nothing fills it."""
+    image("promoted").seed(pruned.there("app"), "stable")
+    onward = {"source": f"{pruned.down.host}/app:stable", "destination": f"{pruned.down.host}/live:stable"}
+    pruned.write(pruned.entry("app", tags=["1.*"], prune=True), onward)
+    finished = pruned.sync()
+    assert finished.code == 0, finished.err
+    assert set(pruned.tags("app")) == {"1.0", "1.1", "stable"}
+    assert pruned.tags("live") == {"stable": pruned.tags("app")["stable"]}
+
+
+def test_a_folder_of_two_names_is_one_place(pruned: Bench) -> None:
+    """By a link and by its own name, a folder keeps what either of its entries wants."""
+    folder, link = pruned.folder / "layout", pruned.folder / "link"
+    link.symlink_to(folder)
+    source = f"{pruned.up.host}/app"
+    pruned.write(
+        {"source": source, "destination": f"oci:{folder}", "tags": ["1.0"], "prune": True},
+        {"source": source, "destination": f"oci:{link}", "tags": ["1.1"], "prune": True},
+    )
+    for _ in range(2):
+        finished = pruned.sync()
+        assert (finished.code, "removed" in finished.err) == (0, False), finished.err
+    names = [each["annotations"] for each in json.loads((folder / "index.json").read_text())["manifests"]]
+    assert {name for each in names for name in each.values()} >= {"1.0", "1.1"}

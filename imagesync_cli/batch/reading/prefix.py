@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,14 @@ from imagesync_cli.values.reference import Reference, RegistryReference, is_loop
 
 
 def place_of(reference: Reference) -> tuple[str, str]:
-    """Equal for references into the same repository; ``localhost`` and ``127.0.0.1`` are one registry."""
+    """Equal for references into the same repository; ``localhost`` and ``127.0.0.1`` are one registry.
+
+    So are folders and files of two names, where one is a link to the other.
+    """
     registry, repository = reference.location
-    return (_one_spelling(registry), repository) if isinstance(reference, RegistryReference) else (registry, repository)
+    if isinstance(reference, RegistryReference):
+        return _one_spelling(registry), repository
+    return registry, os.path.realpath(repository)
 
 
 @functools.lru_cache
