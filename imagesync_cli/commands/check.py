@@ -71,7 +71,7 @@ def command(
     Compares the two digests, by one HEAD request each. --deep finds what is missing or wrong below DST's digest; it
     works without SRC too.
 
-    With --file: check all images of a file in parallel, and the tags that prune would remove.
+    With --file: check all images of a file in parallel, and name the tags that prune would remove.
     """
     from imagesync_cli.look.selection import Selection
     from imagesync_cli.output import Output

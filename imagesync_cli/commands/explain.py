@@ -21,17 +21,17 @@ from imagesync_cli.commands.options import examples
     type=click.Choice(["text", "markdown", "json"]),
     default="text",
     show_default=True,
-    help="Lines, or Markdown for a pull request, or JSON.",
+    help="Print lines, Markdown for a pull request, or JSON.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(form: str, as_json: bool) -> None:
-    """Say what a plan does to images, from what terraform show -json (or tofu) prints of it on stdin.
+    """Say what a plan does to images. Reads the output of terraform show -json (or tofu show -json) on stdin.
 
-    The first line sums it up and fits a commit status. Then comes a line for each image that changes or goes: what
-    moves, why, how much is copied, who has signed it, what becomes of the old image, and which other resources change
-    with it. Only the plan is read: no registry, no state. What the plan marks as sensitive is not shown.
+    The first line sums it up and fits a commit status. Each image that changes or is removed has a line: what moves,
+    why, how much is copied, who has signed it, what becomes of the old image, and which other resources change with
+    it. Only the plan is read: no registry, no state. Values that the plan marks as sensitive are not shown.
 
-    Exits with 0 for every plan that could be read, also for one that failed.
+    Exits with 0 for every plan that could be read, also for a failed one.
     """
     from imagesync_cli.output import Output
     from imagesync_cli.output.escape import json_text, printable

@@ -115,8 +115,7 @@ referrer_type_option = click.option(
     multiple=True,
     callback=_artifact_types,
     metavar="TYPE",
-    help="Only what is attached with this artifact type, such as application/spdx+json. Repeatable. Implies "
-    "--referrers.",
+    help="Only referrers with this artifact type, such as application/spdx+json. Repeatable. Implies --referrers.",
 )
 
 
@@ -281,7 +280,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--requests-per-second",
             multiple=True,
             metavar="HOST=N",
-            help="Send HOST at most N requests in any second, of all kinds (0.5: one in two seconds). Repeatable. "
+            help="Send HOST at most N requests of all kinds in any second (0.5: one in two seconds). Repeatable. "
             "IMAGESYNC_REQUESTS_PER_SECOND and a settings file name more.",
         ),
         click.option(

@@ -102,8 +102,8 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 @click.option(
     "--wait-for-limit",
     is_flag=True,
-    help="With --file: where a registry allows no more pulls for now (Docker Hub), copy the rest, and wait for more of "
-    "them. Without this option such images fail.",
+    help="With --file: while a registry allows no more pulls (Docker Hub), copy the rest, then wait for more pulls. "
+    "Without this option such images fail.",
 )
 @replacing_options
 @minimum_age_options

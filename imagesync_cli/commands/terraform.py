@@ -51,7 +51,7 @@ def apply(folder: Path, call: str, run_time: str, verify: bool, settings: Settin
     """Copy the images that IMAGESYNC_APPLY_0, IMAGESYNC_APPLY_1, … name, and leave a file in FOLDER for each failure.
 
     The Terraform modules call this. Each line of a variable is one image: its key; "lacking" or "present", as the plan
-    found it, or "held", if it is gone on with; the digest that its tag points at in the end; and the arguments of
+    found it, or "held", if it stays as it is; the digest that its tag points at in the end; and the arguments of
     imagesync sync for it. An image that is present is looked at again, and copied only if it has gone. Removals of the
     same run leave all of them alone.
 

@@ -1,5 +1,5 @@
 output "ids" {
-  description = "Each reference as `REPOSITORY@DIGEST`, by its key: what a consumer should run."
+  description = "Each reference as `REPOSITORY@DIGEST`, by its key: for consumers."
   value = {
     # The tag is what follows the last ":" if no "/" does; the one of "oci:" or of a port is none.
     for key, image in local.found : key => join("@", [

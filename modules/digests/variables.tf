@@ -10,12 +10,12 @@ variable "references" {
 
   validation {
     condition     = can([for key, reference in var.references : regex("^\\S+$", reference)])
-    error_message = "references are a map or a list of texts without spaces, like \"docker.io/library/nginx:1.27\"."
+    error_message = "references is a map or a list of strings without spaces, like \"docker.io/library/nginx:1.27\"."
   }
 }
 
 variable "platforms" {
-  description = "Platforms that every image must have, like `[\"linux/amd64\"]`. The digests stay those of the whole."
+  description = "Platforms that every image must have, like `[\"linux/amd64\"]`. Digests are those of whole images."
   type        = list(string)
   default     = []
   nullable    = false
@@ -27,14 +27,14 @@ variable "platforms" {
 }
 
 variable "details" {
-  description = "Whether manifests are read, for `platforms` and `sizes`. On Docker Hub that is a pull, a HEAD is not."
+  description = "Whether to read manifests, for the outputs `platforms` and `sizes`. Docker Hub counts each as a pull."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "allowed_sources" {
-  description = "Patterns that every reference must match one of, like `docker.io/library/*`; `**` crosses a `/`."
+  description = "Patterns like `docker.io/library/*`. Each reference must match one. `**` crosses a `/`."
   type        = list(string)
   default     = ["**"]
   nullable    = false
@@ -46,7 +46,7 @@ variable "allowed_sources" {
 }
 
 variable "trust" {
-  description = "Who must have signed which images, at every plan: the rules of `trust` in modules/images."
+  description = "Who must have signed which images, by the rules of `trust` in modules/images. Checked at every plan."
   type = object({
     default      = optional(string, "refuse")
     trusted_root = optional(string)

@@ -6,9 +6,9 @@ variable "images" {
     The images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0`
     for a tag of the prefix itself. `source` is where the image comes from. `platforms` and `referrers` are like the
     variables of that name, for this image alone. With `tags`, key and source are repositories (`:` is the prefix
-    itself), and each tag that these rules pick is an image with the key `KEY:TAG`. `include` and `exclude` are globs or
-    `/regular expressions/`, `semver` is a range of versions, and `latest` takes the newest few versions, or with
-    `each_variant` those of each variant. An empty map removes all images.
+    itself). Each tag that these rules pick is an image with the key `KEY:TAG`. `include` and `exclude` are globs or
+    `/regular expressions/`, `semver` is a range of versions, and `latest` is the number of newest versions to pick,
+    with `each_variant` for each variant. An empty map removes all images.
   EOT
   type = map(object({
     source    = string
@@ -40,7 +40,7 @@ variable "images" {
       for k, one in var.images : one.tags == null || can(regex("^:$|^(docker://|oci:|\\w+-archive:)?(.*/)?[^/:]+$", k))
     ])
     error_message = join("", [
-      "Tags pick images, so the key of an entry with tags names a repository, without a tag of its own. Not so: ",
+      "The key of an entry with tags names a repository, so it has no tag of its own. Not so: ",
       join(", ", [
         for key, image in var.images : jsonencode(key)
         if image.tags != null && !can(regex("^:$|^(docker://|oci:|\\w+-archive:)?(.*/)?[^/:]*$", key))

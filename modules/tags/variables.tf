@@ -2,9 +2,9 @@
 
 variable "repositories" {
   description = <<-EOT
-    The repositories by names of your choice, each with a `source`, like `docker.io/library/nginx`, and rules for its
+    Repositories, by names of your choice. Each has a `source`, like `docker.io/library/nginx`, and rules for its
     `tags`: `include` and `exclude` are globs or `/regular expressions/`, `semver` is a range of versions, and `latest`
-    takes the newest few versions, or with `each_variant` those of each variant.
+    is the number of newest versions to pick, with `each_variant` for each variant.
   EOT
   type = map(object({
     source = string

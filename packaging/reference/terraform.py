@@ -53,7 +53,7 @@ def _blocks(path: Path, kind: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _text(block: dict[str, Any]) -> str:
-    return " ".join(str(block["description"]).replace("$${", "${").split())
+    return " ".join(str(block["description"]).replace("$${", "${").replace('\\"', '"').split())
 
 
 def _type(block: dict[str, Any]) -> str:
