@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,9 @@ from imagesync_cli.stores import Side, Stores
 from imagesync_cli.stores.files.claims import Claim, Claims, claim_of
 from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.errors import ImagesyncError, named
+
+# The modules make it of what tells a call from all others.
+_CALL = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,14 @@ async def _put_back(stores: Stores, image: WantedImage) -> ImageEntry:
 
 
 @contextlib.contextmanager
-def failures_in(folder: Path, images: Sequence[WantedImage], report: BatchReport) -> Iterator[None]:
+def failures_in(folder: Path, call: str, images: Sequence[WantedImage], report: BatchReport) -> Iterator[None]:
     """Leave a file for each image that failed in the block, named by the MD5 of its key: HCL can make that.
 
-    What is beside the folder goes. Nothing is copied where it cannot be made: Terraform would see no failure.
+    What is beside the folder goes, where all of that is this call's. Nothing is copied where the folder cannot be made:
+    Terraform would see no failure.
     """
-    shutil.rmtree(folder.parent, ignore_errors=True)  # of earlier applies, which Terraform has read
+    if _CALL.fullmatch(call) and folder.parent.name == call:  # else it may be anybody's, such as /tmp
+        shutil.rmtree(folder.parent, ignore_errors=True)  # of earlier applies, which Terraform has read
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -126,6 +126,6 @@ def _apply(
         async with output.showing(progress):
             await apply_images(stores, call, images, options, report=report, progress=progress, tell=output.told)
 
-    with failures_in(folder, images, report):
+    with failures_in(folder, call.id, images, report):
         run(settings, [image.entry.destination for image in images[:1]], work, partial(interrupted_batch, progress))
     output.ended(report)
