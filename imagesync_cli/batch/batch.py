@@ -17,8 +17,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import Entry
-from imagesync_cli.batch.plan import Plan, PlannedImage, check_removals, plan
+from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import prune
+from imagesync_cli.batch.removals import check_removals
 from imagesync_cli.batch.report import (
     COPIED,
     FAILED,
@@ -282,8 +283,7 @@ class _Batch:
         return replace(rule, seen=image.seen) if rule else None
 
     async def _remove_old_kept(self, image: PlannedImage, replacing: Replacing) -> None:
-        own = (reference for each in self._plan.images for reference in (each.source, each.destination))
-        in_use = [*self._options.in_use, *own]
+        in_use = [*self._options.in_use, *self._plan.named]
         with_referrers = self._selection(image).has_all_referrers
         await remove_old_kept(self._stores, image.destination, replacing, in_use=in_use, referrers=with_referrers)
 

@@ -96,7 +96,7 @@ class _Reading(ImageReading):
         ]
 
     def _trust(self, node: Node) -> Trust | None:
-        from imagesync_cli.batch.trust_file import trust_in
+        from imagesync_cli.batch.reading.trust_file import trust_in
 
         return self.parsed(lambda: trust_in(node, Path(self.name), fill=self.filled), node.line)
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from imagesync_cli.batch.entry import Entry, ImageEntry
 from imagesync_cli.batch.folders import Unknown, expand
 from imagesync_cli.batch.reading.prefix import place_of
+from imagesync_cli.batch.removals import Removals, plan_removals
 from imagesync_cli.batch.report import ImageResult
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.tags import list_tags, pick_tags
-from imagesync_cli.stores import Side, Stores
-from imagesync_cli.values.digest import subject_of_tag
-from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, UsageError
+from imagesync_cli.stores import Stores
+from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
@@ -29,9 +29,7 @@ from imagesync_cli.values.tags.rules import TagRules
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
 
-_MOST_TAGS = 10
 _LISTS_AT_ONCE = 64
-_NAMED = 3
 
 Tags = Sequence[str] | ImagesyncError
 _Ruled = dict[int, tuple[ImageEntry, TagRules]]
@@ -60,28 +58,6 @@ class PlannedImage:
         return f"{self.source} {self.destination}"
 
 
-@dataclass(frozen=True)
-class Removals:
-    """What is to go from one repository: ``tags``, of those ``listed``; ``error`` is why nobody knows.
-
-    ``kept`` is how many tags are wanted there.
-
-    All ``entries``, those that go into this repository, must have succeeded before.
-    """
-
-    repository: Reference
-    entries: tuple[int, ...]
-    listed: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    kept: int = 0
-    error: ImagesyncError | None = None
-
-    @property
-    def are_many(self) -> bool:
-        """Whether so many go at once that it looks like a mistake, or like a source that has lost its tags."""
-        return len(self.tags) > min(self.kept, _MOST_TAGS)
-
-
 @dataclass
 class Plan:
     """``failed`` says for entries, by number, why their images are not known. ``removals`` are tags to remove.
@@ -89,7 +65,8 @@ class Plan:
     ``unknown`` are folders, or repositories in them, that have come to no entry, and ``empty`` the numbers of entries
     whose repositories were found in a folder and have no tags: registries list those for ever.
 
-    An entry's number is its place in the file. Removals are by repository.
+    An entry's number is its place in the file. Removals are by repository. ``named`` is all that the file reads and
+    fills, also what other shards copy.
     """
 
     entries: Sequence[ImageEntry]
@@ -98,6 +75,7 @@ class Plan:
     removals: dict[tuple[str, str], Removals] = field(default_factory=dict)
     unknown: list[Unknown] = field(default_factory=list)
     empty: set[int] = field(default_factory=set)
+    named: Sequence[Reference] = ()
 
     @property
     def groups(self) -> list[list[PlannedImage]]:
@@ -153,10 +131,11 @@ async def plan(
             _plan_tags(made, number, tags)
     _judge_empty(made)
     made.images = _without_duplicates(made, replacing)
+    made.named = [reference for image in made.images for reference in (image.source, image.destination)]
     if lock is not None:
         made.images = [_with_lock(image, lock, locked=locked) for image in made.images]
     if prunes:
-        await _plan_removals(stores, made, replacing)
+        await plan_removals(stores, made, replacing)
     return made
 
 
@@ -246,50 +225,3 @@ def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage
         raise UsageError(f"the lock has no {image.source}", hint="run imagesync lock with the same file")
     selection = replace(image.selection, digest=found.digest) if locked else image.selection
     return replace(image, selection=selection, size=found.size, seen=found.first_seen if locked else "")
-
-
-async def _plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
-    """Tags that no image of the file has, in the repositories that are to be pruned."""
-    # A source without any tag may have lost them: what it has brought stays.
-    left = {place_of(made.entries[number].destination) for number in made.empty}
-    wishes = ((place_of(entry.destination), entry.destination) for entry in made.entries if entry.prune)
-    pruned = {place: destination for place, destination in wishes if place not in left}
-    answers = await each_of(_LISTS_AT_ONCE, lambda place: list_tags(stores, place, Side.DESTINATION), pruned.values())
-    wanted: dict[tuple[str, str], set[str]] = {}
-    for image in made.images:
-        wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)
-    for entry in made.entries:
-        if entry.tags is None and not entry.source.digest:  # an image that the file reads is in use
-            wanted.setdefault(place_of(entry.source), set()).add(entry.source.tag or "latest")
-    numbers: dict[tuple[str, str], list[int]] = {}
-    for number, entry in enumerate(made.entries):
-        numbers.setdefault(place_of(entry.destination), []).append(number)
-    ways = {(each.replacing or replacing).keep_as for each in made.images}
-    for (place, destination), tags in zip(pruned.items(), answers, strict=True):
-        here = tuple(numbers[place])
-        # What a folder would have brought there is not known, and so not what nobody wants.
-        unknown = [each.error for each in made.unknown if each.folder.destination.covers(place)]
-        listed: Tags = unknown[0] if unknown else tags
-        if isinstance(listed, ImagesyncError):
-            made.removals[place] = Removals(destination, here, error=listed)
-        else:
-            kept = wanted.get(place, set())
-            unwanted = sorted(
-                tag
-                for tag in listed
-                if tag not in kept
-                and not subject_of_tag(tag)
-                and not any(way.read(each, tag) for way in ways if way for each in kept)
-            )
-            made.removals[place] = Removals(destination, here, tuple(listed), tuple(unwanted), len(kept))
-
-
-def check_removals(plan: Plan, most: int | None) -> None:
-    """Refused if more tags would go than there may, None for any number."""
-    if most is not None and plan.removal_count > most:
-        going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
-        named = ", ".join(going[:_NAMED]) + (", …" if len(going) > _NAMED else "")
-        raise Refused(
-            f"{plan.removal_count} tags would be removed, more than --max-removals {most}: {named}",
-            hint="nothing was changed; look at --dry-run without it",
-        )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from imagesync_cli.batch.plan import Plan, Removals
+from imagesync_cli.batch.plan import Plan
+from imagesync_cli.batch.removals import Removals
 from imagesync_cli.batch.report import FAILED, KEPT, REMOVED, RemovalResult
 from imagesync_cli.concurrency import gather
 from imagesync_cli.delete.delete import Policy, delete

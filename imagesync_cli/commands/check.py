@@ -145,7 +145,7 @@ def verify(
     Prints who has signed each, and when. cosign's signatures and Sigstore bundles count, made with a key or for an
     identity. Notation's are not supported. Nothing is written.
     """
-    from imagesync_cli.batch.trust_file import read_trust_file
+    from imagesync_cli.batch.reading.trust_file import read_trust_file
     from imagesync_cli.look.selection import Selection
     from imagesync_cli.look.trust.verify import verify_images
     from imagesync_cli.output import Output

@@ -192,7 +192,7 @@ def _wrong_call(what: str) -> click.UsageError:
 
 
 def _judge(trust: Path) -> Judge:
-    from imagesync_cli.batch.trust_file import read_trust_file
+    from imagesync_cli.batch.reading.trust_file import read_trust_file
     from imagesync_cli.look.trust.judge import Judge
 
     return Judge(read_trust_file(trust))

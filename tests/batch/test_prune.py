@@ -310,3 +310,18 @@ def test_a_folder_of_two_names_is_one_place(pruned: Bench) -> None:
         assert (finished.code, "removed" in finished.err) == (0, False), finished.err
     names = [each["annotations"] for each in json.loads((folder / "index.json").read_text())["manifests"]]
     assert {name for each in names for name in each.values()} >= {"1.0", "1.1"}
+
+
+@pytest.mark.parametrize("tag", ["", ":was"])
+def test_an_image_that_the_file_reads_by_digest_stays(pruned: Bench, tag: str) -> None:
+    """Its tag stays, whatever that is called: with it the image would go."""
+    made = image("pinned")
+    made.seed(pruned.there("app"), "stable")
+    onward = {
+        "source": f"{pruned.down.host}/app{tag}@{made.digest}",
+        "destination": f"{pruned.down.host}/live:1",
+    }
+    pruned.write(pruned.entry("app", tags=["1.*"], prune=True), onward)
+    finished = pruned.sync()
+    assert finished.code == 0, finished.err
+    assert set(pruned.tags("app")) == {"1.0", "1.1", "stable"}

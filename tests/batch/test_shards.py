@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from imagesync_cli.batch.shards import Shard, parse_shard, shares
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.tags.replacing import parse_keep_as
 from tests.batch.conftest import Bench
 from tests.command import imagesync
 from tests.embedded_registry.images import image
@@ -114,3 +116,19 @@ def test_a_shard_prunes_nothing(bench: Bench) -> None:
     assert set(bench.tags("app")) == {"0.9", "1.0"}
     assert bench.sync().code == 0
     assert set(bench.tags("app")) == {"1.0"}
+
+
+def test_what_another_shard_reads_is_in_use(bench: Bench) -> None:
+    """An old image that the file copies on stays, in whichever shard that is."""
+    old, way = image("old"), "{tag}-{date}-{digest}"
+    kept = parse_keep_as(way).tag("1", old.digest, datetime(2026, 1, 1, tzinfo=timezone.utc))
+    old.seed(bench.there("app"), kept)
+    image("now").seed(bench.there("app"), "1")
+    bench.seed("app", "1")
+    onward = {"source": f"{bench.down.host}/app:{kept}", "destination": f"{bench.down.host}/live:1"}
+    bench.write(bench.entry("app", "1", keep_as=way, keep_last=0), onward)
+    for shard in ("1/2", "2/2", "1/2"):
+        finished = bench.sync("--shard", shard)
+        assert finished.code == 0, finished.err
+    assert bench.tags("app")[kept] == bench.tags("live")["1"] == old.digest
+    assert len(bench.tags("app")) == 2

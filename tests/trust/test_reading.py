@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from imagesync_cli.batch.trust_file import read_trust_file
+from imagesync_cli.batch.reading.trust_file import read_trust_file
 from imagesync_cli.look.trust.rules import Attested, IdentitySigner, KeySigner
 from tests.command import imagesync
 from tests.trust.signing import key_pair

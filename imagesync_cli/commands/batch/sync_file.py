@@ -109,8 +109,8 @@ def run_reporting(
 
 def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOptions:
     from imagesync_cli.batch.batch import JOBS, BatchOptions
+    from imagesync_cli.batch.reading.trust_file import read_trust_file
     from imagesync_cli.batch.shards import parse_shard
-    from imagesync_cli.batch.trust_file import read_trust_file
     from imagesync_cli.look.lockfile import read_lock
 
     named = call.locked or call.lock_file is not None

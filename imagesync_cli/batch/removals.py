@@ -1,0 +1,116 @@
+"""The tags of destinations that nobody wants any more, of repositories that are to be pruned.
+
+Wanted are those that an entry fills, and those that an entry names as its source: by tag, or by the digest they are on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagesync_cli.batch.reading.prefix import place_of
+from imagesync_cli.concurrency import each_of
+from imagesync_cli.look.tags import list_tags
+from imagesync_cli.stores import Side, Stores
+from imagesync_cli.values.digest import subject_of_tag
+from imagesync_cli.values.errors import ImagesyncError, Refused
+from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.tags.replacing import Replacing
+
+if TYPE_CHECKING:
+    from imagesync_cli.batch.plan import Plan
+
+_MOST_TAGS = 10
+_LISTS_AT_ONCE = 64
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Removals:
+    """What is to go from one repository: ``tags``, of those ``listed``; ``error`` is why nobody knows.
+
+    ``kept`` is how many tags are wanted there.
+
+    All ``entries``, those that go into this repository, must have succeeded before.
+    """
+
+    repository: Reference
+    entries: tuple[int, ...]
+    listed: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    kept: int = 0
+    error: ImagesyncError | None = None
+
+    @property
+    def are_many(self) -> bool:
+        """Whether so many go at once that it looks like a mistake, or like a source that has lost its tags."""
+        return len(self.tags) > min(self.kept, _MOST_TAGS)
+
+
+async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
+    """Put into the plan what is to go. ``replacing`` is for entries that do not say it."""
+    # A source without any tag may have lost them: what it has brought stays.
+    left = {place_of(made.entries[number].destination) for number in made.empty}
+    wishes = ((place_of(entry.destination), entry.destination) for entry in made.entries if entry.prune)
+    pruned = {place: destination for place, destination in wishes if place not in left}
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for image in made.images:
+        wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)
+    digests: dict[tuple[str, str], set[str]] = {}
+    for source in (entry.source for entry in made.entries if entry.tags is None):
+        wanted.setdefault(place_of(source), set()).add(source.tag or ("" if source.digest else "latest"))
+        digests.setdefault(place_of(source), set()).add(source.digest)
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for number, entry in enumerate(made.entries):
+        numbers.setdefault(place_of(entry.destination), []).append(number)
+    ways = {(each.replacing or replacing).keep_as for each in made.images}
+
+    async def removals(place: tuple[str, str]) -> Removals:
+        here, kept = tuple(numbers[place]), wanted.get(place, set()) - {""}
+        try:
+            # What a folder would have brought there is not known, and so not what nobody wants.
+            for unknown in (each.error for each in made.unknown if each.folder.destination.covers(place)):
+                return Removals(pruned[place], here, error=unknown)
+            listed = await _listed(stores, pruned[place])
+            unwanted = [
+                tag
+                for tag in listed
+                if tag not in kept
+                and not subject_of_tag(tag)
+                and not any(way.read(each, tag) for way in ways if way for each in kept)
+            ]
+            going = await _not_on(stores, pruned[place], unwanted, digests.get(place, set()) - {""})
+        except ImagesyncError as error:
+            return Removals(pruned[place], here, error=error.alone())
+        return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), len(kept))
+
+    for place, found in zip(pruned, await each_of(_LISTS_AT_ONCE, removals, pruned), strict=True):
+        made.removals[place] = found
+
+
+async def _listed(stores: Stores, destination: Reference) -> Sequence[str]:
+    listed = await list_tags(stores, destination, Side.DESTINATION)
+    if isinstance(listed, ImagesyncError):
+        raise listed
+    return listed
+
+
+async def _not_on(stores: Stores, destination: Reference, tags: Iterable[str], digests: set[str]) -> Sequence[str]:
+    """The tags that are on none of these digests; asked only where there are some."""
+    tags = list(tags)
+    if not digests or not tags:
+        return tags
+    found = await stores.open(destination, side=Side.DESTINATION).tagged(tags)
+    return [tag for tag in tags if tag not in found or found[tag].digest not in digests]
+
+
+def check_removals(plan: Plan, most: int | None) -> None:
+    """Refused if more tags would go than there may, None for any number."""
+    if most is not None and plan.removal_count > most:
+        going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
+        named = ", ".join(going[:_NAMED]) + (", …" if len(going) > _NAMED else "")
+        raise Refused(
+            f"{plan.removal_count} tags would be removed, more than --max-removals {most}: {named}",
+            hint="nothing was changed; look at --dry-run without it",
+        )
