@@ -79,4 +79,4 @@ async def _rests(stores: Stores, folder: Prefix, lock: Lock | None) -> _Rests:
     except ImagesyncError as error:
         return error.alone()
     rests = [rest for name in names if (rest := folder.rest(folder.registry, name))]
-    return rests or NotFound(f"there is no repository in {folder}", hint="or none that this login may see")
+    return rests or NotFound(f"there is no repository in {folder}", hint="or this login may not see it")

@@ -148,7 +148,9 @@ def _judge_empty(made: Plan) -> None:
             note(f"{entry.source.name} has no tags: left out")
         else:
             made.empty.remove(number)
-            made.failed[number] = NotFound(f"{entry.source.name} has no tags", hint="nor has any other of its folder")
+            made.failed[number] = NotFound(
+                f"{entry.source.name} has no tags", hint="no repository of its folder has tags"
+            )
 
 
 def _plan_tags(made: Plan, number: int, tags: Sequence[str]) -> None:

@@ -79,7 +79,9 @@ def command(
 
     if file is not None:
         if references or platforms or referrers or referrer_types:
-            raise UsageError("--file says itself what is checked", hint="leave out references, --platform, --referrers")
+            raise UsageError(
+                "--file already names what is checked", hint="leave out references, --platform, --referrers"
+            )
         from imagesync_cli.commands.batch.check_file import CheckCall, check_file
 
         check_file(CheckCall(file, **of_file), settings, deep=deep, read=read, as_json=as_json, quiet=quiet)

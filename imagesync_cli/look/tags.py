@@ -59,7 +59,7 @@ def pick_tags(source: Reference, rules: TagRules, listed: Sequence[str]) -> list
     if not picked:
         # More likely a slip of the pen than what was meant, and it could remove everything.
         return NotFound(
-            f"of the {len(listed)} tags of {source.name} none is picked",
+            f"the rules pick none of the {len(listed)} tags of {source.name}",
             hint=f"imagesync tags --explain {source.name} tells why, with the same rules",
         )
     return picked

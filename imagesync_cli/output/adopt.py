@@ -52,15 +52,15 @@ def as_modules(found: Adopted) -> str:
     lines, keys = ['module "images" {', _MODULE, "", "  images = {"], set[str]()
     for entry in found.entries:
         if entry["source"].endswith(FOLDER):
-            found.notes.append(f"{entry['source']} left out, for modules name each repository")
+            found.notes.append(f"{entry['source']} left out: modules name each repository")
             continue
         key = entry["destination"] if "tags" in entry else _key(entry)
         if key in keys:
-            found.notes.append(f"{entry['source']}: left out, for {key} has rules already: write them as one")
+            found.notes.append(f"{entry['source']} left out: {key} has rules already, write them as one")
             continue
         keys.add(key)
         if "overwrite" in entry:
-            found.notes.append(f"{entry['source']}: overwrite left out, for it holds for a whole module")
+            found.notes.append(f"{entry['source']}: overwrite left out: it applies to a whole module")
         if isinstance(entry.get("referrers"), list):
             found.notes.append(f"{entry['source']}: referrers of every type are copied: modules name none")
         lines.append(f"    {_hcl(key)} = {{ {_image(entry)} }}")

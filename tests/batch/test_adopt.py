@@ -242,7 +242,7 @@ NOTES = {
     "image-syncer alone": [],
     "ocync": [
         *("head_first", "min_tags", "include x-*", "2.0-rc1 is excluded", "artifacts: exclude"),
-        *("chainguard/go was left out", "chainguard/node: a registry"),
+        *("chainguard/go was left out", "chainguard/node was left out"),
     ],
     "flux-mirror": ["verify", "a/nightly was left out", "a/dates was left out", "chart podinfo", "hosts"],
     "kpromo": ["service-account", "has no tag"],

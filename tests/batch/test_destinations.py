@@ -95,7 +95,7 @@ def test_a_place_that_lets_nobody_read_is_not_needed(bench: Bench, second: Embed
     bench.write(both(bench, second, "app", "1"))
     finished = bench.sync()
     assert finished.code == 0, finished.err
-    assert "is read no more in this run" in finished.err
+    assert "is not read again in this run" in finished.err
     assert second.repository("app").blobs == made.blobs
 
 

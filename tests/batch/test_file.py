@@ -59,7 +59,7 @@ BAD = {
     "prune is no word": (ONE + "    tags: ['*']\n    prune: sometimes\n", 5, "prune is true or false"),
     "latest is no number": (ONE.replace(":1", "") + "    tags: {latest: many}\n", 4, "latest is a whole number"),
     "latest is 0": (ONE.replace(":1", "") + "    tags: {latest: 0}\n", 4, "at least 1"),
-    "rules that say nothing": (ONE.replace(":1", "") + "    tags: {}\n", 4, "say nothing"),
+    "rules that say nothing": (ONE.replace(":1", "") + "    tags: {}\n", 4, "tags has no rules"),
     "an unknown rule": (ONE.replace(":1", "") + "    tags: {includes: ['*']}\n", 4, "'includes' is not known"),
     "no destination in the list": ("images:\n  - source: a\n    destination: []\n", 3, "an empty list"),
     "a destination that is no text": ("images:\n  - source: a\n    destination: [{}]\n", 3, "destination is a text"),
@@ -156,7 +156,7 @@ WRONG = {
     "a new name for signatures": (
         f"images:\n  - source: a:{'0' * 64}\n    destination: r.io/a\n    as: 'sha256-{{tag}}'\n",
         2,
-        "what is attached to an image",
+        "a name for referrers",
     ),
     "a mirror that is no host": ("mirrors: {docker.io: [mirror]}\n" + ONE, 1, "no registry and no path in one"),
     "a mirror of a tag": ("mirrors: {'docker.io/a:1': [m.io]}\n" + ONE, 1, "no registry and no path in one"),
@@ -276,7 +276,7 @@ ANYTHING += [["linux/arm64", ""], {}, [{}], {"latest": 1}, {"a": 1}]
 
 # Refused for what a text means, which a schema has no word for.
 _BY_MEANING = (
-    "is not a platform|is not a range|matches no tag|exclude takes every tag|is not a repository|no path in one|as '"
+    "is not a platform|is not a range|matches no tag|exclude removes every tag|is not a repository|no path in one|as '"
 )
 
 

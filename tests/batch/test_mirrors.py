@@ -90,7 +90,7 @@ def test_a_mirror_that_fails_costs_nothing_but_time(mirrored: Mirrored, fault: F
     assert finished.code == 0, finished.err
     assert bench.tags("team/app") == {"1": made.digest}
     assert bench.there("team/app").blobs == made.blobs
-    assert finished.err.count(f"{mirror.host}/hub/team/app is read no more in this run") == 1
+    assert finished.err.count(f"{mirror.host}/hub/team/app is not read again in this run") == 1
 
 
 @pytest.mark.parametrize("what", ["/blobs/", "/manifests/"])

@@ -92,7 +92,9 @@ def test_the_life_of_a_rule(workspace: Workspace, source: EmbeddedRegistry, dest
     write(">=9")
     refused = workspace.plan()
     assert refused.code == 1
-    assert f'images[":"]: of the 8 tags of {source.host}/app none is picked (imagesync tags --explain' in refused.text
+    assert (
+        f'images[":"]: the rules pick none of the 8 tags of {source.host}/app (imagesync tags --explain' in refused.text
+    )
     assert sorted(mirror.tags) == wanted
 
     workspace.destroy()

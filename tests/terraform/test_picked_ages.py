@@ -72,7 +72,7 @@ def test_nothing_is_old_enough(source: EmbeddedRegistry, mirror: EmbeddedRegistr
     told = ask(waiting(source, mirror.host, {"semver": ">=1.2"}))
     assert (picked(told, "app"), told["app"]["kind"]) == ([], "")
     (why,) = told["app"]["refused"]
-    assert why.endswith("none is picked; too young: 1.3, 1.2")
+    assert why.endswith("/app; too young: 1.3, 1.2")
 
 
 def test_what_nobody_can_tell_is_picked(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:

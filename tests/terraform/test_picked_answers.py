@@ -100,7 +100,7 @@ def test_the_prefix_itself(registry: EmbeddedRegistry) -> None:
 @pytest.mark.parametrize(
     ("tags", "why"),
     [
-        ({"semver": ">=9"}, "of the 8 tags of {}/app none is picked (imagesync tags --explain {}/app tells why"),
+        ({"semver": ">=9"}, "the rules pick none of the 8 tags of {}/app (imagesync tags --explain {}/app tells why"),
         ({"include": ["1.*", "no-such"]}, "{}/app has no tag no-such (it is named in tags)"),
     ],
 )
@@ -115,8 +115,8 @@ def test_nothing_is_picked(registry: EmbeddedRegistry, tags: Any, why: str) -> N
 @pytest.mark.parametrize(
     ("image_", "why"),
     [
-        ({"tags": {}}, 'tags: tags say nothing: ["*"] picks every tag'),
-        ({"tags": {"include": [], "latest": None}}, "tags: tags say nothing"),
+        ({"tags": {}}, 'tags: tags has no rules: ["*"] picks every tag'),
+        ({"tags": {"include": [], "latest": None}}, "tags: tags has no rules"),
         ({"tags": {"latest": 0}}, "tags: latest is 0 (it takes a number of tags, at least 1)"),
         ({"tags": {"latest": -1}}, "tags: latest is -1"),
         ({"tags": {"latest": 1.5}}, "tags: latest is 1.5 (tags are like"),
@@ -125,7 +125,7 @@ def test_nothing_is_picked(registry: EmbeddedRegistry, tags: Any, why: str) -> N
         ({"tags": {"include": ["/(a+)+$/"] * 2 + [1]}}, "tags: include is ["),
         ({"tags": {"semver": "newest"}}, "tags: 'newest' is not a range of versions"),
         ({"tags": {"include": ["a b"]}}, "tags: 'a b' matches no tag"),
-        ({"tags": {"include": ["1"], "exclude": ["1"]}}, "tags: exclude takes every tag away"),
+        ({"tags": {"include": ["1"], "exclude": ["1"]}}, "tags: exclude removes every tag"),
         ({"tags": {"each_variant": True, "semver": "1"}}, "tags: each_variant goes with latest"),
         ({"tags": {"sem_ver": "1"}}, "tags take include, exclude, semver, latest, each_variant"),
         ({"tags": ["1.*"]}, "tags take include, exclude, semver, latest, each_variant"),
@@ -160,7 +160,7 @@ def test_a_list_that_takes_too_long(registry: EmbeddedRegistry) -> None:
     registry.fault = lambda request: busy if request.path.endswith("/tags/list") else None
     told = ask({"mirror": ruled(registry, latest=1), "other": f"{registry.host}/app:1.25.0"}, deadline_s=0.3)
     assert told["mirror"]["kind"] == "unreachable"
-    assert "no answer within 0.3 s" in told["mirror"]["error"]
+    assert "no answer within 0." in told["mirror"]["error"]  # what is left of 0.3 s
     assert told["other"]["digest"] == image().digest
 
 

@@ -80,7 +80,7 @@ def test_tags(workspace: Workspace, registry: EmbeddedRegistry) -> None:
     write(">=9")
     refused = workspace.plan()
     assert refused.code == 1
-    assert f'repositories["app"]: of the 3 tags of {registry.host}/app none is picked' in refused.text
+    assert f'repositories["app"]: the rules pick none of the 3 tags of {registry.host}/app' in refused.text
     workspace.destroy()
 
 

@@ -32,7 +32,7 @@ def image_syncer(top: Fields, found: Adopted, target: str) -> None:
         rules = top.fields["images"]
     for source, value in fields(rules).items():
         if isinstance(value, Fields):
-            found.note(value.line, f"{source}: where it goes is not understood, and it was left out")
+            found.note(value.line, f"{source} was left out: its destination is not understood")
         else:
             _rule(value.line, source, texts(value) or [""], found, target)
 
@@ -40,7 +40,7 @@ def image_syncer(top: Fields, found: Adopted, target: str) -> None:
 def _rule(line: int, source: str, destinations: list[str], found: Adopted, target: str) -> None:
     parts = _SOURCE.fullmatch(source)
     if parts is None:
-        found.note(line, f"{source}: is not understood, and was left out")
+        found.note(line, f"{source} is not understood and was left out")
         return
     name, tags = parts["name"], parts["tags"] or ""
     rules = [] if parts["digest"] else _tags(tags)
@@ -50,7 +50,7 @@ def _rule(line: int, source: str, destinations: list[str], found: Adopted, targe
         elif destination:
             found.add(line, source, destination if parts["digest"] else with_tag_of(destination, tags))
         elif not target:
-            found.note(line, f"{source} goes to image-syncer's default registry: say --to, too")
+            found.note(line, f"{source} goes to image-syncer's default registry: add --to")
         elif rules:
             found.add_below(line, target, name, tags=rules)
         else:

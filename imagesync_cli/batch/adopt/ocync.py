@@ -32,7 +32,7 @@ def ocync(top: Fields, found: Adopted) -> None:
         if isinstance(mapping, Fields):
             _mapping(mapping, {**fields(defaults), **mapping.fields}, registries, groups, found)
         else:
-            found.note(mapping.line, "what is no mapping was left out")
+            found.note(mapping.line, "an entry that is not a mapping was left out")
 
 
 def _mapping(
@@ -48,7 +48,7 @@ def _mapping(
     named = [name for each in texts(given.get("targets")) for name in groups.get(each, [each])]
     hosts = [registries.get(name, "") for name in (text(given.get("source")), *named)]
     if not all(hosts) or not named:
-        found.note(mapping.line, f"{start}: a registry of it is not named in registries, and so it was left out")
+        found.note(mapping.line, f"{start} was left out: registries does not name all of its registries")
         return
     rules = _rules(mapping.line, start, fields(given.get("tags")), found)
     if rules is None:

@@ -26,7 +26,7 @@ def regsync(top: Fields, found: Adopted) -> None:
         if isinstance(step, Fields):
             _regsync_step(step, fields(shared), found)
         else:
-            found.note(step.line, "what is no mapping was left out")
+            found.note(step.line, "an entry that is not a mapping was left out")
 
 
 def _regsync_step(step: Fields, shared: dict[str, Node], found: Adopted) -> None:

@@ -95,5 +95,5 @@ def _read(content: bytes, doing: str) -> dict[str, None]:
 def _sound(names: list[str], where: str) -> list[RepositoryName]:
     """The names without what is none: it would become a part of a URL."""
     for name in [name for name in names if not is_repository(name)][:_MOST_SAID]:
-        note(redacted(f"{where} has {name[:_SHOWN]!r}, which is no repository: left out"))
+        note(redacted(f"{where} has {name[:_SHOWN]!r}, which is not the name of a repository: left out"))
     return [name for name in names if is_repository(name)]

@@ -128,7 +128,7 @@ class Mirrored(Repository):
     def _leave_out(self, mirror: Store, error: ImagesyncError) -> None:
         if not isinstance(error, NotFound) and mirror.name not in self._left_out:
             self._left_out.add(mirror.name)
-            note(f"{mirror.name} is read no more in this run: {error}")
+            note(f"{mirror.name} is not read again in this run: {error}")
 
 
 async def _next(chunks: AsyncGenerator[bytes, None]) -> bytes | None:

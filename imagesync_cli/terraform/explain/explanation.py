@@ -80,7 +80,7 @@ def _summary(plan: Plan, explained: Explanation) -> str:
         return "imagesync: this plan has no images of imagesync's modules"
     if plan.is_errored:
         refused = explained.counts.get("refused", 0)
-        why = f"{counted(refused, 'image')} refused" if refused else "not for an image"
+        why = f"{counted(refused, 'image')} refused" if refused else "no image is the cause"
         return f"imagesync: this plan failed and cannot be applied: {why}"
     count = counted(explained.images, "image")
     if not any(call.changes for call in plan.calls):
@@ -114,7 +114,7 @@ def _ends(explained: Explanation) -> Iterator[str]:
 
 def _notes(plan: Plan) -> Iterator[Sentence]:
     if plan.is_errored:
-        yield say("A plan that failed tells what was refused, and not what it would have changed.")
+        yield say("A failed plan shows what was refused, not what it would have changed.")
         for call in plan.calls:
             yield from (say("{}: {}", call.module or "the root module", message) for message in failures_of(call))
         return
@@ -123,12 +123,12 @@ def _notes(plan: Plan) -> Iterator[Sentence]:
         count = sum(len(call.left_out) for call in left_out)
         yield say(f"The plan leaves out {{}} with {counted(count, 'image')}.", _modules(left_out))
     elif not plan.is_complete:
-        yield say("The plan is not complete: something was left out, or put off.")
+        yield say("The plan is not complete: it leaves out or defers something.")
     late = [call for call in plan.calls if call.wanted and call.destination is None]
     if late:
         yield say("The plan does not know the present content of the destinations of {}.", _modules(late))
     for places in _shared(plan):
-        yield say("{} and {} name one destination, and want different images.", *places[:2])
+        yield say("{} and {} name the same destination, but different images.", *places[:2])
 
 
 def _first_few(notes: list[Sentence]) -> list[Sentence]:

@@ -170,7 +170,9 @@ def _without_command(change: ImageChange) -> Outcome | None:
             is_left_behind=True,
         )
     if change.is_tainted:
-        return Outcome(KEPT, say("stays: its object is tainted, and Terraform runs no command for such a one"))
+        return Outcome(
+            KEPT, say("stays: its object is tainted, and Terraform runs no destroy command for tainted objects")
+        )
     return None
 
 

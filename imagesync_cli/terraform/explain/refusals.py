@@ -20,7 +20,7 @@ def refusals_of(call: Call) -> Iterator[tuple[str, list[Sentence]]]:
     for key, messages in call.refusals.items():
         yield (
             key,
-            [say("{}", _without_key(message, key)) for message in messages] or [say("the plan says no more of it")],
+            [say("{}", _without_key(message, key)) for message in messages] or [say("the plan gives no reason")],
         )
     causes = {_cause(_answer(call.source, key)) for key in call.refusals} - {""}
     for key, answer in _answers(call.source).items():

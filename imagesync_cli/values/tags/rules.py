@@ -58,9 +58,9 @@ class TagRules:
     def meaningful(self) -> TagRules:
         """The same rules; UsageError for those that say nothing, or that cannot pick anything."""
         if not (self.include or self.exclude or self.semver or self.latest):
-            raise UsageError('tags say nothing: ["*"] picks every tag')
+            raise UsageError('tags has no rules: ["*"] picks every tag')
         if self.names_all and not self.literals:
-            raise UsageError("exclude takes every tag away that include names")
+            raise UsageError("exclude removes every tag that include names")
         return self
 
     @property

@@ -90,13 +90,13 @@ def test_a_plan_that_failed() -> None:
     told = plan.explained()
     assert told["summary"] == "imagesync: this plan failed and cannot be applied: 2 images refused"
     change, two = told["changes"]
-    assert two["why"] == "the plan says no more of it"
+    assert two["why"] == "the plan gives no reason"
     assert told["notes"][1] == "module.mirror: registry.example.com wants a login"
     assert (change["kind"], change["key"], change["why"]) == ("refused", "app", "the source is missing")
     assert not told["can_be_applied"]
 
     del plan.document["checks"]
-    assert plan.explained()["summary"] == "imagesync: this plan failed and cannot be applied: not for an image"
+    assert plan.explained()["summary"] == "imagesync: this plan failed and cannot be applied: no image is the cause"
 
 
 def test_refresh_only() -> None:
@@ -170,7 +170,7 @@ def test_not_complete() -> None:
     plan = PlanFile(complete=False)
     plan.image("app", None, stored("app:1", "new"))
     plan.read("app", "app:1", "new", "")
-    assert plan.explained()["notes"] == ["The plan is not complete: something was left out, or put off."]
+    assert plan.explained()["notes"] == ["The plan is not complete: it leaves out or defers something."]
 
 
 STRANGE = [

@@ -256,7 +256,7 @@ def test_two_entries_for_one_destination() -> None:
     plan.image("app", None, stored("app:1", "new"))
     plan.image("app", None, stored("app:1", "other"), module=OTHER)
     assert plan.explained()["notes"][-1] == (
-        "app of module.mirror and app of module.other name one destination, and want different images."
+        "app of module.mirror and app of module.other name the same destination, but different images."
     )
 
 
