@@ -18,7 +18,7 @@ from typing import cast
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.remembered import RememberingStores
-from imagesync_cli.stores import Stores
+from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.stores.files.claims import Claim, Claimant, Claims, claim_of, repository_of
 from imagesync_cli.stores.same_registry import may_be_one_registry
 from imagesync_cli.values.errors import ImagesyncError
@@ -160,7 +160,7 @@ class Together:
     async def _kept(self, order: Order) -> DeleteReport | None:
         """The report where somebody relies on the image, or the entry has only moved to another place."""
         claim = claim_of(order.reference, order.policy.expect)
-        why = self._moved(order, claim) or await self._taken_over(order, claim)
+        why = self._moved(order, claim) or await self._taken_over(order, claim) or await self._waits_for(order, claim)
         if not why:
             return None
         report = DeleteReport(str(order.reference), order.policy.dry_run)
@@ -179,3 +179,16 @@ class Together:
                 why = f"another image of this configuration has taken it over: {other.key}"
                 return why if theirs.host == claim.host else f"{why}; {theirs.host} may be the same registry"
         return ""
+
+    async def _waits_for(self, order: Order, claim: Claim) -> str:
+        """Whose image comes under this tag, which still has the old one: without that the tag would lead nowhere."""
+        for other, theirs in self._claims.successors(claim, order.claimant):
+            if await may_be_one_registry(theirs.host, claim.host) and await self._is_there(order, claim):
+                return f"another image of this configuration is to come here: {other.key}"
+        return ""
+
+    async def _is_there(self, order: Order, claim: Claim) -> bool:
+        access = Access.READ if order.policy.dry_run else Access.DELETE
+        store = self._stores.open(order.reference, access, Side.DESTINATION)
+        pointed = await store.tagged([claim.tag])
+        return claim.tag in pointed and pointed[claim.tag].digest == claim.digest

@@ -330,6 +330,39 @@ def test_what_another_entry_has_taken_over_stays(policy: str, registry: Embedded
     assert registry.dump() == before
 
 
+@pytest.mark.parametrize("policy", ["delete", "refuse"])
+def test_a_tag_that_gets_another_image_stays_until_then(
+    policy: str, registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """An entry moves to another call and to another image: its old image stays until the new one is there."""
+    digest = seeded(registry, "1")["1"]
+    claim(removals, "1", f"sha256:{'2' * 64}", "other-call", key="app:1")
+    before = registry.dump()
+    kept = removals.run("1", digest, "--on-destroy", policy)
+    assert kept.code == 0
+    assert "kept: tag 1 (another image of this configuration is to come here: app:1)" in kept.out
+    assert registry.dump() == before
+
+
+def test_a_tag_that_has_got_another_image_lets_the_old_one_go(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """Where the other call has been quicker, the old image goes by the policy for replaced ones."""
+    old, new = image("old").seed(registry.repository(REPOSITORY)), seeded(registry, "1")["1"]
+    claim(removals, "1", new, "other-call", key="app:1")
+    done = removals.run("1", old)
+    assert done.code == 0
+    assert f"removed: manifest {old}" in done.out
+    assert registry.repository(REPOSITORY).tags == {"1": new}
+
+
+def test_a_call_that_is_not_in_this_run_brings_nothing(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """What a call that is gone has wanted keeps nothing."""
+    digest = seeded(registry, "1")["1"]
+    claim(removals, "1", f"sha256:{'2' * 64}", "gone", key="app:1", run="2026-11-01T08:00:00Z")
+    claim(removals, "9", digest, "call", key="app:9")
+    assert "removed: tag 1" in removals.run("1", digest).out
+    assert registry.repository(REPOSITORY).tags == {}
+
+
 def test_what_another_registry_has_is_not_this_one(registry: EmbeddedRegistry, removals: Removals) -> None:
     """An entry that moves to another registry leaves nothing behind, though repository and tag have the same names."""
     digest = seeded(registry, "1")["1"]

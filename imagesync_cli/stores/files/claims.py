@@ -119,13 +119,25 @@ class Claims:
 
     def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
         """Who else relies on this digest under this tag, in a repository of this name at any registry."""
+        return [(who, other) for _, who, other in self._under(claim, claimant) if other.digest == claim.digest]
+
+    def successors(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
+        """Who else puts another digest under this tag, in a repository of this name at any registry.
+
+        Calls that were not read in the newest run do not count: they are gone, or -target left them out.
+        """
+        newest = max((noted.run for noted in self._all().values()), default="")
         return [
-            (Claimant(call, key), other)
-            for call, noted in self._all().items()
-            for key, other in noted.images.items()
-            if (other.tag, other.digest, other.path) == (claim.tag, claim.digest, claim.path)
-            and Claimant(call, key) != claimant
+            (who, other)
+            for run, who, other in self._under(claim, claimant)
+            if run == newest and other.digest != claim.digest
         ]
+
+    def _under(self, claim: Claim, claimant: Claimant) -> Iterator[tuple[str, Claimant, Claim]]:
+        for call, noted in self._all().items():
+            for key, other in noted.images.items():
+                if (other.tag, other.path) == (claim.tag, claim.path) and Claimant(call, key) != claimant:
+                    yield noted.run, Claimant(call, key), other
 
     def of(self, claimant: Claimant) -> Claim | None:
         """What this entry relies on now."""
