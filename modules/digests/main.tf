@@ -1,4 +1,4 @@
-# What references stand for: asked at every plan, written nowhere.
+# Looks up what references stand for, at every plan. Writes nowhere.
 
 locals {
   # A map has its keys; a list or a set is keyed by the references themselves.

@@ -1,4 +1,4 @@
-# Which tags rules pick: asked at every plan, written nowhere.
+# Looks up the tags that rules pick, at every plan. Writes nowhere.
 
 # A list that cannot be read is an answer too (kind, error): a failed read would block a destroy.
 data "external" "tags" {
