@@ -57,7 +57,7 @@ _OF_REMOVAL = {
 }
 _WHY_GONE = {
     "": "this plan destroys it",
-    "delete_because_each_key": "no entry names it any more",
+    "delete_because_each_key": "no entry or rule names it any more",
     "delete_because_no_module": "its call of the module is gone",
     "delete_because_no_resource_config": "its module block is gone",
 }

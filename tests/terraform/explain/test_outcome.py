@@ -30,7 +30,7 @@ def test_by_the_remembered_policy(on_destroy: str, kind: str, outcome: str, as_t
 @pytest.mark.parametrize(
     ("reason", "kind", "why"),
     [
-        ("delete_because_each_key", "removed", "no entry names it any more"),
+        ("delete_because_each_key", "removed", "no entry or rule names it any more"),
         ("delete_because_no_module", "removed", "its call of the module is gone"),
         ("delete_because_no_resource_config", "forgotten", "its module block is gone"),
     ],
