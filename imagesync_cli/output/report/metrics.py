@@ -49,15 +49,15 @@ def _families(
     sums = totals(report)
     failed = (image.kind or "invalid" for image in report.images if image.outcome == FAILED)
     outcomes = _counted(OUTCOMES, (image.outcome for image in report.images))
-    yield "imagesync_images", "Images by what became of them.", _by("outcome", outcomes)
+    yield "imagesync_images", "Images by outcome.", _by("outcome", outcomes)
     yield (
         "imagesync_removals",
-        "Tags that no entry wants, by what became of them.",
+        "Tags that no entry wants, by outcome.",
         _by("outcome", _counted((REMOVED, KEPT, UNWANTED, FAILED), (each.outcome for each in report.removals))),
     )
     yield "imagesync_failures", "Images that failed, by kind.", _by("kind", _counted(_KINDS, failed))
     yield "imagesync_sent_bytes", "Bytes that were sent.", [({}, sums["sent_bytes"])]
-    yield "imagesync_mounted_bytes", "Bytes that a registry had elsewhere.", [({}, sums["mounted_bytes"])]
+    yield "imagesync_mounted_bytes", "Bytes that were mounted from another repository.", [({}, sums["mounted_bytes"])]
     yield "imagesync_requests", "HTTP requests of the run.", [({}, sums["requests"])]
     yield "imagesync_run_seconds", "How long the run took.", [({}, sums["seconds"])]
     yield "imagesync_run_exit_code", "The exit code of the run, 0 for success.", [({}, report.exit_code)]
@@ -73,13 +73,13 @@ def _families(
     dry = report.dry_run
     yield (
         "imagesync_image_drift",
-        "Whether a destination is not as its entry says.",
+        "1 if a destination is not as its entry says, otherwise 0.",
         [(_labels(name), not _in_sync(image, dry_run=dry)) for name, image in images.items()],
     )
     times = {name: now_s if _in_sync(image, dry_run=dry) else before.get(name) for name, image in images.items()}
     yield (
         _TIME,
-        "When a destination was last seen as its entry says.",
+        "When a destination was last in sync.",
         [(_labels(name), round(time, 3)) for name, time in times.items() if time is not None],
     )
 
