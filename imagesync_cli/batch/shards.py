@@ -18,6 +18,8 @@ from imagesync_cli.values.errors import UsageError
 
 _CHOICES = 8
 _FULL = 1.02
+# More than machines can be, and few enough to hold a load for each.
+_MOST_DIGITS, _SHOWN = 6, 100
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,20 @@ def parse_shard(text: str, job_index: str = "") -> Shard:
     """Read ``I/N``, I from 1 to N; or ``N`` alone, where the index of a job, from 0, says the rest."""
     index, slash, total = text.rpartition("/")
     if not slash:
-        if not job_index.isdecimal():
+        if not _is_number(job_index):
             raise UsageError(
                 f"shard {text!r} does not say which one",
                 hint="it looks like 2/8; 8 alone is enough where JOB_COMPLETION_INDEX says the rest",
             )
         index = str(int(job_index) + 1)
-    if not (index.isdecimal() and total.isdecimal() and 1 <= int(index) <= int(total)):
-        spelled = f"{index}/{total}"
+    if not (_is_number(index) and _is_number(total) and 1 <= int(index) <= int(total)):
+        spelled = f"{index}/{total}"[:_SHOWN]
         raise UsageError(f"shard {spelled!r} is none", hint="it looks like 2/8, and counts from 1/8 to 8/8")
     return Shard(int(index), int(total))
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def shares(weights: Mapping[str, int], total: int) -> dict[str, int]:

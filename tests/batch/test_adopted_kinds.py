@@ -207,3 +207,22 @@ def test_manifests_come_from_stdin() -> None:
     """What another program prints is adopted without a file between."""
     finished = imagesync("adopt", "--to", TO, "-", stdin=HEAD + "spec: {image: 'app:1'}\n")
     assert (finished.code, "source: app:1" in finished.out) == (0, True)
+
+
+@pytest.mark.parametrize(("limit", "latest"), [("7", 7), ("007", 7), ("9" * 5000, None)])
+def test_a_number_is_taken_or_noted(tmp_path: Path, limit: str, latest: int | None) -> None:
+    """A number that no file of images takes is noted with its image, however long it is."""
+    flux = {
+        "apiVersion": "mirror.fluxcd.io/v1alpha1",
+        "kind": "Config",
+        "artifacts": [{"source": "a.example.com/a", "destination": "b.example.com/a", "selector": {"limit": limit}}],
+    }
+    mapping = {"from": "a", "source": "a", "targets": ["b"], "tags": {"latest": limit}}
+    hosts = {"a": {"url": "a.example.com"}, "b": {"url": "b.example.com"}}
+    for document in (flux, {"registries": hosts, "mappings": [mapping]}):
+        file = tmp_path / "file.json"
+        file.write_text(json.dumps(document))
+        finished = imagesync("adopt", str(file))
+        assert finished.code == 0, finished.err
+        assert (f"latest: {latest}" in finished.out) == bool(latest)
+        assert ("a.example.com/a was left out" in finished.err) == (latest is None)

@@ -16,6 +16,7 @@ from tests.batch.conftest import Bench
 from tests.command import imagesync
 from tests.embedded_registry.images import image
 
+LONG = "9" * 5000
 WEIGHTS = st.dictionaries(st.text("abc/:.1", min_size=1, max_size=8), st.integers(0, 10**10), max_size=60)
 
 
@@ -66,7 +67,18 @@ def test_shards_are_told(text: str, index: str, shard: Shard) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "index"), [("0/8", ""), ("9/8", ""), ("8", ""), ("8", "8"), ("a/b", ""), ("-1/3", ""), ("1/0", "")]
+    ("text", "index"),
+    [
+        ("0/8", ""),
+        ("9/8", ""),
+        ("8", ""),
+        ("8", "8"),
+        ("a/b", ""),
+        ("-1/3", ""),
+        ("1/0", ""),
+        (f"8/{LONG}", ""),
+        ("8", LONG),
+    ],
 )
 def test_what_is_no_shard_is_refused(text: str, index: str) -> None:
     """A share that does not exist would copy nothing, and nobody would know."""

@@ -129,6 +129,12 @@ def text(node: Node | None) -> str:
     return node.text if isinstance(node, Value) and node.kind != "null" else ""
 
 
+def whole_number(node: Node | None, otherwise: int) -> int:
+    """The number of a scalar, ``otherwise`` of anything else; of a long one ten digits, which no file of ours takes."""
+    said = text(node)
+    return int(said.lstrip("0")[:10] or 0) if said.isdecimal() else otherwise
+
+
 def texts(node: Node | None) -> list[str]:
     """The texts in a list, or the only one."""
     return [text(item) for item in items(node)] if isinstance(node, Items) else list(filter(None, [text(node)]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text
+from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text, whole_number
 from imagesync_cli.batch.adopt.go_regex import part_of_tag
 from imagesync_cli.batch.document import Fields, Node
 
@@ -78,8 +78,7 @@ def _chart(node: Fields, found: Adopted) -> None:
 
 def _limit(given: Mapping[str, Node]) -> int:
     """How many tags, 1 unless it is said, 0 for all."""
-    said = text(given.get("limit"))
-    return int(said) if said.isdecimal() else 1
+    return whole_number(given.get("limit"), 1)
 
 
 def _overwrite(given: Mapping[str, Node]) -> str:

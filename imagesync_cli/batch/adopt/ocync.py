@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Mapping
 from typing import Any
 
-from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text, texts
+from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text, texts, whole_number
 from imagesync_cli.batch.document import Fields, Node
 
 _TOP = {"global", "registries", "target_groups", "defaults", "mappings"}
@@ -67,7 +67,7 @@ def _rules(line: int, name: str, given: Mapping[str, Node], found: Adopted) -> d
     """The rules for tags; None where so few of them can be told here that much more would be copied."""
     for key in sorted(given.keys() - _TAGS):
         found.note(line, f"{name}: tags: {key} was left out")
-    latest = text(given.get("latest"))
+    latest = whole_number(given.get("latest"), 0)
     if latest and text(given.get("sort")) == "alpha":
         found.note(line, f"{name} was left out: latest counts versions here, not names by the alphabet")
         return None
@@ -82,7 +82,7 @@ def _rules(line: int, name: str, given: Mapping[str, Node], found: Adopted) -> d
         "include": [*plain, *(texts(given.get("glob")) or ["*"])],
         "exclude": [*texts(given.get("exclude")), _LEFT_OUT_RULE],
         "semver": text(given.get("semver")),
-        "latest": int(latest) if latest.isdecimal() else 0,
+        "latest": latest,
     }
     return {key: rule for key, rule in rules.items() if rule}
 
