@@ -17,7 +17,7 @@ from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.actions import PULL, action_of
 from imagesync_cli.stores.registry.exchange import READING, TELLING_SECRET, Body, Call, Exchange, Stream
 from imagesync_cli.stores.registry.refusals import refusal
-from imagesync_cli.stores.transport.addresses import read_url
+from imagesync_cli.stores.transport.addresses import is_of_machines, read_url
 from imagesync_cli.stores.transport.http import Http, read_all
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Refused, Unavailable
@@ -196,6 +196,8 @@ class Client(Exchange):
                 f"{url.host} points at {where}, which is no safe place to go on from {self.base.scheme}",
                 hint="if a proxy ends its TLS, tell the registry its public address",
             )
+        if resolved.host != self.base.host and is_of_machines(resolved.host):
+            raise Refused(f"{url.host} points at {resolved.host}, where a machine asks about itself")
         return resolved
 
 

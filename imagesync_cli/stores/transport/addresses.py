@@ -26,6 +26,11 @@ _NOT_PUBLIC = (
     *("168.63.129.16/32", "192.0.0.0/24", "161.26.0.0/16", "166.8.0.0/14"),
     "192.88.99.0/24",  # 6to4 relays
 )
+# Where clouds and links tell a machine who it is: AWS and most others, Azure, Alibaba, Oracle.
+_OF_MACHINES = (
+    *("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32"),
+    *("168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32"),
+)
 # What the resolver takes for an address in another notation: 2130706433, 0x7f.1, 127.1.
 _ODD_ADDRESS = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|[0-9]+)\.?", re.IGNORECASE)
 
@@ -62,6 +67,16 @@ def is_public(host: str, registry: str = "") -> bool:
         and not address.is_multicast
         and not any(address in ipaddress.ip_network(inner) for inner in _NOT_PUBLIC)
     )
+
+
+def is_of_machines(host: str) -> bool:
+    """Whether a host is an address at which a machine asks about itself, or is in a notation that may hide one."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return bool(_ODD_ADDRESS.fullmatch(host))
+    meant = getattr(address, "ipv4_mapped", None) or address
+    return any(meant in ipaddress.ip_network(each) for each in _OF_MACHINES)
 
 
 def _bracketed(host: str) -> str:
