@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -157,7 +158,11 @@ def test_pieces_within_one_registry(registry: EmbeddedRegistry, connections: int
 def test_too_many_slows_its_action_alone(bench: Bench, pauses: list[float]) -> None:
     """After "too many" at one action, the host is asked as before for all else, and that action less."""
     limit = HostLimit()
-    limit.action("PUT manifests").answered(429)
+
+    async def refused_once() -> None:
+        limit.action("PUT manifests").answered(429)
+
+    asyncio.run(refused_once())
     assert limit.action("PUT manifests").limit == 16
     assert (limit.action("GET manifests").limit, limit.places.most) == (32, 32)
     fill(bench, 10)

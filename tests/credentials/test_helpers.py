@@ -136,7 +136,14 @@ def test_hanging(programs: Path, config: Path, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UsageError, match="did not answer within"):
         find(HOST, config)
     assert time.monotonic() - started < 5
-    assert not _lives(int(pid_file.read_text()))
+    _wait_for_its_end(int(pid_file.read_text()))
+
+
+def _wait_for_its_end(pid: int) -> None:
+    """Return when it is dead: a signal is sent before a busy machine has let it end."""
+    until = time.monotonic() + 5
+    while _lives(pid):
+        assert time.monotonic() < until
 
 
 def _lives(pid: int) -> bool:
@@ -220,4 +227,4 @@ def test_interrupted(programs: Path, config: Path, tmp_path: Path) -> None:
             await task
 
     asyncio.run(give_up())
-    assert not _lives(int(pid_file.read_text()))
+    _wait_for_its_end(int(pid_file.read_text()))
