@@ -21,10 +21,10 @@ READY_WITHIN_S = 15
 # Every program that a test starts and that a machine may lack. `.ci/run` installs them.
 # fmt: off
 PROGRAMS = frozenset({
-    "actionlint", "apt-get", "bash", "buildah", "chromium", "conformance", "cosign", "crane", "debootstrap",
-    "docker-registry", "fish", "git", "go", "groff", "initdb", "kubectl", "nginx", "openssl", "oras", "podman",
-    "postgres", "promtool", "pulpcore-api", "pulpcore-content", "pulpcore-manager", "pulpcore-worker", "regctl",
-    "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount", "unshare", "zsh",
+    "actionlint", "apt-get", "bash", "buildah", "chromium", "conformance", "cosign", "cosign2", "crane",
+    "debootstrap", "docker-registry", "fish", "git", "go", "groff", "initdb", "kubectl", "nginx", "openssl", "oras",
+    "podman", "postgres", "promtool", "pulpcore-api", "pulpcore-content", "pulpcore-manager", "pulpcore-worker",
+    "regctl", "registry", "sh", "skopeo", "tar", "terraform", "tofu", "umount", "unshare", "zsh",
 })
 # fmt: on
 # Where Debian puts servers: users rarely have these on their PATH.

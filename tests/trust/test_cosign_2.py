@@ -1,52 +1,81 @@
-"""What cosign 2 has written (cosign_2/make.py): imagesync verifies it, and so does the cosign that is installed."""
+"""cosign 2 itself signs, in tags and bundles, by a key and for an identity. imagesync verifies it, so does cosign 3."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
+from tests import peers
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry
-from tests.embedded_registry.images import OCI_MANIFEST
-from tests.embedded_registry.state import Manifest
+from tests.embedded_registry.images import image
 from tests.trust.cosign import cosign
-from tests.trust.private_sigstore import ISSUER, RELEASE
+from tests.trust.private_sigstore import ISSUER, RELEASE, PrivateSigstore
 from tests.trust.signing import write_trust
+from tests.trust.sigstore_server import serving, token
 
-SIGNED: dict[str, Any] = json.loads(Path(__file__).with_name("cosign_2").joinpath("signed.json").read_text())
+TYPE = "https://example.com/built-by/v1"
+APP = image("app")
+KEY = ("--key", "cosign.key", "--tlog-upload=false")
+ATTEST = ("attest", "--type", TYPE, "--predicate", "predicate.json")
+# What cosign 2 takes a private Sigstore from.
+ROOTS = {
+    "SIGSTORE_ROOT_FILE": "root.pem",
+    "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": "ct.pub",
+    "SIGSTORE_REKOR_PUBLIC_KEY": "rekor.pub",
+}
+NAMES = ("key-tag", "key-attested", "key-bundle", "identity-tag", "identity-attested", "identity-bundle")
 
 
-@pytest.mark.parametrize("name", SIGNED["repositories"])
-def test_what_cosign_2_wrote(tmp_path: Path, name: str) -> None:
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedRegistry, Path]]:
+    """A registry with a repository for each way to sign, and the folder with the key and the root to verify by."""
+    folder, sigstore = tmp_path_factory.mktemp("cosign-2"), PrivateSigstore()
+    (folder / "predicate.json").write_text('{"builder": {"id": "a"}}')
+    (folder / "root.pem").write_bytes(sigstore.root.public_bytes(serialization.Encoding.PEM))
+    (folder / "ct.pub").write_text(sigstore.ct.pem)
+    (folder / "rekor.pub").write_text(sigstore.log.pem)
+    (folder / "root.json").write_text(json.dumps(sigstore.trusted_root()))
+    _run(folder, "generate-key-pair")
+    with EmbeddedRegistry() as registry, serving(sigstore) as url:
+        identity = ("--fulcio-url", url, "--rekor-url", url, "--identity-token", token())
+        for name in NAMES:
+            verb = ATTEST if name.endswith("attested") else ("sign",)
+            bundle = ("--new-bundle-format",) if name.endswith("bundle") else ()
+            APP.seed(registry.repository(name), "1")
+            how = KEY if name.startswith("key") else identity
+            _run(folder, *verb, *how, *bundle, f"{registry.host}/{name}@{APP.digest}")
+        yield registry, folder
+
+
+def _run(folder: Path, *arguments: str) -> None:
+    done = cosign(folder, *arguments, program=peers.program("cosign2"), **ROOTS)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_cosign_2_wrote(signed: tuple[EmbeddedRegistry, Path], name: str) -> None:
     """Tags and bundles, with a key and for an identity; another key or identity is refused."""
-    (tmp_path / "root.json").write_text(json.dumps(SIGNED["trusted_root"]))
-    (tmp_path / "key.pub").write_text(SIGNED["key"])
+    registry, folder = signed
     identity = {"identity": RELEASE, "issuer": ISSUER}
-    signer = {"key": "key.pub"} if name.startswith("key") else identity
-    attested = [{"type": SIGNED["type"], "field": "builder.id", "value": "a"}] if name.endswith("attested") else []
+    signer = {"key": "cosign.pub"} if name.startswith("key") else identity
+    attested = [{"type": TYPE, "field": "builder.id", "value": "a"}] if name.endswith("attested") else []
     rule = {"sources": ["**"], "signers": [signer], "attestations": attested}
-    with EmbeddedRegistry() as registry:
-        repository, kept = registry.repository(name), SIGNED["repositories"][name]
-        repository.manifests |= {
-            digest: Manifest(OCI_MANIFEST, text.encode()) for digest, text in kept["manifests"].items()
-        }
-        repository.blobs |= {digest: text.encode() for digest, text in kept["blobs"].items()}
-        repository.tags |= kept["tags"]
-        reference = f"{registry.host}/{name}@{SIGNED['digest']}"
-        found = imagesync("verify", "--trust", write_trust(tmp_path, rule, trusted_root="root.json"), reference)
-        assert (found.code, found.err) == (0, "")
-        assert ("key key.pub" if name.startswith("key") else RELEASE) in found.out
-        other = {**rule, "signers": [{**identity, "identity": "https://example.com/other"}]}
-        refused = imagesync("verify", "--trust", write_trust(tmp_path, other, trusted_root="root.json"), reference)
-        assert refused.code == 7
+    reference = f"{registry.host}/{name}@{APP.digest}"
+    found = imagesync("verify", "--trust", write_trust(folder, rule, trusted_root="root.json"), reference)
+    assert (found.code, found.err) == (0, "")
+    assert ("key cosign.pub" if name.startswith("key") else RELEASE) in found.out
+    other = {**rule, "signers": [{**identity, "identity": "https://example.com/other"}]}
+    refused = imagesync("verify", "--trust", write_trust(folder, other, trusted_root="root.json"), reference)
+    assert refused.code == 7
 
-        verb = ["verify-attestation", "--type", SIGNED["type"]] if attested else ["verify"]
-        how = ["--key", "key.pub", "--insecure-ignore-tlog"]
-        if not name.startswith("key"):
-            how = ["--certificate-identity", RELEASE, "--certificate-oidc-issuer", ISSUER]
-            how += ["--trusted-root", "root.json"]
-        done = cosign(tmp_path, *verb, *how, reference)
-        assert done.returncode == 0, done.stderr
+    verb = ["verify-attestation", "--type", TYPE] if attested else ["verify"]
+    how = ["--key", "cosign.pub", "--insecure-ignore-tlog"]
+    if not name.startswith("key"):
+        how = ["--certificate-identity", RELEASE, "--certificate-oidc-issuer", ISSUER, "--trusted-root", "root.json"]
+    done = cosign(folder, *verb, *how, reference)
+    assert done.returncode == 0, done.stderr
