@@ -72,6 +72,7 @@ class Outcomes:
         self._perhaps = set(_perhaps(plan))
         goes = (change.before for call in plan.calls for change in call.changes if change.goes)
         self._going = {(stored.place, stored.digest) for stored in goes if stored is not None}
+        self._going_in = {(place.repository, digest) for place, digest in self._going if place is not None}
 
     def of(self, change: ImageChange, stored: Stored) -> Outcome:
         """What becomes of the image that ``stored`` tells of."""
@@ -87,6 +88,8 @@ class Outcomes:
             return None
         if self._calls[change.module].on_replace == "retag":
             return _retagged(self._calls[change.module])
+        if after.place is not None and (after.place.repository, present) in self._going_in:
+            return Outcome(UNDECIDED, say("loses this tag, and is deleted if another object's removal finds it unused"))
         return Outcome(UNTAGGED, say("loses this tag, and is not deleted"))
 
     def is_named(self, place: Place | None) -> bool:
@@ -114,8 +117,16 @@ class Outcomes:
         if not there:
             return self._removed(stored)
         replaced, removed = self._replaced(stored, there), self._removed(stored)
-        in_order = call.orders_removals and all(named.call is call for named in there)
-        if in_order or (replaced.outcome, removed.outcome) in _THE_SAME:
+        is_anothers = any(named.call is not call for named in there)
+        if call.orders_removals and not is_anothers:
+            return replaced
+        if stored.claimant and is_anothers:  # a removal that comes first leaves the tag to the other call: together.py
+            if replaced.outcome != DELETED:
+                return replaced
+            return Outcome(
+                UNDECIDED, say("is deleted if the new image is there first, and stays without a tag otherwise")
+            )
+        if (replaced.outcome, removed.outcome) in _THE_SAME:
             return replaced
         return Outcome(
             UNDECIDED,
