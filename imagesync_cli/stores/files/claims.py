@@ -119,25 +119,18 @@ class Claims:
 
     def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
         """Who else relies on this digest under this tag, in a repository of this name at any registry."""
-        return [(who, other) for _, who, other in self._under(claim, claimant) if other.digest == claim.digest]
+        under = _under(self._all(), claim, claimant)
+        return [(who, other) for _, who, other in under if other.digest == claim.digest]
 
     def successors(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
         """Who else puts another digest under this tag, in a repository of this name at any registry.
 
         Calls that were not read in the newest run do not count: they are gone, or -target left them out.
         """
-        newest = max((noted.run for noted in self._all().values()), default="")
-        return [
-            (who, other)
-            for run, who, other in self._under(claim, claimant)
-            if run == newest and other.digest != claim.digest
-        ]
-
-    def _under(self, claim: Claim, claimant: Claimant) -> Iterator[tuple[str, Claimant, Claim]]:
-        for call, noted in self._all().items():
-            for key, other in noted.images.items():
-                if (other.tag, other.path) == (claim.tag, claim.path) and Claimant(call, key) != claimant:
-                    yield noted.run, Claimant(call, key), other
+        calls = self._all()
+        newest = max((noted.run for noted in calls.values()), default="")
+        under = _under(calls, claim, claimant)
+        return [(who, other) for run, who, other in under if run == newest and other.digest != claim.digest]
 
     def of(self, claimant: Claimant) -> Claim | None:
         """What this entry relies on now."""
@@ -233,6 +226,14 @@ class _Call:
 
     run: str = ""
     images: dict[str, Claim] = field(default_factory=dict)
+
+
+def _under(calls: Mapping[str, _Call], claim: Claim, claimant: Claimant) -> Iterator[tuple[str, Claimant, Claim]]:
+    """What others claim under this tag, with the run in which their call was read."""
+    for call, noted in calls.items():
+        for key, other in noted.images.items():
+            if (other.tag, other.path) == (claim.tag, claim.path) and Claimant(call, key) != claimant:
+                yield noted.run, Claimant(call, key), other
 
 
 def _name(doing: str, repository: str) -> str:
