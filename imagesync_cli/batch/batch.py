@@ -29,7 +29,7 @@ from imagesync_cli.batch.report import (
     ImageResult,
 )
 from imagesync_cli.batch.shards import Shard, take_share
-from imagesync_cli.batch.waiting import Group, PutOff, expect, in_rounds, registries
+from imagesync_cli.batch.waiting import Group, PutOff, expect, in_rounds, reported
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import sync
@@ -93,30 +93,20 @@ async def sync_batch(
     What fails is in the report. Raises, before anything is changed, UsageError for entries that contradict each other
     or the lock, and Refused for more removals than there may be.
     """
-    started = time.monotonic()
     report.dry_run = options.dry_run
-    with counting() as tally:
-        progress.pulls, progress.limits = tally.pulls, stores.pull_limits
-        try:
-            made = await plan(
-                stores,
-                entries,
-                options.lock,
-                locked=options.locked,
-                prunes=options.shard is None,
-                replacing=options.replacing,
-            )
-            if options.shard is not None:
-                take_share(made, options.shard)
-            check_removals(made, options.max_removals)
-            await _Batch(stores, made, options, report, progress=progress, tell=tell).run()
-        except asyncio.CancelledError:
-            report.interrupted = True
-            raise
-        finally:
-            report.requests += tally.requests
-            report.registries = registries(stores, progress)
-            report.seconds = time.monotonic() - started
+    with reported(stores, report, progress):
+        made = await plan(
+            stores,
+            entries,
+            options.lock,
+            locked=options.locked,
+            prunes=options.shard is None,
+            replacing=options.replacing,
+        )
+        if options.shard is not None:
+            take_share(made, options.shard)
+        check_removals(made, options.max_removals)
+        await _Batch(stores, made, options, report, progress=progress, tell=tell).run()
 
 
 def _judges(trusts: Iterable[Trust | None]) -> dict[Trust | None, Judge]:

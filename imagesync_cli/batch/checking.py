@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,8 +23,9 @@ from imagesync_cli.batch.report import (
     ImageResult,
     RemovalResult,
 )
-from imagesync_cli.batch.waiting import registries
+from imagesync_cli.batch.waiting import reported
 from imagesync_cli.concurrency import gather_few
+from imagesync_cli.copy.sync_report import action_on
 from imagesync_cli.look.check import CheckReport, check
 from imagesync_cli.stores import Store, Stores, counting
 from imagesync_cli.values.errors import Differs, ImagesyncError
@@ -63,26 +63,16 @@ async def check_batch(
     What differs or cannot be asked is in the report. Raises UsageError for entries that contradict each other or the
     lock.
     """
-    started = time.monotonic()
-    with counting() as tally:
-        progress.pulls, progress.limits = tally.pulls, stores.pull_limits
-        try:
-            made = await plan(stores, entries, options.lock, locked=options.locked)
-            report.images += made.unlisted
-            results = [ImageResult(str(image.source), str(image.destination)) for image in made.images]
-            report.images += results
-            progress.total = len(results)
-            looking = _Looking(stores, options, progress, tell)
-            by_key = dict(zip((image.key for image in made.images), results, strict=True))
-            await gather_few(options.jobs, (looking.look_at(group, by_key) for group in made.groups))
-            report.removals += _unwanted(made)
-        except asyncio.CancelledError:
-            report.interrupted = True
-            raise
-        finally:
-            report.requests += tally.requests
-            report.registries = registries(stores, progress)
-            report.seconds = time.monotonic() - started
+    with reported(stores, report, progress):
+        made = await plan(stores, entries, options.lock, locked=options.locked)
+        report.images += made.unlisted
+        results = [ImageResult(str(image.source), str(image.destination)) for image in made.images]
+        report.images += results
+        progress.total = len(results)
+        looking = _Looking(stores, options, progress, tell)
+        by_key = dict(zip((image.key for image in made.images), results, strict=True))
+        await gather_few(options.jobs, (looking.look_at(group, by_key) for group in made.groups))
+        report.removals += _unwanted(made)
 
 
 def _unwanted(made: Plan) -> list[RemovalResult]:
@@ -139,15 +129,12 @@ class _Looking:
             here=here,
         )
         result.digest, result.before = found.destination_digest, found.destination_digest
-        if found.in_sync:
-            result.outcome, result.action = SKIPPED, "keep"
-            return
-        result.held = await self._why_not_yet(image, found)
-        if result.held:
+        result.held = "" if found.in_sync else await self._why_not_yet(image, found)
+        if found.in_sync or result.held:
             result.outcome, result.action = SKIPPED, "keep"
             return
         result.digest = found.digest
-        result.differ(_action(found), _why(found, image.source))
+        result.differ(action_on(found.destination_digest, found.digest), _why(found, image.source))
 
     async def _why_not_yet(self, image: PlannedImage, found: CheckReport) -> str:
         """Why a sync would leave the destination as it is, "" where it would not."""
@@ -158,13 +145,6 @@ class _Looking:
 
         candidate = Candidate(image.source, found.source_digest)
         return await why_not_yet(self._stores, replace(rule, seen=image.seen), candidate, is_new=False)
-
-
-def _action(found: CheckReport) -> str:
-    """What a sync would do to the destination's tag."""
-    if not found.destination_digest:
-        return "add"
-    return "move" if found.digest != found.destination_digest else "mend"
 
 
 def _why(found: CheckReport, source: Reference) -> str:

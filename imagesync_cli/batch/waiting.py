@@ -7,15 +7,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesync_cli.batch.plan import PlannedImage
-from imagesync_cli.batch.report import BatchProgress, RegistryPulls, registry_pulls
+from imagesync_cli.batch.report import BatchProgress, BatchReport, RegistryPulls, registry_pulls
 from imagesync_cli.copy.sync_report import SyncReport
-from imagesync_cli.stores import Stores, Written
+from imagesync_cli.stores import Stores, Written, counting
 from imagesync_cli.values.errors import LimitReached
 from imagesync_cli.values.limits import PullLimit
 from imagesync_cli.values.progress import note
@@ -84,7 +86,24 @@ def expect(
             progress.to_send[reference.registry] += number + pulls.get(reference.registry, 0)
 
 
-def registries(stores: Stores, progress: BatchProgress) -> list[RegistryPulls]:
+@contextlib.contextmanager
+def reported(stores: Stores, report: BatchReport, progress: BatchProgress) -> Iterator[None]:
+    """Tell in the report what the block has cost, however it ends, and in the progress while it runs."""
+    started = time.monotonic()
+    with counting() as tally:
+        progress.pulls, progress.limits = tally.pulls, stores.pull_limits
+        try:
+            yield
+        except asyncio.CancelledError:
+            report.interrupted = True
+            raise
+        finally:
+            report.requests += tally.requests
+            report.registries = _registries(stores, progress)
+            report.seconds = time.monotonic() - started
+
+
+def _registries(stores: Stores, progress: BatchProgress) -> list[RegistryPulls]:
     """What a run has read of registries, what they say of that, and what a dry run expects."""
     known = registry_pulls({**dict.fromkeys(progress.to_send, 0), **progress.pulls}, stores.pull_limits())
     return [each.at_pace(progress.to_send[each.registry], stores.pace(each.registry)) for each in known]

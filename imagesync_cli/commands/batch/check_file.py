@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.commands.batch.sync_file import files_read, lock_beside, run_reporting
+from imagesync_cli.commands.batch.sync_file import lock_beside, read_list, run_reporting
 
 if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
@@ -31,16 +30,11 @@ def check_file(call: CheckCall, settings: Settings, *, deep: bool, read: bool, a
     """Compare all of it, write the report, and exit with 8 for a difference, else with the first failure's code."""
     from imagesync_cli.batch.batch import JOBS
     from imagesync_cli.batch.checking import CheckOptions, check_batch
-    from imagesync_cli.batch.entries import read_entries
     from imagesync_cli.batch.report import BatchProgress, BatchReport
     from imagesync_cli.look.lockfile import read_lock
     from imagesync_cli.output.batch import CheckOutput, interrupted_check
-    from imagesync_cli.output.report import check_name, write_report
-    from imagesync_cli.settings import environment
 
-    if call.report is not None:
-        check_name(call.report, files_read(call.file, call.lock_file))
-    entries = read_entries(call.file, environment())
+    entries = read_list(call)
     locked = call.locked or call.lock_file is not None
     lock = read_lock(call.lock_file or lock_beside(call.file)) if locked else None
     options = CheckOptions(call.jobs or JOBS, deep, read, lock, call.locked)
@@ -51,10 +45,4 @@ def check_file(call: CheckCall, settings: Settings, *, deep: bool, read: bool, a
         async with output.showing(progress):
             await check_batch(stores, entries, options, report, progress, tell=output.told)
 
-    def finish() -> None:
-        if call.report is not None:
-            write_report(call.report, report)
-        output.ended(report)
-
-    run_reporting(settings, entries, work, partial(interrupted_check, progress), finish)
-    sys.exit(report.exit_code)
+    run_reporting(call, settings, entries, work, partial(interrupted_check, progress), report, output)

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from imagesync_cli.stores.session import run
 from imagesync_cli.values.errors import ImagesyncError, UsageError
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
     from imagesync_cli.batch.batch import BatchOptions
     from imagesync_cli.batch.entry import Entry
+    from imagesync_cli.batch.report import BatchReport
+    from imagesync_cli.commands.batch.check_file import CheckCall
     from imagesync_cli.copy.repair import Verify
     from imagesync_cli.look.trust.age import MinimumAge
+    from imagesync_cli.output.batch import BatchOutput
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
 
@@ -61,15 +64,10 @@ def files_read(file: Path, lock_file: Path | None) -> list[Path]:
 def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Copy all of it, write the report, and exit with the code of the first failure."""
     from imagesync_cli.batch.batch import sync_batch
-    from imagesync_cli.batch.entries import read_entries
     from imagesync_cli.batch.report import BatchProgress, BatchReport
     from imagesync_cli.output.batch import BatchOutput, interrupted_batch
-    from imagesync_cli.output.report import check_name, write_report
-    from imagesync_cli.settings import environment
 
-    if call.report is not None:
-        check_name(call.report, files_read(call.file, call.lock_file))
-    entries = read_entries(call.file, environment())
+    entries = read_list(call)
     settings = replace(settings, waits_for_pulls=call.wait_for_limit)
     options = _options(call, settings, dry_run=dry_run)
     output = BatchOutput(as_json=as_json, quiet=quiet, dry_run=dry_run, progress_mode=call.progress)
@@ -79,23 +77,37 @@ def run_batch(call: BatchCall, settings: Settings, *, dry_run: bool, as_json: bo
         async with output.showing(progress):
             await sync_batch(stores, entries, options, report, progress, tell=output.told)
 
+    run_reporting(call, settings, entries, work, partial(interrupted_batch, progress), report, output)
+
+
+def read_list(call: BatchCall | CheckCall) -> list[Entry]:
+    """The entries of the call's file; UsageError too where its report could not be written, or would replace a file."""
+    from imagesync_cli.batch.entries import read_entries
+    from imagesync_cli.output.report import check_name
+    from imagesync_cli.settings import environment
+
+    if call.report is not None:
+        check_name(call.report, files_read(call.file, call.lock_file))
+    return read_entries(call.file, environment())
+
+
+def run_reporting(
+    call: BatchCall | CheckCall,
+    settings: Settings,
+    entries: Sequence[Entry],
+    work: Callable[[Stores], Awaitable[None]],
+    interrupted: Callable[[], str],
+    report: BatchReport,
+    output: BatchOutput,
+) -> NoReturn:
+    """Run it, tell and write the report of what was done, also where it was interrupted, and exit with its code."""
+    from imagesync_cli.output.report import write_report
+
     def finish() -> None:
         if call.report is not None:
             write_report(call.report, report)
         output.ended(report)
 
-    run_reporting(settings, entries, work, partial(interrupted_batch, progress), finish)
-    sys.exit(report.exit_code)
-
-
-def run_reporting(
-    settings: Settings,
-    entries: Sequence[Entry],
-    work: Callable[[Stores], Awaitable[None]],
-    interrupted: Callable[[], str],
-    finish: Callable[[], None],
-) -> None:
-    """Run it, and ``finish`` with the report of what was done, also where it was interrupted."""
     begun = {reference for entry in entries[:1] for reference in entry.places}
     try:
         run(settings, begun, work, interrupted)
@@ -105,6 +117,7 @@ def run_reporting(
         finish()
         raise
     finish()
+    sys.exit(report.exit_code)
 
 
 def _options(call: BatchCall, settings: Settings, *, dry_run: bool) -> BatchOptions:

@@ -98,7 +98,7 @@ def _first_failure() -> tenacity.RetryCallState:
 
 
 async def pause(seconds: float) -> None:
-    """Wait before another attempt. No wait is elsewhere, so tests replace this and see how long it would be."""
+    """Wait before another attempt, or another look. Tests replace this, and see how long it would be."""
     await asyncio.sleep(seconds)
 
 
