@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import sys
 from pathlib import Path
+
+from reference.addresses import Addresses
 
 ROOT = Path(__file__).parents[1]
 ABOUT = "Mirror container images from Terraform, CI or by hand, with unchanged digests"
@@ -89,12 +90,8 @@ def recipes(zipapp: bytes, home: str, version: str) -> dict[str, str]:
 
 
 def main(zipapp: Path) -> None:
-    home = re.search(r'^Repository = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
-    package = (ROOT / "imagesync_cli/__init__.py").read_text("utf-8")
-    version = re.search(r'^__version__ = "(.+)"$', package, re.MULTILINE)
-    if not home or not version:
-        sys.exit("pyproject.toml has no Repository, or imagesync_cli/__init__.py no version")
-    for name, text in recipes(zipapp.read_bytes(), home[1], version[1]).items():
+    of_this = Addresses(ROOT)
+    for name, text in recipes(zipapp.read_bytes(), of_this.repository, of_this.version).items():
         (zipapp.parent / name).write_text(text, "utf-8")
 
 

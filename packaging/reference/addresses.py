@@ -23,13 +23,13 @@ class Addresses:
     def __init__(self, root: Path) -> None:
         self._root = root
         urls = _table((root / "pyproject.toml").read_text("utf-8"), "project.urls")
-        self._repository, self._schema = urls["Repository"], urls["Schema"]
+        self.repository, self._schema = urls["Repository"], urls["Schema"]
         told = (root / "imagesync_cli/__init__.py").read_text("utf-8")
-        (self._version,) = re.findall(r'^__version__ = "(.+)"$', told, re.MULTILINE)
+        (self.version,) = re.findall(r'^__version__ = "(.+)"$', told, re.MULTILINE)
 
     def module(self, name: str) -> str:
         """The source of a module, as Terraform and OpenTofu take it."""
-        return f"git::{self._repository}.git//modules/{name}?ref=v{self._version}"
+        return f"git::{self.repository}.git//modules/{name}?ref=v{self.version}"
 
     def files(self) -> Iterator[str]:
         """Every file that may name an address."""
@@ -41,10 +41,10 @@ class Addresses:
         """The text with this version's addresses in place of whatever stood there."""
         text = _MODULE.sub(lambda found: self.module(found[1]), text)
         text = _SCHEMA.sub(lambda _: self._schema, text)
-        git, tag = f"{self._repository}.git", f"v{self._version}"
+        git, tag = f"{self.repository}.git", f"v{self.version}"
         text = _PACKAGE.sub(lambda found: f"{found[1]}{git}@{tag}", text)
         text = _CLONE.sub(lambda found: f"{found[1]}{tag} {git}", text)
-        return _SITE.sub(self._repository, _BUILD.sub(f"{git}#{tag}", text))
+        return _SITE.sub(self.repository, _BUILD.sub(f"{git}#{tag}", text))
 
 
 def _table(text: str, name: str) -> dict[str, str]:
