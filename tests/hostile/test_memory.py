@@ -378,3 +378,26 @@ def test_many_layers_in_pieces(registry: EmbeddedRegistry, tmp_path: Path, least
 def test_very_large_layers() -> None:
     """Ten layers of 2 GiB as well."""
     assert _copied(10, 2048, 3000) < MOST_MIB
+
+
+def _in_sync(folder: Path, images: int) -> float:
+    """Return the largest size, in MiB, of a run over a file of images that are all in sync."""
+    names = [f"team/app-{number // 10}:v{number % 10}" for number in range(images)]
+    with EmbeddedRegistry() as source, EmbeddedRegistry() as mirror:
+        for name in names:
+            repository, tag = name.split(":")
+            for registry in (source, mirror):
+                image().seed(registry.repository(repository), tag)
+        entries = [f"  - {{source: '{source.host}/{name}', destination: '{mirror.host}/{name}'}}\n" for name in names]
+        file = folder / f"{images}.yaml"
+        file.write_text("images:\n" + "".join(entries))
+        code, size_mib, said = run("sync", "--file", str(file), "--report", str(folder / "report.prom"))
+        assert code == 0, said
+        assert f"{images} there already" in said
+        return size_mib
+
+
+def test_many_images_in_sync(tmp_path: Path) -> None:
+    """10,000 would stay below the bound: each image adds little to the least that a run needs."""
+    few, many = _in_sync(tmp_path, 100), _in_sync(tmp_path, 2_100)
+    assert few + (many - few) / 2_000 * 10_000 < MOST_MIB
