@@ -371,7 +371,7 @@ def test_signal_while_a_step_does_not_end(tmp_path: Path, step: str, number: sig
         assert process.stdout.readline() == "begun\n"
         sent_at = time.monotonic()
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=30)
     assert time.monotonic() - sent_at < 5
     assert (process.returncode, out, err) == (128 + number, "cleaned up\n", "")
 
@@ -384,5 +384,5 @@ def test_signal_while_the_cleaning_up_does_not_end(tmp_path: Path) -> None:
         assert process.stdout.readline() == "begun\n"
         sent_at = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 128 + signal.SIGTERM
-    assert time.monotonic() - sent_at < 5.5
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert time.monotonic() - sent_at < 9
