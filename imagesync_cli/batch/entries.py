@@ -89,11 +89,19 @@ class _Reading(ImageReading):
         mirrors = self._mirrors(top["mirrors"]) if "mirrors" in top else {}
         images = self.items(top["images"], "images") if "images" in top else ()
         trust = self._trust(top["trust"]) if "trust" in top else None
-        return [
+        entries = [
             entry
             for number, image in enumerate(images, 1)
             for entry in self._entries(image, defaults, mirrors, ImageEntry(_ANY, _ANY, trust=trust, item=number))
         ]
+        self._refuse_rivals(entries)
+        return entries
+
+    def _refuse_rivals(self, entries: Sequence[Entry]) -> None:
+        for folder in (entry for entry in entries if isinstance(entry, FolderEntry)):
+            for rival in (entry for entry in entries if entry is not folder and folder.is_rivaled_by(entry)):
+                what = f"destination {rival.destination} is also a destination of {folder.name}"
+                self.wrong(rival.line, f"{what}: with prune, each needs one of its own")
 
     def _trust(self, node: Node) -> Trust | None:
         from imagesync_cli.batch.reading.trust_file import trust_in

@@ -73,6 +73,16 @@ class FolderEntry:
         return f"{self.source}/**"
 
     @property
+    def prune(self) -> bool:
+        """Whether the destination's other tags are removed, in each repository."""
+        return self.model.prune
+
+    @property
+    def line(self) -> int:
+        """Where the file says so."""
+        return self.model.line
+
+    @property
     def places(self) -> tuple[Reference, Reference]:
         """Some place that it comes from, and one to which it goes: the registries are right."""
         return self.model.places
@@ -89,6 +99,20 @@ class FolderEntry:
         return replace(
             self.model, source=source, destination=destination, mirrors=mirrors_of(source, self.mirrors), listed=True
         )
+
+    def is_rivaled_by(self, other: Entry) -> bool:
+        """Whether another entry may fill one of these repositories from elsewhere, and one of the two prunes it.
+
+        What is there and in neither source may be what the other has brought, and its source has lost since.
+        """
+        if not (other.prune or (self.prune and isinstance(other, FolderEntry))):
+            return False
+        if isinstance(other, FolderEntry):
+            here, there = self.destination, other.destination
+            is_same = self.source == other.source and here.place == there.place
+            return not is_same and (here.covers(there.place) or there.covers(here.place))
+        rest = self.destination.rest(place_of(other.destination))
+        return bool(rest) and self.source.rest(place_of(other.source)) != rest
 
 
 Entry = ImageEntry | FolderEntry

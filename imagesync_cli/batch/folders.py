@@ -78,5 +78,5 @@ async def _rests(stores: Stores, folder: Prefix, lock: Lock | None) -> _Rests:
             names = await stores.repositories(folder.registry, folder.path)
     except ImagesyncError as error:
         return error.alone()
-    rests = [rest for name in names if (rest := folder.rest(folder.registry, name))]
+    rests = [rest for name in names if (rest := folder.rest((folder.place[0], name)))]
     return rests or NotFound(f"there is no repository in {folder}", hint="or this login may not see it")

@@ -120,7 +120,7 @@ def test_a_lock_keeps_what_nobody_lists(team: Bench) -> None:
 def test_what_is_not_listed_fails_and_removes_nothing(team: Bench, fault: Fault, said: str) -> None:
     """Without a list the folder fails by name, other entries go on, and where it goes nothing is pruned."""
     image("old").seed(team.there("mirror/a"), "0")
-    own = {"source": f"{team.up.host}/other", "destination": f"{team.down.host}/mirror/a", "tags": ["*"]}
+    own = {"source": f"{team.up.host}/team/a", "destination": f"{team.down.host}/mirror/a", "tags": ["*"]}
     team.write(folder(team, prune=True), {**own, "prune": True})
     team.up.fault = lambda request: fault if catalog(request) else None
     finished = team.sync()
@@ -129,6 +129,38 @@ def test_what_is_not_listed_fails_and_removes_nothing(team: Bench, fault: Fault,
     assert said in finished.err
     assert set(team.tags("mirror/a")) == {"0", "1"}
     assert set(team.down.state.repositories) == {"mirror/a"}
+
+
+@pytest.mark.parametrize("prune", [(True, True), (True, False), (False, True)])
+def test_two_folders_never_prune_what_the_other_has_brought(team: Bench, prune: tuple[bool, bool]) -> None:
+    """One catalog has lost a repository that the other has too: the file is refused, and the tags stay."""
+    image("brought").seed(team.there("mirror/a"), "brought")
+    before = team.down.dump()
+    team.seed("teams/a", "1")
+    team.up.fault = lambda request: names("team/b/c", "teams/a") if catalog(request) else None
+    team.write(folder(team, prune=prune[0]), folder(team, "/teams", prune=prune[1]))
+    finished = team.sync()
+    assert (finished.code, team.down.dump()) == (2, before)
+    assert f"destination {team.down.host}/mirror is also a destination of {team.up.host}/team/**" in finished.err
+
+
+@pytest.mark.parametrize(
+    ("other", "is_refused"),
+    [
+        ({"source": "teams/**", "destination": "mirror/below", "tags": ["*"], "prune": True}, True),
+        ({"source": "teams/**", "destination": "mirrors", "tags": ["*"], "prune": True}, False),
+        ({"source": "teams/x", "destination": "mirror/a", "tags": ["*"], "prune": True}, True),
+        ({"source": "teams/x", "destination": "mirror/a", "tags": ["9"]}, False),
+        ({"source": "team/a", "destination": "mirror/a", "tags": ["1"], "prune": True}, False),
+        ({"source": "team/**", "destination": "mirror", "tags": ["2"], "prune": True}, False),
+    ],
+)
+def test_what_a_folder_fills_is_pruned_for_nobody_else(team: Bench, other: dict[str, Any], is_refused: bool) -> None:
+    """A repository that prune empties of other tags comes from one source; who does not prune takes nothing away."""
+    ends = {"source": f"{team.up.host}/{other['source']}", "destination": f"{team.down.host}/{other['destination']}"}
+    team.write(folder(team, prune="prune" in other and not is_refused), {**other, **ends})
+    finished = team.sync("--dry-run")
+    assert ("is also a destination of" in finished.err) == is_refused, finished.err
 
 
 def test_prune_holds_for_each_repository(team: Bench) -> None:

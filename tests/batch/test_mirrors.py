@@ -180,7 +180,7 @@ def test_a_mirror_gets_no_login_of_the_source(mirrored: Mirrored) -> None:
 )
 def test_a_prefix_ends_where_a_part_ends(prefix: str, repository: str, rest: str | None) -> None:
     """docker.io/lib says nothing of docker.io/library."""
-    assert parse_prefix(prefix).rest("docker.io", repository) == rest
+    assert parse_prefix(prefix).rest(("docker.io", repository)) == rest
 
 
 def test_a_mirror_may_be_of_one_repository(mirrored: Mirrored) -> None:

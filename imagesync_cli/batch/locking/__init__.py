@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, plan
+from imagesync_cli.batch.reading.prefix import place_of
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.choose_platforms import choose_platforms, config_platform
 from imagesync_cli.look.lockfile import Lock, Locked, Pending
@@ -105,7 +106,7 @@ def _keep_unlisted(made: Plan, old: Lock, report: LockReport) -> None:
     for unknown in made.unknown:
         report.failed[unknown.source] = unknown.error
         folder = unknown.folder.source
-        kept = (name for name in old.images if folder.rest(*parse_reference(name).location))
+        kept = (name for name in old.images if folder.rest(place_of(parse_reference(name))))
         report.lock.images.update((name, old.images[name]) for name in kept)
 
 

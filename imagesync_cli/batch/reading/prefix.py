@@ -47,23 +47,19 @@ class Prefix:
 
     def covers(self, place: tuple[str, str]) -> bool:
         """Whether a place (place_of) is below the prefix, or is the prefix itself."""
-        registry, repository = place
-        is_below = not self.path or f"{repository}/".startswith(f"{self.path}/")
-        return registry == _one_spelling(self.registry) and is_below
+        return self.rest(place) is not None
 
     @property
     def place(self) -> tuple[str, str]:
         """Equal for two prefixes that mean the same."""
         return _one_spelling(self.registry), self.path
 
-    def rest(self, registry: str, repository: str) -> str | None:
-        """What follows the prefix in a repository's name, "" for the prefix itself, None where it is not below it."""
-        if registry != self.registry:
+    def rest(self, place: tuple[str, str]) -> str | None:
+        """What follows the prefix in a place (place_of), "" for the prefix itself, None for a place not below it."""
+        registry, repository = place
+        if registry != self.place[0] or not f"{repository}/".startswith(f"{self.path}/" if self.path else ""):
             return None
-        if not self.path or repository == self.path:
-            return repository.removeprefix(self.path)
-        rest = repository.removeprefix(f"{self.path}/")
-        return rest if rest != repository else None
+        return repository[len(self.path) :].removeprefix("/")
 
     def repository(self, rest: str) -> RegistryReference:
         """The repository of this name below the prefix, or for "" the prefix itself; UsageError for no such name."""
@@ -80,7 +76,7 @@ def mirrors_of(source: Reference, mirrors: Mirrors) -> tuple[RegistryReference, 
     """Where else a source's bytes may come from, by the longest prefix that fits; UsageError for what is no name."""
     if not isinstance(source, RegistryReference):
         return ()
-    fitting = [(len(each.path), rest, each) for each in mirrors if (rest := each.rest(*source.location)) is not None]
+    fitting = [(len(each.path), rest, each) for each in mirrors if (rest := each.rest(place_of(source))) is not None]
     if not fitting:
         return ()
     _, rest, prefix = max(fitting, key=lambda each: each[0])
