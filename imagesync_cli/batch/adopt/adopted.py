@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagesync_cli.batch.document import Fields, Items, Node, Value
+from imagesync_cli.batch.adopt.section import Section
+from imagesync_cli.batch.document import Fields
 from imagesync_cli.batch.entries import read_entry
 from imagesync_cli.batch.entry import Entry, FolderEntry
 from imagesync_cli.batch.reading.image import FOLDER
@@ -22,10 +23,12 @@ Images = dict[str, Any]  # an entry of images.yaml
 class Adopted:
     """``entries`` as they stand in images.yaml; ``notes`` are what could not be carried over, with lines.
 
-    Every entry is one that ``sync --file`` takes, and no two want one tag.
+    Every entry is one that ``sync --file`` takes, and no two want one tag. ``target`` is where those go of which the
+    file names only the source.
     """
 
     kind: str
+    target: str = ""
     entries: list[Images] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _places: dict[str, tuple[str, Images]] = field(default_factory=dict)
@@ -37,8 +40,8 @@ class Adopted:
         if other:
             self.note(line, f"{source} was left out: {destination} is to hold {other}")
 
-    def add_below(self, line: int, target: str, source: str, **more: Any) -> None:
-        """One entry of a file that names only sources: the same path and tag below ``target``.
+    def add_below(self, line: int, source: str, **more: Any) -> None:
+        """One entry of a file that names only sources: the same path and tag below the target.
 
         Where another host's image is there already, the host is part of the path.
         """
@@ -49,10 +52,10 @@ class Adopted:
             return
         tag = "" if "tags" in more else f":{reference.tag or 'latest'}"
         host, repository = reference.location
-        destination = f"{target}/{repository}{tag}"
+        destination = f"{self.target}/{repository}{tag}"
         other = self._take(line, source, destination, more)
         if other:
-            apart = f"{target}/{host.replace(':', '-')}/{repository}{tag}"
+            apart = f"{self.target}/{host.replace(':', '-')}/{repository}{tag}"
             self.note(line, f"{source} goes to {apart}: {destination} is to hold {other}")
             self.add(line, source, apart, **more)
 
@@ -90,11 +93,19 @@ class Adopted:
         """Something that was left behind."""
         self.notes.append(f"line {line}: {what}")
 
-    def unknown(self, node: Fields, known: Iterable[str], what: str) -> None:
+    def unknown(self, section: Section, known: Iterable[str], what: str) -> None:
         """Note every key that nothing was made of."""
-        for key, line in node.lines.items():
+        for key, line in section.lines.items():
             if key not in known:
                 self.note(line, f"{what}: {key} was left out")
+
+    def mappings(self, section: Section, key: str, defaults: Section | None = None) -> Iterator[Section]:
+        """The mappings in a list; a note for what is none."""
+        for item in section.items(key):
+            if isinstance(item, Fields):
+                yield Section(item, defaults)
+            else:
+                self.note(item.line, "an entry that is not a mapping was left out")
 
 
 def _ends(read: Entry) -> tuple[str, str]:
@@ -114,36 +125,10 @@ def _widen(entry: Images, other: Images) -> None:
         entry["referrers"] = True
 
 
-def fields(node: Node | None) -> dict[str, Node]:
-    """The fields of a mapping, none of anything else."""
-    return node.fields if isinstance(node, Fields) else {}
-
-
-def items(node: Node | None) -> tuple[Node, ...]:
-    """The items of a list, none of anything else."""
-    return node.items if isinstance(node, Items) else ()
-
-
-def text(node: Node | None) -> str:
-    """The text of a scalar, "" of anything else."""
-    return node.text if isinstance(node, Value) and node.kind != "null" else ""
-
-
-def whole_number(node: Node | None, otherwise: int) -> int:
-    """The number of a scalar, ``otherwise`` of anything else; of a long one ten digits, which no file of ours takes."""
-    said = text(node)
-    return int(said.lstrip("0")[:10] or 0) if said.isdecimal() else otherwise
-
-
-def texts(node: Node | None) -> list[str]:
-    """The texts in a list, or the only one."""
-    return [text(item) for item in items(node)] if isinstance(node, Items) else list(filter(None, [text(node)]))
-
-
-def with_tag(target: str) -> str:
-    """The same reference with the tag that it means where it names none."""
+def with_tag(target: str, tag: str = "latest") -> str:
+    """The same reference with this tag where it names none."""
     try:
         reference: Reference = parse_reference(target)
     except UsageError:
         return target
-    return target if reference.digest or names_tag(reference, target) else f"{target}:latest"
+    return target if reference.digest or names_tag(reference, target) else f"{target}:{tag}"

@@ -3,99 +3,113 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text
-from imagesync_cli.batch.document import Fields, Items, Node, Value
+from imagesync_cli.batch.adopt.adopted import Adopted
+from imagesync_cli.batch.adopt.section import Section, items_of, text_of
+from imagesync_cli.batch.document import Items, Node, Value
 
 # Where a manifest names an image: image, baseImage, sidecarImage, thanosImage …
 _IMAGE = re.compile(r"image|\w+Image")
 _IN_ARGUMENT = re.compile(r"(?i)[\w-]*image[\w-]*=(\S+)")
 
 
-def kubernetes(node: Node, found: Adopted, target: str) -> None:
+def kubernetes(top: Section, adopted: Adopted) -> None:
     """Every image, wherever in a manifest and of whatever kind it stands; what only looks like one is noted."""
-    given = fields(node)
-    for key, value in given.items():
+    for key, value in top.nodes.items():
         if _IMAGE.fullmatch(key):
-            _image(given, value, found, target)
+            _image(top, value, adopted)
         if key in ("args", "command"):
-            _arguments(value, found)
-        kubernetes(value, found, target)
-    parameter = text(given.get("name"))
-    for content in (text(given.get("value")), text(given.get("default"))):
+            _arguments(value, adopted)
+        _inside(value, adopted)
+    parameter = top.text("name")
+    for content in (top.text("value"), top.text("default")):
         if "image" in parameter.lower() and re.search(r"[/:]", content):
-            found.note(node.line, f"{content}, the value of {parameter}, looks like an image and was left out")
-    for item in items(node):
-        kubernetes(item, found, target)
+            adopted.note(top.line, f"{content}, the value of {parameter}, looks like an image and was left out")
 
 
-def _image(owner: dict[str, Node], node: Node, found: Adopted, target: str) -> None:
+def _inside(node: Node, adopted: Adopted) -> None:
+    kubernetes(Section(node), adopted)
+    for item in items_of(node):
+        _inside(item, adopted)
+
+
+def _image(owner: Section, node: Node, adopted: Adopted) -> None:
     """One that is named: as a text, by parts as Helm's values have them, or as a volume that is an image."""
-    parts = fields(node)
-    if "reference" in parts:
-        named(parts["reference"], found, target)
-    elif "repository" in parts:
-        _from_parts(node.line, parts, found, target)
+    parts = Section(node)
+    if "reference" in parts.nodes:
+        _named(parts.line, parts.text("reference"), adopted)
+    elif "repository" in parts.nodes:
+        _from_parts(parts, adopted)
     elif isinstance(node, Value) and node.kind in ("str", "int", "float"):
-        old = ("baseImage", "tag", "version")  # as the Prometheus operator had it
-        version = text(owner.get("tag")) or text(owner.get("version")) if owner.get(old[0]) is node else ""
-        named(node._replace(text=f"{node.text}:{version}") if version else node, found, target)
+        # As the Prometheus operator had it.
+        is_base = owner.nodes.get("baseImage") is node
+        version = owner.text("tag") or owner.text("version") if is_base else ""
+        _named(node.line, f"{node.text}:{version}" if version else node.text, adopted)
     elif isinstance(node, Items):
-        found.note(node.line, "an image that is a list was left out")
+        adopted.note(node.line, "an image that is a list was left out")
 
 
-def _from_parts(line: int, parts: dict[str, Node], found: Adopted, target: str) -> None:
-    registry, repository, tag, digest = (text(parts.get(key)) for key in ("registry", "repository", "tag", "digest"))
+def _from_parts(parts: Section, adopted: Adopted) -> None:
+    registry, repository, tag, digest = map(parts.text, ("registry", "repository", "tag", "digest"))
     if not tag and not digest:
-        found.note(line, f"{repository}: its tag is the chart's, and was left out")
+        adopted.note(parts.line, f"{repository}: its tag is the chart's, and was left out")
         return
-    name = "/".join(filter(None, (registry, repository)))
-    whole = f"{name}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"
-    named(Value(line, "str", whole), found, target)
+    _named(parts.line, _joined("/".join(filter(None, (registry, repository))), tag, digest), adopted)
 
 
-def _arguments(node: Node, found: Adopted) -> None:
-    for argument in items(node):
-        value = _IN_ARGUMENT.search(text(argument))
+def _joined(name: str, tag: str, digest: str) -> str:
+    return f"{name}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"
+
+
+def _arguments(node: Node, adopted: Adopted) -> None:
+    for argument in items_of(node):
+        value = _IN_ARGUMENT.search(text_of(argument))
         if value is not None:
-            found.note(argument.line, f"{value[1]}, in {value[0]}, looks like an image and was left out")
+            adopted.note(argument.line, f"{value[1]}, in {value[0]}, looks like an image and was left out")
 
 
-def kustomization(top: Fields, found: Adopted, target: str) -> None:
+def is_kustomization(top: Section) -> bool:
+    """Whether it says so, or puts new names or tags in place of others."""
+    images = [image.nodes.keys() for image in top.sections("images")]
+    return top.text("kind") == "Kustomization" or any({"newName", "newTag"} & each for each in images)
+
+
+def kustomization(top: Section, adopted: Adopted) -> None:
     """What ``images`` puts in place of other images: newName, newTag or digest."""
-    for image in items(top.fields.get("images")):
-        given = fields(image)
-        name = text(given.get("newName")) or text(given.get("name"))
-        tag, digest = text(given.get("newTag")), text(given.get("digest"))
+    for image in top.sections("images"):
+        name = image.text("newName") or image.text("name")
+        tag, digest = image.text("newTag"), image.text("digest")
         if not name or not (tag or digest):
-            found.note(image.line, f"{name or 'an image'}: its tag is in the resources, and was left out")
-            continue
-        whole = f"{name}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"
-        named(Value(image.line, "str", whole), found, target)
-    if "resources" in top.fields:
-        found.note(top.lines["resources"], "resources are not read here: kustomize build prints all that they come to")
-
-
-def compose(top: Fields, found: Adopted, target: str) -> None:
-    """The image of each service; one that is built here has none to mirror."""
-    for name, service in fields(top.fields.get("services")).items():
-        given = fields(service)
-        if "build" in given:
-            found.note(service.line, f"service {name} is built, not pulled")
-        elif text(given.get("image")):
-            named(given["image"], found, target, [text(given.get("platform"))] if "platform" in given else [])
+            adopted.note(image.line, f"{name or 'an image'}: its tag is in the resources, and was left out")
         else:
-            found.note(service.line, f"service {name} names no image")
+            _named(image.line, _joined(name, tag, digest), adopted)
+    if "resources" in top.nodes:
+        hint = "kustomize build prints all that they come to"
+        adopted.note(top.lines["resources"], f"resources are not read here: {hint}")
 
 
-def named(node: Node, found: Adopted, target: str, platforms: list[str] | None = None) -> None:
+def compose(top: Section, adopted: Adopted) -> None:
+    """The image of each service; one that is built here has none to mirror."""
+    for name, node in top.section("services").nodes.items():
+        service = Section(node)
+        if "build" in service.nodes:
+            adopted.note(service.line, f"service {name} is built, not pulled")
+        elif image := service.text("image"):
+            platforms = [service.text("platform")] if "platform" in service.nodes else []
+            _named(service.nodes["image"].line, image, adopted, platforms)
+        else:
+            adopted.note(service.line, f"service {name} names no image")
+
+
+def _named(line: int, text: str, adopted: Adopted, platforms: Sequence[str] = ()) -> None:
     """An image that is known by its source alone."""
-    source = text(node).strip().removeprefix("docker://")
+    source = text.strip().removeprefix("docker://")
     if not source:
         return
     if "$" in source or "{{" in source:
-        found.note(node.line, f"{source}: variables are not filled in; ${{NAME}} may stand in images.yaml")
+        adopted.note(line, f"{source}: variables are not filled in; ${{NAME}} may stand in images.yaml")
     elif "@" in source and ":" not in source.partition("@")[0].rpartition("/")[2]:
-        found.note(node.line, f"{source} has no tag, and a destination needs one")
+        adopted.note(line, f"{source} has no tag, and a destination needs one")
     else:
-        found.add_below(node.line, target, source, platforms=platforms)
+        adopted.add_below(line, source, platforms=platforms)

@@ -2,135 +2,125 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from imagesync_cli.batch.adopt.adopted import Adopted, fields, items, text, texts, with_tag
+from imagesync_cli.batch.adopt.adopted import Adopted, with_tag
 from imagesync_cli.batch.adopt.go_regex import part_of_tag, whole_tag
-from imagesync_cli.batch.document import Fields, Node
+from imagesync_cli.batch.adopt.section import Section, text_of, texts_of
 from imagesync_cli.batch.reading.image import FOLDER
 
-_TEMPLATE = re.compile(r"\{\{")
 _REGSYNC_DEFAULTS = {"parallel", "mediaTypes", "platform", "platforms", "referrers", "digestTags", "tags"}
+_REGSYNC_STEP = {"source", "target", "type", "tags", "platform", "platforms", "referrers", "digestTags", "repos"}
+_SKOPEO_HOST = {"images", "images-by-tag-regex", "images-by-semver"}
 
 
-def regsync(top: Fields, found: Adopted) -> None:
+def regsync(top: Section, adopted: Adopted) -> None:
     """regsync: sync[].{source, target, type, tags, platform(s), referrers, digestTags}, by image, repository, host."""
-    found.unknown(top, {"version", "defaults", "sync", "creds"}, "the file")
-    if "creds" in top.fields:
-        found.note(top.lines["creds"], "creds: logins come from docker login or the environment (docs/credentials.md)")
-    shared = top.fields.get("defaults")
-    if isinstance(shared, Fields):
-        found.unknown(shared, _REGSYNC_DEFAULTS, "defaults")
-    for step in items(top.fields.get("sync")):
-        if isinstance(step, Fields):
-            _regsync_step(step, fields(shared), found)
-        else:
-            found.note(step.line, "an entry that is not a mapping was left out")
+    adopted.unknown(top, {"version", "defaults", "sync", "creds"}, "the file")
+    if "creds" in top.nodes:
+        adopted.note(
+            top.lines["creds"], "creds: logins come from docker login or the environment (docs/credentials.md)"
+        )
+    shared = top.section("defaults")
+    adopted.unknown(shared, _REGSYNC_DEFAULTS, "defaults")
+    for step in adopted.mappings(top, "sync", shared):
+        _regsync_step(step, adopted)
 
 
-def _regsync_step(step: Fields, shared: dict[str, Node], found: Adopted) -> None:
-    given = {**shared, **step.fields}
-    kind, source, target = (text(given.get(key)) for key in ("type", "source", "target"))
-    found.unknown(
-        step, {"source", "target", "type", "tags", "platform", "platforms", "referrers", "digestTags", "repos"}, source
-    )
-    if _TEMPLATE.search(source + target):
-        found.note(step.line, f"{source}: templates are not evaluated here; ${{NAME}} takes from the environment")
+def _regsync_step(step: Section, adopted: Adopted) -> None:
+    kind, source, target = map(step.text, ("type", "source", "target"))
+    adopted.unknown(step, _REGSYNC_STEP, source)
+    if "{{" in source + target:
+        adopted.note(step.line, f"{source}: templates are not evaluated here; ${{NAME}} takes from the environment")
         return
-    if kind not in ("image", "repository", "registry") or (kind == "registry" and "repos" in given):
+    if kind not in ("image", "repository", "registry") or (kind == "registry" and "repos" in step.nodes):
         what = "a registry by rules for repositories" if kind == "registry" else f"type {kind or '(none)'}"
-        found.note(step.line, f"{source}: {what} was left out: list its repositories")
+        adopted.note(step.line, f"{source}: {what} was left out: list its repositories")
         return
     more: dict[str, Any] = {
-        "platforms": texts(given.get("platform")) or texts(given.get("platforms")),
-        "referrers": "true" in (text(given.get("referrers")), text(given.get("digestTags"))),
+        "platforms": step.texts("platform") or step.texts("platforms"),
+        "referrers": "true" in (step.text("referrers"), step.text("digestTags")),
     }
     if kind == "image":
         target = with_tag(target)
     else:
-        more["tags"] = _regsync_tags(given.get("tags"), source, found) or ["*"]
-    found.add(step.line, source + FOLDER if kind == "registry" else source, target, **more)
+        more["tags"] = _regsync_tags(step.section("tags"), source, adopted) or ["*"]
+    adopted.add(step.line, source + FOLDER if kind == "registry" else source, target, **more)
 
 
-def _regsync_tags(node: Node | None, source: str, found: Adopted) -> dict[str, Any]:
+def _regsync_tags(tags: Section, source: str, adopted: Adopted) -> dict[str, Any]:
     """allow and deny are regular expressions of the whole tag there; semverRange is a list of ranges."""
-    if not isinstance(node, Fields):
-        return {}
-    found.unknown(node, {"allow", "deny", "semverRange"}, f"{source}: tags")
-    ranges = texts(node.fields.get("semverRange"))
+    adopted.unknown(tags, {"allow", "deny", "semverRange"}, f"{source}: tags")
+    ranges = tags.texts("semverRange")
     rules = {
-        "include": [whole_tag(pattern) for pattern in texts(node.fields.get("allow"))],
-        "exclude": [whole_tag(pattern) for pattern in texts(node.fields.get("deny"))],
+        "include": list(map(whole_tag, tags.texts("allow"))),
+        "exclude": list(map(whole_tag, tags.texts("deny"))),
         "semver": " || ".join(ranges),
     }
     if ranges and rules["include"]:
-        found.note(node.line, f"{source}: a tag must match allow and semverRange here, not one of them")
+        adopted.note(tags.line, f"{source}: a tag must match allow and semverRange here, not one of them")
     return {name: rule for name, rule in rules.items() if rule}
 
 
-def skopeo(top: Fields, found: Adopted, target: str) -> None:
+def is_skopeo(top: Section) -> bool:
+    """Whether every key is a host with images of it."""
+    by_host = map(Section, top.nodes.values())
+    return bool(top.nodes) and all(_SKOPEO_HOST & host.nodes.keys() for host in by_host)
+
+
+def skopeo(top: Section, adopted: Adopted) -> None:
     """skopeo sync: HOST → {images: {REPOSITORY: [TAG…]}, images-by-tag-regex, images-by-semver}."""
-    for host, node in top.fields.items():
-        if not isinstance(node, Fields):
-            continue
-        line = top.lines[host]
-        known = {"images", "images-by-tag-regex", "images-by-semver"}
-        for key in sorted(node.fields.keys() - known):
-            found.note(node.lines[key], f"{host}: {key} was left out (docs/credentials.md)")
-        for repository, tags in fields(node.fields.get("images")).items():
-            named = texts(tags)
+    for host, node in top.nodes.items():
+        given, line = Section(node), top.lines[host]
+        for key in sorted(given.nodes.keys() - _SKOPEO_HOST):
+            adopted.note(given.lines[key], f"{host}: {key} was left out (docs/credentials.md)")
+        for repository, tags in given.section("images").nodes.items():
+            named = texts_of(tags)
             for digest in (tag for tag in named if ":" in tag):
-                found.note(tags.line, f"{host}/{repository}@{digest} has no tag, and a destination needs one")
+                adopted.note(tags.line, f"{host}/{repository}@{digest} has no tag, and a destination needs one")
             wanted = [tag for tag in named if ":" not in tag] or ([] if named else ["*"])
             if wanted:
-                found.add_below(line, target, f"{host}/{repository}", tags=wanted)
-        for repository, pattern in fields(node.fields.get("images-by-tag-regex")).items():
-            found.add_below(line, target, f"{host}/{repository}", tags=[part_of_tag(text(pattern))])
-        for repository, range_ in fields(node.fields.get("images-by-semver")).items():
-            found.add_below(line, target, f"{host}/{repository}", tags={"semver": text(range_)})
+                adopted.add_below(line, f"{host}/{repository}", tags=wanted)
+        for repository, pattern in given.section("images-by-tag-regex").nodes.items():
+            adopted.add_below(line, f"{host}/{repository}", tags=[part_of_tag(text_of(pattern))])
+        for repository, range_ in given.section("images-by-semver").nodes.items():
+            adopted.add_below(line, f"{host}/{repository}", tags={"semver": text_of(range_)})
 
 
-def dregsy(top: Fields, found: Adopted) -> None:
+def dregsy(top: Section, adopted: Adopted) -> None:
     """dregsy: tasks[].{source.registry, target.registry, mappings[].{from, to, tags, platform}}."""
-    found.unknown(top, {"tasks"}, "the file")
-    for task in items(top.fields.get("tasks")):
-        if not isinstance(task, Fields):
-            continue
-        name = text(task.fields.get("name")) or "a task"
-        found.unknown(task, {"name", "source", "target", "mappings", "verbose"}, name)
-        source, target = (text(fields(task.fields.get(side)).get("registry")) for side in ("source", "target"))
+    adopted.unknown(top, {"tasks"}, "the file")
+    for task in adopted.mappings(top, "tasks"):
+        name = task.text("name") or "a task"
+        adopted.unknown(task, {"name", "source", "target", "mappings", "verbose"}, name)
         for side in ("source", "target"):
-            end = task.fields.get(side)
-            if isinstance(end, Fields):
-                found.unknown(end, {"registry"}, f"{name}: {side}")
-        for mapping in items(task.fields.get("mappings")):
-            if isinstance(mapping, Fields):
-                _dregsy_mapping(mapping, source, target, found)
+            adopted.unknown(task.section(side), {"registry"}, f"{name}: {side}")
+        source, target = (task.section(side).text("registry") for side in ("source", "target"))
+        for mapping in adopted.mappings(task, "mappings"):
+            _dregsy_mapping(mapping, source, target, adopted)
 
 
-def _dregsy_mapping(mapping: Fields, source: str, target: str, found: Adopted) -> None:
-    start, to = text(mapping.fields.get("from")), text(mapping.fields.get("to"))
-    found.unknown(mapping, {"from", "to", "tags", "platform"}, start)
+def _dregsy_mapping(mapping: Section, source: str, target: str, adopted: Adopted) -> None:
+    start, to, platform = map(mapping.text, ("from", "to", "platform"))
+    adopted.unknown(mapping, {"from", "to", "tags", "platform"}, start)
     if start.startswith("regex:") or "," in to:
-        found.note(mapping.line, f"{start}: repositories by pattern were left out: list them")
+        adopted.note(mapping.line, f"{start}: repositories by pattern were left out: list them")
         return
-    platform = text(mapping.fields.get("platform"))
     here = f"{source}/{start.strip('/')}"
-    found.add(
+    adopted.add(
         mapping.line,
         here,
         f"{target}/{(to or start).strip('/')}",
-        tags=_dregsy_tags(mapping, here, found),
+        tags=_dregsy_tags(mapping, here, adopted),
         platforms=[] if platform in ("", "all") else [platform],
     )
 
 
-def _dregsy_tags(mapping: Fields, source: str, found: Adopted) -> Any:
+def _dregsy_tags(mapping: Section, source: str, adopted: Adopted) -> Any:
     """Plain tags, and one each of semver: RANGE, regex: PATTERN, latest: N."""
     include: list[str] = []
     semver: list[str] = []
-    for tag in texts(mapping.fields.get("tags")):
+    for tag in mapping.texts("tags"):
         kind, colon, rule = tag.partition(":")
         if not colon:
             include.append(tag)
@@ -139,9 +129,9 @@ def _dregsy_tags(mapping: Fields, source: str, found: Adopted) -> Any:
         elif kind.strip() == "regex" and not rule.strip().startswith("!"):
             include.append(part_of_tag(rule.strip()))
         else:
-            found.note(mapping.line, f"{source}: tags: {tag} was left out")
+            adopted.note(mapping.line, f"{source}: tags: {tag} was left out")
     if semver and include:
-        found.note(mapping.line, f"{source}: a tag must match both its patterns and semver here, not one of them")
+        adopted.note(mapping.line, f"{source}: a tag must match both its patterns and semver here, not one of them")
     if semver:
-        return {"include": include, "semver": " || ".join(semver)} if include else {"semver": " || ".join(semver)}
+        return {**({"include": include} if include else {}), "semver": " || ".join(semver)}
     return include or ["*"]

@@ -1,0 +1,46 @@
+"""A Terraform state: resources with source, destination and an id NAME@DIGEST, as providers that mirror images have."""
+
+from __future__ import annotations
+
+import re
+
+from imagesync_cli.batch.adopt.adopted import Adopted
+from imagesync_cli.batch.adopt.section import Section, items_of, text_of
+from imagesync_cli.batch.document import Node
+
+_ID = re.compile(r"(.+)@(sha256:[0-9a-f]{64})")
+_TAKEN = {"id", "source", "destination", "source_digest", "digest"}
+
+
+def is_state(top: Section) -> bool:
+    """Whether it has the keys that a state always has."""
+    return "terraform_version" in top.nodes or {"resources", "lineage"} <= top.nodes.keys()
+
+
+def state(top: Section, adopted: Adopted) -> None:
+    """Every image that a resource mirrors; what else is said of it is noted."""
+    for resource in top.sections("resources"):
+        name = f"{resource.text('type')}.{resource.text('name')}"
+        if resource.text("mode") == "data":
+            continue
+        mirrored = [each for each in map(_attributes, resource.sections("instances")) if _is_mirrored(each)]
+        if not mirrored:
+            adopted.note(resource.line, f"{name} mirrors no image")
+        for image in mirrored:
+            adopted.add(image.line, image.text("source"), image.text("destination"))
+            extra = sorted(key for key, value in image.nodes.items() if key not in _TAKEN and _says_something(value))
+            if extra:
+                adopted.note(image.line, f"{name}: {', '.join(extra)} left out")
+
+
+def _attributes(instance: Section) -> Section:
+    return instance.section("attributes")
+
+
+def _is_mirrored(attributes: Section) -> bool:
+    named = all(map(attributes.text, ("source", "destination")))
+    return named and _ID.fullmatch(attributes.text("id")) is not None
+
+
+def _says_something(node: Node) -> bool:
+    return bool(text_of(node) or Section(node).nodes or items_of(node))
