@@ -19,10 +19,10 @@ registry is asked anything here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
 from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
@@ -31,8 +31,7 @@ from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of, pars
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
 from imagesync_cli.values.tags.renaming import renamed
-from imagesync_cli.values.tags.replacing import KeepAs, Replacing
-from imagesync_cli.values.tags.rules import TagRules
+from imagesync_cli.values.tags.replacing import Replacing
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
@@ -83,9 +82,7 @@ class _Reading(ImageReading):
     def file(self, node: Node) -> list[Entry]:
         """Everything that the file says."""
         top = self.fields(node, "the file", _FILE, required=("images",), extensions=True)
-        defaults = self.fields(top["defaults"], "defaults", _SHARED) if "defaults" in top else {}
-        for name in defaults:
-            self._shared(name, defaults)  # what is wrong here is wrong without any entry as well
+        defaults = self._values(self.fields(top["defaults"], "defaults", _SHARED)) if "defaults" in top else {}
         mirrors = self._mirrors(top["mirrors"]) if "mirrors" in top else {}
         images = self.items(top["images"], "images") if "images" in top else ()
         trust = self._trust(top["trust"]) if "trust" in top else None
@@ -102,6 +99,10 @@ class _Reading(ImageReading):
             for rival in (entry for entry in entries if entry is not folder and folder.is_rivaled_by(entry)):
                 what = f"destination {rival.destination} is also a destination of {folder.name}"
                 self.wrong(rival.line, f"{what}: with prune, each needs one of its own")
+
+    def _values(self, given: Mapping[str, Node]) -> dict[str, Any]:
+        """What may stand in an entry or in defaults, each as it is meant; None for what is wrong."""
+        return {name: self.value(name, node) for name, node in given.items() if name in _SHARED}
 
     def _trust(self, node: Node) -> Trust | None:
         from imagesync_cli.batch.reading.trust_file import trust_in
@@ -121,24 +122,25 @@ class _Reading(ImageReading):
         return {Prefix(registry): self.prefixes(own["mirrors"], "mirrors")} if "mirrors" in own else mirrors
 
     def _entries(
-        self, node: Node, defaults: Mapping[str, Node], mirrors: Mirrors, common: ImageEntry
+        self, node: Node, defaults: Mapping[str, Any], mirrors: Mirrors, common: ImageEntry
     ) -> Sequence[Entry]:
         """An entry for each destination; none where something is wrong. ``common`` is what all of the file share."""
         before = len(self.problems)
         own = self.fields(node, "an image", _ENTRY, required=("source", "destination"))
-        given = {**defaults, **own}
         common = replace(common, line=node.line, trust=self._trust(own["trust"]) if "trust" in own else common.trust)
         if "source" in own and (folder := self.folder(own["source"], "source")):
+            given = {**defaults, **self._values(own)}
             return self._folders(own, folder, given, self._mirrors_for(own, folder.host, mirrors), common)
-        tags = self._shared("tags", given)
         source = self.reference(own["source"], "source") if "source" in own else None
         destinations = self.references(own["destination"], "destination") if "destination" in own else []
-        if source is None or len(self.problems) > before:
+        is_sound = len(self.problems) == before
+        given = {**defaults, **self._values(own)}
+        if source is None or not is_sound:
             return []
         common = replace(common, source=source[0], mirrors=self._found_mirrors(own, source[0], mirrors, node.line))
         names_image = source[1] or source[0].digest
-        if isinstance(tags, TagRules) and ("tags" in own or not names_image):
-            entries = [self._ruled(source, each, tags, given, common) for each in destinations]
+        if given.get("tags") and ("tags" in own or not names_image):
+            entries = [self._ruled(source, each, given, common) for each in destinations]
         else:
             entries = [self._single(source, each, given, own, common) for each in destinations]
         self._note_same(
@@ -155,23 +157,24 @@ class _Reading(ImageReading):
         return self.parsed(lambda: mirrors_of(source, self._mirrors_for(own, host, mirrors)), line) or ()
 
     def _folders(
-        self, own: Mapping[str, Node], source: Prefix, given: Mapping[str, Node], mirrors: Mirrors, common: ImageEntry
+        self, own: Mapping[str, Node], source: Prefix, given: Mapping[str, Any], mirrors: Mirrors, common: ImageEntry
     ) -> list[FolderEntry]:
         """An entry for the repositories below a path, for each destination."""
-        tags, line = self._shared("tags", given), common.line
-        found = self.prefixes_or_one(own["destination"], "destination") if "destination" in own else ()
-        if not isinstance(tags, TagRules):
+        line, destinations = common.line, tuple[Prefix, ...]()
+        if "destination" in own:
+            destinations = self.prefixes(self.one_or_more(own["destination"], "destination"), "destination")
+        if given.get("tags") is None:
             if "tags" not in given:
                 self.wrong(line, f'{source}/** needs tags: ["*"] copies all of each repository')
             return []
         example = self.parsed(lambda: source.repository("path/path"), line)
-        for each in found:
+        for each in destinations:
             if source.covers(each.place):
                 self.wrong(line, f"destination {each} is in its own source")
-        self._note_same(line, [(each.place, str(each)) for each in found])
-        examples = [(each, self.parsed(lambda: each.repository("path/path"), line)) for each in found]  # noqa: B023
+        self._note_same(line, [(each.place, str(each)) for each in destinations])
+        examples = [(each, self.parsed(lambda: each.repository("path/path"), line)) for each in destinations]  # noqa: B023
         return [
-            FolderEntry(source, each, self._ruled((example, False), (there, False), tags, given, common), mirrors)
+            FolderEntry(source, each, self._ruled((example, False), (there, False), given, common), mirrors)
             for each, there in examples
             if example and there
         ]
@@ -183,26 +186,18 @@ class _Reading(ImageReading):
                 self.wrong(line, f"destination {name} is in the list twice")
             seen.add(place)
 
-    def _ruled(
-        self, source: Read, destination: Read, tags: TagRules, given: Mapping[str, Node], common: ImageEntry
-    ) -> ImageEntry:
+    def _ruled(self, source: Read, destination: Read, given: Mapping[str, Any], common: ImageEntry) -> ImageEntry:
         """An entry for the tags of a repository that the rules pick."""
         for side, (reference, tagged) in (("source", source), ("destination", destination)):
             if tagged or reference.digest:
                 self.wrong(
                     common.line, f"{side} {reference} names an image, and tags pick images: leave one of them out"
                 )
-        rename = self._shared("as", given)
-        common = replace(common, source=source[0], destination=destination[0], tags=tags)
-        return replace(self._made(common, given), rename=rename if isinstance(rename, str) else "")
+        common = replace(common, source=source[0], destination=destination[0], tags=given["tags"])
+        return replace(self._made(common, given), prune=bool(given.get("prune")), rename=given.get("as") or "")
 
     def _single(
-        self,
-        source: Read,
-        destination: Read,
-        given: Mapping[str, Node],
-        own: Mapping[str, Node],
-        common: ImageEntry,
+        self, source: Read, destination: Read, given: Mapping[str, Any], own: Mapping[str, Node], common: ImageEntry
     ) -> ImageEntry:
         """An entry for one image."""
         line = common.line
@@ -212,87 +207,59 @@ class _Reading(ImageReading):
         if not wanted_tagged:
             if image.digest and not image_tagged:
                 self.wrong(line, f"destination {wanted.name} needs a tag: its source has none to take over")
-            wanted = wanted.at(tag=self._renamed(line, image.tag or "latest", given))
+            wanted = wanted.at(tag=self._renamed(line, image.tag or "latest", given.get("as")))
         elif "as" in own:
             self.wrong(line, f"destination {wanted} names a tag, and so does as: leave one of them out")
-        if "prune" in own and self._shared("prune", given):
+        if "prune" in own and given["prune"]:
             self.wrong(line, "prune needs tags: without them nobody knows which others are to stay")
-        common = replace(common, destination=wanted)
-        return self._made(common, {name: node for name, node in given.items() if name != "prune"})
+        return self._made(replace(common, destination=wanted), given)
 
-    def _renamed(self, line: int, tag: str, given: Mapping[str, Node]) -> str:
-        template = self._shared("as", given)
-        made = self.parsed(lambda: renamed(template, tag), line) if isinstance(template, str) else None
-        return made or tag
+    def _renamed(self, line: int, tag: str, template: str | None) -> str:
+        return (template and self.parsed(lambda: renamed(template, tag), line)) or tag
 
-    def _made(self, entry: ImageEntry, given: Mapping[str, Node]) -> ImageEntry:
-        """The entry with all that is said of it."""
+    def _made(self, entry: ImageEntry, given: Mapping[str, Any]) -> ImageEntry:
+        """The entry with all that is said of it, whether it is for one image or for several."""
         source, wanted, line = entry.source, entry.destination, entry.line
         if place_of(source) == place_of(wanted) and (entry.tags is not None or source.tag == wanted.tag):
             self.wrong(line, f"destination {wanted if entry.tags is None else wanted.name} is its own source")
-        platforms, referrers = self._shared("platforms", given), self._shared("referrers", given)
-        hours = self._shared("min_age_hours", given)
+        referrers = given.get("referrers")
         return replace(
             entry,
             selection=Selection(
-                platforms=platforms if isinstance(platforms, tuple) else (),
+                platforms=given.get("platforms") or (),
                 referrers=bool(referrers),
-                foreign_layers=self._shared("foreign_layers", given) is True,
+                foreign_layers=bool(given.get("foreign_layers")),
                 referrer_types=referrers if isinstance(referrers, tuple) else (),
             ),
-            prune=self._shared("prune", given) is True,
-            min_age_hours=hours if isinstance(hours, float) else 0.0,
+            min_age_hours=given.get("min_age_hours") or 0.0,
             replacing=self._replacing(line, given),
             minimum_age=self._minimum_age(line, given),
         )
 
-    def _shared(self, name: str, given: Mapping[str, Node]) -> object:
-        """The value of what may stand in an entry or in defaults; None where it is not given, or wrong."""
-        if name not in given:
-            return None
-        read: dict[str, Callable[[Node, str], object]] = {
-            "platforms": self.platforms,
-            "referrers": self.referrers,
-            "foreign_layers": self.truth,
-            "prune": self.truth,
-            "tags": self.tags,
-            "as": self.renaming,
-            "min_age_hours": self.hours,
-            "overwrite": self.overwrite,
-            "keep_as": self.keep_as,
-            "keep_last": self.keep_last,
-            "minimum_age": self.text,
-            "minimum_age_new": self.text,
-            "minimum_age_by_created": self.truth,
-            "ignore_age_for": self.texts,
-        }
-        return read[name](given[name], name)
-
-    def _replacing(self, line: int, given: Mapping[str, Node]) -> Replacing | None:
+    def _replacing(self, line: int, given: Mapping[str, Any]) -> Replacing | None:
         """What becomes of an image that the tag has already; None where nothing is said of it."""
         if not _REPLACING & given.keys():
             return None
-        overwrite, keep_as, keep_last = (self._shared(name, given) for name in ("overwrite", "keep_as", "keep_last"))
         if "keep_last" in given and "keep_as" not in given:
             self.wrong(line, "keep_last needs keep_as: the tags that keep old images")
-        return Replacing(
-            overwrite if isinstance(overwrite, str) else "always",
-            keep_as if isinstance(keep_as, KeepAs) else None,
-            keep_last if isinstance(keep_last, int) else None,
-        )
+        return Replacing(given.get("overwrite") or "always", given.get("keep_as"), given.get("keep_last"))
 
-    def _minimum_age(self, line: int, given: Mapping[str, Node]) -> MinimumAge | None:
+    def _minimum_age(self, line: int, given: Mapping[str, Any]) -> MinimumAge | None:
         """How old an image must be; None where nothing is said of it."""
-        values = {name: self._shared(name, given) for name in _AGE & given.keys()}
-        if not values:
+        named = _AGE & given.keys()
+        if not named:
             return None
         if "minimum_age" not in given:
-            self.wrong(line, f"{min(values)} needs minimum_age")
+            self.wrong(line, f"{min(named)} needs minimum_age")
             return None
         from imagesync_cli.look.trust.age import parse_minimum_age
 
-        ignored, by_created = values.get("ignore_age_for") or (), values.get("minimum_age_by_created") is True
-        least, new = str(values["minimum_age"]), str(values.get("minimum_age_new", "wait"))
         return self.parsed(
-            lambda: parse_minimum_age(least, new, cast("list[str]", ignored), by_created=by_created), line
+            lambda: parse_minimum_age(
+                str(given["minimum_age"]),
+                str(given.get("minimum_age_new", "wait")),
+                given.get("ignore_age_for") or (),
+                by_created=bool(given.get("minimum_age_by_created")),
+            ),
+            line,
         )

@@ -10,7 +10,7 @@ from imagesync_cli.batch.document import Fields, Items, Node, Value
 from imagesync_cli.values.errors import UsageError
 
 _T = TypeVar("_T")
-_TEXT = frozenset({"str", "int", "float", "timestamp"})  # 1.10 is a tag, whatever else YAML takes it for
+TEXT = frozenset({"str", "int", "float", "timestamp"})  # 1.10 is a tag, whatever else YAML takes it for
 _TRUTH = {"true": True, "false": False}
 _VARIABLE = re.compile(r"(\$?)\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -64,7 +64,7 @@ class Reading:
         self.wrong(node.line, f"{what} is a list")
         return ()
 
-    def text(self, node: Node, what: str, kinds: frozenset[str] = _TEXT) -> str | None:
+    def text(self, node: Node, what: str, kinds: frozenset[str] = TEXT) -> str | None:
         """A text with its variables replaced."""
         if not isinstance(node, Value) or node.kind not in kinds or not node.text:
             self.wrong(node.line, f"{what} is a text; in quotes, if YAML takes it for something else")
