@@ -23,7 +23,9 @@ from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.stores.files.claims import Claim, Claims, claim_of
 from imagesync_cli.stores.files.new_file import replace_file
-from imagesync_cli.values.errors import ImagesyncError, named
+from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import named as named_few
+from imagesync_cli.values.tags.replacing import names_of
 
 # The modules make it of what tells a call from all others.
 _CALL = re.compile("[0-9a-f]{32}")
@@ -70,7 +72,8 @@ async def apply_images(
 ) -> None:
     """Bring every image to its destination; what failed is in the report."""
     claims, lacking = Claims(call.run_folder), list[ImageEntry]()
-    claims.claim(call.id, call.run, {image.key: image.claim for image in images}, complete=True)
+    named = names_of(reference for image in images for reference in (image.entry.source, image.entry.destination))
+    claims.claim(call.id, call.run, {image.key: image.claim for image in images}, named, complete=True)
 
     async def look(image: WantedImage) -> None:
         if not image.in_place or await _has_gone(stores, image):
@@ -131,4 +134,4 @@ def _not_copied(result: ImageResult) -> str:
 
 def _leave(folder: Path, key: str, text: str, as_well: Sequence[str] = ()) -> None:
     name = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
-    replace_file(folder / name, f"{text}; and {len(as_well)} more: {named(as_well)}" if as_well else text)
+    replace_file(folder / name, f"{text}; and {len(as_well)} more: {named_few(as_well)}" if as_well else text)

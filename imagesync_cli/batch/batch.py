@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,8 @@ from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Side, Store, Stores, counting
 from imagesync_cli.values.errors import ImagesyncError, LimitReached
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
-from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
+from imagesync_cli.values.reference import ArchiveReference, RegistryReference
+from imagesync_cli.values.tags.replacing import ALWAYS, Replacing, names_of
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.repair import Verify
@@ -59,9 +59,8 @@ class BatchOptions:
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
     removes nothing, for it does not know how the others fare. ``verify``, ``require_signature``, ``replacing`` and
-    ``minimum_age`` are as for a single sync; what an entry says of the last two itself goes before. What is
-    ``in_use`` is not removed with old images, nor are the sources and destinations of this batch. ``trust`` takes the
-    place of the entries' own.
+    ``minimum_age`` are as for a single sync; what an entry says of the last two itself goes before. ``trust`` takes
+    the place of the entries' own.
     """
 
     jobs: int = JOBS
@@ -76,7 +75,6 @@ class BatchOptions:
     shard: Shard | None = None
     replacing: Replacing = ALWAYS
     minimum_age: MinimumAge | None = None
-    in_use: Collection[Reference] = ()
 
 
 async def sync_batch(
@@ -273,7 +271,7 @@ class _Batch:
         return replace(rule, seen=image.seen) if rule else None
 
     async def _remove_old_kept(self, image: PlannedImage, replacing: Replacing) -> None:
-        in_use = [*self._options.in_use, *self._plan.named]
+        in_use = names_of(self._plan.named)
         with_referrers = self._selection(image).has_all_referrers
         await remove_old_kept(self._stores, image.destination, replacing, in_use=in_use, referrers=with_referrers)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.options import CLAIMANT, DIGEST, NETWORK, REFERENCE, examples, shared_options
+from imagesync_cli.commands.options import CLAIMANT, DIGEST, NETWORK, REFERENCE, examples, keep_as_of, shared_options
 from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
@@ -66,6 +66,18 @@ if TYPE_CHECKING:
     help="With --digest: what to do if the tag still points at it.",
 )
 @click.option(
+    "--keep-as",
+    callback=keep_as_of,
+    metavar="TEMPLATE",
+    help="With --claimant: how sync has named the tags that keep old images.",
+)
+@click.option(
+    "--keep-last",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --keep-as: if the tag has moved, also remove all images kept so but the last N.",
+)
+@click.option(
     "--claimant",
     type=CLAIMANT,
     metavar="CALL/KEY",
@@ -92,6 +104,8 @@ def command(
     if claimant is not None:
         own = {**policy, "references": references, "claimant": claimant, "as_json": as_json, "quiet": quiet}
         sys.exit(_delete_together(own, settings))
+    if policy["keep_as"] is not None or policy["keep_last"] is not None:
+        raise click.UsageError("--keep-as and --keep-last go with --claimant", click.get_current_context())
     output = Output(as_json=as_json, quiet=quiet)
     progress = Progress("deleting")
     reports: list[DeleteReport] = []
@@ -152,6 +166,8 @@ def _check(options: Mapping[str, Any]) -> None:
     (first, *more) = options["references"]
     if more or first.digest or not options["expect"]:
         raise click.UsageError("--claimant goes with one REF by tag and its --digest", click.get_current_context())
+    if options["keep_last"] is not None and options["keep_as"] is None:
+        raise click.UsageError("--keep-last goes with --keep-as", click.get_current_context())
 
 
 def _order(references: tuple[Reference, ...], claimant: Claimant, as_json: bool, quiet: bool, **policy: Any) -> Order:

@@ -125,7 +125,8 @@ def _overwrite(context: click.Context, parameter: click.Parameter, text: str) ->
     return parse_overwrite(text)
 
 
-def _keep_as(context: click.Context, parameter: click.Parameter, text: str | None) -> KeepAs | None:
+def keep_as_of(context: click.Context, parameter: click.Parameter, text: str | None) -> KeepAs | None:
+    """Read the template of --keep-as."""
     if text is None:
         return None
     from imagesync_cli.values.tags.replacing import parse_keep_as
@@ -147,7 +148,7 @@ def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--keep-as",
-        callback=_keep_as,
+        callback=keep_as_of,
         metavar="TEMPLATE",
         help="Give the image that DST's tag leaves a tag of its own before: {tag}-{date}-{digest}.",
     )

@@ -182,9 +182,12 @@ async def _remove_old_kept(
     stores: Stores, source: Reference, destination: Reference, how: Mapping[str, Any], progress: Progress
 ) -> None:
     from imagesync_cli.delete.kept import remove_old_kept
+    from imagesync_cli.values.tags.replacing import names_of
 
     referrers = how["selection"].has_all_referrers
-    await remove_old_kept(stores, destination, how["replacing"], progress, in_use=[source], referrers=referrers)
+    await remove_old_kept(
+        stores, destination, how["replacing"], progress, in_use=names_of([source]), referrers=referrers
+    )
 
 
 def _wrong_call(what: str) -> click.UsageError:

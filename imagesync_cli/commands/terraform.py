@@ -119,8 +119,7 @@ def _apply(
     output = BatchOutput(as_json=as_json, quiet=quiet, dry_run=False)
     report, progress = BatchReport(), BatchProgress()
 
-    in_use = [reference for image in images for reference in (image.entry.source, image.entry.destination)]
-    options = BatchOptions(verify=looking, in_use=in_use)
+    options = BatchOptions(verify=looking)
 
     async def work(stores: Stores) -> None:
         async with output.showing(progress):

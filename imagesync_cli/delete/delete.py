@@ -148,7 +148,7 @@ class _Repository:
             raise
 
     def _leave_foreign(self, wish: Wish) -> None:
-        wish.report.add("tag", wish.tag, "kept", f"it points at {wish.current} now, not at {wish.expect}")
+        wish.report.add_moved(wish.tag, wish.current, wish.expect)
         if self._policy.on_replace == "keep":
             wish.report.add("manifest", wish.target, "kept", "on_replace is keep")
             wish.target = ""

@@ -20,7 +20,7 @@ class Item:
 
 @dataclass
 class DeleteReport:
-    """What became of one reference, and the error that ended it, if one did.
+    """What became of one reference, whether its tag has moved on, and the error that ended it, if one did.
 
     ``freed_bytes`` is an upper bound, since other images may share layers; a layout folder frees them at once, a
     registry when it collects its garbage.
@@ -32,7 +32,13 @@ class DeleteReport:
     items: list[Item] = field(default_factory=list)
     freed_bytes: int = 0
     error: ImagesyncError | None = None
+    has_moved: bool = False
 
     def add(self, kind: str, name: str, outcome: str, why: str = "", size_bytes: int = 0) -> None:
         """Note one item."""
         self.items.append(Item(kind, name, outcome, why, size_bytes))
+
+    def add_moved(self, tag: str, current: str, expected: str) -> None:
+        """Note that the tag stays, as it points at another image now."""
+        self.has_moved = True
+        self.add("tag", tag, "kept", f"it points at {current} now, not at {expected}")

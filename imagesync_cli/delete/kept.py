@@ -16,15 +16,15 @@ async def remove_old_kept(
     destination: Reference,
     replacing: Replacing,
     progress: Progress | None = None,
-    in_use: Collection[Reference] = (),
+    in_use: Collection[tuple[str, str]] = (),
     *,
     referrers: bool = False,
 ) -> None:
     """Remove the tags that kept images of the destination's tag, but for those of its newest ``keep_last`` images.
 
-    A tag goes only if it is on the digest that its name tells: nobody else has made that. What is ``in_use`` stays.
-    With ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged. Raises
-    the first error of a removal.
+    A tag goes only if it is on the digest that its name tells: nobody else has made that. What is ``in_use`` (names_of)
+    stays. With ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged.
+    Raises the first error of a removal.
     """
     if replacing.keep_as is None or replacing.keep_last is None:
         return
@@ -32,12 +32,11 @@ async def remove_old_kept(
     named = (replacing.keep_as.read(destination.tag or "latest", name) for name in await store.tags())
     newest_first = sorted(filter(None, named), key=lambda kept: kept.date, reverse=True)
     there = await store.tagged([kept.tag for kept in newest_first])
-    # Whatever the host is called: a registry may have several names, and in doubt an image stays.
-    used = {(reference.location[1], name) for reference in in_use for name in (reference.tag, reference.digest) if name}
+    path, used = destination.location[1], {*in_use}
     stay, going = set[str](), list[Reference]()
     for kept in newest_first:
         digest = there[kept.tag].digest if kept.tag in there else ""
-        if not kept.keeps(digest) or used.intersection((destination.location[1], name) for name in (kept.tag, digest)):
+        if not kept.keeps(digest) or not used.isdisjoint({(path, kept.tag), (path, digest)}):
             continue
         if digest in stay or len(stay) >= replacing.keep_last:
             going.append(destination.at(tag=kept.tag, digest=digest))

@@ -17,6 +17,7 @@ from typing import cast
 
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
+from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.delete.remembered import RememberingStores
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.stores.files.claims import Claim, Claimant, Claims, claim_of, repository_of
@@ -24,6 +25,7 @@ from imagesync_cli.stores.same_registry import may_be_one_registry
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.tags.replacing import Replacing
 
 _LOOK_AFTER_S = 0.02
 # Since the last of several came, until they are done together; and at most so many times that. A machine that is busy
@@ -153,9 +155,23 @@ class Together:
                 order: replace(by_reference[at], reference=str(order.reference)) for order, at in wished.items()
             }
         for order, report in reports.items():
+            await self._remove_old_kept(order, report)
             if report.error is None and not report.dry_run:
                 self._claims.release(order.claimant)
         return [reports[order] for order in orders]
+
+    async def _remove_old_kept(self, order: Order, report: DeleteReport) -> None:
+        """Now that consumers have moved on, those of older images that tags of their own have kept long enough."""
+        if not report.has_moved or report.error is not None or report.dry_run:
+            return
+        policy = order.policy
+        replacing, stores = Replacing("always", policy.keep_as, policy.keep_last), cast(Stores, self._stores)
+        try:
+            await remove_old_kept(
+                stores, order.reference, replacing, self._progress, self._claims.named(), referrers=policy.referrers
+            )
+        except ImagesyncError as error:
+            report.error = error
 
     async def _kept(self, order: Order) -> DeleteReport | None:
         """The report where somebody relies on the image, or the entry has only moved to another place."""

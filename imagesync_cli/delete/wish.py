@@ -8,6 +8,7 @@ from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.stores import Untagged
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import LayoutReference, Reference
+from imagesync_cli.values.tags.replacing import KeepAs
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Policy:
 
     ``expect`` is the digest that was put there, "" for whatever is there now. If the tag has moved on from it,
     ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse").
-    ``referrers`` says that what is attached to an image goes with it.
+    ``referrers`` says that what is attached to an image goes with it. Where a tag has moved on, of the images that tags
+    of their own keep (``keep_as``) the last ``keep_last`` stay, None for all: together.py sees to that.
     """
 
     expect: str = ""
@@ -26,6 +28,8 @@ class Policy:
     all_tags: bool = False
     referrers: bool = False
     max_tags: int | None = None
+    keep_as: KeepAs | None = None
+    keep_last: int | None = None
     dry_run: bool = False
 
 

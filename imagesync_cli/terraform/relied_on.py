@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 async def claim_wanted(query: Query, run_folder: Path) -> None:
     """Claim what is to be at each destination, and wait for removals there that have begun."""
     from imagesync_cli.stores.files.claims import Claims, claim_of
+    from imagesync_cli.values.tags.replacing import names_of
 
     claims = Claims(run_folder)
     wanted = {
@@ -27,8 +28,10 @@ async def claim_wanted(query: Query, run_folder: Path) -> None:
         for key, image in query.sound.items()
         if image.intent and image.intent.digest
     }
+    sources = [image.intent.source for image in query.sound.values() if image.intent]
+    named = names_of([*sources, *(image.reference for image in query.sound.values())])
     with contextlib.suppress(ImagesyncError):
-        claims.claim(query.call, query.run, wanted, complete=len(wanted) == len(query.asked))
+        claims.claim(query.call, query.run, wanted, named, complete=len(wanted) == len(query.asked))
         await claims.wait_for_removals(claim.repository for claim in wanted.values())
 
 
@@ -42,4 +45,4 @@ def claim_found(query: Query, run_folder: Path, digests: Mapping[str, str]) -> N
     if unknown:
         found = {key: claim_of(image.reference, digests[key]) for key, image in unknown.items()}
         with contextlib.suppress(ImagesyncError):
-            Claims(run_folder).claim(query.call, query.run, found, complete=False)
+            Claims(run_folder).claim(query.call, query.run, found, (), complete=False)

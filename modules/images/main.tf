@@ -78,7 +78,7 @@ resource "terraform_data" "image" {
       [for word in var.command : replace(replace(replace(word, "%", "%25"), " ", "%20"), "\n", "%0A")],
       ["delete", "--claimant", "${local.call}/${each.value}", "--digest", local.digests[each.value]],
       ["--on-replace", var.on_replace == "retag" ? "keep" : var.on_replace, "--on-destroy", var.on_destroy],
-      local.referrers[each.value] ? ["--referrers"] : [],
+      local.kept_long, local.referrers[each.value] ? ["--referrers"] : [],
     ))
   }
   triggers_replace = plantimestamp() # when it was first planned, see below

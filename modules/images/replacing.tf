@@ -39,9 +39,13 @@ locals {
         var.overwrite == "never" || local.present[name].digest == "" ? "never" : local.present[name].digest,
       ],
       var.on_replace == "retag" ? ["--keep-as", var.keep_as] : [],
-      var.on_replace == "retag" && var.keep_last != null ? ["--keep-last", tostring(var.keep_last)] : [],
     )
   }
+
+  # For delete, which comes after the consumers: until then, one may still run an image that is kept too long.
+  kept_long = var.on_replace != "retag" || var.keep_last == null ? [] : [
+    "--keep-as", var.keep_as, "--keep-last", tostring(var.keep_last),
+  ]
 }
 
 # Remembers somebody else's image that an entry has found, and below, what its tag had when a digest was planned first.

@@ -17,7 +17,7 @@ import pytest
 
 from imagesync_cli.stores.files.claims import Claims, claim_of
 from imagesync_cli.values.reference import parse_reference
-from tests.command import IMAGESYNC, RUN_WITHIN_S, Finished, environment, imagesync_process
+from tests.command import IMAGESYNC, RUN_WITHIN_S, Finished, environment, imagesync, imagesync_process
 from tests.delete.test_real_registries import Running, running  # noqa: F401  (a fixture)
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.faults import refusal
@@ -485,3 +485,57 @@ def test_answers_are_json_that_any_output_can_hold(registry: EmbeddedRegistry, r
         (report,) = json.loads(finished.out)
         assert report["reference"] == f"{removals.name}:{tag}"
         assert [item["outcome"] for item in report["items"]] == ["removed", "removed"]
+
+
+def test_old_versions_go_when_the_tag_has_moved(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """Of the images that tags of their own keep, the last ones stay, and what any call of the modules names."""
+    repository = registry.repository(REPOSITORY)
+    images = [image(number) for number in range(4)]
+    kept = [f"1-2026110{number}T000000Z-{each.digest[7:19]}" for number, each in enumerate(images[:3])]
+    for tag, each in zip([*kept, "1"], images, strict=True):
+        each.seed(repository, tag)
+    removals.claims.claim("other", RUN, {}, {(REPOSITORY, kept[0])}, complete=True)
+    options = ["--on-replace", "keep", "--keep-as", "{tag}-{date}-{digest}", "--keep-last", "1"]
+    still = removals.run("1", images[3].digest, *options, "--on-destroy", "keep")
+    assert (still.code, {*repository.tags}) == (0, {*kept, "1"})
+    done = removals.run("1", images[2].digest, *options)
+    assert (done.code, done.err) == (0, "")
+    assert {*repository.tags} == {kept[0], kept[2], "1"}
+    assert images[1].digest not in repository.manifests
+
+
+def test_old_versions_that_cannot_go_are_tried_again(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """The removal fails, so that Terraform keeps its object for the next apply."""
+    repository = registry.repository(REPOSITORY)
+    old, new = image("old"), image("new")
+    old.seed(repository, f"1-20261101T000000Z-{old.digest[7:19]}")
+    new.seed(repository, "1")
+    registry.fault = lambda request: refusal(403) if request.method == "DELETE" else None
+    options = ["--on-replace", "keep", "--keep-as", "{tag}-{date}-{digest}", "--keep-last", "0"]
+    failed = removals.run("1", old.digest, *options)
+    assert failed.code == 4
+    assert "only an old image could not be removed" in failed.err
+    registry.fault = None
+    assert removals.run("1", old.digest, *options).code == 0
+    assert repository.tags == {"1": new.digest}
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--keep-last", "1"], "--keep-last goes with --keep-as"),
+        (["--keep-as", "{tag}"], "keep_as '{tag}'"),
+    ],
+)
+def test_wrong_words_for_old_versions(removals: Removals, options: list[str], why: str) -> None:
+    """What is wrong with the options is said, and nothing is removed."""
+    failed = removals.run("1", image("old").digest, *options)
+    assert failed.code == 2
+    assert why in failed.err
+
+
+def test_old_versions_go_for_an_entry_only() -> None:
+    """Without a claimant nobody tells what is still in use."""
+    failed = imagesync("delete", "--keep-as", "{tag}-{date}-{digest}", "localhost:1/app:1")
+    assert failed.code == 2
+    assert "--keep-as and --keep-last go with --claimant" in failed.err

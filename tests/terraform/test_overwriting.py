@@ -151,3 +151,28 @@ def test_old_versions_stay_for_a_rollback(
     assert not [request for request in mirror.requests if "/blobs/" in request.path]
     assert back in repository.tags
     assert workspace.plan().code == 0
+
+
+def test_what_a_consumer_runs_is_kept_until_it_moves(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """However few old versions stay: while a consumer cannot take new images, the one that it runs is there."""
+    consumer = """
+      resource "terraform_data" "consumer" {
+        triggers_replace = module.mirror.ids["a:1"]
+        provisioner "local-exec" { command = "%s" }
+      }"""
+    options: dict[str, Any] = {"destination_prefix": mirror.host, "on_replace": "retag", "keep_last": 0}
+    repository = mirror.repository("a")
+    runs = moved_to(source, "a", "a 0")
+    workspace.write({"a:1": f"{source.host}/a:1"}, consumer % "true", **options)
+    workspace.apply()
+    workspace.write({"a:1": f"{source.host}/a:1"}, consumer % "false", **options)
+    newest = moved_to(source, "a", "a 1")
+    assert workspace.run("apply", "-auto-approve").code == 1
+    assert repository.tags["1"] == newest
+    assert runs in repository.manifests
+    workspace.write({"a:1": f"{source.host}/a:1"}, consumer % "true", **options)
+    workspace.apply()
+    assert repository.tags == {"1": newest}
+    assert workspace.plan().code == 0

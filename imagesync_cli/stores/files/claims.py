@@ -22,13 +22,12 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from imagesync_cli.stores.files.folder import Place
-from imagesync_cli.stores.files.lock import briefly_locked, try_lock
+from imagesync_cli.stores.files.lock import at_work, being_at_work, briefly_locked, is_at_work
 from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.values.hosts import without_default_port
@@ -102,10 +101,13 @@ class Claims:
         self._doing = run_folder / "doing"
         self._copied = self._doing / "copied"
 
-    def claim(self, call: str, run: str, images: Mapping[str, Claim], *, complete: bool) -> None:
+    def claim(
+        self, call: str, run: str, images: Mapping[str, Claim], named: Iterable[tuple[str, str]] = (), *, complete: bool
+    ) -> None:
         """Write down what a call relies on, by its entries' keys; ``complete`` if that is all.
 
-        ``run`` is the time of the run in a form that sorts, the same for all calls of the run.
+        ``named`` is what its sources and destinations are called (names_of). ``run`` is the time of the run in a form
+        that sorts, the same for all calls of the run.
         """
         if not _CALL.fullmatch(call):
             raise UsageError(f"the call {call[:200]!r}", hint="it is made of letters, digits, . _ and -")
@@ -114,7 +116,8 @@ class Claims:
             with briefly_locked(Place(str(self._calls / ".lock"))):
                 before = self._read(call)
                 images = dict(images) if complete else {**before.images, **images}
-                self._write(call, _Call(max(run, before.run), images))
+                names = {*named} if complete else {*before.named, *named}
+                self._write(call, _Call(max(run, before.run), images, frozenset(names)))
                 self._take_over(call, run, {*images.values()} - {*before.images.values()})
 
     def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
@@ -136,6 +139,10 @@ class Claims:
         """What this entry relies on now."""
         return self._read(claimant.call).images.get(claimant.key)
 
+    def named(self) -> set[tuple[str, str]]:
+        """What the sources and destinations of all calls are called (names_of)."""
+        return {name for noted in self._all().values() for name in noted.named}
+
     def release(self, claimant: Claimant) -> None:
         """Forget what this entry relied on."""
         if not (self._calls / f"{claimant.call}.json").exists():
@@ -147,11 +154,9 @@ class Claims:
 
     async def wait_for_removals(self, repositories: Iterable[str]) -> None:
         """Wait until the removals from these repositories that have begun are over."""
-        begun = [
-            path for repository in set(repositories) for path in _at_work(self._doing, _name("remove", repository))
-        ]
+        begun = [path for repository in set(repositories) for path in at_work(self._doing, _name("remove", repository))]
         for path in begun:
-            while _is_at_work(path):  # noqa: ASYNC110  (other processes set no events)
+            while is_at_work(path):  # noqa: ASYNC110  (other processes set no events)
                 await asyncio.sleep(_AGAIN_AFTER_S)
 
     @contextlib.asynccontextmanager
@@ -162,7 +167,7 @@ class Claims:
             with _in_words():
                 self._doing.mkdir(parents=True, exist_ok=True)
                 for repository in wanted:
-                    stack.enter_context(_present(self._doing, _name("copy", repository)))
+                    stack.enter_context(being_at_work(self._doing, _name("copy", repository)))
             await self.wait_for_removals(wanted)
             self._copied.touch()  # not at the end, which a killed process does not reach; nobody removes meanwhile
             yield
@@ -179,8 +184,8 @@ class Claims:
             yield
             return
         while True:
-            with _present(self._doing, _name("remove", repository)):
-                if not _at_work(self._doing, _name("copy", repository)):
+            with being_at_work(self._doing, _name("remove", repository)):
+                if not at_work(self._doing, _name("copy", repository)):
                     yield
                     return
             await asyncio.sleep(_AGAIN_AFTER_S)
@@ -200,14 +205,15 @@ class Claims:
         for other, noted in self._all().items():
             rest = {key: claim for key, claim in noted.images.items() if claim not in claims}
             if other != call and noted.run < run and len(rest) < len(noted.images):
-                self._write(other, _Call(noted.run, rest))
+                self._write(other, replace(noted, images=rest))
 
     def _read(self, call: str) -> _Call:
         path = self._calls / f"{call}.json"
         try:
             with os.fdopen(Place(str(path)).open(), "rb") as file:
                 document = json.loads(file.read(_MOST_BYTES))
-            return _Call(document["run"], {key: Claim(*claim) for key, claim in document["images"].items()})
+            images = {key: Claim(*claim) for key, claim in document["images"].items()}
+            return _Call(document["run"], images, frozenset((path, name) for path, name in document.get("named", [])))
         except (FileNotFoundError, NotADirectoryError):
             return _Call()
         except OSError as error:
@@ -217,15 +223,17 @@ class Claims:
 
     def _write(self, call: str, noted: _Call) -> None:
         images = {key: astuple(claim) for key, claim in noted.images.items()}
-        replace_file(self._calls / f"{call}.json", json.dumps({"run": noted.run, "images": images}))
+        document = {"run": noted.run, "images": images, "named": sorted(noted.named)}
+        replace_file(self._calls / f"{call}.json", json.dumps(document))
 
 
 @dataclass(frozen=True)
 class _Call:
-    """What a call relies on, and when it was last read."""
+    """What a call relies on, when it was last read, and what its sources and destinations are called."""
 
     run: str = ""
     images: dict[str, Claim] = field(default_factory=dict)
+    named: frozenset[tuple[str, str]] = frozenset()
 
 
 def _under(calls: Mapping[str, _Call], claim: Claim, claimant: Claimant) -> Iterator[tuple[str, Claimant, Claim]]:
@@ -249,49 +257,3 @@ def _in_words() -> Iterator[None]:
             f"{error.filename} cannot be written: {error.strerror}",
             hint="what this configuration relies on is noted there; TF_DATA_DIR names another folder",
         ) from error
-
-
-# Files that say that somebody is at work: each is locked by its process, and the lock ends with it. A file that nobody
-# has locked is what a killed process left, and is removed by whoever meets it.
-
-
-@contextlib.contextmanager
-def _present(folder: Path, about: str) -> Iterator[Path]:
-    """Be at work until the block ends; the folder must exist."""
-    handle, path = _locked_new(folder, about)
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
-
-
-def _at_work(folder: Path, about: str) -> list[Path]:
-    """The files of those who are at work now."""
-    return [path for path in sorted(folder.glob(f"{about}-*")) if _is_at_work(path)]
-
-
-def _is_at_work(path: Path) -> bool:
-    """Whether this file's process has neither ended its work nor died."""
-    try:
-        handle = Place(str(path)).open(os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        if try_lock(handle):
-            # Its maker may be about to lock it, and makes another one where it is gone (_locked_new).
-            path.unlink(missing_ok=True)
-            return False
-    except PermissionError:  # Windows removes no file that is open: its maker lives
-        pass
-    finally:
-        os.close(handle)
-    return True
-
-
-def _locked_new(folder: Path, about: str) -> tuple[int, Path]:
-    while True:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f"{about}-")
-        if try_lock(handle) and Path(name).exists():
-            return handle, Path(name)
-        os.close(handle)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.names import is_tag
+from imagesync_cli.values.reference import Reference
 
 OVERWRITE = ("always", "ours", "never")
 _FIELDS = ("{tag}", "{date}", "{digest}")
@@ -73,6 +75,14 @@ class Replacing:
 
 
 ALWAYS = Replacing()
+
+
+def names_of(references: Iterable[Reference]) -> set[tuple[str, str]]:
+    """Each tag and digest that these name, with the path of its repository.
+
+    Whatever the host is called: a registry may have several names, and in doubt an image stays.
+    """
+    return {(each.location[1], name) for each in references for name in (each.tag, each.digest) if name}
 
 
 def parse_keep_as(text: str) -> KeepAs:
