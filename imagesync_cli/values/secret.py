@@ -62,8 +62,16 @@ def holds_secret(content: bytes, at_least: int) -> bool:
 
 def _spellings(at_least: int) -> list[str]:
     """Every secret as it may be repeated, the longest first: the value of a header is one without its scheme."""
-    texts = {secret.reveal().removeprefix("Basic ").removeprefix("Bearer ") for secret in _known.values()}
-    texts |= {repr(text)[1:-1] for text in texts}  # as a message quotes it
-    return sorted(
-        (text for text in (text.rstrip("=") for text in texts) if len(text) >= at_least), key=len, reverse=True
-    )
+    secrets = {secret.reveal().removeprefix("Basic ").removeprefix("Bearer ") for secret in _known.values()}
+    texts = {text.rstrip("=") for text in secrets if text}
+    spelled = {spelling for text in texts for spelling in _written(text) if len(text) >= at_least}
+    return sorted(spelled, key=len, reverse=True)
+
+
+def _written(text: str) -> tuple[str, ...]:
+    """The text as it is, as a message quotes it, and as JSON, a URL and a form have it."""
+    import json
+    from urllib.parse import quote, quote_plus
+
+    in_json, raw = json.dumps(text)[1:-1], text.encode("utf-8", "surrogatepass")
+    return text, repr(text)[1:-1], in_json, in_json.replace("/", "\\/"), quote(raw, safe=""), quote_plus(raw)

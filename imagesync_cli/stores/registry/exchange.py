@@ -172,7 +172,9 @@ class Exchange:
         return url.scheme, url.host, url.port
 
     def _check_origin(self, call: Call, url: httpx.URL) -> None:
-        """Refuse what must not leave the registry."""
+        """Refuse what must not leave the registry, and an upload that would write a manifest there."""
+        if call.is_upload and self.is_own(url) and url.path.rsplit("/", 2)[1:2] == ["manifests"]:
+            raise Refused(f"{self.base.host} names a manifest as the address of an upload")
         if self.is_own(url) or call.method in READING or (call.is_upload and call.method in _UPLOADING):
             return
         raise Refused(

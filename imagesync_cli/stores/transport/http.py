@@ -45,6 +45,7 @@ _LONGEST_DATE = 100
 # What a registry calls an exchange, and its support asks for.
 _REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "x-ms-correlation-request-id", "x-github-request-id")
 _LONGEST_ID = 100
+_LONGEST_REASON = 300
 # Members of a query that say what is asked for; any other one may be a signature or a session.
 _TELLING = frozenset({"n", "last", "digest", "mount", "from", "scope", "service", "artifactType", "page", "per_page"})
 # A piece is in memory up to three times: as it is gathered, as it is sent, and what of it the socket has not taken.
@@ -136,7 +137,7 @@ def _note(
         "bytes": _number(headers.get("content-length", "")),
         "attempt": attempt_number.get(),
         "request_id": next((headers[name][:_LONGEST_ID] for name in _REQUEST_IDS if name in headers), ""),
-        "error": "" if error is None else str(error) or type(error).__name__,
+        "error": "" if error is None else _reason(error),
     }
     _log.debug("", extra={"exchange": told})
 
@@ -196,9 +197,12 @@ def _raise_ours(error: Exception, url: httpx.URL, hint: str = "") -> None:
         raise Unavailable(f"no answer from {where}: {_reason(error)}", hint=hint) from error
 
 
-def _reason(error: Exception) -> str:
-    """What the system calls it: asyncio names every address it has tried, in a line that says little else."""
-    text = str(error) or type(error).__name__
+def _reason(error: BaseException) -> str:
+    """What the system calls it: asyncio names every address it has tried, in a line that says little else.
+
+    h11 quotes the whole line of a server that it cannot read.
+    """
+    text = (str(error) or type(error).__name__)[:_LONGEST_REASON]
     numbers = dict.fromkeys(map(int, re.findall(r"\[Errno (\d+)\] Connect call failed", text)))
     return ", ".join(map(os.strerror, numbers)) or text
 

@@ -166,14 +166,33 @@ def test_what_changes_something_stays_at_the_registry(scripted: Scripted, method
     assert scripted.requests == [f"{method} {REGISTRY}{here}", f"{method} {REGISTRY}{there}"]
 
 
-@pytest.mark.parametrize("other", ["/v2/app/manifests/2", "/v2/app/blobs/1", "/v2/victim/manifests/latest"])
-def test_a_removal_is_not_redirected_to_another_name(scripted: Scripted, other: str) -> None:
-    """A registry cannot make of the removal of one tag that of another."""
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "POST"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "/v2/app/manifests/2",
+        "/v2/app/blobs/1",
+        "/v2/victim/manifests/latest",
+        "/v2/victim/manifests/1",
+        "/v2/victim/app/manifests/1",
+    ],
+)
+def test_a_change_is_not_redirected_to_another_name(scripted: Scripted, method: str, other: str) -> None:
+    """A registry cannot make of the change of one tag that of another, nor of one in another repository."""
     client = scripted.client("registry.example.com")
-    scripted.routes.delete(f"{REGISTRY}/v2/app/manifests/1").respond(307, headers={"Location": other})
+    scripted.routes.route(method=method, url=f"{REGISTRY}/v2/app/manifests/1").respond(307, headers={"Location": other})
     with pytest.raises(Refused, match="307"):
-        scripted.run(lambda: client.send("DELETE", "/v2/app/manifests/1", doing="", scopes=SCOPES))
-    assert scripted.requests == [f"DELETE {REGISTRY}/v2/app/manifests/1"]
+        scripted.run(lambda: client.send(method, "/v2/app/manifests/1", doing="", scopes=SCOPES))
+    assert scripted.requests == [f"{method} {REGISTRY}/v2/app/manifests/1"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_an_upload_writes_no_manifest(scripted: Scripted, method: str) -> None:
+    """A registry cannot have the bytes of a blob, which a stranger wrote, put under a tag with our login."""
+    client, url = scripted.client("registry.example.com"), httpx.URL(f"{REGISTRY}/v2/victim/manifests/latest?digest=x")
+    with pytest.raises(Refused, match="names a manifest as the address of an upload"):
+        scripted.run(lambda: client.send(method, url, doing="", scopes=SCOPES, body=b"blob", is_upload=True))
+    assert scripted.requests == []
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
