@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.transport import addresses
 from imagesync_cli.stores.transport.http import Http
 from imagesync_cli.values.secret import Secret
 from tests.command import Finished, imagesync
@@ -169,3 +171,43 @@ def test_another_scheme() -> None:
         (True, "http"),
         (False, "https"),
     ]
+
+
+@pytest.fixture
+def machines(stranger: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A host whose name leads to where a machine asks about itself: that is loopback here, not a link-local address."""
+    resolve = socket.getaddrinfo
+
+    def resolver(host: str | None, *rest: object, **options: int) -> object:
+        return resolve("127.0.0.1" if host == "metadata.test" else host, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    monkeypatch.setattr(addresses, "_OF_MACHINES", ("127.0.0.0/8",))
+    return stranger.host.replace("127.0.0.1", "metadata.test")
+
+
+@pytest.mark.parametrize("named_by", ["redirect", "upload", "realm"])
+def test_a_name_that_leads_to_metadata(stranger: LoopbackServer, machines: str, named_by: str) -> None:
+    """A name that a registry sends us to is looked at where it leads: such an address is told nothing.
+
+    The registry itself has an address of the same kind: a user has named it, so it is asked.
+    """
+    answers = {
+        "redirect": ("GET", "/blobs/", Response(307, {"Location": f"http://{machines}/blob"})),
+        "upload": ("POST", "/blobs/uploads/", Response(202, {"Location": f"http://{machines}/session"})),
+        "realm": ("GET", "/manifests/", Response(401, {"WWW-Authenticate": f'Bearer realm="http://{machines}/token"'})),
+    }
+    method, path, answer = answers[named_by]
+    with EmbeddedRegistry() as registry:
+        image().seed(registry.repository("app"), "1")
+        copy = ("sync", f"{registry.host}/app:1", f"{registry.host}/copy:1")
+        registry.fault = lambda request: (
+            Fault(answer=answer) if (request.method, path in request.path) == (method, True) else None
+        )
+        registry.manner = replace(registry.manner, mount="session")
+        done = imagesync(*copy)
+        assert (done.code, stranger.requests) == (7, [])
+        assert "metadata.test is at 127.0.0.1, where a machine asks about itself" in done.err
+        assert registry.repository("copy").tags == {}
+        registry.fault = None
+        assert imagesync(*copy).code == 0

@@ -20,7 +20,7 @@ from imagesync_cli.concurrency import within
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.actions import PULL, action_of
 from imagesync_cli.stores.registry.pulls import Pulls
-from imagesync_cli.stores.transport.addresses import read_url
+from imagesync_cli.stores.transport.addresses import Origin, origin_of, read_url
 from imagesync_cli.stores.transport.http import Http
 from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.values.errors import ContentError, ImagesyncError, Refused, UsageError
@@ -165,7 +165,10 @@ class Exchange:
 
     def is_own(self, url: httpx.URL) -> bool:
         """Whether the URL is at the registry itself: scheme, host and port."""
-        return self._origin(url) == self._origin(self.base)
+        return self._what_is(url) is Origin.OWN
+
+    def _what_is(self, url: httpx.URL) -> Origin:
+        return origin_of(url, self.base)
 
     @staticmethod
     def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -188,7 +191,7 @@ class Exchange:
         if login is not None:
             headers["Authorization"] = login.reveal()
         action = action_of(call.method, url.path, is_upload=call.is_upload)
-        told = {"longer_s": call.longer_s, "is_stranger": not self.is_own(url), "action": action}
+        told = {"longer_s": call.longer_s, "origin": self._what_is(url), "action": action}
         if isinstance(call.body, bytes):
             request = httpx.Request(call.method, url, headers=headers, content=call.body or None, extensions=told)
             response = await self._send(request)
@@ -207,7 +210,7 @@ class Exchange:
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         """Send, and take in what the registry says of pulls; nobody else's word counts for it."""
-        if request.extensions["is_stranger"]:
+        if request.extensions["origin"] is not Origin.OWN:
             return await self.http.handle_async_request(request)
         if request.extensions["action"] != PULL:
             mark = self.pulls.mark()

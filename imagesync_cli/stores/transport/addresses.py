@@ -7,6 +7,7 @@ when it is asked for. Nothing here but addresses_of touches the network.
 from __future__ import annotations
 
 import asyncio
+import enum
 import ipaddress
 import re
 import socket
@@ -33,6 +34,21 @@ _OF_MACHINES = (
 )
 # What the resolver takes for an address in another notation: 2130706433, 0x7f.1, 127.1.
 _ODD_ADDRESS = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|[0-9]+)\.?", re.IGNORECASE)
+
+
+class Origin(enum.Enum):
+    """What the host of a request is to the registry that a user has named."""
+
+    OWN = "the registry itself"
+    BESIDE = "the same host, by another scheme or port"
+    STRANGE = "a host that somebody else has named"
+
+
+def origin_of(url: httpx.URL, own: httpx.URL) -> Origin:
+    """What a URL is to a registry whose URL is ``own``."""
+    if url.host != own.host:
+        return Origin.STRANGE
+    return Origin.OWN if (url.scheme, url.port) == (own.scheme, own.port) else Origin.BESIDE
 
 
 def read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:

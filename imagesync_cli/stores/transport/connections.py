@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from imagesync_cli.stores.transport.addresses import Origin, is_of_machines
 from imagesync_cli.stores.transport.http1 import Answer, Connection
 from imagesync_cli.stores.transport.limits.host_limit import HostLimit, is_kept, needed
 from imagesync_cli.stores.transport.patience import Patience
 from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, tunnel
 from imagesync_cli.stores.transport.tls import Tls
 from imagesync_cli.stores.transport.wire import Wire
+from imagesync_cli.values.errors import Refused
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.transport.preconnect import Preconnected
@@ -36,11 +38,13 @@ class Connections:
         preconnected: Preconnected | None,
         *,
         limit: HostLimit,
-        is_stranger: bool = False,
+        origin: Origin,
     ) -> None:
         self._name = url.host
         self._port = port
         self._tls = tls
+        self._origin = origin
+        is_stranger = origin is not Origin.OWN
         self._context = tls.context(url.host, port, is_stranger=is_stranger) if url.scheme == "https" else None
         self._proxy = proxy
         self._preconnected = preconnected
@@ -142,6 +146,8 @@ class Connections:
                 raise
             raise ConnectionRefusedError(f"the proxy {name}:{port} cannot be reached: {error}") from error
         try:
+            if proxy is None and self._origin is Origin.STRANGE:
+                self._check_address(wire.peer)
             if proxy is not None and proxy.scheme == "https":
                 await wire.start_tls(self._tls.context(name, port), name, _CONNECT_S)
             if proxy is not None and self._context is not None and not is_socks(proxy):
@@ -154,6 +160,11 @@ class Connections:
         connection = Connection(wire)
         self._every.append(connection)
         return connection
+
+    def _check_address(self, address: str) -> None:
+        """Say nothing to where a name leads, if that is no place for somebody else to send us; a proxy looks itself."""
+        if is_of_machines(address):
+            raise Refused(f"{self._name} is at {address}, where a machine asks about itself")
 
     def _target(self, request: httpx.Request) -> bytes:
         if self._proxy is None or self._context is not None or is_socks(self._proxy):

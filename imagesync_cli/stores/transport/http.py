@@ -24,6 +24,7 @@ import httpx
 
 from imagesync_cli.concurrency import ByteLimit, take_room
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.transport.addresses import Origin
 from imagesync_cli.stores.transport.connections import Connections
 from imagesync_cli.stores.transport.http1 import Answer, Connection
 from imagesync_cli.stores.transport.limits.host_limit import HostLimit
@@ -58,7 +59,7 @@ class Http(httpx.AsyncBaseTransport):
     def __init__(self, settings: Settings, preconnected: dict[tuple[str, int], Preconnected] | None = None) -> None:
         self._settings = settings
         self._preconnected = preconnected or {}
-        self._hosts: dict[tuple[str, str, int, bool], Connections] = {}
+        self._hosts: dict[tuple[str, str, int, Origin], Connections] = {}
         self._limits: dict[tuple[str, int], HostLimit] = {}
         self._tls = Tls(settings)
         self.pieces = ByteLimit(_PIECES_BYTES)  # those of blobs that are not sent whole
@@ -66,7 +67,7 @@ class Http(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""
         url = request.url
-        host = self._host(url, is_stranger=request.extensions.get("is_stranger", False))
+        host = self._host(url, request.extensions.get("origin", Origin.OWN))
         count(requests=1)
         began = time.monotonic()
         try:
@@ -99,14 +100,14 @@ class Http(httpx.AsyncBaseTransport):
         """Begin connections that ``count`` requests to this host will need soon."""
         self._host(url).warm(count)
 
-    def _host(self, url: httpx.URL, *, is_stranger: bool = False) -> Connections:
-        """The connections to a host; one that another host named, a stranger, is shown no client certificate."""
+    def _host(self, url: httpx.URL, origin: Origin = Origin.OWN) -> Connections:
+        """The connections to a host, by what it is to the registry that was named: less may be done elsewhere."""
         port = url.port or (443 if url.scheme == "https" else 80)
-        key = (url.scheme, url.host, port, is_stranger)
+        key = (url.scheme, url.host, port, origin)
         if key not in self._hosts:
             proxy, begun = proxy_for(self._settings, url, port), self._preconnected.pop((url.host, port), None)
             self._hosts[key] = Connections(
-                url, port, self._tls, proxy, begun, limit=self._limit(url, port), is_stranger=is_stranger
+                url, port, self._tls, proxy, begun, limit=self._limit(url, port), origin=origin
             )
         return self._hosts[key]
 

@@ -84,6 +84,11 @@ class Wire(asyncio.Protocol):
         self._transport, self._descriptor = transport, -1
 
     @property
+    def peer(self) -> str:
+        """The address at the other end."""
+        return str(self._transport.get_extra_info("peername")[0])
+
+    @property
     def readable(self) -> bool:
         """Bytes are waiting, or none will come any more: on an idle connection, that its server has closed it."""
         return self._ended or bool(self._chunks)

@@ -17,7 +17,7 @@ from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.blobs.reader import BlobReader
 from imagesync_cli.stores.registry.client import Call, Client
 from imagesync_cli.stores.store import Store
-from imagesync_cli.stores.transport.addresses import is_public, read_url
+from imagesync_cli.stores.transport.addresses import Origin, is_public, read_url
 from imagesync_cli.stores.transport.http import Http
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Refused
 from imagesync_cli.values.manifest import Descriptor
@@ -67,6 +67,9 @@ class _Stranger(Client):
         super().__init__(url.netloc.decode("ascii"), http, settings)
         self.base = url
         self._may_be_https = False
+
+    def _what_is(self, url: httpx.URL) -> Origin:
+        return Origin.BESIDE if _is_named(url, self.settings) else Origin.STRANGE
 
     async def _signed(self, call: Call, url: httpx.URL) -> httpx.Response:
         response = await self._once(call, url, None)

@@ -22,6 +22,7 @@ from imagesync_cli import __version__
 from imagesync_cli.concurrency import gather
 from imagesync_cli.credentials import Anonymous, Credential
 from imagesync_cli.stores.registry.login.challenge import Challenge
+from imagesync_cli.stores.transport.addresses import origin_of
 from imagesync_cli.stores.transport.http import Http, read_all, retry_after_s
 from imagesync_cli.stores.transport.retry import status_may_pass
 from imagesync_cli.stores.transport.tally import count
@@ -190,13 +191,10 @@ class Tokens:
                 query = query.add(name, value)
             request = httpx.Request("GET", batch.realm.copy_with(params=query), headers=headers)
         # What a token service gives for our certificate goes to the registry: that names no other host to be shown it.
-        request.extensions["is_stranger"] = not self._is_own(batch.realm)
+        own = httpx.URL(f"{batch.realm.scheme}://{self._registry}")
+        request.extensions["origin"] = origin_of(batch.realm, own)
         response = await self._http.handle_async_request(request)
         return response, await read_all(response, _LIMIT_BYTES)
-
-    def _is_own(self, realm: httpx.URL) -> bool:
-        own = httpx.URL(f"{realm.scheme}://{self._registry}")
-        return (own.host, own.port) == (realm.host, realm.port)
 
     def _read(self, content: bytes, started: float, login: Identity, realm: httpx.URL) -> _Token:
         try:
