@@ -23,8 +23,7 @@ from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.stores.files.claims import Claim, Claims, claim_of
 from imagesync_cli.stores.files.new_file import replace_file
-from imagesync_cli.values.errors import ImagesyncError
-from imagesync_cli.values.errors import named as named_few
+from imagesync_cli.values.errors import ImagesyncError, first_few
 from imagesync_cli.values.tags.replacing import names_of
 
 # The modules make it of what tells a call from all others.
@@ -87,7 +86,7 @@ async def apply_images(
 async def _has_gone(stores: Stores, image: WantedImage) -> bool:
     destination = image.entry.destination
     try:
-        found = await stores.open(destination, side=Side.DESTINATION).head(destination.tag or "latest")
+        found = await stores.open(destination, side=Side.DESTINATION).head(destination.meant_tag)
     except ImagesyncError:
         return True  # the copy tells what is the matter
     return found.digest != image.digest
@@ -134,4 +133,4 @@ def _not_copied(result: ImageResult) -> str:
 
 def _leave(folder: Path, key: str, text: str, as_well: Sequence[str] = ()) -> None:
     name = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
-    replace_file(folder / name, f"{text}; and {len(as_well)} more: {named_few(as_well)}" if as_well else text)
+    replace_file(folder / name, f"{text}; and {len(as_well)} more: {first_few(as_well)}" if as_well else text)

@@ -207,7 +207,7 @@ class _Reading(ImageReading):
         if not wanted_tagged:
             if image.digest and not image_tagged:
                 self.wrong(line, f"destination {wanted.name} needs a tag: its source has none to take over")
-            wanted = wanted.at(tag=self._renamed(line, image.tag or "latest", given.get("as")))
+            wanted = wanted.at(tag=self._renamed(line, image.meant_tag, given.get("as")))
         elif "as" in own:
             self.wrong(line, f"destination {wanted} names a tag, and so does as: leave one of them out")
         if "prune" in own and given["prune"]:

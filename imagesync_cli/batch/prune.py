@@ -15,10 +15,10 @@ from imagesync_cli.concurrency import gather
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import Readings
-from imagesync_cli.delete.references import Reach, first_few, read_references, read_tags
+from imagesync_cli.delete.references import Reach, read_references, read_tags
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.values.digest import digest_in_tag
-from imagesync_cli.values.errors import ImagesyncError, Refused
+from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
 from imagesync_cli.values.reference import Reference
 
 

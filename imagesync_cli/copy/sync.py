@@ -75,13 +75,13 @@ async def sync(
         here = here or stores.open(source)
         there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
         here.warm(1)
-        before = await _current(there, destination.tag or "latest", dry_run=dry_run)
+        before = await _current(there, destination.meant_tag, dry_run=dry_run)
         chosen = await _choose(here, source, selection, before)
         changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
         report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
         if changed:
-            await check_replaceable(replacing.overwrite, here, there, destination.tag or "latest", before)
-            report.kept_as = _kept_as(replacing, destination.tag or "latest", before)
+            await check_replaceable(replacing.overwrite, here, there, destination.meant_tag, before)
+            report.kept_as = _kept_as(replacing, destination.meant_tag, before)
         same = source.location == destination.location
         read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
         place = (present or Present()).at(destination.location, there, source.location)
@@ -111,7 +111,7 @@ async def sync(
                 in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
                 await copy.image(
                     root,
-                    destination.tag or "latest",
+                    destination.meant_tag,
                     in_place=in_place,
                     repair=repair,
                     referrers=referrers,

@@ -29,7 +29,7 @@ async def remove_old_kept(
     if replacing.keep_as is None or replacing.keep_last is None:
         return
     store = stores.open(destination, side=Side.DESTINATION)
-    named = (replacing.keep_as.read(destination.tag or "latest", name) for name in await store.tags())
+    named = (replacing.keep_as.read(destination.meant_tag, name) for name in await store.tags())
     newest_first = sorted(filter(None, named), key=lambda kept: kept.date, reverse=True)
     there = await store.tagged([kept.tag for kept in newest_first])
     path, used = destination.location[1], {*in_use}

@@ -15,7 +15,7 @@ from imagesync_cli.concurrency import gather_few
 from imagesync_cli.delete.readings import AT_ONCE, MOST_DIGESTS, Readings, may_list
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag, pack_digest, subject_of_tag, unpack_digest
-from imagesync_cli.values.errors import ContentError, NotFound, Unavailable
+from imagesync_cli.values.errors import ContentError, NotFound, Unavailable, first_few
 from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 
 if TYPE_CHECKING:
@@ -24,16 +24,8 @@ if TYPE_CHECKING:
 # Up to this many tags, asking all of them once more costs next to nothing.
 FEW_TAGS = 16
 _ROUNDS = 5
-_NAMED = 3
 _ASKED_TOGETHER = 1000
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
-def first_few(names: Iterable[str]) -> str:
-    """The first few names, and how many more there are."""
-    several = list(names)
-    more = f" and {len(several) - _NAMED} more" if len(several) > _NAMED else ""
-    return ", ".join(several[:_NAMED]) + more
 
 
 class Tags:

@@ -12,7 +12,6 @@ an annotation; nobody can make other bytes have that digest.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import re
@@ -20,10 +19,10 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from imagesync_cli.delete.references import References, first_few
-from imagesync_cli.stores import Store, Untagged
+from imagesync_cli.delete.references import References
+from imagesync_cli.stores import Store, Untagged, comes_true
 from imagesync_cli.values.digest import check_bytes, is_digest
-from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable, first_few
 from imagesync_cli.values.manifest import OCI_INDEX, Manifest, parse_manifest
 from imagesync_cli.values.progress import Progress
 
@@ -31,8 +30,6 @@ _OURS = re.compile(rb'"imagesync\.tombstone":"(sha[0-9]+:[0-9a-f]+) [0-9a-f]{32}
 # Each claim has the whole manifest hashed twice, and each place for one has it parsed: no manifest of ours has more.
 _MOST_CLAIMS = 8
 _ANNOTATIONS = re.compile(rb'"annotations"\s*:\s*\{')
-# Pulp is done some two seconds after it has accepted a DELETE.
-_WAITS_S = (0.25, 0.5, 1, 2, 4, 8, 8)
 _OPENED, _CLOSED = b'"annotations":{', b"},"
 
 
@@ -131,17 +128,18 @@ async def gone_in_time(store: Store, tags: Mapping[str, str], offers: Collection
 
     Some registries accept a DELETE and do it later.
     """
-    for wait_s in (0, *_WAITS_S):
-        if wait_s:
-            progress.doing = f"waiting until {store.name} has done what it accepted"
-            await asyncio.sleep(wait_s)
+
+    async def are_gone() -> bool:
         there = await store.tagged(tags)
         if Untagged.ONLY_BY_DIGEST in offers:
             with contextlib.suppress(ImagesyncError):  # without the list it is not known, and there is no more to do
                 await _bury(store, [tag for tag in await store.tags() if tag in tags and tag not in there])
-        if not any(there[tag].digest == tags[tag] for tag in there):
-            return True
-    return False
+        return not any(there[tag].digest == tags[tag] for tag in there)
+
+    if await are_gone():
+        return True
+    progress.doing = f"waiting until {store.name} has done what it accepted"
+    return await comes_true(are_gone)
 
 
 async def _bury(store: Store, dangling: Iterable[str]) -> None:

@@ -57,4 +57,4 @@ def wish_of(reference: Reference, policy: Policy) -> Wish:
     report = DeleteReport(str(reference), policy.dry_run, freed_at_once=isinstance(reference, LayoutReference))
     if reference.digest and not reference.tag:
         return Wish(report, "", reference.digest, target=reference.digest)
-    return Wish(report, reference.tag or "latest", policy.expect or reference.digest)
+    return Wish(report, reference.meant_tag, policy.expect or reference.digest)

@@ -71,7 +71,7 @@ def _key(entry: Images) -> str:
     """The destination with its tag, which a module does not take over from the source."""
     source, destination = (parse_reference(entry[side]) for side in ("source", "destination"))
     tagged = destination.tag and entry["destination"].endswith(f":{destination.tag}")
-    return str(destination if tagged else destination.at(tag=source.tag or "latest"))
+    return str(destination if tagged else destination.at(tag=source.meant_tag))
 
 
 def _image(entry: Images) -> str:

@@ -23,7 +23,7 @@ from imagesync_cli.output.progress import first_fitting, fitting_name, left_text
 from imagesync_cli.output.rate import Rate
 from imagesync_cli.output.report import pulls_text
 from imagesync_cli.output.terminal import width
-from imagesync_cli.values.errors import named
+from imagesync_cli.values.errors import first_few
 
 _IN_FLIGHT = 8
 _BAR = 30
@@ -141,7 +141,7 @@ def failures(report: BatchReport) -> list[str]:
     """What failed and why, and in the line of the first what else the same cause has kept from us."""
     lines = []
     for first, *others in failed_together(report):
-        also = f"; and {len(others)} more: {named([each.source for each in others])}" if others else ""
+        also = f"; and {len(others)} more: {first_few(each.source for each in others)}" if others else ""
         lines.append(f"failed: {first.source} to {first.destination}: {first.error}{also}")
     return lines + [f"failed: {each.reference}: {each.why}" for each in report.removals if each.outcome == FAILED]
 

@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.store import Store, Untagged, Written
     from imagesync_cli.stores.transport.http import Http
     from imagesync_cli.stores.transport.preconnect import Preconnected
+    from imagesync_cli.stores.transport.retry import comes_true
     from imagesync_cli.stores.transport.tally import count, counting
     from imagesync_cli.values.limits import PullLimit
     from imagesync_cli.values.manifest import Descriptor
     from imagesync_cli.values.names import RepositoryName
     from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
 
-__all__ = ["Access", "Mirrored", "Side", "Store", "Stores", "Untagged", "Written", "count", "counting"]
+__all__ = ["Access", "Mirrored", "Side", "Store", "Stores", "Untagged", "Written", "comes_true", "count", "counting"]
 
 
 # A delete waits no longer for a copy, which may take hours, nor a copy for a delete.
@@ -43,7 +44,7 @@ _PATIENCE_S = 30.0
 _MODULES = dict.fromkeys(("Store", "Untagged", "Written"), "store") | dict.fromkeys(
     ("count", "counting"), "transport.tally"
 )
-_MODULES["Mirrored"] = "registry.mirrored"
+_MODULES |= {"Mirrored": "registry.mirrored", "comes_true": "transport.retry"}
 
 
 def __getattr__(name: str) -> Any:
@@ -188,7 +189,7 @@ class Stores:
         from imagesync_cli.stores.registry.repository import Repository
 
         repository = Repository(self.client(reference.registry), reference, Access.READ.value)
-        return await repository.pushed_at(reference.tag or "latest", digest)
+        return await repository.pushed_at(reference.meant_tag, digest)
 
     async def repositories(self, registry: str, path: str) -> list[RepositoryName]:
         """Every repository of a registry below a path, "" for all; see catalog.py."""

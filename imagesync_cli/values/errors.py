@@ -233,7 +233,8 @@ def common_cause(kind: str, error: str, references: Iterable[str]) -> str:
     return text
 
 
-def named(keys: Sequence[str]) -> str:
+def first_few(names: Iterable[str]) -> str:
     """The first few of these, and how many more there are."""
-    more = len(keys) - _NAMED
-    return ", ".join(keys[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    several = list(names)
+    more = len(several) - _NAMED
+    return ", ".join(several[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -69,6 +69,11 @@ class _Reference:
         """What to ask for: the digest if there is one, else the tag, else "" for a layout's only image."""
         return self.digest or self.tag
 
+    @property
+    def meant_tag(self) -> Tag | ImageName:
+        """The tag, latest where there is none: what is written goes under it."""
+        return self.tag or _LATEST
+
     def at(self: _T, *, tag: str = "", digest: str = "") -> _T:
         """The same repository, folder or file under another tag or digest; UsageError for what is none."""
         return replace(  # type: ignore[type-var]  # each is a dataclass
@@ -193,9 +198,7 @@ def _archived(name: str, form: str, text: str) -> Tag | ImageName:
 
 def as_meant(reference: Reference) -> str:
     """The reference whole, under the registry's own name: two spellings of one image give the same."""
-    if isinstance(reference, RegistryReference):
-        return str(replace(reference, host=reference.registry))
-    return str(reference)
+    return str(replace(reference, host=reference.registry) if isinstance(reference, RegistryReference) else reference)
 
 
 def normal_name(text: str) -> str:
@@ -221,18 +224,14 @@ def _parse_registry(name: str, text: str) -> RegistryReference:
     path, colon, tag = path.partition(":")
     named = NO_TAG if digest else _LATEST
     if colon:
-        named = _tag(tag, text)
+        if not is_tag(tag):
+            raise _wrong(text, f"{tag!r} is not a tag")
+        named = tag
     if not is_host(host):
         raise _wrong(text, f"{host!r} is not a host")
     if registry_of(host) == DOCKER_HUB and path and "/" not in path:
         path = f"library/{path}"
     return RegistryReference(host, _repository(path, text), named, digest)
-
-
-def _tag(tag: str, text: str) -> Tag:
-    if not is_tag(tag):
-        raise _wrong(text, f"{tag!r} is not a tag")
-    return tag
 
 
 def _split_digest(parts: tuple[str, str, str], text: str) -> tuple[str, Digest]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import pytest
 
-from imagesync_cli.delete import tombstone
 from imagesync_cli.delete.tombstone import original_of, tombstone_of
 from imagesync_cli.values.errors import Refused
 from imagesync_cli.values.manifest import OCI_INDEX, OCI_MANIFEST, parse_manifest
@@ -197,13 +196,7 @@ class _Later:
             del self._repository.tags[tag]
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No time passes between two looks."""
-    monkeypatch.setattr(tombstone, "_WAITS_S", (0.001,) * 7)
-
-
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize("times", [1, 3, 6])
 @pytest.mark.parametrize("manner", ["unnamed", "oci-1.1"])
 def test_what_is_accepted_and_done_later(manner: str, times: int) -> None:
@@ -219,7 +212,7 @@ def test_what_is_accepted_and_done_later(manner: str, times: int) -> None:
         assert not any(request.method == "PUT" for request in registry.requests)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("pauses")
 def test_what_is_accepted_and_never_done() -> None:
     """If it is not done in time, the delete fails, says so, and puts nothing back."""
     with EmbeddedRegistry(_manner("unnamed")) as registry:

@@ -18,17 +18,13 @@ from imagesync_cli.stores.registry.hosts.deletion_apis import (
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.store import Untagged
-from imagesync_cli.stores.transport import retry
+from imagesync_cli.stores.transport.retry import comes_true
 from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.manifest import MANIFEST_TYPES
 from imagesync_cli.values.progress import note
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login.tokens import Scopes
-
-
-# Pulp's tasks wait for a worker and for each other: some two seconds, and longer where many are deleted at once.
-_LOOKS_AFTER_S = (0.2, 0.3, 0.5, *(1.0,) * 23)
 
 
 class Deletion:
@@ -83,9 +79,8 @@ class Deletion:
 
     async def _wait(self, wanted: str, digest: str) -> bool:
         """Wait until it is not there, or the tag is on something else; False if that does not come about in time."""
-        note(f"waiting for {self._client.registry}, which deletes after it says so")
-        for wait_s in _LOOKS_AFTER_S:
-            await retry.pause(wait_s)
+
+        async def is_gone() -> bool:
             try:
                 response = await self._client.send(
                     "HEAD",
@@ -97,9 +92,10 @@ class Deletion:
             except NotFound:
                 return True
             await response.aclose()
-            if response.headers.get("docker-content-digest", digest) != digest:
-                return True
-        return False
+            return bool(response.headers.get("docker-content-digest", digest) != digest)
+
+        note(f"waiting for {self._client.registry}, which deletes after it says so")
+        return await comes_true(is_gone)
 
     def _host_api(self) -> HostApi:
         return HostApi.of(self._client, self._repository, self._name, self._scopes)

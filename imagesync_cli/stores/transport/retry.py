@@ -27,6 +27,8 @@ _WORTH_BYTES = 64 * 1024
 # Every 5xx is worth another try but the two that say "never"; of the 4xx these alone are.
 _LASTING = frozenset({501, 505})
 _PASSING = frozenset({408, 425, 429, 499})
+# Pulp's tasks wait for a worker and for each other: some two seconds, and longer where many are deleted at once.
+_LOOKS_AFTER_S = (0.2, 0.3, 0.5, *(1.0,) * 23)
 _T = TypeVar("_T")
 # Which attempt this is, for the log.
 attempt_number: ContextVar[int] = ContextVar("attempt_number", default=1)
@@ -100,6 +102,15 @@ def _first_failure() -> tenacity.RetryCallState:
 async def pause(seconds: float) -> None:
     """Wait before another attempt, or another look. Tests replace this, and see how long it would be."""
     await asyncio.sleep(seconds)
+
+
+async def comes_true(look: Callable[[], Awaitable[bool]]) -> bool:
+    """Look again and again whether a registry has done what it accepted; False if it has not after some 24 s."""
+    for wait_s in _LOOKS_AFTER_S:
+        await pause(wait_s)
+        if await look():
+            return True
+    return False
 
 
 def _may_pass(error: Unavailable) -> bool:

@@ -16,8 +16,8 @@ import httpx
 
 from imagesync_cli.concurrency import finish
 from imagesync_cli.stores.registry.client import Client, Stream
+from imagesync_cli.stores.transport import retry
 from imagesync_cli.stores.transport.limits.host_limit import kept, needed
-from imagesync_cli.stores.transport.retry import Budget
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Descriptor
 
@@ -95,7 +95,7 @@ class Upload:
 
     async def _send_in_pieces(self, content: Stream, sizes: BodySizes, most_bytes: int) -> None:
         """One that breaks off goes on where the registry says that it has come to (end-5, end-13)."""
-        budget, sent_bytes = Budget(), 0
+        budget, sent_bytes = retry.Budget(), 0
         held_bytes = max(self._least_bytes, min(sizes.piece_bytes, most_bytes))
         async with self._client.http.pieces.held(held_bytes), contextlib.aclosing(content()) as stream:
             pieces = _Pieces(stream)
@@ -111,7 +111,7 @@ class Upload:
                 sent_bytes += taken_bytes
         await self._put(b"", 0)
 
-    async def _piece(self, piece: bytes, start: int, budget: Budget) -> int:
+    async def _piece(self, piece: bytes, start: int, budget: retry.Budget) -> int:
         """Send a piece; how much of it the registry has now."""
         try:
             await self._patch(piece, start)
@@ -174,7 +174,7 @@ class Upload:
                 answer = await self._ask("DELETE", accept=(200, 202, 204, 416), scopes=scopes)
                 if answer.status_code != 416:
                     return
-                await asyncio.sleep(wait_s)
+                await retry.pause(wait_s)
 
     def _location(self, response: httpx.Response) -> httpx.URL:
         location = response.headers.get("location", "")
