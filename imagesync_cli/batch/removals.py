@@ -1,19 +1,22 @@
 """The tags of destinations that nobody wants any more, of repositories that are to be pruned.
 
-Wanted are those that an entry fills, and those that an entry names as its source: by tag, or by the digest they are on.
+Wanted are those that an entry fills, and those that an entry reads: by tag, also one that its rules pick, or by a
+digest that the tag is on or lists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.reading.prefix import place_of
 from imagesync_cli.concurrency import each_of
+from imagesync_cli.delete.readings import Readings, may_list
+from imagesync_cli.delete.references import Reach
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Side, Stores
-from imagesync_cli.values.digest import subject_of_tag
+from imagesync_cli.values.digest import pack_digest, subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import Replacing
@@ -55,12 +58,13 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
     wishes = ((place_of(entry.destination), entry.destination) for entry in made.entries if entry.prune)
     pruned = {place: destination for place, destination in wishes if place not in left}
     wanted: dict[tuple[str, str], set[str]] = {}
+    digests: dict[tuple[str, str], set[str]] = {}
     for image in made.images:
         wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)
-    digests: dict[tuple[str, str], set[str]] = {}
-    for source in (entry.source for entry in made.entries if entry.tags is None):
-        wanted.setdefault(place_of(source), set()).add(source.tag or ("" if source.digest else "latest"))
-        digests.setdefault(place_of(source), set()).add(source.digest)
+        source, place = image.source, place_of(image.source)
+        if place in pruned:
+            wanted.setdefault(place, set()).add(source.tag or ("" if source.digest else "latest"))
+            digests.setdefault(place, set()).update({source.digest, image.selection.digest})
     numbers: dict[tuple[str, str], list[int]] = {}
     for number, entry in enumerate(made.entries):
         numbers.setdefault(place_of(entry.destination), []).append(number)
@@ -69,8 +73,7 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
     async def removals(place: tuple[str, str]) -> Removals:
         here, kept = tuple(numbers[place]), wanted.get(place, set()) - {""}
         try:
-            # What a folder would have brought there is not known, and so not what nobody wants.
-            for unknown in (each.error for each in made.unknown if each.folder.destination.covers(place)):
+            for unknown in _unknown_at(made, place):
                 return Removals(pruned[place], here, error=unknown)
             listed = await _listed(stores, pruned[place])
             unwanted = [
@@ -80,7 +83,7 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
                 and not subject_of_tag(tag)
                 and not any(way.read(each, tag) for way in ways if way for each in kept)
             ]
-            going = await _not_on(stores, pruned[place], unwanted, digests.get(place, set()) - {""})
+            going = await _without(stores, pruned[place], unwanted, digests.get(place, set()) - {""})
         except ImagesyncError as error:
             return Removals(pruned[place], here, error=error.alone())
         return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), len(kept))
@@ -96,13 +99,25 @@ async def _listed(stores: Stores, destination: Reference) -> Sequence[str]:
     return listed
 
 
-async def _not_on(stores: Stores, destination: Reference, tags: Iterable[str], digests: set[str]) -> Sequence[str]:
-    """The tags that are on none of these digests; asked only where there are some."""
+def _unknown_at(made: Plan, place: tuple[str, str]) -> Iterator[ImagesyncError]:
+    """Why it is not known what the file wants in this repository: what a folder would bring there, or is read there."""
+    for unknown in made.unknown:
+        if any(prefix.covers(place) for prefix in (unknown.folder.destination, unknown.folder.source)):
+            yield unknown.error
+    yield from (error for number, error in made.failed.items() if place_of(made.entries[number].source) == place)
+
+
+async def _without(stores: Stores, destination: Reference, tags: Iterable[str], digests: set[str]) -> Sequence[str]:
+    """The tags that neither are nor list one of these digests; asked only where there are some."""
     tags = list(tags)
     if not digests or not tags:
         return tags
-    found = await stores.open(destination, side=Side.DESTINATION).tagged(tags)
-    return [tag for tag in tags if tag not in found or found[tag].digest not in digests]
+    store = stores.open(destination, side=Side.DESTINATION)
+    found = await store.tagged(tags)
+    reach = Reach(Readings(store), digests)
+    await reach.read({pack_digest(each.digest): each.size for each in found.values() if may_list(each)})
+    keeping = {tag for tag, at in found.items() if at.digest in digests or reach.of(pack_digest(at.digest))}
+    return [tag for tag in tags if tag not in keeping]
 
 
 def check_removals(plan: Plan, most: int | None) -> None:

@@ -285,15 +285,34 @@ def test_a_prune_never_removes_what_is_picked(
             assert (code, set(left)) == (3, down)
 
 
-def test_an_image_that_the_file_reads_stays(pruned: Bench) -> None:
-    """A tag that another entry copies on is in use, though nothing fills it."""
-    image("promoted").seed(pruned.there("app"), "stable")
-    onward = {"source": f"{pruned.down.host}/app:stable", "destination": f"{pruned.down.host}/live:stable"}
+@pytest.mark.parametrize(
+    "onward",
+    [
+        {"source": "DOWN/team/app:stable", "destination": "DOWN/live/app:stable"},
+        {"source": "DOWN/team/app", "destination": "DOWN/live/app", "tags": ["stable"]},
+        {"source": "DOWN/team/app", "destination": "DOWN/live/app", "tags": ["st*"]},
+        {"source": "DOWN/team/**", "destination": "DOWN/live", "tags": ["st*"]},
+    ],
+)
+def test_an_image_that_the_file_reads_stays(pruned: Bench, onward: dict[str, object]) -> None:
+    """A tag that another entry copies on, by its name or by a rule, is in use, though nothing fills it."""
+    image("promoted").seed(pruned.there("team/app"), "stable")
+    entry = {"source": f"{pruned.up.host}/app", "destination": f"{pruned.down.host}/team/app", "tags": ["1.*"]}
+    onward = json.loads(json.dumps(onward).replace("DOWN", pruned.down.host))
+    pruned.write({**entry, "prune": True}, onward)
+    for _ in range(2):
+        finished = pruned.sync()
+        assert finished.code == 0, finished.err
+        assert set(pruned.tags("team/app")) == {"1.0", "1.1", "stable"}
+        assert pruned.tags("live/app")["stable"] == pruned.tags("team/app")["stable"]
+
+
+def test_what_the_file_may_read_stays(pruned: Bench) -> None:
+    """While it is not known which tags another entry reads in the repository, none is removed."""
+    onward = {"source": f"{pruned.down.host}/app", "destination": f"{pruned.down.host}/live", "tags": ["st?ble"]}
     pruned.write(pruned.entry("app", tags=["1.*"], prune=True), onward)
-    finished = pruned.sync()
-    assert finished.code == 0, finished.err
-    assert set(pruned.tags("app")) == {"1.0", "1.1", "stable"}
-    assert pruned.tags("live") == {"stable": pruned.tags("app")["stable"]}
+    assert pruned.sync().code == 3
+    assert set(pruned.tags("app")) == {"0.9", "1.0", "1.1"}
 
 
 def test_a_folder_of_two_names_is_one_place(pruned: Bench) -> None:
@@ -313,15 +332,15 @@ def test_a_folder_of_two_names_is_one_place(pruned: Bench) -> None:
 
 
 @pytest.mark.parametrize("tag", ["", ":was"])
-def test_an_image_that_the_file_reads_by_digest_stays(pruned: Bench, tag: str) -> None:
-    """Its tag stays, whatever that is called: with it the image would go."""
-    made = image("pinned")
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_an_image_that_the_file_reads_by_digest_stays(pruned: Bench, tag: str, is_listed: bool) -> None:
+    """The tag that is on it, or on an index that lists it, stays: with it the image would go."""
+    made = index("pinned")
     made.seed(pruned.there("app"), "stable")
-    onward = {
-        "source": f"{pruned.down.host}/app{tag}@{made.digest}",
-        "destination": f"{pruned.down.host}/live:1",
-    }
+    digest = made.children[0] if is_listed else made.digest
+    onward = {"source": f"{pruned.down.host}/app{tag}@{digest}", "destination": f"{pruned.down.host}/live:1"}
     pruned.write(pruned.entry("app", tags=["1.*"], prune=True), onward)
     finished = pruned.sync()
     assert finished.code == 0, finished.err
     assert set(pruned.tags("app")) == {"1.0", "1.1", "stable"}
+    assert digest in pruned.there("app").manifests
