@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from imagesync_cli.delete import tombstone
 from imagesync_cli.stores.registry.hosts import ecr
 from imagesync_cli.stores.transport import retry
 from tests.delete.doubles import logins, pretending, settings
@@ -105,7 +104,7 @@ def play(
 
         monkeypatch.setattr(ecr, "in_thread", in_turn)
         monkeypatch.setattr(retry, "pause", pause)
-        monkeypatch.setattr(tombstone, "_WAITS_S", (0,) * 7)
+        monkeypatch.setattr(retry, "_LOOKS_AFTER_S", (0,) * 7)
         yield playing
 
 

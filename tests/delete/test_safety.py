@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from imagesync_cli.delete import tombstone
 from imagesync_cli.delete.tombstone import original_of, tombstone_of
 from imagesync_cli.values.manifest import parse_manifest
 from tests import peers
@@ -178,9 +177,9 @@ def test_deletes_are_off(shared: bool) -> None:
         assert repository.tags["1"] == XY.digest
 
 
-def test_a_tag_that_stays_is_not_success(registry: EmbeddedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("pauses")
+def test_a_tag_that_stays_is_not_success(registry: EmbeddedRegistry) -> None:
     """A registry that accepts the deletion and does nothing is found out: exit 5, and the image is whole."""
-    monkeypatch.setattr(tombstone, "_WAITS_S", (0,) * 7)
     repository = registry.repository(REPOSITORY)
     XY.seed(repository, "1")
     registry.fault = _on(lambda request: request.method == "DELETE", Fault(answer=Response(202)))
