@@ -30,6 +30,7 @@ def external() -> None:
     {"source": REF, "destination": REF, "platforms": "P,P", "verify": "tag"}
         digest, id, destination_digest, in_sync, error, kind
     "call" adds "@run_folder", and claims these images for that module call.
+    "new_call": "true" adds "@call": an ID that no module call has.
     "verify": "deep" adds damage: what is missing or wrong below the digest.
     "copy" adds copy: how much would be copied, and what speaks against it.
 

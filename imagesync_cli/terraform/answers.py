@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -26,7 +27,8 @@ _LEAST_S = 1.0  # for what is asked once tags are known, however late that was
 async def answer(query: Query, stores: Stores, settings: Settings) -> str:
     """The answer as JSON text."""
     if not query.call:
-        return json.dumps(await _answer(query, stores, settings.external_timeout_s))
+        texts = await _answer(query, stores, settings.external_timeout_s)
+        return json.dumps(texts | ({"@call": os.urandom(16).hex()} if query.new_call else {}))
     from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
 
     await claim_wanted(query, settings.run_folder)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
 _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
 _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
+_BESIDE = ("call", "run", "lock_file", "trust")
 _MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy", "tags", "describe", "waiting"})
 _COPY_MEMBERS = frozenset(
     {"source", "digest", "source_digest", "platforms", "estimated", "sized", "max_size_bytes"}
@@ -47,6 +48,7 @@ class Query:
 
     asked: dict[str, Image | UsageError]
     compares: bool  # the form with source and destination
+    new_call: bool = False  # whether the answer has what may tell a new call of a module from all others
     call: str = ""  # of a module, which relies on what these references are to be; "" for nobody
     run: str = ""  # when that is
     rules: Rules | None = None  # what these references may be, as sources
@@ -62,18 +64,18 @@ class Query:
 def read_query(text: str) -> Query:
     """The question in a JSON text, or UsageError if it is none of the two."""
     asked = _object(text, "the query")
-    if "images" in asked and set(asked) <= {"images", "call", "run", "rules", "lock_file", "trust"}:
+    if "images" in asked and set(asked) <= {"images", "new_call", *_BESIDE, "rules"}:
         query = _query(_object(asked["images"], "images", or_objects=True), compares=False)
         rules = _rules(_object(asked["rules"], "rules", strings=False)) if asked.get("rules") else None
-        more = {name: asked.get(name, "") for name in ("call", "run", "lock_file", "trust")}
-        return replace(query, rules=rules, **more)
+        more = {name: asked.get(name, "") for name in _BESIDE}
+        return replace(query, rules=rules, new_call=_from_text("new_call", asked.get("new_call", "")), **more)
     if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}
         if asked.get("platforms"):
             source["platforms"] = asked["platforms"].split(",")
         destination: dict[str, Any] = {"reference": asked.get("destination", ""), "verify": asked.get("verify", "")}
-        source["referrers"] = destination["referrers"] = _from_text(asked.get("referrers", ""))
+        source["referrers"] = destination["referrers"] = _from_text("referrers", asked.get("referrers", ""))
         sides = {"source": source, "destination": destination}
         return _query({side: wanted for side, wanted in sides.items() if asked.get(side)}, compares=True)
     raise UsageError(f"the query has the keys {', '.join(sorted(asked)[:5])[:200] or 'none'}", hint=_EXAMPLE)
@@ -194,9 +196,9 @@ def _flag(image: dict[str, Any], name: str) -> bool:
     return value
 
 
-def _from_text(text: str) -> bool:
+def _from_text(name: str, text: str) -> bool:
     if text not in ("", "true", "false"):
-        raise UsageError(f'referrers is "true" or "false", not {text!r}', hint=_EXAMPLE)
+        raise UsageError(f'{name} is "true" or "false", not {text!r}', hint=_EXAMPLE)
     return text == "true"
 
 

@@ -21,7 +21,7 @@ locals {
   # nobody tells the tags and that is no error; but their keys are there, for a destroy looks at what names them.
   # An entry of which none is known stays in `entries` by itself.
   lists = {
-    for key, image in var.images : key => jsondecode(data.external.source[0].result[key]) if image.tags != null
+    for key, image in var.images : key => jsondecode(data.external.source.result[key]) if image.tags != null
   }
   unlisted = [
     for key, list in local.lists : key

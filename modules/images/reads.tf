@@ -9,16 +9,15 @@ locals {
     var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
   }
 
-  call = try(nonsensitive(terraform_data.call.input), terraform_data.call.input) # an MD5 tells no secret
+  call = try(nonsensitive(terraform_data.call.input), terraform_data.call.input) # it tells no secret
   run  = formatdate("YYYYMMDDhhmmss", plantimestamp())
 }
 
-# What tells this call of the module from all others, for as long as it lives. It is known at its first plan already:
-# made of the time, and of all that it was called with.
+# What tells this call of the module from all others, for as long as it lives. It is known at its first plan already,
+# where the id of an object is not. It is made up by the first read: no time and no setting tells apart two calls that
+# were planned first together.
 resource "terraform_data" "call" {
-  input = md5(jsonencode([
-    plantimestamp(), var.destination_prefix, var.images, var.platforms, var.referrers, var.lock_file, var.verify,
-  ]))
+  input = lookup(data.external.source.result, "@call", md5(plantimestamp()))
 
   lifecycle { ignore_changes = [input] }
 }
@@ -26,9 +25,9 @@ resource "terraform_data" "call" {
 # What should be there. A failed reference is an answer too (kind, error): a failed read would block a destroy.
 # With a lock it is the lock that answers, and no source is asked.
 data "external" "source" {
-  count   = length(var.images) == 0 ? 0 : 1 # nothing to ask, nothing to run
   program = concat(var.command, ["external"])
   query = {
+    new_call  = "true"
     lock_file = var.lock_file
     rules     = jsonencode({ allowed_sources = var.allowed_sources, require_digest = var.require_digest })
     images    = jsonencode(local.asked)
@@ -37,9 +36,8 @@ data "external" "source" {
 
 # What is there now, and what a copy there would come to. A read of its own: a prefix known only at apply puts off this
 # one, and the keys of the objects stay known. Whose images these are is told as well: from now on no removal of this
-# run takes one of them.
+# run takes one of them. Without images, that this call relies on none any more.
 data "external" "destination" {
-  count   = length(var.images) == 0 ? 0 : 1
   program = concat(var.command, ["external"])
   query = {
     call = local.call
@@ -56,10 +54,10 @@ data "external" "destination" {
 }
 
 locals {
-  wanted = { for name, each in local.entries : name => jsondecode(data.external.source[0].result[each.answer]) }
+  wanted = { for name, each in local.entries : name => jsondecode(data.external.source.result[each.answer]) }
   present = {
     for name in keys(local.entries) : name => jsondecode(
-      contains(local.unpicked, name) ? "{\"digest\": \"\"}" : data.external.destination[0].result[name]
+      contains(local.unpicked, name) ? "{\"digest\": \"\"}" : data.external.destination.result[name]
     )
   }
 

@@ -152,6 +152,28 @@ def test_a_plan_that_moves_entries_is_applied_elsewhere(
     assert_all_there(mirror)
 
 
+def test_calls_alike_and_a_plan_that_was_dropped(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """Of two calls with the same images one may go; what a plan meant that nobody applied keeps nothing."""
+
+    def call(name: str, folder: str, *keys: str) -> str:
+        prefix = f'destination_prefix = "{mirror.host}/{folder}"'
+        return f'module "{name}" {{\n CALL\n {prefix}\n {images(source, *keys)}\n}}'
+
+    for count in (0, len(NAMES)):  # calls that have nothing yet are alike, too
+        write(workspace, *(call(name, "m", *NAMES[:count]) for name in ("x", "y")))
+        workspace.apply()
+    write(workspace, call("x", "m", *NAMES), call("y", "m"))
+    workspace.apply()
+    assert_all_there(mirror)
+    write(workspace, call("x", "n", *NAMES), call("y", "n", *NAMES))
+    workspace.plan()
+    write(workspace, call("x", "m"), call("y", "m"))
+    workspace.apply()
+    assert not any(repository.tags for repository in mirror.state.repositories.values())
+
+
 def test_what_means_one_destination_is_refused(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:

@@ -42,8 +42,8 @@ run "an_empty_map_is_allowed" {
   variables { images = {} }
 
   assert {
-    condition     = length(output.ids) == 0 && length(data.external.source) == 0
-    error_message = "No image means no id and no read."
+    condition     = length(output.ids) == 0 && length(terraform_data.copies) == 0
+    error_message = "No image means no id and no copy."
   }
 }
 
@@ -89,12 +89,12 @@ run "an_images_own_platforms_come_before_those_of_all" {
   }
 
   assert {
-    condition = jsondecode(data.external.source[0].query.images) == {
+    condition = jsondecode(data.external.source.query.images) == {
       "a"                = { reference = "busybox", platforms = ["linux/amd64"], referrers = false, tags = null, waiting = null }
       "localhost:5000/b" = { reference = "busybox", platforms = ["windows(10.0.20348)/amd64", "linux/arm/v7"], referrers = false, tags = null, waiting = null }
       "oci:layout:1.0"   = { reference = "busybox", platforms = [], referrers = false, tags = null, waiting = null }
     }
-    error_message = "An empty list is all platforms: ${data.external.source[0].query.images}."
+    error_message = "An empty list is all platforms: ${data.external.source.query.images}."
   }
 }
 
@@ -109,11 +109,11 @@ run "an_images_own_referrers_come_before_those_of_all" {
   }
 
   assert {
-    condition = { for key, image in jsondecode(data.external.destination[0].query.images) : key => [image.reference, image.referrers] } == {
+    condition = { for key, image in jsondecode(data.external.destination.query.images) : key => [image.reference, image.referrers] } == {
       "a"              = ["a", true]
       "oci:layout:1.0" = ["oci:layout:1.0", false]
     }
-    error_message = "Both sides are asked for the same: ${data.external.destination[0].query.images}."
+    error_message = "Both sides are asked for the same: ${data.external.destination.query.images}."
   }
   assert {
     condition     = [for image in values(terraform_data.image) : endswith(image.input.delete, " --referrers")] == [true, false]
@@ -146,11 +146,11 @@ run "a_deep_look_is_asked_for_by_name" {
   }
 
   assert {
-    condition = jsondecode(data.external.destination[0].query.images) == { a = { reference = "a", referrers = false, verify = "deep", copy = {
+    condition = jsondecode(data.external.destination.query.images) == { a = { reference = "a", referrers = false, verify = "deep", copy = {
       source    = "busybox", platforms = [], digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111", source_digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
       estimated = false, max_size_bytes = 0, required_platforms = [], signed = false, minimum_age = null
     } } }
-    error_message = "A reference and how to look at it: ${data.external.destination[0].query.images}."
+    error_message = "A reference and how to look at it: ${data.external.destination.query.images}."
   }
 }
 
@@ -212,9 +212,9 @@ run "rules_and_lock_reach_the_question" {
   }
 
   assert {
-    condition = data.external.source[0].query.lock_file == "images.lock.json" && (
-      jsondecode(data.external.source[0].query.rules) == { allowed_sources = ["quay.io/**"], require_digest = true }
+    condition = data.external.source.query.lock_file == "images.lock.json" && (
+      jsondecode(data.external.source.query.rules) == { allowed_sources = ["quay.io/**"], require_digest = true }
     )
-    error_message = "imagesync decides: ${jsonencode(data.external.source[0].query)}."
+    error_message = "imagesync decides: ${jsonencode(data.external.source.query)}."
   }
 }
