@@ -184,9 +184,10 @@ async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> dict[int,
 
     async def work() -> dict[int, Tags | None]:
         is_named = all(rules.names_all for _, rules in ruled.values())
-        listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source)
-        if isinstance(listed, ImagesyncError):
-            return dict.fromkeys(ruled, listed)
+        try:
+            listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source)
+        except ImagesyncError as error:
+            return dict.fromkeys(ruled, error)
         return {
             number: pick_tags(entry.source, rules, listed) if listed or rules.names_all or not entry.listed else None
             for number, (entry, rules) in ruled.items()

@@ -75,7 +75,7 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
         try:
             for unknown in _unknown_at(made, place):
                 return Removals(pruned[place], here, error=unknown)
-            listed = await _listed(stores, pruned[place])
+            listed = await list_tags(stores, pruned[place], Side.DESTINATION)
             unwanted = [
                 tag
                 for tag in listed
@@ -90,13 +90,6 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
 
     for place, found in zip(pruned, await each_of(_LISTS_AT_ONCE, removals, pruned), strict=True):
         made.removals[place] = found
-
-
-async def _listed(stores: Stores, destination: Reference) -> Sequence[str]:
-    listed = await list_tags(stores, destination, Side.DESTINATION)
-    if isinstance(listed, ImagesyncError):
-        raise listed
-    return listed
 
 
 def _unknown_at(made: Plan, place: tuple[str, str]) -> Iterator[ImagesyncError]:

@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagesync_cli.commands.batch.file_options import file_options, given_with_file
+from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import (
-    FILE,
-    REFERENCE,
-    examples,
+    auth_file_option,
     platform_option,
     referrer_type_option,
-    shared_options,
+    to_reference,
     trust_option,
 )
-from imagesync_cli.stores.session import run
 from imagesync_cli.values.errors import Differs, UsageError
 
 if TYPE_CHECKING:
     from imagesync_cli.look.check import CheckReport
     from imagesync_cli.look.trust.verify import Verification
-    from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.values.platforms import Platform
     from imagesync_cli.values.reference import Reference
@@ -39,18 +36,14 @@ if TYPE_CHECKING:
         "check --file images.yaml --report images.prom",
     ),
 )
-@click.argument("references", metavar="[[SRC] DST]", type=REFERENCE, nargs=-1)
+@click.argument("references", metavar="[[SRC] DST]", type=to_reference, nargs=-1)
 @platform_option
 @click.option("--referrers", is_flag=True, help="Also compare what is attached to the image, such as signatures.")
 @referrer_type_option
 @click.option("--deep", is_flag=True, help="Look for every manifest and blob below DST's digest. SRC may be left out.")
 @click.option("--read", is_flag=True, help="Like --deep, and read and hash every blob.")
-@click.option(
-    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for SRC only, in the format of Docker's config.json."
-)
-@click.option(
-    "--dst-auth-file", type=FILE, metavar="FILE", help="Logins for DST only, in the format of Docker's config.json."
-)
+@auth_file_option("src", "SRC")
+@auth_file_option("dst", "DST")
 @file_options("Check", "checked")
 @shared_options
 def command(
@@ -61,9 +54,7 @@ def command(
     deep: bool,
     read: bool,
     file: Path | None,
-    settings: Settings,
-    as_json: bool,
-    quiet: bool,
+    call: Call,
     **of_file: Any,
 ) -> None:
     """Say whether DST has the image SRC: exit code 0 if it does, 8 if not. Nothing is written.
@@ -74,7 +65,6 @@ def command(
     With --file: check all images of a file in parallel, and name the tags that prune would remove.
     """
     from imagesync_cli.look.selection import Selection
-    from imagesync_cli.output import Output
     from imagesync_cli.values.progress import Progress
 
     if file is not None:
@@ -82,10 +72,9 @@ def command(
             raise UsageError(
                 "--file already names what is checked", hint="leave out references, --platform, --referrers"
             )
-        from imagesync_cli.commands.batch.check_file import CheckCall, check_file
+        from imagesync_cli.commands.batch.runs import check_file
 
-        check_file(CheckCall(file, **of_file), settings, deep=deep, read=read, as_json=as_json, quiet=quiet)
-        return
+        check_file(file, call, deep=deep, read=read, **of_file)
     if given := given_with_file(of_file):
         raise UsageError(f"{given} goes with --file", hint="imagesync check --file images.yaml")
     if len(references) != 2 and not (len(references) == 1 and (deep or read)):
@@ -94,26 +83,17 @@ def command(
             hint="imagesync check SRC DST, imagesync check --deep DST, or imagesync check --file images.yaml",
         )
     attached = referrers or bool(referrer_types)
+    selection = Selection(platforms=platforms, referrers=attached, referrer_types=referrer_types)
     source, destination = references[0] if len(references) == 2 else None, references[-1]
-    output = Output(as_json=as_json, quiet=quiet)
     progress = Progress(f"checking {destination}")
 
     async def work(stores: Stores) -> CheckReport:
         from imagesync_cli.look.check import check
 
-        async with output.showing(progress):
-            return await check(
-                stores,
-                source,
-                destination,
-                selection=Selection(platforms=platforms, referrers=attached, referrer_types=referrer_types),
-                deep=deep,
-                read=read,
-                progress=progress,
-            )
+        return await check(stores, source, destination, selection=selection, deep=deep, read=read, progress=progress)
 
-    report = run(settings, references, work)
-    output.checked(report)
+    report = call.run(references, work, progress)
+    call.output.checked(report)
     if not report.in_sync:
         options = [
             *(["--verify"] if report.findings else []),
@@ -130,7 +110,7 @@ def command(
     short_help="Verify that images are signed by whom you trust.",
     epilog=examples("verify --trust trust.yaml ghcr.io/org/app:1.2"),
 )
-@click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
+@click.argument("references", metavar="REF...", type=to_reference, nargs=-1, required=True)
 @trust_option(required=True)
 @platform_option
 @shared_options
@@ -138,9 +118,7 @@ def verify(
     references: tuple[Reference, ...],
     trust: Path,
     platforms: tuple[Platform, ...],
-    settings: Settings,
-    as_json: bool,
-    quiet: bool,
+    call: Call,
 ) -> None:
     """Verify the signatures of images by the rules of a file: exit code 0 if all are signed as demanded, 7 if not.
 
@@ -150,13 +128,12 @@ def verify(
     from imagesync_cli.batch.reading.trust_file import read_trust_file
     from imagesync_cli.look.selection import Selection
     from imagesync_cli.look.trust.verify import verify_images
-    from imagesync_cli.output import Output
 
     rules = read_trust_file(trust)
 
     async def work(stores: Stores) -> list[Verification]:
         return await verify_images(stores, references, rules, Selection(platforms=platforms))
 
-    found = run(settings, references, work)
-    Output(as_json=as_json, quiet=quiet).verified(found)
-    sys.exit(max((each.error.exit_code for each in found if each.error), default=0))
+    verifications = call.run(references, work)
+    call.output.verified(verifications)
+    sys.exit(max((each.error.exit_code for each in verifications if each.error), default=0))

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.options import CLAIMANT, DIGEST, NETWORK, REFERENCE, examples, keep_as_of, shared_options
-from imagesync_cli.stores.session import run
+from imagesync_cli.commands.call import NETWORK, Call, examples, shared_options
+from imagesync_cli.commands.options import to_claimant, to_digest, to_keep_as, to_reference
+from imagesync_cli.output import Output
+from imagesync_cli.values.errors import ImagesyncError
 
 if TYPE_CHECKING:
     from imagesync_cli.delete.delete_report import DeleteReport
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
     from imagesync_cli.stores.files.claims import Claimant
     from imagesync_cli.stores.files.wishes import Run, Wish
-    from imagesync_cli.values.errors import ImagesyncError
+    from imagesync_cli.values.progress import Progress
     from imagesync_cli.values.reference import Reference
 
 
@@ -29,11 +31,11 @@ if TYPE_CHECKING:
     short_help="Remove tags, and the manifests that only they used.",
     epilog=examples("delete --dry-run registry.example.com/busybox:1.35", "delete registry.example.com/busybox:1.35"),
 )
-@click.argument("references", metavar="REF...", type=REFERENCE, nargs=-1, required=True)
+@click.argument("references", metavar="REF...", type=to_reference, nargs=-1, required=True)
 @click.option(
     "--digest",
     "expect",
-    type=DIGEST,
+    type=to_digest,
     default="",
     metavar="DIGEST",
     help="Remove the tag only if it still points at this digest. A tag that has moved stays; this digest's manifests "
@@ -67,7 +69,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--keep-as",
-    callback=keep_as_of,
+    type=to_keep_as,
     metavar="TEMPLATE",
     help="With --claimant: how sync has named the tags that keep old images.",
 )
@@ -79,47 +81,36 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--claimant",
-    type=CLAIMANT,
+    type=to_claimant,
     metavar="CALL/KEY",
     help="With --digest: the entry of a Terraform configuration that this removal is for. What another entry relies on "
     "stays. Removals of one run from one repository are done together.",
 )
 @shared_options
-def command(
-    references: tuple[Reference, ...],
-    claimant: Claimant | None,
-    settings: Settings,
-    as_json: bool,
-    quiet: bool,
-    **policy: Any,
-) -> None:
+def command(references: tuple[Reference, ...], claimant: Claimant | None, call: Call, **policy: Any) -> None:
     """Remove tags, then the manifests that nothing else in their repository uses.
 
     What another tag, index or referrer uses stays, and the report names the user. A tag that is already gone is a
     success. Blobs are left to the registry's garbage collection.
     """
-    from imagesync_cli.output import Output
     from imagesync_cli.values.progress import Progress
 
+    progress = Progress("deleting")
     if claimant is not None:
-        own = {**policy, "references": references, "claimant": claimant, "as_json": as_json, "quiet": quiet}
-        sys.exit(_delete_together(own, settings))
+        sys.exit(_delete_together(references, claimant, call, progress, policy))
     if policy["keep_as"] is not None or policy["keep_last"] is not None:
         raise click.UsageError("--keep-as and --keep-last go with --claimant", click.get_current_context())
-    output = Output(as_json=as_json, quiet=quiet)
-    progress = Progress("deleting")
     reports: list[DeleteReport] = []
 
     async def work(stores: Stores) -> None:
         from imagesync_cli.delete.delete import Policy, delete
 
-        async with output.showing(progress):
-            await delete(stores, references, Policy(**policy), progress, reports)
+        await delete(stores, references, Policy(**policy), progress, reports)
 
     try:
-        run(settings, references, work, _interrupted)
+        call.run(references, work, progress, interrupted=_interrupted)
     finally:
-        output.deleted(reports)
+        call.output.deleted(reports)
     sys.exit(next((report.error.exit_code for report in reports if report.error), 0))
 
 
@@ -132,15 +123,14 @@ def _interrupted() -> str:
 # For one entry of a Terraform configuration: what meets in one run is done by one process.
 
 
-def _delete_together(own: dict[str, Any], settings: Settings) -> int:
-    """Remove what one entry of a configuration has put there, by the options of delete; gives the exit code."""
-    from imagesync_cli.output import Output
+def _delete_together(
+    references: tuple[Reference, ...], claimant: Claimant, call: Call, progress: Progress, policy: Mapping[str, Any]
+) -> int:
+    """Remove what one entry of a configuration has put there; gives the exit code."""
     from imagesync_cli.stores.files.wishes import Run
-    from imagesync_cli.values.progress import Progress
 
-    output = Output(as_json=own["as_json"], quiet=own["quiet"])
-    progress = Progress("deleting")
-    _check(own)
+    _check(references, policy)
+    settings = call.settings
     shared = click.get_current_context().find_object(Run) or Run(settings.run_folder.as_posix())
 
     async def work(stores: Stores) -> DeleteReport:
@@ -150,23 +140,22 @@ def _delete_together(own: dict[str, Any], settings: Settings) -> int:
         others = partial(_others, shared, settings)
         started_within_s = time.monotonic() - shared.began
         together = Together(stores, Claims(settings.run_folder), progress, others, started_within_s)
-        async with output.showing(progress):
-            return await together.carry_out(_order(**own))
+        return await together.carry_out(_order(references, claimant, call.as_json, call.quiet, **policy))
 
     try:
-        report = run(settings, own["references"], work, _interrupted)
+        report = call.run(references, work, progress, interrupted=_interrupted)
     finally:
         shared.leave()
-    output.deleted([report])
+    call.output.deleted([report])
     return report.error.exit_code if report.error else 0
 
 
-def _check(options: Mapping[str, Any]) -> None:
+def _check(references: tuple[Reference, ...], policy: Mapping[str, Any]) -> None:
     """An entry has one reference, whose digest is told apart from it."""
-    (first, *more) = options["references"]
-    if more or first.digest or not options["expect"]:
+    (first, *more) = references
+    if more or first.digest or not policy["expect"]:
         raise click.UsageError("--claimant goes with one REF by tag and its --digest", click.get_current_context())
-    if options["keep_last"] is not None and options["keep_as"] is None:
+    if policy["keep_last"] is not None and policy["keep_as"] is None:
         raise click.UsageError("--keep-last goes with --keep-as", click.get_current_context())
 
 
@@ -192,14 +181,13 @@ def _parse(args: tuple[str, ...], settings: Settings) -> Order | None:
     from dataclasses import replace
 
     from imagesync_cli.settings import read_settings
-    from imagesync_cli.values.errors import ImagesyncError
 
     if {"-v", "--verbose"} & {*args}:
         return None
     try:
         with command.make_context("delete", list(args)) as context:
             options = dict(context.params)
-            _check(options)
+            _check(options["references"], options)
         theirs = read_settings(**{name: options.pop(name) for name in NETWORK})
     except (click.ClickException, click.exceptions.Exit, ImagesyncError):
         return None
@@ -213,9 +201,7 @@ def _answer(shared: Run, wish: Wish, order: Order, outcome: DeleteReport | Image
     import contextlib
     import io
 
-    from imagesync_cli.output import Output
     from imagesync_cli.stores.files.wishes import Answer
-    from imagesync_cli.values.errors import ImagesyncError
 
     if isinstance(outcome, ImagesyncError):
         shared.answer(wish, None)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import FILE, REFERENCE, examples, shared_options
-from imagesync_cli.stores.session import run
+from imagesync_cli.commands.call import Call, examples, shared_options
+from imagesync_cli.commands.options import auth_file_option, to_reference
 
 if TYPE_CHECKING:
     from imagesync_cli.look.doctor import Diagnosis
-    from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.values.reference import Reference
 
@@ -25,35 +24,26 @@ if TYPE_CHECKING:
         "doctor registry.example.com/busybox:1.36",
     ),
 )
-@click.argument("references", metavar="[REF...]", type=REFERENCE, nargs=-1)
+@click.argument("references", metavar="[REF...]", type=to_reference, nargs=-1)
 @click.option(
-    "--source", "sources", type=REFERENCE, multiple=True, metavar="REF", help="Examine it as a source. Repeatable."
+    "--source", "sources", type=to_reference, multiple=True, metavar="REF", help="Examine it as a source. Repeatable."
 )
 @click.option(
     "--destination",
     "destinations",
-    type=REFERENCE,
+    type=to_reference,
     multiple=True,
     metavar="REF",
     help="Examine it as a destination. Repeatable.",
 )
-@click.option(
-    "--src-auth-file", type=FILE, metavar="FILE", help="Logins for sources only, in the format of Docker's config.json."
-)
-@click.option(
-    "--dst-auth-file",
-    type=FILE,
-    metavar="FILE",
-    help="Logins for destinations only, in the format of Docker's config.json.",
-)
+@auth_file_option("src", "sources")
+@auth_file_option("dst", "destinations")
 @shared_options
 def command(
     references: tuple[Reference, ...],
     sources: tuple[Reference, ...],
     destinations: tuple[Reference, ...],
-    settings: Settings,
-    as_json: bool,
-    quiet: bool,
+    call: Call,
 ) -> None:
     """Find out what stands between you and a sync of each REF.
 
@@ -64,8 +54,6 @@ def command(
     Nothing is changed: an upload is opened and cancelled, in a repository that exists; the tag that is deleted never
     existed. The table holds no secrets.
     """
-    from imagesync_cli.output import Output
-
     every = [*sources, *destinations, *references]
     if not every:
         raise click.UsageError("Missing argument 'REF...'", click.get_current_context())
@@ -76,6 +64,6 @@ def command(
         asked = [(Role.SOURCE, sources), (Role.DESTINATION, destinations), (Role.EITHER, references)]
         return [await diagnose(stores, each, role) for role, some in asked for each in some]
 
-    diagnoses = run(settings, every, work)
-    Output(as_json=as_json, quiet=quiet).diagnosed(diagnoses)
+    diagnoses = call.run(every, work)
+    call.output.diagnosed(diagnoses)
     sys.exit(next((each.exit_code for each in diagnoses if each.exit_code), 0))

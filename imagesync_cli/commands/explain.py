@@ -7,7 +7,9 @@ from typing import TextIO
 
 import click
 
-from imagesync_cli.commands.options import examples
+from imagesync_cli.commands.call import examples
+from imagesync_cli.output import Output
+from imagesync_cli.values.errors import UsageError
 
 
 @click.command(
@@ -33,7 +35,6 @@ def command(form: str, as_json: bool) -> None:
 
     Exits with 0 for every plan that could be read, also for a failed one.
     """
-    from imagesync_cli.output import Output
     from imagesync_cli.output.escape import json_text, printable
     from imagesync_cli.terraform.explain import (
         MOST_BYTES,
@@ -42,7 +43,6 @@ def command(form: str, as_json: bool) -> None:
         explanation_lines,
         explanation_markdown,
     )
-    from imagesync_cli.values.errors import UsageError
 
     stdin = _stdin()
     if stdin is None or stdin.isatty():

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+Decorator = Callable[[Any], Any]
+
+
+def several(*options: Decorator) -> Decorator:
+    """All of these options, in the order of help."""
+
+    def wrapped(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return wrapped
 
 
 def _log_format(context: click.Context, parameter: click.Parameter, form: str) -> None:
@@ -26,34 +37,30 @@ def _verbosely(context: click.Context, parameter: click.Parameter, level: str | 
         context.call_on_close(show_log("info" if level is True else level, form))
 
 
-def log_options(command: _Command) -> _Command:
-    """What is logged on stderr; IMAGESYNC_LOG and IMAGESYNC_LOG_FILE say the same where no option can be given."""
-    options = (
-        click.option(
-            "-v",
-            "--verbose",
-            is_flag=True,
-            expose_value=False,
-            callback=_verbosely,
-            help="Say which login is used for which host.",
-        ),
-        click.option(
-            "--log-level",
-            type=click.Choice(["info", "debug"]),
-            expose_value=False,
-            callback=_verbosely,
-            help="Log on stderr: logins (info, like -v), or every request too (debug).",
-        ),
-        click.option(
-            "--log-format",
-            type=click.Choice(["text", "json"]),
-            default="text",
-            is_eager=True,
-            expose_value=False,
-            callback=_log_format,
-            help="How the log is written: as text, or as one JSON object a line.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+# IMAGESYNC_LOG and IMAGESYNC_LOG_FORMAT say the same where no option can be given.
+log_options = several(
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_verbosely,
+        help="Say which login is used for which host.",
+    ),
+    click.option(
+        "--log-level",
+        type=click.Choice(["info", "debug"]),
+        expose_value=False,
+        callback=_verbosely,
+        help="Log on stderr: logins (info, like -v), or every request too (debug).",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        is_eager=True,
+        expose_value=False,
+        callback=_log_format,
+        help="How the log is written: as text, or as one JSON object a line.",
+    ),
+)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import HOST, examples, shared_options
-from imagesync_cli.stores.session import run
+from imagesync_cli.commands.call import Call, examples, shared_options
+from imagesync_cli.commands.options import to_registry
 from imagesync_cli.values.errors import UsageError
 
 if TYPE_CHECKING:
-    from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.stores.logins import KeptLogin
     from imagesync_cli.values.secret import Secret
@@ -25,18 +25,17 @@ _LONGEST_PASSWORD = 64 * 1024
     short_help="Keep a login for a registry.",
     epilog=examples("login --username ann registry.example.com < password.txt"),
 )
-@click.argument("registry", metavar="HOST", type=HOST)
+@click.argument("registry", metavar="HOST", type=to_registry)
 @click.option("-u", "--username", required=True, metavar="NAME", help="The user name.")
 @click.option(
     "--password-stdin", is_flag=True, help="Accepted as by docker login: the password always comes from stdin."
 )
 @shared_options
-def log_in(registry: str, username: str, password_stdin: bool, settings: Settings, as_json: bool, quiet: bool) -> None:
+def log_in(registry: str, username: str, password_stdin: bool, call: Call) -> None:
     """Try a login at the registry HOST, and keep it where Docker does: in config.json, or in the helper named there.
 
     The password comes from stdin, and is asked for on a terminal. No option takes it: other users see those.
     """
-    from imagesync_cli.output import Output
     from imagesync_cli.stores.logins import Account, only_with
 
     account = Account(registry, username, _password(registry))
@@ -44,10 +43,10 @@ def log_in(registry: str, username: str, password_stdin: bool, settings: Setting
     async def work(stores: Stores) -> KeptLogin:
         from imagesync_cli.stores.logins import log_in
 
-        return await log_in(stores, settings, account)
+        return await log_in(stores, call.settings, account)
 
-    login = run(only_with(settings, account), [], work)
-    Output(as_json=as_json, quiet=quiet).logged_in(registry, login.where, checked=login.checked)
+    login = replace(call, settings=only_with(call.settings, account)).run([], work)
+    call.output.logged_in(registry, login.where, checked=login.checked)
 
 
 def _password(registry: str) -> Secret:
@@ -76,16 +75,15 @@ def _typed(prompt: str) -> str:
 
 
 @click.command("logout", short_help="Forget a login.", epilog=examples("logout registry.example.com"))
-@click.argument("registry", metavar="HOST", type=HOST)
+@click.argument("registry", metavar="HOST", type=to_registry)
 @shared_options
-def log_out(registry: str, settings: Settings, as_json: bool, quiet: bool) -> None:
+def log_out(registry: str, call: Call) -> None:
     """Forget the login for the registry HOST, in config.json or in the helper that it names. No registry is asked."""
-    from imagesync_cli.output import Output
 
     async def work(stores: Stores) -> tuple[list[str], list[str]]:
         from imagesync_cli.stores.logins import log_out
 
-        return await log_out(settings, registry)
+        return await log_out(call.settings, registry)
 
-    forgotten, left = run(settings, [], work)
-    Output(as_json=as_json, quiet=quiet).logged_out(registry, forgotten, left)
+    forgotten, left = call.run([], work)
+    call.output.logged_out(registry, forgotten, left)

@@ -1,4 +1,4 @@
-"""What commands have in common: the types of their arguments, and the options that all of them take."""
+"""What commands have in common: what reads their arguments, and options that several of them take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.log_options import log_options
+from imagesync_cli.commands.log_options import Decorator
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -20,103 +20,48 @@ if TYPE_CHECKING:
     from imagesync_cli.values.tags.replacing import KeepAs
 
 
-class _ReferenceType(click.ParamType):  # type: ignore[type-arg]  # not generic in older clicks
-    name = "reference"
+# What reads an argument is loaded once there is one.
+def to_reference(text: str) -> Reference:
+    """A reference."""
+    from imagesync_cli.values.reference import parse_reference
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Reference:
-        from imagesync_cli.values.reference import parse_reference
-
-        return parse_reference(value)
-
-
-class _HostType(click.ParamType):  # type: ignore[type-arg]
-    name = "registry"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from imagesync_cli.values.hosts import parse_registry
-
-        return parse_registry(value)
+    return parse_reference(text)
 
 
-class _DigestType(click.ParamType):  # type: ignore[type-arg]
-    name = "digest"
+def to_registry(text: str) -> str:
+    """The name of a registry."""
+    from imagesync_cli.values.hosts import parse_registry
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not value:
-            return ""
-        from imagesync_cli.values.digest import parse_digest
-
-        return parse_digest(value)
+    return parse_registry(text)
 
 
-class _PlatformType(click.ParamType):  # type: ignore[type-arg]
-    name = "platform"
+def to_digest(text: str) -> str:
+    """A digest, or nothing."""
+    if not text:
+        return ""
+    from imagesync_cli.values.digest import parse_digest
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Platform:
-        from imagesync_cli.values.platforms import parse_platform
-
-        return parse_platform(value)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(name) for name in _USUAL_PLATFORMS if name.startswith(incomplete)]
+    return parse_digest(text)
 
 
-class _ClaimantType(click.ParamType):  # type: ignore[type-arg]
-    name = "claimant"
+def to_platform(text: str) -> Platform:
+    """A platform."""
+    from imagesync_cli.values.platforms import parse_platform
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Claimant:
-        from imagesync_cli.stores.files.claims import parse_claimant
-
-        return parse_claimant(value)
+    return parse_platform(text)
 
 
-REFERENCE, DIGEST, PLATFORM = _ReferenceType(), _DigestType(), _PlatformType()
-CLAIMANT, HOST = _ClaimantType(), _HostType()
-# A file that shells complete; whether it can be read is found out, and said, by whoever reads it.
-FILE = click.Path(readable=False)
-# Those of shared_options that settings are read from.
-NETWORK = ("plain_http", "ca_file", "requests_per_second", "connections")
-# What a shell offers, not all that there are.
-_USUAL_PLATFORMS = (
-    "linux/amd64",
-    "linux/arm64",
-    "linux/arm/v7",
-    "linux/arm/v6",
-    "linux/386",
-    "linux/ppc64le",
-    "linux/riscv64",
-    "linux/s390x",
-    "windows/amd64",
-)
+def to_claimant(text: str) -> Claimant:
+    """An entry of a Terraform configuration."""
+    from imagesync_cli.stores.files.claims import parse_claimant
 
-platform_option = click.option(
-    "--platform",
-    "platforms",
-    type=PLATFORM,
-    multiple=True,
-    metavar="OS/ARCH[/VARIANT]",
-    help="Only this platform of the image, such as linux/arm64. Repeatable: several make an index of only those.",
-)
+    return parse_claimant(text)
 
 
-def _artifact_types(context: click.Context, parameter: click.Parameter, types: tuple[str, ...]) -> tuple[str, ...]:
-    if not types:
-        return ()
+def _to_artifact_type(text: str) -> str:
     from imagesync_cli.values.names import parse_artifact_type
 
-    return tuple(dict.fromkeys(map(parse_artifact_type, types)))
-
-
-referrer_type_option = click.option(
-    "--referrer-type",
-    "referrer_types",
-    multiple=True,
-    callback=_artifact_types,
-    metavar="TYPE",
-    help="Only referrers with this artifact type, such as application/spdx+json. Repeatable. Implies --referrers.",
-)
+    return parse_artifact_type(text)
 
 
 def _overwrite(context: click.Context, parameter: click.Parameter, text: str) -> str:
@@ -125,13 +70,68 @@ def _overwrite(context: click.Context, parameter: click.Parameter, text: str) ->
     return parse_overwrite(text)
 
 
-def keep_as_of(context: click.Context, parameter: click.Parameter, text: str | None) -> KeepAs | None:
-    """Read the template of --keep-as."""
-    if text is None:
-        return None
+def to_keep_as(text: str) -> KeepAs:
+    """How a tag is called that keeps an old image."""
     from imagesync_cli.values.tags.replacing import parse_keep_as
 
     return parse_keep_as(text)
+
+
+# Whether a file can be read is found out, and said, by whoever reads it. Shells complete it.
+FILE = click.Path(readable=False)
+PATH = click.Path(path_type=Path)
+# What a shell offers, not all that there are.
+_USUAL_PLATFORMS = (
+    *("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386", "linux/ppc64le", "linux/riscv64"),
+    *("linux/s390x", "windows/amd64"),
+)
+
+
+def _usual_platforms(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in _USUAL_PLATFORMS if name.startswith(incomplete)]
+
+
+platform_option = click.option(
+    "--platform",
+    "platforms",
+    type=to_platform,
+    multiple=True,
+    metavar="OS/ARCH[/VARIANT]",
+    shell_complete=_usual_platforms,
+    help="Only this platform of the image, such as linux/arm64. Repeatable: several make an index of only those.",
+)
+referrer_type_option = click.option(
+    "--referrer-type",
+    "referrer_types",
+    type=_to_artifact_type,
+    multiple=True,
+    callback=lambda _context, _parameter, types: tuple(dict.fromkeys(types)),
+    metavar="TYPE",
+    help="Only referrers with this artifact type, such as application/spdx+json. Repeatable. Implies --referrers.",
+)
+
+
+def auth_file_option(side: str, whose: str) -> Decorator:
+    """Where the logins for one ``side`` of a copy are: src or dst; ``whose`` is what help calls it."""
+    return click.option(
+        f"--{side}-auth-file",
+        type=FILE,
+        metavar="FILE",
+        help=f"Logins for {whose} only, in the format of Docker's config.json.",
+    )
+
+
+def trust_option(*, required: bool = False) -> Decorator:
+    """The file with the rules about who must have signed an image."""
+    return click.option(
+        "--trust",
+        type=PATH,
+        required=required,
+        metavar="FILE",
+        help="Who must have signed which images: rules in YAML or JSON. Needs imagesync-cli[sigstore].",
+    )
 
 
 def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,7 +148,7 @@ def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--keep-as",
-        callback=keep_as_of,
+        type=to_keep_as,
         metavar="TEMPLATE",
         help="Give the image that DST's tag leaves a tag of its own before: {tag}-{date}-{digest}.",
     )
@@ -213,84 +213,3 @@ def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*given, minimum_age=rule, **more)
 
     return wrapper
-
-
-def trust_option(*, required: bool = False) -> Callable[[Any], Any]:
-    """The file with the rules about who must have signed an image."""
-    return click.option(
-        "--trust",
-        type=click.Path(path_type=Path),
-        required=required,
-        metavar="FILE",
-        help="Who must have signed which images: rules in YAML or JSON. Needs imagesync-cli[sigstore].",
-    )
-
-
-def examples(*calls: str) -> str:
-    """What stands below the options of a command: calls of it, as they are typed."""
-    return "\n".join(["\b", "Examples:", *(f"  imagesync {call}" for call in calls)]) + (
-        "\n\nimagesync --help lists the exit codes."
-    )
-
-
-def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that all commands have; what they say about the network reaches the command as its settings."""
-
-    @functools.wraps(command)
-    def with_settings(
-        *,
-        plain_http: tuple[str, ...],
-        ca_file: str | None,
-        requests_per_second: tuple[str, ...],
-        connections: tuple[str, ...],
-        src_auth_file: str | None = None,
-        dst_auth_file: str | None = None,
-        **options: Any,
-    ) -> Any:
-        from imagesync_cli.settings import read_settings
-
-        settings = read_settings(
-            plain_http=plain_http,
-            ca_file=ca_file,
-            requests_per_second=requests_per_second,
-            connections=connections,
-            source_auth_file=src_auth_file,
-            destination_auth_file=dst_auth_file,
-        )
-        return command(settings=settings, **options)
-
-    shared: Callable[..., Any] = with_settings
-    for option in (
-        log_options,
-        click.option("--quiet", is_flag=True, help="Print no progress and no summary on stderr, only errors."),
-        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-        click.option(
-            "--plain-http",
-            multiple=True,
-            metavar="HOST",
-            help="Use plain HTTP for this HOST[:PORT]; loopback needs no naming. Repeatable. "
-            "IMAGESYNC_PLAIN_HTTP names more.",
-        ),
-        click.option(
-            "--ca-file",
-            type=FILE,
-            metavar="FILE",
-            help="Also trust the authorities in this PEM file. SSL_CERT_FILE and Docker's certs.d count too.",
-        ),
-        click.option(
-            "--requests-per-second",
-            multiple=True,
-            metavar="HOST=N",
-            help="Send HOST at most N requests of all kinds in any second (0.5: one in two seconds). Repeatable. "
-            "IMAGESYNC_REQUESTS_PER_SECOND and a settings file name more.",
-        ),
-        click.option(
-            "--connections",
-            multiple=True,
-            metavar="HOST=N",
-            help="Open at most N connections to HOST at the same time (default 32). Repeatable. "
-            "IMAGESYNC_CONNECTIONS and a settings file name more.",
-        ),
-    ):
-        shared = option(shared)
-    return shared

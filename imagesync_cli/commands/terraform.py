@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagesync_cli.commands.options import shared_options
+from imagesync_cli.commands.call import Call, shared_options
+from imagesync_cli.commands.options import PATH
 from imagesync_cli.stores.session import run
 
 if TYPE_CHECKING:
-    from imagesync_cli.batch.apply import ModuleCall, WantedImage
-    from imagesync_cli.settings import Settings
+    from imagesync_cli.batch.apply import WantedImage
     from imagesync_cli.stores import Stores
 
 
@@ -43,12 +43,12 @@ def external() -> None:
 
 
 @click.command("apply", short_help="Copy what an apply of a Terraform module changes.")
-@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--call", required=True, metavar="ID", help="Identifies this module call among all others.")
+@click.argument("folder", metavar="FOLDER", type=PATH)
+@click.option("--call", "call_id", required=True, metavar="ID", help="Identifies this module call among all others.")
 @click.option("--run", "run_time", required=True, metavar="TIME", help="The time of the plan, in a format that sorts.")
 @click.option("--verify", is_flag=True, help="Check all of the images at their destinations, as sync --verify does.")
 @shared_options
-def apply(folder: Path, call: str, run_time: str, verify: bool, settings: Settings, as_json: bool, quiet: bool) -> None:
+def apply(folder: Path, call_id: str, run_time: str, verify: bool, call: Call) -> None:
     """Copy the images that IMAGESYNC_APPLY_0, IMAGESYNC_APPLY_1, … name, and leave a file in FOLDER for each failure.
 
     The Terraform modules call this. Each line of a variable is one image: its key; "lacking" or "present", as the plan
@@ -58,19 +58,27 @@ def apply(folder: Path, call: str, run_time: str, verify: bool, settings: Settin
 
     Exits with 0 even if images fail: Terraform reads the files, and each image fails with its own message.
     """
-    from imagesync_cli.batch.apply import ModuleCall
+    from imagesync_cli.batch.apply import ModuleCall, apply_images, failures_in
+    from imagesync_cli.batch.batch import BatchOptions
+    from imagesync_cli.batch.report import BatchProgress, BatchReport
+    from imagesync_cli.copy.repair import Verify
+    from imagesync_cli.output.batch import BatchOutput, interrupted_batch
     from imagesync_cli.settings import environment
 
     images = [_wanted(line) for line in _lines(environment())]
-    _apply(
-        ModuleCall(call, run_time, settings.run_folder),
-        images,
-        folder,
-        settings,
-        verify=verify,
-        as_json=as_json,
-        quiet=quiet,
-    )
+    module_call = ModuleCall(call_id, run_time, call.settings.run_folder)
+    options = BatchOptions(verify=Verify(read=False) if verify else None)
+    output = BatchOutput(as_json=call.as_json, quiet=call.quiet)
+    report, progress = BatchReport(), BatchProgress()
+
+    async def work(stores: Stores) -> None:
+        async with output.showing(progress):
+            await apply_images(stores, module_call, images, options, report=report, progress=progress, tell=output.told)
+
+    begun = [image.entry.destination for image in images[:1]]
+    with failures_in(folder, call_id, images, report):
+        run(call.settings, begun, work, partial(interrupted_batch, progress))
+    output.ended(report)
 
 
 def _lines(environ: Mapping[str, str]) -> Iterator[str]:
@@ -95,37 +103,3 @@ def _wanted(line: str) -> WantedImage:
     replacing = Replacing(given["overwrite"], given["keep_as"], given["keep_last"])
     entry = ImageEntry(given["source"], given["destination"], selection, replacing=replacing)
     return WantedImage(key, entry, digest, in_place=found != "lacking", held=found == "held")
-
-
-def _apply(
-    call: ModuleCall,
-    images: list[WantedImage],
-    folder: Path,
-    settings: Settings,
-    *,
-    verify: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    from imagesync_cli.batch.apply import apply_images, failures_in
-    from imagesync_cli.batch.batch import BatchOptions
-    from imagesync_cli.batch.report import BatchProgress, BatchReport
-    from imagesync_cli.output.batch import BatchOutput, interrupted_batch
-
-    looking = None
-    if verify:
-        from imagesync_cli.copy.repair import Verify
-
-        looking = Verify(read=False)
-    output = BatchOutput(as_json=as_json, quiet=quiet, dry_run=False)
-    report, progress = BatchReport(), BatchProgress()
-
-    options = BatchOptions(verify=looking)
-
-    async def work(stores: Stores) -> None:
-        async with output.showing(progress):
-            await apply_images(stores, call, images, options, report=report, progress=progress, tell=output.told)
-
-    with failures_in(folder, call.id, images, report):
-        run(settings, [image.entry.destination for image in images[:1]], work, partial(interrupted_batch, progress))
-    output.ended(report)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.values.digest import is_digest
-from imagesync_cli.values.errors import ImagesyncError, NotFound
+from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.names import Tag, is_tag
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
@@ -20,15 +20,13 @@ _SHOWN = 100
 
 async def list_tags(
     stores: Stores, reference: Reference, side: Side = Side.SOURCE, *, must_exist: bool = False
-) -> list[Tag] | ImagesyncError:
-    """Every tag of the repository or folder, none where there is no such destination yet; or why that is not known.
+) -> list[Tag]:
+    """Every tag of the repository or folder, none where there is no such destination yet.
 
     A source that does not exist has no tags either, as registries tell it; NotFound if it ``must_exist``. An archive
     may call images by names that are no tags: these are left out.
     """
     names = await list_names(stores, reference, side, must_exist=must_exist)
-    if isinstance(names, ImagesyncError):
-        return names
     for name in names:
         if not is_tag(name):
             note(f"{reference.name} has {name[:_SHOWN]!r}, which is no tag: left out")
@@ -37,13 +35,10 @@ async def list_tags(
 
 async def list_names(
     stores: Stores, reference: Reference, side: Side = Side.SOURCE, *, must_exist: bool = False
-) -> list[str] | ImagesyncError:
-    """The same with all names that an archive has for its images. NotFound if it ``must_exist`` and does not."""
-    try:
-        store = stores.open(reference, Access.READ, side)
-        names = await store.tags(sound_only=side is Side.SOURCE, must_exist=must_exist)
-    except ImagesyncError as error:
-        return error
+) -> list[str]:
+    """The same with all names that an archive has for its images."""
+    store = stores.open(reference, Access.READ, side)
+    names = await store.tags(sound_only=side is Side.SOURCE, must_exist=must_exist)
     return [name for name in names if not is_digest(name)]  # a folder lists images without a tag by digest
 
 

@@ -32,13 +32,17 @@ _BAR = 30
 class BatchOutput:
     """How one such run speaks: a line an image on stdout, or with JSON an event a line; all else on stderr.
 
-    ``progress_mode`` is auto (a bar on a terminal, lines elsewhere), plain (lines) or none.
+    ``progress_mode`` is auto (a bar on a terminal, lines elsewhere), plain (lines) or none. ``is_check`` changes
+    nothing, and tells what is not as it should be.
     """
 
-    def __init__(self, *, as_json: bool, quiet: bool, dry_run: bool, progress_mode: str = "auto") -> None:
+    def __init__(
+        self, *, as_json: bool, quiet: bool, dry_run: bool = False, is_check: bool = False, progress_mode: str = "auto"
+    ) -> None:
         self._as_json = as_json
         self._quiet = quiet
         self._dry_run = dry_run
+        self._summary = check_summary if is_check else summary
         self._progress_mode = "none" if quiet else progress_mode
 
     def showing(self, progress: BatchProgress) -> AbstractAsyncContextManager[None]:
@@ -71,23 +75,6 @@ class BatchOutput:
             for each in report.registries:
                 if each.limit or (report.dry_run and (each.pulls or each.least_s)):
                     say(pulls_text(each, report))
-
-    def _summary(self, report: BatchReport) -> str:
-        return summary(report)
-
-
-class CheckOutput(BatchOutput):
-    """How a check of many images speaks: a line on stdout for each that is not as it should be."""
-
-    def __init__(self, *, as_json: bool, quiet: bool, progress_mode: str = "auto") -> None:
-        super().__init__(as_json=as_json, quiet=quiet, dry_run=False, progress_mode=progress_mode)
-
-    def _summary(self, report: BatchReport) -> str:
-        sums = totals(report)
-        counts = [f"{sums['skipped']} in sync", f"{sums['differs']} not"]
-        counts += [f"{counted(sums['unwanted'], 'tag')} unwanted"] if sums["unwanted"] else []
-        counts += [f"{sums[key]} {key.replace('_', ' ')}" for key in ("failed", "not_run") if sums[key]]
-        return f"{', '.join(counts)}; {counted(report.requests, 'request')}, {report.seconds:.1f} s"
 
 
 def image_line(result: ImageResult) -> str:
@@ -157,6 +144,15 @@ def summary(report: BatchReport) -> str:
     if report.mounted_bytes:
         sent += f", {size_text(report.mounted_bytes)} mounted instead"
     return f"{', '.join(counts)}; {sent}, {counted(report.requests, 'request')}, {report.seconds:.1f} s"
+
+
+def check_summary(report: BatchReport) -> str:
+    """The same of a check."""
+    sums = totals(report)
+    counts = [f"{sums['skipped']} in sync", f"{sums['differs']} not"]
+    counts += [f"{counted(sums['unwanted'], 'tag')} unwanted"] if sums["unwanted"] else []
+    counts += [f"{sums[key]} {key.replace('_', ' ')}" for key in ("failed", "not_run") if sums[key]]
+    return f"{', '.join(counts)}; {counted(report.requests, 'request')}, {report.seconds:.1f} s"
 
 
 def batch_line(progress: BatchProgress) -> str:

@@ -114,9 +114,10 @@ async def _of_one(images: Mapping[str, Image], lock: Lock | None, stores: Stores
 
     async def work() -> dict[str, _Picked]:
         is_named = all(image.tags and image.tags.names_all for image in images.values())
-        listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source, must_exist=True)
-        if isinstance(listed, ImagesyncError):
-            return dict.fromkeys(images, (listed.alone(), {}))
+        try:
+            listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source, must_exist=True)
+        except ImagesyncError as error:
+            return dict.fromkeys(images, (error.alone(), {}))
         return {key: await _picked(image, listed, lock, stores, ends) for key, image in images.items()}
 
     left_s = ends - time.monotonic()

@@ -77,7 +77,7 @@ CHANGES = {
         "| `sum` | The image's digest",
     ),
     "an option": (
-        *("imagesync_cli/commands/tags.py", '"--latest"', '"--newest", "latest"'),
+        *("imagesync_cli/commands/look.py", '"--latest"', '"--newest", "latest"'),
         ["docs/reference/commands.md", "packaging/imagesync.1"],
         "| `--newest N` | Of those",
     ),

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from imagesync_cli.commands.options import examples
+from imagesync_cli.commands.call import examples
+from imagesync_cli.commands.options import PATH
+from imagesync_cli.output import Output
 
 
 @click.command(
@@ -14,7 +16,7 @@ from imagesync_cli.commands.options import examples
     short_help="Turn another tool's file into an images.yaml or modules.",
     epilog=examples("adopt regsync.yml > images.yaml", "adopt --to registry.example.com - < manifests.yaml"),
 )
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=PATH)
 @click.option(
     "--to",
     "target",
@@ -38,13 +40,12 @@ def command(file: Path, target: str, form: str) -> None:
     state. What cannot be carried over is listed on stderr. No registry is asked.
     """
     from imagesync_cli.batch.adopt import adopt
-    from imagesync_cli.output import Output
     from imagesync_cli.output.adopt import as_images, as_modules
     from imagesync_cli.output.console import counted
 
-    found = adopt(file, target.rstrip("/"))
-    text = as_images(found) if form == "images" else as_modules(found)
+    adopted = adopt(file, target.rstrip("/"))
+    text = as_images(adopted) if form == "images" else as_modules(adopted)
     output = Output()
     output.answer(text)
-    entries = "1 entry" if len(found.entries) == 1 else f"{len(found.entries)} entries"
-    output.notes([*found.notes, f"{entries} from a {found.kind} file, {counted(len(found.notes), 'note')}"])
+    entries = "1 entry" if len(adopted.entries) == 1 else f"{len(adopted.entries)} entries"
+    output.notes([*adopted.notes, f"{entries} from a {adopted.kind} file, {counted(len(adopted.notes), 'note')}"])

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-_PATH = click.Path(path_type=Path)
+from imagesync_cli.commands.log_options import Decorator, several
+from imagesync_cli.commands.options import PATH
 
 
-def file_options(verb: str, done: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def file_options(verb: str, done: str) -> Decorator:
     """``--file`` and its kin; ``verb`` is what is done to the images, and ``done`` that it was."""
-    options = [
+    return several(
         click.option(
             "--file",
-            type=_PATH,
+            type=PATH,
             metavar="FILE",
             help=f"{verb} all images that this YAML or JSON file lists, - for stdin.",
         ),
@@ -29,13 +28,13 @@ def file_options(verb: str, done: str) -> Callable[[Callable[..., Any]], Callabl
         click.option("--locked", is_flag=True, help=f"With --file: {verb.lower()} exactly what the lock says."),
         click.option(
             "--lock-file",
-            type=_PATH,
+            type=PATH,
             metavar="FILE",
             help="With --file: the lock (default: images.lock.json beside images.yaml).",
         ),
         click.option(
             "--report",
-            type=_PATH,
+            type=PATH,
             metavar="FILE",
             help="With --file: write a report. The file's ending chooses its form: .json, .md, .xml (JUnit) or .prom "
             "(metrics for Prometheus).",
@@ -47,14 +46,7 @@ def file_options(verb: str, done: str) -> Callable[[Callable[..., Any]], Callabl
             show_default=True,
             help="With --file: show a bar on a terminal and lines elsewhere (auto), always lines, or nothing.",
         ),
-    ]
-
-    def wrapped(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return wrapped
+    )
 
 
 def given_with_file(options: dict[str, Any]) -> str:

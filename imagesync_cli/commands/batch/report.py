@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from imagesync_cli.commands.options import examples
-
-_PATH = click.Path(path_type=Path)
+from imagesync_cli.commands.call import examples
+from imagesync_cli.commands.options import PATH
+from imagesync_cli.output import Output
 
 
 @click.group("report", short_help="Work with the reports of sync --report.")
@@ -22,10 +22,10 @@ def command() -> None:
     short_help="Join the JSON reports of several shards.",
     epilog=examples("report merge --output all.md shard-*.json"),
 )
-@click.argument("reports", metavar="FILE...", type=_PATH, nargs=-1, required=True)
+@click.argument("reports", metavar="FILE...", type=PATH, nargs=-1, required=True)
 @click.option(
     "--output",
-    type=_PATH,
+    type=PATH,
     metavar="FILE",
     help="Where to write the report. The ending chooses its form: .json, .md, .xml (JUnit) or .prom (metrics for "
     "Prometheus). Default: JSON on stdout.",
@@ -33,7 +33,6 @@ def command() -> None:
 def merge(reports: tuple[Path, ...], output: Path | None) -> None:
     """Join the JSON reports of several shards. The exit code is that of the first failure in them."""
     from imagesync_cli.batch.report import merged
-    from imagesync_cli.output import Output
     from imagesync_cli.output.report import read_report, report_json, write_report
 
     report = merged([read_report(path) for path in reports])

@@ -1,0 +1,124 @@
+"""What is there: digests, images, and tags of repositories."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from imagesync_cli.commands.call import Call, examples, shared_options
+from imagesync_cli.commands.options import platform_option, to_reference
+from imagesync_cli.values.errors import ImagesyncError, UsageError
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.describe import Description
+    from imagesync_cli.look.resolve import Answer
+    from imagesync_cli.stores import Stores
+    from imagesync_cli.values.platforms import Platform
+    from imagesync_cli.values.reference import Reference
+
+
+@click.command(
+    "resolve",
+    short_help="Print the digest that a reference points at.",
+    epilog=examples("resolve busybox:1.36", "resolve --platform linux/arm64 busybox:1.36"),
+)
+@click.argument("references", metavar="REF...", type=to_reference, nargs=-1, required=True)
+@platform_option
+@shared_options
+def resolve(references: tuple[Reference, ...], platforms: tuple[Platform, ...], call: Call) -> None:
+    """Print NAME@DIGEST for each reference, by one HEAD request each.
+
+    With --platform, prints the digest that a sync of those platforms would give, by one GET each. Nothing is copied.
+    """
+    from imagesync_cli.look.selection import Selection
+
+    questions = [(reference, Selection(platforms=platforms)) for reference in references]
+
+    async def work(stores: Stores) -> list[Answer]:
+        from imagesync_cli.look.resolve import resolve
+
+        return await resolve(stores, questions)
+
+    results = call.run(references, work)
+    call.output.resolved(results)
+    sys.exit(next((result.exit_code for result in results if isinstance(result, ImagesyncError)), 0))
+
+
+@click.command(
+    "inspect",
+    short_help="Show what an image is: platforms, sizes, layers.",
+    epilog=examples("inspect busybox:1.36", "inspect --raw busybox:1.36 | sha256sum"),
+)
+@click.argument("reference", metavar="REF", type=to_reference)
+@click.option("--raw", is_flag=True, help="Print the manifest itself, byte for byte, and nothing else.")
+@shared_options
+def inspect(reference: Reference, raw: bool, call: Call) -> None:
+    """Show the platforms, sizes, layers, configs and annotations of an image, and what is attached to it.
+
+    Reads its manifests and configs and no layer. Registries count that as a pull.
+    """
+
+    async def raw_bytes(stores: Stores) -> bytes:
+        from imagesync_cli.look.describe import raw_manifest
+
+        return await raw_manifest(stores, reference)
+
+    async def described(stores: Stores) -> Description:
+        from imagesync_cli.look.describe import describe
+
+        return await describe(stores, reference)
+
+    if raw:
+        call.output.raw(call.run([reference], raw_bytes))
+    else:
+        call.output.described(call.run([reference], described))
+
+
+@click.command(
+    "tags",
+    short_help="List the tags of a repository, all or those that rules pick.",
+    epilog=examples('tags --semver ">=1.24 <2" --latest 3 nginx', 'tags --exclude "*-alpine*" nginx'),
+)
+@click.argument("repository", metavar="REPO", type=to_reference)
+@click.option(
+    "--include", multiple=True, metavar="PATTERN", help="Tags that match this glob or /regular expression/. Repeatable."
+)
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out the tags that match this. Repeatable.")
+@click.option(
+    "--semver", default="", metavar="RANGE", help='Of those, only versions in this range, such as ">=1.24 <2".'
+)
+@click.option("--latest", type=click.IntRange(min=1), metavar="N", help="Of those, only the newest N versions.")
+@click.option(
+    "--each-variant", is_flag=True, help="With --latest: the newest N of each variant; 1.27 and 1.27-alpine are two."
+)
+@click.option("--explain", is_flag=True, help="Print every tag, whether it is picked, and why.")
+@shared_options
+def tags(
+    repository: Reference,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    semver: str,
+    latest: int | None,
+    each_variant: bool,
+    explain: bool,
+    call: Call,
+) -> None:
+    """Print the tags of REPO that these rules pick, or all without rules. The newest version comes first.
+
+    The tags of a file of images take the same rules.
+    """
+    from imagesync_cli.values.tags.rules import TagRules
+
+    if repository.digest or repository.tag not in ("", "latest"):
+        raise UsageError(f"{repository} names an image", hint=f"leave the tag out: imagesync tags {repository.name}")
+    rules = TagRules(include, exclude, semver, latest, each_variant)
+
+    async def work(stores: Stores) -> list[str]:
+        from imagesync_cli.look.tags import list_names
+        from imagesync_cli.values.secret import concealed
+
+        return list(map(concealed, await list_names(stores, repository, must_exist=True)))
+
+    call.output.tags(repository.name, rules.judge(call.run([repository], work)), explain=explain)
