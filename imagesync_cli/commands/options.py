@@ -65,6 +65,8 @@ def _to_artifact_type(text: str) -> str:
 
 
 def _overwrite(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    if context.resilient_parsing:  # a shell completes, and waits
+        return text
     from imagesync_cli.values.tags.replacing import parse_overwrite
 
     return parse_overwrite(text)
