@@ -19,7 +19,9 @@ _LONGEST_SHOWN = 500
 _LOGIN = re.compile(r"^(\w+://)?[^/]*:[^/]*@")
 # What people copy before a host, and what is no part of its name.
 SCHEMES = ("http://", "https://", "oci://")
-_DEFAULT_PORT = re.compile(r":(?:443|80)$")
+_DEFAULT_PORT = re.compile(r":0*(?:443|80)$")
+_PORT = re.compile(r":0*([0-9]+)$")
+_HTTPS = "443"
 # The partitions of AWS (botocore, endpoints.json): public, China, European sovereign, and those of governments.
 _AWS = (
     r"amazonaws\.com(?:\.cn)?|amazonaws\.eu|on\.aws|on\.amazonwebservices\.(?:com\.cn|eu)"
@@ -138,3 +140,9 @@ def address_of(registry: str) -> str:
 def without_default_port(host: str) -> str:
     """The host as it counts where names are compared: in doubt, whatever it speaks, two spellings are one."""
     return _DEFAULT_PORT.sub("", host)
+
+
+def spellings_of(registry: str) -> list[str]:
+    """What names the same registry in a pattern: without the port of HTTPS, and with it."""
+    bare = registry_of(_PORT.sub(lambda port: "" if port[1] == _HTTPS else f":{port[1]}", registry))
+    return [bare] if _PORT.search(bare) else [bare, f"{bare}:{_HTTPS}"]

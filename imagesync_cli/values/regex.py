@@ -111,7 +111,7 @@ class _Automaton:
             least, most, inner = argument
             return self._repeat(least, most, inner, after, ignores_case=ignores_case)
         state = self._state(after)
-        self._reads[state] = _in_any_case(_character(operation, argument), ignores_case=ignores_case)
+        self._reads[state] = _character(operation, argument, ignores_case=ignores_case)
         return state
 
     def _repeat(self, least: int, most: Any, inner: Any, after: int, *, ignores_case: bool) -> int:
@@ -127,28 +127,33 @@ class _Automaton:
         return start
 
 
-def _in_any_case(matches: Callable[[str], bool], *, ignores_case: bool) -> Callable[[str], bool]:
+def _character(operation: str, argument: Any, *, ignores_case: bool) -> Callable[[str], bool]:
+    """Whether one character is what this part of the expression wants."""
+    if operation == "NOT_LITERAL":
+        return _none_of([_character("LITERAL", argument, ignores_case=ignores_case)])
+    if operation == "IN":
+        negated = str(argument[0][0]) == "NEGATE"
+        members = [_character(str(kind), value, ignores_case=ignores_case) for kind, value in argument[int(negated) :]]
+        return _none_of(members) if negated else lambda character: any(member(character) for member in members)
+    if operation == "CATEGORY":
+        return _category(str(argument))
+    matches = _plain_character(operation, argument)
     if not ignores_case:
         return matches
-    return lambda character: matches(character) or matches(character.lower()) or matches(character.upper())
+    return lambda character: any(map(matches, (character, character.lower(), character.upper())))
 
 
-def _character(operation: str, argument: Any) -> Callable[[str], bool]:
-    """Whether one character is what this part of the expression wants."""
+def _none_of(members: list[Callable[[str], bool]]) -> Callable[[str], bool]:
+    return lambda character: not any(member(character) for member in members)
+
+
+def _plain_character(operation: str, argument: Any) -> Callable[[str], bool]:
     if operation == "LITERAL":
-        return lambda character: ord(character) == argument
-    if operation == "NOT_LITERAL":
-        return lambda character: ord(character) != argument
+        return lambda character: character == chr(argument)
     if operation == "ANY":
         return lambda character: character != "\n"
     if operation == "RANGE":
-        return lambda character: bool(argument[0] <= ord(character) <= argument[1])
-    if operation == "CATEGORY":
-        return _category(str(argument))
-    if operation == "IN":
-        negated = str(argument[0][0]) == "NEGATE"
-        members = [_character(str(kind), value) for kind, value in argument[int(negated) :]]
-        return lambda character: any(member(character) for member in members) != negated
+        return lambda character: len(character) == 1 and bool(argument[0] <= ord(character) <= argument[1])
     raise re.error(f"{operation.lower().replace('_', ' ')} is not supported here")
 
 

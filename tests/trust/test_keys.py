@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 
+from imagesync_cli.look.trust.rules import KeySigner, Trust, TrustRule
+from imagesync_cli.values.reference import parse_reference
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Repository
-from tests.embedded_registry.images import Image, image, index, referrer
+from tests.embedded_registry.images import Image, image, index, referrer, to_json
+from tests.embedded_registry.state import Manifest, digest_of
 from tests.referrers.artifacts import NOTATION, about, child, list_of
 from tests.trust.signing import (
     ENVELOPE,
     PROVENANCE,
     attach,
     cosign_layer,
+    cosign_tag,
     envelope,
     key_bundle,
     key_pair,
@@ -226,6 +230,59 @@ def test_any_signer_or_all(registry: EmbeddedRegistry, app: Repository, tmp_path
     found = verify(registry, tmp_path, rule)
     assert found.code == 0
     assert "signed by key ours.pub and key sha256:" in found.out
+
+
+@pytest.mark.parametrize(
+    ("pattern", "source"),
+    [
+        ("quay.io/**", "quay.io:443/org/app:1"),
+        ("quay.io/**", "QUAY.IO:00443/org/app:1"),
+        ("quay.io:443/**", "quay.io/org/app:1"),
+        ("docker.io/library/*", "index.docker.io:443/library/app"),
+        ("r.example.com:5000/**", "r.example.com:05000/app:1"),
+    ],
+)
+def test_no_spelling_gets_around_a_rule(pattern: str, source: str) -> None:
+    """With default: accept, a source that a rule names is not accepted because its port is written otherwise."""
+    rule = TrustRule((pattern,), (KeySigner(OURS.pem, ""),))
+    assert Trust((rule,), accepts=True).rule_for(parse_reference(source)) is rule
+
+
+@pytest.mark.parametrize("place", ["tag", "bundle"])
+@pytest.mark.parametrize("size", [1, 10**12])
+def test_the_good_one_with_another_size(
+    registry: EmbeddedRegistry, app: Repository, tmp_path: Path, place: str, size: int
+) -> None:
+    """Who lists the good signature again, with a size that it has not, takes nothing from it."""
+    if place == "tag":
+        content = payload(APP.digest)
+        tag(app, APP.digest, *[cosign_layer(content, OURS.sign(content))] * 2)
+    else:
+        attach(app, APP, *[signed_bundle(OURS, APP.digest)] * 2)
+    lists = [each for each in app.manifests.values() if b'"layers"' in each.content and each.digest != APP.digest]
+    for each in lists:
+        document = json.loads(each.content)
+        document["layers"] = document["layers"][:1] + [{**layer, "size": size} for layer in document["layers"][:1]]
+        lying = Manifest(each.media_type, to_json(document))
+        Image(lying, {lying.digest: lying}, {}).seed(app, *([cosign_tag(APP.digest)] if place == "tag" else []))
+    assert lists
+    assert verify(registry, tmp_path, trusting(OURS)).code == 0
+
+
+def test_a_digest_for_which_cosign_has_no_tag(registry: EmbeddedRegistry, app: Repository, tmp_path: Path) -> None:
+    """The name would be too long for a tag: then it has no signature there, which is no error of the call."""
+    digest = digest_of(APP.root.content, "sha512")
+    app.manifests[digest] = Manifest(APP.root.media_type, APP.root.content, digest)
+    rules = write_trust(tmp_path, trusting(OURS))
+    found = imagesync("verify", "--trust", rules, f"{registry.host}/app@{digest}")
+    assert (found.code, "it has no signature" in found.err) == (7, True)
+    content = statement(digest)
+    (made,) = attach(app, APP, key_bundle(dsseEnvelope=envelope(content, OURS.sign(pae(content)))))
+    document = json.loads(made.root.content)
+    document["subject"]["digest"] = digest
+    about = Manifest(made.root.media_type, to_json(document))
+    Image(about, {about.digest: about}, {}).seed(app)
+    assert imagesync("verify", "--trust", rules, f"{registry.host}/app@{digest}").code == 0
 
 
 def test_the_first_rule_that_names_the_source(registry: EmbeddedRegistry, app: Repository, tmp_path: Path) -> None:

@@ -56,6 +56,14 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert [signer.matches(each) for each in ("a", "b", "ab", "xa", "bx")] == [True, True, False, False, False]
 
 
+@pytest.mark.parametrize(("word", "value"), [("true", "true"), ("False", "false"), ("yes", "yes"), ("1.10", "1.10")])
+def test_the_value_of_a_field(tmp_path: Path, word: str, value: str) -> None:
+    """A truth value is compared as JSON writes it, and everything else as it stands in the file."""
+    file = tmp_path / "trust.yaml"
+    file.write_text(f"rules: [{{{RULE}, attestations: [{{type: a, field: b, value: {word}}}]}}]")
+    assert read_trust_file(file).rules[0].attested == (Attested("a", "b", value),)
+
+
 WRONG = {
     "[]": "trust.yaml: trust is an object with",
     "rulez: []": "trust has no 'rulez'",
@@ -63,7 +71,11 @@ WRONG = {
     "rules: [1]": "trust.rules[0] is an object",
     "rules: [{sources: ['**']}]": "trust.rules[0] has sources and signers",
     f"rules: [{{sources: ['a b'], signers: [{KEY}]}}]": "trust.rules[0].sources[0] is a pattern without spaces",
-    f"rules: [{{{RULE}, all: 1}}]": "trust.rules[0].all is true or false",
+    **{
+        f"rules: [{{{RULE}, all: {word}}}]": "trust.rules[0].all is true or false"
+        for word in ("1", "yes", "on", "No", "OFF", "'true'")
+    },
+    "refresh: yes": "trust.refresh is true or false",
     f"rules: [{{{RULE}, attestations: [{{field: a}}]}}]": "attestations[0] has a type",
     f"rules: [{{{RULE}, attestations: [{{type: a, field: b}}]}}]": "a field with its value or neither",
     f"default: [1]\nrules: [{{{RULE}}}]": "trust.default is a text",

@@ -83,6 +83,17 @@ def test_an_expression_may_ignore_case() -> None:
     assert not compile_regex("^RC")("rc1")
 
 
+@pytest.mark.parametrize(
+    "expression", ["[^b]", "[^a-b]", "[^\\d_B]", "(?i:[^b])", "[^(?-i:b)]", "b", "[a-b]", "\\D", "[\\W]"]
+)
+@pytest.mark.parametrize("flags", ["", "(?i)"])
+def test_what_ignores_case_leaves_out_both_cases(expression: str, flags: str) -> None:
+    """Without regard to case [^b] leaves out B as well, as it does in Python."""
+    matches, python = compile_regex(f"{flags}^{expression}$"), re.compile(f"{flags}^{expression}$")
+    for character in "aAbBcC1_-":
+        assert matches(character) == bool(python.search(character)), character
+
+
 # What this Python's own parser gives for each construct that is taken: operations by name, with their arguments.
 PARSED = {
     "a": [("LITERAL", 97)],

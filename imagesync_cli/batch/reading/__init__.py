@@ -11,7 +11,7 @@ from imagesync_cli.values.errors import UsageError
 
 _T = TypeVar("_T")
 TEXT = frozenset({"str", "int", "float", "timestamp"})  # 1.10 is a tag, whatever else YAML takes it for
-_TRUTH = {"true": True, "false": False}
+TRUTH = {"true": True, "false": False}
 _VARIABLE = re.compile(r"(\$?)\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHOWN = 20
@@ -73,8 +73,8 @@ class Reading:
 
     def truth(self, node: Node, what: str, *, or_else: str = "") -> bool | None:
         """True or false; ``or_else`` is what besides an error says it may be."""
-        if isinstance(node, Value) and node.kind == "bool" and node.text.lower() in _TRUTH:
-            return _TRUTH[node.text.lower()]
+        if isinstance(node, Value) and node.kind == "bool" and node.text.lower() in TRUTH:
+            return TRUTH[node.text.lower()]
         self.wrong(node.line, f"{what} is true or false{or_else}")
         return None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
+from imagesync_cli.batch.reading import TRUTH
 from imagesync_cli.look.trust.reading import read_trust
 from imagesync_cli.values.errors import UsageError
 
@@ -38,7 +39,11 @@ def _plain(node: Node, fill: Callable[[str, int], str | None]) -> object:
 
 
 def _scalar(value: Value, fill: Callable[[str, int], str | None]) -> object:
-    """Numbers stay as they are written: a field of an attestation is compared as text."""
+    """Numbers stay as they are written: a field of an attestation is compared as text.
+
+    So does what YAML takes for true or false and JSON does not, such as yes: where a truth value belongs, it is none.
+    """
     if value.kind == "null":
         return None
-    return value.text.lower() == "true" if value.kind == "bool" else fill(value.text, value.line)
+    is_truth = value.kind == "bool" and value.text.lower() in TRUTH
+    return TRUTH[value.text.lower()] if is_truth else fill(value.text, value.line)

@@ -105,7 +105,8 @@ class _Reading:
 
 def _attested(document: object, where: str) -> Attested:
     told = _object(document, where, _ATTESTED)
-    kind, field, value = (_text(told, each, where) for each in ("type", "field", "value"))
+    given = {**told, "value": str(told["value"]).lower()} if isinstance(told.get("value"), bool) else told
+    kind, field, value = (_text(given, each, where) for each in ("type", "field", "value"))
     if not kind or bool(field) != bool(value):
         _wrong(where, "has a type, and a field with its value or neither")
     return Attested(_TYPES.get(kind, kind), field, value)

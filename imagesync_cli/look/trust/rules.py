@@ -99,4 +99,4 @@ class Trust:
 
     def rule_for(self, source: Reference) -> TrustRule | None:
         """The first rule that names this source."""
-        return next((rule for rule in self.rules if is_among(source, rule.sources)), None)
+        return next((rule for rule in self.rules if is_among(source, rule.sources, in_doubt=True)), None)

@@ -23,6 +23,7 @@ from imagesync_cli.values.digest import digest_tag
 from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest
+from imagesync_cli.values.names import is_tag
 
 _NOTATION = "application/vnd.cncf.notary.signature"
 BUNDLE = "application/vnd.dev.sigstore.bundle"
@@ -113,8 +114,9 @@ class Signatures:
 
     async def _find(self) -> list[_Found]:
         places = await gather([self._by_subject(), self._by_tag()])
-        found = {(each.blob.digest, *sorted(each.notes.items())): each for place in places for each in place}
-        return list(found.values())  # the same one twice is one
+        # The same one twice is one; what differs in its size or type alone may be in the way of the good one.
+        found = {(each.blob, *sorted(each.notes.items())): each for place in places for each in place}
+        return list(found.values())
 
     async def _by_subject(self) -> list[_Found]:
         by_api, by_list = await gather([self._store.referrers(self._digest), self._by_list()])
@@ -145,7 +147,7 @@ class Signatures:
 
     async def _by_tag(self) -> list[_Found]:
         tag = self._digest.replace(":", "-") + self._suffix
-        manifest = await self._manifest(tag)
+        manifest = await self._manifest(tag) if is_tag(tag) else None  # that of a SHA-512 digest would be too long
         if manifest is None or manifest.descriptor.is_index:
             return []
         layers = read_document(manifest.content).get("layers") or []

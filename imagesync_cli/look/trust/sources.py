@@ -12,26 +12,34 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagesync_cli.values.digest import NO_DIGEST
+from imagesync_cli.values.hosts import spellings_of
 from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
 
 
-def is_among(source: Reference, patterns: Iterable[str]) -> bool:
-    """Whether one of the patterns means this source, by any of its spellings."""
-    names = _names(source)
+def is_among(source: Reference, patterns: Iterable[str], *, in_doubt: bool = False) -> bool:
+    """Whether one of the patterns means this source, by any of its spellings.
+
+    ``in_doubt`` is for rules that must not be got around: with HTTPS's own port a host is another name, and no other
+    registry.
+    """
+    names = _names(source, in_doubt=in_doubt)
     return any(re.fullmatch(_pattern(each), name, re.DOTALL) for each in patterns for name in names)
 
 
-def _names(source: Reference) -> set[str]:
+def _names(source: Reference, *, in_doubt: bool) -> set[str]:
     """A source as it is meant, whole, without its digest, and without its tag as well."""
     return {
-        name for each in _spellings(source) for name in (str(each), str(replace(each, digest=NO_DIGEST)), each.name)
+        name
+        for each in _spellings(source, in_doubt=in_doubt)
+        for name in (str(each), str(replace(each, digest=NO_DIGEST)), each.name)
     }
 
 
-def _spellings(source: Reference) -> list[Reference]:
+def _spellings(source: Reference, *, in_doubt: bool) -> list[Reference]:
     """A registry's own name; a path as it is written and normalized: build/../other is not below build."""
     if isinstance(source, RegistryReference):
-        return [replace(source, host=source.registry)]
+        hosts = spellings_of(source.registry) if in_doubt else [source.registry]
+        return [replace(source, host=host) for host in hosts]
     if isinstance(source, LayoutReference):
         path, normal = source.folder, os.path.normpath(source.folder)
         normalized: Reference = replace(source, folder=normal)
