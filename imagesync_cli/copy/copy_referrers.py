@@ -36,8 +36,8 @@ class ReferrersCopy:
     @property
     def roots(self) -> list[Descriptor]:
         """What the destination has by now, but for what stays away because others' signatures are in its place."""
-        present = [found for found in self._wanted.referrers if found.tag not in self._report.left]
-        return [found.target for found in present]
+        present = [referrer for referrer in self._wanted.referrers if referrer.tag not in self._report.left]
+        return [referrer.target for referrer in present]
 
     async def complete(self) -> None:
         """Bring what is missing; called again, what went missing since."""
@@ -48,57 +48,57 @@ class ReferrersCopy:
 
     async def _missing(self) -> list[Referrer]:
         """What the destination does not name as attached; its tags are listed anew for that."""
-        subjects = list(dict.fromkeys(found.subject for found in self._wanted.referrers))
+        subjects = list(dict.fromkeys(referrer.subject for referrer in self._wanted.referrers))
         asked = Referrers(self._there)
         # One alone first, which tells whether there is an API to ask about the others.
         listed = [await asked.listed(subject) for subject in subjects[:1]]
         listed += await gather(asked.listed(subject) for subject in subjects[1:])
         at = dict(zip(subjects, listed, strict=True))
         self._tagged.update(*(each.tagged for each in listed))
-        there = await gather(self._is_there(found, at[found.subject]) for found in self._wanted.referrers)
-        return [found for found, is_there in zip(self._wanted.referrers, there, strict=True) if not is_there]
+        there = await gather(self._is_there(referrer, at[referrer.subject]) for referrer in self._wanted.referrers)
+        return [referrer for referrer, is_there in zip(self._wanted.referrers, there, strict=True) if not is_there]
 
-    async def _is_there(self, found: Referrer, listed: Listed) -> bool:
-        digest = found.digest
-        if found.tag:
-            return listed.tagged.get(found.tag) == digest
+    async def _is_there(self, referrer: Referrer, listed: Listed) -> bool:
+        digest = referrer.digest
+        if referrer.tag:
+            return listed.tagged.get(referrer.tag) == digest
         # A list may name what somebody has deleted.
-        return digest in listed.by_api or (digest in listed.by_list and await self._there.has_manifest(found.target))
+        return digest in listed.by_api or (digest in listed.by_list and await self._there.has_manifest(referrer.target))
 
     async def _bring(self, missing: Iterable[Referrer]) -> None:
         """Write these and make the destination name them."""
-        by_subject = [found for found in missing if not found.tag]
-        listed = await gather(self._copy.referrer(_kept(found)) for found in by_subject)
+        by_subject = [referrer for referrer in missing if not referrer.tag]
+        listed = await gather(self._copy.referrer(_kept(referrer)) for referrer in by_subject)
         unlisted: dict[str, list[Referrer]] = {}
-        for found, is_listed in zip(by_subject, listed, strict=True):
+        for referrer, is_listed in zip(by_subject, listed, strict=True):
             if not is_listed:
-                unlisted.setdefault(found.subject, []).append(found)
-        await gather(self._tag(found) for found in missing if found.tag)
-        await gather(self._list(subject, found) for subject, found in unlisted.items())
+                unlisted.setdefault(referrer.subject, []).append(referrer)
+        await gather(self._tag(referrer) for referrer in missing if referrer.tag)
+        await gather(self._list(subject, referrer) for subject, referrer in unlisted.items())
         self._report.attached += len(by_subject)
 
     async def _list(self, subject: str, referrers: Sequence[Referrer]) -> None:
         tag = digest_tag(subject)
         await list_under(self._there, tag, referrers, self._wanted.lists.get(tag))
 
-    async def _tag(self, found: Referrer) -> None:
+    async def _tag(self, referrer: Referrer) -> None:
         """Put a manifest of cosign's under its tag, unless that holds what would be lost."""
-        if found.tag in self._tagged and not await self._is_free(found):
+        if referrer.tag in self._tagged and not await self._is_free(referrer):
             return
-        await self._copy.below(_kept(found))
-        if await self._is_free(found):  # somebody may have signed meanwhile
-            await self._copy.put(_kept(found), found.tag)
+        await self._copy.below(_kept(referrer))
+        if await self._is_free(referrer):  # somebody may have signed meanwhile
+            await self._copy.put(_kept(referrer), referrer.tag)
             self._report.attached += 1
 
-    async def _is_free(self, found: Referrer) -> bool:
+    async def _is_free(self, referrer: Referrer) -> bool:
         """Whether the tag may be written: it is not there, or ours has every layer that it has, and more."""
         try:
-            theirs = read_referrer(await self._there.manifest(found.tag), found.tag)
+            theirs = read_referrer(await self._there.manifest(referrer.tag), referrer.tag)
         except NotFound:
             return True
-        if not found.layers <= theirs.layers and not theirs.layers <= found.layers:
-            self._report.left = sorted({*self._report.left, found.tag})
-        return theirs.layers < found.layers
+        if not referrer.layers <= theirs.layers and not theirs.layers <= referrer.layers:
+            self._report.left = sorted({*self._report.left, referrer.tag})
+        return theirs.layers < referrer.layers
 
 
 def _kept(referrer: Referrer) -> Manifest:
@@ -131,7 +131,7 @@ async def list_under(there: Store, tag: str, referrers: Sequence[Referrer], mode
 def _merged(present: Manifest | None, referrers: Sequence[Referrer], model: Manifest | None) -> Manifest | None:
     """The list to write, None where nothing is missing. What is not understood in it is kept as it is."""
     known = {entry.digest for entry in present.manifests} if present else set()
-    missing = {found.digest: _kept(found) for found in referrers if found.digest not in known}
+    missing = {referrer.digest: _kept(referrer) for referrer in referrers if referrer.digest not in known}
     if not missing and present is not None:
         return None
     if present is None and model is not None and _names_just(model, missing.keys()):

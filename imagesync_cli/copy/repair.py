@@ -56,20 +56,20 @@ class Repair:
         copy = self._copy
         return Inspection(copy.there, copy.progress, read=self._verify.read, origin=copy.here, known=self._known)
 
-    async def _send_again(self, found: Findings) -> bool:
+    async def _send_again(self, findings: Findings) -> bool:
         """Send what is lost; gives whether there is reason to look again."""
         copy = self._copy
-        copy.report.damage += found.problems
-        await gather(copy.send(blob, anew=True) for blob in found.lost_blobs)
-        await gather(copy.put(manifest) for manifest in found.lost_manifests if not manifest.manifests)
-        for index in found.lost_manifests:
+        copy.report.damage += findings.problems
+        await gather(copy.send(blob, anew=True) for blob in findings.lost_blobs)
+        await gather(copy.put(manifest) for manifest in findings.lost_manifests if not manifest.manifests)
+        for index in findings.lost_manifests:
             if index.manifests:
                 await copy.put(index)
-        return bool(found.problems) and not copy.report.dry_run
+        return bool(findings.problems) and not copy.report.dry_run
 
-    def _check_repaired(self, found: Findings) -> None:
-        if found.problems:
-            worst = found.problems[0]
+    def _check_repaired(self, findings: Findings) -> None:
+        if findings.problems:
+            worst = findings.problems[0]
             raise ContentError(
                 f"{self._copy.there.name} is damaged even after it was sent again: {worst} ({worst.why})",
                 hint="" if worst.kind == "missing" else _KEPT,

@@ -28,15 +28,15 @@ _LIMIT_BYTES = 4 * 1024 * 1024
 async def from_files(wanted: Wanted) -> Credential | None:
     """The first file's answer."""
     for file in wanted.auth_files:
-        if (found := await _from_file(file, wanted)) is not None:
-            return found
+        if (login := await _from_file(file, wanted)) is not None:
+            return login
     return None
 
 
 def account(wanted: Wanted) -> str:
     """The longest path under which any file has a login for this repository: equal for equal logins."""
-    found = (_best(_document(file, wanted), wanted, file) for file in wanted.auth_files)
-    return max((path for path, _ in filter(None, found)), key=len, default="")
+    entries = (_best(_document(file, wanted), wanted, file) for file in wanted.auth_files)
+    return max((path for path, _ in filter(None, entries)), key=len, default="")
 
 
 def read_file(file: Path) -> dict[str, Any]:
@@ -79,8 +79,8 @@ async def _from_file(file: Path, wanted: Wanted) -> Credential | None:
     document = _document(file, wanted)
     server = server_name(wanted.registry)
     for host, helper in _object(document, "credHelpers", file).items():
-        if _place(host) == (wanted.registry, "") and (found := await ask_helper(helper, server, file)):
-            return found
+        if _place(host) == (wanted.registry, "") and (login := await ask_helper(helper, server, file)):
+            return login
     if best := _best(document, wanted, file):
         return _credential(best[1], wanted.registry, file)
     if store := document.get("credsStore"):
@@ -128,7 +128,7 @@ def _object(document: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
 
 def _best(document: dict[str, Any], wanted: Wanted, file: Path) -> tuple[str, dict[str, Any]] | None:
     """The entry with the longest path that holds the repository, and that path."""
-    return max(_entries(document, wanted, file), key=lambda found: len(found[0]), default=None)
+    return max(_entries(document, wanted, file), key=lambda entry: len(entry[0]), default=None)
 
 
 def _entries(document: dict[str, Any], wanted: Wanted, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:

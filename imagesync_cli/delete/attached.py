@@ -180,11 +180,11 @@ class AttachedRemoval:
         """Remove one; gives the reason if it has to stay."""
         digest = tags[tag]
         try:
-            found = await self._store.head(tag)
+            current = await self._store.head(tag)
         except NotFound:
             return ""
-        if found.digest != digest:
-            return f"it points at {found.digest} since"
+        if current.digest != digest:
+            return f"it points at {current.digest} since"
         offer = await self._store.untag(tag, digest)
         if offer in (Untagged.DONE, Untagged.ABSENT):
             return ""

@@ -283,7 +283,7 @@ class _Repository:
                 await AttachedRemoval(self._store, self._removal, references.planned, references).run()
             names = await self._removal.finish(references)
             there = await self._store.tagged(names & self._untagged.keys())
-            self._check_untagged({tag: found.digest for tag, found in there.items()})
+            self._check_untagged({tag: target.digest for tag, target in there.items()})
 
     def _check_untagged(self, tags: Mapping[str, str]) -> None:
         """Fail where a tag that we removed is there again, as it was; pushed anew by somebody, it is like any other."""

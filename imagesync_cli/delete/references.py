@@ -36,15 +36,15 @@ class Tags:
         self._indexes = dict(indexes or {})  # what may list manifests, and its size in bytes
         self.silent: set[str] = set()
 
-    def note(self, tag: str, found: Descriptor | None) -> None:
+    def note(self, tag: str, target: Descriptor | None) -> None:
         """Remember what a tag points at, None for nothing."""
-        if found is None:
+        if target is None:
             self._at.pop(tag, None)
             self.silent.add(tag)
             return
-        digest = self._at[tag] = pack_digest(found.digest)
-        if may_list(found):
-            self._indexes.setdefault(digest, found.size)
+        digest = self._at[tag] = pack_digest(target.digest)
+        if may_list(target):
+            self._indexes.setdefault(digest, target.size)
 
     def knows(self, tag: str) -> bool:
         """Whether the tag was there."""
@@ -163,7 +163,7 @@ class References:
         for digest in digests:
             tags = self.tags_at(digest)
             for tag in tags:
-                if digest in {found.digest for found in (await store.tagged([tag])).values()}:
+                if digest in {target.digest for target in (await store.tagged([tag])).values()}:
                     break
             else:
                 if tags:
@@ -229,7 +229,7 @@ async def _ask(
     wanted = sorted((tag for tag in names if not tags.knows(tag)), key=len, reverse=True)
     for start in range(0, len(wanted), _ASKED_TOGETHER):
         some = wanted[start : start + _ASKED_TOGETHER]
-        told = {tag: found for tag in some if (found := names[tag]) is not None}
+        told = {tag: target for tag in some if (target := names[tag]) is not None}
         told.update(await store.tagged([tag for tag in some if tag not in told], partial(advance, len(names))))
         for tag in some:
             tags.note(tag, told.get(tag))

@@ -71,13 +71,13 @@ class _Remembering:
             for _ in known:
                 advance()
         asked = [tag for tag in wanted if tag not in known]
-        found = await self._store.tagged(asked, advance)
+        asked_now = await self._store.tagged(asked, advance)
         for tag in asked:
             self._tags.pop(tag, None)
-        if len(self._tags) + len(found) <= _MOST_TAGS:
+        if len(self._tags) + len(asked_now) <= _MOST_TAGS:
             now = time.monotonic()
-            self._tags.update((tag, (now, told)) for tag, told in found.items())
-        return {**known, **found}
+            self._tags.update((tag, (now, told)) for tag, told in asked_now.items())
+        return {**known, **asked_now}
 
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The manifest; an index that was read before does not change."""

@@ -180,7 +180,7 @@ class Removal:
             referrers = await self._readings.referrers(digest)
         except ImagesyncError as error:
             return f"a referrer that cannot be asked for ({error.message})"
-        return next((f"referrer {found}" for found in referrers if found not in self._owners), "")
+        return next((f"referrer {referrer}" for referrer in referrers if referrer not in self._owners), "")
 
     async def _look_again(self, references: References) -> AbstractSet[str]:
         """Ask all tags, or where there are many those that did not answer before: what they reach comes back."""
@@ -189,9 +189,9 @@ class Removal:
         now = {tag: told for tag in asked if (told := names[tag]) is not None}
         now.update(await self._store.tagged([tag for tag in asked if tag not in now]))
         seen: set[str] = set()
-        for tag, found in now.items():
-            if tags.digest_of(tag) != found.digest:
-                await self._put_back(found, tag, references.planned, seen)
+        for tag, pointed_at in now.items():
+            if tags.digest_of(tag) != pointed_at.digest:
+                await self._put_back(pointed_at, tag, references.planned, seen)
         untagged = self._untagged.union(references.planned.removed if references.planned else ())
         silent = [tag for tag in asked if tag not in now and tag not in untagged]
         if silent and (dangling := [tag for tag in await self._store.tags() if tag in silent]):
@@ -222,23 +222,23 @@ class Removal:
         if (manifest := self._parsed(digest)) is not None:
             await self._store.put_manifest(manifest)
 
-    async def _put_back(self, found: Descriptor, tag: str, planned: Attached | None, seen: set[str]) -> None:
+    async def _put_back(self, target: Descriptor, tag: str, planned: Attached | None, seen: set[str]) -> None:
         """Write again what was taken of this, of what it lists, and of what was attached to it, children first."""
-        if found.digest in seen:
+        if target.digest in seen:
             return
-        seen.add(found.digest)
-        for child in await self._listed(found):
+        seen.add(target.digest)
+        for child in await self._listed(target):
             await self._put_back(child, tag, planned, seen)
-        if found.digest in self._taken:
-            await self._put(found.digest)
-            self._note_put_back(found.digest, tag)
-        if planned is not None and found.digest in planned.attached:
-            await self._attach_again(found.digest, tag, planned, seen)
+        if target.digest in self._taken:
+            await self._put(target.digest)
+            self._note_put_back(target.digest, tag)
+        if planned is not None and target.digest in planned.attached:
+            await self._attach_again(target.digest, tag, planned, seen)
 
-    async def _listed(self, found: Descriptor) -> list[Descriptor]:
-        manifest = self._parsed(found.digest)
-        if manifest is None and may_list(found):
-            manifest = await self._readings.once(found.digest, found.size)
+    async def _listed(self, target: Descriptor) -> list[Descriptor]:
+        manifest = self._parsed(target.digest)
+        if manifest is None and may_list(target):
+            manifest = await self._readings.once(target.digest, target.size)
         children = manifest.manifests if manifest else ()
         return [Descriptor(child.media_type, child.digest, child.size) for child in children]
 

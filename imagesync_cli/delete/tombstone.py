@@ -174,10 +174,10 @@ async def _user(store: Store, digest: str, references: References | None, offer:
 async def _points_at(store: Store, tag: str, digest: str) -> bool:
     """Whether the tag is still there; Unavailable where it was moved meanwhile."""
     try:
-        found = await store.head(tag)
+        current = await store.head(tag)
     except NotFound:
         return False
-    if found.digest != digest:
+    if current.digest != digest:
         raise Unavailable(f"{store.name}:{tag} was moved while it was being removed", hint="run it again")
     return True
 

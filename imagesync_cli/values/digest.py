@@ -114,9 +114,9 @@ class Verifier:
         """Raise ContentError unless the bytes seen are exactly those of the digest."""
         if not self.complete:
             raise ContentError(f"{self.digest} ended after {self.seen_bytes} of {self.size_bytes} bytes")
-        found = f"{self.digest.partition(':')[0]}:{self._hash.hexdigest()}"
-        if found != self.digest:
-            raise ContentError(f"{self.digest} arrived as {found}")
+        actual = f"{self.digest.partition(':')[0]}:{self._hash.hexdigest()}"
+        if actual != self.digest:
+            raise ContentError(f"{self.digest} arrived as {actual}")
 
 
 def verified(chunks: Iterable[bytes], digest: str, size_bytes: int) -> Iterator[bytes]:

@@ -91,30 +91,30 @@ def nearness(wanted: Platform, offered: Platform) -> Nearness | None:
 
 
 def _variant_nearness(wanted: Platform, offered: Platform) -> tuple[int, int] | None:
-    most, found = _version(wanted), _version(offered)
+    most, theirs = _version(wanted), _version(offered)
     if wanted.variant == offered.variant:
-        return found or (0, 0)
-    if most is None or found is None or (wanted.architecture == "arm" and found[0] < _OLDEST_ARM):
+        return theirs or (0, 0)
+    if most is None or theirs is None or (wanted.architecture == "arm" and theirs[0] < _OLDEST_ARM):
         return None
-    if wanted.architecture == "arm64" and most[0] != found[0]:
-        if (most[0], found[0]) != (9, 8):
+    if wanted.architecture == "arm64" and most[0] != theirs[0]:
+        if (most[0], theirs[0]) != (9, 8):
             return None
         most = (8, most[1] + _ARM_V9_AHEAD)
-    return found if found <= most else None
+    return theirs if theirs <= most else None
 
 
 def _version(platform: Platform) -> tuple[int, int] | None:
     """The number in a variant, None where variants have no order or this one is none of them."""
     if platform.architecture not in _DEFAULT_VARIANT:
         return None
-    found = _VERSION.fullmatch(platform.variant or _DEFAULT_VARIANT[platform.architecture])
-    return (int(found[1]), int(found[2] or 0)) if found else None
+    number = _VERSION.fullmatch(platform.variant or _DEFAULT_VARIANT[platform.architecture])
+    return (int(number[1]), int(number[2] or 0)) if number else None
 
 
 def _normal_version(variant: str) -> str:
     """``v8`` for 8, 8.0 and v8.0."""
-    found = _VERSION.fullmatch(variant)
-    if found is None:
+    number = _VERSION.fullmatch(variant)
+    if number is None:
         return variant
-    minor = int(found[2] or 0)
-    return f"v{int(found[1])}.{minor}" if minor else f"v{int(found[1])}"
+    minor = int(number[2] or 0)
+    return f"v{int(number[1])}.{minor}" if minor else f"v{int(number[1])}"

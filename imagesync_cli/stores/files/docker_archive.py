@@ -177,9 +177,9 @@ class DockerArchive:
             return images[0]
         if wanted and not wanted.startswith("@"):
             name = normal_name(wanted)
-            found = [image for image in images if name in image.names]
-            if found:
-                return found[-1]
+            named = [image for image in images if name in image.names]
+            if named:
+                return named[-1]
         listed = ", ".join(sorted(name for image in images for name in image.names))
         raise no_manifest(
             f"{self.name}: no image {wanted!r}" if wanted else f"{self.name}: which image?",
@@ -281,5 +281,5 @@ def _is_item(item: Any) -> bool:
     )
 
 
-def _are_texts(found: Any) -> bool:
-    return isinstance(found, list) and all(isinstance(each, str) for each in found)
+def _are_texts(texts: Any) -> bool:
+    return isinstance(texts, list) and all(isinstance(each, str) for each in texts)

@@ -73,10 +73,10 @@ class Place:
 
     def status(self) -> os.stat_result:
         """What the file system tells of the regular file here; ContentError for anything else."""
-        found = os.stat(self.name, dir_fd=self.at, follow_symlinks=False)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.stat(self.name, dir_fd=self.at, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
             raise self.strange()
-        return found
+        return status
 
     def unlink(self) -> None:
         """Remove the name, if it is there."""

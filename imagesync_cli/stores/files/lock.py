@@ -148,8 +148,8 @@ def _is_private(folder: Path) -> bool:
     if sys.platform == "win32":
         return False
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
 def _try(place: Place) -> int:

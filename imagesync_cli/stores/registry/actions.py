@@ -10,6 +10,6 @@ PULL = "GET manifests"
 
 def action_of(method: str, path: str, *, is_upload: bool = False) -> str:
     """Such as "GET manifests" or "PUT uploads"; "" for what belongs to no image, such as a ping."""
-    found = _KIND.search(path)
-    kind = "uploads" if is_upload else (found["uploads"] or found["kind"]) if found else ""
+    named = _KIND.search(path)
+    kind = "uploads" if is_upload else (named["uploads"] or named["kind"]) if named else ""
     return f"{method} {kind}" if kind else ""

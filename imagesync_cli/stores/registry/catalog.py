@@ -54,8 +54,8 @@ async def _by_catalog(client: Client, path: str, where: str) -> list[str]:
     except (Denied, NotFound, Refused) as error:
         if names.begun:
             raise
-        if path and (found := await _as_harbor(client, path, where)):
-            return found
+        if path and (names_there := await _as_harbor(client, path, where)):
+            return names_there
         error.hint = _HINT if isinstance(error, Denied) else f"it has no list of repositories: {_HINT}"
         raise
 

@@ -47,10 +47,10 @@ class Mirrored(Repository):
     async def head(self, wanted: str) -> Descriptor:
         """What the repository itself says; for a tag, what it said first."""
         if wanted not in self._heads:
-            found = await super().head(wanted)
+            descriptor = await super().head(wanted)
             if is_digest(wanted):
-                return found
-            self._heads[wanted] = found
+                return descriptor
+            self._heads[wanted] = descriptor
         return self._heads[wanted]
 
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
@@ -61,18 +61,18 @@ class Mirrored(Repository):
         if wanted in self._kept:
             return self._kept[wanted]
         if is_digest(wanted):
-            found = await self._by_digest(wanted, most_bytes)
+            manifest = await self._by_digest(wanted, most_bytes)
         elif self._mirrors or wanted in self._heads:
             told = await self._told(wanted)
-            found = await self._by_digest(told.digest, most_bytes, told.media_type)
+            manifest = await self._by_digest(told.digest, most_bytes, told.media_type)
         else:
-            found = await super().manifest(wanted, most_bytes)
+            manifest = await super().manifest(wanted, most_bytes)
         if not is_digest(wanted):
-            self._heads[wanted] = found.descriptor
-        if found.size <= self._left_bytes:
-            self._left_bytes -= found.size
-            self._kept[wanted] = found
-        return found
+            self._heads[wanted] = manifest.descriptor
+        if manifest.size <= self._left_bytes:
+            self._left_bytes -= manifest.size
+            self._kept[wanted] = manifest
+        return manifest
 
     async def _told(self, tag: str) -> Descriptor:
         try:

@@ -243,27 +243,27 @@ class Repository:
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """One HEAD a tag, many at once."""
 
-        waiting, found = iter(tags), {}
+        waiting, pointed = iter(tags), {}
 
         async def ask() -> None:
             for tag in waiting:  # the next one that nobody asks for yet
                 with contextlib.suppress(NotFound):
-                    found[tag] = await self.head(tag)
+                    pointed[tag] = await self.head(tag)
                 if advance is not None:
                     advance()
 
         await gather(ask() for _ in range(_ASKED_AT_ONCE))
-        return found
+        return pointed
 
     async def listed(self, tag: str) -> Manifest | None:
         """One GET request."""
         try:
-            found = await self._read_manifest(tag, sound_only=True)
+            listed = await self._read_manifest(tag, sound_only=True)
         except NotFound:
             return None
-        if not found.descriptor.is_index:
+        if not listed.descriptor.is_index:
             raise ContentError(f"{self._spelled(tag)} is not a list of referrers, as its name says")
-        return found
+        return listed
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Remove the tag alone, in whichever way this registry has; see deletion.Deletion.untag."""

@@ -101,5 +101,5 @@ def _bracketed(host: str) -> str:
 
 async def addresses_of(host: str) -> set[str]:
     """What the name in ``host[:port]`` resolves to here; OSError or UnicodeError where that fails."""
-    found = await asyncio.get_running_loop().getaddrinfo(host_name(host), None, type=socket.SOCK_STREAM)
-    return {str(address[0]) for *_, address in found}
+    infos = await asyncio.get_running_loop().getaddrinfo(host_name(host), None, type=socket.SOCK_STREAM)
+    return {str(address[0]) for *_, address in infos}

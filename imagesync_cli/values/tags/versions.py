@@ -81,12 +81,12 @@ class Version:
 
 def parse_version(text: str) -> Version | None:
     """The version that a tag is, or None for any other tag."""
-    found = _VERSION.fullmatch(text)
-    if found is None or (found[2] is not None and not all(found[2].split("."))):
+    match = _VERSION.fullmatch(text)
+    if match is None or (match[2] is not None and not all(match[2].split("."))):
         return None
-    numbers = tuple(map(int, found[1].split(".")))
+    numbers = tuple(map(int, match[1].split(".")))
     is_date = numbers[0] >= _LONG_NUMBER or _DATE.fullmatch(text) is not None
-    return Version(_padded(numbers), tuple(found[2].split(".")) if found[2] else (), len(numbers), is_date)
+    return Version(_padded(numbers), tuple(match[2].split(".")) if match[2] else (), len(numbers), is_date)
 
 
 @dataclass(frozen=True)

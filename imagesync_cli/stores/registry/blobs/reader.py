@@ -133,5 +133,5 @@ async def _from(chunks: AsyncIterator[bytes], start: int, size: int, response: h
 
 def _is_rest(response: httpx.Response, start: int, size: int) -> bool:
     """Whether a partial answer begins at ``start`` and is a part of ``size`` bytes (RFC 9110, section 14.4)."""
-    found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.headers.get("content-range", ""))
-    return found is not None and int(found[1]) == start and found[2] in ("*", str(size))
+    told = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.headers.get("content-range", ""))
+    return told is not None and int(told[1]) == start and told[2] in ("*", str(size))

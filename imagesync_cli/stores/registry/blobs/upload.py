@@ -135,12 +135,12 @@ class Upload:
     async def _progress(self, expected: int) -> int:
         """How many bytes are there: as ``expected`` where the registry does not tell (end-13)."""
         response = await self._ask("GET", accept=(200, 204, 400, 405, 501))
-        found = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", response.headers.get("range", ""))
-        if response.status_code not in (200, 204) or found is None:
+        told = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", response.headers.get("range", ""))
+        if response.status_code not in (200, 204) or told is None:
             return expected
         if "location" in response.headers:
             self._session = self._location(response)
-        return int(found[1]) + 1 if found[1] != "0" else 0  # "0-0" is also said of nothing
+        return int(told[1]) + 1 if told[1] != "0" else 0  # "0-0" is also said of nothing
 
     async def _put(self, content: bytes | Stream, size_bytes: int) -> None:
         query = f"{self._session.query.decode('ascii')}&" if self._session.query else ""

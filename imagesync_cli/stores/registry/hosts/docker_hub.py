@@ -49,10 +49,10 @@ async def repositories(api: HostApi) -> AsyncIterator[str]:
         path = f"/v2/namespaces/{namespace}/repositories?page_size={_A_PAGE}&page={number}"
         page = await api.ask("GET", path, doing=doing, login=token)
         try:
-            found, following = [str(each["name"]) for each in page["results"]], page["next"]
+            names, following = [str(each["name"]) for each in page["results"]], page["next"]
         except (KeyError, TypeError) as error:
             raise ContentError(f"{doing}: the answer is not a list of repositories") from error
-        for name in found:
+        for name in names:
             yield f"{namespace}/{name}"
         if following is None:
             return

@@ -45,8 +45,8 @@ async def repositories(api: HostApi) -> AsyncIterator[str]:
     login = credential.basic() if credential else None
     async for page in api.pages(path, doing=doing, login=login, headers={"Accept": "application/json"}):
         try:
-            found = [str(each["name"]) for each in page]
+            names = [str(each["name"]) for each in page]
         except (KeyError, TypeError) as error:
             raise ContentError(f"{doing}: the answer is not a list of repositories") from error
-        for name in found:
+        for name in names:
             yield name

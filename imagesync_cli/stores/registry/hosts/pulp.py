@@ -21,9 +21,9 @@ async def untag(api: HostApi, tag: str, _: str) -> Untagged:
     """Remove the tag, wherever it points by now: no condition is offered here."""
     doing = f"removing the tag {api.name}:{tag} by Pulp's API"
     login = (await api.login()).basic()
-    found = await api.ask("GET", f"{_DISTRIBUTIONS}?base_path={api.repository}", doing=doing, login=login)
+    distributions = await api.ask("GET", f"{_DISTRIBUTIONS}?base_path={api.repository}", doing=doing, login=login)
     try:
-        (distribution,) = found["results"]
+        (distribution,) = distributions["results"]
         repository = _REPOSITORY.fullmatch(distribution["repository"])
     except (KeyError, TypeError, ValueError):
         repository = None

@@ -37,13 +37,15 @@ class Challenge:
 
 def parse_challenge(headers: Iterable[str]) -> Challenge | None:
     """The challenge that we can answer, Bearer before Basic, or None."""
-    found = {}
+    challenges = {}
     for header in itertools.islice(headers, _MOST_HEADERS):
         for scheme, rest in _SCHEME.findall(header[:_LONGEST_HEADER]):
             pairs = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(rest)}
             scopes = tuple(dict.fromkeys(pairs.get("scope", "").split()))
-            found[scheme.lower()] = Challenge(scheme.lower(), pairs.get("realm", ""), pairs.get("service", ""), scopes)
-    return found.get("bearer") or found.get("basic")
+            challenges[scheme.lower()] = Challenge(
+                scheme.lower(), pairs.get("realm", ""), pairs.get("service", ""), scopes
+            )
+    return challenges.get("bearer") or challenges.get("basic")
 
 
 def check_realm(challenge: Challenge, registry: httpx.URL) -> httpx.URL:
