@@ -117,6 +117,42 @@ class ByteLimit:
         return self._held_bytes + size_bytes <= self._most_bytes
 
 
+class SharedExclusive:
+    """A lock that many hold together, or one alone: that one waits until all have left, and lets nobody in."""
+
+    def __init__(self) -> None:
+        self._holders = 0
+        self._left = asyncio.Event()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._turns = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def shared(self) -> AsyncIterator[None]:
+        """Hold it with others."""
+        while not self._open.is_set():
+            await self._open.wait()
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            self._left.set()
+
+    @contextlib.asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Hold it alone."""
+        async with self._turns:
+            self._open.clear()
+            try:
+                while self._holders:
+                    self._left.clear()
+                    await self._left.wait()
+                yield
+            finally:
+                self._open.set()
+
+
 # What reading a document costs beside its bytes: an object of JSON becomes a descriptor, and a place in a walk.
 _OBJECT_BYTES = 700
 # Works that found no room and begin again together, before each goes alone.

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagesync_cli.settings import Settings
-    from imagesync_cli.stores.files.docker_archive import DockerArchive
     from imagesync_cli.stores.files.oci_archive import OciArchive
     from imagesync_cli.stores.registry.client import Client
     from imagesync_cli.stores.registry.mirrored import Mirrored
@@ -78,8 +77,8 @@ class Stores:
         self._settings = settings
         self._preconnected = preconnected
         self._clients: dict[tuple[str, Path | None], Client] = {}
-        self._archives: list[OciArchive | DockerArchive] = []
-        self._read_archives: dict[str, OciArchive | DockerArchive] = {}
+        self._archives: list[OciArchive] = []
+        self._read_archives: dict[str, OciArchive] = {}
         self._http: Http | None = None
         self._left_out: set[str] = set()  # mirrors that have failed
 

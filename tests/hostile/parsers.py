@@ -177,9 +177,9 @@ def _layout(content: bytes) -> None:
         (Path(folder) / "index.json").write_bytes(content)
         layout = Layout(LayoutReference(folder), 1 << 20)
         _wait(layout.tags())
-        before = layout._index()
+        before = layout.index()
         layout._write_index(before)
-        assert layout._index().entries == before.entries
+        assert layout.index().entries == before.entries
 
 
 def _query(text: str) -> None:

@@ -11,18 +11,16 @@ from __future__ import annotations
 import contextlib
 import json
 import posixpath
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
-from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE, Entry, Reading, no_manifest
+from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE, Entry
 from imagesync_cli.stores.files.oci_archive import OciArchive
 from imagesync_cli.stores.files.tar import Member, Tar
-from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.values.digest import Digest, is_digest, new_hash, sha256, verified
 from imagesync_cli.values.documents import read_document
-from imagesync_cli.values.errors import ContentError, NotFound, Refused, UsageError
+from imagesync_cli.values.errors import ContentError, Gone, NotFound, Refused, UsageError
 from imagesync_cli.values.manifest import DOCKER_MANIFEST, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import ArchiveReference, normal_name
 
@@ -43,17 +41,11 @@ class _Saved:
     digest: str
 
 
-class DockerArchive:
+class DockerArchive(OciArchive):
     """An archive file of images that Docker knew by name."""
 
-    drops_untagged = False
-
     def __init__(self, reference: ArchiveReference, max_manifest_bytes: int) -> None:
-        self.name = reference.name
-        self._path = Path(reference.file)
-        self._max_manifest_bytes = max_manifest_bytes
-        self._layout = OciArchive(reference, max_manifest_bytes)
-        self._opened: Tar | None = None
+        super().__init__(reference, max_manifest_bytes)
         self._images: list[_Saved] | None = None
         self._manifests: dict[str, Manifest] = {}
         self._blobs: dict[str, Member] = {}
@@ -61,28 +53,15 @@ class DockerArchive:
         self._hashed: dict[Member, str] = {}
         self._configs: dict[str, tuple[Digest, list[str]]] = {}
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._layout.close()
-        if self._opened is not None:
-            self._opened.close()
-
-    def warm(self, count: int) -> None:
-        """Nothing: the file is there."""
-
-    async def head(self, wanted: str) -> Descriptor:
-        """The image of this name, number or digest; "" means the only image."""
-        return (await self.manifest(wanted)).descriptor
-
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The archive's manifest, or the one that is made for it."""
-        with Reading(self.name, wanted):
+        with self._readable(wanted):
             images = self._read()
             digest = wanted if is_digest(wanted) else self._find(images, wanted).digest
             if digest in self._manifests:
                 return self._manifests[digest]
         try:
-            return await self._layout.manifest(digest, most_bytes)
+            return await super().manifest(digest, most_bytes)
         except NotFound as error:
             error.hint = (
                 error.hint
@@ -92,35 +71,35 @@ class DockerArchive:
 
     async def has_manifest(self, manifest: Descriptor) -> bool:
         """Whether there is such an image."""
-        return manifest.digest in self._manifests or await self._layout.has_manifest(manifest)
+        return manifest.digest in self._manifests or await super().has_manifest(manifest)
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the blob's bytes, the last chunk only when size and digest are right."""
-        with Reading(self.name, blob.digest):
+        with self._readable(blob.digest):
             self._read()
             if blob.digest in self._blobs:
                 chunks = self._tar().chunks(self._blobs[blob.digest])
                 for chunk in verified(chunks, blob.digest, blob.size):
                     yield chunk
                 return
-        async for chunk in self._layout.read_blob(blob):
+        async for chunk in super().read_blob(blob):
             yield chunk
 
     async def has_blob(self, blob: Descriptor) -> bool:
         """Whether the blob is there."""
-        return blob.digest in self._blobs or await self._layout.has_blob(blob)
+        return blob.digest in self._blobs or await super().has_blob(blob)
 
     async def blob_size(self, blob: Descriptor) -> int | None:
         """The size of what is there for the blob."""
-        with Reading(self.name, blob.digest):
+        with self._readable(blob.digest):
             self._read()
             if blob.digest in self._blobs:
                 return self._blobs[blob.digest].size
-        return await self._layout.blob_size(blob)
+        return await super().blob_size(blob)
 
     async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
         """Every name in the archive."""
-        with Reading(self.name, ""):
+        with self._readable(""):
             return {name: None for image in self._read() for name in image.names}
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
@@ -135,36 +114,21 @@ class DockerArchive:
         """None, likewise."""
         return None
 
-    async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
-        """Refused, as every change is."""
-        self._refuse()
-
-    async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
-        """Refused, as every change is."""
-        self._refuse()
-
-    async def untag(self, tag: str, digest: str) -> Untagged:
-        """Refused, as every change is."""
-        self._refuse()
-
-    async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
-        """Refused, as every change is."""
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise Refused(f"{self.name} is only read")
-
     # The archive's images.
 
     def _tar(self) -> Tar:
-        if self._opened is None:
-            self._opened = Tar(self._path)
-        return self._opened
+        """The file as it was when it was first looked at: where its blobs are is known from then."""
+        if not self._opened:
+            self._opened.append(Tar(self._path))
+        return self._opened[-1]
+
+    def _writer(self) -> NoReturn:
+        raise Refused(f"{self.name} is only read")
 
     def _read(self) -> list[_Saved]:
         if self._images is None:
             if INDEX_FILE in self._tar() and LAYOUT_FILE in self._tar():
-                self._images = [_entry_image(entry) for entry in self._layout.index().entries]
+                self._images = [_entry_image(entry) for entry in self.index().entries]
             # Docker 25 lists no image that it saves by its digest alone.
             self._images = self._images or self._saved_images()
         return self._images
@@ -181,7 +145,7 @@ class DockerArchive:
             if named:
                 return named[-1]
         listed = ", ".join(sorted(name for image in images for name in image.names))
-        raise no_manifest(
+        raise Gone(
             f"{self.name}: no image {wanted!r}" if wanted else f"{self.name}: which image?",
             hint=f"it has: {listed}" if listed else "it has no names",
         )

@@ -8,12 +8,13 @@ folder, and no link in it is followed (folder.py).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from imagesync_cli.concurrency import take_room
 from imagesync_cli.stores.files.folder import Folder, Place
+from imagesync_cli.stores.files.layout_files import LayoutFiles
 from imagesync_cli.stores.files.layout_index import (
     INDEX_FILE,
     LAYOUT,
@@ -22,19 +23,12 @@ from imagesync_cli.stores.files.layout_index import (
     Reading,
     Writing,
     blob_name,
-    described,
-    find_entry,
-    lacking,
-    listed_under,
-    reached,
     read_index,
-    referring,
-    went_missing,
 )
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_file import flush_folder, new_file, sweep
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.values.digest import ALGORITHMS, Digest, is_digest, parse_digest, verified
+from imagesync_cli.values.digest import ALGORITHMS, Digest, parse_digest, verified
 from imagesync_cli.values.errors import ContentError
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import LayoutReference
@@ -43,38 +37,12 @@ _READ_BYTES = 1024 * 1024
 _LOCK_FILE = ".imagesync.lock"
 
 
-class Layout:
+class Layout(LayoutFiles):
     """A layout folder; it is made by the first write."""
 
-    drops_untagged = False
-
     def __init__(self, reference: LayoutReference, max_manifest_bytes: int) -> None:
-        self.name = reference.name
+        super().__init__(reference.name, max_manifest_bytes)
         self._folder = Folder(Path(reference.folder))
-        self._max_manifest_bytes = max_manifest_bytes
-
-    def warm(self, count: int) -> None:
-        """Nothing: files are there."""
-
-    async def head(self, wanted: str) -> Descriptor:
-        """The entry for the tag, or the manifest with the digest; "" means the only image or the tag latest."""
-        return (await self.manifest(wanted)).descriptor
-
-    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
-        """The manifest's file, checked against its digest."""
-        with self._readable(wanted):
-            if is_digest(wanted):
-                return parse_manifest(self._read(blob_name(wanted), most_bytes), digest=wanted)
-            found = find_entry(self._index(), wanted, self.name, self._manifest_file)
-            content = self._read(blob_name(found.digest), most_bytes)
-            return parse_manifest(content, found.media_type, digest=found.digest)
-
-    async def has_manifest(self, manifest: Descriptor) -> bool:
-        """Whether the manifest's file is there, and all that it names: what a delete has been at is not there."""
-        with self._readable(manifest.digest), contextlib.suppress(FileNotFoundError):
-            found = parse_manifest(self._read(blob_name(manifest.digest)), digest=manifest.digest)
-            return not self._lacking(found)
-        return False
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the file's bytes, the last chunk only when size and digest are right."""
@@ -113,39 +81,15 @@ class Layout:
             if not tag:
                 return False
             async with self._locked():
-                # Another process may have removed, as unused, what this one found there and did not write again.
-                if missing := self._lacking(manifest):
-                    raise went_missing(f"{self.name}: {missing} was removed while {tag} was being written")
-                self._write_index(self._index().tagged(manifest, tag))
+                self._check_complete(manifest, tag)
+                self._write_index(self.index().tagged(manifest, tag))
         return False
-
-    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
-        """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
-        with self._readable(""):
-            if must_exist:
-                self._folder.status(INDEX_FILE)
-            return described(self._index(), self.name)
-
-    async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
-        """The entries for these names."""
-        wanted = set(tags)
-        return {tag: told for tag, told in (await self.tags()).items() if told is not None and tag in wanted}
-
-    async def referrers(self, digest: str) -> list[Descriptor]:
-        """The entries of index.json whose subject this is: where oras keeps them."""
-        with self._readable(""):
-            return referring(self._index(), digest, self._manifest_file)
-
-    async def listed(self, tag: str) -> Manifest | None:
-        """The index under this tag."""
-        with self._readable(tag):
-            return listed_under(self._index(), tag, self._manifest_file)
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Take the tag's entry out of index.json if it is on this digest; the files stay."""
         with Writing(self.name):
             async with self._locked():
-                index = self._index()
+                index = self.index()
                 others = [one for one in index.entries if one.spelled != tag or one.target.digest != digest]
                 if len(others) == len(index.entries):
                     return Untagged.ABSENT
@@ -161,9 +105,9 @@ class Layout:
         """
         with Writing(self.name):
             async with self._locked():
-                index = self._index()
+                index = self.index()
                 others = [one for one in index.entries if one.target.digest != digest or one.spelled]
-                used = reached((one.target.digest for one in others), self._manifest_file)
+                used = self._reached(one.target.digest for one in others)
                 if digest in used:
                     return "an image that came meanwhile uses it"
                 if len(others) != len(index.entries):
@@ -173,11 +117,13 @@ class Layout:
 
     # The folder's files.
 
-    def _index(self) -> Index:
-        """index.json; one of no images where the folder has none yet."""
+    def index(self, *, must_exist: bool = False) -> Index:
+        """index.json; one of no images where the folder has none yet, unless it ``must_exist``."""
         try:
             return read_index(self._read(INDEX_FILE), str(self._folder.path / INDEX_FILE))
         except FileNotFoundError:
+            if must_exist:
+                raise
             return Index()
 
     def _write_index(self, index: Index) -> None:
@@ -213,11 +159,8 @@ class Layout:
             raise ContentError(f"{self._folder.path / name} is longer than the {limit_bytes} bytes that it may have")
         return content
 
-    def _manifest_file(self, digest: Digest) -> bytes:
-        return self._read(blob_name(digest))
-
-    def _lacking(self, manifest: Manifest) -> str:
-        return lacking(manifest, self._manifest_file, self._has)
+    def _manifest_file(self, digest: Digest, most_bytes: int | None = None) -> bytes:
+        return self._read(blob_name(digest), most_bytes)
 
     def _has(self, blob: Descriptor) -> bool:
         with contextlib.suppress(FileNotFoundError):

@@ -8,46 +8,36 @@ the old one's name. Nothing is deleted from an archive.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection
 from pathlib import Path
 
+from imagesync_cli.concurrency import SharedExclusive
+from imagesync_cli.stores.files.layout_files import LayoutFiles
 from imagesync_cli.stores.files.layout_index import (
     INDEX_FILE,
     LAYOUT,
     LAYOUT_FILE,
     Index,
-    Reading,
     Writing,
     blob_name,
-    described,
-    find_entry,
-    lacking,
-    listed_under,
-    reached,
     read_index,
-    referring,
-    went_missing,
 )
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_archive import NewArchive
-from imagesync_cli.stores.files.shared_exclusive import SharedExclusive
 from imagesync_cli.stores.files.tar import Tar
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.values.digest import Digest, is_digest, verified
+from imagesync_cli.values.digest import Digest, verified
 from imagesync_cli.values.errors import ContentError, Refused
-from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
+from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.reference import ArchiveReference
 
 
-class OciArchive:
+class OciArchive(LayoutFiles):
     """An archive file; it is made by the first tag that is put. ``close`` ends what was not."""
 
-    drops_untagged = False
-
     def __init__(self, reference: ArchiveReference, max_manifest_bytes: int) -> None:
-        self.name = reference.name
+        super().__init__(reference.name, max_manifest_bytes)
         self._path = Path(reference.file)
-        self._max_manifest_bytes = max_manifest_bytes
         self._opened: list[Tar] = []  # the last one is the archive as it is now
         self._new: NewArchive | None = None
         self._writing = SharedExclusive()
@@ -58,28 +48,6 @@ class OciArchive:
             self._new.discard()
         for tar in self._opened:
             tar.close()
-
-    def warm(self, count: int) -> None:
-        """Nothing: the file is there."""
-
-    async def head(self, wanted: str) -> Descriptor:
-        """The entry for the tag, or the manifest with the digest; "" means the only image or the tag latest."""
-        return (await self.manifest(wanted)).descriptor
-
-    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
-        """The manifest's bytes, checked against its digest."""
-        with self._readable(wanted):
-            if is_digest(wanted):
-                return parse_manifest(self._manifest_file(wanted, most_bytes), digest=wanted)
-            found = find_entry(self.index(), wanted, self.name, self._manifest_file)
-            return parse_manifest(self._manifest_file(found.digest), found.media_type, digest=found.digest)
-
-    async def has_manifest(self, manifest: Descriptor) -> bool:
-        """Whether the manifest is there, and all that it names."""
-        with self._readable(manifest.digest), contextlib.suppress(FileNotFoundError):
-            found = parse_manifest(self._manifest_file(manifest.digest), digest=manifest.digest)
-            return not self._lacking(found)
-        return False
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the member's bytes, the last chunk only when size and digest are right."""
@@ -136,9 +104,7 @@ class OciArchive:
         self._new = new = await self._writer().without_torn()
         new.add(blob_name(manifest.digest), manifest.content)
         async with locked(new.lock, self.name):
-            # Another process may have replaced the archive, and left out what this one found in it.
-            if missing := self._lacking(manifest):
-                raise went_missing(f"{self.name}: {missing} was removed while {tag} was being written")
+            self._check_complete(manifest, tag)
             index = self._index_or_new().tagged(manifest, tag)
             try:
                 await self._carry(new, index)
@@ -150,28 +116,6 @@ class OciArchive:
                 self._new = None
                 new.discard()
 
-    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
-        """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
-        with self._readable(""):
-            return described(self.index(), self.name)
-
-    async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
-        """The entries for these names."""
-        wanted = set(tags)
-        return {tag: told for tag, told in (await self.tags()).items() if told is not None and tag in wanted}
-
-    async def referrers(self, digest: str) -> list[Descriptor]:
-        """The entries of index.json whose subject this is."""
-        with self._readable(""), contextlib.suppress(FileNotFoundError):
-            return referring(self.index(), digest, self._manifest_file)
-        return []
-
-    async def listed(self, tag: str) -> Manifest | None:
-        """The index under this tag."""
-        with self._readable(tag), contextlib.suppress(FileNotFoundError):
-            return listed_under(self.index(), tag, self._manifest_file)
-        return None
-
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Refused: an archive is written, carried and thrown away whole."""
         raise self._keeps()
@@ -180,8 +124,8 @@ class OciArchive:
         """Refused, like untag."""
         raise self._keeps()
 
-    def index(self) -> Index:
-        """The archive's index.json."""
+    def index(self, *, must_exist: bool = True) -> Index:
+        """The archive's index.json: there is no archive without one."""
         tar = self._tar()
         if INDEX_FILE not in tar:
             hint = "name it as docker-archive:" if "manifest.json" in tar else ""
@@ -189,12 +133,6 @@ class OciArchive:
         return read_index(tar.read(INDEX_FILE, self._max_manifest_bytes), f"{INDEX_FILE} in {self._path}")
 
     # The two files.
-
-    def _index_or_new(self) -> Index:
-        try:
-            return self.index()
-        except FileNotFoundError:
-            return Index()
 
     def _tar(self) -> Tar:
         if not self._opened or not self._opened[-1].is_current:
@@ -208,7 +146,7 @@ class OciArchive:
 
     async def _carry(self, new: NewArchive, index: Index) -> None:
         """Take over what the index reaches and the new file does not have."""
-        for digest in sorted(reached((entry.target.digest for entry in index.entries), self._manifest_file)):
+        for digest in sorted(self._reached(entry.target.digest for entry in index.entries)):
             with contextlib.suppress(FileNotFoundError):  # no archive yet, or one that lacks it already
                 tar, name = self._tar(), blob_name(digest)
                 if not new.has(name, tar.member(name).size):
@@ -220,9 +158,6 @@ class OciArchive:
                 return self._new.read(blob_name(digest))
         limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
         return self._tar().read(blob_name(digest), limit_bytes)
-
-    def _lacking(self, manifest: Manifest) -> str:
-        return lacking(manifest, self._manifest_file, self._has)
 
     def _has(self, blob: Descriptor) -> bool:
         if self._is_written(blob):
@@ -240,6 +175,3 @@ class OciArchive:
             f"{self.name}: nothing is deleted from an archive",
             hint='write the images that should stay into a new one; in Terraform, on_destroy = "keep"',
         )
-
-    def _readable(self, wanted: str) -> Reading:
-        return Reading(self.name, wanted)

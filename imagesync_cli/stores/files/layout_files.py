@@ -1,0 +1,149 @@
+"""What a layout folder and an archive have in common: index.json, and the images that it leads to."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+
+from imagesync_cli.stores.files.layout_index import Entry, Index, Reading
+from imagesync_cli.values.digest import Digest, is_digest, subject_of_tag
+from imagesync_cli.values.errors import ContentError, Gone, Incomplete, Refused
+from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
+
+
+class LayoutFiles:
+    """A store of files. Whoever derives from it knows where they are, and how they are written."""
+
+    drops_untagged = False
+
+    def __init__(self, name: str, max_manifest_bytes: int) -> None:
+        self.name = name
+        self._max_manifest_bytes = max_manifest_bytes
+
+    @abstractmethod
+    def index(self, *, must_exist: bool = False) -> Index:
+        """index.json; a folder without one is a layout of no images unless it ``must_exist``."""
+
+    @abstractmethod
+    def _manifest_file(self, digest: Digest, most_bytes: int | None = None) -> bytes:
+        """The bytes of a manifest; ContentError for more than it may have, FileNotFoundError for none."""
+
+    @abstractmethod
+    def _has(self, blob: Descriptor) -> bool:
+        """Whether there is a file for the blob or manifest."""
+
+    def warm(self, count: int) -> None:
+        """Nothing: files are there."""
+
+    async def head(self, wanted: str) -> Descriptor:
+        """The entry for the tag, or the manifest with the digest; "" means the only image or the tag latest."""
+        return (await self.manifest(wanted)).descriptor
+
+    async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
+        """The manifest's bytes, checked against its digest."""
+        with self._readable(wanted):
+            if is_digest(wanted):
+                return parse_manifest(self._manifest_file(wanted, most_bytes), digest=wanted)
+            target = self._target_of(wanted)
+            content = self._manifest_file(target.digest, most_bytes)
+            return parse_manifest(content, target.media_type, digest=target.digest)
+
+    async def has_manifest(self, manifest: Descriptor) -> bool:
+        """Whether the manifest is there, and all that it names: what a delete has been at is not there."""
+        with self._readable(manifest.digest), contextlib.suppress(FileNotFoundError):
+            return not self._lacking(parse_manifest(self._manifest_file(manifest.digest), digest=manifest.digest))
+        return False
+
+    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
+        """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
+        with self._readable(""):
+            return self.index(must_exist=must_exist).named(self.name)
+
+    async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
+        """The entries for these names."""
+        wanted = set(tags)
+        return {tag: told for tag, told in (await self.tags()).items() if told is not None and tag in wanted}
+
+    async def referrers(self, digest: str) -> list[Descriptor]:
+        """The entries of index.json whose subject this is: where oras keeps them."""
+        with self._readable(""):
+            distinct = {entry.target.digest: entry.target for entry in self._index_or_new().entries}.values()
+            return [target for target in distinct if self._subject_of(target.digest) == digest]
+
+    async def listed(self, tag: str) -> Manifest | None:
+        """The index under this tag."""
+        with self._readable(tag):
+            target = next((entry.target for entry in self._index_or_new().entries if entry.name == tag), None)
+            if target is None:
+                return None
+            content = self._manifest_file(target.digest)
+            listed = parse_manifest(content, target.media_type, digest=target.digest, sound_only=True)
+            if not listed.descriptor.is_index:
+                raise ContentError(f"{tag} is not a list of referrers, as its name says")
+            return listed
+
+    def _index_or_new(self) -> Index:
+        try:
+            return self.index()
+        except FileNotFoundError:
+            return Index()
+
+    def _target_of(self, tag: str) -> Descriptor:
+        """What the tag is; without one the only entry, or the one named latest. NotFound lists the tags there are."""
+        # What is attached to the images comes when it is named.
+        entries = [entry for entry in self.index().entries if tag or not self._is_attached(entry)]
+        tags = [entry.name for entry in entries if entry.name]
+        if tag or "latest" in tags:
+            entries = [entry for entry in entries if entry.name == (tag or "latest")]
+        elif len(entries) != 1:
+            entries = []
+        if not entries:
+            hint = f"it has: {', '.join(sorted(tags))}" if tags else "it has no tags"
+            raise Gone(f"{self.name}: no image {tag!r}" if tag else f"{self.name}: which image?", hint=hint)
+        return entries[-1].target
+
+    def _is_attached(self, entry: Entry) -> bool:
+        return bool(subject_of_tag(entry.name) if entry.name else self._subject_of(entry.target.digest))
+
+    def _subject_of(self, digest: Digest) -> str:
+        with contextlib.suppress(FileNotFoundError, ContentError, Refused):
+            manifest = parse_manifest(self._manifest_file(digest), digest=digest, sound_only=True)
+            return manifest.subject.digest if manifest.subject else ""
+        return ""
+
+    def _reached(self, roots: Iterable[Digest]) -> set[Digest]:
+        """The digests of all that these manifests reach, themselves included; an error if one cannot be read."""
+        reached: set[Digest] = set()
+        waiting = list(roots)
+        while waiting:
+            digest = waiting.pop()
+            if digest not in reached:
+                reached.add(digest)
+                with contextlib.suppress(FileNotFoundError):  # an index may list what was never copied here
+                    manifest = parse_manifest(self._manifest_file(digest), digest=digest)
+                    reached.update(blob.digest for blob in manifest.blobs)
+                    waiting.extend(child.digest for child in manifest.manifests)
+        return reached
+
+    def _check_complete(self, manifest: Manifest, tag: str) -> None:
+        """Incomplete, which sync mends by sending it again, where another process has removed a part as unused."""
+        if missing := self._lacking(manifest):
+            message = f"{self.name}: {missing} was removed while {tag} was being written"
+            raise Incomplete(message, hint="run it again")
+
+    def _lacking(self, manifest: Manifest) -> str:
+        """The first digest below this manifest that is not there, "" if all are; foreign layers need not be."""
+        waiting, seen = [manifest], {manifest.digest}
+        while waiting:
+            holder = waiting.pop()
+            for named in (*holder.blobs, *holder.manifests):
+                if not named.is_foreign and not self._has(named):
+                    return named.digest
+            children = {child.digest for child in holder.manifests} - seen  # each once, however often it is named
+            seen |= children
+            waiting += [parse_manifest(self._manifest_file(child), digest=child) for child in children]
+        return ""
+
+    def _readable(self, wanted: str) -> Reading:
+        return Reading(self.name, wanted)
