@@ -93,28 +93,29 @@ async def finish(timeout_s: float, task: asyncio.Future[Any]) -> bool:
 
 
 class ByteLimit:
-    """At most so many bytes are held at a time; whoever needs more than all of them holds them alone."""
+    """At most so many bytes are held at a time; whoever wants more than all of them holds them alone."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._held_bytes = 0
-        self._freed = asyncio.Condition()
+        self._most_bytes = self._free_bytes = most_bytes
+        self._waiting: list[asyncio.Future[None]] = []
 
     @contextlib.asynccontextmanager
     async def held(self, size_bytes: int) -> AsyncIterator[None]:
         """Wait until there is room, and hold it until the block ends."""
-        async with self._freed:
-            await self._freed.wait_for(lambda: not self._held_bytes or self._fits(size_bytes))
-            self._held_bytes += size_bytes
+        wanted = min(size_bytes, self._most_bytes)
+        while self._free_bytes < wanted:
+            freed = asyncio.get_running_loop().create_future()
+            self._waiting.append(freed)
+            await freed
+        self._free_bytes -= wanted
         try:
             yield
         finally:
-            self._held_bytes -= size_bytes
-            async with self._freed:
-                self._freed.notify_all()
-
-    def _fits(self, size_bytes: int) -> bool:
-        return self._held_bytes + size_bytes <= self._most_bytes
+            self._free_bytes += wanted
+            for freed in self._waiting:
+                if not freed.done():
+                    freed.set_result(None)
+            self._waiting.clear()
 
 
 class SharedExclusive:

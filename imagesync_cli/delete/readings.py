@@ -10,8 +10,8 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable
 from functools import partial
 
-from imagesync_cli.concurrency import Crowd, gather_few, take_room
-from imagesync_cli.look.walk import Place, Room, Walk
+from imagesync_cli.concurrency import ByteLimit, Crowd, gather_few, take_room
+from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import ContentError, NotFound
@@ -52,7 +52,7 @@ class Readings:
         self._known: dict[str, tuple[bytes, str]] = {}
         self._known_bytes = 0
         self._read: set[str] = set()
-        self._room = Room(_HELD_BYTES)
+        self._room = ByteLimit(_HELD_BYTES)
         self.crowd = Crowd()  # of what follows what manifests list
         self._asking = asyncio.Semaphore(_REFERRERS_AT_ONCE)
 
@@ -92,12 +92,12 @@ class Readings:
         """The manifest, for which there is room until the block ends. NotFound where it is gone."""
         expected = size or _EXPECTED_BYTES
         async with contextlib.AsyncExitStack() as room:
-            await room.enter_async_context(self._room.taken(_PARSED * expected))
+            await room.enter_async_context(self._room.held(_PARSED * expected))
             try:
                 manifest = await self._store.manifest(wanted, most_bytes=expected)
             except ContentError:  # longer than was said, perhaps; then it is read while nothing else is
                 await room.aclose()
-                await room.enter_async_context(self._room.taken(_HELD_BYTES))
+                await room.enter_async_context(self._room.held(_HELD_BYTES))
                 manifest = await self._store.manifest(wanted)
             yield manifest
 

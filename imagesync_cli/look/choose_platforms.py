@@ -8,13 +8,12 @@ Where that would leave nothing out it is the source's own index, byte for byte.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from imagesync_cli.concurrency import gather
+from imagesync_cli.look.selection import Wanted, read_whole
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import NO_DIGEST
 from imagesync_cli.values.documents import read_document
@@ -28,33 +27,24 @@ _MOST_NAMED = 50
 _UNKNOWN = ("unknown", "unknown")
 
 
-@dataclass(frozen=True)
-class ChosenImage:
-    """What arrives of an image: a manifest that has been read, or is new, or that is still to be read."""
-
-    descriptor: Descriptor
-    manifest: Manifest | None
-    is_new: bool = False
-
-
-async def choose_platforms(store: Store, root: Manifest, platforms: Iterable[Platform], image: str) -> ChosenImage:
+async def choose_platforms(store: Store, root: Manifest, platforms: Iterable[Platform], image: str) -> Wanted:
     """Choose from the image whose root this is; all of it where no platform is named.
 
     Raises NoPlatform, which names the ``image`` and what it has, for a platform that it does not have.
     """
     wanted = list(dict.fromkeys(platforms))
     if not wanted:
-        return ChosenImage(root.descriptor, root)
+        return Wanted(root.descriptor, root.digest, root)
     if not root.descriptor.is_index:
         await _check_single(store, root, wanted, image)
-        return ChosenImage(root.descriptor, root)
+        return Wanted(root.descriptor, root.digest, root)
     offered = await _offered(store, root)
     chosen = [_nearest(one, offered) for one in wanted]
     lacking = [one for one, found in zip(wanted, chosen, strict=True) if not found]
     if lacking:
         raise _not_for(lacking, filter(None, offered), image)
     if len(wanted) == 1:
-        return ChosenImage(root.manifests[chosen[0][0]], None)
+        return Wanted(root.manifests[chosen[0][0]], root.digest)
     return _several(root, {place for found in chosen for place in found})
 
 
@@ -117,18 +107,14 @@ async def read_config(store: Store, manifest: Manifest) -> dict[str, Any] | None
     config = manifest.blobs[0]
     if config.size > _MOST_CONFIG_BYTES:
         raise ContentError(f"{manifest.digest}: its config is longer than {_MOST_CONFIG_BYTES} bytes")
-    content = bytearray()
-    async with contextlib.aclosing(store.read_blob(config)) as chunks:
-        async for chunk in chunks:
-            content += chunk
     try:
-        document = read_document(bytes(content))
+        document = read_document(await read_whole(store, config))
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
 
 
-def _several(root: Manifest, places: set[int]) -> ChosenImage:
+def _several(root: Manifest, places: set[int]) -> Wanted:
     about = {root.manifests[place].digest for place in places}
     kept = {
         place
@@ -136,7 +122,7 @@ def _several(root: Manifest, places: set[int]) -> ChosenImage:
         if place in places or (_is_data(entry) and (entry.notes or {}).get(REFERS_TO) in about)
     }
     if len(kept) == len(root.manifests):
-        return ChosenImage(root.descriptor, root)
+        return Wanted(root.descriptor, root.digest, root)
     try:
         document = read_document(root.content)
         document["manifests"] = [entry for place, entry in enumerate(_listed(document)) if place in kept]
@@ -145,7 +131,7 @@ def _several(root: Manifest, places: set[int]) -> ChosenImage:
     except (ValueError, RecursionError) as error:
         raise ContentError(f"index {root.digest} cannot be written again: {error}") from error
     made = parse_manifest(content.encode("ascii"), root.media_type)
-    return ChosenImage(made.descriptor, made, is_new=True)
+    return Wanted(made.descriptor, root.digest, made, is_new=True)
 
 
 def _listed(index: dict[str, Any]) -> list[dict[str, Any]]:

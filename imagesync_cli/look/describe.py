@@ -6,13 +6,13 @@ kept, and ``left_out`` says where that was not all.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from imagesync_cli.look.referrer import Referrer
 from imagesync_cli.look.referrers import Referrers, ReferrerSet
+from imagesync_cli.look.selection import read_whole
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.documents import read_document
@@ -72,7 +72,7 @@ async def describe(stores: Stores, reference: Reference, *, whole: bool = True) 
     Unless ``whole`` nobody is asked what is attached, and no config is read but a single image's: an index tells more.
     """
     store = stores.open(reference)
-    return await _Describing(store, reference, whole=whole).run()
+    return await _Describing(store, reference, whole).run()
 
 
 async def raw_manifest(stores: Stores, reference: Reference) -> bytes:
@@ -80,14 +80,14 @@ async def raw_manifest(stores: Stores, reference: Reference) -> bytes:
     return (await stores.open(reference).manifest(reference.wanted)).content
 
 
+@dataclass
 class _Describing:
-    def __init__(self, store: Store, reference: Reference, *, whole: bool) -> None:
-        self._store = store
-        self._whole = whole
-        self._reference = reference
-        self._room_bytes = _MOST_KEPT_BYTES
-        self._lacks_room = False
-        self._images: list[tuple[tuple[int, ...], ImageDescription]] = []
+    _store: Store
+    _reference: Reference
+    _whole: bool
+    _room_bytes: int = _MOST_KEPT_BYTES
+    _lacks_room: bool = False
+    _images: list[tuple[tuple[int, ...], ImageDescription]] = field(default_factory=list)
 
     async def run(self) -> Description:
         root = await self._store.manifest(self._reference.wanted)
@@ -139,11 +139,7 @@ class _Describing:
         if config.size > _LARGEST_CONFIG_BYTES or not self._has_room(config.size):
             self._lacks_room = True
             return {}
-        content = b""
-        async with contextlib.aclosing(self._store.read_blob(config)) as chunks:
-            async for chunk in chunks:
-                content += chunk
-        return _object(content, config.digest)
+        return _object(await read_whole(self._store, config), config.digest)
 
     def _annotations(self, manifest: Manifest) -> Mapping[str, str]:
         annotations = read_document(manifest.content).get("annotations")

@@ -6,7 +6,7 @@ asked for by HEAD, none is read but the config that tells a single image's platf
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather_few
@@ -86,7 +86,9 @@ async def estimate(stores: Stores, intent: Intent, destination: Reference, prese
     else:
         here = stores.open(intent.source)
         root = await _arriving(here, intent)
-    content = _Content(here, None if is_there else stores.open(destination, side=Side.DESTINATION), fresh=not present)
+    content = _Content(
+        here, None if is_there else stores.open(destination, side=Side.DESTINATION), is_fresh=not present
+    )
     if intent.sized or (intent.estimated and not is_there):
         await content.add(root)
     mounts = isinstance(destination, RegistryReference) and intent.source.location[0] == destination.location[0]
@@ -131,17 +133,19 @@ async def _unsigned(here: Store, root: Manifest) -> str:
     return ""
 
 
+@dataclass
 class _Content:
-    """Everything that an image names, each digest once, and what of it the destination has."""
+    """Everything that an image names, each digest once, and what of it the destination has.
 
-    def __init__(self, here: Store, there: Store | None, *, fresh: bool) -> None:
-        """Without ``there`` nothing is compared. A destination without the tag is ``fresh``: no child is looked for."""
-        self._here = here
-        self._there = there
-        self._fresh = fresh
-        self._present: set[str] = set()
-        self.blobs: dict[str, Descriptor] = {}
-        self.layers: set[str] = set()
+    Without ``there`` nothing is compared. A destination without the tag is ``fresh``: no child is looked for.
+    """
+
+    here: Store
+    there: Store | None
+    is_fresh: bool
+    present: set[str] = field(default_factory=set)
+    blobs: dict[str, Descriptor] = field(default_factory=dict)
+    layers: set[str] = field(default_factory=set)
 
     async def add(self, root: Manifest) -> None:
         """This manifest and all below it."""
@@ -153,26 +157,26 @@ class _Content:
         blobs: dict[str, Descriptor] = {blob.digest: blob for blob in manifest.blobs if not blob.is_foreign}
         self.blobs |= blobs
         self.layers.update(layer.digest for layer in manifest.layers if layer.digest in blobs)
-        self._present.update(blobs if present else ())
+        self.present.update(blobs if present else ())
         if len(self.blobs) > MAX_DESCRIPTORS:
             raise ContentError(f"the image names more than {MAX_DESCRIPTORS} manifests and blobs")
 
     async def _child(self, place: Place) -> None:
         """What is below a manifest that is present at the destination is there too."""
-        there = self._there
-        present = place.parent in self._present
-        present = present or (there is not None and not self._fresh and await there.has_manifest(place.target))
-        manifest = await self._walk.read(there if present and there is not None else self._here, place)
+        there = self.there
+        present = place.parent in self.present
+        present = present or (there is not None and not self.is_fresh and await there.has_manifest(place.target))
+        manifest = await self._walk.read(there if present and there is not None else self.here, place)
         self._note(manifest, present=present)
         if present:
-            self._present.add(place.digest)
+            self.present.add(place.digest)
         below = self._walk.below(manifest, place)
         del manifest
         await below
 
     async def missing(self) -> list[Descriptor]:
         """The blobs that the destination does not have."""
-        there, lacking = self._there, []
+        there, lacking = self.there, list[Descriptor]()
         if there is None:
             return []
 
@@ -180,6 +184,6 @@ class _Content:
             if not await there.has_blob(blob):
                 lacking.append(blob)
 
-        unknown = [blob for digest, blob in self.blobs.items() if digest not in self._present]
+        unknown = [blob for digest, blob in self.blobs.items() if digest not in self.present]
         await gather_few(min(_AT_ONCE, len(unknown)), map(look, unknown))
         return lacking

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -72,8 +73,13 @@ async def find_wanted(
     from imagesync_cli.look.choose_platforms import choose_platforms
 
     root = await (read or store.manifest)(wanted)
-    chosen = await choose_platforms(store, root, selection.platforms, str(source))
-    return Wanted(chosen.descriptor, root.digest, chosen.manifest, chosen.is_new)
+    return await choose_platforms(store, root, selection.platforms, str(source))
+
+
+async def read_whole(store: Store, blob: Descriptor) -> bytes:
+    """The bytes of a blob whose size the caller has bounded."""
+    async with contextlib.aclosing(store.read_blob(blob)) as chunks:
+        return b"".join([chunk async for chunk in chunks])
 
 
 async def find_present(store: Store, wanted: str) -> Descriptor:

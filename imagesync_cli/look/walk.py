@@ -10,10 +10,10 @@ Nothing here lasts longer than a manifest's turn: what it names is noted by dige
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from imagesync_cli.concurrency import ByteLimit
 from imagesync_cli.stores import Store
 from imagesync_cli.values.errors import ContentError
 from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
@@ -79,7 +79,7 @@ class Walk:
         self._error: BaseException | None = None
         self._blob_slots = asyncio.Semaphore(_BLOBS_AT_ONCE)
         self._manifest_slots = at_once
-        self._arriving = Room(_ARRIVING_BYTES)
+        self._arriving = ByteLimit(_ARRIVING_BYTES)
         self._read_bytes = 0
 
     async def __aenter__(self) -> Walk:
@@ -117,7 +117,7 @@ class Walk:
         """The manifest at this place. What arrives is what counts: not a byte more than the descriptor says."""
         size = place.target.size if place.parent else 0  # a root may have been named without its size
         self._count(size)
-        async with self._arriving.taken(size or _ARRIVING_BYTES):
+        async with self._arriving.held(size or _ARRIVING_BYTES):
             manifest = await store.manifest(place.digest, most_bytes=size or None)
         if not size:
             self._count(manifest.size)
@@ -235,28 +235,3 @@ def _platform(entry: Descriptor) -> str:
 
     platform = read_platform(entry.platform)
     return "" if platform is None or platform.os == "unknown" else str(platform)  # as BuildKit's attestations say
-
-
-class Room:
-    """So many bytes, of which everybody takes some for a while; who wants more than there are gets all."""
-
-    def __init__(self, size_bytes: int) -> None:
-        self._all = self._free = size_bytes
-        self._waiting: list[asyncio.Future[None]] = []
-
-    @contextlib.asynccontextmanager
-    async def taken(self, size_bytes: int) -> AsyncIterator[None]:
-        wanted = min(size_bytes, self._all)
-        while self._free < wanted:
-            freed = asyncio.get_running_loop().create_future()
-            self._waiting.append(freed)
-            await freed
-        self._free -= wanted
-        try:
-            yield
-        finally:
-            self._free += wanted
-            for freed in self._waiting:
-                if not freed.done():
-                    freed.set_result(None)
-            self._waiting.clear()

@@ -188,7 +188,7 @@ async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Loc
     async with Walk(child) as walk:
         for name, platforms in wanted.choices.items():
             found = await choose_platforms(store, root, platforms, str(wanted.source))
-            top = found.manifest or await store.manifest(found.descriptor.digest)
+            top = found.root or await store.manifest(found.descriptor.digest)
             note(top)
             entries |= {entry.digest: entry for entry in top.manifests if entry.digest not in entries}
             await walk.below(top)

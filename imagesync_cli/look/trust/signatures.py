@@ -12,12 +12,12 @@ first, and what is past a bound is told rather than passed over.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from imagesync_cli.concurrency import each_of, gather
+from imagesync_cli.look.selection import read_whole
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag
 from imagesync_cli.values.documents import read_document
@@ -106,8 +106,7 @@ class Signatures:
     async def _read(self, found: _Found) -> Signature | None:
         """None for one whose bytes are not there, or are others."""
         try:
-            async with contextlib.aclosing(self._store.read_blob(found.blob)) as chunks:
-                content = b"".join([chunk async for chunk in chunks])
+            content = await read_whole(self._store, found.blob)
         except (ContentError, NotFound):
             return None
         return Signature(found.where, found.blob.media_type, content, found.notes)
