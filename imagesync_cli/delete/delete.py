@@ -290,10 +290,7 @@ class _Repository:
         for wish in self._wishes:
             digest = tags.get(wish.tag)
             if digest and digest == self._untagged.get(wish.tag) and not self._policy.dry_run:
-                wish.report.error = Unavailable(
-                    f"{self._store.name}:{wish.tag} still points at {digest}",
-                    hint="either the registry did not remove it, or somebody put it back; run it again",
-                )
+                wish.report.fail_tag(self._store.name, wish.tag, digest)
 
 
 def _moved(store: Store, tag: str) -> Unavailable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError, Unavailable
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,14 @@ class DeleteReport:
     def add(self, kind: str, name: str, outcome: str, why: str = "", size_bytes: int = 0) -> None:
         """Note one item."""
         self.items.append(Item(kind, name, outcome, why, size_bytes))
+
+    def fail_tag(self, repository: str, tag: str, digest: str) -> None:
+        """End with an error, and do not say that the tag was removed: it still points at the digest."""
+        self.items = [item for item in self.items if (item.kind, item.name, item.outcome) != ("tag", tag, "removed")]
+        self.error = Unavailable(
+            f"{repository}:{tag} still points at {digest}",
+            hint="either the registry did not remove it, or somebody put it back; run it again",
+        )
 
     def add_moved(self, tag: str, current: str, expected: str) -> None:
         """Note that the tag stays, as it points at another image now."""

@@ -186,6 +186,7 @@ def test_a_tag_that_stays_is_not_success(registry: EmbeddedRegistry) -> None:
     done = imagesync("delete", f"{registry.host}/{REPOSITORY}:1")
     assert done.code == 5
     assert "still points at" in done.err
+    assert "removed: tag 1" not in done.out
 
 
 def test_a_tombstone_left_behind(registry: EmbeddedRegistry) -> None:

@@ -222,6 +222,7 @@ def test_what_is_accepted_and_never_done() -> None:
         done = imagesync("delete", f"{registry.host}/{REPOSITORY}:1")
         assert done.code == 5
         assert "still points at" in done.err
+        assert "removed: tag 1" not in done.out
         assert not any(request.method == "PUT" for request in registry.requests)
 
 
