@@ -61,7 +61,7 @@ async def log_in(stores: Stores, settings: Settings, account: Account) -> KeptLo
     registry, login = account.registry, Credential("stdin", account.username, account.password)
     client = stores.client(registry)
     try:
-        await (await client.send("GET", "/v2/", doing=f"logging in to {registry}", scopes=(), again=False)).aclose()
+        await client.send("GET", "/v2/", doing=f"logging in to {registry}", scopes=(), again=False)
     except Denied as error:
         raise Denied(f"{registry} refuses this user name and password", hint="nothing was kept") from error
     file = _file(settings)

@@ -73,7 +73,7 @@ async def _as_harbor(client: Client, path: str, where: str) -> list[str]:
 async def _by_api(
     client: Client, path: str, where: str, repositories: Callable[[HostApi], AsyncIterator[str]]
 ) -> list[str]:
-    api = HostApi.of(client, path, where, (f"repository:{path}:pull",))
+    api = HostApi(client, path, where, (f"repository:{path}:pull",))
     names = []
     async for name in repositories(api):
         names.append(name)

@@ -9,13 +9,13 @@ import asyncio
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import httpx
 
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.actions import PULL, action_of
-from imagesync_cli.stores.registry.exchange import READING, TELLING_SECRET, Body, Call, Exchange, Stream
+from imagesync_cli.stores.registry.exchange import READING, TELLING_SECRET, Body, Call, Exchange, Scopes, Stream
 from imagesync_cli.stores.registry.refusals import refusal
 from imagesync_cli.stores.transport.addresses import is_of_machines, read_url
 from imagesync_cli.stores.transport.http import Http, read_all
@@ -25,10 +25,7 @@ from imagesync_cli.values.hosts import address_of
 from imagesync_cli.values.reference import is_loopback
 from imagesync_cli.values.secret import holds_secret
 
-__all__ = ["Call", "Client", "Stream"]
-
-if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.login.tokens import Scopes
+__all__ = ["Call", "Client", "OneRepository", "Scopes", "Stream"]
 
 _ERROR_LIMIT_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -80,8 +77,9 @@ class Client(Exchange):
         again: bool = True,
         longer_s: float = 0.0,
         is_upload: bool = False,
+        with_body: bool = False,
     ) -> httpx.Response:
-        """Give the first response whose status is in ``accept``; its body is unread and the caller closes it.
+        """Give the first response whose status is in ``accept``; ``with_body`` it is unread and the caller closes it.
 
         ``target`` is a path or a URL, ``doing`` opens every error ("reading manifest 1.0 of host/app"), ``size_bytes``
         is the length of a body that is given as a function, ``again`` allows more than one try, ``longer_s`` is how
@@ -101,6 +99,8 @@ class Client(Exchange):
                     error.hint = self.advice(scopes)
                 error.during(doing)
                 raise
+            if not with_body:
+                await response.aclose()
             return response
 
         return await (persist(attempt) if again else attempt())
@@ -118,7 +118,9 @@ class Client(Exchange):
         """GET a document whole; a body that breaks off is tried again as well."""
 
         async def attempt() -> tuple[httpx.Response, bytes]:
-            response = await self.send("GET", target, doing=doing, scopes=scopes, headers=headers, again=False)
+            response = await self.send(
+                "GET", target, doing=doing, scopes=scopes, headers=headers, again=False, with_body=True
+            )
             try:
                 content = await read_all(response, limit_bytes)
                 if holds_secret(content, TELLING_SECRET):
@@ -199,3 +201,12 @@ class Client(Exchange):
         if resolved.host != self.base.host and is_of_machines(resolved.host):
             raise Refused(f"{url.host} points at {resolved.host}, where a machine asks about itself")
         return resolved
+
+
+class OneRepository(NamedTuple):
+    """One repository, as its registry is asked about it. ``name`` is as the user spelled it."""
+
+    client: Client
+    repository: str
+    name: str
+    scopes: Scopes

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import httpx
 
-from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.hosts.deletion_apis import (
     GUARDED,
     NO_TAG_DELETION,
@@ -23,20 +21,15 @@ from imagesync_cli.values.errors import NotFound
 from imagesync_cli.values.manifest import MANIFEST_TYPES
 from imagesync_cli.values.progress import note
 
-if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.login.tokens import Scopes
-
 
 class Deletion:
     """What can be removed from one repository, and how."""
 
-    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
-        self._client = client
-        self._repository = repository
-        self._name = name
-        self._scopes = scopes
+    def __init__(self, host_api: HostApi) -> None:
+        self._host_api = host_api
+        self._client, self._repository, self._name, self._scopes = host_api
         self._no_tag_deletion: Untagged | None = None
-        self._api = api_of(client.registry)
+        self._api = api_of(self._client.registry)
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """DELETE by tag, or the host's own API; what the registry cannot do is told, the rest is an error."""
@@ -52,7 +45,7 @@ class Deletion:
         way = api_by_answer(self._client.registry, response.status_code, codes)
         if isinstance(way, DeletionApi):
             self._api = way
-            way = await way.untag(self._host_api(), tag, digest)
+            way = await way.untag(self._host_api, tag, digest)
             if way is Untagged.DONE and _is_done_later(response):
                 await self._wait(tag, digest)
         if way in (Untagged.ONLY_BY_DIGEST, Untagged.NOT_OFFERED):
@@ -69,7 +62,7 @@ class Deletion:
             return "" if is_gone else "the registry took on to delete it, and has not done so yet"
         errors = await read_errors(response)
         if response.status_code in NO_TAG_DELETION and self._api is not None and self._api.delete is not None:
-            return await self._api.delete(self._host_api(), digest, tags)
+            return await self._api.delete(self._host_api, digest, tags)
         return "; ".join(f"{code}: {text}" for code, text in errors) or f"it answers {response.status_code}"
 
     async def _done(self, response: httpx.Response, wanted: str, digest: str) -> bool:
@@ -91,14 +84,10 @@ class Deletion:
                 )
             except NotFound:
                 return True
-            await response.aclose()
             return bool(response.headers.get("docker-content-digest", digest) != digest)
 
         note(f"waiting for {self._client.registry}, which deletes after it says so")
         return await comes_true(is_gone)
-
-    def _host_api(self) -> HostApi:
-        return HostApi.of(self._client, self._repository, self._name, self._scopes)
 
     async def _delete(self, wanted: str, doing: str, understood: frozenset[int]) -> httpx.Response | None:
         """The response, with a status in ``understood`` or a success; None where there was nothing to delete."""
@@ -109,6 +98,7 @@ class Deletion:
                 doing=doing,
                 scopes=self._scopes,
                 accept={200, 202, 204, *understood},
+                with_body=True,
             )
         except NotFound:
             return None

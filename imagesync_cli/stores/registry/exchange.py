@@ -29,7 +29,6 @@ from imagesync_cli.values.secret import Secret, holds_secret
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login import Login
-    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 READING = frozenset({"GET", "HEAD"})
 _UPLOADING = frozenset({"PUT", "PATCH"})
@@ -47,6 +46,8 @@ _READ_HEADERS = (
     "range",
     "server",
 )
+# Such as ("repository:team/app:pull,push",). The first is what the request is about, a second one a mount's source.
+Scopes = tuple[str, ...]
 Stream = Callable[[], AsyncGenerator[bytes, None]]
 Body = bytes | Stream
 

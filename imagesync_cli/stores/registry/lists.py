@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
-from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.client import OneRepository
 from imagesync_cli.stores.registry.names import PAGE_SIZES, NameList
 from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.retry import persist
@@ -19,20 +19,14 @@ from imagesync_cli.values.names import is_tag
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.secret import redacted
 
-if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.login.tokens import Scopes
-
 _SHOWN, _MOST_SAID = 100, 10  # of names that are no tags
 
 
 class Lists:
     """The lists of one repository."""
 
-    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
-        self._client = client
-        self._repository = repository
-        self._name = name
-        self._scopes = scopes
+    def __init__(self, repository: OneRepository) -> None:
+        self._client, self._repository, self._name, self._scopes = repository
         self._sizes = list(PAGE_SIZES)
         self._is_denied = False  # who may read the repository may not ask for referrers
 

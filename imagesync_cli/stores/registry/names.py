@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import httpx
 
-from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.client import Client, Scopes
 from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.errors import Refused, Unavailable
-
-if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 _LIMIT_BYTES = 4 * 1024 * 1024
 # As many as possible, since each page is a round trip. ECR and GitLab refuse to give more than 1,000, others more than

@@ -60,7 +60,6 @@ class Probe:
         except Denied as error:
             self._refused = error
         else:
-            await response.aclose()
             said += [response.headers.get(name, "") for name in ("server", "docker-distribution-api-version")]
         return ", ".join(filter(None, said))
 
@@ -72,10 +71,9 @@ class Probe:
         """Whether there is something under the reference; Denied where it may not be read."""
         target = f"{self._path}/manifests/{self._reference.wanted}"
         try:
-            response = await self._send("GET", target, "pull", headers={"Accept": ", ".join(MANIFEST_TYPES)})
+            await self._send("GET", target, "pull", headers={"Accept": ", ".join(MANIFEST_TYPES)})
         except NotFound:
             return False
-        await response.aclose()
         return True
 
     def pull_limit(self) -> PullLimit | None:
@@ -84,18 +82,17 @@ class Probe:
 
     async def tags(self) -> None:
         """Ask for one tag of the list."""
-        await (await self._send("GET", f"{self._path}/tags/list?n=1", "pull")).aclose()
+        await self._send("GET", f"{self._path}/tags/list?n=1", "pull")
 
     async def has_referrers_api(self) -> bool:
         """Whether signatures and the like are listed by the registry, or only by a tag (end-12a)."""
         response = await self._send("GET", f"{self._path}/referrers/{_EMPTY}", "pull", accept=(200, 400, 404, 405))
-        await response.aclose()
         return response.status_code == 200
 
     async def grants_push(self) -> bool:
         """Whether the token for it says so; False where there is none, or it does not tell. Nothing is opened."""
         target = f"{self._path}/blobs/{_EMPTY}"
-        await (await self._send("HEAD", target, "pull,push", accept=(200, 400, 404, 405))).aclose()
+        await self._send("HEAD", target, "pull,push", accept=(200, 400, 404, 405))
         granted = self.granted("pull,push")
         if granted and "push" not in granted.split(","):
             raise Denied(f"the token for it grants {granted} alone")
@@ -108,7 +105,7 @@ class Probe:
     async def mounts(self) -> bool:
         """Whether the registry understands a mount; what it opens for one that it cannot do is cancelled (end-11)."""
         source = f"{self._path}/blobs/uploads/?mount={_EMPTY}&from={self._reference.location[1]}"
-        response = await self._send("POST", source, "pull,push", accept=range(200, 500))
+        response = await self._send("POST", source, "pull,push", accept=range(200, 500), with_body=True)
         if response.status_code == 404:
             # Pulp looks for the blob first and offers no upload in its place.
             return bool({code for code, _ in await read_errors(response)} & {"BLOB_UNKNOWN"})
@@ -141,7 +138,8 @@ class Probe:
         """None where the registry would delete what is called so; else its status and codes."""
         target = f"{self._path}/manifests/{wanted}"
         # Without a repository some say so by 400 (zot), which is no word about deleting.
-        response = await self._send("DELETE", target, "pull,push,delete", accept={200, 202, 204, 404, *NO_TAG_DELETION})
+        accept = {200, 202, 204, 404, *NO_TAG_DELETION}
+        response = await self._send("DELETE", target, "pull,push,delete", accept=accept, with_body=True)
         if response.status_code not in NO_TAG_DELETION:
             await response.aclose()
             return None
@@ -149,9 +147,8 @@ class Probe:
         return None if "NAME_UNKNOWN" in codes else (response.status_code, codes)
 
     def _host_api(self) -> HostApi:
-        host, repository = known_host(self._reference.registry), self._reference.location[1]
         scopes = self._scopes("pull,push,delete")
-        return HostApi(self._client, repository, self._reference.name, scopes, host.api if host else "")
+        return HostApi(self._client, self._reference.location[1], self._reference.name, scopes)
 
     def login(self) -> str:
         """Where the login came from, "" where none is known or the registry has not asked for one."""
@@ -178,10 +175,9 @@ class Probe:
             if not self._client.may_cancel(session, response.url):
                 return
             # distribution wants the action delete for this, although nothing is deleted.
-            cancelled = await self._send("DELETE", session, "pull,push,delete", accept=range(200, 500))
+            await self._send("DELETE", session, "pull,push,delete", accept=range(200, 500))
         except ImagesyncError:
             return  # the registry forgets it by itself
-        await cancelled.aclose()
 
     async def _send(
         self,
@@ -191,6 +187,7 @@ class Probe:
         *,
         accept: Collection[int] = (200,),
         headers: dict[str, str] | None = None,
+        with_body: bool = False,
     ) -> httpx.Response:
         return await self._client.send(
             method,
@@ -200,4 +197,5 @@ class Probe:
             accept=accept,
             headers=headers,
             again=False,
+            with_body=with_body,
         )

@@ -16,7 +16,7 @@ import httpx
 from imagesync_cli.concurrency import gather, gather_few
 from imagesync_cli.stores.registry.blobs.reader import BlobReader
 from imagesync_cli.stores.registry.blobs.writer import BlobWriter
-from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.client import Client, OneRepository
 from imagesync_cli.stores.registry.lists import Lists
 from imagesync_cli.stores.registry.refusals import note_encoding
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
@@ -60,9 +60,10 @@ class Repository:
         self._client = client
         self._scopes = (f"repository:{self.repository}:{actions}",)
         self.drops_untagged = False
-        self._lists = Lists(client, self.repository, self.name, self._scopes)
-        self._blobs = BlobReader(client, self.repository, self.name, self._scopes)
-        self._uploads = BlobWriter(client, self.repository, self.name, self._scopes)
+        self._asked = OneRepository(client, self.repository, self.name, self._scopes)
+        self._lists = Lists(self._asked)
+        self._blobs = BlobReader(self._asked)
+        self._uploads = BlobWriter(self._asked)
 
     def warm(self, count: int) -> None:
         """Begin so many connections."""
@@ -80,7 +81,6 @@ class Repository:
             if isinstance(error, Refused) and error.status not in (400, 405, 501):
                 raise
             return (await self._read_manifest(wanted)).descriptor
-        await response.aclose()
         # zot names this version at /v2/ alone; distribution and what is built on it, and the clouds, with every answer.
         self.drops_untagged = "docker-distribution-api-version" not in response.headers
         digest = response.headers.get("docker-content-digest", "")
@@ -192,7 +192,6 @@ class Repository:
                 raise await self._why_refused(manifest, error) from error
 
         response = await persist(attempt)
-        await response.aclose()
         stored = response.headers.get("docker-content-digest") or await self._found(tag or manifest.digest)
         if stored != manifest.digest:
             raise ContentError(f"{doing}: the registry stored {stored} instead of {manifest.digest}")
@@ -278,13 +277,14 @@ class Repository:
         from imagesync_cli.stores.registry.hosts.host_api import HostApi
         from imagesync_cli.stores.registry.hosts.push_times import pushed_at
 
-        return await pushed_at(HostApi.of(self._client, self.repository, self.name, self._scopes), tag, digest)
+        return await pushed_at(HostApi(*self._asked), tag, digest)
 
     @functools.cached_property
     def _deletions(self) -> Deletion:
         from imagesync_cli.stores.registry.deletion import Deletion  # most runs delete nothing
+        from imagesync_cli.stores.registry.hosts.host_api import HostApi
 
-        return Deletion(self._client, self.repository, self.name, self._scopes)
+        return Deletion(HostApi(*self._asked))
 
     def _manifest_path(self, wanted: str) -> str:
         return f"/v2/{self.repository}/manifests/{parse_name(wanted)}"

@@ -16,7 +16,6 @@ from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.transport.http import Http
-from imagesync_cli.values.hosts import known_host
 from imagesync_cli.values.secret import Secret
 from tests.logins import CANARY, variables
 
@@ -44,8 +43,7 @@ class Scripted(httpx.AsyncBaseTransport):
 
     def api(self, host: str, *, login: bool = True) -> HostApi:
         """The host's own API for NAME."""
-        known = known_host(host)
-        return HostApi(self.client(host, login=login), NAME, f"{host}/{NAME}", SCOPES, known.api if known else "")
+        return HostApi(self.client(host, login=login), NAME, f"{host}/{NAME}", SCOPES)
 
     def run(self, work: Callable[[], Awaitable[_T]]) -> _T:
         """Do the work, and see that every route was asked."""

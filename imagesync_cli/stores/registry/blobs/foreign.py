@@ -15,7 +15,7 @@ import httpx
 
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.blobs.reader import BlobReader
-from imagesync_cli.stores.registry.client import Call, Client
+from imagesync_cli.stores.registry.client import Call, Client, OneRepository
 from imagesync_cli.stores.store import Store
 from imagesync_cli.stores.transport.addresses import Origin, is_public, read_url
 from imagesync_cli.stores.transport.http import Http
@@ -51,7 +51,7 @@ class _FromUrl(BlobReader):
 
     def __init__(self, url: str, http: Http, settings: Settings) -> None:
         self._url = _checked(url, settings)
-        super().__init__(_Stranger(self._url, http, settings), "", self._url.host, ())
+        super().__init__(OneRepository(_Stranger(self._url, http, settings), "", self._url.host, ()))
 
     def _address(self, blob: Descriptor) -> httpx.URL:
         return self._url

@@ -6,11 +6,10 @@ import contextlib
 import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TYPE_CHECKING
 
 import httpx
 
-from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.client import OneRepository
 from imagesync_cli.stores.registry.refusals import note_encoding
 from imagesync_cli.stores.transport.http import raw_chunks
 from imagesync_cli.stores.transport.patience import fast_enough
@@ -20,18 +19,13 @@ from imagesync_cli.values.digest import Verifier
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Refused, Unavailable
 from imagesync_cli.values.manifest import Descriptor
 
-if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.login.tokens import Scopes
-
 
 class BlobReader:
     """Streams blobs out of a repository; every byte is checked before the last one is given away."""
 
-    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
-        self._client = client
-        self._path = f"/v2/{repository}/blobs/"
-        self._name = name
-        self._scopes = scopes
+    def __init__(self, repository: OneRepository) -> None:
+        self._client, path, self._name, self._scopes = repository
+        self._path = f"/v2/{path}/blobs/"
 
     async def read(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the blob. The last chunk is held back until size and digest are right; else ContentError.
@@ -65,7 +59,6 @@ class BlobReader:
             if isinstance(error, Refused) and error.status not in (400, 405, 501):
                 raise
             response = await self._look(blob, "GET")
-        await response.aclose()
         length = response.headers.get("content-length", "")
         return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
 
@@ -113,6 +106,7 @@ class BlobReader:
             accept=(200, 206, 416) if start else (200,),
             # Both ends are named: the go-containerregistry registry answers 416 to an open one.
             headers={"Range": f"bytes={start}-{blob.size - 1}"} if start else None,
+            with_body=True,
         )
         if response.status_code == 416:
             await response.aclose()

@@ -10,19 +10,15 @@ import contextlib
 import re
 import sys
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
 
 import httpx
 
 from imagesync_cli.concurrency import finish
-from imagesync_cli.stores.registry.client import Client, Stream
+from imagesync_cli.stores.registry.client import OneRepository, Scopes, Stream
 from imagesync_cli.stores.transport import retry
 from imagesync_cli.stores.transport.limits.host_limit import kept, needed
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Descriptor
-
-if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 CHUNK_BYTES = 8 * 1024 * 1024
 # Where connections break, the less there is to send again the better.
@@ -66,13 +62,11 @@ class BodySizes:
 
 
 class Upload:
-    """An open session. ``name`` is the repository as the user spelled it."""
+    """An open session."""
 
-    def __init__(self, client: Client, blob: Descriptor, name: str, scopes: Scopes, opened: httpx.Response) -> None:
-        self._client = client
+    def __init__(self, repository: OneRepository, blob: Descriptor, opened: httpx.Response) -> None:
+        self._client, _, self._name, self._scopes = repository
         self._blob = blob
-        self._name = name
-        self._scopes = scopes
         self._opened_at = opened.url
         self._session = self._location(opened)
         self._is_new = True  # nothing was sent to it yet
@@ -198,9 +192,9 @@ class Upload:
         size_bytes: int | None = None,
         longer_s: float = 0.0,
     ) -> httpx.Response:
-        """One request to the session, whose answer's body nobody needs."""
+        """One request to the session."""
         try:
-            response = await self._client.send(
+            return await self._client.send(
                 method,
                 target or self._session,
                 doing=self._doing,
@@ -220,8 +214,6 @@ class Upload:
             if "DIGEST_INVALID" in error.codes and method == "PUT":  # we have checked what we sent
                 raise ContentError(f"{error.message}; it was damaged on the way") from error
             raise
-        await response.aclose()
-        return response
 
 
 class _Pieces:

@@ -7,34 +7,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
 from imagesync_cli.concurrency import finish
 from imagesync_cli.stores.registry.blobs.upload import CANCEL_TIMEOUT_S, BodySizes, Upload
-from imagesync_cli.stores.registry.client import Client, Stream
+from imagesync_cli.stores.registry.client import OneRepository, Scopes, Stream
 from imagesync_cli.stores.store import Written
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.errors import Denied, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Descriptor
-
-if TYPE_CHECKING:
-    from imagesync_cli.stores.registry.login.tokens import Scopes
 
 # So often an upload in one piece may break off before it is sent in small ones.
 _MOST_BROKEN = 2
 
 
 class BlobWriter:
-    """Writes the blobs of one repository, and remembers how it takes them. ``name`` is as the user spelled it."""
+    """Writes the blobs of one repository, and remembers how it takes them."""
 
-    def __init__(self, client: Client, repository: str, name: str, scopes: Scopes) -> None:
-        self._client = client
+    def __init__(self, repository: OneRepository) -> None:
         self._repository = repository
-        self._path = f"/v2/{repository}/blobs/"
-        self._name = name
-        self._scopes = scopes
+        self._path = f"/v2/{repository.repository}/blobs/"
         self._mounts = True
         self._closed: set[str] = set()  # siblings that we may not mount from
         self._sizes = BodySizes()
@@ -107,10 +101,10 @@ class BlobWriter:
         mounts_from = (f"repository:{sibling}:pull",) if sibling else ()
         return await self._ask(
             "POST",
-            f"{self._path}uploads/?mount={blob.digest}&from={sibling or self._repository}",
+            f"{self._path}uploads/?mount={blob.digest}&from={sibling or self._repository.repository}",
             blob,
             accept=(201, 202, 400, 404, 405, 415, 422),
-            scopes=(*self._scopes, *mounts_from),
+            scopes=(*self._repository.scopes, *mounts_from),
         )
 
     async def _unless_there(self, blob: Descriptor, opened: httpx.Response) -> Upload | Written:
@@ -128,7 +122,7 @@ class BlobWriter:
         return self._upload(blob, await self._ask("POST", f"{self._path}uploads/", blob, accept=(202,)))
 
     def _upload(self, blob: Descriptor, opened: httpx.Response) -> Upload:
-        return Upload(self._client, blob, self._name, self._scopes, opened)
+        return Upload(self._repository, blob, opened)
 
     async def _ask(
         self,
@@ -139,8 +133,6 @@ class BlobWriter:
         accept: tuple[int, ...] = (200,),
         scopes: Scopes | None = None,
     ) -> httpx.Response:
-        """One request, whose answer's body nobody needs."""
-        doing = f"writing blob {blob.digest} to {self._name}"
-        response = await self._client.send(method, path, doing=doing, scopes=scopes or self._scopes, accept=accept)
-        await response.aclose()
-        return response
+        client, _, name, own_scopes = self._repository
+        doing = f"writing blob {blob.digest} to {name}"
+        return await client.send(method, path, doing=doing, scopes=scopes or own_scopes, accept=accept)

@@ -15,8 +15,7 @@ async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
     doing = f"removing the tag {api.name}:{tag} by Azure's API"
     target = f"/acr/v1/{api.repository}/_tags/{tag}"
     try:
-        response = await api.client.send("DELETE", target, doing=doing, scopes=api.scopes, accept=(200, 202))
+        await api.client.send("DELETE", target, doing=doing, scopes=api.scopes, accept=(200, 202))
     except NotFound:
         return Untagged.ABSENT
-    await response.aclose()
     return Untagged.DONE

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from imagesync_cli.credentials import Credential
-from imagesync_cli.stores.registry.client import Call, Client
-from imagesync_cli.stores.registry.login.tokens import Scopes
+from imagesync_cli.stores.registry.client import Call, Client, OneRepository
 from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.http import read_all
 from imagesync_cli.values.documents import read_document
@@ -34,21 +32,14 @@ class _ApiClient(Client):
         return await self._once(call, url, self._told if self.is_own(url) else None)
 
 
-@dataclass(frozen=True)
-class HostApi:
-    """``name`` is as the user spelled it, ``address`` that of the host's own API, "" for the registry's."""
+class HostApi(OneRepository):
+    """One repository, at its host's own API."""
 
-    client: Client
-    repository: str
-    name: str
-    scopes: Scopes
-    address: str
-
-    @classmethod
-    def of(cls, client: Client, repository: str, name: str, scopes: Scopes) -> HostApi:
-        """The repository, at the address where its registry's own API is."""
-        host = known_host(client.registry)
-        return cls(client, repository, name, scopes, host.api if host else "")
+    @property
+    def address(self) -> str:
+        """Where that API is, "" for the registry's own address."""
+        host = known_host(self.client.registry)
+        return host.api if host else ""
 
     async def login(self) -> Credential:
         """Who we are at the registry; Denied for nobody, since these APIs change nothing for nobody."""
@@ -81,6 +72,7 @@ class HostApi:
             headers={"Accept": "application/json", **({"Content-Type": "application/json"} if content else {})}
             | (headers or {}),
             body=content,
+            with_body=True,
         )
         return _document(await read_all(response, _ANSWER_LIMIT_BYTES), doing)
 

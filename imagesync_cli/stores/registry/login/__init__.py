@@ -20,8 +20,9 @@ import httpx
 
 from imagesync_cli.credentials import Anonymous, Credential, Wanted, account, find_login
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.registry.exchange import Scopes
 from imagesync_cli.stores.registry.login.challenge import Challenge, check_realm, parse_challenge
-from imagesync_cli.stores.registry.login.tokens import Identity, Scopes, Tokens, repository_of, under_name
+from imagesync_cli.stores.registry.login.tokens import Identity, Tokens, repository_of, under_name
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.transport.http import Http, read_all
 from imagesync_cli.values.errors import Denied

@@ -21,6 +21,7 @@ import httpx
 from imagesync_cli import __version__
 from imagesync_cli.concurrency import gather
 from imagesync_cli.credentials import Anonymous, Credential
+from imagesync_cli.stores.registry.exchange import Scopes
 from imagesync_cli.stores.registry.login.challenge import Challenge
 from imagesync_cli.stores.transport.addresses import origin_of
 from imagesync_cli.stores.transport.http import Http, read_all, retry_after_s
@@ -29,8 +30,6 @@ from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Unavailable
 from imagesync_cli.values.secret import Secret
 
-# Such as ("repository:team/app:pull,push",). The first is what the request is about, a second one a mount's source.
-Scopes = tuple[str, ...]
 Identity = Credential | Anonymous
 
 _LIMIT_BYTES = 64 * 1024
