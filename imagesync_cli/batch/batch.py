@@ -138,7 +138,7 @@ class _Batch:
         trusts = {options.trust} if options.trust else {entry.trust for entry in plan.entries}
         self._judges = _judges(trusts) if trusts - {None} else {}
         self._present = Present()
-        self._failed: set[int] = set(plan.failed)
+        self._failed = set(plan.failed)
 
     async def run(self) -> None:
         """All steps of the module's list."""
@@ -197,7 +197,7 @@ class _Batch:
 
     def _source(self, group: Sequence[PlannedImage]) -> Mirrored | None:
         """The source of these images, None where nobody but the source itself has their bytes."""
-        source, mirrors = group[0].source, self._plan.entries[group[0].entry].mirrors
+        source, mirrors = group[0].source, group[0].entry.mirrors
         if not isinstance(source, RegistryReference) or not (mirrors or len(group) > 1):
             return None
         return self._stores.mirrored(source, mirrors)
@@ -246,14 +246,14 @@ class _Batch:
         self._stop_if_failed()
 
     async def _sync(self, image: PlannedImage, progress: Progress, here: Store | None) -> SyncReport:
-        replacing = image.replacing or self._options.replacing
+        replacing = image.entry.replacing or self._options.replacing
         done = await sync(
             self._stores,
             image.source,
             image.destination,
             selection=self._selection(image),
             require_signature=self._options.require_signature,
-            judge=self._judges.get(self._options.trust or self._plan.entries[image.entry].trust),
+            judge=self._judges.get(self._options.trust or image.entry.trust),
             dry_run=self._options.dry_run,
             verify=self._options.verify,
             progress=progress,
@@ -267,7 +267,7 @@ class _Batch:
         return done
 
     def _minimum_age(self, image: PlannedImage) -> MinimumAge | None:
-        rule = image.minimum_age or self._options.minimum_age
+        rule = image.entry.minimum_age or self._options.minimum_age
         return replace(rule, seen=image.seen) if rule else None
 
     async def _remove_old_kept(self, image: PlannedImage, replacing: Replacing) -> None:

@@ -82,7 +82,7 @@ def _unwanted(made: Plan) -> list[RemovalResult]:
         if removals.error is not None:
             error, name = removals.error, removals.repository.name
             found.append(RemovalResult(name, FAILED, f"its tags are not known: {error}", error.exit_code))
-        elif not made.failed.keys() & set(removals.entries):
+        elif made.failed.keys().isdisjoint(removals.entries):
             names = (str(removals.repository.at(tag=tag)) for tag in removals.tags)
             found += [RemovalResult(name, UNWANTED, "no entry wants it", Differs.exit_code) for name in names]
     return found
@@ -138,7 +138,7 @@ class _Looking:
 
     async def _why_not_yet(self, image: PlannedImage, found: CheckReport) -> str:
         """Why a sync would leave the destination as it is, "" where it would not."""
-        rule = image.minimum_age
+        rule = image.entry.minimum_age
         if rule is None or not found.destination_digest or found.digest == found.destination_digest:
             return ""
         from imagesync_cli.look.trust.age import Candidate, why_not_yet

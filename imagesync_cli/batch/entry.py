@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from imagesync_cli.look.trust.rules import Trust
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ImageEntry:
     """One image, or with ``tags`` those of a repository that the rules pick, each under its own tag.
+
+    Two that say the same are two: each has its own end.
 
     ``prune`` removes the destination's other tags. ``min_age_hours`` is how long a moved tag must have been seen
     before a lock takes it. ``replacing`` says what becomes of an image that is there, and ``minimum_age`` what of a

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import Entry, ImageEntry
 from imagesync_cli.batch.folders import Unknown, expand
@@ -26,30 +25,24 @@ from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 from imagesync_cli.values.tags.rules import TagRules
 
-if TYPE_CHECKING:
-    from imagesync_cli.look.trust.age import MinimumAge
-
 _LISTS_AT_ONCE = 64
 
 Tags = Sequence[str] | ImagesyncError
-_Ruled = dict[int, tuple[ImageEntry, TagRules]]
+_Ruled = dict[ImageEntry, TagRules]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedImage:
-    """One image to copy; ``entry`` is the number of the entry that it is from, and ``size`` in bytes, 0 if unknown.
+    """One image to copy; ``size`` in bytes, 0 if unknown.
 
-    ``replacing`` is what its entry says of an image that is there, ``minimum_age`` what of a young one, None for
-    nothing. ``seen`` is when the lock that is copied from saw it first, "" for never.
+    ``seen`` is when the lock that is copied from saw it first, "" for never.
     """
 
     source: Reference
     destination: Reference
     selection: Selection
-    entry: int
+    entry: ImageEntry
     size: int = 0
-    replacing: Replacing | None = None
-    minimum_age: MinimumAge | None = None
     seen: str = ""
 
     @property
@@ -60,21 +53,19 @@ class PlannedImage:
 
 @dataclass
 class Plan:
-    """``failed`` says for entries, by number, why their images are not known. ``removals`` are tags to remove.
+    """``failed`` says for entries why their images are not known. ``removals`` are tags to remove, by repository.
 
-    ``unknown`` are folders, or repositories in them, that have come to no entry, and ``empty`` the numbers of entries
-    whose repositories were found in a folder and have no tags: registries list those for ever.
-
-    An entry's number is its place in the file. Removals are by repository. ``named`` is all that the file reads and
-    fills, also what other shards copy.
+    ``unknown`` are folders, or repositories in them, that have come to no entry, and ``empty`` the entries whose
+    repositories were found in a folder and have no tags: registries list those for ever. ``named`` is all that the file
+    reads and fills, also what other shards copy.
     """
 
     entries: Sequence[ImageEntry]
     images: list[PlannedImage] = field(default_factory=list)
-    failed: dict[int, ImagesyncError] = field(default_factory=dict)
+    failed: dict[ImageEntry, ImagesyncError] = field(default_factory=dict)
     removals: dict[tuple[str, str], Removals] = field(default_factory=dict)
     unknown: list[Unknown] = field(default_factory=list)
-    empty: set[int] = field(default_factory=set)
+    empty: set[ImageEntry] = field(default_factory=set)
     named: Sequence[Reference] = ()
 
     @property
@@ -82,15 +73,14 @@ class Plan:
         """The images, those together that one item of the file wants in several places."""
         groups: dict[tuple[int, str], list[PlannedImage]] = {}
         for number, image in enumerate(self.images):
-            item = self.entries[image.entry].item
+            item = image.entry.item
             groups.setdefault((item, str(image.source)) if item else (-number, ""), []).append(image)
         return list(groups.values())
 
     @property
     def unlisted(self) -> list[ImageResult]:
         """A result for each entry whose tags, and each folder whose repositories, could not be listed: it failed."""
-        failed = ((self.entries[number], error) for number, error in self.failed.items())
-        ends = [(entry.source.name, entry.destination.name, error) for entry, error in failed]
+        ends = [(entry.source.name, entry.destination.name, error) for entry, error in self.failed.items()]
         ends += [(each.source, each.destination, each.error) for each in self.unknown]
         results = [ImageResult(source, destination) for source, destination, _ in ends]
         for result, (_, _, error) in zip(results, ends, strict=True):
@@ -119,16 +109,14 @@ async def plan(
     expanded = await expand(stores, entries, lock if locked else None)
     made = Plan(expanded.entries, unknown=expanded.unknown)
     picked = await _source_tags(stores, made.entries, lock if locked else None)
-    for number, entry in enumerate(made.entries):
-        tags = picked.get(number, [])
+    for entry in made.entries:
+        tags = picked.get(entry, [])
         if tags is None:
-            made.empty.add(number)
+            made.empty.add(entry)
         elif isinstance(tags, ImagesyncError):
-            made.failed[number] = tags
-        elif entry.tags is None:
-            made.images.append(_planned(entry, number, entry.source, entry.destination))
+            made.failed[entry] = tags
         else:
-            _plan_tags(made, number, tags)
+            _plan_images(made, entry, tags)
     _judge_empty(made)
     made.images = _without_duplicates(made, replacing)
     made.named = [reference for image in made.images for reference in (image.source, image.destination)]
@@ -141,56 +129,52 @@ async def plan(
 
 def _judge_empty(made: Plan) -> None:
     """Repositories without tags are left out, but for a folder in which all are: that has lost what it had."""
-    alive = {entry.item for number, entry in enumerate(made.entries) if entry.listed and number not in made.empty}
-    for number in sorted(made.empty):
-        entry = made.entries[number]
+    alive = {entry.item for entry in made.entries if entry.listed and entry not in made.empty}
+    for entry in [entry for entry in made.entries if entry in made.empty]:
         if entry.item in alive:
             note(f"{entry.source.name} has no tags: left out")
         else:
-            made.empty.remove(number)
-            made.failed[number] = NotFound(
+            made.empty.remove(entry)
+            made.failed[entry] = NotFound(
                 f"{entry.source.name} has no tags", hint="no repository of its folder has tags"
             )
 
 
-def _plan_tags(made: Plan, number: int, tags: Sequence[str]) -> None:
-    """An image for each tag, or the error of one that its new name makes impossible."""
-    entry = made.entries[number]
+def _plan_images(made: Plan, entry: ImageEntry, tags: Sequence[str]) -> None:
+    """The entry's image, or one for each tag; or the error of a tag that its new name makes impossible."""
     try:
-        made.images += [_planned(entry, number, *entry.image(tag)) for tag in tags]
+        places = [entry.places] if entry.tags is None else [entry.image(tag) for tag in tags]
     except UsageError as error:
-        made.failed[number] = error
+        made.failed[entry] = error
+    else:
+        made.images += [PlannedImage(*each, entry.selection, entry) for each in places]
 
 
-def _planned(entry: ImageEntry, number: int, source: Reference, destination: Reference) -> PlannedImage:
-    return PlannedImage(
-        source, destination, entry.selection, number, replacing=entry.replacing, minimum_age=entry.minimum_age
-    )
-
-
-async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> dict[int, Tags | None]:
-    """The picked tags of each entry that has rules, by its number; None for a listed repository that has no tags."""
+async def _source_tags(
+    stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None
+) -> dict[ImageEntry, Tags | None]:
+    """The picked tags of each entry that has rules; None for a listed repository that has no tags."""
     of_source: dict[tuple[str, str], _Ruled] = {}
-    for number, entry in enumerate(entries):
+    for entry in entries:
         if entry.tags is not None:
-            of_source.setdefault(entry.source.location, {})[number] = entry, entry.tags
+            of_source.setdefault(entry.source.location, {})[entry] = entry.tags
     picks = await each_of(_LISTS_AT_ONCE, lambda ruled: _picked(stores, ruled, lock), of_source.values())
-    return {number: tags for picked in picks for number, tags in picked.items()}
+    return {entry: tags for picked in picks for entry, tags in picked.items()}
 
 
-async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> dict[int, Tags | None]:
+async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> dict[ImageEntry, Tags | None]:
     """Those of one source. A list may be long: it is held only while the rules pick, and many are not at once."""
-    source = next(entry.source for entry, _ in ruled.values())
+    source = next(iter(ruled)).source
 
-    async def work() -> dict[int, Tags | None]:
-        is_named = all(rules.names_all for _, rules in ruled.values())
+    async def work() -> dict[ImageEntry, Tags | None]:
+        is_named = all(rules.names_all for rules in ruled.values())
         try:
             listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source)
         except ImagesyncError as error:
             return dict.fromkeys(ruled, error)
         return {
-            number: pick_tags(entry.source, rules, listed) if listed or rules.names_all or not entry.listed else None
-            for number, (entry, rules) in ruled.items()
+            entry: pick_tags(entry.source, rules, listed) if listed or rules.names_all or not entry.listed else None
+            for entry, rules in ruled.items()
         }
 
     return await stores.crowd.run(work)
@@ -202,9 +186,9 @@ def _without_duplicates(made: Plan, replacing: Replacing) -> list[PlannedImage]:
     for image in made.images:
         place = (place_of(image.destination), image.destination.tag)
         other = by_destination.setdefault(place, image)
-        if image is other or _rules(made, image, replacing) == _rules(made, other, replacing):
+        if image is other or _rules(image, replacing) == _rules(other, replacing):
             continue
-        first, second = (made.entries[each.entry].line for each in (other, image))
+        first, second = other.entry.line, image.entry.line
         same = other.source == image.source
         what = f"by different rules, from {image.source}" if same else f"from {other.source} and {image.source}"
         raise UsageError(
@@ -214,17 +198,17 @@ def _without_duplicates(made: Plan, replacing: Replacing) -> list[PlannedImage]:
     return list(by_destination.values())
 
 
-def _rules(made: Plan, image: PlannedImage, replacing: Replacing) -> tuple[object, ...]:
+def _rules(image: PlannedImage, replacing: Replacing) -> tuple[object, ...]:
     """All that decides about what arrives."""
-    trust = made.entries[image.entry].trust
-    return image.source, image.selection, trust, image.replacing or replacing, image.minimum_age
+    entry = image.entry
+    return image.source, image.selection, entry.trust, entry.replacing or replacing, entry.minimum_age
 
 
 def _with_lock(image: PlannedImage, lock: Lock, *, locked: bool) -> PlannedImage:
-    found = lock.find(image.source)
-    if found is None:
+    at = lock.find(image.source)
+    if at is None:
         if not locked:
             return image
         raise UsageError(f"the lock has no {image.source}", hint="run imagesync lock with the same file")
-    selection = replace(image.selection, digest=found.digest) if locked else image.selection
-    return replace(image, selection=selection, size=found.size, seen=found.first_seen if locked else "")
+    selection = replace(image.selection, digest=at.digest) if locked else image.selection
+    return replace(image, selection=selection, size=at.size, seen=at.first_seen if locked else "")

@@ -6,8 +6,9 @@ Signatures and lists of referrers (tags sha256-…) go only with the image that 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set
 
+from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.plan import Plan
 from imagesync_cli.batch.removals import Removals
 from imagesync_cli.batch.report import FAILED, KEPT, REMOVED, RemovalResult
@@ -23,16 +24,16 @@ from imagesync_cli.values.reference import Reference
 
 
 async def prune(
-    stores: Stores, plan: Plan, failed: Collection[int], *, any_number: bool, dry_run: bool
+    stores: Stores, plan: Plan, failed: Set[ImageEntry], *, any_number: bool, dry_run: bool
 ) -> list[RemovalResult]:
-    """Remove what the plan says, but nothing from where an entry, by its number, has ``failed``.
+    """Remove what the plan says, but nothing from where an entry has ``failed``.
 
     Unless ``any_number`` may go, nothing either from where more than half or more than a few would.
     """
 
     def attached(removals: Removals) -> bool:
         """Whether all that comes there comes with its referrers: then these are the images' own."""
-        return all(plan.entries[number].selection.has_all_referrers for number in removals.entries)
+        return all(entry.selection.has_all_referrers for entry in removals.entries)
 
     results = await gather(
         _one(stores, removals, failed, Policy(dry_run=dry_run, referrers=attached(removals)))
@@ -52,13 +53,13 @@ def _stopped(plan: Plan, removals: Removals) -> RemovalResult:
     return RemovalResult(name, FAILED, str(error), error.exit_code)
 
 
-async def _one(stores: Stores, removals: Removals, failed: Collection[int], policy: Policy) -> list[RemovalResult]:
+async def _one(stores: Stores, removals: Removals, failed: Set[ImageEntry], policy: Policy) -> list[RemovalResult]:
     repository = removals.repository
     if removals.error is not None:
         name, error = repository.name, removals.error
         return [RemovalResult(name, FAILED, f"its tags are not known: {error}", error.exit_code)]
     going = [repository.at(tag=tag) for tag in removals.tags]
-    if any(number in failed for number in removals.entries):
+    if not failed.isdisjoint(removals.entries):
         why = "not everything that is wanted there could be copied"
         return [RemovalResult(str(reference), KEPT, why) for reference in going]
     try:

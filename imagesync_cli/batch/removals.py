@@ -22,6 +22,7 @@ from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import Replacing
 
 if TYPE_CHECKING:
+    from imagesync_cli.batch.entry import ImageEntry
     from imagesync_cli.batch.plan import Plan
 
 _MOST_TAGS = 10
@@ -39,7 +40,7 @@ class Removals:
     """
 
     repository: Reference
-    entries: tuple[int, ...]
+    entries: Sequence[ImageEntry]
     listed: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     kept: int = 0
@@ -54,7 +55,7 @@ class Removals:
 async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
     """Put into the plan what is to go. ``replacing`` is for entries that do not say it."""
     # A source without any tag may have lost them: what it has brought stays.
-    left = {place_of(made.entries[number].destination) for number in made.empty}
+    left = {place_of(entry.destination) for entry in made.empty}
     wishes = ((place_of(entry.destination), entry.destination) for entry in made.entries if entry.prune)
     pruned = {place: destination for place, destination in wishes if place not in left}
     wanted: dict[tuple[str, str], set[str]] = {}
@@ -65,13 +66,13 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
         if place in pruned:
             wanted.setdefault(place, set()).add(source.tag or ("" if source.digest else "latest"))
             digests.setdefault(place, set()).update({source.digest, image.selection.digest})
-    numbers: dict[tuple[str, str], list[int]] = {}
-    for number, entry in enumerate(made.entries):
-        numbers.setdefault(place_of(entry.destination), []).append(number)
-    ways = {(each.replacing or replacing).keep_as for each in made.images}
+    filling: dict[tuple[str, str], list[ImageEntry]] = {}
+    for entry in made.entries:
+        filling.setdefault(place_of(entry.destination), []).append(entry)
+    ways = {(each.entry.replacing or replacing).keep_as for each in made.images}
 
     async def removals(place: tuple[str, str]) -> Removals:
-        here, kept = tuple(numbers[place]), wanted.get(place, set()) - {""}
+        here, kept = filling[place], wanted.get(place, set()) - {""}
         try:
             for unknown in _unknown_at(made, place):
                 return Removals(pruned[place], here, error=unknown)
@@ -88,8 +89,7 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
             return Removals(pruned[place], here, error=error.alone())
         return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), len(kept))
 
-    for place, found in zip(pruned, await each_of(_LISTS_AT_ONCE, removals, pruned), strict=True):
-        made.removals[place] = found
+    made.removals = dict(zip(pruned, await each_of(_LISTS_AT_ONCE, removals, pruned), strict=True))
 
 
 def _unknown_at(made: Plan, place: tuple[str, str]) -> Iterator[ImagesyncError]:
@@ -97,7 +97,7 @@ def _unknown_at(made: Plan, place: tuple[str, str]) -> Iterator[ImagesyncError]:
     for unknown in made.unknown:
         if any(prefix.covers(place) for prefix in (unknown.folder.destination, unknown.folder.source)):
             yield unknown.error
-    yield from (error for number, error in made.failed.items() if place_of(made.entries[number].source) == place)
+    yield from (error for entry, error in made.failed.items() if place_of(entry.source) == place)
 
 
 async def _without(stores: Stores, destination: Reference, tags: Iterable[str], digests: set[str]) -> Sequence[str]:

@@ -86,7 +86,7 @@ async def lock(
 def _wanted(made: Plan) -> dict[str, _Wanted]:
     wanted: dict[str, _Wanted] = {}
     for image in made.images:
-        entry = made.entries[image.entry]
+        entry = image.entry
         each = wanted.setdefault(as_meant(image.source), _Wanted(image.source, entry.mirrors))
         platforms = image.selection.platforms
         each.choices[",".join(sorted(map(str, platforms)))] = platforms
@@ -96,10 +96,9 @@ def _wanted(made: Plan) -> dict[str, _Wanted]:
 
 def _keep_unlisted(made: Plan, old: Lock, report: LockReport) -> None:
     """Where the tags could not be listed, those of the old lock stay."""
-    for number in (*made.failed, *made.empty):
-        entry = made.entries[number]
-        if number in made.failed:
-            report.failed[entry.source.name] = made.failed[number]
+    for entry in (*made.failed, *made.empty):
+        if entry in made.failed:
+            report.failed[entry.source.name] = made.failed[entry]
         for tag in entry.tags.pick(old.tags(entry.source)) if entry.tags else ():
             name = as_meant(entry.source.at(tag=tag))
             report.lock.images[name] = old.images[name]
