@@ -104,7 +104,7 @@ async def sync_batch(
         if options.shard is not None:
             take_share(made, options.shard)
         check_removals(made, options.max_removals)
-        await _Batch(stores, made, options, report, progress=progress, tell=tell).run()
+        await _Batch(stores, made, options, report, progress, tell).run()
 
 
 def _judges(trusts: Iterable[Trust | None]) -> dict[Trust | None, Judge]:
@@ -118,48 +118,41 @@ class _FailedFast(Exception):
     """One has failed, and the rest is not wanted any more."""
 
 
+@dataclass
 class _Batch:
-    def __init__(
-        self,
-        stores: Stores,
-        plan: Plan,
-        options: BatchOptions,
-        report: BatchReport,
-        *,
-        progress: BatchProgress,
-        tell: Callable[[ImageResult], None],
-    ) -> None:
-        self._stores = stores
-        self._plan = plan
-        self._options = options
-        self._report = report
-        self._progress = progress
-        self._tell = tell
-        trusts = {options.trust} if options.trust else {entry.trust for entry in plan.entries}
+    stores: Stores
+    plan: Plan
+    options: BatchOptions
+    report: BatchReport
+    progress: BatchProgress
+    tell: Callable[[ImageResult], None]
+
+    def __post_init__(self) -> None:
+        trusts = {self.options.trust} if self.options.trust else {entry.trust for entry in self.plan.entries}
         self._judges = _judges(trusts) if trusts - {None} else {}
         self._present = Present()
-        self._failed = set(plan.failed)
+        self._failed = set(self.plan.failed)
 
     async def run(self) -> None:
         """All steps of the module's list."""
         self._note_unknown()
-        results = [ImageResult(str(image.source), str(image.destination)) for image in self._plan.images]
-        self._report.images += results
-        self._progress.total = len(results)
+        results = self.plan.results()
+        self.report.images += results.values()
+        self.progress.total = len(results)
         with contextlib.suppress(_FailedFast):
             self._stop_if_failed()
-            await self._copies(dict(zip((image.key for image in self._plan.images), results, strict=True)))
-            any_number = self._options.max_removals is not None
+            await self._copies(results)
+            any_number = self.options.max_removals is not None
             removals = await prune(
-                self._stores, self._plan, self._failed, any_number=any_number, dry_run=self._options.dry_run
+                self.stores, self.plan, self._failed, any_number=any_number, dry_run=self.options.dry_run
             )
-            self._report.removals += removals
+            self.report.removals += removals
 
     def _note_unknown(self) -> None:
         """Entries whose tags could not be listed fail as a whole."""
-        for result in self._plan.unlisted:
-            self._report.images.append(result)
-            self._tell(result)
+        for result in self.plan.unlisted:
+            self.report.images.append(result)
+            self.tell(result)
 
     async def _copies(self, results: Mapping[str, ImageResult]) -> None:
         async def round_of(groups: Sequence[Group]) -> list[PutOff]:
@@ -167,13 +160,13 @@ class _Batch:
 
             async def worker() -> None:
                 for group in waiting:
-                    with self._stores.one_image():
+                    with self.stores.one_image():
                         put_off.extend(filter(None, [await self._copy_group(group, results)]))
 
-            await gather(worker() for _ in range(min(self._options.jobs, len(results))))
+            await gather(worker() for _ in range(min(self.options.jobs, len(results))))
             return put_off
 
-        for left in await in_rounds(self._stores, self._plan.groups, round_of, self._progress):
+        for left in await in_rounds(self.stores, self.plan.groups, round_of, self.progress):
             for image in left.images:
                 self._fail(image, results[image.key], left.error)
 
@@ -190,9 +183,9 @@ class _Batch:
                 await self._copy(image, result, here)
             except LimitReached as error:
                 return PutOff(group[number:], error)
-            has_it = result.outcome in (COPIED, SKIPPED) and not self._options.dry_run
+            has_it = result.outcome in (COPIED, SKIPPED) and not self.options.dry_run
             if here is not None and has_it and not isinstance(image.destination, ArchiveReference):
-                here.add_mirror(self._stores.open(image.destination, side=Side.DESTINATION))
+                here.add_mirror(self.stores.open(image.destination, side=Side.DESTINATION))
         return None
 
     def _source(self, group: Sequence[PlannedImage]) -> Mirrored | None:
@@ -200,15 +193,15 @@ class _Batch:
         source, mirrors = group[0].source, group[0].entry.mirrors
         if not isinstance(source, RegistryReference) or not (mirrors or len(group) > 1):
             return None
-        return self._stores.mirrored(source, mirrors)
+        return self.stores.mirrored(source, mirrors)
 
     async def _copy(self, image: PlannedImage, result: ImageResult, here: Store | None) -> None:
         """LimitReached if it has not begun and may begin later."""
         started = time.monotonic()
-        progress = self._progress.in_flight[result.destination] = Progress()
+        progress = self.progress.in_flight[result.destination] = Progress()
         with counting() as tally:
             try:
-                done = await self._stores.crowd.run(lambda: self._sync(image, progress, here))
+                done = await self.stores.crowd.run(lambda: self._sync(image, progress, here))
                 result.outcome = COPIED if done.changed else SKIPPED
                 result.action = done.action
                 result.digest, result.before = done.digest, done.before
@@ -216,7 +209,7 @@ class _Batch:
                 result.sent_bytes, result.mounted_bytes = done.sent_bytes, done.mounted_bytes
                 result.signed_by = [asdict(each) for each in done.signed_by]
                 if done.dry_run:
-                    expect(self._stores, self._progress, image, done, tally.pulls)
+                    expect(self.stores, self.progress, image, done, tally.pulls)
             except ImagesyncError as error:
                 if isinstance(error, LimitReached) and error.is_early:
                     raise
@@ -229,8 +222,8 @@ class _Batch:
             finally:
                 result.requests += tally.requests
                 result.seconds += time.monotonic() - started
-                del self._progress.in_flight[result.destination]
-                self._progress.done_bytes += progress.moved_bytes
+                del self.progress.in_flight[result.destination]
+                self.progress.done_bytes += progress.moved_bytes
         self._ended(image, result)
 
     def _fail(self, image: PlannedImage, result: ImageResult, error: ImagesyncError) -> None:
@@ -240,22 +233,22 @@ class _Batch:
     def _ended(self, image: PlannedImage, result: ImageResult) -> None:
         if result.outcome == FAILED:
             self._failed.add(image.entry)
-        self._progress.done += 1
-        self._progress.failed += result.outcome == FAILED
-        self._tell(result)
+        self.progress.done += 1
+        self.progress.failed += result.outcome == FAILED
+        self.tell(result)
         self._stop_if_failed()
 
     async def _sync(self, image: PlannedImage, progress: Progress, here: Store | None) -> SyncReport:
-        replacing = image.entry.replacing or self._options.replacing
+        replacing = image.entry.replacing or self.options.replacing
         done = await sync(
-            self._stores,
+            self.stores,
             image.source,
             image.destination,
             selection=self._selection(image),
-            require_signature=self._options.require_signature,
-            judge=self._judges.get(self._options.trust or image.entry.trust),
-            dry_run=self._options.dry_run,
-            verify=self._options.verify,
+            require_signature=self.options.require_signature,
+            judge=self._judges.get(self.options.trust or image.entry.trust),
+            dry_run=self.options.dry_run,
+            verify=self.options.verify,
             progress=progress,
             present=self._present,
             replacing=replacing,
@@ -267,19 +260,19 @@ class _Batch:
         return done
 
     def _minimum_age(self, image: PlannedImage) -> MinimumAge | None:
-        rule = image.entry.minimum_age or self._options.minimum_age
+        rule = image.entry.minimum_age or self.options.minimum_age
         return replace(rule, seen=image.seen) if rule else None
 
     async def _remove_old_kept(self, image: PlannedImage, replacing: Replacing) -> None:
-        in_use = names_of(self._plan.named)
+        in_use = names_of(self.plan.named)
         with_referrers = self._selection(image).has_all_referrers
-        await remove_old_kept(self._stores, image.destination, replacing, in_use=in_use, referrers=with_referrers)
+        await remove_old_kept(self.stores, image.destination, replacing, in_use=in_use, referrers=with_referrers)
 
     def _selection(self, image: PlannedImage) -> Selection:
-        if not self._options.require_signature:
+        if not self.options.require_signature:
             return image.selection
         return replace(image.selection, referrers=True, referrer_types=())
 
     def _stop_if_failed(self) -> None:
-        if self._options.fail_fast and (self._failed or self._plan.unknown):
+        if self.options.fail_fast and (self._failed or self.plan.unknown):
             raise _FailedFast

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from imagesync_cli.batch.batch import JOBS
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
+from imagesync_cli.batch.prune import tags_unknown
 from imagesync_cli.batch.report import (
-    FAILED,
     SKIPPED,
     UNWANTED,
     BatchProgress,
@@ -66,12 +66,11 @@ async def check_batch(
     with reported(stores, report, progress):
         made = await plan(stores, entries, options.lock, locked=options.locked)
         report.images += made.unlisted
-        results = [ImageResult(str(image.source), str(image.destination)) for image in made.images]
-        report.images += results
+        results = made.results()
+        report.images += results.values()
         progress.total = len(results)
         looking = _Looking(stores, options, progress, tell)
-        by_key = dict(zip((image.key for image in made.images), results, strict=True))
-        await gather_few(options.jobs, (looking.look_at(group, by_key) for group in made.groups))
+        await gather_few(options.jobs, (looking.look_at(group, results) for group in made.groups))
         report.removals += _unwanted(made)
 
 
@@ -80,28 +79,25 @@ def _unwanted(made: Plan) -> list[RemovalResult]:
     found = []
     for removals in made.removals.values():
         if removals.error is not None:
-            error, name = removals.error, removals.repository.name
-            found.append(RemovalResult(name, FAILED, f"its tags are not known: {error}", error.exit_code))
+            found.append(tags_unknown(removals, removals.error))
         elif made.failed.keys().isdisjoint(removals.entries):
             names = (str(removals.repository.at(tag=tag)) for tag in removals.tags)
             found += [RemovalResult(name, UNWANTED, "no entry wants it", Differs.exit_code) for name in names]
     return found
 
 
+@dataclass(frozen=True)
 class _Looking:
-    def __init__(
-        self, stores: Stores, options: CheckOptions, progress: BatchProgress, tell: Callable[[ImageResult], None]
-    ) -> None:
-        self._stores = stores
-        self._options = options
-        self._progress = progress
-        self._tell = tell
+    stores: Stores
+    options: CheckOptions
+    progress: BatchProgress
+    tell: Callable[[ImageResult], None]
 
     async def look_at(self, group: Sequence[PlannedImage], results: Mapping[str, ImageResult]) -> None:
         """One image at all its places; its source is asked once."""
         source = group[0].source
         shared = source if len(group) > 1 and isinstance(source, RegistryReference) else None
-        here = self._stores.mirrored(shared) if shared else None
+        here = self.stores.mirrored(shared) if shared else None
         for image in group:
             await self.look(image, results[image.key], here)
 
@@ -109,23 +105,23 @@ class _Looking:
         started = time.monotonic()
         with counting() as tally:
             try:
-                await self._stores.crowd.run(lambda: self._compare(image, result, here))
+                await self.stores.crowd.run(lambda: self._compare(image, result, here))
             except ImagesyncError as error:
                 result.fail(error)
             finally:
                 result.requests, result.seconds = tally.requests, time.monotonic() - started
-        self._progress.done += 1
-        self._progress.failed += result.outcome != SKIPPED
-        self._tell(result)
+        self.progress.done += 1
+        self.progress.failed += result.outcome != SKIPPED
+        self.tell(result)
 
     async def _compare(self, image: PlannedImage, result: ImageResult, here: Store | None) -> None:
         found = await check(
-            self._stores,
+            self.stores,
             image.source,
             image.destination,
             selection=image.selection,
-            deep=self._options.deep,
-            read=self._options.read,
+            deep=self.options.deep,
+            read=self.options.read,
             here=here,
         )
         result.digest, result.before = found.destination_digest, found.destination_digest
@@ -144,7 +140,7 @@ class _Looking:
         from imagesync_cli.look.trust.age import Candidate, why_not_yet
 
         candidate = Candidate(image.source, found.source_digest)
-        return await why_not_yet(self._stores, replace(rule, seen=image.seen), candidate, is_new=False)
+        return await why_not_yet(self.stores, replace(rule, seen=image.seen), candidate, is_new=False)
 
 
 def _why(found: CheckReport, source: Reference) -> str:

@@ -29,6 +29,7 @@ _LISTS_AT_ONCE = 64
 
 Tags = Sequence[str] | ImagesyncError
 _Ruled = dict[ImageEntry, TagRules]
+_Picked = dict[ImageEntry, Tags | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,10 @@ class Plan:
             item = image.entry.item
             groups.setdefault((item, str(image.source)) if item else (-number, ""), []).append(image)
         return list(groups.values())
+
+    def results(self) -> dict[str, ImageResult]:
+        """A new result for each image, by its key."""
+        return {image.key: ImageResult(str(image.source), str(image.destination)) for image in self.images}
 
     @property
     def unlisted(self) -> list[ImageResult]:
@@ -150,9 +155,7 @@ def _plan_images(made: Plan, entry: ImageEntry, tags: Sequence[str]) -> None:
         made.images += [PlannedImage(*each, entry.selection, entry) for each in places]
 
 
-async def _source_tags(
-    stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None
-) -> dict[ImageEntry, Tags | None]:
+async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> _Picked:
     """The picked tags of each entry that has rules; None for a listed repository that has no tags."""
     of_source: dict[tuple[str, str], _Ruled] = {}
     for entry in entries:
@@ -162,11 +165,11 @@ async def _source_tags(
     return {entry: tags for picked in picks for entry, tags in picked.items()}
 
 
-async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> dict[ImageEntry, Tags | None]:
+async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> _Picked:
     """Those of one source. A list may be long: it is held only while the rules pick, and many are not at once."""
     source = next(iter(ruled)).source
 
-    async def work() -> dict[ImageEntry, Tags | None]:
+    async def work() -> _Picked:
         is_named = all(rules.names_all for rules in ruled.values())
         try:
             listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source)

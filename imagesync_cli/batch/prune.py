@@ -53,11 +53,15 @@ def _stopped(plan: Plan, removals: Removals) -> RemovalResult:
     return RemovalResult(name, FAILED, str(error), error.exit_code)
 
 
+def tags_unknown(removals: Removals, error: ImagesyncError) -> RemovalResult:
+    """That nothing is removed from a repository, nor known to be unwanted there."""
+    return RemovalResult(removals.repository.name, FAILED, f"its tags are not known: {error}", error.exit_code)
+
+
 async def _one(stores: Stores, removals: Removals, failed: Set[ImageEntry], policy: Policy) -> list[RemovalResult]:
     repository = removals.repository
     if removals.error is not None:
-        name, error = repository.name, removals.error
-        return [RemovalResult(name, FAILED, f"its tags are not known: {error}", error.exit_code)]
+        return [tags_unknown(removals, removals.error)]
     going = [repository.at(tag=tag) for tag in removals.tags]
     if not failed.isdisjoint(removals.entries):
         why = "not everything that is wanted there could be copied"

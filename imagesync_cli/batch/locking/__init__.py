@@ -109,27 +109,27 @@ def _keep_unlisted(made: Plan, old: Lock, report: LockReport) -> None:
         report.lock.images.update((name, old.images[name]) for name in kept)
 
 
+@dataclass(frozen=True)
 class _Update:
     """What becomes of one reference."""
 
-    def __init__(self, stores: Stores, old: Lock, now: datetime, report: LockReport) -> None:
-        self._stores = stores
-        self._old = old
-        self._now = now
-        self._report = report
+    stores: Stores
+    old: Lock
+    now: datetime
+    report: LockReport
 
     async def take(self, wanted: _Wanted, answer: Answer, progress: Progress) -> None:
         """Put the reference into the new lock, and note what changes by that."""
         name = as_meant(wanted.source)
-        before = self._old.images.get(name)
+        before = self.old.images.get(name)
         try:
             if isinstance(answer, ImagesyncError):
                 raise answer
-            self._report.lock.images[name] = await self._locked(wanted, answer.source_digest, before)
+            self.report.lock.images[name] = await self._locked(wanted, answer.source_digest, before)
         except ImagesyncError as error:
-            self._report.failed[name] = error.alone()
+            self.report.failed[name] = error.alone()
             if before is not None:
-                self._report.lock.images[name] = before
+                self.report.lock.images[name] = before
         progress.advance()
 
     async def _locked(self, wanted: _Wanted, digest: str, before: Locked | None) -> Locked:
@@ -139,35 +139,35 @@ class _Update:
         pending = self._pending(digest, before)
         if before is not None and self._is_young(pending, wanted.min_age_hours):
             if pending != before.pending:
-                self._report.changes.append(Change("waiting", name, before.digest, digest))
+                self.report.changes.append(Change("waiting", name, before.digest, digest))
             return await self._kept(wanted, before, pending)
-        self._report.changes.append(Change("moved" if before else "new", name, before.digest if before else "", digest))
-        return replace(await self._measure(wanted, digest, time_text(self._now)), first_seen=pending.first_seen)
+        self.report.changes.append(Change("moved" if before else "new", name, before.digest if before else "", digest))
+        return replace(await self._measure(wanted, digest, time_text(self.now)), first_seen=pending.first_seen)
 
     async def _kept(self, wanted: _Wanted, before: Locked, pending: Pending | None = None) -> Locked:
         """The same digest as before; read again only where the file chooses other platforms than it did."""
         if before.selected.keys() != {name for name in wanted.choices if name}:
-            self._report.changes.append(Change("platforms", as_meant(wanted.source), before.digest, before.digest))
+            self.report.changes.append(Change("platforms", as_meant(wanted.source), before.digest, before.digest))
             before = await self._measure(wanted, before.digest, before.date)
         return replace(before, pending=pending)
 
     async def _measure(self, wanted: _Wanted, digest: str, date: str) -> Locked:
-        source, store = wanted.source, self._stores.open(wanted.source)
+        source, store = wanted.source, self.stores.open(wanted.source)
         if wanted.mirrors and isinstance(source, RegistryReference):
-            store = self._stores.mirrored(source, wanted.mirrors)
-        return await self._stores.crowd.run(lambda: _measure(store, digest, wanted, date))
+            store = self.stores.mirrored(source, wanted.mirrors)
+        return await self.stores.crowd.run(lambda: _measure(store, digest, wanted, date))
 
     def _pending(self, digest: str, before: Locked | None) -> Pending:
         """The new digest with the time at which it was first seen."""
         if before is not None and before.pending is not None and before.pending.digest == digest:
             return before.pending
-        return Pending(digest, time_text(self._now))
+        return Pending(digest, time_text(self.now))
 
     def _is_young(self, pending: Pending, min_age_hours: float) -> bool:
         seen = parse_time(pending.first_seen)
         if seen is None:
             raise ContentError(f"the lock's first_seen {pending.first_seen!r} is not a time in UTC")
-        return self._now - seen < timedelta(hours=min_age_hours)
+        return self.now - seen < timedelta(hours=min_age_hours)
 
 
 async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Locked:
