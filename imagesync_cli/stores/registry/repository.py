@@ -201,8 +201,8 @@ class Repository:
         """Incomplete where something that the manifest names is missing: by a look, as each registry says it otherwise.
 
         400 MANIFEST_BLOB_UNKNOWN, 400 MANIFEST_INVALID (zot), 404 NOT_FOUND (Harbor), 404 MANIFEST_UNKNOWN
-        (go-containerregistry). distribution 2.8.2 adds DIGEST_INVALID to the first where it only failed to look, as
-        under ten parallel pushes: then it is tried again.
+        (go-containerregistry). What is there, and will be seen in a moment, is tried again: distribution 2.8.2 fails to
+        look under ten parallel pushes, and others have several machines, of which each knows the newest a little later.
         """
         says_so = bool(error.codes & _MISSES)  # distribution 3 says so with 500 as well, beside other trouble
         by_status = isinstance(error, NotFound) or (isinstance(error, Refused) and error.status in _MAY_MISS_SOMETHING)
@@ -212,7 +212,7 @@ class Repository:
         missing: list[Descriptor] = []
         await gather_few(_ASKED_AT_ONCE, (self._note_missing(target, missing) for target in looked_at))
         why: ImagesyncError = error
-        if says_so and not missing and "DIGEST_INVALID" in error.codes:
+        if says_so and not missing and not _may_be_unwelcome(manifest):
             why = Unavailable(error.reason, hint="everything that it names is there: run it again")
         elif says_so or missing:
             why = Incomplete(error.reason, hint=error.hint, missing=missing)
@@ -291,3 +291,8 @@ class Repository:
 
     def _spelled(self, wanted: str) -> str:
         return f"{self.name}{'@' if is_digest(wanted) else ':'}{wanted}"
+
+
+def _may_be_unwelcome(manifest: Manifest) -> bool:
+    """Whether distribution may refuse it for good, as if parts were missing: for a URL, or for an index's blob."""
+    return any(blob.is_foreign for blob in manifest.blobs) or (manifest.descriptor.is_index and bool(manifest.blobs))

@@ -185,8 +185,14 @@ def test_collected_blob(copying: Copying, app: Image) -> None:
 
 @pytest.mark.usefixtures("app")
 def test_blob_that_is_never_there(copying: Copying) -> None:
-    """A registry that goes on missing a blob which it took is an error, after one more try."""
-    copying.destination.fault = always(manifest("PUT"), refusal(400, "MANIFEST_BLOB_UNKNOWN"))
+    """A registry that goes on losing a blob which it took is an error, after one more try."""
+    there = copying.destination.repository(NAME)
+
+    def lose(request: Request) -> None:
+        if manifest("PUT")(request):
+            there.blobs.clear()
+
+    copying.destination.fault = lose
     finished = copying.run()
     assert finished.code == 7
     assert "MANIFEST_BLOB_UNKNOWN" in finished.err
