@@ -35,6 +35,16 @@ async def both(one: Coroutine[Any, Any, _T], other: Coroutine[Any, Any, _U]) -> 
     return first, second
 
 
+@contextlib.contextmanager
+def having(variable: ContextVar[_T], value: _T) -> Iterator[None]:
+    """Give a variable this value in the block, and in the tasks that begin in it."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
 async def gather_few(at_once: int, awaitables: Iterable[Awaitable[object]]) -> None:
     """Run them all, so many at a time. The iterable is drawn on as they end: what has not begun takes no memory."""
     waiting = iter(awaitables)
@@ -195,12 +205,11 @@ class Crowd:
                     return await self._as(_Share(None), work)
 
     async def _as(self, share: _Share, work: Callable[[], Awaitable[_T]]) -> _T:
-        token = _share.set(share)
-        try:
-            return await work()
-        finally:
-            _share.reset(token)
-            share.give_back()
+        with having(_share, share):
+            try:
+                return await work()
+            finally:
+                share.give_back()
 
 
 @contextlib.contextmanager

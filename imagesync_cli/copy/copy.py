@@ -76,7 +76,8 @@ class Copy:
         if repair is not None:
             await repair.below(root)
         if referrers is not None:
-            await self._put_early(root)
+            if not self.report.dry_run:  # without its tag: GitLab once took no referrer before its subject
+                await self._put(root)
             await referrers.complete()
         old = OldImage(self.there, self.report.before, keep_as)
         if not self.report.dry_run:
@@ -110,11 +111,6 @@ class Copy:
 
         async with Walk(manifest, blob) as walk:
             await walk.visit(Descriptor("", digest, 0))
-
-    async def _put_early(self, root: Manifest) -> None:
-        """The root without its tag, for registries that take no referrer before its subject (GitLab once did not)."""
-        if not self.report.dry_run:
-            await self._put(root)
 
     async def _child(self, place: Place) -> None:
         if not await self._destination.manifest(place.digest, lambda: self._write_child(place)):
@@ -170,9 +166,6 @@ class Copy:
             return await self.there.put_manifest(manifest, tag)
         except Incomplete:
             await self._again.below(manifest)
-            return await self._put_again(manifest, tag)
-
-    async def _put_again(self, manifest: Manifest, tag: str) -> bool:
         try:
             return await self.there.put_manifest(manifest, tag)
         except Incomplete as error:

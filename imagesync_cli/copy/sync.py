@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from imagesync_cli.copy.copy import Copy
-from imagesync_cli.copy.present import Present
+from imagesync_cli.copy.present import Destination, Present
 from imagesync_cli.copy.replace import check_replaceable
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
@@ -84,7 +84,7 @@ async def sync(
             report.kept_as = _kept_as(replacing, destination.meant_tag, before)
         same = source.location == destination.location
         read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
-        place = (present or Present()).at(destination.location, there, source.location)
+        place = Destination(present or Present(), destination.location, there, source.location)
         copying = Copy(
             here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
         )

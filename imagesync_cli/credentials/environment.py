@@ -26,10 +26,10 @@ async def from_variables(wanted: Wanted) -> Credential | None:
     return Credential(_USERNAME + host, username.reveal(), password)
 
 
-def login_variables(registry: str) -> tuple[str, str]:
-    """The names of the two variables."""
+def as_variables(registry: str, username: str, password: Secret) -> dict[str, Secret]:
+    """The login as the settings of a run that is to try it."""
     host = variable_name(registry)
-    return _USERNAME + host, _PASSWORD + host
+    return {_USERNAME + host: Secret(username), _PASSWORD + host: password}
 
 
 def variable_name(registry: str) -> str:

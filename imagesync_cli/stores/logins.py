@@ -14,7 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.credentials import Credential, kept
+from imagesync_cli.credentials import Credential
+from imagesync_cli.credentials import docker_config as logins
+from imagesync_cli.credentials.environment import as_variables
+from imagesync_cli.credentials.helpers import make_helper_forget, tell_helper
 from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_file import replace_file
@@ -52,7 +55,7 @@ def only_with(settings: Settings, account: Account) -> Settings:
         required_files=frozenset(),
         source_auth_file=None,
         destination_auth_file=None,
-        logins=kept.as_variables(account.registry, account.username, account.password),
+        logins=as_variables(account.registry, account.username, account.password),
     )
 
 
@@ -66,14 +69,14 @@ async def log_in(stores: Stores, settings: Settings, account: Account) -> KeptLo
         raise Denied(f"{registry} refuses this user name and password", hint="nothing was kept") from error
     file = _file(settings)
     async with _changing(file):
-        document = kept.read_file(file)
-        if helper := kept.helper_for(document, registry, file):
-            where = await kept.tell_helper(helper, login, kept.server_name(registry), file)
-            _write(file, document, kept.with_login(document, registry, {}, file))
+        document = logins.read_file(file)
+        if helper := logins.helper_for(document, registry, file):
+            where = await tell_helper(helper, login, logins.server_name(registry), file)
+            _write(file, document, logins.with_login(document, registry, {}, file))
         else:
             where = str(file)
             entry = {"auth": login.basic().reveal().removeprefix("Basic ")}
-            _write(file, document, kept.with_login(document, registry, entry, file))
+            _write(file, document, logins.with_login(document, registry, entry, file))
     return KeptLogin(registry, where, bool(client.login.source(())))
 
 
@@ -81,14 +84,14 @@ async def log_out(settings: Settings, registry: str) -> tuple[list[str], list[st
     """Where a login was forgotten, and the files that still have one."""
     file, forgotten = _file(settings), []
     async with _changing(file):
-        document = kept.read_file(file)
-        if helper := kept.helper_for(document, registry, file):
-            forgotten.append(await kept.make_helper_forget(helper, kept.server_name(registry), file))
-        if kept.has_login(document, registry, file):
+        document = logins.read_file(file)
+        if helper := logins.helper_for(document, registry, file):
+            forgotten.append(await make_helper_forget(helper, logins.server_name(registry), file))
+        if logins.has_login(document, registry, file):
             forgotten.append(str(file))
-        _write(file, document, kept.without_login(document, registry, file))
+        _write(file, document, logins.without_login(document, registry, file))
     others = [other for other in settings.auth_files if other.resolve() != file]
-    return forgotten, [str(other) for other in others if kept.has_login(kept.read_file(other), registry, other)]
+    return forgotten, [str(other) for other in others if logins.has_login(logins.read_file(other), registry, other)]
 
 
 def _file(settings: Settings) -> Path:

@@ -33,7 +33,7 @@ _AWS = (
 class Rate:
     """How many requests in a second a host documents for these ``actions``, together; ``name`` is the host's for them.
 
-    An action is a method and what it is for, such as "PUT manifests" (stores/registry/actions.py).
+    An action is a method and what it is for, such as "PUT manifests" (stores/registry/exchange.py).
     """
 
     name: str

@@ -5,6 +5,7 @@ Bytes are kept as they came: a manifest is never written again from its parsed f
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -186,15 +187,11 @@ def _descriptors(
     entries = document.get(key) or []
     if not isinstance(entries, list) or len(entries) > MAX_DESCRIPTORS:
         raise ContentError(f"manifest {digest}: {key} is not a list of at most {MAX_DESCRIPTORS}")
-    return tuple(_descriptor(entry, digest) for entry in entries if not sound_only or _is_sound(entry, digest))
-
-
-def _is_sound(entry: Any, digest: str) -> bool:
-    try:
-        _descriptor(entry, digest)
-    except ContentError:
-        return False
-    return True
+    descriptors: list[Descriptor] = []
+    for entry in entries:
+        with contextlib.suppress(*(ContentError,) * sound_only):
+            descriptors.append(_descriptor(entry, digest))
+    return tuple(descriptors)
 
 
 def _descriptor(entry: Any, digest: str) -> Descriptor:

@@ -14,8 +14,17 @@ from typing import NamedTuple
 import httpx
 
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.registry.actions import PULL, action_of
-from imagesync_cli.stores.registry.exchange import READING, TELLING_SECRET, Body, Call, Exchange, Scopes, Stream
+from imagesync_cli.stores.registry.exchange import (
+    PULL,
+    READING,
+    TELLING_SECRET,
+    Body,
+    Call,
+    Exchange,
+    Scopes,
+    Stream,
+    action_of,
+)
 from imagesync_cli.stores.registry.refusals import refusal
 from imagesync_cli.stores.transport.addresses import is_of_machines, read_url
 from imagesync_cli.stores.transport.http import Http, read_all

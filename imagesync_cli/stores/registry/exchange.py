@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ import httpx
 from imagesync_cli import __version__
 from imagesync_cli.concurrency import within
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.registry.actions import PULL, action_of
 from imagesync_cli.stores.registry.pulls import Pulls
 from imagesync_cli.stores.transport.addresses import Origin, origin_of, read_url
 from imagesync_cli.stores.transport.http import Http
@@ -30,6 +30,8 @@ from imagesync_cli.values.secret import Secret, holds_secret
 if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login import Login
 
+_KIND = re.compile(r"/(?:blobs/(?P<uploads>uploads)/.*|(?P<kind>manifests|blobs|referrers|tags)/[^/]+)$")
+PULL = "GET manifests"
 READING = frozenset({"GET", "HEAD"})
 _UPLOADING = frozenset({"PUT", "PATCH"})
 _FIRST_ANSWER_WITHIN_S = 1.0
@@ -234,3 +236,10 @@ def _check_headers(response: httpx.Response) -> None:
     host, headers = response.url.host, response.headers
     if any(holds_secret(headers[name].encode(), TELLING_SECRET) for name in _READ_HEADERS if name in headers):
         raise ContentError(f"{host} answers with a header that has our login in it")
+
+
+def action_of(method: str, path: str, *, is_upload: bool = False) -> str:
+    """What hosts count, and limit, by itself: such as "GET manifests"; "" for what belongs to no image, as a ping."""
+    named = _KIND.search(path)
+    kind = "uploads" if is_upload else (named["uploads"] or named["kind"]) if named else ""
+    return f"{method} {kind}" if kind else ""

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 
-from imagesync_cli.concurrency import within
+from imagesync_cli.concurrency import having, within
 from imagesync_cli.values.errors import LimitReached, Unavailable
 from imagesync_cli.values.limits import PullLimit
 
@@ -52,11 +52,10 @@ _image: ContextVar[OneImage | None] = ContextVar("image", default=None)
 def pulls_of_one_image() -> Iterator[None]:
     """All pulls in the block are for one image."""
     image = OneImage()
-    token = _image.set(image)
     try:
-        yield
+        with having(_image, image):
+            yield
     finally:
-        _image.reset(token)
         for pulls in image.admitted:
             pulls.image_ended()
 
@@ -158,14 +157,10 @@ class Pulls:
         self._closed_until = _now_s() + min(error.retry_after_s or 0.0, LONGEST_WINDOW_S)
         reached = self._reached(error.reason)
         if self._waits and not reached.is_early:
-            refusals = self._count_refusal()
-            reached.retry_after_s, reached.may_pass = 0.0, refusals <= _MOST_REFUSALS  # begin() waits
+            image = _image.get() or OneImage()
+            image.refusals += 1
+            reached.retry_after_s, reached.may_pass = 0.0, image.refusals <= _MOST_REFUSALS  # begin() waits
         return reached
-
-    def _count_refusal(self) -> int:
-        image = _image.get() or OneImage()
-        image.refusals += 1
-        return image.refusals
 
     def image_ended(self) -> None:
         """An image that has pulled here needs no more."""

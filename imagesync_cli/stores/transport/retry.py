@@ -7,12 +7,13 @@ it. tenacity is imported at the first failure: most runs have none.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
+from imagesync_cli.concurrency import having
 from imagesync_cli.stores.transport.patience import SLOWEST_BYTES_A_SECOND
 from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.values.errors import Unavailable
@@ -42,16 +43,14 @@ def status_may_pass(status: int) -> bool:
 
 async def persist(attempt: Callable[[], Awaitable[_T]]) -> _T:
     """Try until it works, or raise what the last attempt raised; what cannot pass is raised at once."""
-    budget, first = Budget(), attempt_number.set(1)
-    try:
+    budget = Budget()
+    with having(attempt_number, 1):
         while True:
             try:
                 return await attempt()
             except Unavailable as error:  # noqa: PERF203
                 await budget.spend(error)
                 attempt_number.set(attempt_number.get() + 1)
-    finally:
-        attempt_number.reset(first)
 
 
 class Budget:
@@ -117,11 +116,6 @@ def _may_pass(error: Unavailable) -> bool:
     return error.may_pass and (error.retry_after_s is None or error.retry_after_s <= _longest_wait_s.get())
 
 
-@contextlib.contextmanager
-def waiting_at_most(seconds: float) -> Iterator[None]:
+def waiting_at_most(seconds: float) -> AbstractContextManager[None]:
     """Wait no longer than this in the block, even if a server asks for that: somebody else can be asked instead."""
-    token = _longest_wait_s.set(seconds)
-    try:
-        yield
-    finally:
-        _longest_wait_s.reset(token)
+    return having(_longest_wait_s, seconds)

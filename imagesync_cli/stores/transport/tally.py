@@ -9,6 +9,8 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+from imagesync_cli.concurrency import having
+
 
 class Tally:
     """Requests with every try counted, retries beyond each first attempt, blobs that came in several pieces.
@@ -41,11 +43,8 @@ _current: ContextVar[Tally | None] = ContextVar("tally", default=None)
 def counting() -> Iterator[Tally]:
     """Count what the block, and the tasks that are begun in it, cost."""
     tally = Tally(_current.get())
-    token = _current.set(tally)
-    try:
+    with having(_current, tally):
         yield tally
-    finally:
-        _current.reset(token)
 
 
 def count(requests: int = 0, retries: int = 0, resumed: int = 0, pulls_of: str = "") -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from imagesync_cli.values.digest import is_companion
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.names import is_tag
 from imagesync_cli.values.tags.versions import Range, parse_range, parse_version
 
 _WILD = re.compile(r"[*?\[]")
 _PART = 2000
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
 
         return compile_regex(pattern[1:-1])
     if _is_literal(pattern):
-        if not _TAG.fullmatch(pattern):
+        if not is_tag(pattern):
             raise UsageError(
                 f"{pattern!r} matches no tag", hint="a pattern is a glob like 1.* or a /regular expression/"
             )

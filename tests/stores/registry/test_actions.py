@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagesync_cli.stores.registry.actions import action_of
+from imagesync_cli.stores.registry.exchange import action_of
 from imagesync_cli.values.hosts import AMAZON, AMAZON_PUBLIC, KnownHost, known_host
 
 

@@ -10,9 +10,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
+from imagesync_cli.concurrency import having
 from imagesync_cli.stores.transport.limits.action import Action
 from imagesync_cli.stores.transport.limits.pace import Pace, Turn
 from imagesync_cli.stores.transport.limits.places import Places
@@ -77,27 +79,14 @@ def is_kept() -> bool:
     return _is_kept.get()
 
 
-@contextlib.contextmanager
-def needed() -> Iterator[None]:
+def needed() -> AbstractContextManager[None]:
     """Mark the block as one that keeps a connection: what it asks for is needed to go on."""
-    with _set(_is_needed):
-        yield
+    return having(_is_needed, value=True)
 
 
-@contextlib.contextmanager
-def kept() -> Iterator[None]:
+def kept() -> AbstractContextManager[None]:
     """Mark the block as one that reads what is kept open while others are asked, in ``needed``."""
-    with _set(_is_kept):
-        yield
-
-
-@contextlib.contextmanager
-def _set(mark: ContextVar[bool]) -> Iterator[None]:
-    token = mark.set(True)
-    try:
-        yield
-    finally:
-        mark.reset(token)
+    return having(_is_kept, value=True)
 
 
 class Turns:

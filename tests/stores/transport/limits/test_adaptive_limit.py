@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagesync_cli.stores.transport.limits.adaptive_limit import AdaptiveLimit
+from imagesync_cli.stores.transport.limits.action import AdaptiveLimit
 
 
 def test_too_many_requests() -> None:
