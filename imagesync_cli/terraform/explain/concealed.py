@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from imagesync_cli.terraform.explain.changes import Change, Old
 from imagesync_cli.terraform.explain.consumers import texts_in
+from imagesync_cli.terraform.explain.reading.members import member, text
 from imagesync_cli.terraform.explain.reading.plan import Plan
 from imagesync_cli.terraform.explain.reading.stored import HIDDEN
 
@@ -18,8 +19,8 @@ class Concealing:
     """Takes the sensitive values of one plan out of what is said of it."""
 
     def __init__(self, plan: Plan) -> None:
-        found = {text for text in _secrets(plan) if len(text) >= _SHORTEST}
-        self._secrets = sorted(found, key=len, reverse=True)
+        secrets = {secret for secret in _secrets(plan) if len(secret) >= _SHORTEST}
+        self._secrets = sorted(secrets, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """The text without them."""
@@ -50,8 +51,7 @@ def _secrets(plan: Plan) -> Iterator[str]:
     declared, given = plan.variables
     for name, variable in declared.items():
         if isinstance(variable, dict) and variable.get("sensitive") is True:
-            value = given.get(name)
-            yield from texts_in(value.get("value") if isinstance(value, dict) else None)
+            yield from texts_in(member(given, name, "value"))
             yield from texts_in(variable.get("default"))
     for call in plan.calls:
         for change in call.changes:
@@ -59,9 +59,8 @@ def _secrets(plan: Plan) -> Iterator[str]:
             yield from (_without_key(stored.destination, change.key) for stored in sides)
         yield from (stored.destination for stored in call.left_out if stored.is_secret)
         for reading in (call.source, call.destination):
-            if reading is not None and reading.is_secret:
-                questions = ((key, asked) for key, asked in reading.asked.items() if isinstance(asked, dict))
-                yield from (_without_key(str(asked.get("reference")), key) for key, asked in questions)
+            if reading.is_secret:
+                yield from (_without_key(text(asked, "reference"), key) for key, asked in reading.asked.items())
 
 
 def _without_key(destination: str, key: str) -> str:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from imagesync_cli.terraform.explain.reading.plan import Document, Plan
+from imagesync_cli.terraform.explain.reading.members import Document
+from imagesync_cli.terraform.explain.reading.plan import Plan
 from imagesync_cli.terraform.explain.reading.stored import Place, Stored, place_of
 
 _DIGEST = re.compile(r"sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})(?![0-9a-f])")

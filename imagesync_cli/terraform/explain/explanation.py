@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.terraform.explain.changes import KINDS, Change, changes_of
 from imagesync_cli.terraform.explain.concealed import Concealing
-from imagesync_cli.terraform.explain.reading.plan import Call, Plan
+from imagesync_cli.terraform.explain.reading.plan import UNREAD, Call, Plan
 from imagesync_cli.terraform.explain.refusals import failures_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
@@ -66,7 +66,7 @@ def explain(plan: Plan) -> Explanation:
         has_unknown_sizes=len(known) < len(sizes),
         can_be_applied=not plan.is_errored and plan.document.get("applyable") is not False,
     )
-    return Explanation(**{**vars(explained), "summary": _summary(plan, explained)})
+    return replace(explained, summary=_summary(plan, explained))
 
 
 def _count(plan: Plan, changes: list[Change]) -> int:
@@ -116,7 +116,7 @@ def _notes(plan: Plan) -> Iterator[Sentence]:
     if plan.is_errored:
         yield say("A failed plan shows what was refused, not what it would have changed.")
         for call in plan.calls:
-            yield from (say("{}: {}", call.module or "the root module", message) for message in failures_of(call))
+            yield from (say("{}: {}", call.name, message) for message in failures_of(call))
         return
     left_out = [call for call in plan.calls if not call.changes and call.left_out]
     if left_out and len(left_out) < len(plan.calls):
@@ -124,7 +124,7 @@ def _notes(plan: Plan) -> Iterator[Sentence]:
         yield say(f"The plan leaves out {{}} with {counted(count, 'image')}.", _modules(left_out))
     elif not plan.is_complete:
         yield say("The plan is not complete: it leaves out or defers something.")
-    late = [call for call in plan.calls if call.wanted and call.destination is None]
+    late = [call for call in plan.calls if call.wanted and call.destination is UNREAD]
     if late:
         yield say("The plan does not know the present content of the destinations of {}.", _modules(late))
     for places in _shared(plan):
@@ -137,7 +137,7 @@ def _first_few(notes: list[Sentence]) -> list[Sentence]:
 
 
 def _modules(calls: list[Call]) -> str:
-    return ", ".join(call.module or "the root module" for call in calls)
+    return ", ".join(call.name for call in calls)
 
 
 def _shared(plan: Plan) -> Iterator[list[str]]:
@@ -147,6 +147,5 @@ def _shared(plan: Plan) -> Iterator[list[str]]:
         for change in call.wanted:
             place = change.after.place if change.after else None
             if place is not None:
-                where = f"{change.key} of {call.module}" if call.module else change.key
-                places.setdefault(place, {}).setdefault(change.digest, where)
+                places.setdefault(place, {}).setdefault(change.digest, call.entry(change.key))
     yield from ([*entries.values()] for entries in places.values() if len(entries) > 1)

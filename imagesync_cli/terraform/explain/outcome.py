@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from imagesync_cli.terraform.explain.reading.members import member, text
 from imagesync_cli.terraform.explain.reading.plan import Call, ImageChange, Plan
 from imagesync_cli.terraform.explain.reading.stored import Place, Stored, place_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
@@ -55,7 +56,7 @@ class Named:
     @property
     def text(self) -> str:
         """The entry, for people."""
-        return f"{self.key} of {self.call.module}" if self.call.module else self.key
+        return self.call.entry(self.key)
 
 
 class Outcomes:
@@ -191,9 +192,8 @@ def _named(plan: Plan) -> Iterator[Named]:
     for call in plan.calls:
         for change in call.wanted:
             if change.after is not None and (place := change.after.place):
-                answers = call.destination.answers if call.destination else {}
-                present = answers.get(change.key, {}).get("digest")
-                yield Named(call, change.key, place, change.digest, present if isinstance(present, str) else "")
+                present = text(call.destination.answer(change.key), "digest")
+                yield Named(call, change.key, place, change.digest, present)
 
 
 def _perhaps(plan: Plan) -> Iterator[tuple[Place | None, str]]:
@@ -201,8 +201,6 @@ def _perhaps(plan: Plan) -> Iterator[tuple[Place | None, str]]:
     for call in plan.calls:
         yield from ((stored.place, stored.digest) for stored in call.left_out)
         planned = {change.key for change in call.changes}
-        asked = call.destination.asked if call.destination else {}
-        for key, question in asked.items():
-            copy = question.get("copy") if isinstance(question, dict) else None
-            if key not in planned and isinstance(copy, dict):
-                yield place_of(str(question.get("reference"))), str(copy.get("digest"))
+        for key, question in call.destination.asked.items():
+            if key not in planned and isinstance(member(question, "copy"), dict):
+                yield place_of(text(question, "reference")), text(question, "copy", "digest")

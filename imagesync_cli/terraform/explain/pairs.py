@@ -33,10 +33,10 @@ def predecessors(plan: Plan) -> dict[str, Predecessor]:
         for change in call.wanted
         if change.before is None or "create" in change.actions
     }
-    there = {call.module: call.destination.answers if call.destination else {} for call in plan.calls}
+    there = {call.module: call.destination for call in plan.calls}
 
     def is_there(change: ImageChange) -> bool:
-        return there[change.module].get(change.key, {}).get("digest") == change.digest
+        return there[change.module].answer(change.key).get("digest") == change.digest
 
     for by, trait in ((ENTRY, _entry), (PLACE, _place), (IMAGE, _image)):
         olds, news = _alone(going.values(), trait, is_there), _alone(coming.values(), trait, is_there)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagesync_cli.output.console import counted
 from imagesync_cli.terraform.explain.look import Look
 from imagesync_cli.terraform.explain.pairs import ENTRY, IMAGE, Predecessor
-from imagesync_cli.terraform.explain.reading.plan import Call, ImageChange
+from imagesync_cli.terraform.explain.reading.plan import ROOT, Call, ImageChange
 from imagesync_cli.terraform.explain.reading.stored import Stored
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
@@ -63,7 +63,7 @@ def _followed(change: ImageChange, look: Look, predecessor: Predecessor) -> Reas
 def _entry_was(change: ImageChange, going: ImageChange) -> Sentence:
     if going.module == change.module:
         return say("its entry was {}", going.key)
-    return say("its entry was {} of {}", going.key, going.module or "the root module")
+    return say("its entry was {} of {}", going.key, going.module or ROOT)
 
 
 def _found(change: ImageChange, look: Look, expected: str) -> list[Sentence]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from imagesync_cli.terraform.explain.reading.plan import Call, Document, Reading
+from imagesync_cli.terraform.explain.reading.members import items, text
+from imagesync_cli.terraform.explain.reading.plan import Call
 from imagesync_cli.terraform.explain.reading.stored import HIDDEN
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
@@ -22,16 +23,15 @@ def refusals_of(call: Call) -> Iterator[tuple[str, list[Sentence]]]:
             key,
             [say("{}", _without_key(message, key)) for message in messages] or [say("the plan gives no reason")],
         )
-    causes = {_cause(_answer(call.source, key)) for key in call.refusals} - {""}
-    for key, answer in _answers(call.source).items():
-        if key not in call.refusals and not answer.get("digest") and _cause(answer) in causes:
-            error = HIDDEN if call.source and call.source.is_secret else str(answer.get("error"))
+    causes = {text(call.source.answer(key), "cause") for key in call.refusals} - {""}
+    for key, answer in call.source.answers.items():
+        if key not in call.refusals and not answer.get("digest") and text(answer, "cause") in causes:
+            error = HIDDEN if call.source.is_secret else str(answer.get("error"))
             yield key, [say("the source is {}: {}", str(answer.get("kind")), error)]
-    for key, answer in _answers(call.destination).items():
-        sentences = answer.get("refused")
-        if key not in call.refusals and isinstance(sentences, list) and sentences:
-            hidden = call.destination is not None and call.destination.is_secret
-            yield key, [say("{}", HIDDEN if hidden else str(sentence)) for sentence in sentences]
+    for key, answer in call.destination.answers.items():
+        if key not in call.refusals and (sentences := items(answer, "refused")):
+            is_hidden = call.destination.is_secret
+            yield key, [say("{}", HIDDEN if is_hidden else str(sentence)) for sentence in sentences]
 
 
 def failures_of(call: Call) -> list[str]:
@@ -48,16 +48,3 @@ def _without_key(message: str, key: str) -> str:
         told = _MORE.sub("", rest, count=1) if rest != sentence and rest.startswith(" and ") else rest
         sentences.append(told.removeprefix(": ") if rest != sentence else sentence)
     return "; ".join(sentences)
-
-
-def _answers(reading: Reading | None) -> Mapping[str, Document]:
-    return reading.answers if reading else {}
-
-
-def _answer(reading: Reading | None, key: str) -> Document:
-    return _answers(reading).get(key, {})
-
-
-def _cause(answer: Document) -> str:
-    cause = answer.get("cause")
-    return cause if isinstance(cause, str) else ""

@@ -12,6 +12,7 @@ from imagesync_cli.output.escape import cell
 from imagesync_cli.terraform.explain.changes import KINDS, Change
 from imagesync_cli.terraform.explain.explanation import Explanation
 from imagesync_cli.terraform.explain.look import Copy
+from imagesync_cli.terraform.explain.reading.plan import ROOT
 from imagesync_cli.terraform.explain.reasons import short
 from imagesync_cli.terraform.explain.sentence import Sentence, say, written
 
@@ -70,7 +71,7 @@ def explanation_lines(explained: Explanation) -> Iterator[str]:
     for module, changes in groupby(explained.changes, key=lambda change: change.module):
         if len(modules) > 1:
             yield ""
-            yield f"{_module(module)}:"
+            yield f"{module or ROOT}:"
         for change in changes:
             parts = [_digests(change), *change.why, _to_copy(change.copy), *_signed(change), *_old(change)]
             parts.append(_consumers(change, "with it change {}"))
@@ -164,10 +165,6 @@ def _consumers(change: Change, words: str) -> Sentence | None:
         return None
     listed = ", ".join(["{}"] * len(shown)) + (f" and {more} more" if more > 0 else "")
     return Sentence(words.format(listed), tuple(shown))
-
-
-def _module(address: str) -> str:
-    return address or "the root module"
 
 
 def _limited(text: str) -> str:

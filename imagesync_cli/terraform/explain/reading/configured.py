@@ -5,32 +5,29 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from imagesync_cli.terraform.explain.reading.members import Document, member
+
 _STEP = re.compile(r'module\.([\w-]+)(?:\[(?:"(?:[^"\\]|\\.)*"|[0-9]+)\])?(?:\.|$)')
 
 
-def configured(document: dict[str, Any], module: str, variable: str) -> Any:
+def configured(document: Document, module: str, variable: str) -> Any:
     """The value that this variable has in the module at this address; None where the plan does not say.
 
     A variable that is passed on as it is, from the root or from one module to the next, is followed.
     """
-    root = _member(document.get("configuration"), "root_module")
-    given = _member(document.get("variables"), variable)
-    value = _member(given, "value") if given else _default(root, variable)
-    inside = root
+    inside = member(document, "configuration", "root_module")
+    given = member(document, "variables", variable)
+    value = member(given, "value") if given else _default(inside, variable)
     for name in _STEP.findall(module):
-        call = _member(_member(inside, "module_calls"), name)
-        inside = _member(call, "module")
-        expression = _member(_member(call, "expressions"), variable)
+        call = member(inside, "module_calls", name)
+        inside = member(call, "module")
+        expression = member(call, "expressions", variable)
         if expression is None:
             value = _default(inside, variable)
-        elif _member(expression, "references") != [f"var.{variable}"]:
-            value = _member(expression, "constant_value")
+        elif member(expression, "references") != [f"var.{variable}"]:
+            value = member(expression, "constant_value")
     return value
 
 
 def _default(module: Any, variable: str) -> Any:
-    return _member(_member(_member(module, "variables"), variable), "default")
-
-
-def _member(document: Any, name: str) -> Any:
-    return document.get(name) if isinstance(document, dict) else None
+    return member(module, "variables", variable, "default")

@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import Any
 
 from imagesync_cli.terraform.explain.reading.configured import configured
+from imagesync_cli.terraform.explain.reading.members import Document, items, mapping, mappings, member, text
 from imagesync_cli.terraform.explain.reading.stored import Stored, at, read_stored
 from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.documents import read_document
 
-Document = dict[str, Any]
+ROOT = "the root module"
 # What comes after all copies, and so before removals: one object, or in earlier modules one for each image.
 _ORDERING = ("terraform_data.done", "terraform_data.settled")
 # What one read answers about 10,000 images with all that can be asked.
@@ -43,9 +44,26 @@ class ImageChange:
         return self.before is not None and self.after is None
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What was asked about each entry, and the answers; ``is_secret`` where the plan hides the question."""
+
+    asked: Mapping[str, Document]
+    answers: Mapping[str, Document]
+    is_secret: bool = False
+
+    def answer(self, key: str) -> Document:
+        """The answer about this entry, an empty one where there is none."""
+        return self.answers.get(key, {})
+
+
+# What is put off to the apply.
+UNREAD = Reading({}, {})
+
+
 @dataclass
 class Call:
-    """One call of modules/images, at its address; reads that are put off to the apply are None."""
+    """One call of modules/images, at its address."""
 
     module: str
     changes: list[ImageChange] = field(default_factory=list)
@@ -53,9 +71,9 @@ class Call:
     keep_last: Any = None
     first_planned: set[str] = field(default_factory=set)  # the keys of what earlier modules plan for the first time
     orders_removals: bool = False  # whether what keeps the order of copies and removals is in the plan
-    source: Reading | None = None
-    destination: Reading | None = None
-    trust: Reading | None = None
+    source: Reading = UNREAD
+    destination: Reading = UNREAD
+    trust: Reading = UNREAD
     left_out: list[Stored] = field(default_factory=list)  # objects that are in the state and not in the plan
     refusals: dict[str, list[str]] = field(default_factory=dict)  # sentences by key
     failures: list[str] = field(default_factory=list)  # what else has failed the plan
@@ -63,8 +81,17 @@ class Call:
     @property
     def is_ours(self) -> bool:
         """Whether there is an image, or was to be one: objects tell, or what our program has answered."""
-        has_read = self.source is not None or self.destination is not None
+        has_read = self.source is not UNREAD or self.destination is not UNREAD
         return bool(self.changes or self.left_out or (has_read and (self.refusals or self.failures)))
+
+    @property
+    def name(self) -> str:
+        """Its address, for people."""
+        return self.module or ROOT
+
+    def entry(self, key: str) -> str:
+        """One of its entries, for people."""
+        return f"{key} of {self.module}" if self.module else key
 
     @property
     def wanted(self) -> list[ImageChange]:
@@ -76,15 +103,6 @@ class Call:
         return change.before is None or f"{change.key}@{change.digest}" in self.first_planned
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What was asked about each entry, and the answers; ``is_secret`` where the plan hides the question."""
-
-    asked: Mapping[str, Document]
-    answers: Mapping[str, Document]
-    is_secret: bool = False
-
-
 class Plan:
     """A plan, read once."""
 
@@ -92,13 +110,13 @@ class Plan:
         self.document = document
         self._calls: dict[str, Call] = {}
         prior = list(_prior_resources(document))
-        self._tainted = {_text(resource.get("address")) for _, resource in prior if resource.get("tainted") is True}
-        for resource in _dicts(document.get("resource_changes")):
+        self._tainted = {text(resource, "address") for _, resource in prior if resource.get("tainted") is True}
+        for resource in mappings(document, "resource_changes"):
             self._add(resource)
         planned = {module for module, call in self._calls.items() if call.changes}
         for module, resource in prior:
             self._add_prior(module, resource, in_plan=module in planned)
-        for check in _dicts(document.get("checks")):
+        for check in mappings(document, "checks"):
             self._add_refusals(check)
 
     @property
@@ -109,7 +127,7 @@ class Plan:
         """
         if "errored" in self.document:
             return self.document["errored"] is True
-        checks = _dicts(self.document.get("checks"))
+        checks = mappings(self.document, "checks")
         return any(each.get("status") == "fail" and at(each, "address", "kind") != "check" for each in checks)
 
     @property
@@ -125,14 +143,13 @@ class Plan:
     @property
     def variables(self) -> tuple[Document, Document]:
         """The variables of the root module: how they are declared, and what they are given."""
-        root = at(self.document.get("configuration"), "root_module", "variables")
-        given = self.document.get("variables")
-        return (root if isinstance(root, dict) else {}), (given if isinstance(given, dict) else {})
+        declared = mapping(self.document, "configuration", "root_module", "variables")
+        return declared, mapping(self.document, "variables")
 
     def others(self) -> Iterator[Document]:
         """What else changes: resources that are in none of our calls."""
         ours = {call.module for call in self.calls}
-        for resource in _dicts(self.document.get("resource_changes")):
+        for resource in mappings(self.document, "resource_changes"):
             if resource.get("mode") == "managed" and resource.get("module_address", "") not in ours:
                 yield resource
 
@@ -143,33 +160,32 @@ class Plan:
         return self._calls[module]
 
     def _add(self, resource: Document) -> None:
-        name, module = _name_of(resource), _text(resource.get("module_address"))
+        name, module = _name_of(resource), text(resource, "module_address")
         change = resource.get("change")
         if not isinstance(change, dict) or resource.get("deposed"):
             return  # a deposed object goes without a command
         if name in _ORDERING:
             self._call(module).orders_removals = True
             if change.get("before") is None:
-                self._call(module).first_planned.add(_text(resource.get("index")))
+                self._call(module).first_planned.add(text(resource, "index"))
         elif name == "terraform_data.image" and (image := self._image_change(resource, change)):
             self._call(module).changes.append(image)
 
     def _image_change(self, resource: Document, change: Document) -> ImageChange | None:
-        key, _, digest = _text(resource.get("index")).rpartition("@")
+        key, _, digest = text(resource, "index").rpartition("@")
         unknown, secret = change.get("after_unknown"), change.get("after_sensitive")
         before = read_stored(digest, change.get("before"), None, change.get("before_sensitive"))
         after = read_stored(digest, change.get("after"), unknown, secret)
         if not key or not is_digest(digest) or (before is None and after is None):
             return None
-        address = _text(resource.get("address"))
-        actions = tuple(map(_text, _list(change.get("actions"))))
+        address = text(resource, "address")
         return ImageChange(
-            module=_text(resource.get("module_address")),
+            module=text(resource, "module_address"),
             key=key,
             digest=digest,
             address=address,
-            actions=actions,
-            reason=_text(resource.get("action_reason")),
+            actions=tuple(map(str, items(change, "actions"))),
+            reason=text(resource, "action_reason"),
             before=before,
             after=after,
             is_tainted=address in self._tainted,
@@ -178,7 +194,7 @@ class Plan:
     def _add_prior(self, module: str, resource: Document, *, in_plan: bool) -> None:
         name = _name_of(resource)
         values, secret = resource.get("values"), resource.get("sensitive_values")
-        index = _text(resource.get("index"))
+        index = text(resource, "index")
         if name == "terraform_data.image" and not in_plan:
             if stored := read_stored(index.rpartition("@")[2], values, None, secret):
                 self._call(module).left_out.append(stored)
@@ -187,17 +203,19 @@ class Plan:
 
     def _add_refusals(self, check: Document) -> None:
         """What has failed the plan. A check block that fails is a warning, and says what the objects say as well."""
-        for instance in _dicts(check.get("instances")):
-            address = instance.get("address")
-            if (
-                not isinstance(address, dict)
-                or instance.get("status") != "fail"
-                or at(check, "address", "kind") == "check"
-            ):
+        if at(check, "address", "kind") == "check":
+            return
+        for instance in mappings(check, "instances"):
+            if instance.get("status") != "fail" or not isinstance(instance.get("address"), dict):
                 continue
-            module, key = _text(address.get("module")), _text(address.get("instance_key")).rpartition("@")[0]
-            messages = [_text(problem.get("message")) for problem in _dicts(instance.get("problems"))]
-            if key and _text(address.get("to_display")).startswith(f"{module}.terraform_data.image[".lstrip(".")):
+            module, key = (
+                text(instance, "address", "module"),
+                text(instance, "address", "instance_key").rpartition("@")[0],
+            )
+            messages = [text(problem, "message") for problem in mappings(instance, "problems")]
+            if key and text(instance, "address", "to_display").startswith(
+                f"{module}.terraform_data.image[".lstrip(".")
+            ):
                 self._call(module).refusals[key] = messages
             elif module in self._calls:
                 self._calls[module].failures += messages
@@ -205,45 +223,29 @@ class Plan:
 
 def _prior_resources(document: Document) -> Iterator[tuple[str, Document]]:
     """The state that the plan began with, and what its reads answered, each with the address of its module."""
-    prior = document.get("prior_state")
-    values = prior.get("values") if isinstance(prior, dict) else None
-    modules = [values.get("root_module")] if isinstance(values, dict) else []
+    modules = [member(document, "prior_state", "values", "root_module")]
     while modules:
         module = modules.pop()
-        if isinstance(module, dict):
-            modules.extend(_list(module.get("child_modules")))
-            for resource in _dicts(module.get("resources")):
-                yield _text(module.get("address")), resource
+        modules.extend(items(module, "child_modules"))
+        for resource in mappings(module, "resources"):
+            yield text(module, "address"), resource
 
 
-def _reading(values: Any, secret: Any) -> Reading | None:
-    query, result = (values.get(name) if isinstance(values, dict) else None for name in ("query", "result"))
+def _reading(values: Any, secret: Any) -> Reading:
+    query, result = member(values, "query"), member(values, "result")
     if not isinstance(query, dict) or not isinstance(result, dict):
-        return None
-    answers = {key: _document(text) for key, text in result.items()}
+        return UNREAD
+    answers = {key: _document(answer) for key, answer in result.items()}
     return Reading(_document(query.get("images")), answers, at(secret, "query", "images") is True)
 
 
-def _document(text: Any) -> Document:
+def _document(value: Any) -> Document:
     """What a text in a plan holds; nothing where it is none of our answers."""
     try:
-        document = read_document(text.encode("utf-8", "replace"), _MOST_VALUES) if isinstance(text, str) else {}
+        return mapping(read_document(value.encode("utf-8", "replace"), _MOST_VALUES)) if isinstance(value, str) else {}
     except ValueError:
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _name_of(resource: Document) -> str:
     return f"{resource.get('type')}.{resource.get('name')}"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _dicts(value: Any) -> list[Document]:
-    return [each for each in _list(value) if isinstance(each, dict)]
