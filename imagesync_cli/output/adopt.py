@@ -54,6 +54,9 @@ def as_modules(found: Adopted) -> str:
         if entry["source"].endswith(FOLDER):
             found.notes.append(f"{entry['source']} left out: modules name each repository")
             continue
+        if verified := sorted(entry.keys() & {"trust", "minimum_age"}):
+            found.notes.append(f"{entry['source']} left out: {' and '.join(verified)} apply to a whole module")
+            continue
         key = entry["destination"] if "tags" in entry else _key(entry)
         if key in keys:
             found.notes.append(f"{entry['source']} left out: {key} has rules already, write them as one")

@@ -104,7 +104,8 @@ artifacts:
     destination: quay.io/my-org/podinfo
     selector: {semver: "6.x", limit: 2}
     includeReferrers: true
-    verify: {provider: cosign}
+    verify: {provider: cosign, matchOIDCIdentity: [{issuer: "https://issuer", subject: ^a@b}], minAge: 48h}
+  - {source: ghcr.io/a/unclear, destination: r.example.com/unclear, selector: {}, verify: {provider: cosign}}
   - {source: ghcr.io/a/all, destination: r.example.com/all, selector: {limit: 0}, overwrite: true}
   - {source: ghcr.io/a/one, destination: r.example.com/one}
   - source: ghcr.io/a/nightly
@@ -241,10 +242,23 @@ NOTES = {
     "image-syncer": ["auth", "quay.io/coreos/default:1 goes to image-syncer's default", "quay.io/coreos/odd:1"],
     "image-syncer alone": [],
     "ocync": [
-        *("head_first", "min_tags", "include x-*", "2.0-rc1 is excluded", "artifacts: exclude"),
+        *(
+            "head_first",
+            "min_tags",
+            "no range has a version with a suffix",
+            "include x-*",
+            "2.0-rc1 is excluded",
+            "artifacts: exclude",
+        ),
         *("chainguard/go was left out", "chainguard/node was left out"),
     ],
-    "flux-mirror": ["verify", "a/nightly was left out", "a/dates was left out", "chart podinfo", "hosts"],
+    "flux-mirror": [
+        "ghcr.io/a/unclear was left out: what is to verify it",
+        "a/nightly was left out",
+        "a/dates was left out",
+        "chart podinfo",
+        "hosts",
+    ],
     "kpromo": ["service-account", "has no tag"],
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from imagesync_cli.batch.adopt.go_regex import python_regex
 from imagesync_cli.batch.entries import read_entries
 from imagesync_cli.batch.entry import ImageEntry
+from imagesync_cli.look.trust.rules import IdentitySigner
 from imagesync_cli.values.regex import compile_regex
+from imagesync_cli.values.tags.rules import TagRules
 from tests.command import imagesync
 
 TO = "m.example.com/x"
@@ -68,6 +71,23 @@ MANIFESTS = {
         ["a/c:1@"],
         ["a/b@"],
     ),
+    "CloudNativePG, kubeadm": (
+        "spec: {imageName: 'postgres:16', imageRepository: registry.k8s.io}\nimages: ['a/b:1', 'https://x/y:1']",
+        [],
+        ["postgres:16", "a/b:1"],
+    ),
+    "files in a ConfigMap": (
+        'data: {a: "spec:\\n  image: r.example.com/a:1\\n", b: \'{"image":"r.example.com:5000/b@' + ZEROS + "\"}'}",
+        [],
+        ["r.example.com/a:1", f"r.example.com:5000/b@{ZEROS}"],
+    ),
+    "an annotation, a variable, an argument": (
+        "metadata: {annotations: {proxy: 'r.example.com/a:1'}}\nspec: {image: 'r.example.com/b:1',"
+        " env: [{name: X, value: '3.6=r.example.com/c:1'}], args: [--agent, 'r.example.com/d:1'],"
+        " was: 'r.example.com/b:1', url: 'https://r.example.com/e:1', path: /etc/a.b/c:1}",
+        ["r.example.com/b:1"],
+        ["r.example.com/a:1", "r.example.com/c:1", "r.example.com/d:1"],
+    ),
     "what is none": (
         "spec: {image: 'No Image', osImage: 'Ubuntu 22.04', imagePullPolicy: Always}",
         [],
@@ -90,6 +110,17 @@ def test_every_image_is_taken_or_noted(tmp_path: Path, kind: str) -> None:
     assert len(found) == len(taken)
     assert [each for each, wanted in zip(found, taken, strict=True) if not each.startswith(wanted)] == []
     assert [each for each in noted if not any(each in note for note in notes)] == []
+    assert not [note for note in notes if "https:" in note or "/etc/" in note or "r.example.com/b:1" in note]
+
+
+def test_what_is_in_other_files_is_noted(tmp_path: Path) -> None:
+    """A kustomization, or a compose file, that takes in others says so."""
+    for content, named in (
+        ("kind: Kustomization\nbases: [a]\ncomponents: [b]\nhelmCharts: [{name: c}]", "bases components helmCharts"),
+        ("include: [a.yml]\nservices: {}", "include"),
+    ):
+        _, notes = adopted(tmp_path, content)
+        assert [each for each in named.split() if not any(each in note for note in notes)] == []
 
 
 def test_two_hosts_keep_their_images_apart(tmp_path: Path) -> None:
@@ -140,6 +171,83 @@ def test_rules_that_are_not_understood_are_noted(tmp_path: Path, case: str) -> N
     images, notes = adopted(tmp_path, json.dumps({"version": 1, "sync": [step]}))
     assert images == []
     assert why in " ".join(notes)
+
+
+def test_a_tag_that_one_of_regsyncs_sets_picks(tmp_path: Path) -> None:
+    """tagSets are rules beside each other, and in one a tag must meet all: none of them becomes every tag."""
+    sets = [{"allow": ["latest"]}, {"allow": ["edge", "v.*"], "semverRange": [">=1 <2", "~3"]}]
+    step = {"type": "repository", "source": "r.example.com/a", "target": "m.example.com/a", "tagSets": sets}
+    file = tmp_path / "images.yaml"
+    (tmp_path / "regsync.json").write_text(json.dumps({"sync": [step, {**step, "tags": {"deny": ["x"]}}]}))
+    file.write_text(imagesync("adopt", str(tmp_path / "regsync.json")).out)
+    latest, ranged, rest = (entry.tags for entry in images_in(file))
+    assert latest == TagRules(("latest",))
+    assert ranged == TagRules(("/^(?:edge)$/", "/^(?:v.*)$/"), semver=">=1 <2 || ~3")
+    assert rest == TagRules((), ("x",))
+
+
+@pytest.mark.parametrize(
+    ("given", "referrers", "said"),
+    [
+        ({"referrers": True}, "referrers: true", ""),
+        ({"referrers": True, "referrerFilters": [{"artifactType": "a/b"}]}, 'referrers: ["a/b"]', ""),
+        ({"referrers": True, "referrerFilters": [{"annotations": {"a": "b"}}]}, "referrers: true", "referrerFilters"),
+        ({"referrers": False, "digestTags": True}, "referrers: true", ""),
+        ({"targetTag": "x-{{.Ref.Tag}}"}, "images: []", "targetTag gives its tags other names"),
+    ],
+)
+def test_what_regsync_copies_beside_images(tmp_path: Path, given: dict[str, object], referrers: str, said: str) -> None:
+    """Filters by type are taken over; tags that get other names are left out rather than copied under their own."""
+    step = {"type": "repository", "source": "r.example.com/a", "target": "m.example.com/a", **given}
+    (tmp_path / "regsync.json").write_text(json.dumps({"sync": [step]}))
+    finished = imagesync("adopt", str(tmp_path / "regsync.json"))
+    assert referrers in finished.out
+    assert said in finished.err
+
+
+@pytest.mark.parametrize(
+    ("subject", "matched"),
+    [
+        ("^https://github\\.com/org/.*$", "https://github.com/org/a"),
+        ("github\\.com/org", "https://github.com/org/a x-github.com/org-2"),
+        ("^a@b|^c@d$", "a@bc c@d a@b"),
+        ("(?i)^A@B$", "a@b"),
+    ],
+)
+def test_who_must_have_signed_for_flux_mirror(tmp_path: Path, subject: str, matched: str) -> None:
+    """An artifact that is verified there is verified here, by the same identities; as modules it is left out."""
+    identities = [{"issuer": "https://issuer", "subject": subject}]
+    verify = {"provider": "cosign", "minAge": "48h", "matchOIDCIdentity": identities}
+    artifact = {"source": "r.example.com/a", "destination": "m.example.com/a", "selector": {}, "verify": verify}
+    flux, file = tmp_path / "flux.json", tmp_path / "images.yaml"
+    flux.write_text(json.dumps({"apiVersion": "mirror.fluxcd.io/v1alpha1", "kind": "Config", "artifacts": [artifact]}))
+    file.write_text(imagesync("adopt", str(flux)).out)
+    (entry,) = images_in(file)
+    assert (entry.minimum_age and entry.minimum_age.least) == timedelta(hours=48)
+    assert entry.trust is not None
+    ((signer,),) = (rule.signers for rule in entry.trust.rules)
+    assert isinstance(signer, IdentitySigner)
+    assert signer.matches is not None
+    texts = ["https://github.com/org/a", "x-github.com/org-2", "https://githubXcom/org/a", "a@bc", "xa@b", "c@d", "a@b"]
+    assert [text for text in texts if signer.matches(text)] == matched.split()
+    finished = imagesync("adopt", "--as", "modules", str(flux))
+    assert "minimum_age and trust apply to a whole module" in finished.err
+    assert "r.example.com" not in finished.out
+
+
+def test_images_of_docker_hub_for_image_syncer(tmp_path: Path) -> None:
+    """A source without a slash is one of Docker Hub's, if it goes to a registry."""
+    images, notes = adopted(
+        tmp_path, "nginx:1.2: r.example.com/nginx\nalpine: ['r.example.com:5000/a', 'lan:5000/b']\n"
+    )
+    assert images == [
+        ("docker.io/library/nginx:1.2", "r.example.com/nginx:1.2"),
+        ("docker.io/library/alpine", "r.example.com:5000/a"),
+        ("docker.io/library/alpine", "lan:5000/b"),
+    ]
+    assert notes == []
+    (tmp_path / "other.yaml").write_text("name: a/b\nversion: '1'\n")
+    assert imagesync("adopt", str(tmp_path / "other.yaml")).code == 2
 
 
 def test_regsync_means_what_it_says(tmp_path: Path) -> None:

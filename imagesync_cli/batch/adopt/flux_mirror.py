@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from imagesync_cli.batch.adopt.adopted import Adopted
-from imagesync_cli.batch.adopt.go_regex import part_of_tag
+from imagesync_cli.batch.adopt.go_regex import part_of_tag, python_regex
 from imagesync_cli.batch.adopt.section import Section
 
 _GROUPS = ("mirror.fluxcd.io/", "mirror.plugin.fluxcd.io/")
-_ARTIFACT = {"source", "destination", "selector", "includeReferrers", "overwrite"}
+_ARTIFACT = {"source", "destination", "selector", "includeReferrers", "overwrite", "verify"}
+_VERIFY = {"provider", "minAge", "matchOIDCIdentity"}
 _CHART = {"name", "source", "destination", "version", "limit", "overwrite"}
 
 
@@ -31,9 +32,35 @@ def _artifact(artifact: Section, adopted: Adopted) -> None:
     source, line = artifact.text("source"), artifact.line
     adopted.unknown(artifact, _ARTIFACT, source)
     rules = _rules(line, source, artifact.section("selector"), adopted)
-    if rules is not None:
+    trust = _trust(artifact.section("verify")) if "verify" in artifact.nodes else {}
+    if trust is None:
+        adopted.note(line, f"{source} was left out: what is to verify it (verify) is not understood")
+    elif rules is not None:
         more = {"referrers": artifact.is_true("includeReferrers"), "overwrite": _overwrite(artifact)}
+        more |= {"trust": trust, "minimum_age": artifact.section("verify").text("minAge")}
         adopted.add(line, source, artifact.text("destination"), tags=rules, **more)
+
+
+def _trust(verify: Section) -> dict[str, Any] | None:
+    """Rules for a cosign signature by one of these identities; None where they would say something else.
+
+    An issuer is a URL, and a subject an expression that matches anywhere in it.
+    """
+    named = [(each.text("issuer"), each.text("subject")) for each in verify.sections("matchOIDCIdentity")]
+    is_known = (
+        verify.nodes.keys() <= {"provider", "minAge", "matchOIDCIdentity"} and verify.text("provider") == "cosign"
+    )
+    if not is_known or not named or not all(issuer and subject for issuer, subject in named):
+        return None
+    signers = [{"identity_regexp": _whole(subject), "issuer": issuer} for issuer, subject in named]
+    return {"rules": [{"sources": ["**"], "signers": signers}]}
+
+
+def _whole(expression: str) -> str:
+    """The same expression for a whole text."""
+    python = python_regex(expression)
+    is_whole = python.startswith("^") and python.endswith("$") and "|" not in python
+    return python[1:-1] if is_whole and not python.endswith("\\$") else f".*(?:{python}).*"
 
 
 def _rules(line: int, name: str, selector: Section, adopted: Adopted) -> dict[str, Any] | None:

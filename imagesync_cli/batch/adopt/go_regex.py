@@ -49,9 +49,10 @@ def _translated(part: re.Match[str], *, in_class: bool) -> str:
     return "\\Z" if part["end"] else "(?P<" if part["group"] else part[0]
 
 
-def whole_tag(expression: str) -> str:
-    """A pattern for a whole tag, plain where it is a plain word."""
-    return expression if re.fullmatch(r"[\w-]+", expression) else f"/^(?:{python_regex(expression)})$/"
+def whole_tag(expression: str, *, plain: bool = True) -> str:
+    """A pattern for a whole tag, ``plain`` where it is a plain word."""
+    is_word = re.fullmatch(r"[\w-]+", expression) is not None
+    return expression if plain and is_word else f"/^(?:{python_regex(expression)})$/"
 
 
 def part_of_tag(expression: str) -> str:

@@ -10,17 +10,25 @@ import re
 from imagesync_cli.batch.adopt.adopted import Adopted, with_tag
 from imagesync_cli.batch.adopt.go_regex import whole_tag
 from imagesync_cli.batch.adopt.section import Section, texts_of
-from imagesync_cli.batch.document import Fields, Items, Value
+from imagesync_cli.batch.document import Fields, Items, Node, Value
 
 _SOURCE = re.compile(r"(?P<name>[^@]*?/[^:@]+|[^:@/]+)(?::(?P<tags>/.+/|[^/@]*))?(?:@(?P<digest>.+))?")
+
+_DESTINATION = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::[0-9]+)?/|[\w.-]+:[0-9]+/")
 
 
 def is_rules(top: Section) -> bool:
     """Whether there is a mapping of images, or every key looks like an image, and every value like where it goes."""
     if isinstance(top.nodes.get("images"), Fields):
         return True
-    alike = ("/" in key and isinstance(value, (Value, Items)) for key, value in top.nodes.items())
-    return bool(top.nodes) and all(alike)
+    return bool(top.nodes) and all(_is_rule(key, value) for key, value in top.nodes.items())
+
+
+def _is_rule(source: str, value: Node) -> bool:
+    """Whether this may be an image and where it goes: one of Docker Hub's may have no slash."""
+    if not isinstance(value, (Value, Items)):
+        return False
+    return "/" in source or all(_DESTINATION.match(each) for each in texts_of(value) or [""])
 
 
 def image_syncer(top: Section, adopted: Adopted) -> None:

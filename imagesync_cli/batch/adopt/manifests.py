@@ -11,27 +11,57 @@ from imagesync_cli.batch.document import Items, Node, Value
 
 # Where a manifest names an image: image, baseImage, sidecarImage, thanosImage …
 _IMAGE = re.compile(r"image|\w+Image")
+# What only looks like one: with a host, and a tag or a digest. A text may hold several, as a ConfigMap's files do.
+_LIKE_AN_IMAGE = re.compile(
+    r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]+)?|[a-z0-9-]+:[0-9]+)/[a-z0-9._/-]*[a-z0-9]"
+    r"(?::\w[\w.-]{0,127}(?:@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})"
+)
+_BETWEEN = re.compile(r"[\s\"'`=,;|()\[\]{}<>]+")
 _IN_ARGUMENT = re.compile(r"(?i)[\w-]*image[\w-]*=(\S+)")
 
 
 def kubernetes(top: Section, adopted: Adopted) -> None:
     """Every image, wherever in a manifest and of whatever kind it stands; what only looks like one is noted."""
+    values = list[Value]()
+    _walk(top, adopted, values)
+    known = {entry["source"] for entry in adopted.entries}
+    known.update(word for note in adopted.notes for word in _BETWEEN.split(note))
+    for value in values:
+        for word in dict.fromkeys(_BETWEEN.split(value.text)):
+            if word not in known and _LIKE_AN_IMAGE.fullmatch(word):
+                known.add(word)
+                adopted.note(value.line, f"{word} looks like an image and was left out")
+
+
+def _walk(top: Section, adopted: Adopted, values: list[Value]) -> None:
     for key, value in top.nodes.items():
         if _IMAGE.fullmatch(key):
             _image(top, value, adopted)
+        elif "image" in key.lower():
+            _perhaps(key, value, adopted)
         if key in ("args", "command"):
             _arguments(value, adopted)
-        _inside(value, adopted)
+        _inside(value, adopted, values)
     parameter = top.text("name")
-    for content in (top.text("value"), top.text("default")):
-        if "image" in parameter.lower() and re.search(r"[/:]", content):
-            adopted.note(top.line, f"{content}, the value of {parameter}, looks like an image and was left out")
+    if "image" in parameter.lower():
+        for key in ("value", "default"):
+            _perhaps(parameter, top.nodes.get(key), adopted)
 
 
-def _inside(node: Node, adopted: Adopted) -> None:
-    kubernetes(Section(node), adopted)
+def _perhaps(name: str, node: Node | None, adopted: Adopted) -> None:
+    """Note what has the name of an image and looks like one."""
+    for each in (node, *items_of(node)):
+        text = text_of(each)
+        if each is not None and re.search(r"[/:]", text) and not re.search(r"\s|://", text):
+            adopted.note(each.line, f"{text}, the value of {name}, looks like an image and was left out")
+
+
+def _inside(node: Node, adopted: Adopted, values: list[Value]) -> None:
+    if isinstance(node, Value):
+        values.append(node)
+    _walk(Section(node), adopted, values)
     for item in items_of(node):
-        _inside(item, adopted)
+        _inside(item, adopted, values)
 
 
 def _image(owner: Section, node: Node, adopted: Adopted) -> None:
@@ -84,13 +114,18 @@ def kustomization(top: Section, adopted: Adopted) -> None:
             adopted.note(image.line, f"{name or 'an image'}: its tag is in the resources, and was left out")
         else:
             _named(image.line, _joined(name, tag, digest), adopted)
-    if "resources" in top.nodes:
-        hint = "kustomize build prints all that they come to"
-        adopted.note(top.lines["resources"], f"resources are not read here: {hint}")
+    for key in ("resources", "bases", "components", "helmCharts"):
+        if key in top.nodes:
+            hint = "kustomize build prints all that they come to"
+            adopted.note(top.lines[key], f"{key} are not read here: {hint}")
 
 
 def compose(top: Section, adopted: Adopted) -> None:
     """The image of each service; one that is built here has none to mirror."""
+    if "include" in top.nodes:
+        adopted.note(
+            top.lines["include"], "include: other files are not read here: docker compose config prints them all"
+        )
     for name, node in top.section("services").nodes.items():
         service = Section(node)
         if "build" in service.nodes:

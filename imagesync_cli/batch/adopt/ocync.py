@@ -68,6 +68,8 @@ def _rules(line: int, name: str, tags: Section, adopted: Adopted) -> dict[str, A
             adopted.note(line, f"{name}: tags: include {each} was left out: only whole tags go before other rules here")
         elif any(fnmatch.fnmatch(each.lower(), f"*-{word}*") for word in _LEFT_OUT):
             adopted.note(line, f"{name}: tags: include {each} is excluded here, like every pre-release")
+    if tags.text("semver"):
+        adopted.note(line, f"{name}: tags: no range has a version with a suffix here, such as 1.27-alpine or 1.27-r0")
     rules = {
         "include": [*plain, *(tags.texts("glob") or ["*"])],
         "exclude": [*tags.texts("exclude"), _LEFT_OUT_RULE],

@@ -9,14 +9,27 @@ from imagesync_cli.batch.adopt.go_regex import part_of_tag, whole_tag
 from imagesync_cli.batch.adopt.section import Section, text_of, texts_of
 from imagesync_cli.batch.reading.image import FOLDER
 
-_REGSYNC_DEFAULTS = {"parallel", "mediaTypes", "platform", "platforms", "referrers", "digestTags", "tags"}
-_REGSYNC_STEP = {"source", "target", "type", "tags", "platform", "platforms", "referrers", "digestTags", "repos"}
+_REGSYNC_DEFAULTS = {
+    "parallel",
+    "mediaTypes",
+    "platform",
+    "platforms",
+    "referrers",
+    "referrerFilters",
+    "digestTags",
+    "tags",
+}
+_REGSYNC_STEP = {
+    *("source", "target", "type", "tags", "tagSets", "targetTag", "platform", "platforms", "repos"),
+    *("referrers", "referrerFilters", "digestTags"),
+}
 _SKOPEO_HOST = {"images", "images-by-tag-regex", "images-by-semver"}
 
 
 def regsync(top: Section, adopted: Adopted) -> None:
-    """regsync: sync[].{source, target, type, tags, platform(s), referrers, digestTags}, by image, repository, host."""
-    adopted.unknown(top, {"version", "defaults", "sync", "creds"}, "the file")
+    """regsync: sync[].{source, target, type, tags, tagSets, platform(s), referrers, …}, by image, repository, host."""
+    own = {key for key in top.lines if key.startswith("x-")}
+    adopted.unknown(top, {"version", "defaults", "sync", "creds", *own}, "the file")
     if "creds" in top.nodes:
         adopted.note(
             top.lines["creds"], "creds: logins come from docker login or the environment (docs/credentials.md)"
@@ -37,28 +50,49 @@ def _regsync_step(step: Section, adopted: Adopted) -> None:
         what = "a registry by rules for repositories" if kind == "registry" else f"type {kind or '(none)'}"
         adopted.note(step.line, f"{source}: {what} was left out: list its repositories")
         return
+    if "targetTag" in step.nodes:
+        adopted.note(step.line, f"{source} was left out: targetTag gives its tags other names, as `as` does here")
+        return
     more: dict[str, Any] = {
         "platforms": step.texts("platform") or step.texts("platforms"),
-        "referrers": "true" in (step.text("referrers"), step.text("digestTags")),
+        "referrers": _regsync_referrers(step, source, adopted),
     }
     if kind == "image":
-        target = with_tag(target)
-    else:
-        more["tags"] = _regsync_tags(step.section("tags"), source, adopted) or ["*"]
-    adopted.add(step.line, source + FOLDER if kind == "registry" else source, target, **more)
+        adopted.add(step.line, source, with_tag(target), **more)
+        return
+    for tags in _regsync_tag_sets(step):
+        rules = _regsync_tags(tags, source, adopted) or ["*"]
+        adopted.add(step.line, source + FOLDER if kind == "registry" else source, target, **more, tags=rules)
+
+
+def _regsync_referrers(step: Section, source: str, adopted: Adopted) -> bool | list[str]:
+    """Filters count where each names a type and nothing else; digestTags are copied whatever they say."""
+    filters = step.sections("referrerFilters")
+    types = [each.text("artifactType") for each in filters if each.nodes.keys() == {"artifactType"}]
+    if filters and (len(types) < len(filters) or step.is_true("digestTags")):
+        adopted.note(step.line, f"{source}: referrerFilters was left out: all referrers are copied")
+        types = []
+    return (types or True) if step.is_true("referrers") else step.is_true("digestTags")
+
+
+def _regsync_tag_sets(step: Section) -> list[Section]:
+    """A tag that any of them picks is copied; without any, every tag is."""
+    sets = [step.section("tags")] if "tags" in step.nodes else []
+    return [*sets, *step.sections("tagSets")] or [Section(None)]
 
 
 def _regsync_tags(tags: Section, source: str, adopted: Adopted) -> dict[str, Any]:
-    """allow and deny are regular expressions of the whole tag there; semverRange is a list of ranges."""
+    """allow and deny are expressions of the whole tag there; semverRange is a list of ranges. A tag must meet each.
+
+    A plain name is taken here whatever the range says, so beside one it becomes an expression.
+    """
     adopted.unknown(tags, {"allow", "deny", "semverRange"}, f"{source}: tags")
-    ranges = tags.texts("semverRange")
+    ranges, allowed = tags.texts("semverRange"), tags.texts("allow")
     rules = {
-        "include": list(map(whole_tag, tags.texts("allow"))),
+        "include": [whole_tag(each, plain=not ranges) for each in allowed],
         "exclude": list(map(whole_tag, tags.texts("deny"))),
         "semver": " || ".join(ranges),
     }
-    if ranges and rules["include"]:
-        adopted.note(tags.line, f"{source}: a tag must match allow and semverRange here, not one of them")
     return {name: rule for name, rule in rules.items() if rule}
 
 

@@ -196,6 +196,7 @@ def test_somebody_elses_objects(given: object) -> None:
     [
         {"resource_changes": 1},
         {"resource_changes": [1, {}, {"change": 1}, {"type": "terraform_data", "name": "image", "change": {}}]},
+        {"resource_changes": [{"mode": "managed", "module_address": [], "index": {}, "address": {}, "change": {}}]},
         {"prior_state": []},
         {"prior_state": {"values": {"root_module": {"child_modules": [1, {"resources": [1, {"type": 1}]}]}}}},
         {"configuration": [], "planned_values": {}},

@@ -150,7 +150,7 @@ class Plan:
         """What else changes: resources that are in none of our calls."""
         ours = {call.module for call in self.calls}
         for resource in mappings(self.document, "resource_changes"):
-            if resource.get("mode") == "managed" and resource.get("module_address", "") not in ours:
+            if resource.get("mode") == "managed" and text(resource, "module_address") not in ours:
                 yield resource
 
     def _call(self, module: str) -> Call:
