@@ -7,8 +7,7 @@ import contextlib
 import functools
 from collections.abc import AsyncGenerator, Callable
 
-from imagesync_cli.stores import Store, Written, count
-from imagesync_cli.values.errors import ContentError
+from imagesync_cli.stores import Store, Written, twice
 from imagesync_cli.values.manifest import Descriptor
 from imagesync_cli.values.progress import Progress
 
@@ -47,11 +46,7 @@ class Transfers:
         )
         try:
             async with self._large if blob.size >= _LARGE_BYTES else self._small:
-                try:
-                    written = await write()
-                except ContentError:
-                    count(retries=1)
-                    written = await write()
+                written = await twice(write)
         finally:
             if written is not Written.SENT:
                 moved.take_back()

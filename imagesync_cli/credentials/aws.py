@@ -47,17 +47,17 @@ def _log_in(registry: str) -> Credential | Anonymous:
 
 def _authorization(registry: str) -> dict[str, Any]:
     private = AMAZON.match(registry)
-    config = Config(
-        connect_timeout=5,
-        read_timeout=15,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        use_fips_endpoint=True if private and private["fips"] else None,
-    )
     service, region = ("ecr", private["region"]) if private else ("ecr-public", _PUBLIC_REGION)
-    client = boto3.Session().client(service, region_name=region, config=config)
+    client = boto3.Session().client(service, region_name=region, config=config(fips=bool(private and private["fips"])))
     data: Any = client.get_authorization_token()["authorizationData"]
     answer: dict[str, Any] = data[0] if private else data
     return answer
+
+
+def config(*, fips: bool) -> Config:
+    """How AWS is asked, for a login as for anything else."""
+    retries = {"mode": "standard", "total_max_attempts": 3}
+    return Config(connect_timeout=5, read_timeout=15, retries=retries, use_fips_endpoint=fips or None)
 
 
 def _code(error: ClientError) -> str:

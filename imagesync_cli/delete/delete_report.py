@@ -34,9 +34,9 @@ class DeleteReport:
     error: ImagesyncError | None = None
     has_moved: bool = False
 
-    def add(self, kind: str, name: str, outcome: str, why: str = "", size_bytes: int = 0) -> None:
+    def add(self, kind: str, name: str, outcome: str, why: str = "") -> None:
         """Note one item."""
-        self.items.append(Item(kind, name, outcome, why, size_bytes))
+        self.items.append(Item(kind, name, outcome, why))
 
     def fail_tag(self, repository: str, tag: str, digest: str) -> None:
         """End with an error, and do not say that the tag was removed: it still points at the digest."""

@@ -28,22 +28,33 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.store import Store, Untagged, Written
     from imagesync_cli.stores.transport.http import Http
     from imagesync_cli.stores.transport.preconnect import Preconnected
-    from imagesync_cli.stores.transport.retry import comes_true
-    from imagesync_cli.stores.transport.tally import count, counting
+    from imagesync_cli.stores.transport.retry import comes_true, twice
+    from imagesync_cli.stores.transport.tally import counting
     from imagesync_cli.values.limits import PullLimit
     from imagesync_cli.values.manifest import Descriptor
     from imagesync_cli.values.names import RepositoryName
     from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
 
-__all__ = ["Access", "Mirrored", "Side", "Store", "Stores", "Untagged", "Written", "comes_true", "count", "counting"]
+__all__ = [
+    "Access",
+    "Mirrored",
+    "Side",
+    "Store",
+    "Stores",
+    "Untagged",
+    "Written",
+    "comes_true",
+    "count",
+    "counting",
+    "twice",
+]
 
 
 # A delete waits no longer for a copy, which may take hours, nor a copy for a delete.
 _PATIENCE_S = 30.0
-_MODULES = dict.fromkeys(("Store", "Untagged", "Written"), "store") | dict.fromkeys(
-    ("count", "counting"), "transport.tally"
-)
-_MODULES |= {"Mirrored": "registry.mirrored", "comes_true": "transport.retry"}
+_MODULES = dict.fromkeys(("Store", "Untagged", "Written"), "store")
+_MODULES |= dict.fromkeys(("comes_true", "twice"), "transport.retry")
+_MODULES |= {"Mirrored": "registry.mirrored", "counting": "transport.tally"}
 
 
 def __getattr__(name: str) -> Any:

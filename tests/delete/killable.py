@@ -23,12 +23,12 @@ from imagesync_cli.copy import sync
 from imagesync_cli.delete import delete
 from imagesync_cli.stores.files import layout
 from imagesync_cli.stores.registry import repository
-from imagesync_cli.stores.registry.hosts import deletion_apis
+from imagesync_cli.stores.registry.hosts import own_apis
 from imagesync_cli.stores.transport import retry
 from tests.delete.doubles import pretending
 
 # Imported before the fork: this is what makes it quick.
-_READY = (delete, layout, sync, deletion_apis, repository)
+_READY = (delete, layout, sync, own_apis, repository)
 # What Python tells of what it does to files (audit events); it tells nothing of fsync.
 _FILE_CALLS = frozenset(
     {"open", "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "fcntl.flock"}

@@ -25,9 +25,10 @@ from imagesync_cli.settings import Settings, _parse_config, read_settings
 from imagesync_cli.stores.files.layout import Layout
 from imagesync_cli.stores.registry.blobs.reader import _is_rest
 from imagesync_cli.stores.registry.client import Client
-from imagesync_cli.stores.registry.lists import _read_tags
+from imagesync_cli.stores.registry.lists import _told
 from imagesync_cli.stores.registry.login.challenge import check_realm, parse_challenge
 from imagesync_cli.stores.registry.login.tokens import Tokens, claimed_actions
+from imagesync_cli.stores.registry.names import read_page
 from imagesync_cli.stores.registry.pages import next_link
 from imagesync_cli.stores.registry.pulls import LONGEST_WINDOW_S, read_pull_limit
 from imagesync_cli.stores.registry.refusals import read_errors
@@ -265,7 +266,7 @@ PARSERS = [
     Parser("content-range", lambda text: _is_rest(_response("Content-Range", text), 5, 10), ("bytes 5-9/10",)),
     Parser(
         "tag list",
-        lambda content: _read_tags(content, ""),
+        lambda content: read_page(content, "tags", "", _told),
         ('{"name":"a","tags":["1.0","latest"],"manifest":{}}',),
         of_bytes=True,
     ),

@@ -15,8 +15,7 @@ from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.hosts import docker_hub, harbor
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.names import NameList
-from imagesync_cli.values.documents import read_document
-from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import GITHUB, HUB, known_host
 from imagesync_cli.values.names import RepositoryName, is_repository
 from imagesync_cli.values.progress import note
@@ -48,7 +47,7 @@ def _below(path: str) -> Callable[[str], bool]:
 
 async def _by_catalog(client: Client, path: str, where: str) -> list[str]:
     doing = f"listing the repositories of {where}"
-    names = NameList(client, "/v2/_catalog", "repositories", doing, _SCOPES, _read, _below(path), _MOST)
+    names = NameList[None](client, "/v2/_catalog", "repositories", doing, _SCOPES, keeps=_below(path), most=_MOST)
     try:
         return list(await names.all())
     except (Denied, NotFound, Refused) as error:
@@ -80,16 +79,6 @@ async def _by_api(
         if len(names) > _MOST:
             raise Unavailable(f"listing the repositories of {where}: more than {_MOST}", may_pass=False)
     return names
-
-
-def _read(content: bytes, doing: str) -> dict[str, None]:
-    try:
-        names = read_document(content)["repositories"] or []  # null where there are none
-    except (ValueError, TypeError, KeyError) as error:
-        raise ContentError(f"{doing}: the answer is not a list of repositories") from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ContentError(f"{doing}: the answer is not a list of repositories")
-    return dict.fromkeys(names)
 
 
 def _sound(names: list[str], where: str) -> list[RepositoryName]:

@@ -6,14 +6,14 @@ from collections.abc import Collection
 
 import httpx
 
-from imagesync_cli.stores.registry.hosts.deletion_apis import (
+from imagesync_cli.stores.registry.hosts.host_api import HostApi
+from imagesync_cli.stores.registry.hosts.own_apis import (
     GUARDED,
     NO_TAG_DELETION,
-    DeletionApi,
+    OwnApi,
     api_by_answer,
     api_of,
 )
-from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.stores.transport.retry import comes_true
@@ -43,7 +43,7 @@ class Deletion:
             return Untagged.DONE
         codes = frozenset(code for code, _ in await read_errors(response))
         way = api_by_answer(self._client.registry, response.status_code, codes)
-        if isinstance(way, DeletionApi):
+        if isinstance(way, OwnApi):
             self._api = way
             way = await way.untag(self._host_api, tag, digest)
             if way is Untagged.DONE and _is_done_later(response):

@@ -12,7 +12,6 @@ from imagesync_cli.stores.registry.names import PAGE_SIZES, NameList
 from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.digest import is_digest, parse_digest
-from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Denied, Gone, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import MAX_DESCRIPTORS, OCI_INDEX, Descriptor, parse_manifest
 from imagesync_cli.values.names import is_tag
@@ -37,7 +36,7 @@ class Lists:
         """
         doing = f"listing the tags of {self._name}"
         path = f"/v2/{self._repository}/tags/list"
-        names = NameList(self._client, path, "tags", doing, self._scopes, _read_tags, sizes=self._sizes)
+        names = NameList(self._client, path, "tags", doing, self._scopes, _told, sizes=self._sizes)
         try:
             tags = await names.all()
         except Gone:
@@ -106,18 +105,6 @@ class _NoApi(Exception):
         self.registry = registry
 
 
-def _read_tags(content: bytes, doing: str) -> dict[str, Descriptor | None]:
-    try:
-        document = read_document(content)
-        tags = document["tags"] or []  # distribution says null where there are none
-    except (ValueError, TypeError, KeyError) as error:
-        raise ContentError(f"{doing}: the answer is not a list of tags") from error
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise ContentError(f"{doing}: the answer is not a list of tags")
-    told = _told(document.get("manifest"))
-    return {tag: told.get(tag) for tag in tags}
-
-
 def _sound(tags: dict[str, Descriptor | None], doing: str, *, sound_only: bool) -> dict[str, Descriptor | None]:
     """The tags without what is none: it would become a part of a URL, and nobody could ask what it uses."""
     strange = [tag for tag in tags if not is_tag(tag)]
@@ -128,12 +115,12 @@ def _sound(tags: dict[str, Descriptor | None], doing: str, *, sound_only: bool) 
     return {tag: told for tag, told in tags.items() if is_tag(tag)} if strange else tags
 
 
-def _told(manifests: Any) -> dict[str, Descriptor]:
+def _told(document: Any) -> dict[str, Descriptor]:
     """Google's registries name every manifest beside the tags; whatever else stands there tells nothing."""
     try:
         return {
             tag: Descriptor(str(manifest["mediaType"]), digest, 0)
-            for digest, manifest in (manifests or {}).items()
+            for digest, manifest in (document["manifest"] or {}).items()
             for tag in manifest["tag"]
             if is_digest(digest)
         }

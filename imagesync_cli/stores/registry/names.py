@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 
 from imagesync_cli.stores.registry.client import Client, Scopes
 from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.retry import persist
-from imagesync_cli.values.errors import Refused, Unavailable
+from imagesync_cli.values.documents import read_document
+from imagesync_cli.values.errors import ContentError, Refused, Unavailable
 
 _LIMIT_BYTES = 4 * 1024 * 1024
 # As many as possible, since each page is a round trip. ECR and GitLab refuse to give more than 1,000, others more than
@@ -26,8 +27,9 @@ _T = TypeVar("_T")
 
 @dataclass
 class NameList(Generic[_T]):
-    """The list at a path. ``what`` is what it names, ``read`` takes a page apart, ``doing`` opens every error.
+    """The list at a path. ``what`` is what it names, there as well, and ``doing`` opens every error.
 
+    ``told`` gives what a page says beside the names, by them.
     ``keeps`` says which names are wanted, and ``most`` how many of them there may be. ``sizes`` are those of pages that
     may be asked for yet; whoever has them from an earlier list does not try in vain again.
     """
@@ -37,22 +39,22 @@ class NameList(Generic[_T]):
     what: str
     doing: str
     scopes: Scopes
-    read: Callable[[bytes, str], dict[str, _T]]
+    told: Callable[[Any], Mapping[str, _T]] = lambda _: {}
     keeps: Callable[[str], bool] = lambda _: True
     most: int = _MOST
     sizes: list[int] = field(default_factory=lambda: list(PAGE_SIZES))
     begun: bool = False
 
-    async def all(self) -> dict[str, _T]:
+    async def all(self) -> dict[str, _T | None]:
         """Every name, following the pages; a list that ends in the middle is an error, with ``begun`` set."""
         pages = Pages(self._page, self.doing)
-        names, seen = dict[str, _T](), set[int]()  # of a long list, names that are not kept are hashes alone
+        names, seen = dict[str, _T | None](), set[int]()  # of a long list, names that are not kept are hashes alone
         target: str | None = ""
         while target is not None:
-            known, page = len(seen), dict[str, _T]()
+            known, page = len(seen), dict[str, _T | None]()
             async for content in pages.starting_at(target):
                 self.begun = True
-                page = self.read(content, self.doing)
+                page = read_page(content, self.what, self.doing, self.told)
                 seen.update(map(hash, page))
                 names.update((name, told) for name, told in page.items() if self.keeps(name))
                 if len(seen) > _MOST or len(names) > self.most:
@@ -85,3 +87,16 @@ class NameList(Generic[_T]):
         wanted = {"n": str(self.sizes[0])} if self.sizes[0] else {}
         query = str(httpx.QueryParams({**wanted, **({"last": last} if last else {})}))
         return f"{self.path}{f'?{query}' if query else ''}"
+
+
+def read_page(content: bytes, what: str, doing: str, told: Callable[[Any], Mapping[str, _T]]) -> dict[str, _T | None]:
+    """The names in a page, with what is told of each; ContentError for anything else."""
+    try:
+        document = read_document(content)
+        names = document[what] or []  # null where there are none
+    except (ValueError, TypeError, KeyError) as error:
+        raise ContentError(f"{doing}: the answer is not a list of {what}") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ContentError(f"{doing}: the answer is not a list of {what}")
+    by_name = told(document)
+    return {name: by_name.get(name) for name in names}

@@ -11,8 +11,8 @@ from collections.abc import Collection
 import httpx
 
 from imagesync_cli.stores.registry.client import Client
-from imagesync_cli.stores.registry.hosts.deletion_apis import NO_TAG_DELETION, DeletionApi, api_by_answer
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
+from imagesync_cli.stores.registry.hosts.own_apis import NO_TAG_DELETION, OwnApi, api_by_answer
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.stores.transport.addresses import addresses_of
@@ -122,7 +122,7 @@ class Probe:
         if answer is None:
             return Untagged.DONE
         way = api_by_answer(self._reference.registry, *answer)
-        if isinstance(way, DeletionApi):
+        if isinstance(way, OwnApi):
             if not repository_exists or not way.untags:
                 return None
             offer = await way.untag(self._host_api(), nobodys, sha256(nobodys.encode()))

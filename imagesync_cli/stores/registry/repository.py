@@ -20,8 +20,7 @@ from imagesync_cli.stores.registry.client import Client, OneRepository
 from imagesync_cli.stores.registry.lists import Lists
 from imagesync_cli.stores.registry.refusals import note_encoding
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.stores.transport.retry import persist
-from imagesync_cli.stores.transport.tally import count
+from imagesync_cli.stores.transport.retry import persist, twice
 from imagesync_cli.values.digest import is_digest, parse_digest
 from imagesync_cli.values.errors import (
     ContentError,
@@ -100,11 +99,7 @@ class Repository:
 
     async def _read_manifest(self, wanted: str, most_bytes: int | None = None, *, sound_only: bool = False) -> Manifest:
         limit_bytes = min(filter(None, (most_bytes, self._client.settings.max_manifest_bytes)))
-        try:
-            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
-        except ContentError:  # on the way here, perhaps, and not at the registry
-            count(retries=1)
-            return await self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only)
+        return await twice(lambda: self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only))
 
     async def _read_manifest_once(self, wanted: str, limit_bytes: int, *, sound_only: bool) -> Manifest:
         doing = f"reading manifest {self._spelled(wanted)}"
@@ -168,11 +163,7 @@ class Repository:
 
         A registry that lists referrers says so with OCI-Subject ("Pushing Manifests with Subject").
         """
-        try:
-            return await self._write_manifest(manifest, tag)
-        except ContentError:  # it was damaged on the way, perhaps, and the tag must not stay on that
-            count(retries=1)
-            return await self._write_manifest(manifest, tag)
+        return await twice(lambda: self._write_manifest(manifest, tag))  # the tag must not stay on what was damaged
 
     async def _write_manifest(self, manifest: Manifest, tag: str) -> bool:
         doing = f"writing manifest {self._spelled(tag or manifest.digest)}"
@@ -275,7 +266,7 @@ class Repository:
     async def pushed_at(self, tag: str, digest: str) -> datetime | None:
         """When this digest was pushed, as the registry's own API tells; None where it does not."""
         from imagesync_cli.stores.registry.hosts.host_api import HostApi
-        from imagesync_cli.stores.registry.hosts.push_times import pushed_at
+        from imagesync_cli.stores.registry.hosts.own_apis import pushed_at
 
         return await pushed_at(HostApi(*self._asked), tag, digest)
 

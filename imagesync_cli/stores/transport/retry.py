@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from imagesync_cli.concurrency import having
 from imagesync_cli.stores.transport.patience import SLOWEST_BYTES_A_SECOND
 from imagesync_cli.stores.transport.tally import count
-from imagesync_cli.values.errors import Unavailable
+from imagesync_cli.values.errors import ContentError, Unavailable
 
 if TYPE_CHECKING:
     import tenacity
@@ -101,6 +101,15 @@ def _first_failure() -> tenacity.RetryCallState:
 async def pause(seconds: float) -> None:
     """Wait before another attempt, or another look. Tests replace this, and see how long it would be."""
     await asyncio.sleep(seconds)
+
+
+async def twice(attempt: Callable[[], Awaitable[_T]]) -> _T:
+    """Once more where content arrives that is not right: it was damaged on the way, perhaps."""
+    try:
+        return await attempt()
+    except ContentError:
+        count(retries=1)
+        return await attempt()
 
 
 async def comes_true(look: Callable[[], Awaitable[bool]]) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from imagesync_cli.stores.registry.hosts.push_times import pushed_at
+from imagesync_cli.stores.registry.hosts.own_apis import pushed_at
 from tests.logins import CANARY
 from tests.stores.registry.scripted import Scripted
 

@@ -1,4 +1,4 @@
-"""Docker Hub: its own API removes a tag, and lists repositories, with a token of its own.
+"""Docker Hub: its own API removes a tag, lists repositories, and tells push times, with a token of its own.
 
 docs.docker.com/reference/api/hub/latest (Create access token). The removal itself is in no reference; it is what
 Docker's hub-tool sends (github.com/docker/hub-tool, pkg/hub/tags.go).
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
+from urllib.parse import quote
 
 from imagesync_cli.credentials import Credential
-from imagesync_cli.stores.registry.hosts.host_api import HostApi
+from imagesync_cli.stores.registry.hosts.host_api import HostApi, member, names_in
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.values.errors import ContentError, NotFound, Unavailable
 from imagesync_cli.values.secret import Secret
+from imagesync_cli.values.times import parse_time
 
 _A_PAGE = 100
 _MOST_PAGES = 1000
@@ -48,22 +51,32 @@ async def repositories(api: HostApi) -> AsyncIterator[str]:
     for number in range(1, _MOST_PAGES + 1):
         path = f"/v2/namespaces/{namespace}/repositories?page_size={_A_PAGE}&page={number}"
         page = await api.ask("GET", path, doing=doing, login=token)
-        try:
-            names, following = [str(each["name"]) for each in page["results"]], page["next"]
-        except (KeyError, TypeError) as error:
-            raise ContentError(f"{doing}: the answer is not a list of repositories") from error
-        for name in names:
+        is_page = isinstance(page, dict) and page.keys() >= {"results", "next"}
+        for name in names_in(page["results"] if is_page else None, doing):
             yield f"{namespace}/{name}"
-        if following is None:
+        if page["next"] is None:
             return
     raise Unavailable(f"{doing}: more than {_MOST_PAGES} pages", may_pass=False)
+
+
+async def pushed_at(api: HostApi, tag: str, digest: str) -> datetime | None:
+    """docs.docker.com/reference/api/hub/latest, Read repository tag; of the tag's image, or one that it lists."""
+    namespace, _, name = api.repository.partition("/")
+    path = f"/v2/namespaces/{namespace}/repositories/{name}/tags/{quote(tag, safe='')}"
+    answer = await api.ask("GET", path, doing=f"asking when {api.name}:{tag} was pushed")
+    told = member(answer, "tag_last_pushed") if member(answer, "digest") == digest else None
+    images = member(answer, "images")
+    for image in images if isinstance(images, list) else ():
+        if told is None and member(image, "digest") == digest:
+            told = member(image, "last_pushed")
+    return parse_time(told)
 
 
 async def _token(api: HostApi, login: Credential, doing: str) -> Secret:
     """A login for the API, as it gives one for a login at the registry."""
     content = json.dumps({"identifier": login.username, "secret": login.password.reveal()}).encode()
     answer = await api.ask("POST", "/v2/auth/token", doing=doing, content=content)
-    token = answer.get("access_token") if isinstance(answer, dict) else None
+    token = member(answer, "access_token")
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise ContentError(f"{doing}: Docker Hub gives no token")
     return Secret(f"Bearer {token}")

@@ -30,7 +30,7 @@ async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
     raise Refused(f"{api.name}:{tag} cannot be removed: {said}")
 
 
-async def pushed_at(api: HostApi, digest: str) -> datetime | None:
+async def pushed_at(api: HostApi, _: str, digest: str) -> datetime | None:
     """When this digest was pushed; None where ECR does not tell."""
     image = {"imageDigest": digest}
     needs = "asking for push times of", "ecr:DescribeImages"
@@ -43,23 +43,18 @@ async def pushed_at(api: HostApi, digest: str) -> datetime | None:
 def _call(api: HostApi, action: str, image: dict[str, str], doing: str, permission: str) -> Any:
     try:
         import boto3
-        from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
+
+        from imagesync_cli.credentials.aws import config
     except ImportError as error:
         raise UsageError(f"{doing} {api.name} needs boto3", hint="pip install 'imagesync-cli[aws]'") from error
     host = AMAZON.match(api.client.registry)
     account = {"registryId": host["account"]} if host else {}
     region, fips = (host["region"], bool(host["fips"])) if host else (None, False)
-    config = Config(
-        connect_timeout=5,
-        read_timeout=15,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        use_fips_endpoint=fips or None,
-    )
     try:
         # AWS's own address for the region, which boto3 knows; api.address is a double's.
         endpoint = None if host else api.address
-        client = boto3.client("ecr", region_name=region, endpoint_url=endpoint, config=config)
+        client = boto3.client("ecr", region_name=region, endpoint_url=endpoint, config=config(fips=fips))
         return getattr(client, action)(repositoryName=api.repository, imageIds=[image], **account)
     except ClientError as error:
         raise _translated(error, api, doing, permission) from error

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Collection
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.values.secret import Secret
+from imagesync_cli.values.times import parse_time
 
 _A_PAGE = 100
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -33,14 +35,14 @@ async def delete(api: HostApi, digest: str, tags: Collection[str]) -> str:
     return ""
 
 
-async def created_at(api: HostApi, digest: str) -> object:
-    """When the version of this digest was made, as GitHub writes it; None where there is none."""
+async def pushed_at(api: HostApi, _: str, digest: str) -> datetime | None:
+    """When the version of this digest was made, which is when it was pushed; None where there is none."""
     doing = f"asking when {api.name}@{digest} was pushed"
     login = Secret(f"Bearer {(await api.login()).password.reveal()}")
     for versions in _lists(api):
         with contextlib.suppress(NotFound):
             async for version in _versions_of(api, versions, digest, login, doing):
-                return version.get("created_at")
+                return parse_time(version.get("created_at"))
     return None
 
 

@@ -89,6 +89,19 @@ class HostApi(OneRepository):
             yield _document(content, doing)
 
 
+def member(document: Any, name: str) -> Any:
+    """A member of an object, None where this is none or does not have it."""
+    return document.get(name) if isinstance(document, dict) else None
+
+
+def names_in(listed: Any, doing: str) -> list[str]:
+    """The names in a list of repositories."""
+    try:
+        return [str(each["name"]) for each in listed]
+    except (KeyError, TypeError) as error:
+        raise ContentError(f"{doing}: the answer is not a list of repositories") from error
+
+
 def _document(content: bytes, doing: str) -> Any:
     try:
         return read_document(content) if content else None

@@ -25,8 +25,7 @@ from imagesync_cli.stores.registry.exchange import Scopes
 from imagesync_cli.stores.registry.login.challenge import Challenge
 from imagesync_cli.stores.transport.addresses import origin_of
 from imagesync_cli.stores.transport.http import Http, read_all, retry_after_s
-from imagesync_cli.stores.transport.retry import status_may_pass
-from imagesync_cli.stores.transport.tally import count
+from imagesync_cli.stores.transport.retry import status_may_pass, twice
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Unavailable
 from imagesync_cli.values.secret import Secret
 
@@ -150,11 +149,7 @@ class Tokens:
         return list(dict.fromkeys([*first, plain, plain[:1], named]))
 
     async def _fetch(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
-        try:
-            return await self._try(alternatives, batch)
-        except ContentError:  # it was damaged on the way, perhaps
-            count(retries=1)
-            return await self._try(alternatives, batch)
+        return await twice(lambda: self._try(alternatives, batch))
 
     async def _try(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
         started, status = time.monotonic(), 0

@@ -1,4 +1,6 @@
-"""What a registry can do when it comes to deleting: decided here, from its name and from what it answers.
+"""What hosts can do by APIs of their own, and which of them is asked: by its name, and by what it answers.
+
+Deleting:
 
 1. Everybody is asked by the distribution API first: DELETE manifests/TAG (end-9). Most do it.
 2. An answer that means "not here", 400 or 405, is read: DIGEST_INVALID is distribution 2.x, which takes the tag for a
@@ -7,16 +9,22 @@
    any name: they are known by their answer, 400 UNSUPPORTED and 400 INVALID_REQUEST, and by the form of what their own
    APIs say.
 4. Whoever is left deletes manifests only, together with all their tags.
+
+When an image was pushed no image and no tag list tells. What a host does not tell is None, and so is what it tells
+nobody but others.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from imagesync_cli.stores.registry.hosts import acr, docker_hub, ecr, ghcr, harbor, pulp
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.store import Untagged
+from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.values.hosts import AMAZON, AZURE, GITHUB, HUB, known_host
 
 # The registry's own guard against a digest's deletion, or no deletion at all: the manifest stays, and that is fine.
@@ -30,15 +38,16 @@ async def _not_offered(_: HostApi, _tag: str, _digest: str) -> Untagged:
 
 
 @dataclass(frozen=True)
-class DeletionApi:
+class OwnApi:
     """What a host's own API can do.
 
     ``untag`` removes a tag from a digest; ``delete`` takes a manifest with no tags on it but those it is given, and
-    gives the reason if it stays.
+    gives the reason if it stays. ``pushed_at`` tells when a digest was pushed, under a tag where that matters.
     """
 
     untag: Callable[[HostApi, str, str], Awaitable[Untagged]] = _not_offered
     delete: Callable[[HostApi, str, Collection[str]], Awaitable[str]] | None = None
+    pushed_at: Callable[[HostApi, str, str], Awaitable[datetime | None]] | None = None
 
     @property
     def untags(self) -> bool:
@@ -47,21 +56,21 @@ class DeletionApi:
 
 
 _BY_NAME = {
-    HUB.name: DeletionApi(untag=docker_hub.untag),
-    GITHUB.name: DeletionApi(delete=ghcr.delete),
-    AZURE.name: DeletionApi(untag=acr.untag),
-    AMAZON.name: DeletionApi(untag=ecr.untag),
+    HUB.name: OwnApi(untag=docker_hub.untag, pushed_at=docker_hub.pushed_at),
+    GITHUB.name: OwnApi(delete=ghcr.delete, pushed_at=ghcr.pushed_at),
+    AZURE.name: OwnApi(untag=acr.untag),
+    AMAZON.name: OwnApi(untag=ecr.untag, pushed_at=ecr.pushed_at),
 }
-_BY_ANSWER = {"UNSUPPORTED": DeletionApi(untag=harbor.untag), "INVALID_REQUEST": DeletionApi(untag=pulp.untag)}
+_BY_ANSWER = {"UNSUPPORTED": OwnApi(untag=harbor.untag), "INVALID_REQUEST": OwnApi(untag=pulp.untag)}
 
 
-def api_of(registry: str) -> DeletionApi | None:
+def api_of(registry: str) -> OwnApi | None:
     """The own API of a host that is known by its name."""
     host = known_host(registry)
     return _BY_NAME.get(host.name) if host else None
 
 
-def api_by_answer(registry: str, status: int, codes: frozenset[str]) -> DeletionApi | Untagged:
+def api_by_answer(registry: str, status: int, codes: frozenset[str]) -> OwnApi | Untagged:
     """What to do about a tag that the distribution API would not remove: ask the host's own API, or what it means."""
     if "DIGEST_INVALID" in codes:
         return Untagged.ONLY_BY_DIGEST
@@ -69,3 +78,12 @@ def api_by_answer(registry: str, status: int, codes: frozenset[str]) -> Deletion
         return api
     known = [api for code, api in _BY_ANSWER.items() if status == 400 and code in codes]
     return known[0] if known else Untagged.NOT_OFFERED
+
+
+async def pushed_at(api: HostApi, tag: str, digest: str) -> datetime | None:
+    """When this digest was pushed; None where nobody tells. An unknown host may be Harbor: others answer 404."""
+    own = api_of(api.client.registry)
+    ask = own.pushed_at if own else None if known_host(api.client.registry) else harbor.pushed_at
+    with contextlib.suppress(NotFound, Denied, Refused, ContentError):
+        return await ask(api, tag, digest) if ask else None
+    return None
