@@ -47,8 +47,7 @@ class Bench:
         self._laboratory, self._source, self._destination = laboratory, source, destination
         self._environ = terraform_environment(laboratory)
         self._calls = laboratory.folder / "calls.log"
-        noting = f'echo >> {shlex.quote(str(self._calls))}; exec {shlex.quote(IMAGESYNC)} "$@"'
-        self._command = ["/bin/sh", "-c", noting, "imagesync"]
+        self._command = [str(self._noting(laboratory.folder / "noted"))]
         self._pairs = {
             f"app:{number}": (f"{source.proxied_host}/app:{number}", f"{destination.proxied_host}/app:{number}")
             for number in range(_COUNT)
@@ -103,6 +102,12 @@ class Bench:
             "provisioner": [{"local-exec": each} for each in provisioners],
         }
         return {"resource": {"terraform_data": {"image": image}}}
+
+    def _noting(self, program: Path) -> Path:
+        """A program that notes each call of imagesync. Its name is short: Terraform's state has it for each image."""
+        program.write_text(f'#!/bin/sh\necho >> {shlex.quote(str(self._calls))}\nexec {shlex.quote(IMAGESYNC)} "$@"\n')
+        program.chmod(0o755)
+        return program
 
     def _run(self, folder: Path, verb: str) -> tuple[Cost, str, int]:
         self._calls.write_text("")

@@ -33,6 +33,8 @@ def external() -> None:
     "new_call": "true" adds "@call": an ID that no module call has.
     "verify": "deep" adds damage: what is missing or wrong below the digest.
     "copy" adds copy: how much would be copied, and what speaks against it.
+    "all", a JSON object, has what holds for each image that says nothing else.
+    "brief": "true" leaves out what is empty or as the query says.
 
     Never writes to a registry. Exits with 0 whatever the registries answer, and with 2 if the query itself is wrong.
     IMAGESYNC_TIMEOUT is the time limit of the whole call, in seconds (default 30).

@@ -5,7 +5,8 @@ digest, source_digest, media_type, size, error and kind, and ``cause`` where tha
 for all that it is about; with ``call`` and ``run`` beside it, the images are what that
 call of a module relies on, and ``@run_folder`` tells what the processes of one run share; with ``new_call`` beside it,
 ``@call`` may tell a new call from all others; with ``trust`` beside it, the answers are who has signed them
-(trusted.py). ``{"source": …,
+(trusted.py). ``all`` is a JSON object of what every IMAGE has that says nothing else, and with ``brief`` answers leave
+out what is empty, or said by the question. ``{"source": …,
 "destination": …, "platforms": …, "referrers": …, "verify": …}`` gives digest, id, destination_digest, in_sync, error
 and kind. An IMAGE is a reference, or an object with a reference and with what is asked about it:
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from imagesync_cli.values.reference import Reference
 
 Described = dict[str, Any]
+_REPEATED = frozenset({"reference", "media_type", "size"})
+_EMPTY: tuple[object, ...] = ("", [], None)
 _LEAST_S = 1.0  # for what is asked once tags are known, however late that was
 
 
@@ -99,7 +101,21 @@ def _texts(query: Query, described: dict[str, Described]) -> dict[str, str]:
     if query.call:
         for key, refused in _destinations_refused(query, described).items():
             described[key]["refused"] = refused
+    if query.brief:
+        # What keeps a destination from us is told by its refusals.
+        untold = _REPEATED | {"error", "kind"} if query.call else _REPEATED
+        described = {key: _brief(each, untold) for key, each in described.items()}
     return {key: json.dumps(as_printable(each)) for key, each in described.items()}
+
+
+def _brief(answer: Described, untold: frozenset[str]) -> Described:
+    """Without what is empty, except for the digest, and without a source_digest that is the same."""
+    told = {name: value for name, value in answer.items() if name not in untold and value not in _EMPTY}
+    if told.get("source_digest") == answer["digest"]:
+        del told["source_digest"]
+    if "copy" in told:
+        told["copy"] = {name: value for name, value in told["copy"].items() if value not in _EMPTY}
+    return {"digest": answer["digest"]} | told
 
 
 def _destinations_refused(query: Query, described: dict[str, Described]) -> dict[str, list[str]]:

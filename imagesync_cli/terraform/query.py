@@ -22,6 +22,7 @@ _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or
 _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
 _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
 _BESIDE = ("call", "run", "lock_file", "trust")
+_FLAGS = ("new_call", "brief")
 _MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy", "tags", "describe", "waiting"})
 _COPY_MEMBERS = frozenset(
     {"source", "digest", "source_digest", "platforms", "estimated", "sized", "max_size_bytes"}
@@ -54,6 +55,7 @@ class Query:
     rules: Rules | None = None  # what these references may be, as sources
     lock_file: str = ""  # where these sources are locked, and then nobody is asked
     trust: str = ""  # rules about who must have signed these sources, as JSON; then nothing else is asked
+    brief: bool = False  # the answers leave out what is empty and what the question says
 
     @property
     def sound(self) -> dict[str, Image]:
@@ -64,18 +66,21 @@ class Query:
 def read_query(text: str) -> Query:
     """The question in a JSON text, or UsageError if it is none of the two."""
     asked = _object(text, "the query")
-    if "images" in asked and set(asked) <= {"images", "new_call", *_BESIDE, "rules"}:
-        query = _query(_object(asked["images"], "images", or_objects=True), compares=False)
+    if "images" in asked and set(asked) <= {"images", "all", "rules", *_BESIDE, *_FLAGS}:
+        every = _object(asked["all"], "all", strings=False) if asked.get("all") else {}
+        images = _object(asked["images"], "images", or_objects=True)
+        query = _query({key: _completed(image, every) for key, image in images.items()}, compares=False)
         rules = _rules(_object(asked["rules"], "rules", strings=False)) if asked.get("rules") else None
         more = {name: asked.get(name, "") for name in _BESIDE}
-        return replace(query, rules=rules, new_call=_from_text("new_call", asked.get("new_call", "")), **more)
+        new_call, brief = (_from_text(asked, name) for name in _FLAGS)
+        return replace(query, rules=rules, new_call=new_call, brief=brief, **more)
     if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}
         if asked.get("platforms"):
             source["platforms"] = asked["platforms"].split(",")
         destination: dict[str, Any] = {"reference": asked.get("destination", ""), "verify": asked.get("verify", "")}
-        source["referrers"] = destination["referrers"] = _from_text("referrers", asked.get("referrers", ""))
+        source["referrers"] = destination["referrers"] = _from_text(asked, "referrers")
         sides = {"source": source, "destination": destination}
         return _query({side: wanted for side, wanted in sides.items() if asked.get(side)}, compares=True)
     raise UsageError(f"the query has the keys {', '.join(sorted(asked)[:5])[:200] or 'none'}", hint=_EXAMPLE)
@@ -92,6 +97,19 @@ def _rules(rules: dict[str, Any]) -> Rules:
 
 def _query(asked: dict[str, Any], *, compares: bool) -> Query:
     return Query({key: _image_or_error(wanted) for key, wanted in asked.items()}, compares)
+
+
+def _completed(image: Any, every: dict[str, Any]) -> Any:
+    """The image with what ``every`` one has, where it says nothing else itself."""
+    if not every:
+        return image
+    own = {"reference": image} if isinstance(image, str) else image
+    inner = {name: _completed(own[name], more) for name, more in every.items() if _are_objects(more, own.get(name))}
+    return every | own | inner
+
+
+def _are_objects(*values: Any) -> bool:
+    return all(isinstance(value, dict) for value in values)
 
 
 def _image_or_error(wanted: str | dict[str, Any]) -> Image | UsageError:
@@ -196,7 +214,8 @@ def _flag(image: dict[str, Any], name: str) -> bool:
     return value
 
 
-def _from_text(name: str, text: str) -> bool:
+def _from_text(asked: dict[str, str], name: str) -> bool:
+    text = asked.get(name, "")
     if text not in ("", "true", "false"):
         raise UsageError(f'{name} is "true" or "false", not {text!r}', hint=_EXAMPLE)
     return text == "true"

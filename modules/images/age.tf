@@ -8,7 +8,7 @@ locals {
   young = { for name, why in local.too_young : name => why if local.own[name] != "" }
 
   # A new image has nothing to go on with.
-  wait = { for name in keys(local.too_young) : name => local.present[name].copy.wait if local.own[name] == "" }
+  wait = { for name in keys(local.too_young) : name => try(local.present[name].copy.wait, []) if local.own[name] == "" }
 
   # Tags that a rule does not pick yet.
   not_yet = flatten([

@@ -4,8 +4,8 @@ locals {
   asked = {
     for key, image in var.images : key => {
       reference = image.source
-      platforms = image.platforms == null ? var.platforms : image.platforms
-      referrers = image.referrers == null ? var.referrers : image.referrers
+      platforms = image.platforms
+      referrers = image.referrers
       tags      = image.tags
       waiting = image.tags == null || var.minimum_age == "" ? null : {
         destination = key == ":" ? var.destination_prefix : join("/", compact([var.destination_prefix, key]))

@@ -1,9 +1,6 @@
 # What is read: imagesync is asked at plan, twice at most, and writes to no registry.
 
 locals {
-  platforms = { for name, image in local.entries : name => image.platforms }
-  referrers = { for name, image in local.entries : name => image.referrers }
-
   destinations = {
     for name in keys(local.entries) : name =>
     var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
@@ -30,7 +27,11 @@ data "external" "source" {
     new_call  = "true"
     lock_file = var.lock_file
     rules     = jsonencode({ allowed_sources = var.allowed_sources, require_digest = var.require_digest })
-    images    = jsonencode(local.asked)
+    brief     = "true"
+    all       = jsonencode({ platforms = var.platforms, referrers = var.referrers })
+    images = jsonencode({
+      for key, image in local.asked : key => { for what, value in image : what => value if value != null }
+    })
   }
 }
 
@@ -40,49 +41,28 @@ data "external" "source" {
 data "external" "destination" {
   program = concat(var.command, ["external"])
   query = {
-    call = local.call
-    run  = local.run
+    call  = local.call
+    run   = local.run
+    brief = "true"
+    all   = jsonencode({ verify = var.verify, referrers = var.referrers, copy = local.judged })
     images = jsonencode({
-      for name, destination in local.destinations : name => {
-        reference = destination
-        referrers = local.referrers[name]
-        verify    = var.verify
-        copy      = local.intents[name]
-      } if !contains(local.unpicked, name)
+      for name, destination in local.destinations : name => merge(
+        { reference = destination, copy = local.intents[name] },
+        local.referrers[name] == var.referrers ? {} : { referrers = local.referrers[name] },
+      ) if !contains(local.unpicked, name)
     })
   }
 }
 
 locals {
-  wanted = { for name, each in local.entries : name => jsondecode(data.external.source.result[each.answer]) }
+  answers = { for name, each in local.entries : name => jsondecode(data.external.source.result[each.answer]) }
+  wanted = {
+    for name, answer in local.answers : name => merge({ source_digest = answer.digest, kind = "", error = "" }, answer)
+  }
   present = {
     for name in keys(local.entries) : name => jsondecode(
       contains(local.unpicked, name) ? "{\"digest\": \"\"}" : data.external.destination.result[name]
     )
-  }
-
-  # What is asked about each copy: how much it moves, and what decides whether it may be made. Nothing is looked at
-  # where the destination has the image and no gate is set. With a lock a plan asks no source for numbers alone.
-  # Where the source is away and the destination's image is gone on with, that one is judged.
-  intents = {
-    for name, image in local.entries : name =>
-    local.wanted[name].digest == "" && !contains(local.unavailable, name) ? null : {
-      source             = image.source
-      digest             = local.wanted[name].digest
-      source_digest      = local.wanted[name].source_digest
-      platforms          = local.platforms[name]
-      estimated          = var.explain == "all" && var.lock_file == ""
-      max_size_bytes     = var.max_size_bytes
-      required_platforms = var.required_platforms
-      signed             = var.require_signature
-      minimum_age = var.minimum_age == "" ? null : {
-        least      = var.minimum_age
-        new        = var.minimum_age_new
-        by_created = var.minimum_age_by_created
-        ignored    = var.ignore_age_for
-        seen       = try(local.wanted[name].first_seen, "")
-      }
-    }
   }
 
   # Denied, invalid and unsuitable are mistakes in the configuration: no reason to go on with what the destination has.

@@ -92,6 +92,8 @@ def test_no_images() -> None:
         ('{"images": "{\\"a\\": []}"}', "images: the value of 'a' is not a string"),
         ('{"source": {"reference": "a"}}', "the query: the value of 'source' is not a string"),
         ('{"image": "a"}', "the query has the keys image"),
+        ('{"images": "{}", "all": "[]"}', "all is not a JSON object"),
+        ('{"images": "{}", "brief": "yes"}', 'brief is "true" or "false", not \'yes\''),
         ("[" * 100_000, "the query is not JSON"),
     ],
 )
@@ -191,6 +193,69 @@ def test_platforms(whole: str, made: Image) -> None:
         len(made.manifests[made.children[1]].content),
         OCI_MANIFEST,
     )
+
+
+def test_what_is_asked_of_all_images(whole: str, made: Image) -> None:
+    """What the question says of all images holds for each that says nothing else, also within what is to be copied."""
+    copy = {"source": whole, "digest": made.digest}
+    images = {
+        "as all": whole,
+        "as all, as an object": {"reference": whole},
+        "its own": {"reference": whole, "platforms": []},
+        "to copy": {"reference": "oci:nowhere", "copy": copy},
+        "to copy if small": {"reference": "oci:nowhere", "copy": copy | {"max_size_bytes": 1}},
+        "not to copy": {"reference": "oci:nowhere", "copy": None},
+    }
+    every = {"platforms": ["linux/arm64"], "copy": {"source": whole, "digest": made.digest, "estimated": True}}
+    told = ask({"images": json.dumps(images), "all": json.dumps(every)})
+    found = {key: json.loads(text) for key, text in told.items()}
+    assert {found[key]["digest"] for key in ("as all", "as all, as an object")} == {made.children[1]}
+    assert found["its own"]["digest"] == made.digest
+    assert found["to copy"]["copy"]["layers"] > 0
+    assert (found["to copy"]["copy"]["refused"], len(found["to copy if small"]["copy"]["refused"])) == ([], 1)
+    assert "copy" not in found["not to copy"]
+    assert found == {key: json.loads(text) for key, text in ask({"images": json.dumps(_merged(images, every))}).items()}
+
+
+def _merged(images: dict[str, Any], every: dict[str, Any]) -> dict[str, Any]:
+    """The same, said of each image."""
+    objects = {key: {"reference": one} if isinstance(one, str) else one for key, one in images.items()}
+    copies: dict[str, Any] = {key: one.get("copy", {}) for key, one in objects.items()}
+    return {
+        key: every | one | {"copy": None if copies[key] is None else every["copy"] | copies[key]}
+        for key, one in objects.items()
+    }
+
+
+def test_brief_answers(whole: str, made: Image, tmp_path: Path) -> None:
+    """A brief answer has nothing that is empty, and nothing that the question says; all else stays as it is."""
+    copy = {"source": whole, "digest": made.digest, "estimated": True}
+    images = {
+        "there": whole,
+        "for one": {"reference": whole, "platforms": ["linux/arm64"]},
+        "new": {"reference": f"oci:{tmp_path}/new", "copy": copy},
+        "gone": f"oci:{tmp_path}/gone",
+    }
+    question = {"images": json.dumps(images), "rules": json.dumps({"allowed_sources": ["**"]})}
+    told, brief = (
+        {key: json.loads(text) for key, text in ask(question | more).items()} for more in ({}, {"brief": "true"})
+    )
+    assert brief["there"] == {"digest": made.digest}
+    assert brief["for one"] == {"digest": made.children[1], "source_digest": made.digest}
+    assert brief["gone"] == {key: told["gone"][key] for key in ("digest", "error", "kind")}
+    assert brief["new"]["copy"] == {
+        key: told["new"]["copy"][key] for key in ("layers", "layers_to_copy", "bytes", "bytes_to_copy", "summary")
+    }
+    assert brief["new"].keys() == {"digest", "error", "kind", "copy"}
+
+
+def test_brief_answers_of_a_call(layout: str) -> None:
+    """What keeps a destination from a module call is told by its refusals: a brief answer has no error beside them."""
+    images = {"wrong": "No", "new": f"{layout}:2.0"}
+    question = {"images": json.dumps(images), "call": "c1", "run": "20260101000000", "brief": "true"}
+    found = {key: json.loads(text) for key, text in ask(question).items() if key != "@run_folder"}
+    assert found["new"] == {"digest": ""}
+    assert found["wrong"].keys() == {"digest", "refused"}
 
 
 @pytest.mark.parametrize(
