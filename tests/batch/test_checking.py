@@ -183,6 +183,36 @@ def test_the_time_in_sync_outlives_a_failure(bench: Bench) -> None:
     assert found["imagesync_run_exit_code"][()] != 0
 
 
+@pytest.mark.parametrize("source", ["team/app", "team/**"])
+def test_the_time_outlives_a_list_that_cannot_be_read(bench: Bench, source: str) -> None:
+    """It goes on also for images that a rule or a folder has brought, while nobody can tell which these are."""
+    path = bench.folder / "images.prom"
+    name = "imagesync_image_in_sync_timestamp_seconds"
+    bench.seed("team/app", "1")
+    bench.seed("other", "1")
+    destination = source.removesuffix("/**")
+    entry = {"source": f"{bench.up.host}/{source}", "destination": f"{bench.down.host}/{destination}", "tags": ["*"]}
+    bench.write(entry, bench.entry("other", "1"))
+    assert bench.sync("--report", str(path)).code == 0
+    then = metrics(path)[name]
+    bench.up.fault = lambda request: refusal(403) if "list" in request.path or "catalog" in request.path else None
+    bench.write(entry)
+    assert check(bench, "--report", str(path)).code != 0
+    app = {labels: time for labels, time in then.items() if "other" not in str(labels)}
+    assert metrics(path)[name] == app
+    bench.up.fault = None
+    assert check(bench, "--report", str(path)).code == 0
+    assert metrics(path)[name].keys() == app.keys()
+
+
+def test_the_time_outlives_an_interruption() -> None:
+    """A run that ends before it knows its images forgets none."""
+    before = {("a:1", "b:1"): 1e9}
+    told = report_metrics(BatchReport(interrupted=True), 2e9, before)
+    assert 'timestamp_seconds{source="a:1",destination="b:1"} 1000000000' in told
+    assert "a:1" not in report_metrics(BatchReport(), 2e9, before)
+
+
 def test_foreign_text_stays_a_label(tmp_path: Path) -> None:
     """Quotes, backslashes, line ends and control characters in a name end no label, and are read back as they were."""
     nasty = 'a"} 1\nimagesync_x{b="\\n\x1b[31m\\'

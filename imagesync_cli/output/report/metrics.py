@@ -77,6 +77,7 @@ def _families(
         [(_labels(name), not _in_sync(image, dry_run=dry)) for name, image in images.items()],
     )
     times = {name: now_s if _in_sync(image, dry_run=dry) else before.get(name) for name, image in images.items()}
+    times |= {name: time for name, time in before.items() if name not in times and _is_unknown(name, report, images)}
     yield (
         _TIME,
         "When a destination was last in sync.",
@@ -87,6 +88,20 @@ def _families(
 def _counted(names: Iterable[str], found: Iterable[str]) -> dict[str, int]:
     """How often each comes, those that are known also where they do not: an alert needs the series."""
     return {**dict.fromkeys(names, 0), **Counter(found)}
+
+
+def _is_unknown(name: Named, report: BatchReport, images: Mapping[Named, ImageResult]) -> bool:
+    """Whether a run that has not named this image may still want it: it was interrupted, or could not read the tags."""
+    repositories = [text.rpartition(":")[0] for text in name]
+    here, there = ([repository, *_folders(repository)] for repository in repositories)
+    listed = {(source, destination) for source in here for destination in there} & images.keys()
+    return report.interrupted or any(images[each].outcome == FAILED for each in listed)
+
+
+def _folders(repository: str) -> Iterator[str]:
+    """The folders that a repository is in, as results name them."""
+    parts = repository.split("/")
+    yield from (f"{'/'.join(parts[:count])}/**" for count in range(1, len(parts)))
 
 
 def _in_sync(image: ImageResult, *, dry_run: bool) -> bool:
