@@ -141,7 +141,11 @@ class Together:
     async def _remove(self, orders: list[Order]) -> list[DeleteReport]:
         """One removal for all that have the same policy, but for what somebody else relies on."""
         self._stores.trust(self._claims.copied_at())
-        reports = {order: kept for order in orders if (kept := await self._kept(order))}
+        reports = dict[Order, DeleteReport]()
+        for order in orders:
+            if kept := await self._kept(order):
+                reports[order] = kept
+                self._release(order, kept)  # of those who share an image, the last one removes it
         by_policy: dict[Policy, dict[Order, Reference]] = {}
         for order in orders:
             if order not in reports:
@@ -156,9 +160,12 @@ class Together:
             }
         for order, report in reports.items():
             await self._remove_old_kept(order, report)
-            if report.error is None and not report.dry_run:
-                self._claims.release(order.claimant)
+            self._release(order, report)
         return [reports[order] for order in orders]
+
+    def _release(self, order: Order, report: DeleteReport) -> None:
+        if report.error is None and not report.dry_run:
+            self._claims.release(order.claimant, claim_of(order.reference, order.policy.expect))
 
     async def _remove_old_kept(self, order: Order, report: DeleteReport) -> None:
         """Now that consumers have moved on, those of older images that tags of their own have kept long enough."""

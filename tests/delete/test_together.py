@@ -408,6 +408,37 @@ def test_the_last_of_those_who_share_an_image_removes_it(registry: EmbeddedRegis
     assert registry.repository(REPOSITORY).tags == {}
 
 
+def test_of_those_who_share_an_image_and_come_together_one_removes_it(
+    registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """A destroy removes what two calls have, at any parallelism."""
+    digests = seeded(registry, "leader", "1")
+    for call in ("call", "other-call"):
+        claim(removals, "1", digests["1"], call, key="1")
+    held = Held(registry, "DELETE")
+    leader = removals.start("leader", digests["leader"])
+    held.wait()
+    both = [removals.start("1", digests["1"]), removals.start("1", digests["1"], "--claimant", "other-call/1")]
+    removals.wait_for_wishes(2)
+    held.go_on()
+    outs = [ended(process).out for process in both]
+    assert ["kept: tag 1" in out for out in outs].count(True) == 1
+    assert ended(leader).code == 0
+    assert registry.repository(REPOSITORY).tags == {}
+
+
+def test_what_an_entry_has_now_is_not_forgotten_with_what_it_had(
+    registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """The removal of an entry's old image leaves its new one in place, where another entry had that too."""
+    digest = seeded(registry, "1")["1"]
+    claim(removals, "1", digest, "call", key="1")
+    assert removals.run("1", image("old").digest).code == 0
+    kept = removals.run("1", digest, "--claimant", "other-call/1")
+    assert "kept: tag 1 (another image of this configuration has taken it over: 1)" in kept.out
+    assert registry.repository(REPOSITORY).tags == {"1": digest}
+
+
 def test_a_dry_run_forgets_no_claim(registry: EmbeddedRegistry, removals: Removals) -> None:
     """What would be kept for another is kept for it afterwards."""
     digest = seeded(registry, "1")["1"]

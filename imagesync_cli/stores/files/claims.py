@@ -143,13 +143,14 @@ class Claims:
         """What the sources and destinations of all calls are called (names_of)."""
         return {name for noted in self._all().values() for name in noted.named}
 
-    def release(self, claimant: Claimant) -> None:
-        """Forget what this entry relied on."""
+    def release(self, claimant: Claimant, claim: Claim) -> None:
+        """Forget that this entry relied on this; what it relies on now, it goes on with."""
         if not (self._calls / f"{claimant.call}.json").exists():
             return
         with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
             noted = self._read(claimant.call)
-            if noted.images.pop(claimant.key, None):
+            if noted.images.get(claimant.key) == claim:
+                del noted.images[claimant.key]
                 self._write(claimant.call, noted)
 
     async def wait_for_removals(self, repositories: Iterable[str]) -> None:

@@ -96,7 +96,7 @@ def test_an_entry_may_remove_what_only_it_relies_on(claims: Claims) -> None:
 def test_without_claims_nobody_relies_on_anything(claims: Claims) -> None:
     """A new machine, and a state from before there were claims, remove as ever."""
     assert others(claims, "m/app") == []
-    claims.release(Claimant("m", "app"))
+    claims.release(Claimant("m", "app"), the_claim())
 
 
 def test_another_digest_under_the_tag_is_not_claimed(claims: Claims) -> None:
@@ -123,7 +123,7 @@ def test_two_calls_that_share_an_image_keep_it_for_each_other(claims: Claims) ->
     relies(claims, "one", MONDAY, "app")
     relies(claims, "two", MONDAY, "app")
     assert others(claims, "one/app") == ["two/app"]
-    claims.release(Claimant("one", "app"))
+    claims.release(Claimant("one", "app"), the_claim())
     assert others(claims, "two/app") == []
 
 
