@@ -27,16 +27,22 @@ def predecessors(plan: Plan) -> dict[str, Predecessor]:
     """The object that went before, by the address of the one that comes."""
     found: dict[str, Predecessor] = {}
     going = {change.address: change for call in plan.calls for change in call.changes if change.goes}
+    there = {call.module: call.destination for call in plan.calls}
+
+    def has(change: ImageChange) -> Hashable:
+        return there[change.module].answer(change.key).get("digest")
+
+    def is_there(change: ImageChange) -> bool:
+        return has(change) == change.digest
+
+    # An object that a failed run has left may be wanted again: then the one that the tag has goes.
+    left = {(*_entry(change), change.digest) for change in going.values()}
     coming = {
         change.address: change
         for call in plan.calls
         for change in call.wanted
-        if change.before is None or "create" in change.actions
+        if change.before is None or "create" in change.actions or (*_entry(change), has(change)) in left
     }
-    there = {call.module: call.destination for call in plan.calls}
-
-    def is_there(change: ImageChange) -> bool:
-        return there[change.module].answer(change.key).get("digest") == change.digest
 
     for by, trait in ((ENTRY, _entry), (PLACE, _place), (IMAGE, _image)):
         olds, news = _alone(going.values(), trait, is_there), _alone(coming.values(), trait, is_there)
@@ -59,7 +65,7 @@ def _alone(
     return {name: group[0] for name, group in chosen.items() if name is not None and len(group) == 1}
 
 
-def _entry(change: ImageChange) -> Hashable:
+def _entry(change: ImageChange) -> tuple[str, str]:
     return change.module, change.key
 
 

@@ -152,6 +152,17 @@ def test_renamed() -> None:
     assert old_of(told)["outcome"] == "untagged"  # the other tag has it in the same repository
 
 
+def test_back_after_an_apply_that_failed() -> None:
+    """The image that a failed apply has left in the state is wanted again: it replaces the one of that apply."""
+    plan = PlanFile()
+    plan.image("app", stored("app:1", "good"), stored("app:1", "good"))
+    plan.image("app", stored("app:1", "bad"), None)
+    plan.read("app", "app:1", "good", "bad")
+    told = plan.told()
+    assert (told["kind"], told["before"], told["after"]) == ("moved", digest("bad"), digest("good"))
+    assert (old_of(told)["outcome"], old_of(told)["digest"]) == ("deleted", digest("bad"))
+
+
 def test_two_that_are_alike_are_not_paired() -> None:
     """Of two removed images and two new ones with one digest nobody can say which is which."""
     plan = PlanFile()
