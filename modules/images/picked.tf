@@ -61,10 +61,12 @@ locals {
 }
 
 # Both remember what was picked last: without a list of tags, images would fall out of the plan. The first is there
-# while a list gives these picks. Where it is new, the second is made anew; otherwise that stays as it is.
+# while there is a list, and made anew where that gives other picks. Then the second is made anew too; otherwise it stays
+# as it is.
 resource "terraform_data" "listed" {
-  for_each = local.listings
-  input    = plantimestamp()
+  for_each         = local.listings
+  input            = plantimestamp()
+  triggers_replace = local.listing[each.key]
 
   lifecycle {
     create_before_destroy = true # as `seen`
@@ -85,15 +87,18 @@ locals {
   remembers = var.source_unavailable == "use_destination" || length(local.lists) <= 100
 
   # Terraform evaluates for_each again for each instance, so what it takes is made here.
-  listings = toset(local.remembers ? values(local.listing) : [])
+  listings = toset(local.remembers ? keys(local.listing) : [])
   rules    = toset(local.remembers ? keys(local.lists) : [])
   listing = {
-    for key, list in local.lists : key => "${key}#${md5(jsonencode(list.picked))}"
+    for key, list in local.lists : key => md5(jsonencode(list.picked))
     if length(try(list.picked, [])) > 0
   }
-  as_text      = { for key, list in local.lists : key => jsonencode(try(list.picked, [])) }
-  listed_at    = { for listing, listed in terraform_data.listed : listing => listed.input }
-  listed_since = { for key, listing in local.listing : key => lookup(local.listed_at, listing, "") }
+  as_text = { for key, list in local.lists : key => jsonencode(try(list.picked, [])) }
+  listed_at = { # a plan with -refresh-only has that of other picks
+    for key, listed in terraform_data.listed : key => listed.input
+    if listed.triggers_replace == lookup(local.listing, key, "")
+  }
+  listed_since = { for key in keys(local.listing) : key => lookup(local.listed_at, key, "") }
   is_other     = { for key in keys(local.lists) : key => lookup(local.listed_since, key, "") == plantimestamp() }
 }
 

@@ -3,7 +3,7 @@
 
 locals {
   # What a tag may have but the image that is wanted: anything, nothing, or what it had when this digest was planned
-  # first. That is known from an object of each entry and of each digest, so a copy that failed is tried again.
+  # first. That is known from two objects of each entry, so a copy that failed is tried again.
   is_foreign = {
     for key, name in local.pinned : name => (
       local.present[name].digest == "" || var.overwrite == "always" ? false :
@@ -11,7 +11,7 @@ locals {
         var.overwrite == "ours" && contains(local.staying, name) && contains(local.newly_put, name)
       ) :
       var.overwrite == "never" || local.found[name] == local.present[name].digest ? true :
-      local.had[key] != local.present[name].digest
+      local.had[name] != local.present[name].digest
     )
   }
   found_first = { for name, entry in terraform_data.entry : name => entry.input }
@@ -19,9 +19,14 @@ locals {
   found_now = {
     for name, digest in local.digests : name => local.present[name].digest == digest ? "" : local.present[name].digest
   }
-  had_first = { for key, had in terraform_data.had : key => had.input }
-  had       = { for key, name in local.pinned : key => lookup(local.had_first, key, local.had_now[name]) }
-  had_now   = { for name in keys(local.entries) : name => local.present[name].digest }
+  had_now   = { for name, digest in local.digests : name => "${digest} ${local.present[name].digest}" }
+  had_first = { for name, had in terraform_data.had : name => split(" ", had.input) }
+  had_both  = { for name, now in local.had_now : name => lookup(local.had_first, name, split(" ", now)) }
+  had = { # a plan with -refresh-only has that of another digest
+    for name, digest in local.digests : name => (
+      local.had_both[name][0] == digest ? local.had_both[name][1] : local.present[name].digest
+    )
+  }
 
   foreign = {
     for name, is_foreign in local.is_foreign : name => !is_foreign ? [] : [join("", [
@@ -50,7 +55,8 @@ locals {
 
 # Remembers somebody else's image that an entry has found, and below, what its tag had when a digest was planned first.
 # Both are made even where the apply refuses the image: it is to be refused by the next one too. Another destination is
-# another place to look at.
+# another place to look at. The digest is in no key: an apply that fails at a consumer leaves the old keys in the state,
+# and a source that goes back then would find what was remembered long ago.
 resource "terraform_data" "entry" {
   for_each         = var.overwrite == "ours" ? local.entries : {}
   input            = local.found_now[each.key]
@@ -63,9 +69,9 @@ resource "terraform_data" "entry" {
 }
 
 resource "terraform_data" "had" {
-  for_each         = var.overwrite == "ours" ? local.pinned : {}
-  input            = local.had_now[each.value]
-  triggers_replace = local.shown_destination[each.value]
+  for_each         = var.overwrite == "ours" ? local.entries : {}
+  input            = local.had_now[each.key]
+  triggers_replace = [local.shown_destination[each.key], local.digests[each.key]]
 
   lifecycle {
     create_before_destroy = true

@@ -34,10 +34,10 @@ locals {
     ) : join("", [" stays as it is", local.damage[name] == "" ? "" : ", damaged (${local.damage[name]})"])
   }
 
-  first_seen = { for key, seen in terraform_data.seen : key => seen.triggers_replace }
+  first_seen = { for name, seen in terraform_data.seen : name => seen.input }
   is_taken = {
     for name, digest in local.brought : name => contains(local.not_taken, name) ? false : (
-      lookup(local.first_seen, "${name}@${digest}", plantimestamp()) == plantimestamp()
+      lookup(local.first_seen, name, plantimestamp()) == plantimestamp()
     )
   }
 }
@@ -70,13 +70,14 @@ resource "terraform_data" "own" {
   }
 }
 
-# Tells which images are taken: those of which there is no object yet. One that stays keeps its own.
+# Tells which images are taken: those whose object is made in this plan. The digest is in no key, as in `had`.
 resource "terraform_data" "seen" {
-  for_each         = toset(!local.may_stay ? [] : [for name, digest in local.brought : "${name}@${digest}"])
-  triggers_replace = plantimestamp()
+  for_each         = local.may_stay ? local.entries : {}
+  input            = plantimestamp()
+  triggers_replace = local.brought[each.key]
 
   lifecycle {
     create_before_destroy = true # as what depends on it has: Terraform 1.5 finds a cycle otherwise
-    ignore_changes        = [triggers_replace]
+    ignore_changes        = [input]
   }
 }
