@@ -14,11 +14,11 @@ from imagesync_cli.values.errors import ImagesyncError, UsageError
 from imagesync_cli.values.reference import as_meant
 
 if TYPE_CHECKING:
+    from imagesync_cli.look.estimate import Intent
     from imagesync_cli.look.resolve import Answer
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.terraform.query import Image, Query
-    from imagesync_cli.values.reference import Reference
 
 Described = dict[str, Any]
 _REPEATED = frozenset({"reference", "media_type", "size"})
@@ -28,84 +28,75 @@ _LEAST_S = 1.0  # for what is asked once tags are known, however late that was
 
 async def answer(query: Query, stores: Stores, settings: Settings) -> str:
     """The answer as JSON text."""
-    if not query.call:
-        texts = await _answer(query, stores, settings.external_timeout_s)
-        return json.dumps(texts | ({"@call": os.urandom(16).hex()} if query.new_call else {}))
-    from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
+    within_s = settings.external_timeout_s
+    if query.compares:
+        return json.dumps(as_printable(_compared(await _looked_up(query, stores, within_s), query)))
+    beside = {"@call": os.urandom(16).hex()} if query.new_call and not query.call else {}
+    if query.call:
+        from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
 
-    await claim_wanted(query, settings.run_folder)
-    texts = await _answer(query, stores, settings.external_timeout_s)
-    claim_found(query, settings.run_folder, {key: json.loads(text)["digest"] for key, text in texts.items()})
-    return json.dumps(texts | {"@run_folder": settings.run_folder.as_posix()})
+        await claim_wanted(query, settings.run_folder)
+    answers = await _answers(query, stores, within_s)
+    if query.call:
+        claim_found(query, settings.run_folder, {key: each["digest"] for key, each in answers.items()})
+        beside = {"@run_folder": settings.run_folder.as_posix()}
+    return json.dumps({key: json.dumps(as_printable(each)) for key, each in answers.items()} | beside)
 
 
-async def _answer(query: Query, stores: Stores, deadline_s: float) -> dict[str, str]:
+async def _answers(query: Query, stores: Stores, deadline_s: float) -> dict[str, Described]:
     if any(image.tags for image in query.sound.values()):
         from imagesync_cli.terraform.picked import pick
 
         begun = time.monotonic()
         picks = await pick(query, stores, deadline_s)
-        answers = await _answer(picks.query, stores, max(deadline_s - (time.monotonic() - begun), _LEAST_S))
+        answers = await _answers(picks.query, stores, max(deadline_s - (time.monotonic() - begun), _LEAST_S))
         return answers | picks.answers(answers)
-    if query.lock_file:
-        return await _from_lock(query)
-    from imagesync_cli.concurrency import gather
+    if query.trust and not query.lock_file:
+        from imagesync_cli.terraform.trusted import trusted_answers
 
-    sound = query.sound
-    if query.trust:
-        return await _from_signatures(query, stores, deadline_s)
-    # What is looked at whole goes by itself: it waits for no other answer, and none waits for it.
-    deep = {key for key, image in sound.items() if image.deep}
-    alone = [_answers(stores, {key: sound[key]}, deadline_s) for key in deep]
-    others = {key: image for key, image in sound.items() if key not in deep}
-    parts = await gather([_answers(stores, others, deadline_s), *alone])
-    found = {key: each for part in parts for key, each in part.items()}
-    described = {
-        key: _described(image) if isinstance(image, UsageError) else found[key] for key, image in query.asked.items()
-    }
-    if query.compares:
-        wanted = sound["destination"].reference if "destination" in sound else None
-        compared: dict[str, str] = as_printable(_compared(described, wanted))
-        return compared
-    return _texts(query, described)
+        told = await trusted_answers(stores, query.sound, query.trust, deadline_s)
+        return {key: {"signed": "", "refused": [str(error)]} for key, error in query.wrong.items()} | told
+    described = await (_locked(query) if query.lock_file else _looked_up(query, stores, deadline_s))
+    _add_refusals(query, described)
+    if not query.brief:
+        return described
+    # What keeps a destination from us is told by its refusals.
+    untold = _REPEATED | {"error", "kind"} if query.call else _REPEATED
+    return {key: _brief(each, untold) for key, each in described.items()}
 
 
-async def _from_lock(query: Query) -> dict[str, str]:
+async def _locked(query: Query) -> dict[str, Described]:
     from imagesync_cli.terraform.locked import locked_answers
 
     locked = locked_answers(query.sound, query.lock_file)
-    wrong = {key: _described(image) for key, image in query.asked.items() if isinstance(image, UsageError)}
     named = {key: {"reference": as_meant(image.reference)} for key, image in query.sound.items()}
-    return _texts(query, wrong | {key: _described(None) | named[key] | each for key, each in locked.items()})
+    return _wrong(query) | {key: _described(None) | named[key] | each for key, each in locked.items()}
 
 
-async def _from_signatures(query: Query, stores: Stores, deadline_s: float) -> dict[str, str]:
-    from imagesync_cli.terraform.trusted import trusted_answers
+async def _looked_up(query: Query, stores: Stores, deadline_s: float) -> dict[str, Described]:
+    from imagesync_cli.concurrency import gather
 
-    told = await trusted_answers(stores, query.sound, query.trust, deadline_s)
-    wrong = {
-        key: {"signed": "", "refused": [str(image)]}
-        for key, image in query.asked.items()
-        if isinstance(image, UsageError)
-    }
-    return {key: json.dumps(as_printable(each)) for key, each in (wrong | told).items()}
+    # What is looked at whole goes by itself: it waits for no other answer, and none waits for it.
+    alone = [{key: image} for key, image in query.sound.items() if image.deep]
+    others = {key: image for key, image in query.sound.items() if not image.deep}
+    parts = await gather(_resolved(stores, some, deadline_s) for some in (others, *alone))
+    return _wrong(query) | {key: each for part in parts for key, each in part.items()}
 
 
-def _texts(query: Query, described: dict[str, Described]) -> dict[str, str]:
-    """Each answer as JSON, with what speaks against the image where that was asked."""
+def _wrong(query: Query) -> dict[str, Described]:
+    return {key: _described(error) for key, error in query.wrong.items()}
+
+
+def _add_refusals(query: Query, described: dict[str, Described]) -> None:
+    """Say in each answer what speaks against the image, where that was asked."""
     if query.rules is not None:
+        pinned = bool(query.lock_file)  # what a lock pins counts as named by its digest
+        rules = replace(query.rules, require_digest=query.rules.require_digest and not pinned)
         for key, image in query.sound.items():
-            pinned = bool(query.lock_file)  # what a lock pins counts as named by its digest
-            rules = replace(query.rules, require_digest=query.rules.require_digest and not pinned)
             described[key]["refused"] = rules.refusals(image.reference, described[key]["source_digest"])
     if query.call:
         for key, refused in _destinations_refused(query, described).items():
             described[key]["refused"] = refused
-    if query.brief:
-        # What keeps a destination from us is told by its refusals.
-        untold = _REPEATED | {"error", "kind"} if query.call else _REPEATED
-        described = {key: _brief(each, untold) for key, each in described.items()}
-    return {key: json.dumps(as_printable(each)) for key, each in described.items()}
 
 
 def _brief(answer: Described, untold: frozenset[str]) -> Described:
@@ -138,7 +129,7 @@ def _destinations_refused(query: Query, described: dict[str, Described]) -> dict
     return refused
 
 
-async def _answers(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:
+async def _resolved(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:
     from imagesync_cli.concurrency import gather
     from imagesync_cli.look.resolve import resolve
 
@@ -165,24 +156,24 @@ async def _looked_at(stores: Stores, image: Image, found: Answer, ends: float) -
 
         whole = described["source_digest"]
         described |= await described_parts(stores, image.reference, whole, ends) if whole else NOTHING
-    # A destination that cannot be read fails the plan anyway.
-    intent = image.intent
-    if intent is not None and not intent.digest and described["digest"]:
-        there = described["digest"]
-        chosen = replace(intent.selection, digest=there, platforms=())
-        # The source is away: signatures can be looked for only if they were to be copied.
-        intent = replace(intent, digest=there, selection=chosen, signed=intent.signed and chosen.referrers)
-    if (
-        intent is None
-        or not intent.digest
-        or described["kind"] not in ("", "missing")
-        or not intent.asks(described["digest"])
-    ):
+    intent = _intent(image, described)
+    if intent is None:
         return described
     from imagesync_cli.terraform.copies import described_copy
 
-    copy = await described_copy(stores, image.reference, intent, described["digest"], ends)
-    return described | {"copy": copy}
+    return described | {"copy": await described_copy(stores, image.reference, intent, described["digest"], ends)}
+
+
+def _intent(image: Image, described: Described) -> Intent | None:
+    """The copy that something is to be found out about. A destination that cannot be read fails the plan anyway."""
+    intent, there = image.intent, described["digest"]
+    if intent is None or described["kind"] not in ("", "missing"):
+        return None
+    if not intent.digest and there:
+        chosen = replace(intent.selection, digest=there, platforms=())
+        # The source is away: signatures can be looked for only if they were to be copied.
+        intent = replace(intent, digest=there, selection=chosen, signed=intent.signed and chosen.referrers)
+    return intent if intent.digest and intent.asks(there) else None
 
 
 async def _with_damage(stores: Stores, found: Answer, ends: float) -> Described:
@@ -199,7 +190,8 @@ async def _with_damage(stores: Stores, found: Answer, ends: float) -> Described:
     return _described(found) | {"damage": damage_text(findings)}
 
 
-def _compared(described: dict[str, Described], wanted: Reference | None) -> dict[str, str]:
+def _compared(described: dict[str, Described], query: Query) -> dict[str, str]:
+    wanted = query.sound["destination"].reference if "destination" in query.sound else None
     source, destination = (described.get(side) or _described(None) for side in ("source", "destination"))
     damage = destination.get("damage")
     failed = source if source["error"] else destination if destination["kind"] not in ("", "missing") else None

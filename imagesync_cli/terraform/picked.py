@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.concurrency import gather, within
 from imagesync_cli.look.tags import list_tags, names_tag, pick_tags
-from imagesync_cli.output.escape import as_printable
 from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, Unavailable, UsageError, common_cause
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.rules import TagRules
@@ -45,10 +44,11 @@ class Picks:
     lists: dict[str, dict[str, Any]]
     clashes: dict[str, str]
 
-    def answers(self, others: Mapping[str, str]) -> dict[str, str]:
-        """What is answered beside, or in place of, the ``others``, each as JSON."""
-        lists = {key: json.dumps(as_printable(each)) for key, each in self.lists.items()}
-        return lists | {key: _refused(others[key], why) for key, why in self.clashes.items()}
+    def answers(self, others: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """What is answered beside, or in place of, the ``others``."""
+        clashing = {key: others[key] for key in self.clashes}
+        refused = {key: [*each.get("refused", []), self.clashes[key]] for key, each in clashing.items()}
+        return self.lists | {key: each | {"refused": refused[key]} for key, each in clashing.items()}
 
 
 def read_rules(tags: Any, reference: Reference, text: str) -> TagRules:
@@ -166,11 +166,6 @@ def _failed(image: Image, error: ImagesyncError) -> dict[str, Any]:
         return _answer(image) | {"refused": [str(error)]}
     cause = common_cause(error.kind, str(error), [image.reference.name])
     return _answer(image) | {"error": str(error), "kind": error.kind} | ({"cause": cause} if cause else {})
-
-
-def _refused(answer: str, why: str) -> str:
-    told = json.loads(answer)
-    return json.dumps(told | {"refused": [*told.get("refused", []), why]})
 
 
 def _clash(key: str, ruled: str) -> str:

@@ -60,7 +60,12 @@ class Query:
     @property
     def sound(self) -> dict[str, Image]:
         """Those that can be asked for."""
-        return {key: found for key, found in self.asked.items() if isinstance(found, Image)}
+        return {key: image for key, image in self.asked.items() if isinstance(image, Image)}
+
+    @property
+    def wrong(self) -> dict[str, UsageError]:
+        """Why the others make no sense."""
+        return {key: error for key, error in self.asked.items() if isinstance(error, UsageError)}
 
 
 def read_query(text: str) -> Query:
