@@ -39,11 +39,6 @@ def account(wanted: Wanted) -> str:
     return max((path for path, _ in filter(None, entries)), key=len, default="")
 
 
-def read_file(file: Path) -> dict[str, Any]:
-    """The whole document, empty where there is no file."""
-    return _read(file, required=False)
-
-
 def server_name(registry: str) -> str:
     """What files and helpers call the registry."""
     return _HUB_KEY if registry == DOCKER_HUB else registry
@@ -90,12 +85,13 @@ async def _from_file(file: Path, wanted: Wanted) -> Credential | None:
 
 def _document(file: Path, wanted: Wanted) -> dict[str, Any]:
     if file not in wanted.documents:
-        wanted.documents[file] = _read(file, required=file in wanted.settings.required_files)
+        wanted.documents[file] = read_file(file, required=file in wanted.settings.required_files)
     document: dict[str, Any] = wanted.documents[file]
     return document
 
 
-def _read(file: Path, *, required: bool) -> dict[str, Any]:
+def read_file(file: Path, *, required: bool = False) -> dict[str, Any]:
+    """The whole document, empty where there is no file unless that is ``required``."""
     try:
         with file.open("rb") as stream:
             content = stream.read(_LIMIT_BYTES + 1)

@@ -21,10 +21,10 @@ from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import AT_ONCE, Readings
 from imagesync_cli.delete.references import Reach, References, Tags, read_references, read_tags
 from imagesync_cli.delete.removal import Removal
-from imagesync_cli.delete.tombstone import gone_in_time, original_of, untag_by_digest
+from imagesync_cli.delete.tombstone import gone_in_time, moved, original_of, untag_by_digest
 from imagesync_cli.delete.wish import Policy, Wish, wish_of
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
-from imagesync_cli.values.errors import Gone, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.errors import Gone, ImagesyncError, NotFound, Refused
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
 
@@ -165,7 +165,7 @@ class _Repository:
             return
         offer = Untagged.DONE if self._policy.dry_run else await self._store.untag(wish.tag, wish.current)
         if offer is Untagged.ABSENT and await self._store.tagged([wish.tag]):
-            raise _moved(self._store, wish.tag)
+            raise moved(self._store, wish.tag)
         if offer in (Untagged.DONE, Untagged.ABSENT):
             self._note_untagged(wish)
         else:
@@ -204,7 +204,7 @@ class _Repository:
             raise self._unknown
         current = await self._readings.manifest(wish.current)
         if current is None:
-            raise _moved(self._store, wish.tag)
+            raise moved(self._store, wish.tag)
         self._removal.check_room(current)
         others = [other.tag for other in pending if other.current == wish.current]
         tags = list(dict.fromkeys([wish.tag, *others]))
@@ -291,7 +291,3 @@ class _Repository:
             digest = tags.get(wish.tag)
             if digest and digest == self._untagged.get(wish.tag) and not self._policy.dry_run:
                 wish.report.fail_tag(self._store.name, wish.tag, digest)
-
-
-def _moved(store: Store, tag: str) -> Unavailable:
-    return Unavailable(f"{store.name}:{tag} was moved while it was being removed", hint="run it again")

@@ -178,8 +178,13 @@ async def _points_at(store: Store, tag: str, digest: str) -> bool:
     except NotFound:
         return False
     if current.digest != digest:
-        raise Unavailable(f"{store.name}:{tag} was moved while it was being removed", hint="run it again")
+        raise moved(store, tag)
     return True
+
+
+def moved(store: Store, tag: str) -> Unavailable:
+    """The error for a tag that somebody else has moved meanwhile."""
+    return Unavailable(f"{store.name}:{tag} was moved while it was being removed", hint="run it again")
 
 
 async def _must_go(store: Store, digest: str, tags: Collection[str] = ()) -> None:

@@ -72,8 +72,8 @@ def is_public(host: str, registry: str = "") -> bool:
 
     This machine may, where the ``registry`` that names the host is on it too.
     """
-    if is_loopback(_bracketed(host)):
-        return bool(registry) and is_loopback(_bracketed(registry))
+    if is_loopback(bracketed(host)):
+        return bool(registry) and is_loopback(bracketed(registry))
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -95,7 +95,8 @@ def is_of_machines(host: str) -> bool:
     return any(meant in ipaddress.ip_network(each) for each in _OF_MACHINES)
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """The host as it stands before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 

@@ -13,7 +13,7 @@ import httpx
 
 from imagesync_cli.stores.transport.addresses import Origin, is_of_machines
 from imagesync_cli.stores.transport.http1 import Answer, Connection
-from imagesync_cli.stores.transport.limits.host_limit import HostLimit, is_kept, needed
+from imagesync_cli.stores.transport.limits.host_limit import HostLimit, is_kept, is_needed, needed
 from imagesync_cli.stores.transport.patience import Patience
 from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, tunnel
 from imagesync_cli.stores.transport.tls import Tls
@@ -62,15 +62,16 @@ class Connections:
 
     async def exchange(self, request: httpx.Request) -> tuple[Connection, Answer]:
         """Send over a connection of our own; it is given back when the answer's body is closed."""
-        action, sends = request.extensions.get("action", ""), _sends(request)
-        keeps = request.extensions["keeps"] = sends or is_kept()
-        await self._limit.take(action, keeps=keeps)
+        action, sends = self._limit.action(request.extensions.get("action", "")), _sends(request)
+        keeps = sends or is_kept.get()
+        request.extensions["place"] = action, keeps
+        await self._limit.places.take(action, keeps=keeps, is_needed=is_needed.get())
         try:
             while True:
-                async with self._limit.turn(action) as turns:
+                async with self._limit.turn(action) as sent:
                     connection = await self._take()
                     try:
-                        turns.sent()
+                        sent()
                         answer = await self._send(connection, request)
                     except BaseException as error:
                         connection.close()
@@ -78,12 +79,12 @@ class Connections:
                         stale = isinstance(error, ConnectionError) and connection.served > 0
                         if not stale or sends:
                             raise
-                        self._limit.action(action).queue()
+                        action.queue()
                     else:
-                        self._limit.answered(action, answer.status)
+                        action.answered(answer.status)
                         return connection, answer
         except BaseException:
-            self._limit.free(action, keeps=keeps)
+            self._limit.places.free(action, keeps=keeps)
             raise
 
     async def _send(self, connection: Connection, request: httpx.Request) -> Answer:
@@ -94,7 +95,8 @@ class Connections:
 
     def give_back(self, connection: Connection, request: httpx.Request) -> None:
         """The exchange is over."""
-        self._limit.free(request.extensions.get("action", ""), keeps=request.extensions["keeps"])
+        action, keeps = request.extensions["place"]
+        self._limit.places.free(action, keeps=keeps)
         if connection.idle:
             self._idle.append(connection)
         else:

@@ -13,7 +13,7 @@ import sys
 import httpx
 
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.transport.addresses import read_url
+from imagesync_cli.stores.transport.addresses import bracketed, read_url
 from imagesync_cli.stores.transport.http1 import Connection
 from imagesync_cli.stores.transport.wire import Wire
 from imagesync_cli.values.errors import UsageError
@@ -29,14 +29,14 @@ def proxy_for(settings: Settings, url: httpx.URL, port: int) -> httpx.URL | None
     """The proxy for a host, or None: for this machine itself, and for what NO_PROXY names."""
     proxies = settings.proxies
     proxy = proxies.get(f"{url.scheme}_proxy") or proxies.get("all_proxy")
-    if not proxy or is_loopback(f"[{url.host}]" if ":" in url.host else url.host):
+    if not proxy or is_loopback(bracketed(url.host)):
         return None
     return None if _bypassed(url.host, port, proxies.get("no_proxy", "")) else _proxy_url(proxy)
 
 
 async def tunnel(wire: Wire, proxy: httpx.URL, host: str, port: int) -> None:
     """Ask the proxy for a way through to the host (RFC 9110, section 9.3.6)."""
-    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    target = f"{bracketed(host)}:{port}"
     request = httpx.Request("CONNECT", f"http://{target}", headers=proxy_login(proxy))
     answer = await Connection(wire).exchange(request, target.encode("ascii"))
     if answer.status != 200:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from imagesync_cli.concurrency import within
 from imagesync_cli.settings import Settings
+from imagesync_cli.stores.transport.addresses import bracketed
 from imagesync_cli.values.errors import ImagesyncError, Unavailable, UsageError
 
 _PEEK_TIMEOUT_S = 5.0
@@ -44,7 +45,7 @@ class Tls:
         return self._shared
 
     def _folders(self, host: str, port: int) -> Iterator[Path]:
-        literal = f"[{host}]" if ":" in host else host
+        literal = bracketed(host)
         names = [f"{literal}:{port}", literal] if port == 443 else [f"{literal}:{port}"]
         for folder in self._settings.certificate_folders:
             yield from (folder / name for name in names if _is_folder(folder / name))
@@ -142,8 +143,7 @@ def _unreadable(folder: Path, error: OSError) -> UsageError:
 
 
 def _where(host: str, port: int) -> str:
-    literal = f"[{host}]" if ":" in host else host
-    return literal if port == 443 else f"{literal}:{port}"
+    return bracketed(host) if port == 443 else f"{bracketed(host)}:{port}"
 
 
 def _system_context() -> ssl.SSLContext:

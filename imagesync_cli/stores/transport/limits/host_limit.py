@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
@@ -21,8 +21,8 @@ from imagesync_cli.stores.transport.limits.places import Places
 from imagesync_cli.values.hosts import Rate
 
 PER_HOST = 32
-_is_needed: ContextVar[bool] = ContextVar("is_needed", default=False)
-_is_kept: ContextVar[bool] = ContextVar("is_kept", default=False)
+is_needed: ContextVar[bool] = ContextVar("is_needed", default=False)
+is_kept: ContextVar[bool] = ContextVar("is_kept", default=False)
 
 
 class HostLimit:
@@ -43,71 +43,44 @@ class HostLimit:
             self._actions[name] = Action(self._most, self._paces.get(name))
         return self._actions[name]
 
-    async def take(self, action: str, *, keeps: bool) -> None:
-        """Wait for a place; give it back by ``free``. ``keeps`` says that it is kept while another one is needed."""
-        await self.places.take(self.action(action), keeps=keeps, is_needed=_is_needed.get())
-
-    def free(self, action: str, *, keeps: bool) -> None:
-        """Give a place back."""
-        self.places.free(self.action(action), keeps=keeps)
-
-    def answered(self, action: str, status: int) -> None:
-        """Take note of an answer."""
-        self.action(action).answered(status)
-
     @contextlib.asynccontextmanager
-    async def turn(self, action: str) -> AsyncIterator[Turns]:
-        """Wait until the paces allow one more request, which is sent in the block.
+    async def turn(self, action: Action) -> AsyncIterator[Callable[[], None]]:
+        """Wait until the paces allow one more request, which is sent in the block; to be called as it goes out.
 
         Its action's come first: whoever waits for those takes no turn of the whole host from the other actions.
         """
-        turns, known = Turns(), self.action(action)
+        turns: list[tuple[Pace, Turn]] = []
+        is_sent = False
+
+        async def wait_at(pace: Pace) -> None:
+            turns.append((pace, await pace.turn()))
+
+        def sent() -> None:
+            nonlocal is_sent
+            is_sent = True
+            for pace, turn in turns:
+                pace.sent(turn)
+
         try:
             try:
-                await turns.wait_at(known.paces)
+                for pace in action.paces:
+                    await wait_at(pace)
             finally:
-                known.leave_line()
+                action.leave_line()
                 self.places.serve()
-            await turns.wait_at([self._pace] if self._pace else [])
-            yield turns
+            if self._pace is not None:
+                await wait_at(self._pace)
+            yield sent
         finally:
-            turns.end()
-
-
-def is_kept() -> bool:
-    """Whether this task keeps what it asks for while it needs another connection."""
-    return _is_kept.get()
+            for pace, turn in turns:
+                (pace.answered if is_sent else pace.forgo)(turn)
 
 
 def needed() -> AbstractContextManager[None]:
     """Mark the block as one that keeps a connection: what it asks for is needed to go on."""
-    return having(_is_needed, value=True)
+    return having(is_needed, value=True)
 
 
 def kept() -> AbstractContextManager[None]:
     """Mark the block as one that reads what is kept open while others are asked, in ``needed``."""
-    return having(_is_kept, value=True)
-
-
-class Turns:
-    """The turns of one request at each pace that it keeps."""
-
-    def __init__(self) -> None:
-        self._turns: list[tuple[Pace, Turn]] = []
-        self._sent = False
-
-    async def wait_at(self, paces: Iterable[Pace]) -> None:
-        """One more at each of these."""
-        for pace in paces:
-            self._turns.append((pace, await pace.turn()))
-
-    def sent(self) -> None:
-        """The request goes out now."""
-        self._sent = True
-        for pace, turn in self._turns:
-            pace.sent(turn)
-
-    def end(self) -> None:
-        """It was answered, or never sent."""
-        for pace, turn in self._turns:
-            (pace.answered if self._sent else pace.forgo)(turn)
+    return having(is_kept, value=True)

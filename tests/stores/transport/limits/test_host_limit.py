@@ -15,13 +15,14 @@ PUT, GET = "PUT manifests", "GET blobs"
 
 async def ask(limit: HostLimit, action: str) -> float:
     """When one request is sent."""
-    await limit.take(action, keeps=False)
+    known = limit.action(action)
+    await limit.places.take(known)
     try:
-        async with limit.turn(action) as turns:
-            turns.sent()
+        async with limit.turn(known) as sent:
+            sent()
             return asyncio.get_running_loop().time() - 1000
     finally:
-        limit.free(action, keeps=False)
+        limit.places.free(known)
 
 
 @pytest.mark.parametrize(("connections", "per_second"), [(2, None), (32, 10.0)])
@@ -32,7 +33,7 @@ def test_a_slow_action_leaves_the_host_to_others(connections: int, per_second: f
     async def work() -> tuple[float, float]:
         limit = HostLimit(connections, per_second, () if is_learned else [Rate("Put", 1, (PUT,))])
         for status in (200, *[429] * 8, *[200] * 1000) if is_learned else ():
-            limit.answered(PUT, status)
+            limit.action(PUT).answered(status)
         slow = [asyncio.ensure_future(ask(limit, PUT)) for _ in range(50)]
         await asyncio.sleep(0)
         others = await asyncio.gather(*(ask(limit, GET) for _ in range(5)))

@@ -39,15 +39,16 @@ class Strict:
 
 async def put(limit: HostLimit, host: Strict) -> int:
     """A request as connections.py sends it."""
-    await limit.take(PUT, keeps=False)
+    action = limit.action(PUT)
+    await limit.places.take(action)
     try:
-        async with limit.turn(PUT) as turns:
-            turns.sent()
+        async with limit.turn(action) as sent:
+            sent()
             status = await host.answer()
-            limit.answered(PUT, status)
+            action.answered(status)
             return status
     finally:
-        limit.free(PUT, keeps=False)
+        limit.places.free(action)
 
 
 @pytest.mark.parametrize("per_second", [1, 10, 50])
@@ -80,9 +81,9 @@ def test_a_few_refusals_teach_nothing(refusals: int) -> None:
     async def work() -> bool:
         limit = HostLimit()
         for _ in range(100):
-            limit.answered("PUT manifests", 200)
+            limit.action("PUT manifests").answered(200)
         for _ in range(refusals):
-            limit.answered("PUT manifests", 429)
+            limit.action("PUT manifests").answered(429)
         return bool(limit.action("PUT manifests").paces)
 
     assert run_in_fake_time(work()) == (refusals == 8)
