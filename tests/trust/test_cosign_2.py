@@ -1,4 +1,4 @@
-"""cosign 2 itself signs, in tags and bundles, by a key and for an identity. imagesync verifies it, so does cosign 3."""
+"""cosign 2 itself signs: in tags, bundles and referrers, by key and identity. imagesync and cosign 3 verify it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ ROOTS = {
     "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": "ct.pub",
     "SIGSTORE_REKOR_PUBLIC_KEY": "rekor.pub",
 }
-NAMES = ("key-tag", "key-attested", "key-bundle", "identity-tag", "identity-attested", "identity-bundle")
+NAMES = (
+    *("key-tag", "key-attested", "key-bundle", "key-referrer"),
+    *("identity-tag", "identity-attested", "identity-bundle", "identity-referrer"),
+)
+# How cosign 2 puts a signature elsewhere than under its tag.
+ELSEWHERE = {"bundle": ("--new-bundle-format",), "referrer": ("--registry-referrers-mode", "oci-1-1")}
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +50,21 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedR
         identity = ("--fulcio-url", url, "--rekor-url", url, "--identity-token", token())
         for name in NAMES:
             verb = ATTEST if name.endswith("attested") else ("sign",)
-            bundle = ("--new-bundle-format",) if name.endswith("bundle") else ()
+            place = ELSEWHERE.get(name.partition("-")[2], ())
             APP.seed(registry.repository(name), "1")
             how = KEY if name.startswith("key") else identity
-            _run(folder, *verb, *how, *bundle, f"{registry.host}/{name}@{APP.digest}")
+            _run(folder, *verb, *how, *place, f"{registry.host}/{name}@{APP.digest}")
         yield registry, folder
 
 
 def _run(folder: Path, *arguments: str) -> None:
-    done = cosign(folder, *arguments, program=peers.program("cosign2"), **ROOTS)
+    done = cosign(folder, *arguments, program=peers.program("cosign2"), COSIGN_EXPERIMENTAL="1", **ROOTS)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_cosign_2_wrote(signed: tuple[EmbeddedRegistry, Path], name: str) -> None:
-    """Tags and bundles, with a key and for an identity; another key or identity is refused."""
+    """Tags, bundles and referrers, with a key and for an identity; another key or identity is refused."""
     registry, folder = signed
     identity = {"identity": RELEASE, "issuer": ISSUER}
     signer = {"key": "cosign.pub"} if name.startswith("key") else identity
@@ -77,5 +82,6 @@ def test_what_cosign_2_wrote(signed: tuple[EmbeddedRegistry, Path], name: str) -
     how = ["--key", "cosign.pub", "--insecure-ignore-tlog"]
     if not name.startswith("key"):
         how = ["--certificate-identity", RELEASE, "--certificate-oidc-issuer", ISSUER, "--trusted-root", "root.json"]
-    done = cosign(folder, *verb, *how, reference)
+    place = ["--experimental-oci11"] if name.endswith("referrer") else []
+    done = cosign(folder, *verb, *how, *place, reference)
     assert done.returncode == 0, done.stderr

@@ -30,13 +30,18 @@ _RULE = frozenset({"sources", "signers", "all", "attestations", "trusted_root"})
 _SIGNER = frozenset({"key", "identity", "identity_regexp", "issuer"})
 _ATTESTED = frozenset({"type", "field", "value"})
 _MOST_KEY_BYTES = 64 * 1024
-# Names for the predicate types that are asked for most, as cosign has them.
+# cosign's names for predicate types (cosign 3.1, pkg/cosign/attestation).
 _TYPES = {
+    "custom": "https://cosign.sigstore.dev/attestation/v1",
     "slsaprovenance": "https://slsa.dev/provenance/v0.2",
+    "slsaprovenance02": "https://slsa.dev/provenance/v0.2",
     "slsaprovenance1": "https://slsa.dev/provenance/v1",
     "spdx": "https://spdx.dev/Document",
+    "spdxjson": "https://spdx.dev/Document",
     "cyclonedx": "https://cyclonedx.org/bom",
+    "link": "https://in-toto.io/Link/v1",
     "vuln": "https://cosign.sigstore.dev/attestation/vuln/v1",
+    "openvex": "https://openvex.dev/ns",
 }
 
 

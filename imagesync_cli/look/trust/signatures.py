@@ -2,9 +2,11 @@
 
 Looked for in three places, each asked for by the digest's name, so that no list of tags is needed:
 
-1. the Referrers API (distribution-spec v1.1, end-12): Sigstore bundles
-2. the list under the tag ``sha256-<hex>`` where there is no such API: Sigstore bundles
-3. cosign's tags ``sha256-<hex>.sig`` and ``.att``: one layer for each signature
+1. the Referrers API (distribution-spec v1.1, end-12)
+2. the list under the tag ``sha256-<hex>`` where there is no such API
+3. cosign's tags ``sha256-<hex>.sig`` and ``.att``
+
+What is found there has a layer for each signature: a Sigstore bundle, or in cosign's earlier form what was signed.
 
 Anybody may attach anything to a public image. So the number and the bytes that are read have bounds, the small comes
 first, and what is past a bound is told rather than passed over.
@@ -125,7 +127,7 @@ class Signatures:
                 f"{self._store.name}@{self._digest} has {len(named)} referrers, more than {_MOST_REFERRERS}",
                 hint="so many are not searched for signatures",
             )
-        manifests = await each_of(_AT_ONCE, self._bundles, sorted(named))
+        manifests = await each_of(_AT_ONCE, self._by_referrer, sorted(named))
         return [found for each in manifests for found in each]
 
     async def _by_list(self) -> list[Descriptor]:
@@ -135,26 +137,27 @@ class Signatures:
             return []
         return list(listed.manifests) if listed else []
 
-    async def _bundles(self, digest: str) -> list[_Found]:
-        """The bundles in this referrer, if it says itself that it is about our digest."""
+    async def _by_referrer(self, digest: str) -> list[_Found]:
+        """What is in this referrer, if it says itself that it is about our digest."""
         manifest = await self._manifest(digest, _LONGEST_REFERRER)
         if manifest is None or manifest.subject is None or manifest.subject.digest != self._digest:
             return []
         if _NOTATION.encode() in manifest.content:
             self.left = "one by Notation is not supported"
-        return [_Found(digest, blob, {}) for blob in manifest.layers if blob.media_type.startswith(BUNDLE)]
+        return self._in(manifest, digest)
 
     async def _by_tag(self) -> list[_Found]:
         tag = self._digest.replace(":", "-") + self._suffix
         manifest = await self._manifest(tag) if is_tag(tag) else None  # that of a SHA-512 digest would be too long
-        if manifest is None or manifest.descriptor.is_index:
-            return []
-        layers = read_document(manifest.content).get("layers") or []
-        return [
-            _Found(tag, blob, _notes(layer))
-            for blob, layer in zip(manifest.layers, layers, strict=False)
-            if blob.media_type == _TAGGED[self._suffix]
-        ]
+        return [] if manifest is None or manifest.descriptor.is_index else self._in(manifest, tag)
+
+    def _in(self, manifest: Manifest, where: str) -> list[_Found]:
+        """The layers that may be signatures, with the annotations of those that need them."""
+        document = read_document(manifest.content)
+        layers = zip(manifest.layers, document.get("layers") or document.get("blobs") or [], strict=False)
+        notes = [(blob, _notes(layer) if blob.media_type == _TAGGED[self._suffix] else {}) for blob, layer in layers]
+        wanted = (BUNDLE, _TAGGED[self._suffix])
+        return [_Found(where, blob, said) for blob, said in notes if blob.media_type.startswith(wanted)]
 
     async def _manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest | None:
         """None for what is not there, and for what is no manifest: a stranger may have put anything in its place."""
