@@ -77,8 +77,8 @@ class _Commands(click.Group):
         if where is None:
             return None
         module, _, name = where.rpartition(".")
-        found: click.Command = getattr(importlib.import_module(f"imagesync_cli.commands.{module}"), name)
-        return found
+        command: click.Command = getattr(importlib.import_module(f"imagesync_cli.commands.{module}"), name)
+        return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:

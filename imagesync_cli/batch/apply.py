@@ -86,10 +86,10 @@ async def apply_images(
 async def _has_gone(stores: Stores, image: WantedImage) -> bool:
     destination = image.entry.destination
     try:
-        found = await stores.open(destination, side=Side.DESTINATION).head(destination.meant_tag)
+        at = await stores.open(destination, side=Side.DESTINATION).head(destination.meant_tag)
     except ImagesyncError:
         return True  # the copy tells what is the matter
-    return found.digest != image.digest
+    return at.digest != image.digest
 
 
 async def _put_back(stores: Stores, image: WantedImage) -> ImageEntry:

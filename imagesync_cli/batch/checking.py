@@ -76,14 +76,14 @@ async def check_batch(
 
 def _unwanted(made: Plan) -> list[RemovalResult]:
     """The tags that a prune would remove, of repositories that are known."""
-    found = []
+    unwanted = []
     for removals in made.removals.values():
         if removals.error is not None:
-            found.append(tags_unknown(removals, removals.error))
+            unwanted.append(tags_unknown(removals, removals.error))
         elif made.failed.keys().isdisjoint(removals.entries):
             names = (str(removals.repository.at(tag=tag)) for tag in removals.tags)
-            found += [RemovalResult(name, UNWANTED, "no entry wants it", Differs.exit_code) for name in names]
-    return found
+            unwanted += [RemovalResult(name, UNWANTED, "no entry wants it", Differs.exit_code) for name in names]
+    return unwanted
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class _Looking:
         self.tell(result)
 
     async def _compare(self, image: PlannedImage, result: ImageResult, here: Store | None) -> None:
-        found = await check(
+        compared = await check(
             self.stores,
             image.source,
             image.destination,
@@ -124,31 +124,31 @@ class _Looking:
             read=self.options.read,
             here=here,
         )
-        result.digest, result.before = found.destination_digest, found.destination_digest
-        result.held = "" if found.in_sync else await self._why_not_yet(image, found)
-        if found.in_sync or result.held:
+        result.digest, result.before = compared.destination_digest, compared.destination_digest
+        result.held = "" if compared.in_sync else await self._why_not_yet(image, compared)
+        if compared.in_sync or result.held:
             result.outcome, result.action = SKIPPED, "keep"
             return
-        result.digest = found.digest
-        result.differ(action_on(found.destination_digest, found.digest), _why(found, image.source))
+        result.digest = compared.digest
+        result.differ(action_on(compared.destination_digest, compared.digest), _why(compared, image.source))
 
-    async def _why_not_yet(self, image: PlannedImage, found: CheckReport) -> str:
+    async def _why_not_yet(self, image: PlannedImage, compared: CheckReport) -> str:
         """Why a sync would leave the destination as it is, "" where it would not."""
         rule = image.entry.minimum_age
-        if rule is None or not found.destination_digest or found.digest == found.destination_digest:
+        if rule is None or not compared.destination_digest or compared.digest == compared.destination_digest:
             return ""
         from imagesync_cli.look.trust.age import Candidate, why_not_yet
 
-        candidate = Candidate(image.source, found.source_digest)
+        candidate = Candidate(image.source, compared.source_digest)
         return await why_not_yet(self.stores, replace(rule, seen=image.seen), candidate, is_new=False)
 
 
-def _why(found: CheckReport, source: Reference) -> str:
-    if not found.destination_digest:
-        return f"it is not there; {source} is {found.digest}"
-    if found.digest != found.destination_digest:
-        return f"it is {found.destination_digest}; {source} is {found.digest}"
-    missing = [f"referrer {digest} is not there" for digest in found.missing]
-    damage = [f"{each}: {each.why}" for each in found.findings.problems] if found.findings else []
+def _why(compared: CheckReport, source: Reference) -> str:
+    if not compared.destination_digest:
+        return f"it is not there; {source} is {compared.digest}"
+    if compared.digest != compared.destination_digest:
+        return f"it is {compared.destination_digest}; {source} is {compared.digest}"
+    missing = [f"referrer {digest} is not there" for digest in compared.missing]
+    damage = [f"{each}: {each.why}" for each in compared.findings.problems] if compared.findings else []
     first, *more = [*damage, *missing]
     return f"{first}, and {len(more)} more" if more else first

@@ -47,11 +47,11 @@ async def expand(stores: Stores, entries: Sequence[Entry], lock: Lock | None) ->
         if isinstance(entry, ImageEntry):
             expanded.entries.append(entry)
             continue
-        found = rests[entry.source]
-        if isinstance(found, ImagesyncError):
-            expanded.unknown.append(Unknown(entry, entry.name, f"{entry.destination}/**", found))
+        below = rests[entry.source]
+        if isinstance(below, ImagesyncError):
+            expanded.unknown.append(Unknown(entry, entry.name, f"{entry.destination}/**", below))
         else:
-            _add(expanded, entry, found, named)
+            _add(expanded, entry, below, named)
     return expanded
 
 

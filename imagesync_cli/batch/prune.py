@@ -82,7 +82,7 @@ async def _companions(stores: Stores, removals: Removals) -> list[Reference]:
         return []
     store = stores.open(removals.repository, Access.READ, Side.DESTINATION)
     tags = await read_tags(store, {*removals.tags, *companions}, lambda _: None)
-    leaving = {found.digest for found in (await store.tagged(removals.tags)).values()}
+    leaving = {at.digest for at in (await store.tagged(removals.tags)).values()}
     references = await read_references(store, tags, Reach(Readings(store), leaving))
     leaving -= {digest for digest in leaving if references.user_of(digest)}
     return [removals.repository.at(tag=tag) for tag, digest in companions.items() if digest in leaving]

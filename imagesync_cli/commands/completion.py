@@ -32,9 +32,9 @@ class _WholeWords(ShellComplete):
         option, equals, value = incomplete.partition("=")
         if not equals or not option.startswith("--"):
             return super().get_completions(args, incomplete)
-        found = super().get_completions([*args, option], value)
-        values = [each.value for each in found if each.type == "plain"]
-        if any(each.type == "file" for each in found):
+        completions = super().get_completions([*args, option], value)
+        values = [each.value for each in completions if each.type == "plain"]
+        if any(each.type == "file" for each in completions):
             names = sorted(glob.glob(f"{glob.escape(value)}*"))  # noqa: PTH207  (Path's takes no absolute pattern)
             values += [f"{name}/" if Path(name).is_dir() else name for name in names]
         return [CompletionItem(f"{option}={each}") for each in values]

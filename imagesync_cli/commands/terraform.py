@@ -99,9 +99,9 @@ def _wanted(line: str) -> WantedImage:
     from imagesync_cli.look.selection import Selection
     from imagesync_cli.values.tags.replacing import Replacing
 
-    key, found, digest, *arguments = line.split(" ")
+    key, state, digest, *arguments = line.split(" ")
     given = sync.make_context("sync", [*arguments]).params
     selection = Selection(given["digest"], given["platforms"], given["referrers"])
     replacing = Replacing(given["overwrite"], given["keep_as"], given["keep_last"])
     entry = ImageEntry(given["source"], given["destination"], selection, replacing=replacing)
-    return WantedImage(key, entry, digest, in_place=found != "lacking", held=found == "held")
+    return WantedImage(key, entry, digest, in_place=state != "lacking", held=state == "held")

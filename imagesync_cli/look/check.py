@@ -63,25 +63,25 @@ async def check(
     """
     there = stores.open(destination, side=Side.DESTINATION)
     if source is None:
-        found = await there.head(destination.wanted)
-        wanted = Wanted(found, found.digest)
+        present = await there.head(destination.wanted)
+        wanted = Wanted(present, present.digest)
     elif selection.digest and not selection.platforms and not selection.referrers:
         wanted = Wanted(Descriptor("", parse_digest(selection.digest), 0), selection.digest)
-        found = await find_present(there, destination.wanted)
+        present = await find_present(there, destination.wanted)
     else:
         here = here or stores.open(source)
-        wanted, found = await both(find_wanted(here, source, selection), find_present(there, destination.wanted))
+        wanted, present = await both(find_wanted(here, source, selection), find_present(there, destination.wanted))
     types = selection.referrer_types
-    attached = await _attached(there, found, types) if selection.referrers and found.digest else None
+    attached = await _attached(there, present, types) if selection.referrers and present.digest else None
     missing: list[str] = []
-    if attached is not None and here is not None and wanted.descriptor.digest == found.digest:
+    if attached is not None and here is not None and wanted.descriptor.digest == present.digest:
         missing = (await _attached(here, wanted.descriptor, types, wanted.root)).not_in(attached)
     findings = None
-    if (deep or read) and found.digest:
+    if (deep or read) and present.digest:
         others = [each.target for each in attached.referrers] if attached else []
-        findings = await Inspection(there, progress, read=read).images(found, *others)
+        findings = await Inspection(there, progress, read=read).images(present, *others)
     names = str(source or destination), str(destination)
-    return CheckReport(*names, wanted.descriptor.digest, found.digest, findings, tuple(missing), wanted.source_digest)
+    return CheckReport(*names, wanted.descriptor.digest, present.digest, findings, tuple(missing), wanted.source_digest)
 
 
 async def _attached(

@@ -40,12 +40,12 @@ async def choose_platforms(store: Store, root: Manifest, platforms: Iterable[Pla
         return Wanted(root.descriptor, root.digest, root)
     offered = await _offered(store, root)
     chosen = [_nearest(one, offered) for one in wanted]
-    lacking = [one for one, found in zip(wanted, chosen, strict=True) if not found]
+    lacking = [one for one, places in zip(wanted, chosen, strict=True) if not places]
     if lacking:
         raise _not_for(lacking, filter(None, offered), image)
     if len(wanted) == 1:
         return Wanted(root.manifests[chosen[0][0]], root.digest)
-    return _several(root, {place for found in chosen for place in found})
+    return _several(root, {place for places in chosen for place in places})
 
 
 async def _check_single(store: Store, root: Manifest, wanted: list[Platform], image: str) -> None:

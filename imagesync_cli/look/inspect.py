@@ -165,13 +165,13 @@ class Inspection:
         return Problem(kind, what, place.digest, place.parent, place.platform, why)
 
 
-async def inspect_within(deadline_s: float, stores: Stores, found: Resolved) -> Findings:
-    """Look at the image that was found, and at what is attached to it if that was asked for.
+async def inspect_within(deadline_s: float, stores: Stores, resolved: Resolved) -> Findings:
+    """Look at the image that was resolved, and at what is attached to it if that was asked for.
 
     Unavailable if that takes longer.
     """
-    reference, attached = found.reference, found.attached.referrers if found.attached else []
-    roots = [Descriptor("", parse_digest(found.source_digest), 0), *(each.target for each in attached)]
+    reference, attached = resolved.reference, resolved.attached.referrers if resolved.attached else []
+    roots = [Descriptor("", parse_digest(resolved.source_digest), 0), *(each.target for each in attached)]
     try:
         return await within(deadline_s, Inspection(stores.open(reference)).images(*roots))
     except asyncio.TimeoutError:

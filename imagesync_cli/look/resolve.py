@@ -74,18 +74,18 @@ class _Lookup:
         try:
             store = self._stores.open(reference)
             wanted = await find_wanted(store, reference, selection, lambda _: self._root(store, reference))
-            found = Resolved(reference, wanted.descriptor, wanted.source_digest)
+            resolved = Resolved(reference, wanted.descriptor, wanted.source_digest)
             if selection.referrers:
-                return replace(found, attached=await self._attached(store, found, wanted.root))
+                return replace(resolved, attached=await self._attached(store, resolved, wanted.root))
         except ImagesyncError as error:
             return error.alone()
-        return found
+        return resolved
 
-    async def _attached(self, store: Store, found: Resolved, manifest: Manifest | None) -> ReferrerSet:
+    async def _attached(self, store: Store, resolved: Resolved, manifest: Manifest | None) -> ReferrerSet:
         from imagesync_cli.look.referrers import Referrers
 
-        referrers = self._referrers.setdefault(found.reference.location, Referrers(store))
-        return await referrers.all_of(found.descriptor, manifest)
+        referrers = self._referrers.setdefault(resolved.reference.location, Referrers(store))
+        return await referrers.all_of(resolved.descriptor, manifest)
 
     async def _root(self, store: Store, reference: Reference) -> Manifest:
         if reference not in self._roots:

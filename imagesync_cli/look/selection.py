@@ -68,8 +68,8 @@ async def find_wanted(
     """One HEAD, or one GET of the root where platforms are chosen: by ``read``, for whoever shares what was read."""
     wanted = selection.digest or source.wanted
     if not selection.platforms:
-        found = await store.head(wanted)
-        return Wanted(found, found.digest)
+        descriptor = await store.head(wanted)
+        return Wanted(descriptor, descriptor.digest)
     from imagesync_cli.look.choose_platforms import choose_platforms
 
     root = await (read or store.manifest)(wanted)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.output.console import (
     begin,
@@ -49,6 +49,14 @@ class Output:
         self._as_json = as_json
         self._quiet = quiet
 
+    def _result(self, document: Callable[[], Any], lines: Iterable[str]) -> None:
+        """The result on stdout: a JSON document, or lines."""
+        if self._as_json:
+            print_json(document())
+            return
+        for line in lines:
+            print_line(line)
+
     def resolved(self, results: list[Resolved | ImagesyncError]) -> None:
         """One line for each reference, or one JSON list; errors go to stderr as well."""
         if self._as_json:
@@ -65,29 +73,18 @@ class Output:
         """The id on stdout; on stderr, what was done."""
         from imagesync_cli.output.sync import effort_lines, left_lines, sync_json, sync_line
 
-        if self._as_json:
-            print_json(sync_json(report))
-            return
-        print_line(report.id)
-        if not self._quiet:
-            for line in (sync_line(report), *effort_lines(report), *left_lines(report)):
-                say(line)
+        self._result(lambda: sync_json(report), [report.id])
+        if not self._quiet and not self._as_json:
+            self.notes([sync_line(report), *effort_lines(report), *left_lines(report)])
 
     def tags(self, repository: str, judged: list[Judgement], *, explain: bool = False) -> None:
         """One tag a line, or one JSON object; on stderr, how many there are. Explained, every tag with its reason."""
-        picked, count = [each.tag for each in judged if each.picked], len(judged)
-        if self._as_json:
-            from dataclasses import asdict
+        from imagesync_cli.output.results import tags_json
 
-            reasons = {"reasons": [asdict(each) for each in judged]} if explain else {}
-            print_json({"repository": repository, "tags": picked, "count": count, **reasons})
-            return
-        for each in judged:
-            if explain:
-                print_line(f"{'pick' if each.picked else 'leave':<5}  {each.tag}  {each.why}")
-            elif each.picked:
-                print_line(each.tag)
-        if not self._quiet:
+        picked, count = [each.tag for each in judged if each.picked], len(judged)
+        explained = (f"{'pick' if each.picked else 'leave':<5}  {each.tag}  {each.why}" for each in judged)
+        self._result(lambda: tags_json(repository, judged, explain=explain), explained if explain else picked)
+        if not self._quiet and not self._as_json:
             all_of = f"all {count} tags" if len(picked) == count > 1 else f"{len(picked)} of {counted(count, 'tag')}"
             say(f"{all_of} of {repository}" if count else f"{repository} has no tags")
 
@@ -95,10 +92,7 @@ class Output:
         """One line a change, or one JSON object; errors go to stderr as well."""
         from imagesync_cli.output.results import change_line, lock_json
 
-        if self._as_json:
-            print_json(lock_json(report))
-        for change in () if self._as_json else report.changes:
-            print_line(change_line(change))
+        self._result(lambda: lock_json(report), map(change_line, report.changes))
         for error in report.failed.values():
             self.error(error)
         if not self._quiet:
@@ -108,12 +102,8 @@ class Output:
         """What an image is, in lines or as one JSON object."""
         from imagesync_cli.output.results import description_json, description_lines
 
-        if self._as_json:
-            print_json(description_json(description))
-            return
-        for line in description_lines(description):
-            print_line(line)
-        if description.left_out and not self._quiet:
+        self._result(lambda: description_json(description), description_lines(description))
+        if description.left_out and not self._quiet and not self._as_json:
             say("some layers, configs or annotations are too many or too long, and were left out")
 
     def raw(self, content: bytes) -> None:
@@ -124,19 +114,15 @@ class Output:
         """Whether all is well and what is not, a line each; or one JSON object."""
         from imagesync_cli.output.check import check_json, check_lines
 
-        if self._as_json:
-            print_json(check_json(report))
-            return
-        for line in check_lines(report):
-            print_line(line)
+        self._result(lambda: check_json(report), check_lines(report))
 
-    def verified(self, found: list[Verification]) -> None:
+    def verified(self, verifications: list[Verification]) -> None:
         """Who has signed each image, a line each, or one JSON list; errors go to stderr as well."""
         from imagesync_cli.output.check import verification_json, verification_line
 
         if self._as_json:
-            print_json([verification_json(each) for each in found])
-        for each in found:
+            print_json([verification_json(each) for each in verifications])
+        for each in verifications:
             if each.error is not None:
                 self.error(each.error)
             elif not self._as_json:
@@ -175,17 +161,9 @@ class Output:
 
     def diagnosed(self, diagnoses: list[Diagnosis]) -> None:
         """A table for each reference, to be pasted into a report."""
-        if self._as_json:
-            from dataclasses import asdict
+        from imagesync_cli.output.results import diagnoses_json, diagnosis_lines
 
-            print_json([asdict(diagnosis) for diagnosis in diagnoses])
-            return
-        for diagnosis in diagnoses:
-            print_line(f"{diagnosis.reference}{f' as a {diagnosis.role}' if diagnosis.role else ''}")
-            for step in diagnosis.steps:
-                print_line(f"  {step.name:<9}  {step.outcome:<2}  {step.seen}")
-                if step.advice:
-                    print_line(f"{'':<17}-> {step.advice}")
+        self._result(lambda: diagnoses_json(diagnoses), (line for each in diagnoses for line in diagnosis_lines(each)))
 
     def answer(self, text: str) -> None:
         """An answer that is already text, with what is foreign in it escaped, as it is."""

@@ -18,10 +18,10 @@ _SCHEMA = (
 _MODULE = '  source = "git::https://git.example.com/imagesync.git//modules/images?ref=v0.1.0"'
 
 
-def as_images(found: Adopted) -> str:
+def as_images(adopted: Adopted) -> str:
     """The text of an images.yaml."""
-    lines = [_SCHEMA, f"# from a {found.kind} file", "images:" if found.entries else "images: []"]
-    for entry in _joined(found.entries):
+    lines = [_SCHEMA, f"# from a {adopted.kind} file", "images:" if adopted.entries else "images: []"]
+    for entry in _joined(adopted.entries):
         for number, (key, value) in enumerate(entry.items()):
             lines.append(f"  {'-' if number == 0 else ' '} {key}: {_yaml(value)}")
     return "\n".join(lines)
@@ -47,25 +47,25 @@ def _yaml(value: Any, *, inside: bool = False) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def as_modules(found: Adopted) -> str:
+def as_modules(adopted: Adopted) -> str:
     """One block of modules/images with every entry; rules for a repository that has some already are noted."""
     lines, keys = ['module "images" {', _MODULE, "", "  images = {"], set[str]()
-    for entry in found.entries:
+    for entry in adopted.entries:
         if entry["source"].endswith(FOLDER):
-            found.notes.append(f"{entry['source']} left out: modules name each repository")
+            adopted.notes.append(f"{entry['source']} left out: modules name each repository")
             continue
         if verified := sorted(entry.keys() & {"trust", "minimum_age"}):
-            found.notes.append(f"{entry['source']} left out: {' and '.join(verified)} apply to a whole module")
+            adopted.notes.append(f"{entry['source']} left out: {' and '.join(verified)} apply to a whole module")
             continue
         key = entry["destination"] if "tags" in entry else _key(entry)
         if key in keys:
-            found.notes.append(f"{entry['source']} left out: {key} has rules already, write them as one")
+            adopted.notes.append(f"{entry['source']} left out: {key} has rules already, write them as one")
             continue
         keys.add(key)
         if "overwrite" in entry:
-            found.notes.append(f"{entry['source']}: overwrite left out: it applies to a whole module")
+            adopted.notes.append(f"{entry['source']}: overwrite left out: it applies to a whole module")
         if isinstance(entry.get("referrers"), list):
-            found.notes.append(f"{entry['source']}: referrers of every type are copied: modules name none")
+            adopted.notes.append(f"{entry['source']}: referrers of every type are copied: modules name none")
         lines.append(f"    {_hcl(key)} = {{ {_image(entry)} }}")
     return "\n".join([*lines, "  }", "}"])
 

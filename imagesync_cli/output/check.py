@@ -52,8 +52,8 @@ def check_lines(report: CheckReport) -> Iterator[str]:
 
 def _good(report: CheckReport) -> str:
     alike = [] if report.source == report.destination else [f"in sync with {report.source}"]
-    if found := report.findings:
-        alike.append(f"whole: {counted(found.manifests, 'manifest')}, {counted(found.blobs, 'blob')}")
+    if findings := report.findings:
+        alike.append(f"whole: {counted(findings.manifests, 'manifest')}, {counted(findings.blobs, 'blob')}")
     return ", and ".join(alike)
 
 
@@ -79,25 +79,25 @@ def signed_text(signed: Iterable[SignedBy], now: datetime | None = None) -> str:
     return f"signed by {' and '.join(told)}" if told else ""
 
 
-def verification_json(found: Verification) -> dict[str, Any]:
+def verification_json(verification: Verification) -> dict[str, Any]:
     return {
-        "reference": found.reference,
-        "digest": found.digest,
-        "verified": found.error is None,
-        "signed_by": [asdict(each) for each in found.signed],
-        "error": str(found.error) if found.error else "",
-        "kind": found.error.kind if found.error else "",
+        "reference": verification.reference,
+        "digest": verification.digest,
+        "verified": verification.error is None,
+        "signed_by": [asdict(each) for each in verification.signed],
+        "error": str(verification.error) if verification.error else "",
+        "kind": verification.error.kind if verification.error else "",
     }
 
 
-def verification_line(found: Verification) -> str:
-    who = signed_text(found.signed) or "accepted, as no rule names it"
-    return f"{found.reference} is {who} ({found.digest})"
+def verification_line(verification: Verification) -> str:
+    who = signed_text(verification.signed) or "accepted, as no rule names it"
+    return f"{verification.reference} is {who} ({verification.digest})"
 
 
 def _ago(then: datetime, now: datetime | None) -> str:
     seconds = ((now or datetime.now(timezone.utc)) - then).total_seconds()
     for name, length in _UNITS:
         if count := int(seconds // length):
-            return f"{count} {name}{'' if count == 1 else 's'} ago"
+            return f"{counted(count, name)} ago"
     return "just now"

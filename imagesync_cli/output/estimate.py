@@ -5,31 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from imagesync_cli.look.estimate import Estimate
-from imagesync_cli.output.console import size_text
+from imagesync_cli.output.console import counted, size_text
 
 
-def estimate_json(found: Estimate) -> dict[str, Any]:
+def estimate_json(estimated: Estimate) -> dict[str, Any]:
     """Numbers for programs, ``summary`` for people; ``mounts`` moves no bytes of what is missing."""
     return {
-        "layers": found.layers,
-        "layers_to_copy": found.layers_missing,
-        "bytes": found.size_bytes,
-        "bytes_to_copy": 0 if found.mounts else found.missing_bytes,
-        "summary": estimate_text(found),
-        "unsuitable": found.lacks,
-        "unsigned": found.unsigned,
+        "layers": estimated.layers,
+        "layers_to_copy": estimated.layers_missing,
+        "bytes": estimated.size_bytes,
+        "bytes_to_copy": 0 if estimated.mounts else estimated.missing_bytes,
+        "summary": estimate_text(estimated),
+        "unsuitable": estimated.lacks,
+        "unsigned": estimated.unsigned,
     }
 
 
-def estimate_text(found: Estimate) -> str:
+def estimate_text(estimated: Estimate) -> str:
     """Such as "2 of 9 layers, 41.2 MB to copy; 7 are there already"."""
-    there = found.layers - found.layers_missing
-    if not found.missing_bytes:
-        return f"nothing to copy; {_all(found.layers)} there already"
-    some = f"{found.layers_missing} of {_layers(found.layers)}" if there else _layers(found.layers)
-    how = "to mount from another repository" if found.mounts else "to copy"
+    there = estimated.layers - estimated.layers_missing
+    if not estimated.missing_bytes:
+        return f"nothing to copy; {_all(estimated.layers)} there already"
+    some = f"{estimated.layers_missing} of {_layers(estimated.layers)}" if there else _layers(estimated.layers)
+    how = "to mount from another repository" if estimated.mounts else "to copy"
     rest = f"; {there} {'is' if there == 1 else 'are'} there already" if there else ""
-    return f"{some}, {size_text(found.missing_bytes)} {how}{rest}"
+    return f"{some}, {size_text(estimated.missing_bytes)} {how}{rest}"
 
 
 def _all(layers: int) -> str:
@@ -37,4 +37,4 @@ def _all(layers: int) -> str:
 
 
 def _layers(count: int) -> str:
-    return "1 layer" if count == 1 else f"{count} layers" if count else "no layer"
+    return counted(count, "layer") if count else "no layer"

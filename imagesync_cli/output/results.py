@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from imagesync_cli.batch.locking import Change, LockReport
     from imagesync_cli.delete.delete_report import DeleteReport
     from imagesync_cli.look.describe import Description, ImageDescription
+    from imagesync_cli.look.doctor import Diagnosis
     from imagesync_cli.look.resolve import Resolved
+    from imagesync_cli.values.tags.rules import Judgement
 
 _CONFIG_KEYS = ("Entrypoint", "Cmd", "User", "WorkingDir", "Env", "ExposedPorts", "Volumes", "StopSignal", "Labels")
 _WORDS = {"waiting": "has moved, and is too young", "platforms": "other platforms are wanted"}
@@ -34,15 +36,33 @@ def error_json(error: ImagesyncError) -> dict[str, Any]:
 def resolved_json(result: Resolved | ImagesyncError) -> dict[str, Any]:
     if isinstance(result, ImagesyncError):
         return {"error": str(result), "kind": result.kind}
-    found = result.descriptor
+    descriptor = result.descriptor
     return {
         "reference": str(result.reference),
         "id": result.id,
-        "digest": found.digest,
+        "digest": descriptor.digest,
         "source_digest": result.source_digest,
-        "media_type": found.media_type,
-        "size": found.size,
+        "media_type": descriptor.media_type,
+        "size": descriptor.size,
     }
+
+
+def tags_json(repository: str, judged: Sequence[Judgement], *, explain: bool) -> dict[str, Any]:
+    picked = [each.tag for each in judged if each.picked]
+    reasons = {"reasons": [asdict(each) for each in judged]} if explain else {}
+    return {"repository": repository, "tags": picked, "count": len(judged), **reasons}
+
+
+def diagnoses_json(diagnoses: Sequence[Diagnosis]) -> list[dict[str, Any]]:
+    return [asdict(each) for each in diagnoses]
+
+
+def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    yield f"{diagnosis.reference}{f' as a {diagnosis.role}' if diagnosis.role else ''}"
+    for step in diagnosis.steps:
+        yield f"  {step.name:<9}  {step.outcome:<2}  {step.seen}"
+        if step.advice:
+            yield f"{'':<17}-> {step.advice}"
 
 
 def change_line(change: Change) -> str:

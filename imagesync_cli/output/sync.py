@@ -68,7 +68,7 @@ def left_lines(report: SyncReport) -> list[str]:
 def referrers_text(kinds: Mapping[str, int]) -> str:
     """Such as "3 signatures, 1 SBOM, 2 attestations, 1 other"."""
     known = ("signature", "SBOM", "attestation")
-    counts = [f"{kinds[kind]} {kind}{'s' if kinds[kind] > 1 else ''}" for kind in known if kinds.get(kind)]
+    counts = [counted(kinds[kind], kind) for kind in known if kinds.get(kind)]
     return ", ".join([*counts, *([f"{kinds['other']} other"] if kinds.get("other") else [])])
 
 
@@ -78,5 +78,5 @@ def effort_lines(report: SyncReport) -> list[str]:
     if report.retries:
         counts.append("1 retry" if report.retries == 1 else f"{report.retries} retries")
     if report.resumed:
-        counts.append("1 resumed download" if report.resumed == 1 else f"{report.resumed} resumed downloads")
+        counts.append(counted(report.resumed, "resumed download"))
     return [", ".join(counts)] if counts else []

@@ -135,16 +135,16 @@ async def _resolved(stores: Stores, asked: dict[str, Image], deadline_s: float) 
 
     ends = time.monotonic() + deadline_s
     questions = [(image.reference, image.selection) for image in asked.values()]
-    found = await resolve(stores, questions, deadline_s)
+    resolved = await resolve(stores, questions, deadline_s)
     more = await gather(
         stores.crowd.run(partial(_looked_at, stores, image, each, ends))
-        for image, each in zip(asked.values(), found, strict=True)
+        for image, each in zip(asked.values(), resolved, strict=True)
     )
     return dict(zip(asked, more, strict=True))
 
 
-async def _looked_at(stores: Stores, image: Image, found: Answer, ends: float) -> Described:
-    described = await _with_damage(stores, found, ends) if image.deep else _described(found)
+async def _looked_at(stores: Stores, image: Image, resolved: Answer, ends: float) -> Described:
+    described = await _with_damage(stores, resolved, ends) if image.deep else _described(resolved)
     described["reference"] = as_meant(image.reference)
     if described["error"]:
         from imagesync_cli.values.errors import common_cause
@@ -176,18 +176,18 @@ def _intent(image: Image, described: Described) -> Intent | None:
     return intent if intent.digest and intent.asks(there) else None
 
 
-async def _with_damage(stores: Stores, found: Answer, ends: float) -> Described:
+async def _with_damage(stores: Stores, resolved: Answer, ends: float) -> Described:
     """What is there, with what is missing or wrong below its digest; what cannot be looked at is an error."""
-    if isinstance(found, ImagesyncError):
-        return _described(found) | {"damage": ""}
+    if isinstance(resolved, ImagesyncError):
+        return _described(resolved) | {"damage": ""}
     from imagesync_cli.look.inspect import inspect_within
     from imagesync_cli.output.check import damage_text
 
     try:
-        findings = await inspect_within(ends - time.monotonic(), stores, found)
+        findings = await inspect_within(ends - time.monotonic(), stores, resolved)
     except ImagesyncError as error:
         return _described(error) | {"damage": ""}
-    return _described(found) | {"damage": damage_text(findings)}
+    return _described(resolved) | {"damage": damage_text(findings)}
 
 
 def _compared(described: dict[str, Described], query: Query) -> dict[str, str]:
@@ -210,18 +210,18 @@ def _in_sync(source: Described, destination: Described) -> bool:
     return same and set(source.get("attached", ())) <= set(destination.get("attached", ()))
 
 
-def _described(found: Answer | None) -> Described:
+def _described(resolved: Answer | None) -> Described:
     answer = {"reference": "", "digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
-    if isinstance(found, ImagesyncError):
-        return answer | {"error": str(found), "kind": found.kind}
-    if found is None:
+    if isinstance(resolved, ImagesyncError):
+        return answer | {"error": str(resolved), "kind": resolved.kind}
+    if resolved is None:
         return answer
     answer |= {
-        "digest": found.descriptor.digest,
-        "source_digest": found.source_digest,
-        "media_type": found.descriptor.media_type,
-        "size": found.descriptor.size,
+        "digest": resolved.descriptor.digest,
+        "source_digest": resolved.source_digest,
+        "media_type": resolved.descriptor.media_type,
+        "size": resolved.descriptor.size,
     }
-    if found.attached is None:
+    if resolved.attached is None:
         return answer
-    return answer | {"referrers": found.attached.digests, "attached": found.attached.identities}
+    return answer | {"referrers": resolved.attached.digests, "attached": resolved.attached.identities}

@@ -37,14 +37,14 @@ async def described_copy(
             return estimate_json(Estimate()) | {"summary": "", "error": "", "kind": ""} | young
     try:
         limit_s = left_s if intent.decides else min(left_s, _NUMBERS_WITHIN_S)
-        found = await within(limit_s, estimate(stores, intent, destination, present))
+        estimated = await within(limit_s, estimate(stores, intent, destination, present))
     except ImagesyncError as error:
         described = _failed(intent, error)
     except asyncio.TimeoutError:
         late = f"looking at {intent.source}: no end within the time that is left"
         described = _failed(intent, Unavailable(late, hint="it has many parts; see IMAGESYNC_TIMEOUT"))
     else:
-        described = estimate_json(found) | {"error": "", "kind": "", "refused": _refusals(intent, found)}
+        described = estimate_json(estimated) | {"error": "", "kind": "", "refused": _refusals(intent, estimated)}
     return described | young | {"refused": [*young["refused"], *described["refused"]]}
 
 
@@ -63,17 +63,17 @@ async def _young(stores: Stores, intent: Intent, rule: MinimumAge, present: str,
     return {"young": why, "wait": wait, "refused": []}
 
 
-def _refusals(intent: Intent, found: Estimate) -> list[str]:
+def _refusals(intent: Intent, estimated: Estimate) -> list[str]:
     """A sentence for each rule that the image breaks."""
     most, names = intent.max_size_bytes, ", ".join(map(str, intent.required))
     return [
-        *([f"required_platforms are {names}: {found.lacks}"] if found.lacks else []),
+        *([f"required_platforms are {names}: {estimated.lacks}"] if estimated.lacks else []),
         *(
-            [f"the source {intent.source} has {found.size_bytes} bytes, more than max_size_bytes, {most}."]
-            if 0 < most < found.size_bytes
+            [f"the source {intent.source} has {estimated.size_bytes} bytes, more than max_size_bytes, {most}."]
+            if 0 < most < estimated.size_bytes
             else []
         ),
-        *([f"require_signature: {found.unsigned}"] if found.unsigned else []),
+        *([f"require_signature: {estimated.unsigned}"] if estimated.unsigned else []),
     ]
 
 

@@ -23,13 +23,13 @@ async def described_parts(stores: Stores, reference: Reference, digest: str, end
     ``bytes`` are those of all layers, each once.
     """
     try:
-        found = await within(ends - time.monotonic(), describe(stores, reference.at(digest=digest), whole=False))
-        if found.left_out:
+        description = await within(ends - time.monotonic(), describe(stores, reference.at(digest=digest), whole=False))
+        if description.left_out:
             raise ContentError(f"{reference} has more parts than can be told")
     except asyncio.TimeoutError:
         late = Unavailable(f"reading {reference}: no end within the time that is left", hint="see IMAGESYNC_TIMEOUT")
         return NOTHING | {"error": str(late), "kind": late.kind}
     except ImagesyncError as error:
         return NOTHING | {"error": str(error), "kind": error.kind}
-    platforms = {image.platform: image.digest for image in reversed(found.images) if image.platform}
-    return {"platforms": dict(sorted(platforms.items())), "bytes": found.size}
+    platforms = {image.platform: image.digest for image in reversed(description.images) if image.platform}
+    return {"platforms": dict(sorted(platforms.items())), "bytes": description.size}

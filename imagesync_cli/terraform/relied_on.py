@@ -43,6 +43,6 @@ def claim_found(query: Query, run_folder: Path, digests: Mapping[str, str]) -> N
         key: image for key, image in query.sound.items() if digests[key] and not (image.intent and image.intent.digest)
     }
     if unknown:
-        found = {key: claim_of(image.reference, digests[key]) for key, image in unknown.items()}
+        claims = {key: claim_of(image.reference, digests[key]) for key, image in unknown.items()}
         with contextlib.suppress(ImagesyncError):
-            Claims(run_folder).claim(query.call, query.run, found, (), complete=False)
+            Claims(run_folder).claim(query.call, query.run, claims, (), complete=False)

@@ -59,10 +59,10 @@ class AgeJudge:
             asked = [tag for tag in picked if tag not in known]
             known.update(asked)
             told = await gather(self._why_not_yet(tag) for tag in asked)
-            found = {tag: why for tag, why in zip(asked, told, strict=True) if why}
-            if not found:
+            waiting = {tag: why for tag, why in zip(asked, told, strict=True) if why}
+            if not waiting:
                 return picked, young
-            young |= found
+            young |= waiting
         many = f"{len(young)} tags of {self.source.name} that the rules would pick are too young"
         return Refused(many, hint="let exclude or semver leave them out"), {}
 

@@ -72,11 +72,11 @@ async def lock(
     _keep_unlisted(made, old, report)
     progress = progress or Progress()
     progress.doing, progress.unit, progress.total = "looking up images", "images", len(wanted)
-    found = await resolve(stores, [(each.source, WHOLE) for each in wanted.values()])
+    answers = await resolve(stores, [(each.source, WHOLE) for each in wanted.values()])
     update = _Update(stores, old, now, report)
     await gather_few(
         _AT_ONCE,
-        (update.take(each, answer, progress) for each, answer in zip(wanted.values(), found, strict=True)),
+        (update.take(each, answer, progress) for each, answer in zip(wanted.values(), answers, strict=True)),
     )
     gone = [Change("gone", name, old.images[name].digest) for name in old.images if name not in report.lock.images]
     report.changes = sorted([*report.changes, *gone], key=lambda change: change.reference)
@@ -186,8 +186,8 @@ async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Loc
 
     async with Walk(child) as walk:
         for name, platforms in wanted.choices.items():
-            found = await choose_platforms(store, root, platforms, str(wanted.source))
-            top = found.root or await store.manifest(found.descriptor.digest)
+            chosen = await choose_platforms(store, root, platforms, str(wanted.source))
+            top = chosen.root or await store.manifest(chosen.descriptor.digest)
             note(top)
             entries |= {entry.digest: entry for entry in top.manifests if entry.digest not in entries}
             await walk.below(top)

@@ -80,10 +80,10 @@ def mirrors_of(source: Reference, mirrors: Mirrors) -> tuple[RegistryReference, 
     if not fitting:
         return ()
     _, rest, prefix = max(fitting, key=lambda each: each[0])
-    found = [mirror.repository(rest) for mirror in mirrors[prefix]]
-    if place_of(source) in map(place_of, found):
+    places = [mirror.repository(rest) for mirror in mirrors[prefix]]
+    if place_of(source) in map(place_of, places):
         raise UsageError(f"{source.name} is its own mirror")
-    return tuple(found)
+    return tuple(places)
 
 
 def parse_prefix(text: str) -> Prefix:

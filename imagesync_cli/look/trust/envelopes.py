@@ -41,12 +41,12 @@ def message_signature(fields: dict[str, Any]) -> bytes:
 def document(content: bytes | str) -> dict[str, Any]:
     """A JSON object of a stranger's; NotGood for anything else."""
     try:
-        found = read_document(content if isinstance(content, bytes) else content.encode())
+        value = read_document(content if isinstance(content, bytes) else content.encode())
     except ValueError as error:
         raise NotGood(f"it is not in the form of its type: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise NotGood("it is not in the form of its type")
-    return found
+    return value
 
 
 def as_base64(content: bytes) -> bytes:

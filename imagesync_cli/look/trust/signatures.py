@@ -67,7 +67,7 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Candidate:
     """A blob that may be a signature, still to be read."""
 
     where: str
@@ -89,37 +89,37 @@ class Signatures:
 
     async def read(self) -> AsyncGenerator[Signature, None]:
         """Each of them, the smallest first."""
-        found = sorted(await self._find(), key=lambda each: each.blob.size)
-        if len(found) > _MOST_SIGNATURES:
-            self.left = f"only the smallest {_MOST_SIGNATURES} of {len(found)} signatures were looked at"
+        candidates = sorted(await self._find(), key=lambda each: each.blob.size)
+        if len(candidates) > _MOST_SIGNATURES:
+            self.left = f"only the smallest {_MOST_SIGNATURES} of {len(candidates)} signatures were looked at"
         begun, read_bytes = 0, 0
-        found = found[:_MOST_SIGNATURES]
-        while begun < len(found):
-            batch = _batch(found[begun:])
+        candidates = candidates[:_MOST_SIGNATURES]
+        while begun < len(candidates):
+            batch = _batch(candidates[begun:])
             size = sum(each.blob.size for each in batch)
             if batch[0].blob.size > _LONGEST or read_bytes + size > _MOST_BYTES:
-                self.left = f"{len(found) - begun} signatures are too long to be looked at"
+                self.left = f"{len(candidates) - begun} signatures are too long to be looked at"
                 return
             begun, read_bytes = begun + len(batch), read_bytes + size
             for signature in await gather(map(self._read, batch)):
                 if signature is not None:
                     yield signature
 
-    async def _read(self, found: _Found) -> Signature | None:
+    async def _read(self, candidate: _Candidate) -> Signature | None:
         """None for one whose bytes are not there, or are others."""
         try:
-            content = await read_whole(self._store, found.blob)
+            content = await read_whole(self._store, candidate.blob)
         except (ContentError, NotFound):
             return None
-        return Signature(found.where, found.blob.media_type, content, found.notes)
+        return Signature(candidate.where, candidate.blob.media_type, content, candidate.notes)
 
-    async def _find(self) -> list[_Found]:
+    async def _find(self) -> list[_Candidate]:
         places = await gather([self._by_subject(), self._by_tag()])
         # The same one twice is one; what differs in its size or type alone may be in the way of the good one.
-        found = {(each.blob, *sorted(each.notes.items())): each for place in places for each in place}
-        return list(found.values())
+        candidates = {(each.blob, *sorted(each.notes.items())): each for place in places for each in place}
+        return list(candidates.values())
 
-    async def _by_subject(self) -> list[_Found]:
+    async def _by_subject(self) -> list[_Candidate]:
         by_api, by_list = await gather([self._store.referrers(self._digest), self._by_list()])
         named = {each.digest: each for each in (*by_api, *by_list)}
         if len(named) > _MOST_REFERRERS:
@@ -128,7 +128,7 @@ class Signatures:
                 hint="so many are not searched for signatures",
             )
         manifests = await each_of(_AT_ONCE, self._by_referrer, sorted(named))
-        return [found for each in manifests for found in each]
+        return [candidate for each in manifests for candidate in each]
 
     async def _by_list(self) -> list[Descriptor]:
         try:
@@ -137,7 +137,7 @@ class Signatures:
             return []
         return list(listed.manifests) if listed else []
 
-    async def _by_referrer(self, digest: str) -> list[_Found]:
+    async def _by_referrer(self, digest: str) -> list[_Candidate]:
         """What is in this referrer, if it says itself that it is about our digest."""
         manifest = await self._manifest(digest, _LONGEST_REFERRER)
         if manifest is None or manifest.subject is None or manifest.subject.digest != self._digest:
@@ -146,18 +146,18 @@ class Signatures:
             self.left = "one by Notation is not supported"
         return self._in(manifest, digest)
 
-    async def _by_tag(self) -> list[_Found]:
+    async def _by_tag(self) -> list[_Candidate]:
         tag = self._digest.replace(":", "-") + self._suffix
         manifest = await self._manifest(tag) if is_tag(tag) else None  # that of a SHA-512 digest would be too long
         return [] if manifest is None or manifest.descriptor.is_index else self._in(manifest, tag)
 
-    def _in(self, manifest: Manifest, where: str) -> list[_Found]:
+    def _in(self, manifest: Manifest, where: str) -> list[_Candidate]:
         """The layers that may be signatures, with the annotations of those that need them."""
         document = read_document(manifest.content)
         layers = zip(manifest.layers, document.get("layers") or document.get("blobs") or [], strict=False)
         notes = [(blob, _notes(layer) if blob.media_type == _TAGGED[self._suffix] else {}) for blob, layer in layers]
         wanted = (BUNDLE, _TAGGED[self._suffix])
-        return [_Found(where, blob, said) for blob, said in notes if blob.media_type.startswith(wanted)]
+        return [_Candidate(where, blob, said) for blob, said in notes if blob.media_type.startswith(wanted)]
 
     async def _manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest | None:
         """None for what is not there, and for what is no manifest: a stranger may have put anything in its place."""
@@ -167,15 +167,15 @@ class Signatures:
             return None
 
 
-def _batch(found: list[_Found]) -> list[_Found]:
+def _batch(candidates: list[_Candidate]) -> list[_Candidate]:
     """The first of them that together are short enough to be read at once, one at least."""
     sizes, count = 0, 0
-    for each in found[:_AT_ONCE]:
+    for each in candidates[:_AT_ONCE]:
         sizes += each.blob.size
         if sizes > _BATCH_BYTES:
             break
         count += 1
-    return found[: max(count, 1)]
+    return candidates[: max(count, 1)]
 
 
 def _notes(layer: Mapping[str, Any]) -> dict[str, str]:

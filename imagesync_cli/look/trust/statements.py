@@ -38,12 +38,12 @@ class Claim:
 
     def has(self, path: str, value: str) -> bool:
         """Whether this field of the predicate, its name dotted, is this text, number or truth value."""
-        found: Any = self.predicate
+        value_there: Any = self.predicate
         for name in path.split("."):
-            found = found.get(name) if isinstance(found, dict) else None
-        if isinstance(found, bool):
-            found = str(found).lower()
-        return isinstance(found, (str, int, float)) and str(found) == value
+            value_there = value_there.get(name) if isinstance(value_there, dict) else None
+        if isinstance(value_there, bool):
+            value_there = str(value_there).lower()
+        return isinstance(value_there, (str, int, float)) and str(value_there) == value
 
 
 def decoded(text: str) -> bytes:

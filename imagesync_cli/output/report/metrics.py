@@ -85,9 +85,9 @@ def _families(
     )
 
 
-def _counted(names: Iterable[str], found: Iterable[str]) -> dict[str, int]:
+def _counted(names: Iterable[str], seen: Iterable[str]) -> dict[str, int]:
     """How often each comes, those that are known also where they do not: an alert needs the series."""
-    return {**dict.fromkeys(names, 0), **Counter(found)}
+    return {**dict.fromkeys(names, 0), **Counter(seen)}
 
 
 def _is_unknown(name: Named, report: BatchReport, images: Mapping[Named, ImageResult]) -> bool:
@@ -144,8 +144,8 @@ def read_times(path: Path) -> dict[Named, float]:
         text = read_file(path).decode("utf-8", "replace") if path.is_file() else ""  # a pipe would keep us waiting
     except OSError:
         return {}
-    found = (_SAMPLE.fullmatch(line) for line in text.splitlines() if line.startswith(_TIME))
-    return {(_unescaped(each[1]), _unescaped(each[2])): float(each[3]) for each in found if each}
+    samples = (_SAMPLE.fullmatch(line) for line in text.splitlines() if line.startswith(_TIME))
+    return {(_unescaped(each[1]), _unescaped(each[2])): float(each[3]) for each in samples if each}
 
 
 def _unescaped(text: str) -> str:

@@ -102,11 +102,13 @@ class Change:
 def changes_of(plan: Plan) -> list[Change]:
     """All of them, by module and kind. Of a plan that failed only what was refused: it says nothing of the rest."""
     if plan.is_errored:
-        found = [Change("refused", call.module, key, "", why) for call in plan.calls for key, why in refusals_of(call)]
+        changes = [
+            Change("refused", call.module, key, "", why) for call in plan.calls for key, why in refusals_of(call)
+        ]
     else:
-        found = list(_Images(plan).changes())
+        changes = list(_Images(plan).changes())
     order = list(KINDS)
-    return sorted(found, key=lambda each: (each.module, order.index(each.kind), each.name))
+    return sorted(changes, key=lambda each: (each.module, order.index(each.kind), each.name))
 
 
 class _Images:

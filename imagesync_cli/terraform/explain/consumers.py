@@ -48,13 +48,13 @@ class Consumers:
 
     def of(self, images: Iterable[Stored]) -> list[str]:
         """Those that name one of these images."""
-        found = dict[str, None]()
+        addresses = dict[str, None]()
         for image in images:
             names = [(image.place.repository, image.digest)] if image.place else []
             names += [("", image.digest)] if len(self._places[image.digest]) == 1 else []
             for name in names:
-                found |= self._by_image.get(name, {})
-        return list(found)
+                addresses |= self._by_image.get(name, {})
+        return list(addresses)
 
 
 def _names(value: Any) -> Names:
@@ -63,24 +63,24 @@ def _names(value: Any) -> Names:
 
 
 def _names_in(text: str) -> Iterator[tuple[str, str]]:
-    for found in _DIGEST.finditer(text) if "sha" in text else ():
-        before = text[max(0, found.start() - _LONGEST_NAME) : found.start()]
+    for match in _DIGEST.finditer(text) if "sha" in text else ():
+        before = text[max(0, match.start() - _LONGEST_NAME) : match.start()]
         name = _NO_NAME.split(before[:-1])[-1] if before.endswith("@") else ""
-        yield name, found[0]
+        yield name, match[0]
 
 
 def _names_where(value: Any, unknown: Any) -> Names:
     """What is named where the other side is known only at apply."""
-    found, pairs = Names(), [(value, unknown)]
+    names, pairs = Names(), [(value, unknown)]
     while pairs:
         each, mark = pairs.pop()
         if mark is True:
-            found |= _names(each)
+            names |= _names(each)
         elif isinstance(each, dict) and isinstance(mark, dict):
             pairs.extend((inner, mark.get(name)) for name, inner in each.items())
         elif isinstance(each, list) and isinstance(mark, list):
             pairs.extend(zip(each, mark, strict=False))
-    return found
+    return names
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -25,7 +25,7 @@ class Predecessor:
 
 def predecessors(plan: Plan) -> dict[str, Predecessor]:
     """The object that went before, by the address of the one that comes."""
-    found: dict[str, Predecessor] = {}
+    followed: dict[str, Predecessor] = {}
     going = {change.address: change for call in plan.calls for change in call.changes if change.goes}
     there = {call.module: call.destination for call in plan.calls}
 
@@ -47,9 +47,9 @@ def predecessors(plan: Plan) -> dict[str, Predecessor]:
     for by, trait in ((ENTRY, _entry), (PLACE, _place), (IMAGE, _image)):
         olds, news = _alone(going.values(), trait, is_there), _alone(coming.values(), trait, is_there)
         for name in olds.keys() & news.keys():
-            found[news[name].address] = Predecessor(olds[name], by)
+            followed[news[name].address] = Predecessor(olds[name], by)
             del going[olds[name].address], coming[news[name].address]
-    return found
+    return followed
 
 
 def _alone(
