@@ -125,6 +125,13 @@ def test_longer_than_promised(copying: Copying, app: Image) -> None:
     assert "is longer than the" in failed(copying.run(), 6, copying)
 
 
+def test_longer_than_it_is(copying: Copying, app: Image) -> None:
+    """A blob that is announced as longer is given up before its end, which would be waited for in vain."""
+    lie = Fault(change=lambda answer: replace(answer, length="900000"))
+    copying.source.fault = always(blob("GET", layer_of(app)), lie)
+    assert "is longer than the" in failed(copying.run(), 6, copying)
+
+
 def test_compressed_on_the_way(copying: Copying, app: Image) -> None:
     """A proxy that compresses although nobody asked is told apart from the blob itself."""
     copying.source.fault = always(blob("GET", layer_of(app)), Fault(change=compressed))

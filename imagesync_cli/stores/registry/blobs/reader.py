@@ -77,6 +77,7 @@ class BlobReader:
             if pieces == 1:
                 count(resumed=1)
             try:
+                _check_length(response, blob)
                 async for chunk in _from(fast_enough(raw_chunks(response)), start, blob.size, response):
                     seen_bytes += len(chunk)
                     yield chunk
@@ -112,6 +113,13 @@ class BlobReader:
             await response.aclose()
             raise ContentError(f"it has no byte {start}, and its descriptor says {blob.size}")
         return response
+
+
+def _check_length(response: httpx.Response, blob: Descriptor) -> None:
+    """Refuse a whole answer that is said to be longer: after the last byte, nobody would know how long to wait."""
+    told = response.headers.get("content-length", "")
+    if response.status_code == 200 and re.fullmatch("[0-9]{1,18}", told) and int(told) > blob.size:
+        raise ContentError(f"{blob.digest} is longer than the {blob.size} bytes its descriptor names")
 
 
 async def _from(chunks: AsyncIterator[bytes], start: int, size: int, response: httpx.Response) -> AsyncIterator[bytes]:
