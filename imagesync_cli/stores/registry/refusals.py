@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 
 from imagesync_cli.stores.transport.http import read_all, retry_after_s
+from imagesync_cli.stores.transport.proxy import wants_login
 from imagesync_cli.stores.transport.retry import status_may_pass
 from imagesync_cli.values.errors import ContentError, Denied, Gone, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.secret import redacted
@@ -54,7 +55,7 @@ def _by_status(status: int, said: str, codes: frozenset[str], wait_s: float | No
     if status in (401, 403):
         return Denied(said)
     if status == 407:
-        return Denied("the proxy wants a login (407)", hint="HTTPS_PROXY and HTTP_PROXY take http://USER:PASSWORD@HOST")
+        return wants_login()
     return Refused(said, status=status)
 
 

@@ -15,7 +15,7 @@ from imagesync_cli.stores.transport.addresses import Origin, is_of_machines
 from imagesync_cli.stores.transport.http1 import Answer, Connection
 from imagesync_cli.stores.transport.limits.host_limit import HostLimit, is_kept, is_needed, needed
 from imagesync_cli.stores.transport.patience import Patience
-from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, tunnel
+from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, start_tls, tunnel
 from imagesync_cli.stores.transport.tls import Tls
 from imagesync_cli.stores.transport.wire import Wire
 from imagesync_cli.values.errors import Refused
@@ -151,7 +151,7 @@ class Connections:
             if proxy is None and self._origin is Origin.STRANGE:
                 self._check_address(wire.peer)
             if proxy is not None and proxy.scheme == "https":
-                await wire.start_tls(self._tls.context(name, port), name, _CONNECT_S)
+                await start_tls(wire, proxy, self._tls.context(name, port), _CONNECT_S)
             if proxy is not None and self._context is not None and not is_socks(proxy):
                 await tunnel(wire, proxy, self._name, self._port)
             if self._context is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 import socket
+import ssl
 import sys
 
 import httpx
@@ -15,11 +16,13 @@ import httpx
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.transport.addresses import bracketed, read_url
 from imagesync_cli.stores.transport.http1 import Connection
+from imagesync_cli.stores.transport.retry import status_may_pass
 from imagesync_cli.stores.transport.wire import Wire
-from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.errors import Denied, ImagesyncError, Unavailable, UsageError
 from imagesync_cli.values.reference import is_address, is_loopback
 
 _EXAMPLE = "HTTPS_PROXY and HTTP_PROXY look like http://proxy.example.com:3128"
+_BYPASS = "allow it there, or name the host in NO_PROXY"
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 # An entry of NO_PROXY: a name or an IPv4 address with or without a port, or [IPv6] with one; else IPv6 or a network.
 _WITH_PORT = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>[0-9]+))?")
@@ -40,7 +43,30 @@ async def tunnel(wire: Wire, proxy: httpx.URL, host: str, port: int) -> None:
     request = httpx.Request("CONNECT", f"http://{target}", headers=proxy_login(proxy))
     answer = await Connection(wire).exchange(request, target.encode("ascii"))
     if answer.status != 200:
-        raise ConnectionRefusedError(f"the proxy {proxy.host} answers {answer.status}")
+        raise _refusal(answer.status, proxy.host, target)
+
+
+def _refusal(status: int, proxy: str, target: str) -> ImagesyncError:
+    """Our error for what a proxy answers instead of a way to the target."""
+    if status == 407:
+        return wants_login()
+    if status_may_pass(status):
+        return Unavailable(f"the proxy {proxy} answers {status} and opens no way to {target}", status=status)
+    return Denied(f"the proxy {proxy} answers {status} and opens no way to {target}", hint=_BYPASS)
+
+
+def wants_login() -> Denied:
+    """Our error for a 407."""
+    return Denied("the proxy wants a login (407)", hint="HTTPS_PROXY and HTTP_PROXY take http://USER:PASSWORD@HOST")
+
+
+async def start_tls(wire: Wire, proxy: httpx.URL, context: ssl.SSLContext, timeout_s: float) -> None:
+    """Speak TLS to the proxy itself; what goes wrong is its fault, and no registry's."""
+    try:
+        await wire.start_tls(context, proxy.host, timeout_s)
+    except ssl.SSLError as error:
+        why = error.reason or str(error)
+        raise Unavailable(f"the proxy {proxy.host}: {why}", hint=_EXAMPLE, may_pass=False) from error
 
 
 async def socks_connection(proxy: httpx.URL, host: str, port: int, timeout_s: float) -> socket.socket:

@@ -21,6 +21,7 @@ class Proxy:
     def __init__(self, upstream: str, certificate: ssl.SSLContext | None = None) -> None:
         self.asked: list[tuple[str, str]] = []
         self.logins: list[str] = []
+        self.refuses = 403  # what it answers to CONNECT without a certificate
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, upstream, certificate))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -59,7 +60,7 @@ def _handler(proxy: Proxy, upstream: str, certificate: ssl.SSLContext | None) ->
             self.note()
             self.close_connection = True
             if certificate is None:
-                self.send_error(403, "no tunnels here")
+                self.send_error(proxy.refuses, "no tunnels here")
                 return
             self.send_response(200)
             self.end_headers()

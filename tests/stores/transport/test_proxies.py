@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,11 +125,33 @@ def test_tunnel(registry: EmbeddedRegistry, pauses: list[float], certificate: tu
     assert pauses == []
 
 
-def test_tunnel_that_is_refused(proxy: Proxy) -> None:
-    """A proxy that opens no tunnel is an error that names the registry and the proxy's answer."""
+@pytest.mark.parametrize(
+    ("status", "code", "says"),
+    [
+        (403, 4, "name the host in NO_PROXY"),
+        (404, 4, "name the host in NO_PROXY"),
+        (407, 4, "the proxy wants a login (407)"),
+        (502, 5, f"the proxy 127.0.0.1 answers 502 and opens no way to {HOST}:443"),
+    ],
+)
+def test_tunnel_that_is_refused(proxy: Proxy, pauses: list[float], status: int, code: int, says: str) -> None:
+    """A proxy that opens no tunnel is named with its answer, and asked again only where that may pass."""
+    proxy.refuses = status
     finished = resolve(https_proxy=proxy.url)
-    assert finished.code == 5
-    assert f"no answer from {HOST}: the proxy 127.0.0.1 answers 403" in finished.err
+    assert finished.code == code, finished.err
+    assert says in finished.err
+    assert "client certificate" not in finished.err
+    assert len(pauses) == (4 if code == 5 else 0)
+
+
+def test_proxy_that_speaks_no_tls(proxy: Proxy, pauses: list[float]) -> None:
+    """A proxy that is named with https and speaks plain HTTP is named, not the registry behind it."""
+    finished = resolve(https_proxy=proxy.url.replace("http:", "https:"))
+    code, says = (5, "the proxy 127.0.0.1:") if sys.version_info >= (3, 11) else (2, "needs Python 3.11")
+    assert finished.code == code
+    assert says in finished.err
+    assert "--plain-http" not in finished.err
+    assert pauses == []
 
 
 def test_proxy_that_is_gone(pauses: list[float]) -> None:
