@@ -131,7 +131,7 @@ class Client(Exchange):
                 "GET", target, doing=doing, scopes=scopes, headers=headers, again=False, with_body=True
             )
             try:
-                content = await read_all(response, limit_bytes)
+                content = await read_all(response, limit_bytes, self.http.documents)
                 if holds_secret(content, TELLING_SECRET):
                     raise ContentError(f"{response.url.host} answers with a document that has our login in it")
             except ImagesyncError as error:

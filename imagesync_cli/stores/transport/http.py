@@ -8,6 +8,7 @@ have. Errors of the network become ours here and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import email.utils
 import logging
@@ -51,6 +52,9 @@ _LONGEST_REASON = 300
 _TELLING = frozenset({"n", "last", "digest", "mount", "from", "scope", "service", "artifactType", "page", "per_page"})
 # A piece is in memory up to three times: as it is gathered, as it is sent, and what of it the socket has not taken.
 _PIECES_BYTES = 8 * 1024 * 1024
+# Documents that arrive at the same time, beyond what of each is small: many slow ones would fill the memory together.
+_DOCUMENTS_BYTES = 8 * 1024 * 1024
+_SMALL_BYTES = 128 * 1024
 
 
 class Http(httpx.AsyncBaseTransport):
@@ -63,6 +67,7 @@ class Http(httpx.AsyncBaseTransport):
         self._limits: dict[tuple[str, int], HostLimit] = {}
         self._tls = Tls(settings)
         self.pieces = ByteLimit(_PIECES_BYTES)  # those of blobs that are not sent whole
+        self.documents = ByteLimit(_DOCUMENTS_BYTES)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raise Unavailable when there is no connection, no answer, or none that is HTTP."""
@@ -208,16 +213,29 @@ def _reason(error: BaseException) -> str:
     return ", ".join(map(os.strerror, numbers)) or text
 
 
-async def read_all(response: httpx.Response, limit_bytes: int) -> bytes:
-    """The whole body, which must not be longer than ``limit_bytes``; the response is closed."""
+async def read_all(response: httpx.Response, limit_bytes: int, room: ByteLimit | None = None) -> bytes:
+    """The whole body, which must not be longer than ``limit_bytes``; the response is closed.
+
+    One that is not small waits until there is ``room`` for the longest that may come.
+    """
     content = bytearray()
     try:
-        async for chunk in fast_enough(raw_chunks(response)):
-            take_room(chunk)
-            content += chunk
-            if len(content) > limit_bytes:
-                raise ContentError(f"{response.url.host} answers with more than {limit_bytes} bytes")  # noqa: TRY301
-        return bytes(content)
+        async with contextlib.AsyncExitStack() as held:
+
+            async def wait_for_room(size_bytes: int) -> None:
+                nonlocal room
+                if room is not None and size_bytes > _SMALL_BYTES:
+                    taken, room = room, None
+                    await held.enter_async_context(taken.held(limit_bytes))
+
+            await wait_for_room(_number(response.headers.get("content-length", "")) or 0)
+            async for chunk in fast_enough(raw_chunks(response)):
+                take_room(chunk)
+                content += chunk
+                if len(content) > limit_bytes:
+                    raise ContentError(f"{response.url.host} answers with more than {limit_bytes} bytes")  # noqa: TRY301
+                await wait_for_room(len(content))
+            return bytes(content)
     except BaseException:
         content.clear()  # the error may be kept, and with it all that is named here
         raise
