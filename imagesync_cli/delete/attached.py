@@ -157,7 +157,7 @@ class AttachedRemoval:
                 report = self._removal.owner_of(subject)
                 tags = await self._remove_tags(self._plan.tags.get(subject, {}), report)
                 level.update(dict.fromkeys([*tags.values(), *self._plan.attached[subject]], report))
-            await self._removal.take(level, self._references, leaves=self._plan.lists.keys())
+            await self._removal.take(level, leaves=self._plan.lists.keys())
 
     async def _remove_tags(self, tags: dict[str, str], report: DeleteReport) -> dict[str, str]:
         """Remove tags (with what they point at) whose subject is gone; what stays keeps all that it leads to."""
@@ -169,7 +169,7 @@ class AttachedRemoval:
                 why = error.message
             if why:
                 report.add("tag", tag, "kept", why)
-                await self._removal.keep(digest, f"tag {tag}", self._references)
+                await self._removal.keep(digest, f"tag {tag}")
             else:
                 report.add("tag", tag, "removed", "what it was about is gone")
                 removed[tag] = digest

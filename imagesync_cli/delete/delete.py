@@ -275,13 +275,13 @@ class _Repository:
                 report.add("manifest", digest, "kept", f"who else uses it is unknown: {why}")
         elif going:
             self._progress.doing = f"removing what nobody uses from {self._store.name}"
-            self._removal.untagged(self._untagged)
-            await self._removal.take(going, references)
+            self._removal.begin(references, self._untagged)
+            await self._removal.take(going)
             if references.planned is not None:
                 from imagesync_cli.delete.attached import AttachedRemoval
 
                 await AttachedRemoval(self._store, self._removal, references.planned, references).run()
-            names = await self._removal.finish(references)
+            names = await self._removal.finish()
             there = await self._store.tagged(names & self._untagged.keys())
             self._check_untagged({tag: target.digest for tag, target in there.items()})
 

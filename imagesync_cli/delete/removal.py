@@ -45,7 +45,7 @@ class Removal:
         self._taken: dict[str, tuple[bytes, str]] = {}
         self._taken_bytes = 0  # since the tags were looked at
         self._is_full = False
-        self._untagged: set[str] = set()
+        self._untagged: Collection[str] = ()
         self._owners: dict[str, DeleteReport] = {}
 
     def went(self, manifest: Manifest) -> None:
@@ -61,13 +61,11 @@ class Removal:
                 hint="run it again",
             )
 
-    def untagged(self, tags: Collection[str]) -> None:
-        """Note tags that were removed: nobody misses what they lead to."""
-        self._untagged.update(tags)
+    def begin(self, references: References, untagged: Collection[str]) -> None:
+        """Note who uses what, and the tags that were removed: nobody misses what they lead to."""
+        self._references, self._untagged = references, untagged
 
-    async def take(
-        self, targets: Mapping[str, DeleteReport], references: References, leaves: Collection[str] = ()
-    ) -> None:
+    async def take(self, targets: Mapping[str, DeleteReport], leaves: Collection[str] = ()) -> None:
         """Remove the targets and what they list (not what ``leaves`` do), but for what is used.
 
         What becomes of each manifest goes into its target's report.
@@ -75,15 +73,15 @@ class Removal:
         children = await each_of(AT_ONCE, lambda target: self._children(target, targets), targets)
         inner = {child for several in children for child in several}
         outer = {d: targets[d] for d in targets if d not in inner or d in leaves}
-        await self._levels(outer, references, leaves)
-        await self._levels({d: targets[d] for d in targets if d not in self._owners}, references, leaves)
+        await self._levels(outer, leaves)
+        await self._levels({d: targets[d] for d in targets if d not in self._owners}, leaves)
 
-    async def finish(self, references: References) -> AbstractSet[str]:
+    async def finish(self) -> AbstractSet[str]:
         """Put back what somebody needs by now, and count the rest; gives the tags that there are afterwards."""
-        planned = references.planned
+        planned = self._references.planned
         self._taken_bytes, self._is_full = 0, False
         changed = bool(self._taken) or (planned is not None and bool(planned.removed))
-        names = await self._look_again(references) if changed and not self._dry_run else frozenset[str]()
+        names = await self._look_again() if changed and not self._dry_run else frozenset[str]()
         self._count()
         return names
 
@@ -95,20 +93,20 @@ class Removal:
         """The report of the target that this belongs to."""
         return self._owners[digest]
 
-    async def keep(self, digest: str, user: str, references: References) -> None:
+    async def keep(self, digest: str, user: str) -> None:
         """Count this manifest, and what it lists, as used after all."""
-        references.users[digest] = user
-        await references.hold(self._readings, digest, f"index {digest} of {user}")
+        self._references.users[digest] = user
+        await self._references.hold(self._readings, digest, f"index {digest} of {user}")
 
     async def _children(self, digest: str, among: Collection[str]) -> list[str]:
-        manifest = self._parsed(digest) or await self._readings.manifest(digest)
+        manifest = await self._manifest(digest)
         return [child.digest for child in manifest.manifests if child.digest in among] if manifest else []
 
-    async def _levels(self, level: dict[str, DeleteReport], references: References, leaves: Collection[str]) -> None:
+    async def _levels(self, level: dict[str, DeleteReport], leaves: Collection[str]) -> None:
         async def consider(digest: str) -> _Considered | None:
-            considered = await self._consider(digest, references)
+            considered = await self._consider(digest)
             if considered and considered.item.outcome == "kept" and self._readings.has_read(digest):
-                await references.hold(self._readings, digest, f"index {digest}, which is kept,")
+                await self._references.hold(self._readings, digest, f"index {digest}, which is kept,")
             return considered
 
         while level:
@@ -125,20 +123,20 @@ class Removal:
                 if digest not in leaves:
                     following.update(dict.fromkeys(each.children, report))
             if postponed:
-                await self.finish(references)
+                await self.finish()
             new = {digest: report for digest, report in following.items() if digest not in self._owners}
             level = postponed | new
 
-    async def _consider(self, digest: str, references: References) -> _Considered | None:
+    async def _consider(self, digest: str) -> _Considered | None:
         """Take the manifest, or say who uses it; None where its bytes cannot be kept now."""
         if self._is_full:
             return None
-        user = references.user_of(digest)
-        if not user and references.planned is None and digest not in self._gone_with_tag:
+        user = self._references.user_of(digest)
+        if not user and self._references.planned is None and digest not in self._gone_with_tag:
             user = await self._referrer_of(digest)
         if user:
             return _Considered(Item("manifest", digest, "kept", f"used by {user}"))
-        manifest = self._parsed(digest) or await self._readings.manifest(digest)
+        manifest = await self._manifest(digest)
         if manifest is None:
             return _Considered(Item("manifest", digest, "absent", "already gone"))
         if not self._has_room(manifest):
@@ -174,6 +172,10 @@ class Removal:
         content, media_type = self._taken[digest]
         return parse_manifest(content, media_type, digest=digest)
 
+    async def _manifest(self, digest: str) -> Manifest | None:
+        """What was taken, or is there; None where it is neither."""
+        return self._parsed(digest) or await self._readings.manifest(digest)
+
     async def _referrer_of(self, digest: str) -> str:
         """The first referrer that stays; those that the image lists itself go with it."""
         try:
@@ -182,29 +184,30 @@ class Removal:
             return f"a referrer that cannot be asked for ({error.message})"
         return next((f"referrer {referrer}" for referrer in referrers if referrer not in self._owners), "")
 
-    async def _look_again(self, references: References) -> AbstractSet[str]:
+    async def _look_again(self) -> AbstractSet[str]:
         """Ask all tags, or where there are many those that did not answer before: what they reach comes back."""
-        tags, names = references.tags, await self._store.tags()
+        tags, names = self._references.tags, await self._store.tags()
         asked = [tag for tag in names if len(names) <= FEW_TAGS or not tags.digest_of(tag)]
         now = {tag: told for tag in asked if (told := names[tag]) is not None}
         now.update(await self._store.tagged([tag for tag in asked if tag not in now]))
         seen: set[str] = set()
         for tag, pointed_at in now.items():
             if tags.digest_of(tag) != pointed_at.digest:
-                await self._put_back(pointed_at, tag, references.planned, seen)
-        untagged = self._untagged.union(references.planned.removed if references.planned else ())
+                await self._put_back(pointed_at, tag, seen)
+        planned = self._references.planned
+        untagged = {*self._untagged, *(planned.removed if planned else ())}
         silent = [tag for tag in asked if tag not in now and tag not in untagged]
         if silent and (dangling := [tag for tag in await self._store.tags() if tag in silent]):
-            await self._revive(dangling, references)
+            await self._revive(dangling)
         return names.keys()
 
-    async def _revive(self, dangling: list[str], references: References) -> None:
+    async def _revive(self, dangling: list[str]) -> None:
         """Put everything back where a tag is listed and leads nowhere: most likely to what we took.
 
         If it led nowhere before, somebody else may have taken it, and be about to put it back, from under us: then
         what we took stays only if the tag leads to it.
         """
-        tags = references.tags
+        tags, planned = self._references.tags, self._references.planned
         led_somewhere = any(tags.digest_of(tag) or not tags.knows(tag) for tag in dangling)
         taken = list(self._taken)
         for digest in reversed(taken):
@@ -215,23 +218,24 @@ class Removal:
         for digest in taken:
             if stays or await self._store.delete_manifest(digest):
                 self._note_put_back(digest, dangling[0])
-                if references.planned is not None:
-                    await self._tag_again(digest, dangling[0], references.planned)
+                if planned is not None:
+                    await self._tag_again(digest, dangling[0], planned)
 
     async def _put(self, digest: str) -> None:
         if (manifest := self._parsed(digest)) is not None:
             await self._store.put_manifest(manifest)
 
-    async def _put_back(self, target: Descriptor, tag: str, planned: Attached | None, seen: set[str]) -> None:
+    async def _put_back(self, target: Descriptor, tag: str, seen: set[str]) -> None:
         """Write again what was taken of this, of what it lists, and of what was attached to it, children first."""
         if target.digest in seen:
             return
         seen.add(target.digest)
         for child in await self._listed(target):
-            await self._put_back(child, tag, planned, seen)
+            await self._put_back(child, tag, seen)
         if target.digest in self._taken:
             await self._put(target.digest)
             self._note_put_back(target.digest, tag)
+        planned = self._references.planned
         if planned is not None and target.digest in planned.attached:
             await self._attach_again(target.digest, tag, planned, seen)
 
@@ -245,8 +249,8 @@ class Removal:
     async def _attach_again(self, subject: str, tag: str, planned: Attached, seen: set[str]) -> None:
         """Write again what was taken of what was attached, and the tags that were about the subject."""
         for digest in planned.attached.pop(subject):
-            if (attached := self._parsed(digest) or await self._readings.manifest(digest)) is not None:
-                await self._put_back(attached.descriptor, tag, planned, seen)
+            if (attached := await self._manifest(digest)) is not None:
+                await self._put_back(attached.descriptor, tag, seen)
         await self._tag_again(subject, tag, planned)
 
     async def _tag_again(self, subject: str, tag: str, planned: Attached) -> None:
@@ -254,7 +258,7 @@ class Removal:
         lost = {about: at for about, at in planned.tags.get(subject, {}).items() if about in planned.removed}
         there = await self._store.tagged(lost)
         for about in lost.keys() - there.keys():
-            manifest = self._parsed(lost[about]) or await self._readings.manifest(lost[about])
+            manifest = await self._manifest(lost[about])
             if manifest is not None:
                 await self._store.put_manifest(manifest, about)
                 self._forget(manifest.digest)

@@ -30,31 +30,17 @@ async def locked(place: Place, what: str) -> AsyncIterator[None]:
 
     The waiting can be interrupted, and lasts as long as one index.json or archive takes to write.
     """
-    handle = await _acquired(place, what)
+    import time
+
+    since = time.monotonic()
+    while (handle := _try(place)) < 0:
+        await _wait(since, f"waiting for {what}: another process is writing it")
     try:
         yield
     finally:
         with contextlib.suppress(OSError):  # Windows keeps what is open
             place.unlink()
         os.close(handle)
-
-
-async def _acquired(place: Place, what: str) -> int:
-    import asyncio
-    import time
-
-    from imagesync_cli.values.progress import note
-
-    since, said = time.monotonic(), False
-    while True:
-        handle = _try(place)
-        if handle >= 0:
-            return handle
-        if not said and time.monotonic() - since > _SAID_AFTER_S:
-            said = True
-            note(f"waiting for {what}: another process is writing it")
-        # Not by a call that blocks, since a signal must end the waiting; and other processes set no events.
-        await asyncio.sleep(_AGAIN_AFTER_S)
 
 
 @contextlib.contextmanager
@@ -107,17 +93,18 @@ async def _alone(place: Path, others: Path, patience_s: float, *, waits: bool) -
         if handle >= 0 and not waits:
             os.close(handle)
             handle = -1
-        await _wait_for_others(since)
+        await _wait(since, "waiting for another imagesync on this machine, which works in the same repository")
 
 
-async def _wait_for_others(since: float) -> None:
+async def _wait(since: float, why: str) -> None:
+    """Not by a call that blocks, since a signal must end the waiting; and other processes set no events."""
     import asyncio
     import time
 
     from imagesync_cli.values.progress import note
 
     if time.monotonic() - since > _SAID_AFTER_S:
-        note("waiting for another imagesync on this machine, which works in the same repository")
+        note(why)
     await asyncio.sleep(_AGAIN_AFTER_S)
 
 

@@ -6,7 +6,7 @@ What has to be begun to be asked is taken back: an upload session is cancelled, 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from typing import Any
 
 import httpx
 
@@ -179,23 +179,7 @@ class Probe:
         except ImagesyncError:
             return  # the registry forgets it by itself
 
-    async def _send(
-        self,
-        method: str,
-        target: str | httpx.URL,
-        actions: str,
-        *,
-        accept: Collection[int] = (200,),
-        headers: dict[str, str] | None = None,
-        with_body: bool = False,
-    ) -> httpx.Response:
-        return await self._client.send(
-            method,
-            target,
-            doing=f"{method} {self._reference.registry}",
-            scopes=self._scopes(actions),
-            accept=accept,
-            headers=headers,
-            again=False,
-            with_body=with_body,
-        )
+    async def _send(self, method: str, target: str | httpx.URL, actions: str, **more: Any) -> httpx.Response:
+        """One request with a token for these actions; ``more`` is for ``Client.send``."""
+        doing, scopes = f"{method} {self._reference.registry}", self._scopes(actions)
+        return await self._client.send(method, target, doing=doing, scopes=scopes, again=False, **more)

@@ -10,6 +10,7 @@ import contextlib
 import re
 import sys
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import httpx
 
@@ -185,27 +186,19 @@ class Upload:
         method: str,
         target: httpx.URL | None = None,
         *,
-        accept: tuple[int, ...],
         scopes: Scopes | None = None,
-        headers: dict[str, str] | None = None,
-        body: bytes | Stream = b"",
-        size_bytes: int | None = None,
-        longer_s: float = 0.0,
+        **more: Any,
     ) -> httpx.Response:
-        """One request to the session."""
+        """One request to the session; ``more`` is for ``Client.send``."""
         try:
             return await self._client.send(
                 method,
                 target or self._session,
                 doing=self._doing,
                 scopes=scopes or self._scopes,
-                accept=accept,
-                headers=headers,
-                body=body,
-                size_bytes=size_bytes,
                 again=False,
-                longer_s=longer_s,
                 is_upload=method in ("PUT", "PATCH"),
+                **more,
             )
         except (NotFound, Refused) as error:
             lost = isinstance(error, NotFound) or error.status in _LOST_SESSION
