@@ -209,9 +209,15 @@ def _parse_config(content: bytes, name: str) -> Limits:
 def _config_file(environ: Mapping[str, str]) -> Path | None:
     if environ.get("IMAGESYNC_CONFIG"):
         return Path(environ["IMAGESYNC_CONFIG"])
-    home = _home(environ)
-    folder = Path(environ["XDG_CONFIG_HOME"]) if environ.get("XDG_CONFIG_HOME") else home / ".config" if home else None
+    folder = _config_folder(environ)
     return folder / "imagesync" / "config.json" if folder else None
+
+
+def _config_folder(environ: Mapping[str, str]) -> Path | None:
+    if environ.get("XDG_CONFIG_HOME"):
+        return Path(environ["XDG_CONFIG_HOME"])
+    home = _home(environ)
+    return home / ".config" if home else None
 
 
 def _seconds(text: str, name: str) -> float:
@@ -279,10 +285,8 @@ def _usual_auth_files(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(environ["XDG_RUNTIME_DIR"], "containers", "auth.json")
     elif hasattr(os, "getuid"):
         yield Path("/run/containers", str(os.getuid()), "auth.json")
-    if environ.get("XDG_CONFIG_HOME"):
-        yield Path(environ["XDG_CONFIG_HOME"], "containers", "auth.json")
-    elif home := _home(environ):
-        yield home / ".config" / "containers" / "auth.json"
+    if folder := _config_folder(environ):
+        yield folder / "containers" / "auth.json"
 
 
 def _certificate_folders(environ: Mapping[str, str]) -> Iterator[Path]:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from imagesync_cli.concurrency import gather, gather_few
+from imagesync_cli.concurrency import both, gather, gather_few
 from imagesync_cli.look.referrer import Referrer, read_referrer
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store
@@ -98,34 +98,34 @@ class Referrers:
 
         ``manifest`` is the root's if it was read already. ContentError for what goes deeper than any real thing.
         """
-        found = ReferrerSet()
+        attached = ReferrerSet()
         if manifest is not None:
             self._seen[root.digest] = read_referrer(manifest)
 
         async def visit(place: Place) -> None:
             # The root comes alone: its answer tells whether there is an API that can be asked about the others.
-            led = await gather([self._attached_to(place.digest, found), self._children(place.target)])
+            led = await gather([self._attached_to(place.digest, attached), self._children(place.target)])
             await walk.on(place, [target for targets in led for target in targets])
 
         async with Walk(visit, at_once=_MANIFESTS_AT_ONCE, what=f"what is attached to {root.digest}") as walk:
             await walk.visit(root)
-        return found
+        return attached
 
     async def listed(self, digest: str) -> Listed:
         """What is said to be attached to this manifest, without a look at it."""
-        by_api, by_name = await gather([self._by_api(digest), self._by_name(digest_tag(digest))])
-        return replace(by_name, by_api=by_api.by_api)
+        by_api, by_name = await both(self._store.referrers(digest), self._by_name(digest_tag(digest)))
+        return replace(by_name, by_api={entry.digest: entry for entry in by_api})
 
     async def _children(self, target: Descriptor) -> Iterable[Descriptor]:
-        found = await self._read(target.digest) if target.is_index else None
-        return found.children if found else ()
+        index = await self._read(target.digest) if target.is_index else None
+        return index.children if index else ()
 
-    async def _attached_to(self, subject: str, found: ReferrerSet) -> Iterable[Descriptor]:
+    async def _attached_to(self, subject: str, attached: ReferrerSet) -> Iterable[Descriptor]:
         listed = await self.listed(subject)
         if listed.list is not None:
             if self._keep:
                 self._count(listed.list.size)
-                found.lists[digest_tag(subject)] = listed.list
+                attached.lists[digest_tag(subject)] = listed.list
             listed.list = None
         claimed = [
             *((digest, "") for digest in sorted(listed.digests)),
@@ -138,7 +138,7 @@ class Referrers:
             for referrer, tag in read
             if referrer is not None and (tag or referrer.subject == subject) and self._is_wanted(referrer)
         ]
-        found.referrers += referrers
+        attached.referrers += referrers
         return [referrer.target for referrer in referrers]
 
     def _is_wanted(self, referrer: Referrer) -> bool:
@@ -161,27 +161,23 @@ class Referrers:
         if self._read_bytes > (_MOST_KEPT_BYTES if self._keep else _MOST_BYTES) or len(self._seen) > MAX_DESCRIPTORS:
             raise ContentError(f"what is attached to images of {self._store.name} has too many or too large manifests")
 
-    async def _by_api(self, digest: str) -> Listed:
-        return Listed({entry.digest: entry for entry in await self._store.referrers(digest)})
-
     async def _by_name(self, name: str) -> Listed:
         tags = await self._tags_about(name)
-        by_list, by_tags = await gather([self._by_list(name, tags), self._by_tags(tags)])
-        return replace(by_list, tagged=by_tags.tagged)
+        kept, tagged = await both(self._list(name, tags), self._tagged(tags))
+        return Listed(
+            by_list={entry.digest: entry for entry in kept.manifests} if kept else {}, tagged=tagged, list=kept
+        )
 
-    async def _by_list(self, name: str, tags: Tags) -> Listed:
-        if name not in tags:
-            return Listed()
+    async def _list(self, name: str, tags: Tags) -> Manifest | None:
         try:
-            found = await self._store.listed(name)
+            return await self._store.listed(name) if name in tags else None
         except ContentError:  # something else has this name, so it lists nothing
-            found = None
-        return Listed(by_list={entry.digest: entry for entry in found.manifests} if found else {}, list=found)
+            return None
 
-    async def _by_tags(self, tags: Tags) -> Listed:
-        tagged = {tag: told.digest for tag, told in tags.items() if "." in tag and told is not None}
-        asked = await self._store.tagged([tag for tag in tags if "." in tag and tag not in tagged])
-        return Listed(tagged={**tagged, **{tag: found.digest for tag, found in asked.items()}})
+    async def _tagged(self, tags: Tags) -> dict[str, str]:
+        known = {tag: told.digest for tag, told in tags.items() if "." in tag and told is not None}
+        asked = await self._store.tagged([tag for tag in tags if "." in tag and tag not in known])
+        return {**known, **{tag: target.digest for tag, target in asked.items()}}
 
     async def _tags_about(self, name: str) -> Tags:
         """The tags whose name says that they are about this manifest; all that there may be where nobody lists them."""

@@ -10,8 +10,9 @@ Nothing here lasts longer than a manifest's turn: what it names is noted by dige
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from imagesync_cli.concurrency import ByteLimit
 from imagesync_cli.stores import Store
@@ -50,7 +51,7 @@ class Place:
         return len(self.order) - 1
 
 
-Visit = Callable[[Place], Awaitable[None]]
+Visit = Callable[[Place], Coroutine[Any, Any, None]]
 
 
 class Walk:
@@ -78,7 +79,7 @@ class Walk:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._error: BaseException | None = None
         self._blob_slots = asyncio.Semaphore(_BLOBS_AT_ONCE)
-        self._manifest_slots = at_once
+        self._manifest_slots = asyncio.Semaphore(at_once)
         self._arriving = ByteLimit(_ARRIVING_BYTES)
         self._read_bytes = 0
 
@@ -175,18 +176,17 @@ class Walk:
             if place.digest in self._begun or self._error is not None:
                 self._blob_slots.release()
             else:
-                self._run(place, self._blob)
-        elif self._manifest_slots > 0:
-            self._manifest_slots -= 1
-            self._run(place, self._manifest, self._free_manifest_slot)
+                self._run(place, self._blob, self._blob_slots.release)
+        elif not self._manifest_slots.locked():
+            await self._manifest_slots.acquire()
+            self._run(place, self._manifest, self._manifest_slots.release)
         else:
             await asyncio.wait([self._run(place, self._manifest)])
         self._check()
 
-    def _run(self, place: Place, visit: Visit, then: Callable[[], None] | None = None) -> asyncio.Task[None]:
+    def _run(self, place: Place, visit: Visit, free: Callable[[], None] | None = None) -> asyncio.Task[None]:
         self._begun.add(place.digest)
-        task = self._running[place.digest] = asyncio.ensure_future(_visited(visit, place))
-        free = then or (self._blob_slots.release if place.is_blob else None)
+        task = self._running[place.digest] = asyncio.create_task(visit(place))
 
         def end(task: asyncio.Task[None]) -> None:
             del self._running[place.digest]
@@ -200,17 +200,10 @@ class Walk:
         task.add_done_callback(end)
         return task
 
-    def _free_manifest_slot(self) -> None:
-        self._manifest_slots += 1
-
     def _check(self) -> None:
         """One visit that fails ends the walk, for all that wait for any part of it."""
         if self._error is not None:
             raise self._error
-
-
-async def _visited(visit: Visit, place: Place) -> None:
-    await visit(place)
 
 
 async def _over(place: Place) -> None:

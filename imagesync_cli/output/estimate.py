@@ -25,15 +25,18 @@ def estimate_text(estimated: Estimate) -> str:
     """Such as "2 of 9 layers, 41.2 MB to copy; 7 are there already"."""
     there = estimated.layers - estimated.layers_missing
     if not estimated.missing_bytes:
-        return f"nothing to copy; {_all(estimated.layers)} there already"
+        all_of = (
+            f"all {estimated.layers} layers are"
+            if estimated.layers > 1
+            else "its layer is"
+            if estimated.layers
+            else "all is"
+        )
+        return f"nothing to copy; {all_of} there already"
     some = f"{estimated.layers_missing} of {_layers(estimated.layers)}" if there else _layers(estimated.layers)
     how = "to mount from another repository" if estimated.mounts else "to copy"
     rest = f"; {there} {'is' if there == 1 else 'are'} there already" if there else ""
     return f"{some}, {size_text(estimated.missing_bytes)} {how}{rest}"
-
-
-def _all(layers: int) -> str:
-    return f"all {layers} layers are" if layers > 1 else "its layer is" if layers else "all is"
 
 
 def _layers(count: int) -> str:

@@ -113,10 +113,11 @@ def _image_json(image: ImageDescription) -> dict[str, Any]:
 
 
 def description_lines(image: Description) -> Iterator[str]:
+    layers = {blob.digest for each in image.images for blob in each.layers}
     yield image.id
     yield f"  type        {image.media_type}"
     yield f"  platforms   {', '.join(image.platforms) or 'none'}"
-    yield f"  size        {size_text(image.size)} in {counted(_layers(image), 'layer')}"
+    yield f"  size        {size_text(image.size)} in {counted(len(layers), 'layer')}"
     yield from _annotation_lines(image.annotations)
     for each in image.images:
         yield ""
@@ -129,10 +130,6 @@ def description_lines(image: Description) -> Iterator[str]:
         yield ""
         yield "attached"
         yield from (f"  {each.kind:<11} {each.digest}" for each in image.referrers)
-
-
-def _layers(image: Description) -> int:
-    return len({blob.digest for each in image.images for blob in each.layers})
 
 
 def _annotation_lines(annotations: Mapping[str, str]) -> Iterator[str]:

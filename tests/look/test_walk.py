@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 import pytest
@@ -52,7 +52,10 @@ class Walker:
     """Reads everything from a shelf and notes the order: parents, and once all below is done, children."""
 
     def __init__(
-        self, shelf: Shelf, blob: Callable[[Place], Awaitable[None]] | None = None, most_bytes: int = MOST_BYTES
+        self,
+        shelf: Shelf,
+        blob: Callable[[Place], Coroutine[Any, Any, None]] | None = None,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self.shelf = shelf
         self.before: list[str] = []

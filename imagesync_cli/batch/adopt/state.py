@@ -23,7 +23,11 @@ def state(top: Section, adopted: Adopted) -> None:
         name = f"{resource.text('type')}.{resource.text('name')}"
         if resource.text("mode") == "data":
             continue
-        mirrored = [each for each in map(_attributes, resource.sections("instances")) if _is_mirrored(each)]
+        mirrored = [
+            each
+            for each in (instance.section("attributes") for instance in resource.sections("instances"))
+            if _is_mirrored(each)
+        ]
         if not mirrored:
             adopted.note(resource.line, f"{name} mirrors no image")
         for image in mirrored:
@@ -31,10 +35,6 @@ def state(top: Section, adopted: Adopted) -> None:
             extra = sorted(key for key, value in image.nodes.items() if key not in _TAKEN and _says_something(value))
             if extra:
                 adopted.note(image.line, f"{name}: {', '.join(extra)} left out")
-
-
-def _attributes(instance: Section) -> Section:
-    return instance.section("attributes")
 
 
 def _is_mirrored(attributes: Section) -> bool:

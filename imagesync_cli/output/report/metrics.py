@@ -69,7 +69,7 @@ def _families(
     left, most = ({each.registry: each.left for each in told}, {each.registry: each.limit for each in told})
     yield "imagesync_pulls_left", "Pulls that a registry still allows.", _by("registry", left)
     yield "imagesync_pulls_limit", "Pulls that a registry allows in its window.", _by("registry", most)
-    images = {_name(image): image for image in report.images}
+    images = {(printable(image.source), printable(image.destination)): image for image in report.images}
     dry = report.dry_run
     yield (
         "imagesync_image_drift",
@@ -110,10 +110,6 @@ def _in_sync(image: ImageResult, *, dry_run: bool) -> bool:
 
 def _by(label: str, counts: Mapping[str, int]) -> list[Sample]:
     return [({label: name.replace(" ", "_")}, count) for name, count in counts.items()]
-
-
-def _name(image: ImageResult) -> Named:
-    return printable(image.source), printable(image.destination)
 
 
 def _labels(name: Named) -> dict[str, str]:

@@ -61,7 +61,9 @@ def look_at(call: Call, key: str, digest: str) -> Look:
         missing_referrers=missing,
         held=held,
         is_young=bool(young),
-        copy=NOTHING if is_whole and not missing else _copy(described, hide=_hides(call)),
+        copy=NOTHING
+        if is_whole and not missing
+        else _copy(described, hide=call.source.is_secret or call.destination.is_secret),
         signed=text(call.trust.answer(key), "signed"),
     )
 
@@ -80,12 +82,8 @@ def _source(call: Call, key: str) -> str:
     )
 
 
-def _hides(call: Call) -> bool:
-    """Whether a text that an answer has made of a question may have what the plan hides."""
-    return call.source.is_secret or call.destination.is_secret
-
-
 def _copy(described: Document, *, hide: bool) -> Copy:
+    """What the answer tells; a text in it is made of the question, which the plan may hide."""
     if error := text(described, "error"):
         return Copy(error=HIDDEN if hide else error)
     layers, layers_to_copy, size, to_copy = (

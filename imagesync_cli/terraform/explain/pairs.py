@@ -44,7 +44,7 @@ def predecessors(plan: Plan) -> dict[str, Predecessor]:
         if change.before is None or "create" in change.actions or (*_entry(change), has(change)) in left
     }
 
-    for by, trait in ((ENTRY, _entry), (PLACE, _place), (IMAGE, _image)):
+    for by, trait in _TRAITS.items():
         olds, news = _alone(going.values(), trait, is_there), _alone(coming.values(), trait, is_there)
         for name in olds.keys() & news.keys():
             followed[news[name].address] = Predecessor(olds[name], by)
@@ -74,5 +74,8 @@ def _place(change: ImageChange) -> Hashable:
     return stored.place if stored else None
 
 
-def _image(change: ImageChange) -> Hashable:
-    return change.digest
+_TRAITS: dict[str, Callable[[ImageChange], Hashable]] = {
+    ENTRY: _entry,
+    PLACE: _place,
+    IMAGE: lambda change: change.digest,
+}
