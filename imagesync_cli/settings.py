@@ -50,9 +50,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.hosts import address_of
+from imagesync_cli.values.hosts import address_of, host_name, is_loopback
 from imagesync_cli.values.limits import CONNECTIONS, REQUESTS_PER_SECOND, Limits, read_limits, split_pairs
-from imagesync_cli.values.reference import host_name, is_loopback
 from imagesync_cli.values.secret import Secret
 
 DEFAULT_TIMEOUT_S = 30.0

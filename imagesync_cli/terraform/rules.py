@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagesync_cli.look.trust.sources import is_among
+from imagesync_cli.stores.files.claims import repository_of
 from imagesync_cli.values.reference import Reference, as_meant
 
 
@@ -26,10 +27,15 @@ class Rules:
         return refused
 
 
+def place_of(reference: Reference) -> tuple[str, str]:
+    """The same for references that may mean one tag, however they are spelled."""
+    return repository_of(reference), reference.tag
+
+
 def destination_refusals(destination: Reference, source: Reference | None, others: list[str]) -> list[str]:
     """What speaks against a destination: it is the source, or that of ``others``, entries by their keys."""
     refused = []
-    if source is not None and (source.location, source.tag) == (destination.location, destination.tag):
+    if source is not None and place_of(source) == place_of(destination):
         refused.append(f"its destination {destination} is its source: to remove the entry would remove the source.")
     if others:
         refused.append(f"its destination {destination} is that of {', '.join(others)} as well.")

@@ -5,6 +5,8 @@ A pattern matches the whole name, without a port: a login and a request that del
 
 from __future__ import annotations
 
+import functools
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -146,3 +148,37 @@ def spellings_of(registry: str) -> list[str]:
     """What names the same registry in a pattern: without the port of HTTPS, and with it."""
     bare = registry_of(_PORT.sub(lambda port: "" if port[1] == _HTTPS else f":{port[1]}", registry))
     return [bare] if _PORT.search(bare) else [bare, f"{bare}:{_HTTPS}"]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host[:port]`` is this machine itself: such registries speak plain HTTP."""
+    name = host_name(host).removesuffix(".")
+    if is_address(name):
+        return ipaddress.ip_address(name).is_loopback
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def is_address(name: str) -> bool:
+    """Whether this is an IP address, without port and brackets."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def host_name(host: str) -> str:
+    """The name or address in ``host[:port]``, without brackets, in lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+@functools.lru_cache
+def one_spelling(registry: str) -> str:
+    """The same text for names that may mean one registry, so that nothing of it counts as somebody else's.
+
+    Those are hosts that differ in a default port alone, whatever they speak, and all names of this machine.
+    """
+    host = without_default_port(registry)
+    return f"localhost:{host.rpartition(']')[2].partition(':')[2]}" if is_loopback(host) else host

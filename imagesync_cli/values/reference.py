@@ -18,7 +18,6 @@ or the disk.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from abc import abstractmethod
@@ -273,27 +272,3 @@ def _wrong(text: str, why: str, hint: str = _EXAMPLE) -> UsageError:
     text = without_login(text) if "/" in text.rpartition("@")[2] else text
     shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
     return UsageError(f"reference {shown!r}: {why[: 2 * _LONGEST_SHOWN]}", hint=hint)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host[:port]`` is this machine itself: such registries speak plain HTTP."""
-    name = host_name(host).removesuffix(".")
-    if is_address(name):
-        return ipaddress.ip_address(name).is_loopback
-    return name == "localhost" or name.endswith(".localhost")
-
-
-def is_address(name: str) -> bool:
-    """Whether this is an IP address, without port and brackets."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def host_name(host: str) -> str:
-    """The name or address in ``host[:port]``, without brackets, in lower case."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower()

@@ -38,9 +38,10 @@ from imagesync_cli.stores.transport.proxy import proxy_for
 from imagesync_cli.stores.transport.wire import Wire
 from imagesync_cli.terraform import read_query
 from imagesync_cli.values.digest import is_digest, parse_digest
+from imagesync_cli.values.hosts import is_loopback
 from imagesync_cli.values.manifest import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, parse_manifest
 from imagesync_cli.values.platforms import parse_platform
-from imagesync_cli.values.reference import LayoutReference, RegistryReference, is_loopback, parse_reference
+from imagesync_cli.values.reference import LayoutReference, RegistryReference, parse_reference
 from imagesync_cli.values.secret import Secret
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  (where fsync costs nothing)

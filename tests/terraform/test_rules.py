@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagesync_cli.terraform.rules import Rules
+from imagesync_cli.terraform.rules import Rules, destination_refusals
 from imagesync_cli.values.reference import parse_reference
 
 DIGEST = "sha256:" + "1" * 64
@@ -49,6 +49,23 @@ def test_no_spelling_leads_to_what_is_not_allowed(pattern: str, source: str) -> 
 def test_every_spelling_of_what_is_allowed_is_allowed(pattern: str, source: str) -> None:
     """A user may write a path or a host as he likes."""
     assert Rules((pattern,)).refusals(parse_reference(source), DIGEST) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [
+        ("r.example.com/a:1", "r.example.com:443/a:1"),
+        ("r.example.com:0443/a:1", "R.example.com/a:1"),
+        ("localhost:5000/a:1", "127.0.0.1:5000/a:1"),
+        ("busybox:1", "index.docker.io/library/busybox:1"),
+        ("oci:a/../b:1", "oci:b:1"),
+    ],
+)
+def test_no_spelling_makes_a_destination_of_the_source(source: str, destination: str) -> None:
+    """An entry whose destination is its source is refused: with the entry the source would go."""
+    (refused,) = destination_refusals(parse_reference(destination), parse_reference(source), [])
+    assert "is its source" in refused
+    assert destination_refusals(parse_reference(destination), parse_reference(f"{source}0"), []) == []
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from imagesync_cli.values.digest import Digest, parse_digest
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.hosts import is_loopback
 from imagesync_cli.values.names import ImageName, RepositoryName, Tag
 from imagesync_cli.values.reference import (
     ArchiveReference,
     LayoutReference,
     RegistryReference,
-    is_loopback,
     parse_reference,
 )
 

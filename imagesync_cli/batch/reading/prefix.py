@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.hosts import is_host, registry_of
+from imagesync_cli.values.hosts import is_host, one_spelling, registry_of
 from imagesync_cli.values.names import is_repository
-from imagesync_cli.values.reference import Reference, RegistryReference, is_loopback, parse_reference
+from imagesync_cli.values.reference import Reference, RegistryReference, parse_reference
 
 
 def place_of(reference: Reference) -> tuple[str, str]:
@@ -20,14 +19,8 @@ def place_of(reference: Reference) -> tuple[str, str]:
     """
     registry, repository = reference.location
     if isinstance(reference, RegistryReference):
-        return _one_spelling(registry), repository
+        return one_spelling(registry), repository
     return registry, os.path.realpath(repository)
-
-
-@functools.lru_cache
-def _one_spelling(registry: str) -> str:
-    registry = registry.removesuffix(":443")
-    return f"localhost:{registry.rpartition(']')[2].partition(':')[2]}" if is_loopback(registry) else registry
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Prefix:
     @property
     def place(self) -> tuple[str, str]:
         """Equal for two prefixes that mean the same."""
-        return _one_spelling(self.registry), self.path
+        return one_spelling(self.registry), self.path
 
     def rest(self, place: tuple[str, str]) -> str | None:
         """What follows the prefix in a place (place_of), "" for the prefix itself, None for a place not below it."""

@@ -30,7 +30,7 @@ from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import at_work, being_at_work, briefly_locked, is_at_work
 from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
-from imagesync_cli.values.hosts import without_default_port
+from imagesync_cli.values.hosts import one_spelling
 from imagesync_cli.values.reference import Reference, RegistryReference
 
 _AGAIN_AFTER_S = 0.01
@@ -85,11 +85,11 @@ def claim_of(reference: Reference, digest: str) -> Claim:
 def repository_of(reference: Reference) -> str:
     """The repository, folder or file: one text for everything that may mean the same.
 
-    Hosts that differ in a default port alone count as one, whatever they speak: in doubt an image stays.
+    In doubt, names of hosts mean one registry, and an image stays.
     """
     where, path = reference.location
     if isinstance(reference, RegistryReference):
-        return f"{without_default_port(where)}/{path}"
+        return f"{one_spelling(where)}/{path}"
     return f"{where}:{os.path.realpath(path)}"
 
 

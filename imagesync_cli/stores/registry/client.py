@@ -30,8 +30,7 @@ from imagesync_cli.stores.transport.addresses import is_of_machines, read_url
 from imagesync_cli.stores.transport.http import Http, read_all
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Refused, Unavailable
-from imagesync_cli.values.hosts import address_of
-from imagesync_cli.values.reference import is_loopback
+from imagesync_cli.values.hosts import address_of, is_loopback
 from imagesync_cli.values.secret import holds_secret
 
 __all__ = ["Call", "Client", "OneRepository", "Scopes", "Stream"]

@@ -18,10 +18,10 @@ from imagesync_cli.stores.store import Untagged
 from imagesync_cli.stores.transport.addresses import addresses_of
 from imagesync_cli.values.digest import sha256
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Refused, Unavailable
-from imagesync_cli.values.hosts import known_host
+from imagesync_cli.values.hosts import host_name, known_host
 from imagesync_cli.values.limits import PullLimit
 from imagesync_cli.values.manifest import MANIFEST_TYPES
-from imagesync_cli.values.reference import RegistryReference, host_name
+from imagesync_cli.values.reference import RegistryReference
 
 # The digest of nothing: no registry has to hold a blob by this name, and all know it for a digest.
 _EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

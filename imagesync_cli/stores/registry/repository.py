@@ -31,9 +31,10 @@ from imagesync_cli.values.errors import (
     Refused,
     Unavailable,
 )
+from imagesync_cli.values.hosts import is_loopback
 from imagesync_cli.values.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.names import parse_name, parse_tag
-from imagesync_cli.values.reference import RegistryReference, is_loopback
+from imagesync_cli.values.reference import RegistryReference
 
 if TYPE_CHECKING:
     from datetime import datetime

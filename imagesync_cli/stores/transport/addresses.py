@@ -14,7 +14,7 @@ import socket
 
 import httpx
 
-from imagesync_cli.values.reference import host_name, is_loopback
+from imagesync_cli.values.hosts import host_name, is_loopback
 
 # Signed ones have two or three thousand characters.
 _LONGEST = 16 * 1024

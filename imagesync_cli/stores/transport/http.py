@@ -35,8 +35,7 @@ from imagesync_cli.stores.transport.retry import attempt_number
 from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.stores.transport.tls import Tls
 from imagesync_cli.values.errors import ContentError, Unavailable, exhausted
-from imagesync_cli.values.hosts import known_host
-from imagesync_cli.values.reference import host_name
+from imagesync_cli.values.hosts import host_name, known_host
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.transport.preconnect import Preconnected

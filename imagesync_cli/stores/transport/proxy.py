@@ -19,7 +19,7 @@ from imagesync_cli.stores.transport.http1 import Connection
 from imagesync_cli.stores.transport.retry import status_may_pass
 from imagesync_cli.stores.transport.wire import Wire
 from imagesync_cli.values.errors import Denied, ImagesyncError, Unavailable, UsageError
-from imagesync_cli.values.reference import is_address, is_loopback
+from imagesync_cli.values.hosts import is_address, is_loopback
 
 _EXAMPLE = "HTTPS_PROXY and HTTP_PROXY look like http://proxy.example.com:3128"
 _BYPASS = "allow it there, or name the host in NO_PROXY"

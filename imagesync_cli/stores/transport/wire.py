@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from imagesync_cli.concurrency import within
-from imagesync_cli.values.reference import is_address
+from imagesync_cli.values.hosts import is_address
 
 if TYPE_CHECKING:
     import ssl

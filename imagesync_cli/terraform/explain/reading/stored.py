@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.hosts import without_default_port
+from imagesync_cli.values.hosts import one_spelling
 from imagesync_cli.values.reference import RegistryReference, parse_reference
 
 HIDDEN = "(sensitive)"
@@ -55,7 +55,7 @@ def place_of(destination: str) -> Place | None:
         return None
     where, path = reference.location
     tag = reference.tag or ("latest" if isinstance(reference, RegistryReference) else "")
-    return Place(f"{without_default_port(where)}/{path}", tag)
+    return Place(f"{one_spelling(where)}/{path}", tag)
 
 
 def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Stored | None:
