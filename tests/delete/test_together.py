@@ -290,13 +290,15 @@ def test_a_call_that_is_wrong_says_so_itself(
     assert set(registry.repository(REPOSITORY).tags) == {"1"}
 
 
-def test_a_run_folder_that_cannot_be_made_stops_no_removal(registry: EmbeddedRegistry, tmp_path: Path) -> None:
-    """Where nothing can be shared, each removes for itself."""
+def test_nothing_is_removed_where_nothing_can_be_noted(registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """Nor could the plan note who relies on the image: in doubt it stays, and the error names the folder."""
     digest = seeded(registry, "1")["1"]
     (tmp_path / "file").touch()
-    removals = Removals(registry.host, tmp_path / "file")
-    assert removals.run("1", digest).code == 0
-    assert registry.repository(REPOSITORY).tags == {}
+    refused = Removals(registry.host, tmp_path / "file").run("1", digest)
+    assert refused.code == 1
+    assert f"{tmp_path}/file/imagesync/claims cannot be written: Not a directory" in refused.err
+    assert "TF_DATA_DIR names another folder" in refused.err
+    assert registry.repository(REPOSITORY).tags == {"1": digest}
 
 
 def test_a_removal_by_hand_asks_nobody(registry: EmbeddedRegistry, removals: Removals, tmp_path: Path) -> None:

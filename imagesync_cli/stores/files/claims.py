@@ -177,13 +177,12 @@ class Claims:
     async def removing(self, repository: str) -> AsyncIterator[None]:
         """Remove from this repository: what is claimed now was claimed before, and nobody copies there.
 
-        Where the run folder cannot be written to, nobody else can claim anything either.
+        Fails where nothing can be written: a claim may be missing then, and in doubt an image stays.
         """
-        try:
-            self._doing.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            yield
-            return
+        with _in_words():
+            self._calls.mkdir(parents=True, exist_ok=True)
+            self._doing.mkdir(exist_ok=True)
+            replace_file(self._calls / "removal", "claims can be written\n")
         while True:
             with being_at_work(self._doing, _name("remove", repository)):
                 if not at_work(self._doing, _name("copy", repository)):

@@ -286,15 +286,18 @@ def test_a_removal_that_is_killed_holds_up_nobody(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "doing").iterdir()] == ["copied"]
 
 
-def test_a_folder_that_cannot_be_written_to_stops_no_removal(tmp_path: Path) -> None:
-    """Where nobody can have claimed anything, a removal goes on as without claims."""
-    (tmp_path / "file").touch()
+@pytest.mark.parametrize("taken", ["run", "run/claims/removal/folder"])
+def test_nothing_is_removed_where_no_claim_can_be_written(tmp_path: Path, taken: str) -> None:
+    """Others may rely on the image and could not say so, as on a disk that is full."""
+    (tmp_path / taken).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / taken).touch()
 
-    async def main() -> bool:
-        async with Claims(tmp_path / "file").removing(REPOSITORY):
-            return True
+    async def main() -> None:
+        async with Claims(tmp_path / "run").removing(REPOSITORY):
+            pytest.fail("it goes on")
 
-    assert asyncio.run(main())
+    with pytest.raises(ImagesyncError, match="cannot be written"):
+        asyncio.run(main())
 
 
 def test_no_link_is_followed_in_the_run_folder(claims: Claims, tmp_path: Path) -> None:
