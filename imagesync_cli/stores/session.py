@@ -22,15 +22,11 @@ _HEED_WITHIN_S = 1.5
 _T = TypeVar("_T")
 
 
-def _nothing_changed() -> str:
-    return "interrupted: nothing was changed"
-
-
 def run(
     settings: Settings,
     references: Iterable[Reference],
     work: Callable[[Stores], Awaitable[_T]],
-    interrupted: Callable[[], str] = _nothing_changed,
+    interrupted: Callable[[], str] = lambda: "interrupted: nothing was changed",
 ) -> _T:
     """Run an operation with the stores it needs; SIGTERM and its kin end it like Ctrl-C, cleanly.
 

@@ -205,7 +205,9 @@ def _descriptor(entry: Any, digest: str) -> Descriptor:
         raise ContentError(f"manifest {digest}: the size of {target} is not a number of bytes")
     # One text for each digest, however many lists of them there are.
     named = parse_digest(sys.intern(target))
-    return Descriptor(sys.intern(media_type), named, size, _urls(entry), _platform(entry), _notes(entry))
+    platform = _texts(entry.get("platform"), _PLATFORM_KEYS)
+    notes = _texts(entry.get("annotations"), (ROLE, REFERS_TO))
+    return Descriptor(sys.intern(media_type), named, size, _urls(entry), platform, notes)
 
 
 def _urls(entry: dict[str, Any]) -> tuple[str, ...]:
@@ -215,21 +217,8 @@ def _urls(entry: dict[str, Any]) -> tuple[str, ...]:
     return tuple(url for url in urls[:_MOST_URLS] if isinstance(url, str) and len(url) <= _MOST_URL_CHARACTERS)
 
 
-def _platform(entry: dict[str, Any]) -> Mapping[str, str] | None:
-    platform = entry.get("platform")
-    if not isinstance(platform, dict):
-        return None
-    told = {key: platform[key] for key in _PLATFORM_KEYS if platform.get(key)}
-    return told if _are_short(told.values()) else None
-
-
-def _notes(entry: dict[str, Any]) -> Mapping[str, str] | None:
-    annotations = entry.get("annotations")
-    if not isinstance(annotations, dict):
-        return None
-    notes = {key: annotations[key] for key in (ROLE, REFERS_TO) if annotations.get(key)}
-    return notes if notes and _are_short(notes.values()) else None
-
-
-def _are_short(texts: Iterable[Any]) -> bool:
-    return all(isinstance(text, str) and len(text) <= _MOST_CHARACTERS for text in texts)
+def _texts(document: Any, keys: Iterable[str]) -> Mapping[str, str] | None:
+    """What this says under these keys, None for nothing, or for what is no short text."""
+    told = {key: document[key] for key in keys if document.get(key)} if isinstance(document, dict) else {}
+    are_short = all(isinstance(text, str) and len(text) <= _MOST_CHARACTERS for text in told.values())
+    return told if told and are_short else None

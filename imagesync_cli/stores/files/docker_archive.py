@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import json
 import posixpath
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE, Entry
+from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE
 from imagesync_cli.stores.files.oci_archive import OciArchive
 from imagesync_cli.stores.files.tar import Member, Tar
 from imagesync_cli.values.digest import Digest, is_digest, new_hash, sha256, verified
@@ -128,7 +128,8 @@ class DockerArchive(OciArchive):
     def _read(self) -> list[_Saved]:
         if self._images is None:
             if INDEX_FILE in self._tar() and LAYOUT_FILE in self._tar():
-                self._images = [_entry_image(entry) for entry in self.index().entries]
+                entries = self.index().entries
+                self._images = [_Saved(_names([e.annotation(_IMAGE_NAME)]), e.target.digest) for e in entries]
             # Docker 25 lists no image that it saves by its digest alone.
             self._images = self._images or self._saved_images()
         return self._images
@@ -183,7 +184,7 @@ class DockerArchive(OciArchive):
         }
         manifest = parse_manifest(json.dumps(document, separators=(",", ":")).encode("ascii"), DOCKER_MANIFEST)
         self._manifests[manifest.digest] = manifest
-        return _Saved(tuple(_names(item.get("RepoTags") or [])), manifest.digest)
+        return _Saved(_names(item.get("RepoTags") or []), manifest.digest)
 
     def _config(self, name: str) -> tuple[Digest, list[str]]:
         """A config's digest, and those of the layers as they are when they are not compressed, one for each."""
@@ -225,15 +226,13 @@ class DockerArchive(OciArchive):
         return {"mediaType": media_type, "size": member.size, "digest": digest}
 
 
-def _entry_image(entry: Entry) -> _Saved:
-    return _Saved(tuple(_names(filter(None, [entry.annotation(_IMAGE_NAME)]))), entry.target.digest)
-
-
-def _names(texts: Iterable[str]) -> Iterator[str]:
+def _names(texts: Iterable[str]) -> tuple[str, ...]:
     """Names in normal form; what is no name cannot be asked for."""
+    names: list[str] = []
     for text in texts:
         with contextlib.suppress(UsageError):
-            yield normal_name(text)
+            names.append(normal_name(text))
+    return tuple(names)
 
 
 def _is_item(item: Any) -> bool:

@@ -61,9 +61,10 @@ class Repository:
         self._scopes = (f"repository:{self.repository}:{actions}",)
         self.drops_untagged = False
         self._asked = OneRepository(client, self.repository, self.name, self._scopes)
-        self._lists = Lists(self._asked)
+        lists = Lists(self._asked)
         self._blobs = BlobReader(self._asked)
         self._uploads = BlobWriter(self._asked)
+        self.tags, self.referrers, self.blob_size = lists.tags, lists.referrers, self._blobs.size
 
     def warm(self, count: int) -> None:
         """Begin so many connections."""
@@ -143,10 +144,6 @@ class Repository:
         """Whether the repository holds the blob."""
         return await self._uploads.has(blob)
 
-    async def blob_size(self, blob: Descriptor) -> int | None:
-        """The length that the registry tells; see BlobReader.size."""
-        return await self._blobs.size(blob)
-
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Mount the blob where ``origin`` is on the same registry, else upload it; see BlobWriter.write."""
         sibling = ""
@@ -222,14 +219,6 @@ class Repository:
             return (await self.head(wanted)).digest
         except NotFound:
             return "nothing"
-
-    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
-        """Every tag; see lists.Lists.tags."""
-        return await self._lists.tags(sound_only=sound_only, must_exist=must_exist)
-
-    async def referrers(self, digest: str) -> list[Descriptor]:
-        """What the Referrers API lists; see lists.Lists.referrers."""
-        return await self._lists.referrers(digest)
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """One HEAD a tag, many at once."""

@@ -79,16 +79,11 @@ class Http(httpx.AsyncBaseTransport):
         except ssl.SSLError as error:
             _note(request, began, error=error)
             raise await host.explain(error) from error
-        except asyncio.TimeoutError as error:
-            _note(request, began, error=error)
-            where = url.netloc.decode("ascii")
-            raise Unavailable(
-                f"{where} did not answer: {error or 'no connection'}", may_pass=not host.patience.is_dead
-            ) from error
         except Exception as error:
             _note(request, began, error=error)
-            host.patience.heard(answer=False)
-            _raise_ours(error, url, host.hint(error))
+            if not isinstance(error, asyncio.TimeoutError):
+                host.patience.heard(answer=False)
+            _raise_ours(error, url, host.hint(error), is_dead=host.patience.is_dead)
             raise
         host.patience.heard(answer=True)
         _note(request, began, answer)
@@ -185,7 +180,7 @@ class _Body(httpx.AsyncByteStream):
                 self._host.give_back(self._connection, self._request)
 
 
-def _raise_ours(error: Exception, url: httpx.URL, hint: str = "") -> None:
+def _raise_ours(error: Exception, url: httpx.URL, hint: str = "", *, is_dead: bool = False) -> None:
     """Raise our error for one of the network's, the most specific class first; return if it is none."""
     where = url.netloc.decode("ascii")
     if ours := exhausted(error):
@@ -197,7 +192,7 @@ def _raise_ours(error: Exception, url: httpx.URL, hint: str = "") -> None:
             may_pass=isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN,
         ) from error
     if isinstance(error, asyncio.TimeoutError):
-        raise Unavailable(f"{where} did not answer: {error or 'no connection'}") from error
+        raise Unavailable(f"{where} did not answer: {error or 'no connection'}", may_pass=not is_dead) from error
     if isinstance(error, (OSError, h11.ProtocolError)):
         raise Unavailable(f"no answer from {where}: {_reason(error)}", hint=hint) from error
 

@@ -80,7 +80,8 @@ class Budget:
         if self._state is None:
             self._state = _first_failure()
         rules = self._state.retry_object
-        if not _may_pass(error) or rules.stop(self._state):
+        is_too_long = error.retry_after_s is not None and error.retry_after_s > _longest_wait_s.get()
+        if not error.may_pass or is_too_long or rules.stop(self._state):
             error.may_pass = False  # a caller that persists as well must not begin to count anew
             raise error
         count(retries=1)
@@ -119,10 +120,6 @@ async def comes_true(look: Callable[[], Awaitable[bool]]) -> bool:
         if await look():
             return True
     return False
-
-
-def _may_pass(error: Unavailable) -> bool:
-    return error.may_pass and (error.retry_after_s is None or error.retry_after_s <= _longest_wait_s.get())
 
 
 def waiting_at_most(seconds: float) -> AbstractContextManager[None]:

@@ -41,7 +41,8 @@ class KeepAs:
     def tag(self, tag: str, digest: str, when: datetime) -> str:
         """The tag for an image that ``tag`` leaves at that time; UsageError if it would be too long."""
         date = when.astimezone(timezone.utc).strftime(_DATE)
-        made = self._filled({"{tag}": tag, "{date}": date, "{digest}": digest.partition(":")[2][:_DIGEST_LENGTH]})
+        values = {"{tag}": tag, "{date}": date, "{digest}": digest.partition(":")[2][:_DIGEST_LENGTH]}
+        made = re.sub("|".join(map(re.escape, values)), lambda field: values[field[0]], self.template)
         if not is_tag(made):
             raise UsageError(f"{made!r}, which --keep-as makes of the tag {tag}, is no tag", hint="use a shorter one")
         return made
@@ -52,12 +53,6 @@ class KeepAs:
         pattern = "".join(re.escape(tag) if part == "{tag}" else _PATTERNS.get(part, re.escape(part)) for part in parts)
         match = re.fullmatch(pattern, kept)
         return KeptTag(kept, match["date"], match["digest"]) if match else None
-
-    def _filled(self, values: dict[str, str]) -> str:
-        made = self.template
-        for field, value in values.items():
-            made = made.replace(field, value)
-        return made
 
 
 @dataclass(frozen=True)

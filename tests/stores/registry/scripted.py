@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 import httpx
 import respx
 
+from imagesync_cli.concurrency import ByteLimit
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
@@ -29,6 +30,7 @@ class Scripted(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self.routes = respx.MockRouter(assert_all_called=True)
+        self.documents = ByteLimit(1024)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self.routes.async_handler(request)

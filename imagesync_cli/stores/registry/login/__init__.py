@@ -88,7 +88,8 @@ class Login:
                 _bearer(identity.registry_token),
             )
             if its_own and await self._renewed(scopes, identity) == identity:
-                raise Denied(f"{self._registry} refuses the login{_with(identity)}", hint=self._log_in_again())
+                hint = f"imagesync login --username NAME {self._registry}, or: docker login {self._registry}"
+                raise Denied(f"{self._registry} refuses the login{_with(identity)}", hint=f"log in again: {hint}")
 
     def offer(self, response: httpx.Response) -> None:
         """Say who we are from now on although nobody has asked, in the way that this answer names, else as Basic."""
@@ -160,9 +161,6 @@ class Login:
         nobody = Anonymous("this address was named by another registry, and is told no login")
         self._identities[key] = nobody if self._nobody else await find_login(self._wanted(scopes))
         self._found_at[key] = time.monotonic()
-
-    def _log_in_again(self) -> str:
-        return f"log in again: imagesync login --username NAME {self._registry}, or: docker login {self._registry}"
 
     def _account(self, scopes: Scopes) -> str:
         if scopes not in self._accounts:

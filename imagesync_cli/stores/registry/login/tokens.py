@@ -69,8 +69,7 @@ class Tokens:
         self._http = http
         self._known: dict[Scopes, _Token] = {}
         self._coming: dict[Scopes, asyncio.Task[dict[Scopes, _Token | ImagesyncError]]] = {}
-        self._last: _Batch | None = None
-        self._last_task: asyncio.Task[dict[Scopes, _Token | ImagesyncError]] | None = None
+        self._last: tuple[_Batch, asyncio.Task[dict[Scopes, _Token | ImagesyncError]]] | None = None
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._most = _SCOPES_A_TOKEN
         self._deletes = True
@@ -103,11 +102,11 @@ class Tokens:
         return claimed_actions(token.value, repository_of(scopes[0])) if token and scopes else ""
 
     def _join(self, new: _Batch) -> asyncio.Task[dict[Scopes, _Token | ImagesyncError]]:
-        if self._last is not None and self._last_task is not None and self._last.takes(new, self._most):
-            self._last.wanted += new.wanted
-            return self._last_task
-        self._last, self._last_task = new, asyncio.create_task(self._bring(new))
-        return self._last_task
+        if self._last is None or not self._last[0].takes(new, self._most):
+            self._last = new, asyncio.create_task(self._bring(new))
+        else:
+            self._last[0].wanted += new.wanted
+        return self._last[1]
 
     async def _bring(self, batch: _Batch) -> dict[Scopes, _Token | ImagesyncError]:
         outcome: dict[Scopes, _Token | ImagesyncError] = {}
@@ -143,7 +142,7 @@ class Tokens:
 
     def _alternatives(self, scopes: Scopes, challenge: Challenge) -> list[Scopes]:
         """What to ask for, in this order, until the server does not refuse it."""
-        plain = tuple(_without_delete(scope) for scope in scopes)  # Quay has no such action
+        plain = tuple(scope.removesuffix(",delete") for scope in scopes)  # Quay has no such action
         named = tuple(scope for scope in challenge.scopes if repository_of(scope) in ("", repository_of(scopes[0])))
         first = [scopes] if self._deletes else []
         return list(dict.fromkeys([*first, plain, plain[:1], named]))
@@ -228,7 +227,3 @@ def repository_of(scope: str) -> str:
 def under_name(scope: str, repository: str) -> str:
     """The same scope for another name of the repository, unless that is ""."""
     return f"repository:{repository}:{scope.rpartition(':')[2]}" if repository else scope
-
-
-def _without_delete(scope: str) -> str:
-    return scope.removesuffix(",delete")
