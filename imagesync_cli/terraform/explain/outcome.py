@@ -108,10 +108,15 @@ class Outcomes:
             return Outcome(KEPT, say("stays, as its entry is at another place now"))
         for named in self._there(place):
             if named.digest == stored.digest:
-                return Outcome(KEPT, say("stays, as {} has taken it over", named.text))
+                return Outcome(KEPT, say(f"stays, as {{}} has taken it over{self._noted(change, named)}", named.text))
         if (place, stored.digest) in self._perhaps:
             return Outcome(UNDECIDED, say("stays if an entry that this plan leaves out still names it"))
         return None
+
+    def _noted(self, change: ImageChange, named: Named) -> str:
+        """A call that copies in this apply notes again what it relies on; of others only the plan has noted it."""
+        copies = any({"create", "delete"}.intersection(each.actions) for each in named.call.changes)
+        return "" if copies or named.call.module == change.module else ", if this is applied where it was planned"
 
     def _by_policy(self, call: Call, stored: Stored) -> Outcome:
         there = self._there(stored.place)

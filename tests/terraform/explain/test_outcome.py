@@ -237,3 +237,17 @@ def test_an_image_that_another_entry_displaces() -> None:
     moved, kept = plan.explained()["changes"]
     assert (moved["kind"], [each["digest"] for each in moved["old"]]) == ("moved", [digest("new")])
     assert (kept["kind"], old_of(kept)["outcome"]) == ("kept", "retagged")
+
+
+@pytest.mark.parametrize(
+    ("copies", "ends"), [(True, "it over"), (False, "it over, if this is applied where it was planned")]
+)
+def test_another_call_has_had_it_for_long(copies: bool, ends: str) -> None:
+    """If that call copies nothing in this apply, only the plan's notes tell the removal of it."""
+    plan = removed()
+    plan.image("app", stored("app:1", "old"), stored("app:1", "old"), module=OTHER)
+    plan.read("app", "app:1", "old", "old", module=OTHER)
+    if copies:
+        plan.image("new", None, stored("new:1", "new"), module=OTHER)
+    (kept,) = (each for each in plan.explained()["changes"] if each["kind"] == "kept")
+    assert old_of(kept)["why"] == f"stays, as app of {OTHER} has taken {ends}"
