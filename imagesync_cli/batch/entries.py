@@ -60,20 +60,21 @@ def read_entries(path: Path, environ: Mapping[str, str]) -> list[Entry]:
     return entries
 
 
-def read_entry(entry: Mapping[str, object]) -> Entry | list[str]:
-    """The entry of a file that has these values, none of them with variables; or what would be wrong with it."""
-    reading = _Reading("", {})
-    entries = reading.file(_node({"images": [entry]}))
+def read_entry(entry: Mapping[str, object], variables: Mapping[str, str] | None = None) -> Entry | list[str]:
+    """The entry of a file that has these values; or what would be wrong with it. ``variables`` are None for no such."""
+    reading = _Reading("", variables or {})
+    entries = reading.file(_node({"images": [entry]}, is_literal=variables is None))
     return [what for _, what in reading.problems] if reading.problems else entries[0]
 
 
-def _node(value: object) -> Node:
+def _node(value: object, *, is_literal: bool) -> Node:
     if isinstance(value, dict):
-        return Fields(1, {key: _node(item) for key, item in value.items()}, (1,) * len(value))
+        fields = {key: _node(item, is_literal=is_literal) for key, item in value.items()}
+        return Fields(1, fields, (1,) * len(value))
     if isinstance(value, (list, tuple)):
-        return Items(1, tuple(map(_node, value)))
+        return Items(1, tuple(_node(item, is_literal=is_literal) for item in value))
     kind = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "str"
-    return Value(1, kind, str(value).replace("${", "$${"))
+    return Value(1, kind, str(value).replace("${", "$${") if is_literal else str(value))
 
 
 class _Reading(ImageReading):

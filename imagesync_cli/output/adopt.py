@@ -23,7 +23,8 @@ def as_images(adopted: Adopted) -> str:
     lines = [_SCHEMA, f"# from a {adopted.kind} file", "images:" if adopted.entries else "images: []"]
     for entry in _joined(adopted.entries):
         for number, (key, value) in enumerate(entry.items()):
-            lines.append(f"  {'-' if number == 0 else ' '} {key}: {_yaml(value)}")
+            text = _yaml(value if adopted.has_variables else _literal(value))
+            lines.append(f"  {'-' if number == 0 else ' '} {key}: {text}")
     return "\n".join(lines)
 
 
@@ -35,11 +36,20 @@ def _joined(entries: Iterable[Images]) -> Iterator[Images]:
         yield {**first, "destination": destinations} if more else first
 
 
+def _literal(value: Any) -> Any:
+    """The same value, in which ${ is not meant as a variable."""
+    if isinstance(value, dict):
+        return {key: _literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
+
+
 def _yaml(value: Any, *, inside: bool = False) -> str:
-    """A word as it is, every other text in quotes; ${ is not meant as a variable."""
+    """A word as it is, every other text in quotes."""
     if isinstance(value, str):
         is_word = not inside and re.fullmatch(r"(?=.*[/:])[A-Za-z][\w./:@-]*\w", value, re.ASCII)
-        return value if is_word else quoted(value.replace("${", "$${"))
+        return value if is_word else quoted(value).replace("\\u0024{", "${")
     if isinstance(value, list):
         return f"[{', '.join(_yaml(item, inside=True) for item in value)}]"
     if isinstance(value, dict):
@@ -53,6 +63,9 @@ def as_modules(adopted: Adopted) -> str:
     for entry in adopted.entries:
         if entry["source"].endswith(FOLDER):
             adopted.notes.append(f"{entry['source']} left out: modules name each repository")
+            continue
+        if adopted.has_variables and "${" in repr(entry):
+            adopted.notes.append(f"{entry['source']} left out: {entry['destination']} has variables, modules have none")
             continue
         if verified := sorted(entry.keys() & {"trust", "minimum_age"}):
             adopted.notes.append(f"{entry['source']} left out: {' and '.join(verified)} apply to a whole module")

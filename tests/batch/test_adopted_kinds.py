@@ -13,6 +13,7 @@ from imagesync_cli.batch.adopt.go_regex import python_regex
 from imagesync_cli.batch.entries import read_entries
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.look.trust.rules import IdentitySigner
+from imagesync_cli.values.reference import RegistryReference
 from imagesync_cli.values.regex import compile_regex
 from imagesync_cli.values.tags.rules import TagRules
 from tests.command import imagesync
@@ -233,6 +234,31 @@ def test_who_must_have_signed_for_flux_mirror(tmp_path: Path, subject: str, matc
     finished = imagesync("adopt", "--as", "modules", str(flux))
     assert "minimum_age and trust apply to a whole module" in finished.err
     assert "r.example.com" not in finished.out
+
+
+def test_variables_stay_variables(tmp_path: Path) -> None:
+    """What ocync takes from the environment, sync takes from there too; a default is no variable here."""
+    urls = {
+        "hub": "docker.io",
+        "a": "${ACCOUNT}.example.com",
+        "b": "${OTHER_1}.example.com",
+        "c": "${X:-c}.example.com",
+    }
+    content = {
+        "registries": {name: {"url": url} for name, url in {**urls, "hub": "docker.io"}.items()},
+        "mappings": [{"from": "library/nginx", "source": "hub", "targets": ["a", "b", "c"], "tags": {"glob": "1.*"}}],
+    }
+    ocync, file = tmp_path / "ocync.json", tmp_path / "images.yaml"
+    ocync.write_text(json.dumps(content))
+    finished = imagesync("adopt", str(ocync))
+    file.write_text(finished.out)
+    entries = read_entries(file, {"ACCOUNT": "1234", "OTHER_1": "5678"})
+    hosts = [entry.destination.host for entry in entries if isinstance(entry.destination, RegistryReference)]
+    assert hosts == ["1234.example.com", "5678.example.com"]
+    assert '"${ACCOUNT}.example.com/library/nginx"' in finished.out
+    assert "'${X:-c}' is no variable" in finished.err
+    modules = imagesync("adopt", "--as", "modules", str(ocync))
+    assert ("ACCOUNT" in modules.out, "has variables, modules have none" in modules.err) == (False, True)
 
 
 def test_images_of_docker_hub_for_image_syncer(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,11 +25,13 @@ class Adopted:
     """``entries`` as they stand in images.yaml; ``notes`` are what could not be carried over, with lines.
 
     Every entry is one that ``sync --file`` takes, and no two want one tag. ``target`` is where those go of which the
-    file names only the source.
+    file names only the source. With ``has_variables`` ${NAME} stands for a variable of the environment, as it does in
+    images.yaml.
     """
 
     kind: str
     target: str = ""
+    has_variables: bool = False
     entries: list[Images] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _places: dict[str, tuple[str, Images]] = field(default_factory=dict)
@@ -64,7 +67,7 @@ class Adopted:
         platforms = [each for each in more.get("platforms") or () if self._is_platform(line, source, each)]
         more = {**more, "platforms": platforms}
         entry: Images = {"source": source, "destination": destination, **{k: v for k, v in more.items() if v}}
-        read = read_entry(entry)
+        read = read_entry(entry, self._variables(source + destination) if self.has_variables else None)
         if isinstance(read, list):
             self.notes += [f"line {line}: {source} was left out: {problem}" for problem in read]
             return ""
@@ -80,6 +83,11 @@ class Adopted:
         if is_ruled:
             self._ruled.add(repr(entry))
         return ""
+
+    @staticmethod
+    def _variables(text: str) -> dict[str, str]:
+        """Something for each variable, as it may stand in the name of a host."""
+        return {name: name.lower().replace("_", "-") for name in re.findall(r"\$\{(\w+)\}", text)}
 
     def _is_platform(self, line: int, source: str, name: str) -> bool:
         try:

@@ -28,13 +28,14 @@ _HINT = (
 class _Kind:
     """A kind of file: how its first document looks, and who reads it.
 
-    Where it ``names_sources`` alone a target is needed.
+    Where it ``names_sources`` alone a target is needed. It may have variables, as images.yaml has them.
     """
 
     name: str
     fits: Callable[[Section], bool]
     read: Callable[[Section, Adopted], None]
     names_sources: bool = False
+    has_variables: bool = False
 
 
 def adopt(path: Path, target: str = "") -> Adopted:
@@ -52,7 +53,7 @@ def adopt(path: Path, target: str = "") -> Adopted:
         raise UsageError(f"{path} is none of the files that can be adopted", hint=_HINT)
     if kind.names_sources and not target:
         raise UsageError(f"{path} does not say where its images go", hint="say --to registry.example.com/mirror")
-    adopted = Adopted(kind.name, target)
+    adopted = Adopted(kind.name, target, kind.has_variables)
     for number, document in enumerate(documents):
         if number == 0 or kind.read is kubernetes:
             kind.read(document, adopted)
@@ -68,13 +69,13 @@ def _has(*keys: str) -> Callable[[Section], bool]:
 # The first that fits: those that are least alike others come first.
 _KINDS = (
     _Kind("kustomization", is_kustomization, kustomization, names_sources=True),
-    _Kind("flux-mirror", is_config, flux_mirror),
+    _Kind("flux-mirror", is_config, flux_mirror, has_variables=True),
     _Kind("Kubernetes", _has("apiVersion", "kind"), kubernetes, names_sources=True),
     _Kind("kpromo", is_manifest, kpromo),
     _Kind("Terraform state", is_state, state),
     _Kind("regsync", _has("sync"), regsync),
     _Kind("dregsy", _has("tasks"), dregsy),
-    _Kind("ocync", _has("mappings"), ocync),
+    _Kind("ocync", _has("mappings"), ocync, has_variables=True),
     _Kind("compose", _has("services"), compose, names_sources=True),
     _Kind("skopeo sync", is_skopeo, skopeo, names_sources=True),
     _Kind("image-syncer", is_rules, image_syncer),
