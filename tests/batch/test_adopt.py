@@ -182,7 +182,12 @@ ADOPTED: dict[str, list[tuple[str, str, TagRules | None]]] = {
         (
             "registry.hub.docker.com/library/busybox",
             "registry.example.com/mirror/busybox",
-            TagRules(("1.36",), semver=">=1.31"),
+            TagRules(("1.36",)),
+        ),
+        (
+            "registry.hub.docker.com/library/busybox",
+            "registry.example.com/mirror/busybox",
+            TagRules(semver=">=1.31"),
         ),
         ("registry.hub.docker.com/library/alpine", "registry.example.com/library/alpine", TagRules(("*",))),
     ],
@@ -235,7 +240,7 @@ ADOPTED: dict[str, list[tuple[str, str, TagRules | None]]] = {
 NOTES = {
     "regsync": ["creds", "ratelimit", "templates are not evaluated"],
     "skopeo": ["credentials", "has no tag"],
-    "dregsy": ["relay", "interval", "auth", "repositories by pattern", "both its patterns and semver"],
+    "dregsy": ["relay", "interval", "auth", "repositories by pattern"],
     "kubernetes": ["variables are not filled in"],
     "compose": ["service own is built"],
     "state": ["timeout", "aws_s3_bucket.b mirrors no image"],

@@ -236,6 +236,27 @@ def test_who_must_have_signed_for_flux_mirror(tmp_path: Path, subject: str, matc
     assert "r.example.com" not in finished.out
 
 
+@pytest.mark.parametrize(
+    ("tags", "sets"),
+    [
+        ([], [TagRules(("*",))]),
+        (
+            ["semver: >=1.31.0 <1.31.9", "regex: 1\\.26\\.[0-9]-glibc", "latest", "semver: >=2"],
+            [TagRules(("/1\\.26\\.[0-9]-glibc/", "latest")), TagRules(semver=">=1.31.0 <1.31.9 || >=2")],
+        ),
+        (["regex: !-rc", "a"], [TagRules((), ("/-rc/",)), TagRules(("a",))]),
+        (["1.0", "keep: latest 3"], []),
+    ],
+)
+def test_a_tag_that_one_of_dregsys_items_picks(tmp_path: Path, tags: list[str], sets: list[TagRules]) -> None:
+    """Items are rules beside each other; with one that is not understood the mapping is left out, not copied whole."""
+    sides = {"source": {"registry": "r.example.com"}, "target": {"registry": "m.example.com"}}
+    dregsy, file = tmp_path / "dregsy.json", tmp_path / "images.yaml"
+    dregsy.write_text(json.dumps({"tasks": [{**sides, "mappings": [{"from": "a", "tags": tags}]}]}))
+    file.write_text(imagesync("adopt", str(dregsy)).out)
+    assert [entry.tags for entry in images_in(file)] == sets
+
+
 def test_variables_stay_variables(tmp_path: Path) -> None:
     """What ocync takes from the environment, sync takes from there too; a default is no variable here."""
     urls = {

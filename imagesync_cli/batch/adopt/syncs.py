@@ -140,32 +140,31 @@ def _dregsy_mapping(mapping: Section, source: str, target: str, adopted: Adopted
     if start.startswith("regex:") or "," in to:
         adopted.note(mapping.line, f"{start}: repositories by pattern were left out: list them")
         return
-    here = f"{source}/{start.strip('/')}"
-    adopted.add(
-        mapping.line,
-        here,
-        f"{target}/{(to or start).strip('/')}",
-        tags=_dregsy_tags(mapping, here, adopted),
-        platforms=[] if platform in ("", "all") else [platform],
-    )
+    here, there = f"{source}/{start.strip('/')}", f"{target}/{(to or start).strip('/')}"
+    platforms = [] if platform in ("", "all") else [platform]
+    for tags in _dregsy_tag_sets(mapping, here, adopted):
+        adopted.add(mapping.line, here, there, tags=tags, platforms=platforms)
 
 
-def _dregsy_tags(mapping: Section, source: str, adopted: Adopted) -> Any:
-    """Plain tags, and one each of semver: RANGE, regex: PATTERN, latest: N."""
-    include: list[str] = []
-    semver: list[str] = []
+def _dregsy_tag_sets(mapping: Section, source: str, adopted: Adopted) -> list[Any]:
+    """Rules beside each other: a tag that any item picks is copied. None where an item is not understood.
+
+    An item is a tag, or semver: RANGE, regex: PATTERN or regex: !PATTERN.
+    """
+    include, semver, sets = list[str](), list[str](), list[Any]()
     for tag in mapping.texts("tags"):
-        kind, colon, rule = tag.partition(":")
+        kind, colon, rule = (part.strip() for part in tag.partition(":"))
         if not colon:
             include.append(tag)
-        elif kind.strip() == "semver":
-            semver.append(rule.strip())
-        elif kind.strip() == "regex" and not rule.strip().startswith("!"):
-            include.append(part_of_tag(rule.strip()))
+        elif kind == "semver":
+            semver.append(rule)
+        elif kind == "regex" and rule.startswith("!"):
+            sets.append({"exclude": [part_of_tag(rule[1:].strip())]})
+        elif kind == "regex":
+            include.append(part_of_tag(rule))
         else:
-            adopted.note(mapping.line, f"{source}: tags: {tag} was left out")
-    if semver and include:
-        adopted.note(mapping.line, f"{source}: a tag must match both its patterns and semver here, not one of them")
-    if semver:
-        return {**({"include": include} if include else {}), "semver": " || ".join(semver)}
-    return include or ["*"]
+            adopted.note(mapping.line, f"{source} was left out: its tags have {tag}")
+            return []
+    sets += [include] if include else []
+    sets += [{"semver": " || ".join(semver)}] if semver else []
+    return sets or [["*"]]
