@@ -8,6 +8,7 @@ import ssl
 import time
 from collections import deque
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import httpx
 
@@ -49,7 +50,7 @@ class Connections:
         self._proxy = proxy
         self._preconnected = preconnected
         self._idle: list[Connection] = []
-        self._every: list[Connection] = []
+        self._every: WeakSet[Wire] = WeakSet()  # the event loop keeps those that are open, nobody the closed ones
         self._opening: deque[asyncio.Task[Connection]] = deque()
         self._limit = limit
         self.patience = Patience()
@@ -112,8 +113,8 @@ class Connections:
 
             close_unused([self._preconnected])
         # Not the idle ones alone: whoever was cancelled between two steps has not given his back.
-        for connection in self._every:
-            connection.close()
+        for wire in list(self._every):
+            wire.close()
 
     async def _take(self) -> Connection:
         while self._idle:
@@ -159,9 +160,8 @@ class Connections:
         except BaseException:
             wire.close()
             raise
-        connection = Connection(wire)
-        self._every.append(connection)
-        return connection
+        self._every.add(wire)
+        return Connection(wire)
 
     def _check_address(self, address: str) -> None:
         """Say nothing to where a name leads, if that is no place for somebody else to send us; a proxy looks itself."""

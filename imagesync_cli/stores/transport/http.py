@@ -212,7 +212,7 @@ async def read_all(response: httpx.Response, limit_bytes: int, room: ByteLimit |
 
     One that is not small waits until there is ``room`` for the longest that may come.
     """
-    content = bytearray()
+    content, chunk = bytearray(), b""
     try:
         async with contextlib.AsyncExitStack() as held:
 
@@ -232,6 +232,7 @@ async def read_all(response: httpx.Response, limit_bytes: int, room: ByteLimit |
             return bytes(content)
     except BaseException:
         content.clear()  # the error may be kept, and with it all that is named here
+        chunk = b""
         raise
     finally:
         await response.aclose()

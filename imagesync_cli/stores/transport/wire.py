@@ -140,7 +140,8 @@ class Wire(asyncio.Protocol):
                 raise self._error or ConnectionResetError(_CLOSED)
 
     def close(self) -> None:
-        """Drop the connection, if there is one; what is still unsent is not worth waiting for."""
+        """Drop the connection, if there is one, and what came unread; what is unsent is not worth waiting for."""
+        self._chunks.clear()
         if self._transport is not None:
             self._transport.abort()
 
