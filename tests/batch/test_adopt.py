@@ -93,6 +93,8 @@ defaults:
 mappings:
   - {from: chainguard/nginx, to: nginx, artifacts: {enabled: true, include: [application/spdx+json], exclude: [a/b]}}
   - {from: chainguard/py, targets: [west], tags: {glob: ["*-slim"], exclude: "*-debug"}, artifacts: {enabled: false}}
+  - {from: chainguard/go, targets: [west], tags: {glob: [a.b, "1.*"], semver: "1"}, artifacts: {enabled: false}}
+  - {from: chainguard/id, targets: [west], tags: {glob: [a.b]}, artifacts: {enabled: false}}
   - {from: chainguard/go, tags: {sort: alpha, latest: 2}}
   - {from: chainguard/node, targets: nowhere}
 """
@@ -223,10 +225,12 @@ ADOPTED: dict[str, list[tuple[str, str, TagRules | None]]] = {
             "west.example.com/chainguard/py",
             TagRules(("*-slim",), ("*-debug", PRE)),
         ),
+        ("cgr.dev/chainguard/go", "west.example.com/chainguard/go", TagRules(("/^a\\.b$/", "1.*"), (PRE,), "1")),
+        ("cgr.dev/chainguard/id", "west.example.com/chainguard/id", TagRules(("a.b",), (PRE,))),
     ],
     "flux-mirror": [
         ("docker.io/stefanprodan/podinfo", "quay.io/my-org/podinfo", TagRules(semver="6.x", latest=2)),
-        ("ghcr.io/a/all", "r.example.com/all", TagRules(semver="*")),
+        ("ghcr.io/a/all", "r.example.com/all", TagRules(latest=1_000_000)),
         ("ghcr.io/a/one", "r.example.com/one", TagRules(latest=1)),
         ("ghcr.io/a/releases", "r.example.com/releases", TagRules(("/^RELEASE/",))),
         ("ghcr.io/a/charts/app", "r.example.com/charts/app", TagRules(semver=">=1", latest=3)),
@@ -305,7 +309,7 @@ def test_what_is_for_several_places_is_one_entry(tmp_path: Path) -> None:
     """A file with groups of targets becomes entries with lists, so that each source is read once."""
     images = tmp_path / "images.yaml"
     images.write_text(adopt(tmp_path, "ocync").out)
-    east, west, python = images_in(images)
+    east, west, python, *_ = images_in(images)
     assert (east.item, west.item, python.item) == (1, 1, 2)
     assert (east.selection.referrer_types, python.selection.referrers) == (("application/spdx+json",), False)
     images.write_text(adopt(tmp_path, "flux-mirror").out)

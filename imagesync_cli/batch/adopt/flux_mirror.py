@@ -10,6 +10,7 @@ from imagesync_cli.batch.adopt.section import Section
 
 _GROUPS = ("mirror.fluxcd.io/", "mirror.plugin.fluxcd.io/")
 _ARTIFACT = {"source", "destination", "selector", "includeReferrers", "overwrite", "verify"}
+_EVERY_VERSION = 1_000_000  # pre-releases too, which no range has
 _VERIFY = {"provider", "minAge", "matchOIDCIdentity"}
 _CHART = {"name", "source", "destination", "version", "limit", "overwrite"}
 
@@ -78,10 +79,10 @@ def _rules(line: int, name: str, selector: Section, adopted: Adopted) -> dict[st
     rules: dict[str, Any] = {}
     if pattern := regex.text("pattern"):
         rules["include"] = [part_of_tag(pattern)]
-    if semver or (order == "semver" and not latest):
-        rules["semver"] = semver or "*"
-    if latest:
-        rules["latest"] = latest
+    if semver:
+        rules["semver"] = semver
+    if latest or (order == "semver" and not semver):
+        rules["latest"] = latest or _EVERY_VERSION
     return rules or {"include": ["*"]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,7 @@ def _rules(line: int, name: str, tags: Section, adopted: Adopted) -> dict[str, A
         adopted.note(line, f"{name} was left out: latest counts versions here, not names by the alphabet")
         return None
     always = tags.texts("include")
-    plain = [each for each in always if not any(c in each for c in "*?[")]
+    plain = list(filter(_is_name, always))
     for each in always:
         if each not in plain:
             adopted.note(line, f"{name}: tags: include {each} was left out: only whole tags go before other rules here")
@@ -70,13 +71,20 @@ def _rules(line: int, name: str, tags: Section, adopted: Adopted) -> dict[str, A
             adopted.note(line, f"{name}: tags: include {each} is excluded here, like every pre-release")
     if tags.text("semver"):
         adopted.note(line, f"{name}: tags: no range has a version with a suffix here, such as 1.27-alpine or 1.27-r0")
+    # A name in full is picked here whatever a range says, so beside one it becomes an expression.
+    narrowed = latest or tags.text("semver")
+    globs = [f"/^{re.escape(each)}$/" if narrowed and _is_name(each) else each for each in tags.texts("glob") or ["*"]]
     rules = {
-        "include": [*plain, *(tags.texts("glob") or ["*"])],
+        "include": [*plain, *globs],
         "exclude": [*tags.texts("exclude"), _LEFT_OUT_RULE],
         "semver": tags.text("semver"),
         "latest": latest,
     }
     return {key: rule for key, rule in rules.items() if rule}
+
+
+def _is_name(glob: str) -> bool:
+    return not any(character in glob for character in "*?[")
 
 
 def _referrers(line: int, name: str, artifacts: Section, adopted: Adopted) -> bool | list[str]:
