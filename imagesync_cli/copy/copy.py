@@ -39,8 +39,8 @@ class Copy:
         self.there = there = destination.store
         self.report = report
         self.progress = progress
-        self._transfers = Transfers(here, there, progress)
-        self._foreign = Transfers(here, there, progress, read_foreign) if read_foreign else None
+        self._transfers = Transfers(here, there, progress, read_foreign)
+        self._takes_foreign = read_foreign is not None
         # The destination had no such tag: asking it for each child would find nothing.
         self._fresh = fresh
         self.kept: list[Descriptor] = []  # children that the destination had, and that were left as they are
@@ -126,7 +126,7 @@ class Copy:
         return True
 
     async def _blob(self, place: Place) -> None:
-        if place.target.is_foreign and self._foreign is None:
+        if place.target.is_foreign and not self._takes_foreign:
             self.report.foreign += 1
         else:
             await self.send(place.target)
@@ -134,7 +134,7 @@ class Copy:
     async def send(self, blob: Descriptor, *, anew: bool = False) -> None:
         """Move a blob unless it is there; ``anew`` although the destination may say that it is."""
         if anew:
-            written = Written.SENT if self.report.dry_run else await self._moving(blob).transfer(blob, anew=True)
+            written = Written.SENT if self.report.dry_run else await self._transfers.transfer(blob, anew=True)
         else:
             written = await self._destination.blob(blob, self.here, lambda sibling: self._write_blob(blob, sibling))
         self.report.blobs[written] += 1
@@ -147,13 +147,10 @@ class Copy:
 
     async def _write_blob(self, blob: Descriptor, sibling: Store | None) -> Written:
         if not self.report.dry_run:
-            return await self._moving(blob).transfer(blob, sibling)
+            return await self._transfers.transfer(blob, sibling)
         if await self.there.has_blob(blob):
             return Written.THERE
         return Written.MOUNTED if sibling else Written.SENT
-
-    def _moving(self, blob: Descriptor) -> Transfers:
-        return self._foreign if self._foreign is not None and blob.is_foreign else self._transfers
 
     async def put(self, manifest: Manifest, tag: str = "") -> bool:
         """Write a manifest; whether the destination lists it by itself among the referrers of its subject."""
@@ -179,7 +176,7 @@ class Copy:
         if not any(blob.is_foreign for blob in manifest.blobs):
             return ""
         # distribution takes a foreign layer's absence for a fault, too, where it does not allow the layer's URL.
-        wants = "" if self._foreign else "it may want the foreign layers too, which --foreign-layers copies; "
+        wants = "" if self._takes_foreign else "it may want the foreign layers too, which --foreign-layers copies; "
         return f"{wants}distribution takes them only from URLs that its option validation.manifests.urls allows"
 
     # What the destination had, or said it had, and has no longer.
@@ -197,5 +194,5 @@ class Copy:
 
     async def _blob_again(self, place: Place) -> None:
         blob = place.target
-        if (self._foreign or not blob.is_foreign) and not await self.there.has_blob(blob):
+        if (self._takes_foreign or not blob.is_foreign) and not await self.there.has_blob(blob):
             await self.send(blob, anew=True)

@@ -1,7 +1,8 @@
-"""Keep the image that a tag is moved away from, where a registry drops at once what no tag leads to.
+"""The image that a tag is moved away from: whether that may be, and how it is kept.
 
-zot does: the manifest is gone with the PUT that moves its last tag, and with it what it lists, even where another tag's
-index lists that too. So its manifests are read before, and written again if they went; their blobs are still there.
+Some registries drop at once what no tag leads to. zot does: the manifest is gone with the PUT that moves its last tag,
+and with it what it lists, even where another tag's index lists that too. So its manifests are read before, and written
+again if they went; their blobs are still there.
 """
 
 from __future__ import annotations
@@ -49,3 +50,33 @@ class OldImage:
             return  # it is damaged already, and nothing that could be put back
         await self._walk.below(manifest, place)
         self._manifests.append(manifest)
+
+
+async def check_replaceable(overwrite: str, here: Store, there: Store, tag: str, before: str) -> None:
+    """Raise Refused where the tag holds an image that ``overwrite`` keeps; ``before`` is its digest, "" for none."""
+    if not before or overwrite in ("always", before):
+        return
+    if overwrite == "ours" and await _comes_from(here, there, before):
+        return
+    why = {
+        "never": "overwrite is never, so a tag stays as it is",
+        "ours": f"overwrite is ours, and {here.name} does not have that image",
+    }.get(overwrite, f"only {overwrite} may be replaced")
+    raise Refused(
+        f"{there.name}:{tag} has another image already, {before}: {why}",
+        hint="remove or rename that tag, use another one, or allow it with overwrite = always",
+    )
+
+
+async def _comes_from(here: Store, there: Store, digest: str) -> bool:
+    """Whether the source's repository has this image, or for an index of chosen platforms all that it lists."""
+    if await here.has_manifest(Descriptor("", parse_digest(digest), 0)):
+        return True
+    try:
+        children = (await there.manifest(digest)).manifests
+    except NotFound:
+        return False
+    for child in children:
+        if not await here.has_manifest(child):
+            return False
+    return bool(children)

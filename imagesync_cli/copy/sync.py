@@ -15,8 +15,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from imagesync_cli.copy.copy import Copy
+from imagesync_cli.copy.old_image import check_replaceable
 from imagesync_cli.copy.present import Destination, Present
-from imagesync_cli.copy.replace import check_replaceable
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Access, Side, Store, Stores, counting

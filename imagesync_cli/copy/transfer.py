@@ -21,12 +21,12 @@ Read = Callable[[Descriptor], AsyncGenerator[bytes, None]]
 class Transfers:
     """Moves blobs from one store to another, a bounded number at a time.
 
-    ``read`` gives a blob's bytes where the source is not where it is to be had.
+    ``read_foreign`` gives the bytes of foreign layers, which need not come from the source.
     """
 
-    def __init__(self, source: Store, destination: Store, progress: Progress, read: Read | None = None) -> None:
+    def __init__(self, source: Store, destination: Store, progress: Progress, read_foreign: Read | None) -> None:
         self._source = source
-        self._read = read or source.read_blob
+        self._read_foreign = read_foreign or source.read_blob
         self._destination = destination
         self._progress = progress
         self._small = asyncio.Semaphore(_SMALL_AT_ONCE)
@@ -41,8 +41,9 @@ class Transfers:
         origin, moved, written = sibling or self._source, _Moved(self._progress), None
         self._progress.total += 1
         self._progress.total_bytes += blob.size
+        read = self._read_foreign if blob.is_foreign else self._source.read_blob
         write = functools.partial(
-            self._destination.write_blob, blob, lambda: moved.counted(self._read(blob)), origin, anew=anew
+            self._destination.write_blob, blob, lambda: moved.counted(read(blob)), origin, anew=anew
         )
         try:
             async with self._large if blob.size >= _LARGE_BYTES else self._small:

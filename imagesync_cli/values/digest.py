@@ -69,14 +69,12 @@ def subject_of_tag(tag: str) -> str:
 
 
 def digest_in_tag(tag: str) -> str:
-    """The digest that this tag names in full, "" where it names none."""
+    """The digest that this tag names in full, "" where it names none.
+
+    Such a tag is that of an image's signatures or list of referrers, and comes and goes with the image.
+    """
     digest = tag.replace("-", ":", 1).partition(".")[0]
     return digest if is_digest(digest) and _DIGEST_TAG.fullmatch(tag) else ""
-
-
-def is_companion(tag: str) -> bool:
-    """Whether the tag is that of an image's signatures or list of referrers, and comes and goes with the image."""
-    return bool(digest_in_tag(tag))
 
 
 def new_hash(digest: str) -> _Hash:

@@ -11,7 +11,6 @@ from imagesync_cli.values.digest import (
     check_bytes,
     digest_in_tag,
     digest_tag,
-    is_companion,
     is_digest,
     parse_digest,
     subject_of_tag,
@@ -82,7 +81,6 @@ DIGEST_TAGS = [
 def test_a_digest_in_a_tag(tag: str, named: str, about: str) -> None:
     """A tag is about an image where it names its digest, each algorithm with as many digits as it has."""
     assert digest_in_tag(tag) == named
-    assert is_companion(tag) == bool(named)
     assert subject_of_tag(tag) == (digest_tag(about) if about else "")
 
 

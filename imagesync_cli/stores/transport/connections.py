@@ -140,10 +140,8 @@ class Connections:
         name, port = (proxy.host, proxy_port(proxy)) if proxy else (self._name, self._port)
         try:
             if proxy is not None and is_socks(proxy):
-                begun = asyncio.ensure_future(socks_connection(proxy, self._name, self._port, _CONNECT_S))
-                wire = await Wire.connect(name, port, _CONNECT_S, begun)
-            else:
-                wire = await Wire.connect(name, port, _CONNECT_S, preconnected)
+                preconnected = asyncio.ensure_future(socks_connection(proxy, self._name, self._port, _CONNECT_S))
+            wire = await Wire.connect(name, port, _CONNECT_S, preconnected)
         except OSError as error:
             if proxy is None:
                 raise

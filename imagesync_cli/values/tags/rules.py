@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from imagesync_cli.values.digest import is_companion
+from imagesync_cli.values.digest import digest_in_tag
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.names import is_tag
 from imagesync_cli.values.tags.versions import Range, parse_range, parse_version
@@ -100,7 +100,7 @@ class TagRules:
 
     def _why_not(self, tag: str) -> str:
         """Why the rules that look at one tag alone leave it out, "" if they do not."""
-        if is_companion(tag):
+        if digest_in_tag(tag):
             return "belongs to another image: a signature, or a list of referrers"
         if excluding := self._excluding(tag):
             return f"excluded by {excluding}"
