@@ -83,8 +83,9 @@ class Copy:
         if not self.report.dry_run:
             await old.keep()
         await self.put(root, tag)
-        await old.put_back()
-        await self._look_again()
+        if not self.report.dry_run:
+            await old.put_back()
+            await self._look_again()
         if referrers is not None:
             await referrers.complete()
 
@@ -113,12 +114,15 @@ class Copy:
             await walk.visit(Descriptor("", digest, 0))
 
     async def _child(self, place: Place) -> None:
-        if not await self._destination.manifest(place.digest, lambda: self._write_child(place)):
+        written = await self._destination.manifest(place.digest, lambda: self._write_child(place))
+        if not written and not self.report.dry_run:  # there, or brought by another image of the run
             self.kept.append(place.target)
 
     async def _write_child(self, place: Place) -> bool:
         """Whether it had to be written: False where the destination has it."""
         if not self._fresh and await self.there.has_manifest(place.target):
+            if self.report.dry_run:  # what another image would bring is not there to be looked at
+                self.kept.append(place.target)
             return False
         manifest = await self._walk.read(self.here, place)
         await self.below(manifest, place)

@@ -11,7 +11,7 @@ from tests.batch.conftest import Bench
 from tests.command import imagesync
 from tests.embedded_registry import Fault, Request
 from tests.embedded_registry.faults import refusal
-from tests.embedded_registry.images import compose, image, index, random_bytes, tar
+from tests.embedded_registry.images import compose, image, index, index_of, random_bytes, tar
 from tests.stores.copying import manifest
 
 
@@ -185,6 +185,22 @@ def test_a_dry_run_changes_nothing_and_tells_all(bench: Bench) -> None:
     real = bench.sync()
     assert {tuple(line.split()[:2]) for line in real.out.splitlines()} == told - {("keep", f"{host}/app:1.0")}
     assert set(bench.tags("app")) == {"1.0", "1.1", "1.2"}
+
+
+@pytest.mark.parametrize("options", [(), ("--verify",)])
+def test_a_dry_run_writes_no_shared_part(bench: Bench, options: tuple[str, ...]) -> None:
+    """Two images with the same parts: what the first would bring is not taken for what the second lost."""
+    shared = {platform: image(platform) for platform in ("linux/amd64", "linux/arm64")}
+    for tag in ("1", "2"):
+        index_of({**shared, "linux/s390x": image(tag)}).seed(bench.up.repository("app"), tag)
+    for part in (*shared.values(), image("1")):  # so that nothing refuses a manifest
+        bench.there("app").blobs.update(part.blobs)
+    bench.write(bench.entry("app", tags=["*"]))
+    before = bench.down.dump()
+    finished = bench.sync("--dry-run", *options)
+    assert finished.code == 0, finished.err
+    assert bench.down.dump() == before
+    assert {request.method for request in bench.down.requests} <= {"HEAD", "GET"}
 
 
 def test_json_is_one_event_a_line(bench: Bench) -> None:
