@@ -213,6 +213,8 @@ class _Batch:
             except ImagesyncError as error:
                 if isinstance(error, LimitReached) and error.is_early:
                     raise
+                if isinstance(error, LimitReached) and isinstance(image.source, RegistryReference):
+                    self.progress.unread[image.source.registry] += self.options.dry_run
                 result.fail(error)
                 result.sent_bytes = progress.moved_bytes
             except asyncio.CancelledError:

@@ -75,7 +75,8 @@ class RegistryPulls:
     ``limit`` is how many a registry allows in ``window_s`` seconds, 0 where it says nothing. Of them ``left`` are left,
     and more come in ``reset_s`` at most. ``wait_s`` is how long as many ``pulls`` once more would wait at most.
     ``requests`` are about those that the run will send after a dry run, else 0, and ``least_s`` is the time that they
-    take at the pace that is set, 0 for none.
+    take at the pace that is set, 0 for none. ``unread`` are images that a dry run was not allowed to read: each of them
+    needs a pull too, at least.
     """
 
     registry: str
@@ -87,29 +88,38 @@ class RegistryPulls:
     wait_s: int = 0
     requests: int = 0
     least_s: int = 0
+    unread: int = 0
 
     def at_pace(self, requests: int, per_second: float | None) -> RegistryPulls:
         """With as many requests to come, at this pace."""
         return replace(self, requests=requests, least_s=math.ceil(requests / per_second) if per_second else 0)
 
 
-def registry_pulls(pulls: Mapping[str, int], limits: Sequence[PullLimit]) -> list[RegistryPulls]:
+def registry_pulls(
+    pulls: Mapping[str, int], limits: Sequence[PullLimit], unread: Mapping[str, int]
+) -> list[RegistryPulls]:
     """What was read, by registry, with what each says of it."""
-    told = {limit.registry: limit for limit in limits}
-    return [
-        RegistryPulls(name, number, limit.most, limit.left, limit.window_s, limit.returns_in_s, limit.wait_s(number))
-        if (limit := told.get(name))
-        else RegistryPulls(name, number)
-        for name, number in sorted({**dict.fromkeys(told, 0), **pulls}.items())
-    ]
+    told, made = {limit.registry: limit for limit in limits}, list[RegistryPulls]()
+    for name, number in sorted({**dict.fromkeys((*told, *unread), 0), **pulls}.items()):
+        each = RegistryPulls(name, number, unread=unread.get(name, 0))
+        if limit := told.get(name):
+            wait_s = limit.wait_s(number + each.unread)
+            each = replace(each, limit=limit.most, left=limit.left, window_s=limit.window_s, wait_s=wait_s)
+            each = replace(each, reset_s=limit.returns_in_s)
+        made.append(each)
+    return made
 
 
 def _merged_registries(every: Iterable[RegistryPulls]) -> list[RegistryPulls]:
     by_name: dict[str, RegistryPulls] = {}
     for each in every:
         before = by_name.get(each.registry)
-        by_name[each.registry] = replace(each, pulls=each.pulls + before.pulls) if before else each
+        by_name[each.registry] = _added(before, each) if before else each
     return list(by_name.values())
+
+
+def _added(before: RegistryPulls, each: RegistryPulls) -> RegistryPulls:
+    return replace(each, pulls=before.pulls + each.pulls, unread=before.unread + each.unread)
 
 
 def failed_together(report: BatchReport) -> list[list[ImageResult]]:
@@ -195,7 +205,8 @@ class BatchProgress:
     """How far the images are; ``in_flight`` is that of each image that is being copied, sizes in bytes.
 
     ``waiting`` images have not begun, since a registry allows no more pulls for now. ``limits`` tells what registries
-    say of pulls, and ``pulls`` how many were made, by registry. ``to_send`` are requests that a dry run expects there.
+    say of pulls, and ``pulls`` how many were made, by registry. ``to_send`` are requests that a dry run expects there,
+    and ``unread`` images that it was not allowed to read.
     """
 
     total: int = 0
@@ -207,6 +218,7 @@ class BatchProgress:
     pulls: dict[str, int] = field(default_factory=dict)
     limits: Callable[[], Sequence[PullLimit]] = tuple
     to_send: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
 
     @property
     def moved_bytes(self) -> int:

@@ -105,5 +105,6 @@ def reported(stores: Stores, report: BatchReport, progress: BatchProgress) -> It
 
 def _registries(stores: Stores, progress: BatchProgress) -> list[RegistryPulls]:
     """What a run has read of registries, what they say of that, and what a dry run expects."""
-    known = registry_pulls({**dict.fromkeys(progress.to_send, 0), **progress.pulls}, stores.pull_limits())
+    pulls = {**dict.fromkeys(progress.to_send, 0), **progress.pulls}
+    known = registry_pulls(pulls, stores.pull_limits(), progress.unread)
     return [each.at_pace(progress.to_send[each.registry], stores.pace(each.registry)) for each in known]

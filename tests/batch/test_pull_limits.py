@@ -181,6 +181,19 @@ def test_a_dry_run_says_how_many_pulls_a_run_needs(bench: Bench) -> None:
     assert "pulls needed" not in bench.sync("--dry-run").err
 
 
+def test_a_dry_run_says_what_it_was_not_allowed_to_read(bench: Bench, clock: Clock) -> None:
+    """Images that are refused at the limit need pulls as well, and the wait is that for all of them."""
+    fill(bench, 14)
+    bench.up.fault = pulls_allowed(4, clock=clock)
+    finished = bench.sync("--dry-run", f"--report={bench.folder / 'report.json'}")
+    assert finished.code == 5
+    said = f"{bench.up.host}: 4 pulls needed, and at least 10 more by images that it does not allow to read now, 0 of 4"
+    assert said in finished.err
+    assert "the run waits at most 4 h" in finished.err
+    (told,) = json.loads((bench.folder / "report.json").read_text())["registries"]
+    assert (told["pulls"], told["unread"]) == (4, 10)
+
+
 def test_a_dry_run_says_how_long_a_pace_takes(bench: Bench) -> None:
     """Where a pace is set, the requests that the run will send there are counted, and the time that they take."""
     fill(bench, 3)
