@@ -45,7 +45,7 @@ class Deletion:
         way = api_by_answer(self._client.registry, response.status_code, codes)
         if isinstance(way, OwnApi):
             self._api = way
-            way = await way.untag(self._host_api, tag, digest)
+            way = await way.untag(self._host_api, tag, digest) if way.untag else Untagged.NOT_OFFERED
             if way is Untagged.DONE and _is_done_later(response):
                 await self._wait(tag, digest)
         if way in (Untagged.ONLY_BY_DIGEST, Untagged.NOT_OFFERED):

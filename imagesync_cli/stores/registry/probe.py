@@ -123,7 +123,7 @@ class Probe:
             return Untagged.DONE
         way = api_by_answer(self._reference.registry, *answer)
         if isinstance(way, OwnApi):
-            if not repository_exists or not way.untags:
+            if not repository_exists or way.untag is None:
                 return None
             offer = await way.untag(self._host_api(), nobodys, sha256(nobodys.encode()))
             way = Untagged.DONE if offer is Untagged.ABSENT else offer

@@ -85,8 +85,11 @@ class Wire(asyncio.Protocol):
 
     @property
     def peer(self) -> str:
-        """The address at the other end."""
-        return str(self._transport.get_extra_info("peername")[0])
+        """The address at the other end; ConnectionResetError where there is nobody any more."""
+        name = self._transport.get_extra_info("peername")
+        if name is None:
+            raise ConnectionResetError(_CLOSED)
+        return str(name[0])
 
     @property
     def readable(self) -> bool:

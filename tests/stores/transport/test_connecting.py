@@ -35,3 +35,19 @@ def test_given_up_as_a_begun_connection_is_taken_over(steps: int) -> None:
         there.settimeout(5)
         assert there.recv(1) == b""
         assert here.fileno() == -1
+
+
+def test_nobody_at_the_other_end() -> None:
+    """A connection that ended as it was made has no address to look at: it is one that broke, and no bug."""
+
+    async def look() -> None:
+        early: Future[socket.socket] = Future()
+        early.set_result(socket.socket())
+        wire = await Wire.connect("127.0.0.1", 1, 10, early)
+        try:
+            with pytest.raises(ConnectionResetError, match="closed by the other side"):
+                assert wire.peer
+        finally:
+            wire.close()
+
+    asyncio.run(look())

@@ -33,10 +33,6 @@ GUARDED = frozenset({400, 403, 405, 409, 412})
 NO_TAG_DELETION = frozenset({400, 405})
 
 
-async def _not_offered(_: HostApi, _tag: str, _digest: str) -> Untagged:
-    return Untagged.NOT_OFFERED
-
-
 @dataclass(frozen=True)
 class OwnApi:
     """What a host's own API can do.
@@ -45,14 +41,9 @@ class OwnApi:
     gives the reason if it stays. ``pushed_at`` tells when a digest was pushed, under a tag where that matters.
     """
 
-    untag: Callable[[HostApi, str, str], Awaitable[Untagged]] = _not_offered
+    untag: Callable[[HostApi, str, str], Awaitable[Untagged]] | None = None
     delete: Callable[[HostApi, str, Collection[str]], Awaitable[str]] | None = None
     pushed_at: Callable[[HostApi, str, str], Awaitable[datetime | None]] | None = None
-
-    @property
-    def untags(self) -> bool:
-        """Whether a tag can be removed alone."""
-        return self.untag is not _not_offered
 
 
 _BY_NAME = {

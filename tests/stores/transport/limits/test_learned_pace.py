@@ -7,8 +7,8 @@ from collections import deque
 
 import pytest
 
+from imagesync_cli.stores.transport.limits.action import LearnedPace
 from imagesync_cli.stores.transport.limits.host_limit import HostLimit
-from imagesync_cli.stores.transport.limits.learned_pace import LearnedPace
 from tests.fake_time import run_in_fake_time
 
 PUT = "PUT manifests"
