@@ -257,6 +257,17 @@ def test_a_tag_that_one_of_dregsys_items_picks(tmp_path: Path, tags: list[str], 
     assert [entry.tags for entry in images_in(file)] == sets
 
 
+@pytest.mark.parametrize(
+    ("word", "is_true"),
+    [("true", True), ("Yes", True), ("on", True), ("'true'", True), ("'yes'", False), ("no", False)],
+)
+def test_what_yaml_takes_for_true(tmp_path: Path, word: str, is_true: bool) -> None:
+    """Tools written in Go take yes and on for true."""
+    file = tmp_path / "regsync.yaml"
+    file.write_text(f"sync: [{{type: image, source: 'a:1', target: 'r.example.com/a:1', referrers: {word}}}]")
+    assert ("referrers: true" in imagesync("adopt", str(file)).out) == is_true
+
+
 def test_variables_stay_variables(tmp_path: Path) -> None:
     """What ocync takes from the environment, sync takes from there too; a default is no variable here."""
     urls = {

@@ -22,8 +22,10 @@ class Section:
         return texts_of(self.nodes.get(key))
 
     def is_true(self, key: str) -> bool:
-        """Whether it says true, in whatever case."""
-        return self.text(key).lower() == "true"
+        """Whether it says true, in whatever case, or yes or on, as YAML has it."""
+        node, said = self.nodes.get(key), self.text(key).lower()
+        is_truth = isinstance(node, Value) and node.kind == "bool"
+        return said == "true" or (is_truth and said in ("yes", "on"))
 
     def number(self, key: str, otherwise: int) -> int:
         """A whole number, else ``otherwise``; of a long one ten digits, which no file of ours takes."""
