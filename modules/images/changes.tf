@@ -7,7 +7,8 @@ locals {
   found_times   = { for key, image in terraform_data.image : key => jsonencode(image.triggers_replace) }
   first_planned = { for key, time in local.found_times : key => try(nonsensitive(time), time) }
   now           = jsonencode(plantimestamp())
-  is_new        = { for key, name in local.pinned : name => lookup(local.first_planned, key, local.now) == local.now }
+  planned       = merge({ for key in keys(local.pinned) : key => local.now }, local.first_planned) # lookup() is slower
+  is_new        = { for key, name in local.pinned : name => local.planned[key] == local.now }
 
   # Why each image changes. A conditional instead of ||, which would be unknown where a prefix is: what is new changes,
   # wherever it goes.

@@ -50,7 +50,7 @@ variable "images" {
 
   validation {
     # "app" (without tags), "app:latest" and "docker://app" are one destination: none but one by their longest form.
-    condition = length(var.images) == length(distinct([
+    condition = length(var.images) == length(toset([
       for key, image in var.images :
       replace(trimprefix(key, "docker://"), "/(^|/)([^:/]+)$/", image.tags == null ? "$1$2:latest" : "$1$2")
     ]))
