@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
-from imagesync_cli.batch.prune import prune
-from imagesync_cli.batch.removals import check_removals
+from imagesync_cli.batch.prune import check_removals, prune
 from imagesync_cli.batch.report import (
     COPIED,
     FAILED,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from imagesync_cli.batch.entry import Entry, ImageEntry
 from imagesync_cli.batch.folders import Unknown, expand
+from imagesync_cli.batch.prune import Removals, plan_removals
 from imagesync_cli.batch.reading.prefix import place_of
-from imagesync_cli.batch.removals import Removals, plan_removals
 from imagesync_cli.batch.report import ImageResult
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.look.lockfile import Lock

@@ -1,26 +1,132 @@
-"""Remove the tags that nobody wants any more, by the delete operation, once all that is wanted is there.
+"""The tags of destinations that nobody wants any more: which those are, and how they go.
 
-A repository is left as it is where any entry that goes there has failed, or could not say which tags it wants.
-Signatures and lists of referrers (tags sha256-…) go only with the image that they are about.
+1. Wanted are those that an entry fills, and those that an entry reads: by tag, or by the digest they are on or list.
+2. A repository is left as it is where any entry that goes there has failed, or could not say which tags it wants.
+3. All else goes by the delete operation, once all that is wanted is there. Signatures and lists of referrers (tags
+   sha256-…) go only with the image that they are about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.plan import Plan
-from imagesync_cli.batch.removals import Removals
+from imagesync_cli.batch.reading.prefix import place_of
 from imagesync_cli.batch.report import FAILED, KEPT, REMOVED, RemovalResult
-from imagesync_cli.concurrency import gather
+from imagesync_cli.concurrency import each_of, gather
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
-from imagesync_cli.delete.readings import Readings
+from imagesync_cli.delete.readings import Readings, may_list
 from imagesync_cli.delete.references import Reach, read_references, read_tags
+from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Access, Side, Stores
-from imagesync_cli.values.digest import digest_in_tag
+from imagesync_cli.values.digest import digest_in_tag, pack_digest, subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
 from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.tags.replacing import Replacing
+
+if TYPE_CHECKING:
+    from imagesync_cli.batch.plan import Plan
+
+_MOST_TAGS = 10
+_LISTS_AT_ONCE = 64
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Removals:
+    """What is to go from one repository: ``tags``, of those ``listed``; ``error`` is why nobody knows.
+
+    ``kept`` is how many tags are wanted there.
+
+    All ``entries``, those that go into this repository, must have succeeded before.
+    """
+
+    repository: Reference
+    entries: Sequence[ImageEntry]
+    listed: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    kept: int = 0
+    error: ImagesyncError | None = None
+
+    @property
+    def are_many(self) -> bool:
+        """Whether so many go at once that it looks like a mistake, or like a source that has lost its tags."""
+        return len(self.tags) > min(self.kept, _MOST_TAGS)
+
+
+async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
+    """Put into the plan what is to go. ``replacing`` is for entries that do not say it."""
+    # A source without any tag may have lost them: what it has brought stays.
+    left = {place_of(entry.destination) for entry in made.empty}
+    wishes = ((place_of(entry.destination), entry.destination) for entry in made.entries if entry.prune)
+    pruned = {place: destination for place, destination in wishes if place not in left}
+    wanted: dict[tuple[str, str], set[str]] = {}
+    digests: dict[tuple[str, str], set[str]] = {}
+    for image in made.images:
+        wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)
+        source, place = image.source, place_of(image.source)
+        if place in pruned:
+            wanted.setdefault(place, set()).add(source.tag or ("" if source.digest else "latest"))
+            digests.setdefault(place, set()).update({source.digest, image.selection.digest})
+    filling: dict[tuple[str, str], list[ImageEntry]] = {}
+    for entry in made.entries:
+        filling.setdefault(place_of(entry.destination), []).append(entry)
+    ways = {(each.entry.replacing or replacing).keep_as for each in made.images}
+
+    async def removals(place: tuple[str, str]) -> Removals:
+        here, kept = filling[place], wanted.get(place, set()) - {""}
+        try:
+            for unknown in _unknown_at(made, place):
+                return Removals(pruned[place], here, error=unknown)
+            listed = await list_tags(stores, pruned[place], Side.DESTINATION)
+            unwanted = [
+                tag
+                for tag in listed
+                if tag not in kept
+                and not subject_of_tag(tag)
+                and not any(way.read(each, tag) for way in ways if way for each in kept)
+            ]
+            going = await _without(stores, pruned[place], unwanted, digests.get(place, set()) - {""})
+        except ImagesyncError as error:
+            return Removals(pruned[place], here, error=error.alone())
+        return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), len(kept))
+
+    made.removals = dict(zip(pruned, await each_of(_LISTS_AT_ONCE, removals, pruned), strict=True))
+
+
+def _unknown_at(made: Plan, place: tuple[str, str]) -> Iterator[ImagesyncError]:
+    """Why it is not known what the file wants in this repository: what a folder would bring there, or is read there."""
+    for unknown in made.unknown:
+        if any(prefix.covers(place) for prefix in (unknown.folder.destination, unknown.folder.source)):
+            yield unknown.error
+    yield from (error for entry, error in made.failed.items() if place_of(entry.source) == place)
+
+
+async def _without(stores: Stores, destination: Reference, tags: Iterable[str], digests: set[str]) -> Sequence[str]:
+    """The tags that neither are nor list one of these digests; asked only where there are some."""
+    tags = list(tags)
+    if not digests or not tags:
+        return tags
+    store = stores.open(destination, side=Side.DESTINATION)
+    found = await store.tagged(tags)
+    reach = Reach(Readings(store), digests)
+    await reach.read({pack_digest(each.digest): each.size for each in found.values() if may_list(each)})
+    keeping = {tag for tag, at in found.items() if at.digest in digests or reach.of(pack_digest(at.digest))}
+    return [tag for tag in tags if tag not in keeping]
+
+
+def check_removals(plan: Plan, most: int | None) -> None:
+    """Refused if more tags would go than there may, None for any number."""
+    if most is not None and plan.removal_count > most:
+        going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
+        named = ", ".join(going[:_NAMED]) + (", …" if len(going) > _NAMED else "")
+        raise Refused(
+            f"{plan.removal_count} tags would be removed, more than --max-removals {most}: {named}",
+            hint="nothing was changed; look at --dry-run without it",
+        )
 
 
 async def prune(

@@ -117,3 +117,25 @@ def _locked(image: Any) -> Locked:
 def _platforms(names: str) -> str:
     """Platforms in the one form in which they are looked up."""
     return ",".join(sorted(str(parse_platform(name)) for name in names.split(",")))
+
+
+def lock_text(lock: Lock) -> str:
+    """The lock as text, the same for the same images."""
+    images = {name: _document(lock.images[name]) for name in sorted(lock.images)}
+    return json.dumps({"version": FORMAT, "images": images}, indent=2) + "\n"
+
+
+def _document(locked: Locked) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "digest": locked.digest,
+        "size": locked.size,
+        "platforms": list(locked.platforms),
+        "date": locked.date,
+    }
+    if locked.selected:
+        document["selected"] = dict(sorted(locked.selected.items()))
+    if locked.first_seen not in ("", locked.date):
+        document["first_seen"] = locked.first_seen
+    if locked.pending:
+        document["pending"] = {"digest": locked.pending.digest, "first_seen": locked.pending.first_seen}
+    return document

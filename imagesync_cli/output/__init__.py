@@ -182,10 +182,14 @@ class Output:
 
     def showing(self, progress: Progress) -> AbstractAsyncContextManager[None]:
         """Show the progress while the block runs: live on a terminal, a line every few seconds elsewhere."""
-        from imagesync_cli.output.live import nothing, showing
+        from imagesync_cli.output.live import showing
         from imagesync_cli.output.progress import LiveProgress, progress_line
 
-        return nothing() if self._quiet else showing(LiveProgress(progress), lambda: progress_line(progress), say)
+        return (
+            contextlib.nullcontext()
+            if self._quiet
+            else showing(LiveProgress(progress), lambda: progress_line(progress), say)
+        )
 
 
 def exit_code(call: Callable[[], int | None], *, as_json: bool = False) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,7 @@ from imagesync_cli.batch.report import (
     totals,
 )
 from imagesync_cli.output.console import counted, print_event, print_line, say, size_text
-from imagesync_cli.output.live import DONE, TO_DO, nothing, showing
+from imagesync_cli.output.live import DONE, TO_DO, showing
 from imagesync_cli.output.progress import first_fitting, fitting_name, left_text, rate_text
 from imagesync_cli.output.rate import Rate
 from imagesync_cli.output.report import pulls_text
@@ -48,14 +48,14 @@ class BatchOutput:
     def showing(self, progress: BatchProgress) -> AbstractAsyncContextManager[None]:
         """Show the progress while the block runs."""
         if self._progress_mode == "none":
-            return nothing()
+            return nullcontext()
         plainly = self._progress_mode == "plain"
         return showing(LiveBatch(progress), lambda: batch_line(progress), say, plainly=plainly)
 
     def told(self, result: ImageResult) -> None:
         """One image is done; what was there already is only worth a line in a plan."""
         if self._as_json:
-            print_event(image_event(result))
+            print_event({"event": "image", **asdict(result)})
         elif result.action and (result.action != "keep" or self._dry_run):
             print_line(image_line(result))
 
@@ -63,7 +63,7 @@ class BatchOutput:
         """What was removed, what failed and why, and all in sum."""
         for removal in report.removals:
             if self._as_json:
-                print_event(removal_event(removal))
+                print_event({"event": "removal", **asdict(removal)})
             elif removal.outcome != FAILED:
                 print_line(removal_line(removal))
         for line in failures(report):
@@ -101,16 +101,6 @@ def removal_line(removal: RemovalResult) -> str:
         return f"unwanted {removal.reference}: {removal.why}"
     verb = "remove" if removal.outcome == "removed" else "keep"
     return f"{verb:<6} {removal.reference}{f' ({removal.why})' if removal.why else ''}"
-
-
-def image_event(result: ImageResult) -> dict[str, Any]:
-    """One image, as it is done."""
-    return {"event": "image", **asdict(result)}
-
-
-def removal_event(removal: RemovalResult) -> dict[str, Any]:
-    """One tag that was removed, or was to be."""
-    return {"event": "removal", **asdict(removal)}
 
 
 def end_event(report: BatchReport) -> dict[str, Any]:

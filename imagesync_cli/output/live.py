@@ -39,12 +39,6 @@ async def showing(
             await task
 
 
-@contextlib.asynccontextmanager
-async def nothing() -> AsyncIterator[None]:
-    """Show nothing."""
-    yield
-
-
 def _can_draw() -> bool:
     if sys.stderr is None or not sys.stderr.isatty() or not draws_on_terminals():
         return False

@@ -14,6 +14,8 @@ TEXT = frozenset({"str", "int", "float", "timestamp"})  # 1.10 is a tag, whateve
 TRUTH = {"true": True, "false": False}
 _VARIABLE = re.compile(r"(\$?)\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DIGITS = re.compile(r"\d{1,9}")
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _SHOWN = 20
 
 
@@ -80,16 +82,16 @@ class Reading:
 
     def hours(self, node: Node, what: str) -> float | None:
         """A number of hours."""
-        return self.number(node, what, least=0, whole=False)
+        if isinstance(node, Value) and node.kind in ("int", "float") and _NUMBER.fullmatch(node.text):
+            return float(node.text)
+        self.wrong(node.line, f"{what} is a number, at least 0")
+        return None
 
-    def number(self, node: Node, what: str, *, least: int, whole: bool) -> float | None:
-        """A number of at least ``least``."""
-        kinds = {"int"} if whole else {"int", "float"}
-        if isinstance(node, Value) and node.kind in kinds and re.fullmatch(r"\d{1,9}(\.\d{1,9})?", node.text):
-            number = float(node.text)
-            if number >= least:
-                return number
-        self.wrong(node.line, f"{what} is a {'whole ' if whole else ''}number, at least {least}")
+    def whole_number(self, node: Node, what: str, least: int = 0) -> int | None:
+        """A whole number of at least ``least``."""
+        if isinstance(node, Value) and node.kind == "int" and _DIGITS.fullmatch(node.text) and int(node.text) >= least:
+            return int(node.text)
+        self.wrong(node.line, f"{what} is a whole number, at least {least}")
         return None
 
     def parsed(self, parse: Callable[[], _T], line: int) -> _T | None:

@@ -53,11 +53,6 @@ class ImageReading(Reading):
             self.wrong(node.line, f"{name} names no artifact type: false copies none")
         return tuple(dict.fromkeys(self.each_parsed(node, name, parse_artifact_type)))
 
-    def keep_last(self, node: Node, name: str) -> int | None:
-        """How many of those stay."""
-        number = self.number(node, name, least=0, whole=True)
-        return None if number is None else int(number)
-
     def platforms(self, node: Node, name: str) -> tuple[Platform, ...]:
         """A list of platforms, each once."""
         return tuple(dict.fromkeys(self.each_parsed(node, name, parse_platform)))
@@ -73,10 +68,9 @@ class ImageReading(Reading):
             tuple(self.each_parsed(given[key], key, _pattern)) if key in given else () for key in ("include", "exclude")
         )
         semver = self.text(given["semver"], "semver") if "semver" in given else ""
-        latest = self.number(given["latest"], "latest", least=1, whole=True) if "latest" in given else None
+        latest = self.whole_number(given["latest"], "latest", least=1) if "latest" in given else None
         apart = self.truth(given["each_variant"], "each_variant") is True if "each_variant" in given else False
-        newest = int(latest) if latest else None
-        return self.parsed(lambda: TagRules(include, exclude, semver or "", newest, apart).meaningful(), line)
+        return self.parsed(lambda: TagRules(include, exclude, semver or "", latest, apart).meaningful(), line)
 
     def folder(self, node: Node, name: str) -> Prefix | None:
         """The path before /**, which stands for every repository below it; None for any other text."""
@@ -121,7 +115,7 @@ _READ_BY: dict[str, Callable[[ImageReading, Node, str], object]] = {
     "prune": ImageReading.truth,
     "tags": ImageReading.tags,
     "min_age_hours": ImageReading.hours,
-    "keep_last": ImageReading.keep_last,
+    "keep_last": ImageReading.whole_number,
     "minimum_age_by_created": ImageReading.truth,
     "ignore_age_for": lambda reading, node, name: reading.each_parsed(node, name, str),
 }

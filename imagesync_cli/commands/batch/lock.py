@@ -42,7 +42,8 @@ def command(file: Path, lock_file: Path | None, check: bool, call: Call) -> None
     from datetime import datetime, timezone
 
     from imagesync_cli.batch.locking import lock
-    from imagesync_cli.batch.locking.lockfile import write_lock
+    from imagesync_cli.look.lockfile import lock_text
+    from imagesync_cli.stores.files.new_file import replace_file
     from imagesync_cli.values.errors import Differs
     from imagesync_cli.values.progress import Progress
 
@@ -55,7 +56,7 @@ def command(file: Path, lock_file: Path | None, check: bool, call: Call) -> None
 
     report = call.run([entry.places[0] for entry in entries[:1]], work, progress)
     if not check:
-        write_lock(images.lock_path, report.lock)
+        replace_file(images.lock_path, lock_text(report.lock))
     call.output.locked(report)
     if check and report.changes:
         sys.exit(Differs.exit_code)
