@@ -7,12 +7,12 @@ organization, and where there is none of that name for a user. GitHub does not a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from imagesync_cli.stores.registry.hosts.host_api import HostApi
+from imagesync_cli.stores.registry.hosts.host_api import HostApi, member
 from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.values.secret import Secret
 from imagesync_cli.values.times import parse_time
@@ -25,42 +25,37 @@ async def delete(api: HostApi, digest: str, tags: Collection[str]) -> str:
     """Delete the version of this digest unless it has other tags than these; "" or the reason why it stays."""
     doing = f"deleting {api.name}@{digest} by GitHub's API"
     login = Secret(f"Bearer {(await api.login()).password.reveal()}")
-    for versions in _lists(api):
-        try:
-            async for version in _versions_of(api, versions, digest, login, doing):
-                return await _delete(api, f"{versions}/{_number(version, doing)}", tags, login, doing)
-        except NotFound:
-            continue  # no package of this owner, or it went meanwhile
+    versions, version = await _version(api, digest, login, doing)
+    if version is None:
         return ""
-    return ""
+    try:
+        return await _delete(api, f"{versions}/{_number(version, doing)}", tags, login, doing)
+    except NotFound:
+        return ""  # it went meanwhile
 
 
 async def pushed_at(api: HostApi, _: str, digest: str) -> datetime | None:
     """When the version of this digest was made, which is when it was pushed; None where there is none."""
     doing = f"asking when {api.name}@{digest} was pushed"
     login = Secret(f"Bearer {(await api.login()).password.reveal()}")
-    for versions in _lists(api):
-        with contextlib.suppress(NotFound):
-            async for version in _versions_of(api, versions, digest, login, doing):
-                return parse_time(version.get("created_at"))
-    return None
+    _, version = await _version(api, digest, login, doing)
+    return parse_time(member(version, "created_at"))
 
 
-def _lists(api: HostApi) -> list[str]:
-    """Where the versions of the package are listed: of an organization's, or of a user's."""
+async def _version(api: HostApi, digest: str, login: Secret, doing: str) -> tuple[str, dict[str, Any] | None]:
+    """Where the versions of the package are, of an organization or else of a user; and the one of this digest."""
     owner, _, package = api.repository.partition("/")
-    return [f"/{kind}/{owner}/packages/container/{quote(package, safe='')}/versions" for kind in ("orgs", "users")]
-
-
-async def _versions_of(
-    api: HostApi, path: str, digest: str, login: Secret, doing: str
-) -> AsyncIterator[dict[str, Any]]:
-    async for answer in api.pages(f"{path}?per_page={_A_PAGE}", doing=doing, login=login, headers=_HEADERS):
-        if not isinstance(answer, list) or not all(isinstance(version, dict) for version in answer):
-            raise ContentError(f"{doing}: the answer is not a list of versions")
-        for version in answer:
-            if version.get("name") == digest:
-                yield version
+    for kind in ("orgs", "users"):
+        path = f"/{kind}/{owner}/packages/container/{quote(package, safe='')}/versions"
+        with contextlib.suppress(NotFound):
+            async for page in api.pages(f"{path}?per_page={_A_PAGE}", doing=doing, login=login, headers=_HEADERS):
+                if not isinstance(page, list) or not all(isinstance(version, dict) for version in page):
+                    raise ContentError(f"{doing}: the answer is not a list of versions")
+                for version in page:
+                    if version.get("name") == digest:
+                        return path, version
+            break
+    return "", None
 
 
 def _number(version: dict[str, Any], doing: str) -> int:
