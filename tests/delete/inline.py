@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from imagesync_cli.concurrency import ByteLimit
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
 from tests.embedded_registry import EmbeddedRegistry, Request
@@ -61,6 +62,7 @@ class InlineHttp:
         self._scheduled = registry.host
         self._schedule = schedule
         self.count = 0
+        self.documents = ByteLimit(1024)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The registry's answer, when it is this request's turn."""
