@@ -10,7 +10,7 @@ import pytest
 
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry, Fault, Repository, Request, Response
-from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, describe, to_json
+from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, Image, describe, index, to_json
 from tests.embedded_registry.state import Manifest, digest_of
 from tests.hostile.test_memory import run
 from tests.trust.cases import APP, OTHER
@@ -200,6 +200,29 @@ def test_a_root_without_end(registry: EmbeddedRegistry, app: Repository, tmp_pat
     code, _, said = run("verify", "--trust", rules, f"{registry.host}/app:1")
     assert code == 2
     assert "the trusted_root /dev/zero cannot be read" in said
+
+
+def _below(app: Repository, made: Image, number: int) -> None:
+    """As many signatures of somebody else's at each image of an index, beside a good one that is read after them."""
+    for digest in made.children:
+        child = Image(made.manifests[digest], {}, {})
+        attach(app, child, *(signed_bundle(OTHERS, digest, predicate={"n": n}) for n in range(number)))
+        attach(app, child, signed_bundle(OURS, digest, predicate={"n": "x" * 1000}))
+
+
+@pytest.mark.parametrize(("number", "code"), [(50, 0), (100, 7)])
+def test_many_at_each_image_of_an_index(
+    registry: EmbeddedRegistry, app: Repository, tmp_path: Path, number: int, code: int
+) -> None:
+    """However many images an index has, no more is looked at for it than twice what one image may have."""
+    made = index("many")
+    made.seed(app, "index")
+    _below(app, made, number)
+    registry.clear_requests()
+    found = imagesync("verify", "--trust", write_trust(tmp_path, trusting(OURS)), f"{registry.host}/app:index")
+    assert (found.code, "signatures were looked at" in found.err) == (code, code == 7), found.err
+    read = [request for request in registry.requests if "/blobs/" in request.path]
+    assert len(read) <= 400
 
 
 @pytest.mark.parametrize("attack", [_others_identities, _large_identities, _large_referrers])

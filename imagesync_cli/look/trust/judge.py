@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from imagesync_cli.look.referrers import images_of
 from imagesync_cli.look.trust.extra import check_installed
 from imagesync_cli.look.trust.rules import KeySigner, Signer, Trust, TrustRule
-from imagesync_cli.look.trust.signatures import Signatures
+from imagesync_cli.look.trust.signatures import Budget, Signatures
 from imagesync_cli.look.trust.statements import Claim, NotGood
 from imagesync_cli.values.errors import Refused
 
@@ -58,6 +58,15 @@ class _Outcome:
         return "; ".join(filter(None, [f"it is signed by {alone} alone" if alone else found, self.left]))
 
 
+@dataclass(frozen=True)
+class _Search:
+    """Where signatures of one image, and of those in its index, are looked for, by what rule, and how many."""
+
+    store: Store
+    rule: TrustRule
+    budget: Budget = field(default_factory=Budget)
+
+
 class Judge:
     """Answers for all images of a run; keys and authorities are loaded once, and only if a rule needs them."""
 
@@ -79,23 +88,23 @@ class Judge:
             if self.trust.accepts:
                 return ()
             raise Refused(f"trust: no rule names {name}", hint="add one, or default: accept")
-        outcomes = []
+        outcomes, search = list[_Outcome](), _Search(store, rule)
         made = [] if wanted.is_new else [wanted.descriptor.digest]
         for digest in dict.fromkeys([*made, wanted.source_digest]):
-            outcomes.append(await self._at(store, digest, rule))
+            outcomes.append(await self._at(search, digest))
             if outcomes[-1].is_enough:
                 return tuple(outcomes[-1].signed)
-        return await self._children(store, name, wanted, rule, outcomes)
+        return await self._children(search, name, wanted, outcomes)
 
     async def _children(
-        self, store: Store, name: str, wanted: Wanted, rule: TrustRule, outcomes: list[_Outcome]
+        self, search: _Search, name: str, wanted: Wanted, outcomes: list[_Outcome]
     ) -> tuple[SignedBy, ...]:
         """Each image of the index by itself, until one is not signed."""
-        root = wanted.root or await store.manifest(wanted.descriptor.digest)
+        root = wanted.root or await search.store.manifest(wanted.descriptor.digest)
         images = images_of(root)
         below: list[_Outcome] = []
         for digest in images if len(images) <= _MOST_IMAGES else ():
-            below.append(await self._at(store, digest, rule))
+            below.append(await self._at(search, digest))
             if not below[-1].is_enough:
                 break
         if below and below[-1].is_enough:
@@ -105,11 +114,12 @@ class Judge:
         some = f"; {len(below) - 1} of the {len(images)} images in its index are signed" if len(below) > 1 else ""
         if len(images) > _MOST_IMAGES:
             some = f"; its index has {len(images)} images, and more than {_MOST_IMAGES} are not looked at one by one"
-        raise Refused(f"trust: {name}: {told.why}{some}", hint=f"wanted is {rule}")
+        raise Refused(f"trust: {name}: {told.why}{some}", hint=f"wanted is {search.rule}")
 
-    async def _at(self, store: Store, digest: str, rule: TrustRule) -> _Outcome:
+    async def _at(self, search: _Search, digest: str) -> _Outcome:
         """What the signatures of one digest come to; no more are read than it takes."""
-        signatures, outcome = Signatures(store, digest, attested=bool(rule.attested)), _Outcome()
+        rule, outcome = search.rule, _Outcome()
+        signatures = Signatures(search.store, digest, search.budget, attested=bool(rule.attested))
         met: set[tuple[int, Signer]] = set()  # what is demanded, by its number, and by whom it is met
         async with contextlib.aclosing(signatures.read()) as found:
             async for signature in found:

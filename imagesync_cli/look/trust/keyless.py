@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from imagesync_cli.look.trust.signatures import Signature
 
 _SHOWN = 300
+_LONGEST_IDENTITY = 2000  # an expression takes its time
 _BY_KEY = "it has no certificate: it was made with a key"
 _ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 # What the libraries raise for what a stranger may have written: a key of another kind is a TypeError, for instance.
@@ -73,9 +74,10 @@ class Keyless:
             bundle = _bundle(signature)
         except _BROKEN as error:
             raise NotGood(f"it is not in the form of its type: {_plain(error)}") from error
-        identity = _identity(bundle.signing_certificate)
+        identity, policy = _identity(bundle.signing_certificate), _Policy(signer)
         try:
-            kind, predicate = self._verified(signature, bundle, _Policy(signer), digest)
+            policy.verify(bundle.signing_certificate)  # cheap, so first: what is by others needs no more
+            kind, predicate = self._verified(signature, bundle, policy, digest)
             times = self._verifier._establish_time(bundle)  # verified before, and told by nothing else
         except NotGood as error:
             raise NotGood(str(error), identity) from error
@@ -107,7 +109,8 @@ class _Policy:
     def verify(self, certificate: Certificate) -> None:
         wanted = self._signer.identity
         if self._signer.matches is not None:
-            matching = list(filter(self._signer.matches, _identities(certificate)))
+            names = (name for name in _identities(certificate) if len(name) <= _LONGEST_IDENTITY)
+            matching = list(filter(self._signer.matches, names))
             if not matching:
                 raise VerificationError(f"the certificate's identity does not match /{wanted}/")
             wanted = matching[0]

@@ -75,32 +75,46 @@ class _Candidate:
     notes: Mapping[str, str]
 
 
+@dataclass
+class Budget:
+    """What may still be looked at for an image and those in its index: twice what one digest may have."""
+
+    referrers: int = 2 * _MOST_REFERRERS
+    signatures: int = 2 * _MOST_SIGNATURES
+    bytes: int = 2 * _MOST_BYTES
+
+
 class Signatures:
     """Those of one digest, in a store; ``left`` says in a sentence what was not looked at, "" for nothing.
 
-    cosign's tag is the one for signatures, or where the image is to be ``attested`` that for attestations.
+    cosign's tag is the one for signatures, or where the image is to be ``attested`` that for attestations. What is
+    looked at is taken from the ``budget``.
     """
 
-    def __init__(self, store: Store, digest: str, *, attested: bool = False) -> None:
+    def __init__(self, store: Store, digest: str, budget: Budget, *, attested: bool = False) -> None:
         self._store = store
         self._digest = digest
+        self._budget = budget
         self._suffix = ".att" if attested else ".sig"
         self.left = ""
 
     async def read(self) -> AsyncGenerator[Signature, None]:
         """Each of them, the smallest first."""
         candidates = sorted(await self._find(), key=lambda each: each.blob.size)
-        if len(candidates) > _MOST_SIGNATURES:
-            self.left = f"only the smallest {_MOST_SIGNATURES} of {len(candidates)} signatures were looked at"
-        begun, read_bytes = 0, 0
-        candidates = candidates[:_MOST_SIGNATURES]
+        most = min(_MOST_SIGNATURES, self._budget.signatures)
+        if len(candidates) > most:
+            self.left = f"only the smallest {most} of {len(candidates)} signatures were looked at"
+        begun, left_bytes = 0, min(_MOST_BYTES, self._budget.bytes)
+        candidates = candidates[:most]
         while begun < len(candidates):
             batch = _batch(candidates[begun:])
             size = sum(each.blob.size for each in batch)
-            if batch[0].blob.size > _LONGEST or read_bytes + size > _MOST_BYTES:
+            if batch[0].blob.size > _LONGEST or size > left_bytes:
                 self.left = f"{len(candidates) - begun} signatures are too long to be looked at"
                 return
-            begun, read_bytes = begun + len(batch), read_bytes + size
+            begun, left_bytes = begun + len(batch), left_bytes - size
+            self._budget.signatures -= len(batch)
+            self._budget.bytes -= size
             for signature in await gather(map(self._read, batch)):
                 if signature is not None:
                     yield signature
@@ -122,11 +136,13 @@ class Signatures:
     async def _by_subject(self) -> list[_Candidate]:
         by_api, by_list = await gather([self._store.referrers(self._digest), self._by_list()])
         named = {each.digest: each for each in (*by_api, *by_list)}
-        if len(named) > _MOST_REFERRERS:
+        most = min(_MOST_REFERRERS, self._budget.referrers)
+        if len(named) > most:
             raise Refused(
-                f"{self._store.name}@{self._digest} has {len(named)} referrers, more than {_MOST_REFERRERS}",
-                hint="so many are not searched for signatures",
+                f"{self._store.name}@{self._digest} has {len(named)} referrers, more than {most}",
+                hint=f"no more are searched for signatures: {2 * _MOST_REFERRERS} for an index and all of its images",
             )
+        self._budget.referrers -= len(named)
         manifests = await each_of(_AT_ONCE, self._by_referrer, sorted(named))
         return [candidate for each in manifests for candidate in each]
 
