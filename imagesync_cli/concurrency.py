@@ -67,8 +67,10 @@ async def each_of(at_once: int, work: Callable[[_S], Awaitable[_T]], items: Iter
     return [results[number] for number in range(len(results))]
 
 
-async def within(timeout_s: float, work: Coroutine[Any, Any, _T] | asyncio.Future[_T]) -> _T:
-    """The work's result, or asyncio.TimeoutError after so many seconds; a cancellation always arrives."""
+async def within(
+    timeout_s: float, work: Coroutine[Any, Any, _T] | asyncio.Future[_T], late: Exception | None = None
+) -> _T:
+    """The work's result, or after so many seconds ``late`` or asyncio.TimeoutError; a cancellation always arrives."""
     task = asyncio.ensure_future(work)
     expired = False
 
@@ -81,7 +83,7 @@ async def within(timeout_s: float, work: Coroutine[Any, Any, _T] | asyncio.Futur
         return await task
     except asyncio.CancelledError:
         if expired:
-            raise asyncio.TimeoutError(f"nothing within {timeout_s:g} s") from None
+            raise late or asyncio.TimeoutError(f"nothing within {timeout_s:g} s") from None
         raise
     finally:
         timer.cancel()

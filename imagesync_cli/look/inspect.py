@@ -59,29 +59,24 @@ class Findings:
     lost_manifests: tuple[Manifest, ...] = field(default=(), repr=False)
 
 
+@dataclass
 class Inspection:
     """One look at one image. ``read`` hashes every blob; with ``origin``, manifests that are lost are read from there.
 
     Without an origin, what lies below a lost manifest is not known and not looked at. ``known`` need not be read.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        progress: Progress | None = None,
-        *,
-        read: bool = False,
-        origin: Store | None = None,
-        known: Manifest | None = None,
-    ) -> None:
-        self._store = store
-        self._progress = progress or Progress()
-        self._read = read
-        self._origin = origin
-        self._known = known
+    store: Store
+    progress: Progress | None = None
+    read: bool = False
+    origin: Store | None = None
+    known: Manifest | None = None
+
+    def __post_init__(self) -> None:
+        self._progress = self.progress or Progress()
         self._reading = asyncio.Semaphore(_READ_AT_ONCE)
         # What is lost is held until it is sent; all else is let go of at once.
-        self._walk = Walk(self._manifest, self._blob, most_bytes=MOST_BYTES if origin else _MOST_BYTES)
+        self._walk = Walk(self._manifest, self._blob, most_bytes=MOST_BYTES if self.origin else _MOST_BYTES)
         self._faults: dict[str, tuple[str, str]] = {}
         self._lost: dict[str, Manifest] = {}
 
@@ -103,7 +98,7 @@ class Inspection:
     async def _manifest(self, place: Place) -> None:
         manifest = await self._manifest_at(place)
         if manifest is not None:
-            self._store.warm(len(manifest.blobs) + len(manifest.manifests))
+            self.store.warm(len(manifest.blobs) + len(manifest.manifests))
             below = self._walk.below(manifest, place)
             del manifest
             await below
@@ -111,14 +106,14 @@ class Inspection:
     async def _manifest_at(self, place: Place) -> Manifest | None:
         digest = place.digest
         try:
-            return await self._walk.read(self._store, place)
+            return await self._walk.read(self.store, place)
         except ImagesyncError as error:
             self._walk.check_bytes()
             self._faults[digest] = _fault(error)
-        if self._origin is None:
+        if self.origin is None:
             return None
-        is_known = self._known is not None and self._known.digest == digest
-        lost = self._known if is_known else await self._walk.read(self._origin, place)
+        is_known = self.known is not None and self.known.digest == digest
+        lost = self.known if is_known else await self._walk.read(self.origin, place)
         if lost is not None:
             self._lost[digest] = lost
         return lost
@@ -129,12 +124,12 @@ class Inspection:
             return
         self._progress.total += 1
         try:
-            if self._read and blob.size:
+            if self.read and blob.size:
                 try:
                     await self._hash(blob)
                 except ContentError:  # on the way here, perhaps, and not in the store
                     await self._hash(blob)
-            elif (size := await self._store.blob_size(blob)) not in (None, blob.size):
+            elif (size := await self.store.blob_size(blob)) not in (None, blob.size):
                 raise ContentError(f"it has {size} bytes, its descriptor says {blob.size}")
         except ImagesyncError as error:
             self._faults[blob.digest] = _fault(error)
@@ -142,7 +137,7 @@ class Inspection:
 
     async def _hash(self, blob: Descriptor) -> None:
         self._progress.total_bytes += blob.size
-        async with self._reading, contextlib.aclosing(self._store.read_blob(blob)) as chunks:
+        async with self._reading, contextlib.aclosing(self.store.read_blob(blob)) as chunks:
             async for chunk in chunks:
                 self._progress.moved_bytes += len(chunk)
 
@@ -172,11 +167,9 @@ async def inspect_within(deadline_s: float, stores: Stores, resolved: Resolved) 
     """
     reference, attached = resolved.reference, resolved.attached.referrers if resolved.attached else []
     roots = [Descriptor("", parse_digest(resolved.source_digest), 0), *(each.target for each in attached)]
-    try:
-        return await within(deadline_s, Inspection(stores.open(reference)).images(*roots))
-    except asyncio.TimeoutError:
-        hint = "it has many parts; see IMAGESYNC_TIMEOUT"
-        raise Unavailable(f"looking at all of {reference}: no end within the time that is left", hint=hint) from None
+    said = f"looking at all of {reference}: no end within the time that is left"
+    late = Unavailable(said, hint="it has many parts; see IMAGESYNC_TIMEOUT")
+    return await within(deadline_s, Inspection(stores.open(reference)).images(*roots), late)
 
 
 def _fault(error: ImagesyncError) -> tuple[str, str]:

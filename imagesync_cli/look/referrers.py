@@ -76,6 +76,7 @@ class Listed:
         return {*self.by_api, *self.by_list}
 
 
+@dataclass
 class Referrers:
     """Questions to one repository; its tags are listed once, however many manifests are asked about.
 
@@ -83,10 +84,11 @@ class Referrers:
     all.
     """
 
-    def __init__(self, store: Store, *, keep: bool = False, types: Collection[str] = ()) -> None:
-        self._store = store
-        self._types = types
-        self._keep = keep
+    store: Store
+    keep: bool = False
+    types: Collection[str] = ()
+
+    def __post_init__(self) -> None:
         self._listing = asyncio.Lock()
         self._tags: dict[str, Tags] | None = None  # digest_tag → the tags that begin with it
         self._unlisted = False  # the tags cannot be listed
@@ -113,7 +115,7 @@ class Referrers:
 
     async def listed(self, digest: str) -> Listed:
         """What is said to be attached to this manifest, without a look at it."""
-        by_api, by_name = await both(self._store.referrers(digest), self._by_name(digest_tag(digest)))
+        by_api, by_name = await both(self.store.referrers(digest), self._by_name(digest_tag(digest)))
         return replace(by_name, by_api={entry.digest: entry for entry in by_api})
 
     async def _children(self, target: Descriptor) -> Iterable[Descriptor]:
@@ -123,7 +125,7 @@ class Referrers:
     async def _attached_to(self, subject: str, attached: ReferrerSet) -> Iterable[Descriptor]:
         listed = await self.listed(subject)
         if listed.list is not None:
-            if self._keep:
+            if self.keep:
                 self._count(listed.list.size)
                 attached.lists[digest_tag(subject)] = listed.list
             listed.list = None
@@ -142,24 +144,24 @@ class Referrers:
         return [referrer.target for referrer in referrers]
 
     def _is_wanted(self, referrer: Referrer) -> bool:
-        return not self._types or not set(self._types).isdisjoint(referrer.types)
+        return not self.types or not set(self.types).isdisjoint(referrer.types)
 
     async def _read(self, digest: str) -> Referrer | None:
         """What this manifest says of itself, read once a run; None where there is none."""
         if digest not in self._seen:
             try:
-                manifest = await self._store.manifest(digest)
+                manifest = await self.store.manifest(digest)
             except NotFound:
                 self._seen[digest] = None
             else:
                 self._count(manifest.size)
-                self._seen[digest] = read_referrer(manifest, keep=self._keep)
+                self._seen[digest] = read_referrer(manifest, keep=self.keep)
         return self._seen[digest]
 
     def _count(self, size: int) -> None:
         self._read_bytes += size
-        if self._read_bytes > (_MOST_KEPT_BYTES if self._keep else _MOST_BYTES) or len(self._seen) > MAX_DESCRIPTORS:
-            raise ContentError(f"what is attached to images of {self._store.name} has too many or too large manifests")
+        if self._read_bytes > (_MOST_KEPT_BYTES if self.keep else _MOST_BYTES) or len(self._seen) > MAX_DESCRIPTORS:
+            raise ContentError(f"what is attached to images of {self.store.name} has too many or too large manifests")
 
     async def _by_name(self, name: str) -> Listed:
         tags = await self._tags_about(name)
@@ -170,13 +172,13 @@ class Referrers:
 
     async def _list(self, name: str, tags: Tags) -> Manifest | None:
         try:
-            return await self._store.listed(name) if name in tags else None
+            return await self.store.listed(name) if name in tags else None
         except ContentError:  # something else has this name, so it lists nothing
             return None
 
     async def _tagged(self, tags: Tags) -> dict[str, str]:
         known = {tag: told.digest for tag, told in tags.items() if "." in tag and told is not None}
-        asked = await self._store.tagged([tag for tag in tags if "." in tag and tag not in known])
+        asked = await self.store.tagged([tag for tag in tags if "." in tag and tag not in known])
         return {**known, **{tag: target.digest for tag, target in asked.items()}}
 
     async def _tags_about(self, name: str) -> Tags:
@@ -184,7 +186,7 @@ class Referrers:
         async with self._listing:
             if self._tags is None and not self._unlisted:
                 try:
-                    self._tags = _by_subject(dict(await self._store.tags(sound_only=True)))
+                    self._tags = _by_subject(dict(await self.store.tags(sound_only=True)))
                 except (Denied, Refused, NotFound):
                     self._unlisted = True
         if self._tags is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from imagesync_cli.batch.report import (
@@ -29,6 +29,7 @@ _IN_FLIGHT = 8
 _BAR = 30
 
 
+@dataclass(kw_only=True)
 class BatchOutput:
     """How one such run speaks: a line an image on stdout, or with JSON an event a line; all else on stderr.
 
@@ -36,42 +37,39 @@ class BatchOutput:
     nothing, and tells what is not as it should be.
     """
 
-    def __init__(
-        self, *, as_json: bool, quiet: bool, dry_run: bool = False, is_check: bool = False, progress_mode: str = "auto"
-    ) -> None:
-        self._as_json = as_json
-        self._quiet = quiet
-        self._dry_run = dry_run
-        self._summary = check_summary if is_check else summary
-        self._progress_mode = "none" if quiet else progress_mode
+    as_json: bool
+    quiet: bool
+    dry_run: bool = False
+    is_check: bool = False
+    progress_mode: str = "auto"
 
     def showing(self, progress: BatchProgress) -> AbstractAsyncContextManager[None]:
         """Show the progress while the block runs."""
-        if self._progress_mode == "none":
+        if self.quiet or self.progress_mode == "none":
             return nullcontext()
-        plainly = self._progress_mode == "plain"
+        plainly = self.progress_mode == "plain"
         return showing(LiveBatch(progress), lambda: batch_line(progress), say, plainly=plainly)
 
     def told(self, result: ImageResult) -> None:
         """One image is done; what was there already is only worth a line in a plan."""
-        if self._as_json:
+        if self.as_json:
             print_event({"event": "image", **asdict(result)})
-        elif result.action and (result.action != "keep" or self._dry_run):
+        elif result.action and (result.action != "keep" or self.dry_run):
             print_line(image_line(result))
 
     def ended(self, report: BatchReport) -> None:
         """What was removed, what failed and why, and all in sum."""
         for removal in report.removals:
-            if self._as_json:
+            if self.as_json:
                 print_event({"event": "removal", **asdict(removal)})
             elif removal.outcome != FAILED:
                 print_line(removal_line(removal))
         for line in failures(report):
             say(line)
-        if self._as_json:
+        if self.as_json:
             print_event(end_event(report))
-        elif not self._quiet:
-            say(self._summary(report))
+        elif not self.quiet:
+            say(check_summary(report) if self.is_check else summary(report))
             for each in report.registries:
                 if each.limit or (report.dry_run and (each.pulls or each.least_s)):
                     say(pulls_text(each, report))

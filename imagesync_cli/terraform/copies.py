@@ -35,14 +35,13 @@ async def described_copy(
         young = await _young(stores, intent, intent.minimum_age, present, left_s)
         if young["young"]:
             return estimate_json(Estimate()) | {"summary": "", "error": "", "kind": ""} | young
+    said = f"looking at {intent.source}: no end within the time that is left"
+    late = Unavailable(said, hint="it has many parts; see IMAGESYNC_TIMEOUT")
+    limit_s = left_s if intent.decides else min(left_s, _NUMBERS_WITHIN_S)
     try:
-        limit_s = left_s if intent.decides else min(left_s, _NUMBERS_WITHIN_S)
-        estimated = await within(limit_s, estimate(stores, intent, destination, present))
+        estimated = await within(limit_s, estimate(stores, intent, destination, present), late)
     except ImagesyncError as error:
         described = _failed(intent, error)
-    except asyncio.TimeoutError:
-        late = f"looking at {intent.source}: no end within the time that is left"
-        described = _failed(intent, Unavailable(late, hint="it has many parts; see IMAGESYNC_TIMEOUT"))
     else:
         described = estimate_json(estimated) | {"error": "", "kind": "", "refused": _refusals(intent, estimated)}
     return described | young | {"refused": [*young["refused"], *described["refused"]]}

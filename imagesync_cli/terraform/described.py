@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +21,12 @@ async def described_parts(stores: Stores, reference: Reference, digest: str, end
 
     ``bytes`` are those of all layers, each once.
     """
+    late = Unavailable(f"reading {reference}: no end within the time that is left", hint="see IMAGESYNC_TIMEOUT")
+    reading = describe(stores, reference.at(digest=digest), whole=False)
     try:
-        description = await within(ends - time.monotonic(), describe(stores, reference.at(digest=digest), whole=False))
+        description = await within(ends - time.monotonic(), reading, late)
         if description.left_out:
             raise ContentError(f"{reference} has more parts than can be told")
-    except asyncio.TimeoutError:
-        late = Unavailable(f"reading {reference}: no end within the time that is left", hint="see IMAGESYNC_TIMEOUT")
-        return NOTHING | {"error": str(late), "kind": late.kind}
     except ImagesyncError as error:
         return NOTHING | {"error": str(error), "kind": error.kind}
     platforms = {image.platform: image.digest for image in reversed(description.images) if image.platform}

@@ -8,7 +8,6 @@ What the rules themselves speak against is ``refused``, a list of sentences: the
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -114,18 +113,15 @@ async def _of_one(images: Mapping[str, Image], lock: Lock | None, stores: Stores
 
     async def work() -> dict[str, _Picked]:
         is_named = all(image.tags and image.tags.names_all for image in images.values())
-        try:
-            listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source, must_exist=True)
-        except ImagesyncError as error:
-            return dict.fromkeys(images, (error.alone(), {}))
+        listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source, must_exist=True)
         return {key: await _picked(image, listed, lock, stores, ends) for key, image in images.items()}
 
     left_s = ends - time.monotonic()
+    said = f"listing the tags of {source.name}: no answer within {left_s:.3g} s"
     try:
-        return await within(left_s, stores.crowd.run(work))
-    except asyncio.TimeoutError:
-        late = f"listing the tags of {source.name}: no answer within {left_s:.3g} s"
-        return dict.fromkeys(images, (Unavailable(late, hint="see IMAGESYNC_TIMEOUT"), {}))
+        return await within(left_s, stores.crowd.run(work), Unavailable(said, hint="see IMAGESYNC_TIMEOUT"))
+    except ImagesyncError as error:
+        return dict.fromkeys(images, (error.alone(), {}))
 
 
 def _lock(lock_file: str) -> Lock | UsageError | None:

@@ -6,7 +6,6 @@ no sense, or libraries that are not there, are an answer too: a failed read woul
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,19 +42,13 @@ async def _answer(stores: Stores, image: Image, judge: Judge, deadline_s: float)
         wanted = await find_wanted(store, image.reference, image.selection)
         return signed_text(await judge.judge(store, image.reference, wanted))
 
+    late = Unavailable(f"no answer within {deadline_s:g} s", hint="see IMAGESYNC_TIMEOUT")
     try:
-        return _NOBODY | {"signed": await within(deadline_s, stores.crowd.run(judged))}
+        return _NOBODY | {"signed": await within(deadline_s, stores.crowd.run(judged), late)}
     except Refused as error:
         return _NOBODY | {"refused": [str(error)]}
-    except asyncio.TimeoutError:
-        return _unknown(image, Unavailable(f"no answer within {deadline_s:g} s", hint="see IMAGESYNC_TIMEOUT"))
-    except ImagesyncError as error:
-        return _unknown(image, error)
-
-
-def _unknown(image: Image, error: ImagesyncError) -> dict[str, Any]:
-    """A rule that could not be checked refuses the image."""
-    return _NOBODY | {"refused": [f"whether trust allows the source {image.reference} is not known: {error}"]}
+    except ImagesyncError as error:  # a rule that could not be checked refuses the image
+        return _NOBODY | {"refused": [f"whether trust allows the source {image.reference} is not known: {error}"]}
 
 
 def _document(rules: str) -> Any:
