@@ -64,7 +64,7 @@ class Bench:
         return self._row(_APPLY, _WITHOUT_TERRAFORM, costs)
 
     def life(self, tool: str, configuration: Mapping[str, object]) -> Iterator[Row]:
-        """Apply and destroy, as often as there are runs."""
+        """Apply and destroy, as often as there are runs. A removal leaves blobs behind, so each begins with nothing."""
         folder = self._laboratory.folder / tool.replace(" ", "-")
         folder.mkdir()
         (folder / "main.tf.json").write_text(json.dumps(configuration))
@@ -73,6 +73,7 @@ class Bench:
         )
         done: dict[str, list[tuple[Cost, str, int]]] = {_APPLY: [], _DESTROY: []}
         for _ in range(self._laboratory.runs):
+            self._destination.empty()
             for scenario, verb in ((_APPLY, "apply"), (_DESTROY, "destroy")):
                 done[scenario].append(self._run(folder, verb))
         for scenario, runs in done.items():
