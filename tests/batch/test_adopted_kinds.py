@@ -268,6 +268,35 @@ def test_what_yaml_takes_for_true(tmp_path: Path, word: str, is_true: bool) -> N
     assert ("referrers: true" in imagesync("adopt", str(file)).out) == is_true
 
 
+def test_what_is_not_understood_is_not_every_tag(tmp_path: Path) -> None:
+    """skopeo takes one expression a repository: a list of them, or none, is noted and copies nothing."""
+    file = tmp_path / "skopeo.yaml"
+    rules = {"images-by-tag-regex": {"a": ["^1"], "b": "", "c": None}, "images": {"d": {"x": "y"}}}
+    file.write_text(json.dumps({"r.example.com": {**rules, "images-by-semver": {"e": "", "f": [">=1"]}}}))
+    finished = imagesync("adopt", "--to", TO, str(file))
+    assert "images: []" in finished.out
+    assert [name for name in "abcdef" if f"r.example.com/{name} was left out" not in finished.err] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "destination"),
+    [
+        ('{{ env "REGISTRY" }}/a', "1.example.com/a"),
+        ('r.example.com/{{env "PROJECT"}}/a', "r.example.com/p/a"),
+        ('{{ file "/run/host" }}/a', None),
+    ],
+)
+def test_regsyncs_environment(tmp_path: Path, target: str, destination: str | None) -> None:
+    """The template for a variable becomes one of images.yaml; others are noted."""
+    step = {"type": "repository", "source": "r.example.com/a", "target": target, "tags": {"allow": ["1"]}}
+    file = tmp_path / "images.yaml"
+    (tmp_path / "regsync.json").write_text(json.dumps({"sync": [step]}))
+    file.write_text(imagesync("adopt", str(tmp_path / "regsync.json")).out)
+    entries = read_entries(file, {"REGISTRY": "1.example.com", "PROJECT": "p"}) if destination else images_in(file)
+    names = [entry.destination.name for entry in entries if isinstance(entry, ImageEntry)]
+    assert names == ([destination] if destination else [])
+
+
 def test_variables_stay_variables(tmp_path: Path) -> None:
     """What ocync takes from the environment, sync takes from there too; a default is no variable here."""
     urls = {

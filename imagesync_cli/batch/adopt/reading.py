@@ -73,7 +73,7 @@ _KINDS = (
     _Kind("Kubernetes", _has("apiVersion", "kind"), kubernetes, names_sources=True),
     _Kind("kpromo", is_manifest, kpromo),
     _Kind("Terraform state", is_state, state),
-    _Kind("regsync", _has("sync"), regsync),
+    _Kind("regsync", _has("sync"), regsync, has_variables=True),
     _Kind("dregsy", _has("tasks"), dregsy),
     _Kind("ocync", _has("mappings"), ocync, has_variables=True),
     _Kind("compose", _has("services"), compose, names_sources=True),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from imagesync_cli.batch.adopt.adopted import Adopted, with_tag
 from imagesync_cli.batch.adopt.go_regex import part_of_tag, whole_tag
 from imagesync_cli.batch.adopt.section import Section, text_of, texts_of
+from imagesync_cli.batch.document import Fields
 from imagesync_cli.batch.reading.image import FOLDER
 
 _REGSYNC_DEFAULTS = {
@@ -23,6 +25,8 @@ _REGSYNC_STEP = {
     *("source", "target", "type", "tags", "tagSets", "targetTag", "platform", "platforms", "repos"),
     *("referrers", "referrerFilters", "digestTags"),
 }
+# The only template that images.yaml has too.
+_ENV = re.compile(r"""\{\{-? *env +["`](\w+)["`] *-?\}\}""")
 _SKOPEO_HOST = {"images", "images-by-tag-regex", "images-by-semver"}
 
 
@@ -41,7 +45,8 @@ def regsync(top: Section, adopted: Adopted) -> None:
 
 
 def _regsync_step(step: Section, adopted: Adopted) -> None:
-    kind, source, target = map(step.text, ("type", "source", "target"))
+    kind = step.text("type")
+    source, target = (_ENV.sub(r"${\1}", step.text(side)) for side in ("source", "target"))
     adopted.unknown(step, _REGSYNC_STEP, source)
     if "{{" in source + target:
         adopted.note(step.line, f"{source}: templates are not evaluated here; ${{NAME}} takes from the environment")
@@ -109,6 +114,9 @@ def skopeo(top: Section, adopted: Adopted) -> None:
         for key in sorted(given.nodes.keys() - _SKOPEO_HOST):
             adopted.note(given.lines[key], f"{host}: {key} was left out (docs/credentials.md)")
         for repository, tags in given.section("images").nodes.items():
+            if isinstance(tags, Fields):
+                adopted.note(tags.line, f"{host}/{repository} was left out: its tags are not understood")
+                continue
             named = texts_of(tags)
             for digest in (tag for tag in named if ":" in tag):
                 adopted.note(tags.line, f"{host}/{repository}@{digest} has no tag, and a destination needs one")
@@ -116,7 +124,10 @@ def skopeo(top: Section, adopted: Adopted) -> None:
             if wanted:
                 adopted.add_below(line, f"{host}/{repository}", tags=wanted)
         for repository, pattern in given.section("images-by-tag-regex").nodes.items():
-            adopted.add_below(line, f"{host}/{repository}", tags=[part_of_tag(text_of(pattern))])
+            if expression := text_of(pattern):
+                adopted.add_below(line, f"{host}/{repository}", tags=[part_of_tag(expression)])
+            else:
+                adopted.note(pattern.line, f"{host}/{repository} was left out: its tags are not understood")
         for repository, range_ in given.section("images-by-semver").nodes.items():
             adopted.add_below(line, f"{host}/{repository}", tags={"semver": text_of(range_)})
 
