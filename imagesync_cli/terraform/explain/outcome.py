@@ -90,8 +90,8 @@ class Outcomes:
         if self._calls[change.module].on_replace == "retag":
             return _retagged(self._calls[change.module])
         if after.place is not None and (after.place.repository, present) in self._going_in:
-            return Outcome(UNDECIDED, say("loses this tag, and is deleted if another object's removal finds it unused"))
-        return Outcome(UNTAGGED, say("loses this tag, and is not deleted"))
+            return _will(UNDECIDED, "loses this tag, and is deleted if another object's removal finds it unused")
+        return _will(UNTAGGED, "loses this tag, and is not deleted")
 
     def is_named(self, place: Place | None) -> bool:
         """Whether an entry of the plan has this place."""
@@ -104,13 +104,13 @@ class Outcomes:
         entry = self._entries.get((change.module, change.key))
         if entry is not None and entry.after is not None and entry.after.place != place:
             if entry.after.place is None:
-                return Outcome(UNDECIDED, say("stays if its entry gets another place, which the plan does not know"))
-            return Outcome(KEPT, say("stays, as its entry is at another place now"))
+                return _will(UNDECIDED, "stays if its entry gets another place, which the plan does not know")
+            return _will(KEPT, "stays, as its entry is at another place now")
         for named in self._there(place):
             if named.digest == stored.digest:
-                return Outcome(KEPT, say(f"stays, as {{}} has taken it over{self._noted(change, named)}", named.text))
+                return _will(KEPT, f"stays, as {{}} has taken it over{self._noted(change, named)}", named.text)
         if (place, stored.digest) in self._perhaps:
-            return Outcome(UNDECIDED, say("stays if an entry that this plan leaves out still names it"))
+            return _will(UNDECIDED, "stays if an entry that this plan leaves out still names it")
         return None
 
     def _noted(self, change: ImageChange, named: Named) -> str:
@@ -129,15 +129,10 @@ class Outcomes:
         if stored.claimant and is_anothers:  # a removal that comes first leaves the tag to the other call: together.py
             if replaced.outcome != DELETED:
                 return replaced
-            return Outcome(
-                UNDECIDED, say("is deleted if the new image is there first, and stays without a tag otherwise")
-            )
+            return _will(UNDECIDED, "is deleted if the new image is there first, and stays without a tag otherwise")
         if (replaced.outcome, removed.outcome) in _THE_SAME:
             return replaced
-        return Outcome(
-            UNDECIDED,
-            say("is kept or removed: on_replace applies if the copy comes first, on_destroy otherwise"),
-        )
+        return _will(UNDECIDED, "is kept or removed: on_replace applies if the copy comes first, on_destroy otherwise")
 
     def _replaced(self, stored: Stored, there: list[Named]) -> Outcome:
         """Where the tag has another image."""
@@ -145,21 +140,21 @@ class Outcomes:
             if named.call.on_replace == "retag" and named.present == stored.digest:
                 return _retagged(named.call)
         if stored.on_replace != "delete":
-            return Outcome(KEPT, say("stays, and loses this tag, as on_replace is not delete"))
+            return _will(KEPT, "stays, and loses this tag, as on_replace is not delete")
         if other := self._elsewhere(stored):
-            return Outcome(KEPT, say("stays, as {} has it too", other.text))
-        return Outcome(DELETED, say("is deleted, unless something else uses it"))
+            return _will(KEPT, "stays, as {} has it too", other.text)
+        return _will(DELETED, "is deleted, unless something else uses it")
 
     def _removed(self, stored: Stored) -> Outcome:
         """Where the tag still has this image, as far as a plan knows: it looks at no tag that nobody names."""
         if stored.on_destroy == "keep":
             moved = ", unless the tag has moved" if stored.on_replace == "delete" else ""
-            return Outcome(KEPT, say(f"stays, as on_destroy is keep{moved}"))
+            return _will(KEPT, f"stays, as on_destroy is keep{moved}")
         if stored.on_destroy == "refuse":
-            return Outcome(REFUSED, say("stays and fails the apply, as on_destroy is refuse, unless the tag has moved"))
+            return _will(REFUSED, "stays and fails the apply, as on_destroy is refuse, unless the tag has moved")
         if other := self._elsewhere(stored):
-            return Outcome(UNTAGGED, say("loses this tag, and stays, as {} has it too", other.text))
-        return Outcome(DELETED, say("is deleted with its tag, unless the tag has moved or something else uses it"))
+            return _will(UNTAGGED, "loses this tag, and stays, as {} has it too", other.text)
+        return _will(DELETED, "is deleted with its tag, unless the tag has moved or something else uses it")
 
     def _elsewhere(self, stored: Stored) -> Named | None:
         """Another entry that has the same image in the same repository."""
@@ -171,15 +166,19 @@ class Outcomes:
         return self._at.get(place, []) if place else []
 
 
+def _will(outcome: str, words: str, *quoted: str) -> Outcome:
+    return Outcome(outcome, say(words, *quoted))
+
+
 def _retagged(call: Call) -> Outcome:
     count = call.keep_last
     more = f", and of such tags the last {count} stay" if type(count) is int and count >= 0 else ""
-    return Outcome(RETAGGED, say(f"gets a tag of its own first{more}"))
+    return _will(RETAGGED, f"gets a tag of its own first{more}")
 
 
 def _without_command(change: ImageChange) -> Outcome | None:
     if change.actions == ("forget",):
-        return Outcome(KEPT, say("stays, as Terraform only forgets it"))
+        return _will(KEPT, "stays, as Terraform only forgets it")
     if change.reason in _NO_BLOCK:
         return Outcome(
             UNDECIDED,
@@ -187,9 +186,7 @@ def _without_command(change: ImageChange) -> Outcome | None:
             is_left_behind=True,
         )
     if change.is_tainted:
-        return Outcome(
-            KEPT, say("stays: its object is tainted, and Terraform runs no destroy command for tainted objects")
-        )
+        return _will(KEPT, "stays: its object is tainted, and Terraform runs no destroy command for tainted objects")
     return None
 
 
