@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from imagesync_cli.batch.entry import Entry
-    from imagesync_cli.batch.report import BatchReport
+    from imagesync_cli.batch.report import BatchProgress
     from imagesync_cli.commands.call import Call
     from imagesync_cli.look.lockfile import Lock
     from imagesync_cli.output.batch import BatchOutput
@@ -86,7 +86,6 @@ def sync_file(
     """Copy all of it, write the report, and exit with the code of the first failure; ``how`` as for a single image."""
     from imagesync_cli.batch.batch import JOBS, BatchOptions, sync_batch
     from imagesync_cli.batch.reading.trust_file import read_trust_file
-    from imagesync_cli.batch.report import BatchProgress, BatchReport
     from imagesync_cli.batch.shards import parse_shard
     from imagesync_cli.output.batch import BatchOutput, interrupted_batch
 
@@ -105,20 +104,14 @@ def sync_file(
         **how,
     )
     output = BatchOutput(as_json=call.as_json, quiet=call.quiet, dry_run=options.dry_run, progress_mode=images.progress)
-    report, progress = BatchReport(), BatchProgress()
-
-    async def work(stores: Stores) -> None:
-        async with output.showing(progress):
-            await sync_batch(stores, entries, options, report, progress, tell=output.told)
-
-    _run_reporting(images, call, entries, work, partial(interrupted_batch, progress), report, output)
+    operation = partial(sync_batch, entries=entries, options=options)
+    _run_reporting(images, call, entries, operation, interrupted_batch, output)
 
 
 def check_file(file: Path, call: Call, *, deep: bool, read: bool, **of_file: Any) -> NoReturn:
     """Compare all of it, write the report, and exit with 8 for a difference, else with the first failure's code."""
     from imagesync_cli.batch.batch import JOBS
     from imagesync_cli.batch.checking import CheckOptions, check_batch
-    from imagesync_cli.batch.report import BatchProgress, BatchReport
     from imagesync_cli.output.batch import BatchOutput, interrupted_check
 
     images = ImageFile(file, **of_file)
@@ -126,26 +119,27 @@ def check_file(file: Path, call: Call, *, deep: bool, read: bool, **of_file: Any
     lock = images.lock() if images.names_lock else None
     options = CheckOptions(images.jobs or JOBS, deep, read, lock, images.locked)
     output = BatchOutput(as_json=call.as_json, quiet=call.quiet, is_check=True, progress_mode=images.progress)
-    report, progress = BatchReport(), BatchProgress()
-
-    async def work(stores: Stores) -> None:
-        async with output.showing(progress):
-            await check_batch(stores, entries, options, report, progress, tell=output.told)
-
-    _run_reporting(images, call, entries, work, partial(interrupted_check, progress), report, output)
+    operation = partial(check_batch, entries=entries, options=options)
+    _run_reporting(images, call, entries, operation, interrupted_check, output)
 
 
 def _run_reporting(
     images: ImageFile,
     call: Call,
     entries: Sequence[Entry],
-    work: Callable[[Stores], Awaitable[None]],
-    interrupted: Callable[[], str],
-    report: BatchReport,
+    operation: Callable[..., Awaitable[None]],
+    interrupted: Callable[[BatchProgress], str],
     output: BatchOutput,
 ) -> NoReturn:
     """Run it, tell and write the report of what was done, also where it was interrupted, and exit with its code."""
+    from imagesync_cli.batch.report import BatchProgress, BatchReport
     from imagesync_cli.output.report import write_report
+
+    report, progress = BatchReport(), BatchProgress()
+
+    async def work(stores: Stores) -> None:
+        async with output.showing(progress):
+            await operation(stores, report=report, progress=progress, tell=output.told)
 
     def finish() -> None:
         if images.report is not None:
@@ -154,7 +148,7 @@ def _run_reporting(
 
     begun = {reference for entry in entries[:1] for reference in entry.places}
     try:
-        run(call.settings, begun, work, interrupted)
+        run(call.settings, begun, work, partial(interrupted, progress))
     except ImagesyncError:  # of the whole: nothing was begun
         raise
     except BaseException:
