@@ -1,23 +1,31 @@
 # Made of the objects' input: known at plan, and yet a consumer waits for the copy, and the removal of an old image for
 # the consumer. The objects that there are count: a plan with -refresh-only has no others.
 
+locals {
+  # An apply that fails at a consumer leaves an old object beside the new one, and so does -target. Then the one counts
+  # that this plan wants, or else the one that was planned last.
+  made = { for key in keys(terraform_data.image) : split("@", key)[0] => key... }
+  current = {
+    for name, keys in local.made : name => contains(keys, "${name}@${lookup(local.digests, name, "")}") ? (
+      "${name}@${local.digests[name]}"
+    ) : split(" ", reverse(sort([for key in keys : "${local.first_planned[key]} ${key}"]))[0])[1]
+  }
+}
+
 output "ids" {
   description = "Each image as `REPOSITORY@DIGEST`, by its key: for consumers. Known at plan if the prefix is."
   value = {
     # The tag is what follows the last ":" if no "/" does; the one of "oci:" or of a port is none.
-    for key, image in terraform_data.image : split("@", key)[0] => join("@", [
-      regex("^(?:docker://)?((?:oci:)?.*?)(?::[^:/]+)?$", image.input.destination)[0], image.input.digest,
+    for name, key in local.current : name => join("@", [
+      regex("^(?:docker://)?((?:oci:)?.*?)(?::[^:/]+)?$", terraform_data.image[key].input.destination)[0],
+      terraform_data.image[key].input.digest,
     ])
   }
 }
 
 output "digests" {
   description = "The digest of each image by its key in `images`, like `sha256:…`. Known at plan."
-  value       = { for key, image in terraform_data.image : split("@", key)[0] => image.input.digest }
-}
-
-locals {
-  made = { for key in keys(terraform_data.image) : split("@", key)[0] => key... }
+  value       = { for name, key in local.current : name => terraform_data.image[key].input.digest }
 }
 
 output "tags" {

@@ -13,6 +13,7 @@ from tests.embedded_registry.images import image
 from tests.terraform.workspace import Workspace
 
 CONSUMER = """
+  output "ids" { value = module.mirror.ids }
   resource "terraform_data" "consumer" {
     triggers_replace = module.mirror.ids
     provisioner "local-exec" { command = "%s" }
@@ -50,8 +51,12 @@ def test_back_to_the_image_before(workspace: Workspace, source: EmbeddedRegistry
     image("bad").seed(source.repository("a"), "1")
     image("bad").seed(source.repository("rule"), "1.1")
     workspace.write(entries, CONSUMER % "false", **options)
+    target = f'module.mirror.terraform_data.image["a:1@{image("bad").digest}"]'
+    workspace.succeeding("plan", f"-target={target}")
     assert workspace.run("apply", "-auto-approve").code == 1
     assert mirror.repository("a").tags["1"] == image("bad").digest
+    workspace.succeeding("apply", "-refresh-only", "-auto-approve")  # as health checks do
+    assert workspace.outputs()["ids"]["a:1"] == f"{mirror.host}/a@{image('bad').digest}"
 
     image("good").seed(source.repository("a"), "1")
     del source.repository("rule").tags["1.1"]
