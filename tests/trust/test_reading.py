@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from imagesync_cli.batch.reading.trust_file import read_trust_file
+from imagesync_cli.look.trust.reading import read_trust
 from imagesync_cli.look.trust.rules import Attested, IdentitySigner, KeySigner
 from tests.command import imagesync
 from tests.trust.signing import key_pair
@@ -62,6 +63,14 @@ def test_the_value_of_a_field(tmp_path: Path, word: str, value: str) -> None:
     file = tmp_path / "trust.yaml"
     file.write_text(f"rules: [{{{RULE}, attestations: [{{type: a, field: b, value: {word}}}]}}]")
     assert read_trust_file(file).rules[0].attested == (Attested("a", "b", value),)
+
+
+def test_an_expression_is_no_identity(tmp_path: Path) -> None:
+    """Rules that differ in that alone are different rules: in one file each holds for its own image."""
+    told = [{"identity": "a.b", "issuer": "c"}, {"identity_regexp": "a.b", "issuer": "c"}]
+    exact, like = (read_trust({"rules": [{"sources": ["**"], "signers": [each]}]}, tmp_path) for each in told)
+    assert exact != like
+    assert len({exact, like}) == 2
 
 
 WRONG = {

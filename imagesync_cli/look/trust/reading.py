@@ -93,9 +93,10 @@ class _Reading:
         if exact:
             return IdentitySigner(exact, issuer)
         try:
-            return IdentitySigner(expression, issuer, compile_regex(rf"^(?:{expression})$"))
+            matches = compile_regex(rf"^(?:{expression})$")
         except UsageError as error:
             _wrong(where, f"has an identity_regexp that is none: {error.message}")
+        return IdentitySigner(expression, issuer, is_expression=True, matches=matches)
 
     def _key(self, key: str, where: str) -> KeySigner:
         if key.lstrip().startswith("-----BEGIN"):

@@ -31,10 +31,11 @@ class IdentitySigner:
 
     identity: str
     issuer: str
-    matches: Callable[[str], bool] | None = field(default=None, compare=False)  # for an expression
+    is_expression: bool = False
+    matches: Callable[[str], bool] | None = field(default=None, compare=False)  # the expression
 
     def __str__(self) -> str:
-        like = "/" if self.matches else ""
+        like = "/" if self.is_expression else ""
         return f"{like}{self.identity}{like} (issuer {self.issuer})"
 
 
