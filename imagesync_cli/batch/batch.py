@@ -19,14 +19,7 @@ from typing import TYPE_CHECKING
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import check_removals, prune
-from imagesync_cli.batch.report import (
-    COPIED,
-    FAILED,
-    SKIPPED,
-    BatchProgress,
-    BatchReport,
-    ImageResult,
-)
+from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, Outcome
 from imagesync_cli.batch.shards import Shard, take_share
 from imagesync_cli.batch.waiting import Group, PutOff, expect, in_rounds, reported
 from imagesync_cli.concurrency import gather
@@ -182,7 +175,7 @@ class _Batch:
                 await self._copy(image, result, here)
             except LimitReached as error:
                 return PutOff(group[number:], error)
-            has_it = result.outcome in (COPIED, SKIPPED) and not self.options.dry_run
+            has_it = result.outcome in (Outcome.COPIED, Outcome.SKIPPED) and not self.options.dry_run
             if here is not None and has_it and not isinstance(image.destination, ArchiveReference):
                 here.add_mirror(self.stores.open(image.destination, side=Side.DESTINATION))
         return None
@@ -201,7 +194,7 @@ class _Batch:
         with counting() as tally:
             try:
                 done = await self.stores.crowd.run(lambda: self._sync(image, progress, here))
-                result.outcome = COPIED if done.changed else SKIPPED
+                result.outcome = Outcome.COPIED if done.changed else Outcome.SKIPPED
                 result.action = done.action
                 result.digest, result.before = done.digest, done.before
                 result.held = done.held
@@ -232,10 +225,10 @@ class _Batch:
         self._ended(image, result)
 
     def _ended(self, image: PlannedImage, result: ImageResult) -> None:
-        if result.outcome == FAILED:
+        if result.outcome == Outcome.FAILED:
             self._failed.add(image.entry)
         self.progress.done += 1
-        self.progress.failed += result.outcome == FAILED
+        self.progress.failed += result.outcome == Outcome.FAILED
         self.tell(result)
         self._stop_if_failed()
 

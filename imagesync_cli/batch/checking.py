@@ -15,14 +15,7 @@ from imagesync_cli.batch.batch import JOBS
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import tags_unknown
-from imagesync_cli.batch.report import (
-    SKIPPED,
-    UNWANTED,
-    BatchProgress,
-    BatchReport,
-    ImageResult,
-    RemovalResult,
-)
+from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, Outcome, RemovalResult
 from imagesync_cli.batch.waiting import reported
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.copy.sync_report import action_on
@@ -82,7 +75,9 @@ def _unwanted(made: Plan) -> list[RemovalResult]:
             unwanted.append(tags_unknown(removals, removals.error))
         elif made.failed.keys().isdisjoint(removals.entries):
             names = (str(removals.repository.at(tag=tag)) for tag in removals.tags)
-            unwanted += [RemovalResult(name, UNWANTED, "no entry wants it", Differs.exit_code) for name in names]
+            unwanted += [
+                RemovalResult(name, Outcome.UNWANTED, "no entry wants it", Differs.exit_code) for name in names
+            ]
     return unwanted
 
 
@@ -111,7 +106,7 @@ class _Looking:
             finally:
                 result.requests, result.seconds = tally.requests, time.monotonic() - started
         self.progress.done += 1
-        self.progress.failed += result.outcome != SKIPPED
+        self.progress.failed += result.outcome != Outcome.SKIPPED
         self.tell(result)
 
     async def _compare(self, image: PlannedImage, result: ImageResult, here: Store | None) -> None:
@@ -127,7 +122,7 @@ class _Looking:
         result.digest, result.before = compared.destination_digest, compared.destination_digest
         result.held = "" if compared.in_sync else await self._why_not_yet(image, compared)
         if compared.in_sync or result.held:
-            result.outcome, result.action = SKIPPED, "keep"
+            result.outcome, result.action = Outcome.SKIPPED, "keep"
             return
         result.digest = compared.digest
         result.differ(action_on(compared.destination_digest, compared.digest), _why(compared, image.source))

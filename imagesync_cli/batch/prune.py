@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.reading.prefix import place_of
-from imagesync_cli.batch.report import FAILED, KEPT, REMOVED, RemovalResult
+from imagesync_cli.batch.report import Outcome, RemovalResult
 from imagesync_cli.concurrency import each_of, gather
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
@@ -156,12 +156,12 @@ def _stopped(plan: Plan, removals: Removals) -> RemovalResult:
         f"{count} of the {count + removals.kept} tags would be removed, so none is: {first_few(removals.tags)}",
         hint=f"if that is right, --max-removals {plan.removal_count} allows it",
     )
-    return RemovalResult(name, FAILED, str(error), error.exit_code)
+    return RemovalResult(name, Outcome.FAILED, str(error), error.exit_code)
 
 
 def tags_unknown(removals: Removals, error: ImagesyncError) -> RemovalResult:
     """That nothing is removed from a repository, nor known to be unwanted there."""
-    return RemovalResult(removals.repository.name, FAILED, f"its tags are not known: {error}", error.exit_code)
+    return RemovalResult(removals.repository.name, Outcome.FAILED, f"its tags are not known: {error}", error.exit_code)
 
 
 async def _one(stores: Stores, removals: Removals, failed: Set[ImageEntry], policy: Policy) -> list[RemovalResult]:
@@ -171,13 +171,13 @@ async def _one(stores: Stores, removals: Removals, failed: Set[ImageEntry], poli
     going = [repository.at(tag=tag) for tag in removals.tags]
     if not failed.isdisjoint(removals.entries):
         why = "not everything that is wanted there could be copied"
-        return [RemovalResult(str(reference), KEPT, why) for reference in going]
+        return [RemovalResult(str(reference), Outcome.KEPT, why) for reference in going]
     try:
         if going and not policy.referrers:
             going += await _companions(stores, removals)
         reports = await delete(stores, going, policy)
     except ImagesyncError as error:
-        return [RemovalResult(str(reference), FAILED, str(error), error.exit_code) for reference in going]
+        return [RemovalResult(str(reference), Outcome.FAILED, str(error), error.exit_code) for reference in going]
     return [_result(report) for report in reports]
 
 
@@ -196,6 +196,6 @@ async def _companions(stores: Stores, removals: Removals) -> list[Reference]:
 
 def _result(report: DeleteReport) -> RemovalResult:
     if report.error is not None:
-        return RemovalResult(report.reference, FAILED, str(report.error), report.error.exit_code)
-    kept = next((item for item in report.items if item.kind == "tag" and item.outcome == KEPT), None)
-    return RemovalResult(report.reference, KEPT if kept else REMOVED, kept.why if kept else "")
+        return RemovalResult(report.reference, Outcome.FAILED, str(report.error), report.error.exit_code)
+    kept = next((item for item in report.items if item.kind == "tag" and item.outcome == Outcome.KEPT), None)
+    return RemovalResult(report.reference, Outcome.KEPT if kept else Outcome.REMOVED, kept.why if kept else "")

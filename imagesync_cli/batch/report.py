@@ -12,10 +12,15 @@ from imagesync_cli.values.errors import Differs, ImagesyncError, common_cause
 from imagesync_cli.values.limits import PullLimit
 from imagesync_cli.values.progress import Progress
 
-COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN = "copied", "skipped", "differs", "failed", "not run"
-REMOVED, KEPT, UNWANTED = "removed", "kept", "unwanted"
-OUTCOMES = (COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN)
 FORMAT = 1
+
+
+class Outcome:
+    """What becomes of an image, or of a tag that nobody wants; in words, as reports have them."""
+
+    COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN = "copied", "skipped", "differs", "failed", "not run"
+    REMOVED, KEPT, UNWANTED = "removed", "kept", "unwanted"
+    OF_IMAGES = (COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN)
 
 
 @dataclass(slots=True)
@@ -31,7 +36,7 @@ class ImageResult:
 
     source: str
     destination: str
-    outcome: str = NOT_RUN
+    outcome: str = Outcome.NOT_RUN
     action: str = ""
     digest: str = ""
     before: str = ""
@@ -47,11 +52,11 @@ class ImageResult:
 
     def fail(self, error: ImagesyncError) -> None:
         """Note the error that ended it."""
-        self.outcome, self.error, self.kind, self.exit_code = FAILED, str(error), error.kind, error.exit_code
+        self.outcome, self.error, self.kind, self.exit_code = Outcome.FAILED, str(error), error.kind, error.exit_code
 
     def differ(self, action: str, why: str) -> None:
         """Note that the destination is not as it should be, and what a sync would do there."""
-        self.outcome, self.action, self.error = DIFFERS, action, why
+        self.outcome, self.action, self.error = Outcome.DIFFERS, action, why
         self.kind, self.exit_code = Differs.kind, Differs.exit_code
 
 
@@ -126,7 +131,7 @@ def failed_together(report: BatchReport) -> list[list[ImageResult]]:
     """The images that have failed; those that one cause has kept from us are together."""
     groups: dict[str, list[ImageResult]] = {}
     for number, image in enumerate(report.images):
-        if image.outcome == FAILED:
+        if image.outcome == Outcome.FAILED:
             cause = common_cause(image.kind, image.error, (image.source, image.destination))
             groups.setdefault(cause or str(number), []).append(image)
     return list(groups.values())
@@ -164,10 +169,10 @@ class BatchReport:
     @property
     def exit_code(self) -> int:
         """That of a difference, if there is one; else of the first failure in the order of the file, removals last."""
-        if self.count(DIFFERS) or self.count(UNWANTED):
+        if self.count(Outcome.DIFFERS) or self.count(Outcome.UNWANTED):
             return Differs.exit_code
-        codes = [i.exit_code for i in self.images if i.outcome == FAILED]
-        return next(iter(codes + [r.exit_code for r in self.removals if r.outcome == FAILED]), 0)
+        codes = [i.exit_code for i in self.images if i.outcome == Outcome.FAILED]
+        return next(iter(codes + [r.exit_code for r in self.removals if r.outcome == Outcome.FAILED]), 0)
 
 
 def merged(reports: list[BatchReport]) -> BatchReport:
@@ -189,10 +194,12 @@ def merged(reports: list[BatchReport]) -> BatchReport:
 
 def totals(report: BatchReport) -> dict[str, Any]:
     """The sums that every form of the report gives."""
+    images = Counter(image.outcome for image in report.images)
+    removals = Counter(removal.outcome for removal in report.removals)
     return {
-        **{outcome.replace(" ", "_"): sum(i.outcome == outcome for i in report.images) for outcome in OUTCOMES},
-        "removed": sum(removal.outcome == REMOVED for removal in report.removals),
-        "unwanted": sum(removal.outcome == UNWANTED for removal in report.removals),
+        **{outcome.replace(" ", "_"): images[outcome] for outcome in Outcome.OF_IMAGES},
+        "removed": removals[Outcome.REMOVED],
+        "unwanted": removals[Outcome.UNWANTED],
         "sent_bytes": report.sent_bytes,
         "mounted_bytes": report.mounted_bytes,
         "requests": report.requests,

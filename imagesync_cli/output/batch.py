@@ -7,12 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from imagesync_cli.batch.report import (
-    DIFFERS,
-    FAILED,
-    UNWANTED,
     BatchProgress,
     BatchReport,
     ImageResult,
+    Outcome,
     RemovalResult,
     failed_together,
     totals,
@@ -62,7 +60,7 @@ class BatchOutput:
         for removal in report.removals:
             if self.as_json:
                 print_event({"event": "removal", **asdict(removal)})
-            elif removal.outcome != FAILED:
+            elif removal.outcome != Outcome.FAILED:
                 print_line(removal_line(removal))
         for line in failures(report):
             say(line)
@@ -77,7 +75,7 @@ class BatchOutput:
 
 def image_line(result: ImageResult) -> str:
     """``add``, ``move`` or ``keep``, and what; ``differs``, and how."""
-    if result.outcome == DIFFERS:
+    if result.outcome == Outcome.DIFFERS:
         return f"differs {result.destination}: {result.error}"
     what = f"{result.action:<6} {result.destination} {result.digest}"
     was = f"was {result.before}" if result.action == "move" else ""
@@ -95,7 +93,7 @@ def _signed(result: ImageResult) -> str:
 
 def removal_line(removal: RemovalResult) -> str:
     """``remove``, ``keep`` or ``unwanted``, and what."""
-    if removal.outcome == UNWANTED:
+    if removal.outcome == Outcome.UNWANTED:
         return f"unwanted {removal.reference}: {removal.why}"
     verb = "remove" if removal.outcome == "removed" else "keep"
     return f"{verb:<6} {removal.reference}{f' ({removal.why})' if removal.why else ''}"
@@ -118,7 +116,9 @@ def failures(report: BatchReport) -> list[str]:
     for first, *others in failed_together(report):
         also = f"; and {len(others)} more: {first_few(each.source for each in others)}" if others else ""
         lines.append(f"failed: {first.source} to {first.destination}: {first.error}{also}")
-    return lines + [f"failed: {each.reference}: {each.why}" for each in report.removals if each.outcome == FAILED]
+    return lines + [
+        f"failed: {each.reference}: {each.why}" for each in report.removals if each.outcome == Outcome.FAILED
+    ]
 
 
 def summary(report: BatchReport) -> str:

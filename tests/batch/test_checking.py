@@ -15,7 +15,7 @@ import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as text_metrics
 
-from imagesync_cli.batch.report import COPIED, DIFFERS, FAILED, SKIPPED, BatchReport, ImageResult
+from imagesync_cli.batch.report import BatchReport, ImageResult, Outcome
 from imagesync_cli.output.report.metrics import read_times, report_metrics
 from tests import peers
 from tests.batch.conftest import Bench
@@ -216,11 +216,19 @@ def test_the_time_outlives_an_interruption() -> None:
 def test_foreign_text_stays_a_label(tmp_path: Path) -> None:
     """Quotes, backslashes, line ends and control characters in a name end no label, and are read back as they were."""
     nasty = 'a"} 1\nimagesync_x{b="\\n\x1b[31m\\'
-    results = [ImageResult(nasty, f"{nasty}{word}", word) for word in (COPIED, SKIPPED, DIFFERS, FAILED)]
+    results = [
+        ImageResult(nasty, f"{nasty}{word}", word)
+        for word in (Outcome.COPIED, Outcome.SKIPPED, Outcome.DIFFERS, Outcome.FAILED)
+    ]
     path = tmp_path / "report.prom"
     path.write_text(report_metrics(BatchReport(images=[*results, *results]), 1e9 + 0.25, {}))
     names = metrics(path)["imagesync_image_drift"]
-    assert [destination.rpartition("\\")[2] for _, destination in names] == [COPIED, SKIPPED, DIFFERS, FAILED]
+    assert [destination.rpartition("\\")[2] for _, destination in names] == [
+        Outcome.COPIED,
+        Outcome.SKIPPED,
+        Outcome.DIFFERS,
+        Outcome.FAILED,
+    ]
     times = read_times(path)
     assert list(times.values()) == [1e9 + 0.25] * 2
     path.write_text(report_metrics(BatchReport(dry_run=True, images=results), 2e9, times))

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from imagesync_cli.batch.report import FAILED, BatchReport, ImageResult, RemovalResult
+from imagesync_cli.batch.report import BatchReport, ImageResult, Outcome, RemovalResult
 from imagesync_cli.output.report import report_junit, report_markdown
 from tests.batch.conftest import Bench
 from tests.command import IMAGESYNC, environment, imagesync
@@ -69,8 +69,8 @@ def test_junit_is_for_ci(mixed: Bench) -> None:
 
 def test_foreign_text_stays_text() -> None:
     """An error that holds markup, table cells or control characters breaks neither form."""
-    nasty = ImageResult("s", "d", FAILED, error='a|b <script>\x1b[31m ](http://x) @team\n# `c` ]]> & "q"')
-    report = BatchReport(images=[nasty], removals=[RemovalResult("r", FAILED, "<x>|")])
+    nasty = ImageResult("s", "d", Outcome.FAILED, error='a|b <script>\x1b[31m ](http://x) @team\n# `c` ]]> & "q"')
+    report = BatchReport(images=[nasty], removals=[RemovalResult("r", Outcome.FAILED, "<x>|")])
     rows = [row for row in report_markdown(report).splitlines() if row.startswith("| ")][1:]
     assert rows == [
         '| failed | `d` | `s` | ``a\\x7cb <script>\\x1b[31m ](http://x) @team\\n# `c` ]]> & "q"`` |',

@@ -9,22 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imagesync_cli.batch.report import (
-    DIFFERS,
-    FAILED,
-    FORMAT,
-    KEPT,
-    NOT_RUN,
-    OUTCOMES,
-    REMOVED,
-    SKIPPED,
-    UNWANTED,
-    BatchReport,
-    ImageResult,
-    RegistryPulls,
-    RemovalResult,
-    totals,
-)
+from imagesync_cli.batch.report import FORMAT, BatchReport, ImageResult, Outcome, RegistryPulls, RemovalResult, totals
 from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.output.escape import cell, json_text, xml
 from imagesync_cli.stores.files.new_file import replace_file
@@ -33,7 +18,7 @@ from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.times import wait_text
 
 _MOST_ROWS = 500
-_BAD = (FAILED, DIFFERS, UNWANTED)
+_BAD = (Outcome.FAILED, Outcome.DIFFERS, Outcome.UNWANTED)
 
 
 def check_name(path: Path, read: Iterable[Path] = ()) -> None:
@@ -115,7 +100,12 @@ def _of_its_kinds(part: _Part) -> _Part:
         value = getattr(part, each.name)
         if not _KINDS.get(str(each.type), lambda _: True)(value):
             raise ValueError(f"{each.name} is {json.dumps(value)[:40]}")
-    if isinstance(part, (ImageResult, RemovalResult)) and part.outcome not in (*OUTCOMES, REMOVED, KEPT, UNWANTED):
+    if isinstance(part, (ImageResult, RemovalResult)) and part.outcome not in (
+        *Outcome.OF_IMAGES,
+        Outcome.REMOVED,
+        Outcome.KEPT,
+        Outcome.UNWANTED,
+    ):
         raise ValueError(f"outcome is {part.outcome!r}")
     return part
 
@@ -163,9 +153,11 @@ def pulls_text(each: RegistryPulls, report: BatchReport) -> str:
 
 
 def _failed_rows(report: BatchReport) -> list[str]:
-    bad = (image for image in report.images if image.outcome in (FAILED, DIFFERS))
+    bad = (image for image in report.images if image.outcome in (Outcome.FAILED, Outcome.DIFFERS))
     images = [_row(image.outcome, image.destination, image.source, image.error) for image in bad]
-    return images + [_row("not removed", r.reference, "", r.why) for r in report.removals if r.outcome == FAILED]
+    return images + [
+        _row("not removed", r.reference, "", r.why) for r in report.removals if r.outcome == Outcome.FAILED
+    ]
 
 
 def _changed_rows(report: BatchReport) -> list[str]:
@@ -173,12 +165,12 @@ def _changed_rows(report: BatchReport) -> list[str]:
     images = [
         _row(i.action or i.outcome, i.destination, i.source, i.error or f"{size_text(i.sent_bytes)}, {i.digest[:19]}")
         for i in report.images
-        if i.outcome not in (FAILED, DIFFERS, SKIPPED)
+        if i.outcome not in (Outcome.FAILED, Outcome.DIFFERS, Outcome.SKIPPED)
     ]
     return images + [
-        _row({REMOVED: "remove", KEPT: "keep"}.get(r.outcome, r.outcome), r.reference, "", r.why)
+        _row({Outcome.REMOVED: "remove", Outcome.KEPT: "keep"}.get(r.outcome, r.outcome), r.reference, "", r.why)
         for r in report.removals
-        if r.outcome != FAILED
+        if r.outcome != Outcome.FAILED
     ]
 
 
@@ -192,7 +184,7 @@ def report_junit(report: BatchReport) -> str:
         _testcase(f"remove {removal.reference}", "prune", 0.0, removal.why if removal.outcome in _BAD else "")
         for removal in report.removals
     ]
-    failed, skipped = sum(map(report.count, _BAD)), report.count(NOT_RUN)
+    failed, skipped = sum(map(report.count, _BAD)), report.count(Outcome.NOT_RUN)
     head = (
         f'<testsuite name="imagesync" tests="{len(cases)}" failures="{failed}" skipped="{skipped}" '
         f'errors="0" time="{report.seconds:.3f}">'
@@ -201,7 +193,7 @@ def report_junit(report: BatchReport) -> str:
 
 
 def _case(image: ImageResult) -> str:
-    left_out = (image.error or "not run") if image.outcome == NOT_RUN else ""
+    left_out = (image.error or "not run") if image.outcome == Outcome.NOT_RUN else ""
     return _testcase(
         image.destination, image.source, image.seconds, image.error if image.outcome in _BAD else "", left_out
     )

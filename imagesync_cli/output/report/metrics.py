@@ -11,18 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from imagesync_cli.batch.report import (
-    COPIED,
-    FAILED,
-    KEPT,
-    OUTCOMES,
-    REMOVED,
-    SKIPPED,
-    UNWANTED,
-    BatchReport,
-    ImageResult,
-    totals,
-)
+from imagesync_cli.batch.report import BatchReport, ImageResult, Outcome, totals
 from imagesync_cli.output.escape import printable
 from imagesync_cli.values.documents import read_file
 
@@ -47,13 +36,19 @@ def _families(
     report: BatchReport, now_s: float, before: Mapping[Named, float]
 ) -> Iterator[tuple[str, str, Iterable[Sample]]]:
     sums = totals(report)
-    failed = (image.kind or "invalid" for image in report.images if image.outcome == FAILED)
-    outcomes = _counted(OUTCOMES, (image.outcome for image in report.images))
+    failed = (image.kind or "invalid" for image in report.images if image.outcome == Outcome.FAILED)
+    outcomes = _counted(Outcome.OF_IMAGES, (image.outcome for image in report.images))
     yield "imagesync_images", "Images by outcome.", _by("outcome", outcomes)
     yield (
         "imagesync_removals",
         "Tags that no entry wants, by outcome.",
-        _by("outcome", _counted((REMOVED, KEPT, UNWANTED, FAILED), (each.outcome for each in report.removals))),
+        _by(
+            "outcome",
+            _counted(
+                (Outcome.REMOVED, Outcome.KEPT, Outcome.UNWANTED, Outcome.FAILED),
+                (each.outcome for each in report.removals),
+            ),
+        ),
     )
     yield "imagesync_failures", "Images that failed, by kind.", _by("kind", _counted(_KINDS, failed))
     yield "imagesync_sent_bytes", "Bytes that were sent.", [({}, sums["sent_bytes"])]
@@ -95,7 +90,7 @@ def _is_unknown(name: Named, report: BatchReport, images: Mapping[Named, ImageRe
     repositories = [text.rpartition(":")[0] for text in name]
     here, there = ([repository, *_folders(repository)] for repository in repositories)
     listed = {(source, destination) for source in here for destination in there} & images.keys()
-    return report.interrupted or any(images[each].outcome == FAILED for each in listed)
+    return report.interrupted or any(images[each].outcome == Outcome.FAILED for each in listed)
 
 
 def _folders(repository: str) -> Iterator[str]:
@@ -105,7 +100,7 @@ def _folders(repository: str) -> Iterator[str]:
 
 
 def _in_sync(image: ImageResult, *, dry_run: bool) -> bool:
-    return image.outcome == SKIPPED or (image.outcome == COPIED and not dry_run)
+    return image.outcome == Outcome.SKIPPED or (image.outcome == Outcome.COPIED and not dry_run)
 
 
 def _by(label: str, counts: Mapping[str, int]) -> list[Sample]:
