@@ -36,18 +36,15 @@ def command(form: str, as_json: bool) -> None:
     Exits with 0 for every plan that could be read, also for a failed one.
     """
     from imagesync_cli.output.escape import json_text, printable
-    from imagesync_cli.terraform.explain import (
-        MOST_BYTES,
-        explain_plan,
-        explanation_json,
-        explanation_lines,
-        explanation_markdown,
-    )
+    from imagesync_cli.terraform.explain.explanation import explain
+    from imagesync_cli.terraform.explain.reading.document import MOST_BYTES, read_plan_document
+    from imagesync_cli.terraform.explain.reading.plan import Plan
+    from imagesync_cli.terraform.explain.written import explanation_json, explanation_lines, explanation_markdown
 
     stdin = _stdin()
     if stdin is None or stdin.isatty():
         raise UsageError("there is no plan on stdin", hint="run: terraform show -json plan.out | imagesync explain")
-    explained = explain_plan(stdin.buffer.read(MOST_BYTES + 1))
+    explained = explain(Plan(read_plan_document(stdin.buffer.read(MOST_BYTES + 1))))
     output = Output()
     if as_json or form == "json":
         output.answer(json_text(explanation_json(explained), indent=2))

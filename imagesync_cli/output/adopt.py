@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from imagesync_cli.batch.adopt import Adopted, Images
+from imagesync_cli.batch.adopt.adopted import Adopted, Images
 from imagesync_cli.batch.reading.image import FOLDER
 from imagesync_cli.output.escape import quoted
 from imagesync_cli.values.reference import parse_reference

@@ -39,7 +39,7 @@ def command(file: Path, target: str, form: str) -> None:
     Kubernetes manifest (also Argo's, Tekton's or an operator's), a kustomization, a compose file, or a Terraform
     state. What cannot be carried over is listed on stderr. No registry is asked.
     """
-    from imagesync_cli.batch.adopt import adopt
+    from imagesync_cli.batch.adopt.reading import adopt
     from imagesync_cli.output.adopt import as_images, as_modules
     from imagesync_cli.output.console import counted
 
