@@ -333,8 +333,9 @@ def test_images_of_docker_hub_for_image_syncer(tmp_path: Path) -> None:
         ("docker.io/library/alpine", "lan:5000/b"),
     ]
     assert notes == []
-    (tmp_path / "other.yaml").write_text("name: a/b\nversion: '1'\n")
-    assert imagesync("adopt", str(tmp_path / "other.yaml")).code == 2
+    for other in ("name: a/b\nversion: '1'\n", "base: r.example.com/nginx\n"):
+        (tmp_path / "other.yaml").write_text(other)
+        assert imagesync("adopt", str(tmp_path / "other.yaml")).code == 2
 
 
 def test_regsync_means_what_it_says(tmp_path: Path) -> None:

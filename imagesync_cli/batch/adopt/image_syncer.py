@@ -21,7 +21,8 @@ def is_rules(top: Section) -> bool:
     """Whether there is a mapping of images, or every key looks like an image, and every value like where it goes."""
     if isinstance(top.nodes.get("images"), Fields):
         return True
-    return bool(top.nodes) and all(_is_rule(key, value) for key, value in top.nodes.items())
+    are_rules = all(_is_rule(key, value) for key, value in top.nodes.items())
+    return are_rules and any("/" in key or ":" in key for key in top.nodes)
 
 
 def _is_rule(source: str, value: Node) -> bool:
