@@ -26,7 +26,7 @@ from tests.terraform.explained import watch, wrong_consumers, wrong_words
 from tests.terraform.generated import CALLS, EDITS, SOURCES, Configuration, Place
 from tests.terraform.workspace import IMAGESYNC, Outcome, Workspace
 
-SEEDS = 4
+SEEDS = 12
 EDITS_A_SEED = 3
 ACCIDENTS = ("none", "none", "target", "copies fail", "removals fail", "imagesync is killed", "terraform is killed")
 ENDS_WITHIN_S = 30
