@@ -147,8 +147,9 @@ class Connections:
                 raise
             raise ConnectionRefusedError(f"the proxy {name}:{port} cannot be reached: {error}") from error
         try:
-            if proxy is None and self._origin is Origin.STRANGE:
-                self._check_address(wire.peer)
+            # Nothing was said yet to where the name leads. Behind a proxy, that looks where it goes.
+            if proxy is None and self._origin is Origin.STRANGE and is_of_machines(wire.peer):
+                raise Refused(f"{name} is at {wire.peer}, where a machine asks about itself")  # noqa: TRY301
             if proxy is not None and proxy.scheme == "https":
                 await start_tls(wire, proxy, self._tls.context(name, port), _CONNECT_S)
             if proxy is not None and self._context is not None and not is_socks(proxy):
@@ -160,11 +161,6 @@ class Connections:
             raise
         self._every.add(wire)
         return Connection(wire)
-
-    def _check_address(self, address: str) -> None:
-        """Say nothing to where a name leads, if that is no place for somebody else to send us; a proxy looks itself."""
-        if is_of_machines(address):
-            raise Refused(f"{self._name} is at {address}, where a machine asks about itself")
 
     def _target(self, request: httpx.Request) -> bytes:
         if self._proxy is None or self._context is not None or is_socks(self._proxy):

@@ -109,7 +109,7 @@ class Login:
 
     def advice(self, scopes: Scopes) -> str:
         """What to do about a refusal, "" where nobody has asked for a login."""
-        identity = self._identities.get(self._account(scopes)) if self._challenge else None
+        identity = self._known(scopes)
         if isinstance(identity, Credential):
             return f"the login{_with(identity)} may not do this, or is wrong"
         return identity.advice if identity else ""
@@ -120,8 +120,11 @@ class Login:
 
     def source(self, scopes: Scopes) -> str:
         """Where the login for these scopes comes from, "" where there is none or nobody has asked for it."""
-        identity = self._identities.get(self._account(scopes)) if self._challenge else None
+        identity = self._known(scopes)
         return identity.source if isinstance(identity, Credential) else ""
+
+    def _known(self, scopes: Scopes) -> Identity | None:
+        return self._identities.get(self._account(scopes)) if self._challenge else None
 
     def _learn_name(self, challenge: Challenge, scopes: Scopes) -> None:
         """Gateways that rewrite paths pass on challenges of the registry behind them, which names what it has."""

@@ -46,6 +46,9 @@ class _Token:
     renew_at: float
 
 
+_Outcome = dict[Scopes, _Token | ImagesyncError]
+
+
 @dataclass(eq=False)
 class _Batch:
     """What one request for a token is to be good for; open until it goes out."""
@@ -68,8 +71,8 @@ class Tokens:
         self._registry = registry
         self._http = http
         self._known: dict[Scopes, _Token] = {}
-        self._coming: dict[Scopes, asyncio.Task[dict[Scopes, _Token | ImagesyncError]]] = {}
-        self._last: tuple[_Batch, asyncio.Task[dict[Scopes, _Token | ImagesyncError]]] | None = None
+        self._coming: dict[Scopes, asyncio.Task[_Outcome]] = {}
+        self._last: tuple[_Batch, asyncio.Task[_Outcome]] | None = None
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._most = _SCOPES_A_TOKEN
         self._deletes = True
@@ -101,15 +104,15 @@ class Tokens:
         token = self._known.get(scopes)
         return claimed_actions(token.value, repository_of(scopes[0])) if token and scopes else ""
 
-    def _join(self, new: _Batch) -> asyncio.Task[dict[Scopes, _Token | ImagesyncError]]:
+    def _join(self, new: _Batch) -> asyncio.Task[_Outcome]:
         if self._last is None or not self._last[0].takes(new, self._most):
             self._last = new, asyncio.create_task(self._bring(new))
         else:
             self._last[0].wanted += new.wanted
         return self._last[1]
 
-    async def _bring(self, batch: _Batch) -> dict[Scopes, _Token | ImagesyncError]:
-        outcome: dict[Scopes, _Token | ImagesyncError] = {}
+    async def _bring(self, batch: _Batch) -> _Outcome:
+        outcome: _Outcome = {}
         try:
             async with self._turn:
                 batch.is_open = False
@@ -121,7 +124,7 @@ class Tokens:
         self._known.update({scopes: token for scopes, token in outcome.items() if isinstance(token, _Token)})
         return outcome
 
-    async def _all_in_one(self, batch: _Batch, outcome: dict[Scopes, _Token | ImagesyncError]) -> bool:
+    async def _all_in_one(self, batch: _Batch, outcome: _Outcome) -> bool:
         """Get one token for everything in the batch; False if the server does not give one."""
         together = tuple(dict.fromkeys(scope for scopes in batch.wanted for scope in scopes))
         try:
@@ -134,7 +137,7 @@ class Tokens:
             outcome.update(dict.fromkeys(batch.wanted, token))
         return True
 
-    async def _one(self, scopes: Scopes, batch: _Batch, outcome: dict[Scopes, _Token | ImagesyncError]) -> None:
+    async def _one(self, scopes: Scopes, batch: _Batch, outcome: _Outcome) -> None:
         try:
             outcome[scopes] = await self._fetch(self._alternatives(scopes, batch.challenge), batch)
         except ImagesyncError as error:
