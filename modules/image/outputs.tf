@@ -1,11 +1,24 @@
+locals {
+  # A plan with -refresh-only has none before the first apply, and after an apply that failed also the one of a former
+  # destination.
+  ids     = module.images.ids
+  digests = module.images.digests
+}
+
 output "id" {
   description = "The image as `REPOSITORY@DIGEST`: what consumers should use. Known at plan where the destination is."
-  value       = one(values(module.images.ids)) # a plan with -refresh-only after a move has none
+  value = (
+    contains(keys(local.ids), var.destination_image) ? local.ids[var.destination_image] :
+    element(concat(values(local.ids), [null]), 0)
+  )
 }
 
 output "digest" {
   description = "The image's digest, like `sha256:…`. Known at plan."
-  value       = one(values(module.images.digests))
+  value = (
+    contains(keys(local.digests), var.destination_image) ? local.digests[var.destination_image] :
+    element(concat(values(local.digests), [null]), 0)
+  )
 }
 
 output "change" {

@@ -72,3 +72,16 @@ def test_back_to_the_image_before(workspace: Workspace, source: EmbeddedRegistry
     workspace.apply()
     assert mirror.repository("a").tags == {"1": image("good").digest}
     assert mirror.repository("rule").tags == {"1.0": image("good").digest}
+
+
+def test_one_image_under_another_tag(workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
+    """modules/image has the objects of both tags then, and gives the wanted one."""
+    consumer = CONSUMER.replace("module.mirror.ids", "module.mirror.id")
+    options = {"source_image": f"{source.host}/a:1", "destination_prefix": f"{mirror.host}/a"}
+    workspace.write_module("image", consumer % "true", destination_image=":1", **options)
+    workspace.apply()
+    image("other").seed(source.repository("a"), "1")
+    workspace.write_module("image", consumer % "false", destination_image=":2", **options)
+    assert workspace.run("apply", "-auto-approve").code == 1
+    workspace.succeeding("apply", "-refresh-only", "-auto-approve")
+    assert workspace.outputs()["ids"] == f"{mirror.host}/a@{image('other').digest}"
