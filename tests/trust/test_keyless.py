@@ -57,6 +57,20 @@ def test_a_bundle_that_signs_the_manifest(registry: EmbeddedRegistry, app: Repos
     assert verify(registry, tmp_path).code == 0
 
 
+@pytest.mark.parametrize(("length", "code"), [(2000, 0), (3000, 7)])
+def test_an_identity_beyond_any_use(
+    registry: EmbeddedRegistry, app: Repository, tmp_path: Path, length: int, code: int
+) -> None:
+    """An expression is asked about no longer name than anybody has: a stranger's certificate may be megabytes long."""
+    certificate = SIGSTORE.certificate(f"https://example.com/{'a' * (length - 20)}")
+    attach(app, APP, SIGSTORE.bundle(APP.digest, certificate))
+    signers = [{"identity_regexp": "https://example\\.com/.*", "issuer": ISSUER}]
+    rule = {"sources": ["**"], "signers": signers}
+    rules = write_trust(tmp_path, rule, trusted_root=SIGSTORE.write_root(tmp_path))
+    found = imagesync("verify", "--trust", rules, f"{registry.host}/app:1")
+    assert (found.code, "identity does not match" in found.err) == (code, code == 7), found.err
+
+
 @pytest.mark.parametrize("kind", ["RSA", "Ed25519", "P-384"])
 def test_a_certificate_for_a_key_of_another_kind(
     registry: EmbeddedRegistry, app: Repository, tmp_path: Path, kind: str
