@@ -6,8 +6,8 @@ repository that the file names in an entry of its own, with the same destination
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
 from imagesync_cli.batch.reading.prefix import Prefix, place_of
@@ -29,44 +29,37 @@ class Unknown:
     error: ImagesyncError
 
 
-@dataclass
-class Expanded:
-    """The entries of a file with those of its folders, and what is not known of these."""
+async def expand(stores: Stores, entries: Sequence[Entry], lock: Lock | None) -> list[ImageEntry | Unknown]:
+    """All entries, in the order of the file, with what is not known of its folders.
 
-    entries: list[ImageEntry] = field(default_factory=list)
-    unknown: list[Unknown] = field(default_factory=list)
-
-
-async def expand(stores: Stores, entries: Sequence[Entry], lock: Lock | None) -> Expanded:
-    """All entries, in the order of the file; with a ``lock`` the repositories are those of the lock."""
-    expanded = Expanded()
-    named = {(place_of(e.source), place_of(e.destination)) for e in entries if isinstance(e, ImageEntry)}
+    With a ``lock`` the repositories are those of the lock.
+    """
+    named = {_ends(entry) for entry in entries if isinstance(entry, ImageEntry)}
     folders = dict.fromkeys(entry.source for entry in entries if isinstance(entry, FolderEntry))
     rests = dict(zip(folders, await gather(_rests(stores, each, lock) for each in folders), strict=True))
+    expanded = list[ImageEntry | Unknown]()
     for entry in entries:
         if isinstance(entry, ImageEntry):
-            expanded.entries.append(entry)
-            continue
-        below = rests[entry.source]
-        if isinstance(below, ImagesyncError):
-            expanded.unknown.append(Unknown(entry, entry.name, f"{entry.destination}/**", below))
+            expanded.append(entry)
         else:
-            _add(expanded, entry, below, named)
+            own = _in_folder(entry, rests[entry.source])
+            expanded += (each for each in own if isinstance(each, Unknown) or _ends(each) not in named)
     return expanded
 
 
-def _add(
-    expanded: Expanded, folder: FolderEntry, rests: Iterable[str], named: set[tuple[tuple[str, str], tuple[str, str]]]
-) -> None:
+def _ends(entry: ImageEntry) -> tuple[object, object]:
+    return place_of(entry.source), place_of(entry.destination)
+
+
+def _in_folder(folder: FolderEntry, rests: _Rests) -> Iterator[ImageEntry | Unknown]:
+    if isinstance(rests, ImagesyncError):
+        yield Unknown(folder, folder.name, f"{folder.destination}/**", rests)
+        return
     for rest in rests:
         try:
-            entry = folder.entry(rest)
-        except ImagesyncError as error:
-            source, destination = f"{folder.source}/{rest}", f"{folder.destination}/{rest}"
-            expanded.unknown.append(Unknown(folder, source, destination, error))
-            continue
-        if (place_of(entry.source), place_of(entry.destination)) not in named:
-            expanded.entries.append(entry)
+            yield folder.entry(rest)
+        except ImagesyncError as error:  # noqa: PERF203
+            yield Unknown(folder, f"{folder.source}/{rest}", f"{folder.destination}/{rest}", error)
 
 
 async def _rests(stores: Stores, folder: Prefix, lock: Lock | None) -> _Rests:

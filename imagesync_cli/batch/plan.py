@@ -17,7 +17,7 @@ from imagesync_cli.batch.report import ImageResult
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
-from imagesync_cli.look.tags import list_tags, pick_tags
+from imagesync_cli.look.tags import pick_tags, tags_to_pick
 from imagesync_cli.stores import Stores
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.progress import note
@@ -112,7 +112,8 @@ async def plan(
     UsageError where two images want one tag, or the lock lacks one that it must have.
     """
     expanded = await expand(stores, entries, lock if locked else None)
-    made = Plan(expanded.entries, unknown=expanded.unknown)
+    made = Plan([each for each in expanded if isinstance(each, ImageEntry)])
+    made.unknown = [each for each in expanded if isinstance(each, Unknown)]
     picked = await _source_tags(stores, made.entries, lock if locked else None)
     for entry in made.entries:
         tags = picked.get(entry, [])
@@ -170,9 +171,8 @@ async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> _Picked:
     source = next(iter(ruled)).source
 
     async def work() -> _Picked:
-        is_named = all(rules.names_all for rules in ruled.values())
         try:
-            listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source)
+            listed = await tags_to_pick(stores, source, ruled.values(), lock)
         except ImagesyncError as error:
             return dict.fromkeys(ruled, error)
         return {

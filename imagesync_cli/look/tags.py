@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from imagesync_cli.stores import Access, Side, Stores
@@ -13,6 +13,7 @@ from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
 
 if TYPE_CHECKING:
+    from imagesync_cli.look.lockfile import Lock
     from imagesync_cli.values.tags.rules import TagRules
 
 _SHOWN = 100
@@ -40,6 +41,15 @@ async def list_names(
     store = stores.open(reference, Access.READ, side)
     names = await store.tags(sound_only=side is Side.SOURCE, must_exist=must_exist)
     return [name for name in names if not is_digest(name)]  # a folder lists images without a tag by digest
+
+
+async def tags_to_pick(
+    stores: Stores, source: Reference, rules: Iterable[TagRules], lock: Lock | None, *, must_exist: bool = False
+) -> Sequence[str]:
+    """What rules for one repository pick from: those of the ``lock``, else its list; nothing if they name every tag."""
+    if all(each.names_all for each in rules):
+        return []
+    return lock.tags(source) if lock else await list_tags(stores, source, must_exist=must_exist)
 
 
 def pick_tags(source: Reference, rules: TagRules, listed: Sequence[str]) -> list[str] | NotFound:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.output.escape import as_printable
-from imagesync_cli.values.errors import ImagesyncError, UsageError
+from imagesync_cli.values.errors import ImagesyncError, UsageError, common_cause
 from imagesync_cli.values.reference import as_meant
 
 if TYPE_CHECKING:
@@ -146,11 +146,9 @@ async def _resolved(stores: Stores, asked: dict[str, Image], deadline_s: float) 
 async def _looked_at(stores: Stores, image: Image, resolved: Answer, ends: float) -> Described:
     described = await _with_damage(stores, resolved, ends) if image.deep else _described(resolved)
     described["reference"] = as_meant(image.reference)
-    if described["error"]:
-        from imagesync_cli.values.errors import common_cause
-
-        if cause := common_cause(described["kind"], described["error"], [str(image.reference)]):
-            described["cause"] = cause
+    error = described["error"]
+    if error and (cause := common_cause(described["kind"], error, [str(image.reference)])):
+        described["cause"] = cause
     if image.described:
         from imagesync_cli.terraform.described import NOTHING, described_parts
 

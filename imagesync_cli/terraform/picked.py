@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.concurrency import gather, within
-from imagesync_cli.look.tags import list_tags, names_tag, pick_tags
+from imagesync_cli.look.tags import names_tag, pick_tags, tags_to_pick
 from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, Unavailable, UsageError, common_cause
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.rules import TagRules
@@ -112,8 +112,8 @@ async def _of_one(images: Mapping[str, Image], lock: Lock | None, stores: Stores
     source = next(iter(images.values())).reference
 
     async def work() -> dict[str, _Picked]:
-        is_named = all(image.tags and image.tags.names_all for image in images.values())
-        listed = [] if is_named else lock.tags(source) if lock else await list_tags(stores, source, must_exist=True)
+        rules = (image.tags for image in images.values() if image.tags)
+        listed = await tags_to_pick(stores, source, rules, lock, must_exist=True)
         return {key: await _picked(image, listed, lock, stores, ends) for key, image in images.items()}
 
     left_s = ends - time.monotonic()

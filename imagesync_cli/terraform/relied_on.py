@@ -9,7 +9,9 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagesync_cli.stores.files.claims import Claims, claim_of
 from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.tags.replacing import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
 
 async def claim_wanted(query: Query, run_folder: Path) -> None:
     """Claim what is to be at each destination, and wait for removals there that have begun."""
-    from imagesync_cli.stores.files.claims import Claims, claim_of
-    from imagesync_cli.values.tags.replacing import names_of
-
     claims = Claims(run_folder)
     wanted = {
         key: claim_of(image.reference, image.intent.digest)
@@ -37,8 +36,6 @@ async def claim_wanted(query: Query, run_folder: Path) -> None:
 
 def claim_found(query: Query, run_folder: Path, digests: Mapping[str, str]) -> None:
     """Claim what the destinations have for images whose sources told nothing: it may be gone on with."""
-    from imagesync_cli.stores.files.claims import Claims, claim_of
-
     unknown = {
         key: image for key, image in query.sound.items() if digests[key] and not (image.intent and image.intent.digest)
     }
