@@ -38,12 +38,9 @@ class Credential:
             # Whoever sends it would say what it cannot send, secret and all.
             raise UsageError(f"the login of {self.source} has characters that cannot be sent", hint="log in again")
 
-    def basic(self) -> Secret:
-        """The value of an Authorization header (RFC 7617)."""
-        return self._basic
-
     @functools.cached_property
-    def _basic(self) -> Secret:  # kept, because what a secret's server repeats is known as long as the secret is
+    def basic(self) -> Secret:
+        """The value of an Authorization header (RFC 7617); kept, since what a server repeats is known as long as it."""
         pair = f"{self.username}:{self.password.reveal()}".encode()
         return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
 

@@ -75,7 +75,7 @@ async def log_in(stores: Stores, settings: Settings, account: Account) -> KeptLo
             _write(file, document, logins.with_login(document, registry, {}, file))
         else:
             where = str(file)
-            entry = {"auth": login.basic().reveal().removeprefix("Basic ")}
+            entry = {"auth": login.basic.reveal().removeprefix("Basic ")}
             _write(file, document, logins.with_login(document, registry, entry, file))
     return KeptLogin(registry, where, bool(client.login.source(())))
 

@@ -169,7 +169,7 @@ def _helper(content: bytes) -> None:
 
 def _carry(login: Any) -> None:
     """What is known as a login can be sent as one."""
-    for secret in (login.basic(), Secret(f"Bearer {login.registry_token.reveal()}x")):
+    for secret in (login.basic, Secret(f"Bearer {login.registry_token.reveal()}x")):
         h11.Request(method="GET", target="/", headers=[("Host", "a"), ("Authorization", secret.reveal())])
     httpx.Request("POST", "https://registry.example.com/", data={"refresh_token": login.identity_token.reveal()})
 

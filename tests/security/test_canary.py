@@ -240,7 +240,7 @@ def test_secrets_do_not_print() -> None:
     credential = Credential("somewhere", "ann", secret, secret, secret)
     for text in (repr(secret), str(secret), f"{secret}", repr([secret]), repr(credential), str(vars(credential))):
         assert_clean(text)
-    assert_clean(repr(credential.basic()))
+    assert_clean(repr(credential.basic))
     with pytest.raises(TypeError):
         json.dumps(secret)
     with pytest.raises(TypeError):

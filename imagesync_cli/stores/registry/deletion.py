@@ -14,7 +14,7 @@ from imagesync_cli.stores.registry.hosts.own_apis import (
     api_by_answer,
     api_of,
 )
-from imagesync_cli.stores.registry.refusals import read_errors
+from imagesync_cli.stores.registry.refusals import read_codes, read_errors
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.stores.transport.retry import comes_true
 from imagesync_cli.values.errors import NotFound
@@ -41,7 +41,7 @@ class Deletion:
         if response.status_code not in NO_TAG_DELETION:
             await self._done(response, tag, digest)
             return Untagged.DONE
-        codes = frozenset(code for code, _ in await read_errors(response))
+        codes = await read_codes(response)
         way = api_by_answer(self._client.registry, response.status_code, codes)
         if isinstance(way, OwnApi):
             self._api = way

@@ -13,7 +13,7 @@ import httpx
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.hosts.own_apis import NO_TAG_DELETION, OwnApi, api_by_answer
-from imagesync_cli.stores.registry.refusals import read_errors
+from imagesync_cli.stores.registry.refusals import read_codes
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.stores.transport.addresses import addresses_of
 from imagesync_cli.values.digest import sha256
@@ -108,7 +108,7 @@ class Probe:
         response = await self._send("POST", source, "pull,push", accept=range(200, 500), with_body=True)
         if response.status_code == 404:
             # Pulp looks for the blob first and offers no upload in its place.
-            return bool({code for code, _ in await read_errors(response)} & {"BLOB_UNKNOWN"})
+            return "BLOB_UNKNOWN" in await read_codes(response)
         await self._cancel(response)
         return response.status_code in _SESSIONS
 
@@ -143,7 +143,7 @@ class Probe:
         if response.status_code not in NO_TAG_DELETION:
             await response.aclose()
             return None
-        codes = frozenset(code for code, _ in await read_errors(response))
+        codes = await read_codes(response)
         return None if "NAME_UNKNOWN" in codes else (response.status_code, codes)
 
     def _host_api(self) -> HostApi:

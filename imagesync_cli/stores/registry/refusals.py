@@ -76,6 +76,11 @@ async def read_errors(response: httpx.Response) -> list[tuple[str, str]]:
     return [(_printable(code), _printable(text)) for code, text in said]
 
 
+async def read_codes(response: httpx.Response) -> frozenset[str]:
+    """The codes alone."""
+    return frozenset(code for code, _ in await read_errors(response))
+
+
 def _in_other_forms(content: bytes, response: httpx.Response) -> Iterator[str]:
     """What Docker Hub, gateways and web frameworks say in forms of their own; a web page says nothing."""
     try:

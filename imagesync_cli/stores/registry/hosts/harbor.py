@@ -30,7 +30,7 @@ async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
             "DELETE",
             f"{_repository_path(api)}/artifacts/{digest}/tags/{tag}",
             doing=f"removing the tag {api.name}:{tag} by Harbor's API",
-            login=(await api.login()).basic(),
+            login=(await api.login()).basic,
         )
     except NotFound as error:
         # Without a code it is no Harbor that answers.
@@ -45,7 +45,7 @@ async def pushed_at(api: HostApi, _: str, digest: str) -> datetime | None:
         "GET",
         f"{_repository_path(api)}/artifacts/{digest}",
         doing=f"asking when {api.name}@{digest} was pushed",
-        login=login.basic() if login else None,
+        login=login.basic if login else None,
     )
     return parse_time(member(answer, "push_time")) if member(answer, "digest") == digest else None
 
@@ -56,7 +56,7 @@ async def repositories(api: HostApi) -> AsyncIterator[str]:
     doing = f"listing the repositories of {api.name} by Harbor's API"
     credential = await api.client.login.credential(api.scopes)
     path = f"/api/v2.0/projects/{project}/repositories?page_size={_A_PAGE}"
-    login = credential.basic() if credential else None
+    login = credential.basic if credential else None
     async for page in api.pages(path, doing=doing, login=login, headers={"Accept": "application/json"}):
         for name in names_in(page, doing):
             yield name

@@ -20,7 +20,7 @@ _REPOSITORY = re.compile(r"/pulp/[A-Za-z0-9/_.-]*/repositories/container/contain
 async def untag(api: HostApi, tag: str, _: str) -> Untagged:
     """Remove the tag, wherever it points by now: no condition is offered here."""
     doing = f"removing the tag {api.name}:{tag} by Pulp's API"
-    login = (await api.login()).basic()
+    login = (await api.login()).basic
     distributions = await api.ask("GET", f"{_DISTRIBUTIONS}?base_path={api.repository}", doing=doing, login=login)
     try:
         (distribution,) = distributions["results"]

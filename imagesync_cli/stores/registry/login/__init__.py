@@ -62,7 +62,7 @@ class Login:
         if isinstance(identity, Credential) and identity.registry_token:
             return _bearer(identity.registry_token)
         if self._challenge.scheme == "basic":
-            return identity.basic() if isinstance(identity, Credential) else None
+            return identity.basic if isinstance(identity, Credential) else None
         return _bearer(await self._token(scopes, self._challenge, identity))
 
     async def learn(self, response: httpx.Response, scopes: Scopes, used: Secret | None) -> None:
@@ -84,7 +84,7 @@ class Login:
         if used is not None:
             self._tokens.refused(self._named(scopes), Secret(used.reveal().removeprefix("Bearer ")))
             its_own = isinstance(identity, Credential) and used in (
-                identity.basic(),
+                identity.basic,
                 _bearer(identity.registry_token),
             )
             if its_own and await self._renewed(scopes, identity) == identity:

@@ -181,7 +181,7 @@ class Tokens:
             request = httpx.Request("POST", batch.realm, headers=headers, data=form)
         else:
             if isinstance(login, Credential):
-                headers["Authorization"] = login.basic().reveal()
+                headers["Authorization"] = login.basic.reveal()
             query = batch.realm.params
             for name, value in [("service", service)] * bool(service) + [("scope", scope) for scope in scopes]:
                 query = query.add(name, value)
