@@ -127,7 +127,9 @@ class _Batch:
 
     async def run(self) -> None:
         """All steps of the module's list."""
-        self._note_unknown()
+        for unlisted in self.plan.unlisted:  # an entry whose tags could not be listed fails as a whole
+            self.report.images.append(unlisted)
+            self.tell(unlisted)
         results = self.plan.results()
         self.report.images += results.values()
         self.progress.total = len(results)
@@ -139,12 +141,6 @@ class _Batch:
                 self.stores, self.plan, self._failed, any_number=any_number, dry_run=self.options.dry_run
             )
             self.report.removals += removals
-
-    def _note_unknown(self) -> None:
-        """Entries whose tags could not be listed fail as a whole."""
-        for result in self.plan.unlisted:
-            self.report.images.append(result)
-            self.tell(result)
 
     async def _copies(self, results: Mapping[str, ImageResult]) -> None:
         async def round_of(groups: Sequence[Group]) -> list[PutOff]:
@@ -160,7 +156,8 @@ class _Batch:
 
         for left in await in_rounds(self.stores, self.plan.groups, round_of, self.progress):
             for image in left.images:
-                self._fail(image, results[image.key], left.error)
+                results[image.key].fail(left.error)
+                self._ended(image, results[image.key])
 
     async def _copy_group(self, group: Group, results: Mapping[str, ImageResult]) -> PutOff | None:
         """One image to one place after the other: the source gives its bytes once, the first place to the others.
@@ -218,10 +215,6 @@ class _Batch:
                 result.seconds += time.monotonic() - started
                 del self.progress.in_flight[result.destination]
                 self.progress.done_bytes += progress.moved_bytes
-        self._ended(image, result)
-
-    def _fail(self, image: PlannedImage, result: ImageResult, error: ImagesyncError) -> None:
-        result.fail(error)
         self._ended(image, result)
 
     def _ended(self, image: PlannedImage, result: ImageResult) -> None:

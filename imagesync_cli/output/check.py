@@ -73,9 +73,9 @@ def damage_text(findings: Findings) -> str:
     return "; ".join(parts)
 
 
-def signed_text(signed: Iterable[SignedBy], now: datetime | None = None) -> str:
+def signed_text(signed: Iterable[SignedBy]) -> str:
     """Such as "signed by https://… (issuer https://…), 3 days ago"; "" for nobody."""
-    told = [each.signer + (f", {_ago(time, now)}" if (time := parse_time(each.time)) else "") for each in signed]
+    told = [each.signer + (f", {_ago(time)}" if (time := parse_time(each.time)) else "") for each in signed]
     return f"signed by {' and '.join(told)}" if told else ""
 
 
@@ -95,8 +95,8 @@ def verification_line(verification: Verification) -> str:
     return f"{verification.reference} is {who} ({verification.digest})"
 
 
-def _ago(then: datetime, now: datetime | None) -> str:
-    seconds = ((now or datetime.now(timezone.utc)) - then).total_seconds()
+def _ago(then: datetime) -> str:
+    seconds = (datetime.now(timezone.utc) - then).total_seconds()
     for name, length in _UNITS:
         if count := int(seconds // length):
             return f"{counted(count, name)} ago"

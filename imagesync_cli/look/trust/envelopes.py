@@ -5,7 +5,6 @@ Parsed by the models that come with sigstore, which are strict: an unknown field
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any
 
 from imagesync_cli.look.trust.extra import importing
@@ -47,8 +46,3 @@ def document(content: bytes | str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise NotGood("it is not in the form of its type")
     return value
-
-
-def as_base64(content: bytes) -> bytes:
-    """How the models want bytes."""
-    return b64encode(content)

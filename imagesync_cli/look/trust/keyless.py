@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.look.trust.envelopes import as_base64, document
+from imagesync_cli.look.trust.envelopes import document
 from imagesync_cli.look.trust.extra import importing
 from imagesync_cli.look.trust.statements import SIGNS, Claim, NotGood, check_payload, decoded, read_statement
 from imagesync_cli.values.documents import read_file
@@ -181,7 +182,7 @@ def _bundle(signature: Signature) -> Bundle:
         raise NotGood(_BY_KEY)
     certificate = x509.load_pem_x509_certificate(pem.encode())
     content: dict[str, Any] = (
-        {"message_signature": common_v1.MessageSignature(signature=as_base64(decoded(signature.note("signature"))))}
+        {"message_signature": common_v1.MessageSignature(signature=b64encode(decoded(signature.note("signature"))))}
         if not signature.is_envelope
         else {"dsse_envelope": EnvelopeModel.from_json(signature.content)}
     )
@@ -189,7 +190,7 @@ def _bundle(signature: Signature) -> Bundle:
         bundle_v1.Bundle(
             media_type=Bundle.BundleType.BUNDLE_0_3.value,
             verification_material=bundle_v1.VerificationMaterial(
-                certificate=common_v1.X509Certificate(raw_bytes=as_base64(certificate.public_bytes(Encoding.DER))),
+                certificate=common_v1.X509Certificate(raw_bytes=b64encode(certificate.public_bytes(Encoding.DER))),
                 tlog_entries=_entries(signature.note("bundle")),
                 timestamp_verification_data=_timestamps(signature.note("rfc3161timestamp")),
             ),
@@ -211,11 +212,11 @@ def _entries(note: str) -> list[rekor_v1.TransparencyLogEntry]:
     return [
         rekor_v1.TransparencyLogEntry.model_construct(
             log_index=int(payload.get("logIndex", 0)),
-            log_id=common_v1.LogId(key_id=as_base64(bytes.fromhex(str(payload.get("logID"))))),
+            log_id=common_v1.LogId(key_id=b64encode(bytes.fromhex(str(payload.get("logID"))))),
             kind_version=rekor_v1.KindVersion(kind=str(told.get("kind")), version=str(told.get("apiVersion"))),
             integrated_time=int(payload.get("integratedTime", 0)),
             inclusion_promise=rekor_v1.InclusionPromise(
-                signed_entry_timestamp=as_base64(decoded(str(entry.get("SignedEntryTimestamp"))))
+                signed_entry_timestamp=b64encode(decoded(str(entry.get("SignedEntryTimestamp"))))
             ),
             inclusion_proof=None,
             canonicalized_body=body,
@@ -227,7 +228,7 @@ def _timestamps(note: str) -> bundle_v1.TimestampVerificationData | None:
     if not note:
         return None
     signed = decoded(str(document(note).get("SignedRFC3161Timestamp")))
-    stamp = common_v1.RFC3161SignedTimestamp(signed_timestamp=as_base64(signed))
+    stamp = common_v1.RFC3161SignedTimestamp(signed_timestamp=b64encode(signed))
     return bundle_v1.TimestampVerificationData(rfc3161_timestamps=[stamp])
 
 
