@@ -122,10 +122,13 @@ class Answer:
             self._end()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        deadline = time.monotonic() + SILENCE_S
         while not self._ended:
-            chunk = await self._next(SILENCE_S)
-            if chunk:
+            if time.monotonic() > deadline:  # what stands between chunks, or after them, may come for ever
+                raise asyncio.TimeoutError(f"nothing of the body for {SILENCE_S:.0f} s")
+            if chunk := await self._next(deadline - time.monotonic()):
                 yield chunk
+                deadline = time.monotonic() + SILENCE_S
 
     async def aclose(self) -> None:
         """Read a short rest for the connection's sake; close the connection where that is not worth it."""

@@ -119,3 +119,45 @@ def test_a_body_that_is_always_there_keeps_nothing_else_waiting() -> None:
     thread, port = connected(lambda client: answer(client, iter([len(BODY)])))
     assert asyncio.run(count(port)) >= 0
     thread.join()
+
+
+class _Clock:
+    """Time that passes with each read."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class _Dripping(Wire):
+    """A connection over which, after these bytes, the same one comes every second for ever."""
+
+    def __init__(self, begins: bytes, goes_on: bytes, clock: _Clock) -> None:
+        super().__init__()
+        self._coming = [begins]
+        self._goes_on, self._clock = goes_on, clock
+
+    async def read(self, timeout_s: float) -> bytes:
+        self._clock.now += 1
+        if timeout_s < 1:
+            raise asyncio.TimeoutError
+        return self._coming.pop() if self._coming else self._goes_on
+
+    async def write(self, data: bytes, timeout_s: float) -> None:
+        """Nobody listens."""
+
+
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [(b"5;", b"x"), (b"2\r\nok\r\n0\r\nA: ", b"x"), (b"2\r\nok\r\n", b"0")],
+    ids=["extension", "trailer", "size"],
+)
+def test_a_body_that_drips_between_its_chunks(monkeypatch: pytest.MonkeyPatch, begins: bytes, goes_on: bytes) -> None:
+    """A server that sends only what stands between chunks, or after the last one, is given up after half a minute."""
+    clock = _Clock()
+    monkeypatch.setattr("imagesync_cli.stores.transport.http1.time", clock)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(get(Connection(_Dripping(head + begins, goes_on, clock))))
+    assert clock.now < 60
