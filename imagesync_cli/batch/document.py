@@ -23,6 +23,8 @@ _DEEPEST = 32
 # Values may be used again by alias, but not so that the file says much more than it has characters.
 _LEAST_VALUES = 10_000
 _TAG = "tag:yaml.org,2002:"
+# How people write what the kind bool is.
+TRUTH = {"true": True, "false": False}
 _PLAIN = {"str", "int", "float", "bool", "null", "timestamp"}
 
 

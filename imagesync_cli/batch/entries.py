@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
 from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
-from imagesync_cli.batch.reading.image import ImageReading, Read
+from imagesync_cli.batch.reading.image import Read, Reading
 from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of, parse_prefix, place_of
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
@@ -77,7 +77,7 @@ def _node(value: object, *, is_literal: bool) -> Node:
     return Value(1, kind, str(value).replace("${", "$${") if is_literal else str(value))
 
 
-class _Reading(ImageReading):
+class _Reading(Reading):
     """One file on its way to entries."""
 
     def file(self, node: Node) -> list[Entry]:

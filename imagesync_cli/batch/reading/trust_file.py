@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.document import Fields, Items, Node, Value, read_nodes
-from imagesync_cli.batch.reading import TRUTH
+from imagesync_cli.batch.document import TRUTH, Fields, Items, Node, Value, read_nodes
 from imagesync_cli.look.trust.reading import read_trust
 from imagesync_cli.values.errors import UsageError
 
