@@ -35,7 +35,7 @@ async def answer(query: Query, stores: Stores, settings: Settings) -> str:
     if query.call:
         from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
 
-        await claim_wanted(query, settings.run_folder)
+        query = replace(query, rivals=await claim_wanted(query, settings.run_folder))
     answers = await _answers(query, stores, within_s)
     if query.call:
         claim_found(query, settings.run_folder, {key: each["digest"] for key, each in answers.items()})
@@ -121,7 +121,7 @@ def _destinations_refused(query: Query, described: dict[str, Described]) -> dict
         if not isinstance(image, UsageError):
             others = [other for other in keys[place_of(image.reference)] if other != key]
             source = image.intent.source if image.intent else None
-            sentences = destination_refusals(image.reference, source, others)
+            sentences = destination_refusals(image.reference, source, others, query.rivals.get(key, []))
         if answer["kind"] not in ("", "missing"):
             spelled = "" if isinstance(image, UsageError) else f" {image.reference}"
             sentences.append(f"the destination{spelled} is {answer['kind']}: {answer['error']}")

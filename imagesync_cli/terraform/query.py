@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.look.selection import WHOLE, Selection
@@ -52,6 +52,7 @@ class Query:
     new_call: bool = False  # whether the answer has what may tell a new call of a module from all others
     call: str = ""  # of a module, which relies on what these references are to be; "" for nobody
     run: str = ""  # when that is
+    rivals: dict[str, list[str]] = field(default_factory=dict)  # other calls' keys with the same destination, by ours
     rules: Rules | None = None  # what these references may be, as sources
     lock_file: str = ""  # where these sources are locked, and then nobody is asked
     trust: str = ""  # rules about who must have signed these sources, as JSON; then nothing else is asked

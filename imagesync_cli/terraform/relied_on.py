@@ -9,7 +9,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.stores.files.claims import Claims, claim_of
+from imagesync_cli.stores.files.claims import Claim, Claims, claim_of
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.tags.replacing import names_of
 
@@ -19,19 +19,27 @@ if TYPE_CHECKING:
     from imagesync_cli.terraform.query import Query
 
 
-async def claim_wanted(query: Query, run_folder: Path) -> None:
-    """Claim what is to be at each destination, and wait for removals there that have begun."""
-    claims = Claims(run_folder)
-    wanted = {
-        key: claim_of(image.reference, image.intent.digest)
-        for key, image in query.sound.items()
-        if image.intent and image.intent.digest
-    }
+async def claim_wanted(query: Query, run_folder: Path) -> dict[str, list[str]]:
+    """Claim what is to be at each destination, and wait for removals there that have begun.
+
+    Gives the entries of other calls that want another image at the same destination, by the keys of ours.
+    """
+    claims, wanted = Claims(run_folder), _wanted(query)
     sources = [image.intent.source for image in query.sound.values() if image.intent]
     named = names_of([*sources, *(image.reference for image in query.sound.values())])
     with contextlib.suppress(ImagesyncError):
         claims.claim(query.call, query.run, wanted, named, complete=len(wanted) == len(query.asked))
         await claims.wait_for_removals(claim.repository for claim in wanted.values())
+        return claims.rivals(query.call, query.run, wanted)
+    return {}
+
+
+def _wanted(query: Query) -> dict[str, Claim]:
+    return {
+        key: claim_of(image.reference, image.intent.digest)
+        for key, image in query.sound.items()
+        if image.intent and image.intent.digest
+    }
 
 
 def claim_found(query: Query, run_folder: Path, digests: Mapping[str, str]) -> None:

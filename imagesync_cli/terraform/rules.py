@@ -32,11 +32,19 @@ def place_of(reference: Reference) -> tuple[str, str]:
     return repository_of(reference), reference.tag
 
 
-def destination_refusals(destination: Reference, source: Reference | None, others: list[str]) -> list[str]:
-    """What speaks against a destination: it is the source, or that of ``others``, entries by their keys."""
+def destination_refusals(
+    destination: Reference, source: Reference | None, others: list[str], rivals: list[str]
+) -> list[str]:
+    """What speaks against a destination: it is the source, or that of other entries, by their keys.
+
+    ``others`` are of the same call; ``rivals``, of other calls, have another image for it.
+    """
     refused = []
     if source is not None and place_of(source) == place_of(destination):
         refused.append(f"its destination {destination} is its source: to remove the entry would remove the source.")
     if others:
         refused.append(f"its destination {destination} is that of {', '.join(others)} as well.")
+    if rivals:
+        named = ", ".join(rivals)
+        refused.append(f"its destination {destination} is that of {named} in another module call, with another image.")
     return refused

@@ -181,8 +181,11 @@ def test_what_means_one_destination_is_refused(
     host = mirror.host.replace("127.0.0.1", "localhost")
     twice = images(source, f"{host}/m/a", f"{host.replace('localhost', 'LocalHost')}/m/a")
     itself = json.dumps({f"{source.host}/a": {"source": f"docker://{source.host}/a:latest"}})
-    write(workspace, f'module "x" {{\n CALL\n {twice}\n}}\nmodule "y" {{\n CALL\n images = {itself}\n}}')
+    one, other = (json.dumps({f"{host}/m/z": {"source": f"{source.host}/{name}"}}) for name in ("a", "b"))
+    entries = {"x": twice, "y": f"images = {itself}", "one": f"images = {one}", "other": f"images = {other}"}
+    write(workspace, *(f'module "{name}" {{\n CALL\n {given}\n}}' for name, given in entries.items()))
     planned = workspace.plan()
     assert planned.code == 1
     assert f"its destination {host}/m/a:latest is that of {host.replace('localhost', 'LocalHost')}/m/a" in planned.text
     assert f'images["{source.host}/a"]: its destination {source.host}/a:latest is its source' in planned.text
+    assert f"{host}/m/z:latest is that of {host}/m/z in another module call, with another image" in planned.text

@@ -63,9 +63,9 @@ def test_every_spelling_of_what_is_allowed_is_allowed(pattern: str, source: str)
 )
 def test_no_spelling_makes_a_destination_of_the_source(source: str, destination: str) -> None:
     """An entry whose destination is its source is refused: with the entry the source would go."""
-    (refused,) = destination_refusals(parse_reference(destination), parse_reference(source), [])
+    (refused,) = destination_refusals(parse_reference(destination), parse_reference(source), [], [])
     assert "is its source" in refused
-    assert destination_refusals(parse_reference(destination), parse_reference(f"{source}0"), []) == []
+    assert destination_refusals(parse_reference(destination), parse_reference(f"{source}0"), [], []) == []
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,8 @@ class Claims:
                 before = self._read(call)
                 images = dict(images) if complete else {**before.images, **images}
                 names = {*named} if complete else {*before.named, *named}
-                self._write(call, _Call(max(run, before.run), images, frozenset(names)))
+                whole = run if complete else before.whole
+                self._write(call, _Call(max(run, before.run), images, frozenset(names), whole))
                 self._take_over(call, run, {*images.values()} - {*before.images.values()})
 
     def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
@@ -134,6 +135,22 @@ class Claims:
         newest = max((noted.run for noted in calls.values()), default="")
         under = _under(calls, claim, claimant)
         return [(who, other) for run, who, other in under if run == newest and other.digest != claim.digest]
+
+    def rivals(self, call: str, run: str, images: Mapping[str, Claim]) -> dict[str, list[str]]:
+        """The keys of other calls' entries that have another image for the same tag, by the keys of these.
+
+        Only calls that were read wholly in this run count: others may have left an entry.
+        """
+        theirs: dict[tuple[str, str], list[tuple[str, Claim]]] = {}
+        for other, noted in self._all().items():
+            for key, claim in noted.images.items() if other != call and noted.whole == run else ():
+                theirs.setdefault((claim.repository, claim.tag), []).append((key, claim))
+        return {
+            key: [
+                other for other, their in theirs.get((claim.repository, claim.tag), ()) if their.digest != claim.digest
+            ]
+            for key, claim in images.items()
+        }
 
     def of(self, claimant: Claimant) -> Claim | None:
         """What this entry relies on now."""
@@ -213,7 +230,8 @@ class Claims:
             with os.fdopen(Place(str(path)).open(), "rb") as file:
                 document = json.loads(file.read(_MOST_BYTES))
             images = {key: Claim(*claim) for key, claim in document["images"].items()}
-            return _Call(document["run"], images, frozenset((path, name) for path, name in document.get("named", [])))
+            named = frozenset((path, name) for path, name in document.get("named", []))
+            return _Call(document["run"], images, named, document.get("whole", ""))
         except (FileNotFoundError, NotADirectoryError):
             return _Call()
         except OSError as error:
@@ -223,17 +241,18 @@ class Claims:
 
     def _write(self, call: str, noted: _Call) -> None:
         images = {key: astuple(claim) for key, claim in noted.images.items()}
-        document = {"run": noted.run, "images": images, "named": sorted(noted.named)}
+        document = {"run": noted.run, "images": images, "named": sorted(noted.named), "whole": noted.whole}
         replace_file(self._calls / f"{call}.json", json.dumps(document))
 
 
 @dataclass(frozen=True)
 class _Call:
-    """What a call relies on, when it was last read, and what its sources and destinations are called."""
+    """What a call relies on, when it was last read, what its references are called, and when all of it was read."""
 
     run: str = ""
     images: dict[str, Claim] = field(default_factory=dict)
     named: frozenset[tuple[str, str]] = frozenset()
+    whole: str = ""
 
 
 def _under(calls: Mapping[str, _Call], claim: Claim, claimant: Claimant) -> Iterator[tuple[str, Claimant, Claim]]:

@@ -105,6 +105,17 @@ def test_another_digest_under_the_tag_is_not_claimed(claims: Claims) -> None:
     assert others(claims, "m/app@1") == []
 
 
+def test_who_wants_another_image_under_the_tag(claims: Claims) -> None:
+    """Only a call that was read wholly in the same run: of another one, the entry may be gone."""
+    ours = {"app": the_claim()}
+    claims.claim("m", TUESDAY, ours, complete=True)
+    for run, complete, rivals in ((MONDAY, True, []), (TUESDAY, False, []), (TUESDAY, True, ["other"])):
+        claims.claim("n", run, {"other": the_claim(digest=OTHER_DIGEST)}, complete=complete)
+        assert claims.rivals("m", TUESDAY, ours) == {"app": rivals}
+    relies(claims, "n", TUESDAY, "other")
+    assert claims.rivals("m", TUESDAY, ours) == {"app": []}
+
+
 def test_another_tag_on_the_digest_is_another_claim(claims: Claims) -> None:
     """The tag may go then; the manifest stays, since the repository's tags are read."""
     relies(claims, "m", MONDAY, latest=f"{REPOSITORY}:latest")
