@@ -21,6 +21,8 @@ def main() -> None:
     """
     gc.set_threshold(50_000)
     _leave_on_signals()
+    if sys.stdin is None:  # it was closed: whoever reads it finds nothing, and no other file becomes it
+        sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115
     code = 1
     try:
         if os.environ.get("IMAGESYNC_LOG"):

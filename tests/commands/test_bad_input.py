@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.command import Finished, imagesync
+from tests.command import IMAGESYNC, RUN_WITHIN_S, Finished, environment, imagesync
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Manner
 from tests.embedded_registry.images import image, index
 from tests.embedded_registry.state import Manifest
@@ -193,3 +195,16 @@ def test_bad_references_in_a_query(registry: EmbeddedRegistry) -> None:
     }
     assert answers["good"]["digest"] == image("there").digest
     assert all(answer["error"] for key, answer in answers.items() if key != "good")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["external", "explain", "lock --file -", "sync --file -", "adopt -", "login -u ann 127.0.0.1:1"],
+)
+def test_no_stdin(command: str) -> None:
+    """A stdin that is closed is like an empty one: an error that says what is missing."""
+    call = f"exec {shlex.join(IMAGESYNC)} {command} <&-"
+    done = subprocess.run(
+        ["/bin/sh", "-c", call], env=environment(), capture_output=True, text=True, check=False, timeout=RUN_WITHIN_S
+    )
+    refused(Finished(done.returncode, done.stdout, done.stderr), 2)
