@@ -125,7 +125,7 @@ def check_removals(plan: Plan, most: int | None) -> None:
         named = ", ".join(going[:_NAMED]) + (", …" if len(going) > _NAMED else "")
         raise Refused(
             f"{plan.removal_count} tags would be removed, more than --max-removals {most}: {named}",
-            hint="nothing was changed; look at --dry-run without it",
+            hint="nothing was changed; --dry-run without --max-removals lists all of them",
         )
 
 

@@ -71,13 +71,13 @@ if TYPE_CHECKING:
     "--keep-as",
     type=to_keep_as,
     metavar="TEMPLATE",
-    help="With --claimant: how sync has named the tags that keep old images.",
+    help="With --claimant: the template by which tags keep old images, as for sync.",
 )
 @click.option(
     "--keep-last",
     type=click.IntRange(min=0),
     metavar="N",
-    help="With --keep-as: if the tag has moved, also remove all images kept so but the last N.",
+    help="With --keep-as: if the tag has moved, also remove all old images but the last N.",
 )
 @click.option(
     "--claimant",

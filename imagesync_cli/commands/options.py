@@ -158,7 +158,7 @@ def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--keep-last",
         type=click.IntRange(min=0),
         metavar="N",
-        help="With --keep-as: after a replacement, remove all images kept so but the last N.",
+        help="With --keep-as: after a replacement, remove all old images but the last N.",
     )
     @functools.wraps(command)
     def wrapper(*given: Any, overwrite: str, keep_as: KeepAs | None, keep_last: int | None, **more: Any) -> Any:

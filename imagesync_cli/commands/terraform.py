@@ -30,11 +30,11 @@ def external() -> None:
     {"source": REF, "destination": REF, "platforms": "P,P", "verify": "tag"}
         digest, id, destination_digest, in_sync, error, kind
     "call" adds "@run_folder", and claims these images for that module call.
-    "new_call": "true" adds "@call": an ID that no module call has.
+    "new_call": "true" adds "@call": a random ID for a new module call.
     "verify": "deep" adds damage: what is missing or wrong below the digest.
     "copy" adds copy: how much would be copied, and what speaks against it.
-    "all", a JSON object, has what holds for each image that says nothing else.
-    "brief": "true" leaves out what is empty or as the query says.
+    "all": a JSON object, with defaults for the objects of all images.
+    "brief": "true" leaves out what is empty, or repeats the query.
 
     Never writes to a registry. Exits with 0 whatever the registries answer, and with 2 if the query itself is wrong.
     IMAGESYNC_TIMEOUT is the time limit of the whole call, in seconds (default 30).

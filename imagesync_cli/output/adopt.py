@@ -72,13 +72,13 @@ def as_modules(adopted: Adopted) -> str:
             continue
         key = entry["destination"] if "tags" in entry else _key(entry)
         if key in keys:
-            adopted.notes.append(f"{entry['source']} left out: {key} has rules already, write them as one")
+            adopted.notes.append(f"{entry['source']} left out: {key} has rules already; write one entry for both")
             continue
         keys.add(key)
         if "overwrite" in entry:
             adopted.notes.append(f"{entry['source']}: overwrite left out: it applies to a whole module")
         if isinstance(entry.get("referrers"), list):
-            adopted.notes.append(f"{entry['source']}: referrers of every type are copied: modules name none")
+            adopted.notes.append(f"{entry['source']}: referrers of every type are copied: modules cannot select types")
         lines.append(f"    {_hcl(key)} = {{ {_image(entry)} }}")
     return "\n".join([*lines, "  }", "}"])
 

@@ -4,9 +4,9 @@ Two questions are understood. ``{"images": "<JSON object: key → IMAGE>"}`` giv
 digest, source_digest, media_type, size, error and kind, and ``cause`` where that is about more than this image, equal
 for all that it is about; with ``call`` and ``run`` beside it, the images are what that
 call of a module relies on, and ``@run_folder`` tells what the processes of one run share; with ``new_call`` beside it,
-``@call`` may tell a new call from all others; with ``trust`` beside it, the answers are who has signed them
-(trusted.py). ``all`` is a JSON object of what every IMAGE has that says nothing else, and with ``brief`` answers leave
-out what is empty, or said by the question. ``{"source": …,
+``@call`` is a random ID for a new call; with ``trust`` beside it, the answers are who has signed them
+(trusted.py). ``all`` is a JSON object with defaults for every IMAGE, and with ``brief`` answers leave
+out what is empty, or repeats the question. ``{"source": …,
 "destination": …, "platforms": …, "referrers": …, "verify": …}`` gives digest, id, destination_digest, in_sync, error
 and kind. An IMAGE is a reference, or an object with a reference and with what is asked about it:
 

@@ -49,7 +49,7 @@ class Query:
 
     asked: dict[str, Image | UsageError]
     compares: bool  # the form with source and destination
-    new_call: bool = False  # whether the answer has what may tell a new call of a module from all others
+    new_call: bool = False  # whether the answer has an ID for a new call of a module
     call: str = ""  # of a module, which relies on what these references are to be; "" for nobody
     run: str = ""  # when that is
     rivals: dict[str, list[str]] = field(default_factory=dict)  # other calls' keys with the same destination, by ours
@@ -106,7 +106,7 @@ def _query(asked: dict[str, Any], *, compares: bool) -> Query:
 
 
 def _completed(image: Any, every: dict[str, Any]) -> Any:
-    """The image with what ``every`` one has, where it says nothing else itself."""
+    """The image with the defaults in ``every``, also within its objects."""
     if not every:
         return image
     own = {"reference": image} if isinstance(image, str) else image

@@ -1,6 +1,6 @@
 locals {
-  # A plan with -refresh-only has none before the first apply, and after an apply that failed also the one of a former
-  # destination.
+  # A plan with -refresh-only has no image before the first apply. After a failed apply there may be two: this one, and
+  # that of the former destination.
   ids     = module.images.ids
   digests = module.images.digests
 }

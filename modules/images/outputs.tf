@@ -2,8 +2,8 @@
 # the consumer. The objects that there are count: a plan with -refresh-only has no others.
 
 locals {
-  # An apply that fails at a consumer leaves an old object beside the new one, and so does -target. Then the one counts
-  # that this plan wants, or else the one that was planned last.
+  # An apply that fails at a consumer leaves an old object beside the new one, and so does -target. Then the object that
+  # this plan wants counts, or else the one that was planned last.
   made = { for key in keys(terraform_data.image) : split("@", key)[0] => key... }
   current = {
     for name, keys in local.made : name => contains(keys, "${name}@${lookup(local.digests, name, "")}") ? (

@@ -47,7 +47,7 @@ locals {
     )
   }
 
-  # For delete, which comes after the consumers: until then, one may still run an image that is kept too long.
+  # For delete, which comes after the consumers: until then, one may still run an image that is to go.
   kept_long = var.on_replace != "retag" || var.keep_last == null ? [] : [
     "--keep-as", var.keep_as, "--keep-last", tostring(var.keep_last),
   ]

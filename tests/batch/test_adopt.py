@@ -254,7 +254,7 @@ NOTES = {
         *(
             "head_first",
             "min_tags",
-            "no range has a version with a suffix",
+            "a range includes no version with a suffix",
             "include x-*",
             "2.0-rc1 is excluded",
             "artifacts: exclude",
@@ -262,7 +262,7 @@ NOTES = {
         *("chainguard/go was left out", "chainguard/node was left out"),
     ],
     "flux-mirror": [
-        "ghcr.io/a/unclear was left out: what is to verify it",
+        "ghcr.io/a/unclear was left out: its verify is not understood",
         "a/nightly was left out",
         "a/dates was left out",
         "chart podinfo",

@@ -194,7 +194,7 @@ def test_a_tag_that_one_of_regsyncs_sets_picks(tmp_path: Path) -> None:
         ({"referrers": True, "referrerFilters": [{"artifactType": "a/b"}]}, 'referrers: ["a/b"]', ""),
         ({"referrers": True, "referrerFilters": [{"annotations": {"a": "b"}}]}, "referrers: true", "referrerFilters"),
         ({"referrers": False, "digestTags": True}, "referrers: true", ""),
-        ({"targetTag": "x-{{.Ref.Tag}}"}, "images: []", "targetTag gives its tags other names"),
+        ({"targetTag": "x-{{.Ref.Tag}}"}, "images: []", "targetTag renames its tags"),
     ],
 )
 def test_what_regsync_copies_beside_images(tmp_path: Path, given: dict[str, object], referrers: str, said: str) -> None:

@@ -187,7 +187,7 @@ def test_a_dry_run_says_what_it_was_not_allowed_to_read(bench: Bench, clock: Clo
     bench.up.fault = pulls_allowed(4, clock=clock)
     finished = bench.sync("--dry-run", f"--report={bench.folder / 'report.json'}")
     assert finished.code == 5
-    said = f"{bench.up.host}: 4 pulls needed, and at least 10 more by images that it does not allow to read now, 0 of 4"
+    said = f"{bench.up.host}: 4 pulls needed, and at least 10 more for images not read yet, 0 of 4"
     assert said in finished.err
     assert "the run waits at most 4 h" in finished.err
     (told,) = json.loads((bench.folder / "report.json").read_text())["registries"]

@@ -175,7 +175,7 @@ def test_another_scheme() -> None:
 
 @pytest.fixture
 def machines(stranger: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A host whose name leads to where a machine asks about itself: that is loopback here, not a link-local address."""
+    """A host whose name leads to a metadata address: that is loopback here, not a link-local address."""
     resolve = socket.getaddrinfo
 
     def resolver(host: str | None, *rest: object, **options: int) -> object:
@@ -207,7 +207,7 @@ def test_a_name_that_leads_to_metadata(stranger: LoopbackServer, machines: str, 
         registry.manner = replace(registry.manner, mount="session")
         done = imagesync(*copy)
         assert (done.code, stranger.requests) == (7, [])
-        assert "metadata.test is at 127.0.0.1, where a machine asks about itself" in done.err
+        assert "metadata.test is at 127.0.0.1, a cloud's metadata address" in done.err
         assert registry.repository("copy").tags == {}
         registry.fault = None
         assert imagesync(*copy).code == 0

@@ -35,7 +35,7 @@ def _artifact(artifact: Section, adopted: Adopted) -> None:
     rules = _rules(line, source, artifact.section("selector"), adopted)
     trust = _trust(artifact.section("verify")) if "verify" in artifact.nodes else {}
     if trust is None:
-        adopted.note(line, f"{source} was left out: what is to verify it (verify) is not understood")
+        adopted.note(line, f"{source} was left out: its verify is not understood")
     elif rules is not None:
         more = {"referrers": artifact.is_true("includeReferrers"), "overwrite": _overwrite(artifact)}
         more |= {"trust": trust, "minimum_age": artifact.section("verify").text("minAge")}
@@ -71,10 +71,10 @@ def _rules(line: int, name: str, selector: Section, adopted: Adopted) -> dict[st
     semver, order = selector.text("semver"), selector.text("sortBy") or "semver"
     latest = _limit(selector)
     if regex.text("extract") and (semver or latest):
-        adopted.note(line, f"{name} was left out: a part of a tag is no version here")
+        adopted.note(line, f"{name} was left out: here, a version is a whole tag, not a part of one (extract)")
         return None
     if order != "semver" and latest:
-        adopted.note(line, f"{name} was left out: limit counts versions here, and not in {order} order")
+        adopted.note(line, f"{name} was left out: limit counts versions here, not tags in {order} order")
         return None
     rules: dict[str, Any] = {}
     if pattern := regex.text("pattern"):

@@ -116,7 +116,7 @@ def kustomization(top: Section, adopted: Adopted) -> None:
             _named(image.line, _joined(name, tag, digest), adopted)
     for key in ("resources", "bases", "components", "helmCharts"):
         if key in top.nodes:
-            hint = "kustomize build prints all that they come to"
+            hint = "adopt the output of kustomize build"
             adopted.note(top.lines[key], f"{key} are not read here: {hint}")
 
 
@@ -124,7 +124,7 @@ def compose(top: Section, adopted: Adopted) -> None:
     """The image of each service; one that is built here has none to mirror."""
     if "include" in top.nodes:
         adopted.note(
-            top.lines["include"], "include: other files are not read here: docker compose config prints them all"
+            top.lines["include"], "include: other files are not read here: adopt the output of docker compose config"
         )
     for name, node in top.section("services").nodes.items():
         service = Section(node)

@@ -39,7 +39,7 @@ def _mapping(mapping: Section, urls: Mapping[str, str], groups: Mapping[str, lis
     named = [name for each in mapping.texts("targets") for name in groups.get(each, [each])]
     hosts = [urls.get(name, "") for name in (mapping.text("source"), *named)]
     if not all(hosts) or not named:
-        adopted.note(mapping.line, f"{start} was left out: registries does not name all of its registries")
+        adopted.note(mapping.line, f"{start} was left out: registries lacks one of its registries")
         return
     rules = _rules(mapping.line, start, mapping.section("tags"), adopted)
     if rules is None:
@@ -60,17 +60,17 @@ def _rules(line: int, name: str, tags: Section, adopted: Adopted) -> dict[str, A
         adopted.note(line, f"{name}: tags: {key} was left out")
     latest = tags.number("latest", 0)
     if latest and tags.text("sort") == "alpha":
-        adopted.note(line, f"{name} was left out: latest counts versions here, not names by the alphabet")
+        adopted.note(line, f"{name} was left out: latest counts versions here, not tags in alphabetical order")
         return None
     always = tags.texts("include")
     plain = list(filter(_is_name, always))
     for each in always:
         if each not in plain:
-            adopted.note(line, f"{name}: tags: include {each} was left out: only whole tags go before other rules here")
+            adopted.note(line, f"{name}: tags: include {each} was left out: only a whole tag overrides rules here")
         elif any(fnmatch.fnmatch(each.lower(), f"*-{word}*") for word in _LEFT_OUT):
             adopted.note(line, f"{name}: tags: include {each} is excluded here, like every pre-release")
     if tags.text("semver"):
-        adopted.note(line, f"{name}: tags: no range has a version with a suffix here, such as 1.27-alpine or 1.27-r0")
+        adopted.note(line, f"{name}: tags: a range includes no version with a suffix here, such as 1.27-alpine")
     # A name in full is picked here whatever a range says, so beside one it becomes an expression.
     narrowed = latest or tags.text("semver")
     globs = [f"/^{re.escape(each)}$/" if narrowed and _is_name(each) else each for each in tags.texts("glob") or ["*"]]

@@ -49,14 +49,14 @@ def _regsync_step(step: Section, adopted: Adopted) -> None:
     source, target = (_ENV.sub(r"${\1}", step.text(side)) for side in ("source", "target"))
     adopted.unknown(step, _REGSYNC_STEP, source)
     if "{{" in source + target:
-        adopted.note(step.line, f"{source}: templates are not evaluated here; ${{NAME}} takes from the environment")
+        adopted.note(step.line, f"{source}: templates are not evaluated here; ${{NAME}} is an environment variable")
         return
     if kind not in ("image", "repository", "registry") or (kind == "registry" and "repos" in step.nodes):
         what = "a registry by rules for repositories" if kind == "registry" else f"type {kind or '(none)'}"
         adopted.note(step.line, f"{source}: {what} was left out: list its repositories")
         return
     if "targetTag" in step.nodes:
-        adopted.note(step.line, f"{source} was left out: targetTag gives its tags other names, as `as` does here")
+        adopted.note(step.line, f"{source} was left out: targetTag renames its tags; write `as` for that")
         return
     more: dict[str, Any] = {
         "platforms": step.texts("platform") or step.texts("platforms"),

@@ -140,7 +140,7 @@ class Signatures:
         if len(named) > most:
             raise Refused(
                 f"{self._store.name}@{self._digest} has {len(named)} referrers, more than {most}",
-                hint=f"no more are searched for signatures: {2 * _MOST_REFERRERS} for an index and all of its images",
+                hint=f"imagesync reads at most {2 * _MOST_REFERRERS} for an index and all of its images",
             )
         self._budget.referrers -= len(named)
         manifests = await each_of(_AT_ONCE, self._by_referrer, sorted(named))

@@ -136,7 +136,7 @@ def pulls_text(each: RegistryPulls, report: BatchReport) -> str:
     """Such as "docker.io: 140 pulls needed, 61 of 100 in 6 h left; with --wait-for-limit, the run waits at most …"."""
     said = f"{each.registry}: {counted(each.pulls, 'pull')} {'needed' if report.dry_run else 'made'}"
     if each.unread:
-        said += f", and at least {each.unread} more by images that it does not allow to read now"
+        said += f", and at least {each.unread} more for images not read yet"
     if each.least_s:
         said += (
             f", about {counted(each.requests, 'request')} that take at least {wait_text(each.least_s)} at the pace set"

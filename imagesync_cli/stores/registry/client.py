@@ -207,7 +207,7 @@ class Client(Exchange):
                 hint="if a proxy ends its TLS, tell the registry its public address",
             )
         if resolved.host != self.base.host and is_of_machines(resolved.host):
-            raise Refused(f"{url.host} points at {resolved.host}, where a machine asks about itself")
+            raise Refused(f"{url.host} points at {resolved.host}, a cloud's metadata address")
         return resolved
 
 

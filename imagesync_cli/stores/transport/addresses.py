@@ -27,7 +27,7 @@ _NOT_PUBLIC = (
     *("168.63.129.16/32", "192.0.0.0/24", "161.26.0.0/16", "166.8.0.0/14"),
     "192.88.99.0/24",  # 6to4 relays
 )
-# Where clouds and links tell a machine who it is: AWS and most others, Azure, Alibaba, Oracle.
+# Metadata addresses, and link-local ones: AWS and most others, Azure, Alibaba, Oracle.
 _OF_MACHINES = (
     *("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32"),
     *("168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32"),
@@ -86,7 +86,7 @@ def is_public(host: str, registry: str = "") -> bool:
 
 
 def is_of_machines(host: str) -> bool:
-    """Whether a host is an address at which a machine asks about itself, or is in a notation that may hide one."""
+    """Whether a host is a cloud's metadata address, or is in a notation that may hide one."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

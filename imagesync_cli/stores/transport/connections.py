@@ -147,9 +147,9 @@ class Connections:
                 raise
             raise ConnectionRefusedError(f"the proxy {name}:{port} cannot be reached: {error}") from error
         try:
-            # Nothing was said yet to where the name leads. Behind a proxy, that looks where it goes.
+            # Nothing is sent yet to where the name leads. A proxy looks up names itself, and has to judge them.
             if proxy is None and self._origin is Origin.STRANGE and is_of_machines(wire.peer):
-                raise Refused(f"{name} is at {wire.peer}, where a machine asks about itself")  # noqa: TRY301
+                raise Refused(f"{name} is at {wire.peer}, a cloud's metadata address")  # noqa: TRY301
             if proxy is not None and proxy.scheme == "https":
                 await start_tls(wire, proxy, self._tls.context(name, port), _CONNECT_S)
             if proxy is not None and self._context is not None and not is_socks(proxy):

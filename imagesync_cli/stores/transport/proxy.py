@@ -51,8 +51,8 @@ def _refusal(status: int, proxy: str, target: str) -> ImagesyncError:
     if status == 407:
         return wants_login()
     if status_may_pass(status):
-        return Unavailable(f"the proxy {proxy} answers {status} and opens no way to {target}", status=status)
-    return Denied(f"the proxy {proxy} answers {status} and opens no way to {target}", hint=_BYPASS)
+        return Unavailable(f"the proxy {proxy} answers {status} and opens no tunnel to {target}", status=status)
+    return Denied(f"the proxy {proxy} answers {status} and opens no tunnel to {target}", hint=_BYPASS)
 
 
 def wants_login() -> Denied:

@@ -188,9 +188,9 @@ def test_redirected_without_credentials(pauses: list[float], scheme: Literal["ba
     [
         ("", 5, "more than 5 redirects"),
         ("file:///etc/passwd", 7, "points at file://, which is no safe place"),
-        ("http://169.254.169.254/latest", 7, "where a machine asks about itself"),
-        ("https://2852039166/latest", 7, "where a machine asks about itself"),
-        ("https://[::ffff:169.254.169.254]/latest", 7, "where a machine asks about itself"),
+        ("http://169.254.169.254/latest", 7, "a cloud's metadata address"),
+        ("https://2852039166/latest", 7, "a cloud's metadata address"),
+        ("https://[::ffff:169.254.169.254]/latest", 7, "a cloud's metadata address"),
         ("http://host:99999/", 6, "not a URL"),
     ],
 )

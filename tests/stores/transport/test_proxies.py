@@ -131,7 +131,7 @@ def test_tunnel(registry: EmbeddedRegistry, pauses: list[float], certificate: tu
         (403, 4, "name the host in NO_PROXY"),
         (404, 4, "name the host in NO_PROXY"),
         (407, 4, "the proxy wants a login (407)"),
-        (502, 5, f"the proxy 127.0.0.1 answers 502 and opens no way to {HOST}:443"),
+        (502, 5, f"the proxy 127.0.0.1 answers 502 and opens no tunnel to {HOST}:443"),
     ],
 )
 def test_tunnel_that_is_refused(proxy: Proxy, pauses: list[float], status: int, code: int, says: str) -> None:
