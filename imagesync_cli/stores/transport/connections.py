@@ -8,7 +8,6 @@ import ssl
 import time
 from collections import deque
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 import httpx
 
@@ -50,7 +49,7 @@ class Connections:
         self._proxy = proxy
         self._preconnected = preconnected
         self._idle: list[Connection] = []
-        self._every: WeakSet[Wire] = WeakSet()  # the event loop keeps those that are open, nobody the closed ones
+        self._every: list[Wire] = []  # those that are open, and a few that were
         self._opening: deque[asyncio.Task[Connection]] = deque()
         self._limit = limit
         self.patience = Patience()
@@ -113,7 +112,7 @@ class Connections:
 
             close_unused([self._preconnected])
         # Not the idle ones alone: whoever was cancelled between two steps has not given his back.
-        for wire in list(self._every):
+        for wire in self._every:
             wire.close()
 
     async def _take(self) -> Connection:
@@ -159,7 +158,7 @@ class Connections:
         except BaseException:
             wire.close()
             raise
-        self._every.add(wire)
+        self._every = [*(each for each in self._every if not each.closed), wire]
         return Connection(wire)
 
     def _target(self, request: httpx.Request) -> bytes:

@@ -96,6 +96,11 @@ class Wire(asyncio.Protocol):
         """Bytes are waiting, or none will come any more: on an idle connection, that its server has closed it."""
         return self._ended or bool(self._chunks)
 
+    @property
+    def closed(self) -> bool:
+        """One of the two sides has ended it."""
+        return self._transport.is_closing()
+
     async def read(self, timeout_s: float) -> bytes:
         """The next bytes as they came, b"" at the end."""
         if not self._chunks and not self._ended:
