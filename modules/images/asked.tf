@@ -1,5 +1,5 @@
-# What is asked about each image. Terraform writes questions and answers into its state again after each object that it
-# makes. So what holds for all images is asked once, and answers leave out what is empty (brief).
+# The queries about each image. Terraform writes queries and answers into its state again after each object that it
+# makes. So a query has defaults for all images (all), and answers leave out what is empty (brief).
 
 locals {
   platforms = {
@@ -23,7 +23,7 @@ locals {
       ignored    = var.ignore_age_for
     }
   }
-  # Where the source is away and the destination's image is gone on with, that one is judged.
+  # If the source is not reachable and the image at the destination stays, that one is judged.
   intents = {
     for name, image in local.entries : name =>
     local.wanted[name].digest == "" && !contains(local.unavailable, name) ? null : {

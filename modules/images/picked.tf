@@ -60,9 +60,8 @@ locals {
   )
 }
 
-# Both remember what was picked last: without a list of tags, images would fall out of the plan. The first is there
-# while there is a list, and made anew where that gives other picks. Then the second is made anew too; otherwise it stays
-# as it is.
+# Both remember what was picked last: without a list of tags, images would fall out of the plan. The first exists while
+# there is a list, and is replaced when the picks change. The second is replaced with it, and otherwise stays.
 resource "terraform_data" "listed" {
   for_each         = local.listings
   input            = plantimestamp()

@@ -37,7 +37,7 @@ data "external" "source" {
 
 # What is there now, and what a copy there would come to. A read of its own: a prefix known only at apply puts off this
 # one, and the keys of the objects stay known. Whose images these are is told as well: from now on no removal of this
-# run takes one of them. Without images, that this call relies on none any more.
+# run takes one of them. An empty map tells that this call relies on no image any more.
 data "external" "destination" {
   program = concat(var.command, ["external"])
   query = {
