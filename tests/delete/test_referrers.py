@@ -81,7 +81,6 @@ def test_nothing_is_left_on_real_registries(
         done = imagesync("delete", "--referrers", "--digest", upstream.image.digest, f"{there.name}:1")
         assert (done.code, done.err) == (0, "")
         assert (there.holds(upstream)[0], there.tags()) == (set(), [])
-        there.close()
 
 
 @pytest.mark.parametrize("made", UPSTREAMS)
