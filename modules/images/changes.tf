@@ -2,7 +2,7 @@
 
 locals {
   # Which images are planned for the first time. A plan with -refresh-only may not have them yet. Objects that are older
-  # than this have no time, but null, or what else was there. Not try(): Terraform 1.5 takes its result for unknown until
+  # than this have no time, but null, or what else was there. Not try(): Terraform 1.5 takes its result as unknown until
   # all of the object that it looks into is known.
   found_times   = { for key, image in terraform_data.image : key => jsonencode(image.triggers_replace) }
   first_planned = { for key, time in local.found_times : key => try(nonsensitive(time), time) }

@@ -11,8 +11,8 @@ locals {
 }
 
 # What tells this call of the module from all others, for as long as it lives. It is known at its first plan already,
-# where the id of an object is not. The first read makes it up: two calls that are new in one plan may have the same time
-# and the same settings.
+# where the id of an object is not. The first read makes it up: two calls that are new in one plan may have the same
+# time and settings.
 resource "terraform_data" "call" {
   input = lookup(data.external.source.result, "@call", md5(plantimestamp()))
 
