@@ -164,14 +164,14 @@ class Workspace:
         return Outcome(done.returncode, " ".join((done.stdout + done.stderr).split()))
 
     def _leave_the_second(self) -> None:
-        """Wait for the next second if the state remembers something of this one.
+        """Wait for the next second if the state, or what a plan has noted, is of this one.
 
-        A plan takes what was remembered in its own second for what it remembers itself: plantimestamp() has no parts of
-        a second.  People are never that quick, tests are.
+        A plan takes what is of its own second for its own: plantimestamp() has no parts of a second.  People are never
+        that quick, tests are.
         """
-        state = self.folder / "terraform.tfstate"
-        remembered = state.read_text() if state.exists() else ""
-        while time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) in remembered:
+        files = [self.folder / "terraform.tfstate", *self.folder.glob(".terraform/imagesync/claims/*.json")]
+        noted = " ".join(file.read_text() for file in files if file.exists())
+        while any(time.strftime(form, time.gmtime()) in noted for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y%m%d%H%M%S")):
             pass
 
     def _execute(self, *arguments: str) -> subprocess.CompletedProcess[str]:
