@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesync_cli.values.digest import is_digest, parse_digest
-from imagesync_cli.values.documents import read_file
+from imagesync_cli.values.documents import MISREAD, read_file, why_misread
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import parse_platform
 from imagesync_cli.values.reference import Reference, as_meant, parse_reference
@@ -87,9 +87,9 @@ def read_lock(path: Path, *, must_exist: bool = True) -> Lock:
         raise UsageError(f"the lock {path} cannot be read: {error.strerror}") from error
     try:
         return _lock(json.loads(content if must_exist else _CONFLICT.sub(rb"\1", content)))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
+    except (*MISREAD, UsageError) as error:
         hint = "git could not merge it: imagesync lock mends it" if _CONFLICT.search(content) else _HINT
-        raise UsageError(f"{path} is not a lock: {error}", hint=hint) from error
+        raise UsageError(f"{path} is not a lock: {why_misread(error)}", hint=hint) from error
 
 
 def _lock(document: Any) -> Lock:
@@ -101,8 +101,8 @@ def _lock(document: Any) -> Lock:
 
 def _locked(image: Any) -> Locked:
     pending = image.get("pending")
-    if not is_digest(image["digest"]) or not isinstance(image["size"], int):
-        raise ValueError(f"{image['digest']!r} is not a digest, or its size no number")
+    if not is_digest(image["digest"]) or type(image["size"]) is not int or image["size"] < 0:
+        raise ValueError(f"{image['digest']!r} is not a digest, or its size is not a number of bytes")
     return Locked(
         image["digest"],
         image["size"],

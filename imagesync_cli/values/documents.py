@@ -34,6 +34,21 @@ def read_document(content: bytes, most_values: int = MOST_VALUES) -> Any:
         raise ValueError("it is nested too deep") from error
 
 
+# What taking the parts of a document raises where it is not what was expected.
+MISREAD = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+def why_misread(error: Exception) -> str:
+    """What is wrong with a document, from one of MISREAD or an error in words of its own."""
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, (TypeError, AttributeError)):
+        return "a value in it has the wrong type, or a field is unknown"
+    return str(error)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """One reading for an object: of a key that comes twice, some parsers take the first, some the last, some both."""
     document = dict(pairs)

@@ -13,7 +13,7 @@ from imagesync_cli.batch.report import FORMAT, BatchReport, ImageResult, Outcome
 from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.output.escape import cell, json_text, xml
 from imagesync_cli.stores.files.new_file import replace_file
-from imagesync_cli.values.documents import read_file
+from imagesync_cli.values.documents import MISREAD, read_file, why_misread
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.times import wait_text
 
@@ -76,8 +76,10 @@ def read_report(path: Path) -> BatchReport:
         )
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(f"{path} is not a report: {error}", hint="sync --report FILE.json writes one") from error
+    except MISREAD as error:
+        raise UsageError(
+            f"{path} is not a report: {why_misread(error)}", hint="sync --report FILE.json writes one"
+        ) from error
 
 
 def _is_of_texts(value: Any) -> bool:

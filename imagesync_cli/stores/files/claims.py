@@ -29,6 +29,7 @@ from pathlib import Path
 from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import at_work, being_at_work, briefly_locked, is_at_work
 from imagesync_cli.stores.files.new_file import replace_file
+from imagesync_cli.values.documents import MISREAD, why_misread
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.values.hosts import one_spelling
 from imagesync_cli.values.reference import Reference, RegistryReference
@@ -236,8 +237,8 @@ class Claims:
             return _Call()
         except OSError as error:
             raise ContentError(f"{path} cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise ContentError(f"{path} is damaged: {error}", hint="remove it, and plan again") from error
+        except MISREAD as error:
+            raise ContentError(f"{path} is damaged: {why_misread(error)}", hint="remove it, and plan again") from error
 
     def _write(self, call: str, noted: _Call) -> None:
         images = {key: astuple(claim) for key, claim in noted.images.items()}

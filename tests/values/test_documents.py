@@ -1,0 +1,65 @@
+"""A file that is not what it should be is told in words that its user can follow, not in Python's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imagesync_cli.look.lockfile import read_lock
+from imagesync_cli.output.report import read_report
+from imagesync_cli.stores.files.claims import Claimant, Claims
+from imagesync_cli.values.errors import ContentError, UsageError
+
+IMAGE = {"digest": f"sha256:{'a' * 64}", "size": 1, "platforms": [], "date": ""}
+REPORT = {"version": 1, "dry_run": False, "interrupted": False, "images": [], "removals": []}
+PYTHON = ("object", "attribute", "subscriptable", "iterable", "keyword", "argument", "indices", "NoneType", "recursion")
+WRONG = ["", "[]", "null", "7", '"text"', "{}", '{"version": 1}', '{"version": 1, "images": 5}', "[" * 100_000]
+
+
+def _lock(path: Path) -> None:
+    read_lock(path)
+
+
+def _report(path: Path) -> None:
+    read_report(path)
+
+
+def _claims(path: Path) -> None:
+    place = path.parent / "claims" / "call.json"
+    place.parent.mkdir()
+    path.rename(place)
+    Claims(path.parent).of(Claimant("call", "app:1"))
+
+
+@pytest.mark.parametrize("reading", [_lock, _report, _claims])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *WRONG,
+        *(json.dumps({"version": 1, "images": {"app:1": IMAGE | more}}) for more in ({"size": -1}, {"size": True})),
+        json.dumps({"version": 1, "images": {"app:1": None}}),
+        json.dumps({"version": 1, "images": {"app:1": IMAGE | {"selected": ["linux/amd64"]}}}),
+        json.dumps(REPORT | {"totals": {"requests": 1, "seconds": 1}, "images": [{"mood": "good"}]}),
+        json.dumps(REPORT | {"totals": []}),
+        json.dumps({"run": "1", "images": {"app:1": 5}}),
+    ],
+    ids=lambda text: text[:60],
+)
+def test_a_misread_file_is_told_in_words(tmp_path: Path, reading: Callable[[Path], None], text: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(text)
+    with pytest.raises((UsageError, ContentError)) as raised:
+        reading(path)
+    said = str(raised.value)
+    assert "file.json" in said or "call.json" in said
+    assert not [word for word in PYTHON if word in said]
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "lock.json"
+    path.write_text('{"version": 1}')
+    with pytest.raises(UsageError, match=r"lock\.json is not a lock: it has no 'images'"):
+        read_lock(path)
