@@ -136,10 +136,14 @@ def test_whose_limit_it_is(named: str, name: str, port: int, holds: bool) -> Non
     assert settings.limits_at(name, port) == (2 if holds else None, None)
 
 
-def test_two_spellings_of_one_host() -> None:
-    """Where a file names a host with its port and another one without, the smaller number holds."""
-    settings = read_settings(requests_per_second=["a.lan=5"], environ={"IMAGESYNC_REQUESTS_PER_SECOND": "a.lan:443=2"})
-    assert settings.limits_at("a.lan", 443) == (None, 2)
+def test_two_spellings_of_one_host(tmp_path: Path) -> None:
+    """With the port of HTTPS a host is the same one: an option for one spelling goes before a file with the other."""
+    file = tmp_path / "config.json"
+    file.write_text('{"requests_per_second": {"a.lan:0443": 1, "index.docker.io:443": 1, "localhost:443": 1}}')
+    options = ["a.lan=5", "docker.io=6", "localhost=7"]
+    settings = read_settings(requests_per_second=options, environ={"IMAGESYNC_CONFIG": str(file)})
+    assert [settings.limits_at(*settings.address(host))[1] for host in ("a.lan", "a.lan:443", "docker.io")] == [5, 5, 6]
+    assert [settings.limits_at("localhost", port)[1] for port in (80, 443)] == [7, 1]
 
 
 @pytest.mark.parametrize(
@@ -173,8 +177,9 @@ def test_a_password_before_a_host(text: str) -> None:
 
 def test_one_host_twice() -> None:
     """Two numbers for one host in one place are a slip: which one was meant?"""
-    with pytest.raises(UsageError, match=r"two numbers for docker\.io"):
-        read_settings(connections=["docker.io=2", "index.docker.io=3"], environ={})
+    for host, other in (("docker.io", "index.docker.io"), ("a.lan", "a.lan:443")):
+        with pytest.raises(UsageError, match=f"two numbers for {host}"):
+            read_settings(connections=[f"{host}=2", f"{other}=3"], environ={})
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ class Stores:
 
     def pace(self, registry: str) -> float | None:
         """How many requests in a second a user lets it be sent, None for any number."""
-        return self._settings.limits.requests_per_second.get(registry)
+        return self._settings.limits_at(*self._settings.address(registry))[1]
 
     def one_image(self) -> AbstractContextManager[None]:
         """A block whose pulls are for one image: LimitReached before the first of them means that it has not begun."""

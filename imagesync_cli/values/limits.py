@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.hosts import parse_registry, without_login
+from imagesync_cli.values.hosts import is_loopback, parse_registry, spellings_of, without_login
 
 REQUESTS_PER_SECOND, CONNECTIONS = "requests_per_second", "connections"
 _DECIMAL, _WHOLE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?", "[0-9]{1,6}"
@@ -19,7 +19,7 @@ _LONGEST_SHOWN = 100
 
 
 class Limits(NamedTuple):
-    """By registry (Docker Hub's aliases are one): requests in any second, and connections at the same time."""
+    """By registry (Docker Hub's aliases are one, and so are a host and its HTTPS port): requests in any second, and connections at the same time."""
 
     requests_per_second: Mapping[str, float] = MappingProxyType({})
     connections: Mapping[str, int] = MappingProxyType({})
@@ -96,10 +96,12 @@ def split_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
 
 def _registry(host: str, name: str, kind: str) -> str:
     try:
-        return parse_registry(host)
+        registry = parse_registry(host)
     except UsageError:
         shown = without_login(host)[:_LONGEST_SHOWN]
         raise UsageError(f"{name}: {shown!r} is not a host", hint=f"it takes HOST=N: {_EXAMPLES[kind]}") from None
+    # With HTTPS's own port it is the same host. This machine speaks plain HTTP: there it is another one.
+    return registry if is_loopback(registry) else spellings_of(registry)[0]
 
 
 def _number(text: str, host: str, name: str, kind: str) -> float:
