@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +25,7 @@ from imagesync_cli.batch.shards import Shard, take_share
 from imagesync_cli.batch.waiting import Group, PutOff, expect, in_rounds, reported
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
-from imagesync_cli.copy.sync import sync
+from imagesync_cli.copy.sync import SyncOptions, sync
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.look.lockfile import Lock
@@ -227,21 +228,17 @@ class _Batch:
 
     async def _sync(self, image: PlannedImage, progress: Progress, here: Store | None) -> SyncReport:
         replacing = image.entry.replacing or self.options.replacing
-        done = await sync(
-            self.stores,
-            image.source,
-            image.destination,
+        options = SyncOptions(
             selection=self._selection(image),
             require_signature=self.options.require_signature,
             judge=self._judges.get(self.options.trust or image.entry.trust),
             dry_run=self.options.dry_run,
             verify=self.options.verify,
-            progress=progress,
-            present=self._present,
             replacing=replacing,
             minimum_age=self._minimum_age(image),
-            here=here,
         )
+        ends = image.source, image.destination
+        done = await sync(self.stores, *ends, options, progress=progress, present=self._present, here=here)
         if done.kept_as and not done.dry_run:
             await self._remove_old_kept(image, replacing)
         return done
@@ -250,10 +247,15 @@ class _Batch:
         rule = image.entry.minimum_age or self.options.minimum_age
         return replace(rule, seen=image.seen) if rule else None
 
+    @functools.cached_property
+    def _in_use(self) -> set[tuple[str, str]]:
+        return names_of(self.plan.named)
+
     async def _remove_old_kept(self, image: PlannedImage, replacing: Replacing) -> None:
-        in_use = names_of(self.plan.named)
+        if replacing.keep_last is None:
+            return
         with_referrers = self._selection(image).has_all_referrers
-        await remove_old_kept(self.stores, image.destination, replacing, in_use=in_use, referrers=with_referrers)
+        await remove_old_kept(self.stores, image.destination, replacing, in_use=self._in_use, referrers=with_referrers)
 
     def _selection(self, image: PlannedImage) -> Selection:
         if not self.options.require_signature:

@@ -176,9 +176,9 @@ def _copied(source: Reference, destination: Reference, call: Call, how: Mapping[
     progress = Progress(f"copying {destination}")
 
     async def work(stores: Stores) -> SyncReport:
-        from imagesync_cli.copy.sync import sync
+        from imagesync_cli.copy.sync import SyncOptions, sync
 
-        done = await sync(stores, source, destination, progress=progress, **how)
+        done = await sync(stores, source, destination, SyncOptions(**how), progress=progress)
         if done.kept_as and not done.dry_run and how["replacing"].keep_last is not None:
             from imagesync_cli.delete.kept import remove_old_kept
             from imagesync_cli.values.tags.replacing import names_of

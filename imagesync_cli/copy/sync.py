@@ -47,82 +47,124 @@ class _Chosen:
     source_digest: str = ""  # of the whole image, where platforms are chosen from it
 
 
+@dataclass(frozen=True)
+class SyncOptions:
+    """What of the source's image arrives, by which rules, and what may be replaced by it.
+
+    ``verify`` looks at all that the destination has of it. The ``judge`` tells whether it is signed as it must be.
+    """
+
+    selection: Selection = WHOLE
+    require_signature: bool = False
+    judge: Judge | None = None
+    dry_run: bool = False
+    verify: Verify | None = None
+    replacing: Replacing = ALWAYS
+    minimum_age: MinimumAge | None = None
+
+
 async def sync(
     stores: Stores,
     source: Reference,
     destination: Reference,
+    options: SyncOptions = SyncOptions(),
     *,
-    selection: Selection = WHOLE,
-    require_signature: bool = False,
-    judge: Judge | None = None,
-    dry_run: bool = False,
-    verify: Verify | None = None,
     progress: Progress | None = None,
     present: Present | None = None,
-    replacing: Replacing = ALWAYS,
-    minimum_age: MinimumAge | None = None,
     here: Store | None = None,
 ) -> SyncReport:
     """Make the destination's tag point at what is selected of the source's image.
 
-    ``verify`` looks at all that the destination has of it; ``present`` is what is known of the destination from other
-    copies of this run, and ``here`` the source, where it was opened before. Raises UsageError for a destination by
-    digest, Refused where a signature is required and there is none, the ``judge`` trusts none that there is, or the tag
-    has an image that is not to be replaced; every other error names the side and the step.
+    ``present`` is what is known of the destination from other copies of this run, and ``here`` the source, where it was
+    opened before. Raises UsageError for a destination by digest, Refused where a signature is required and there is
+    none, the ``judge`` trusts none that there is, or the tag has an image that is not to be replaced; every other error
+    names the side and the step.
     """
-    _check(source, destination, selection, verify=verify is not None)
+    _check(source, destination, options.selection, verify=options.verify is not None)
     with counting() as tally:
         here = here or stores.open(source)
-        there = stores.open(destination, Access.READ if dry_run else Access.WRITE, Side.DESTINATION)
-        here.warm(1)
-        before = await _current(there, destination.meant_tag, dry_run=dry_run)
-        chosen = await _choose(here, source, selection, before)
-        changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
-        report = SyncReport(str(source), str(destination), "", chosen.digest, before, changed=changed, dry_run=dry_run)
-        if changed:
-            await check_replaceable(replacing.overwrite, here, there, destination.meant_tag, before)
-            report.kept_as = _kept_as(replacing, destination.meant_tag, before)
-        same = source.location == destination.location
-        read_foreign = (lambda blob: stores.read_foreign(blob, here)) if selection.foreign_layers else None
-        place = Destination(present or Present(), destination.location, there, source.location)
-        copying = Copy(
-            here, place, report, progress or Progress(), fresh=not before and not same, read_foreign=read_foreign
-        )
-        writes = not dry_run and (changed or verify is not None or selection.referrers or selection.foreign_layers)
-        async with stores.copying(destination) if writes else nullcontext(), copying as copy:
-            root = chosen.root
-            if changed or selection.referrers:
-                there.warm(_LIKELY_UPLOADS)
-                root = root or await here.manifest(chosen.digest)
-                report.digest = root.digest
-            if judge is not None and (changed or judge.trust.always):
-                report.signed_by = await _judged(judge, here, source, replace(chosen, root=root))
-            if minimum_age is not None and changed:
-                report.held = await _why_not_yet(stores, minimum_age, source, chosen, report)
-                if report.held:
-                    return _held(report, destination)
-            repair = _repair(copy, chosen.root, verify) if verify is not None else None
-            referrers = await _referrers(copy, root, selection, signed=require_signature) if root else None
-            if same:
-                referrers = None  # what is attached in a repository is there
-            if not changed:
-                await _complete(copy, repair, referrers, foreign_layers=selection.foreign_layers)
-            elif root is not None:
-                in_place = same and not chosen.is_new  # a new index is not written unless its children are seen
-                await copy.image(
-                    root,
-                    destination.meant_tag,
-                    in_place=in_place,
-                    repair=repair,
-                    referrers=referrers,
-                    keep_as=report.kept_as,
-                )
-            if repair is not None and referrers is not None:
-                await repair.images(*referrers.roots)
-    report.changed = changed or bool(report.attached or report.damage)
+        there = stores.open(destination, Access.READ if options.dry_run else Access.WRITE, Side.DESTINATION)
+        one = _Sync(stores, source, destination, options, here, there)
+        report = await one.run(progress or Progress(), present or Present())
     report.retries, report.resumed = tally.retries, tally.resumed
     report.id = f"{destination.name}@{report.digest}"
     return report
+
+
+@dataclass(frozen=True)
+class _Sync:
+    stores: Stores
+    source: Reference
+    destination: Reference
+    options: SyncOptions
+    here: Store
+    there: Store
+
+    async def run(self, progress: Progress, present: Present) -> SyncReport:
+        """All steps of the module's list."""
+        selection, dry_run = self.options.selection, self.options.dry_run
+        self.here.warm(1)
+        before = await _current(self.there, self.destination.meant_tag, dry_run=dry_run)
+        chosen = await _choose(self.here, self.source, selection, before)
+        changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
+        names = str(self.source), str(self.destination)
+        report = SyncReport(*names, "", chosen.digest, before, changed=changed, dry_run=dry_run)
+        if changed:
+            replacing, tag = self.options.replacing, self.destination.meant_tag
+            await check_replaceable(replacing.overwrite, self.here, self.there, tag, before)
+            report.kept_as = _kept_as(replacing, tag, before)
+        copying = self._copying(report, progress, present)
+        may_write = changed or self.options.verify is not None or selection.referrers or selection.foreign_layers
+        writes = may_write and not dry_run
+        async with self.stores.copying(self.destination) if writes else nullcontext(), copying as copy:
+            await self._bring(copy, chosen)
+        return report
+
+    @property
+    def _is_same(self) -> bool:
+        """Whether the image stays in its repository."""
+        return self.source.location == self.destination.location
+
+    def _copying(self, report: SyncReport, progress: Progress, present: Present) -> Copy:
+        place = Destination(present, self.destination.location, self.there, self.source.location)
+        fresh = not report.before and not self._is_same
+        foreign = self.options.selection.foreign_layers
+        read_foreign = (lambda blob: self.stores.read_foreign(blob, self.here)) if foreign else None
+        return Copy(self.here, place, report, progress, fresh=fresh, read_foreign=read_foreign)
+
+    async def _bring(self, copy: Copy, chosen: _Chosen) -> None:
+        report, options, root = copy.report, self.options, chosen.root
+        if report.changed or options.selection.referrers:
+            self.there.warm(_LIKELY_UPLOADS)
+            root = root or await self.here.manifest(chosen.digest)
+            report.digest = root.digest
+        await self._check_rules(report, replace(chosen, root=root))
+        if report.held:
+            return
+        repair = _repair(copy, chosen.root, options.verify) if options.verify is not None else None
+        signed = options.require_signature
+        referrers = await _referrers(copy, root, options.selection, signed=signed) if root else None
+        if self._is_same:
+            referrers = None  # what is attached in a repository is there
+        if not report.changed:
+            await _complete(copy, repair, referrers, foreign_layers=options.selection.foreign_layers)
+        elif root is not None:
+            in_place = self._is_same and not chosen.is_new  # a new index is not written unless its children are seen
+            tag, keep_as = self.destination.meant_tag, report.kept_as
+            await copy.image(root, tag, in_place=in_place, repair=repair, referrers=referrers, keep_as=keep_as)
+        if repair is not None and referrers is not None:
+            await repair.images(*referrers.roots)
+        report.changed |= bool(report.attached or report.damage)
+
+    async def _check_rules(self, report: SyncReport, chosen: _Chosen) -> None:
+        """Note who has signed it, and why it is not taken yet, before anything is written."""
+        judge, minimum_age = self.options.judge, self.options.minimum_age
+        if judge is not None and (report.changed or judge.trust.always):
+            report.signed_by = await _judged(judge, self.here, self.source, chosen)
+        if minimum_age is not None and report.changed:
+            report.held = await _why_not_yet(self.stores, minimum_age, self.source, chosen, report)
+            if report.held:
+                _hold(report)
 
 
 async def _judged(judge: Judge, here: Store, source: Reference, chosen: _Chosen) -> tuple[SignedBy, ...]:
@@ -152,16 +194,14 @@ async def _why_not_yet(stores: Stores, rule: MinimumAge, source: Reference, chos
     return await why_not_yet(stores, rule, candidate, is_new=not report.before)
 
 
-def _held(report: SyncReport, destination: Reference) -> SyncReport:
-    """What a sync says that leaves the destination as it is for now; Refused where there is nothing yet."""
+def _hold(report: SyncReport) -> None:
+    """Leave the destination as it is for now; Refused where there is nothing yet."""
     if not report.before:
         raise Refused(
             f"minimum_age: {report.source}: {report.held}",
             hint="minimum_age_new = take takes a new image at any age, and ignore_age_for this digest",
         )
     report.changed, report.digest, report.kept_as = False, report.before, ""
-    report.id = f"{destination.name}@{report.digest}"
-    return report
 
 
 def _kept_as(replacing: Replacing, tag: str, before: str) -> str:

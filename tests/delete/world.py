@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from imagesync_cli.copy.sync import sync
+from imagesync_cli.copy.sync import SyncOptions, sync
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Stores
@@ -119,7 +119,7 @@ class World:
                 f"{self.upstream}/{step.image}:1" if step.verb == "sync" else f"{self.host}/{REPOSITORY}:{step.image}"
             )
             selection = Selection(referrers=self.referrers)
-            await sync(self.open_stores(), parse_reference(name), tag, selection=selection)
+            await sync(self.open_stores(), parse_reference(name), tag, SyncOptions(selection=selection))
 
     async def _push(self, pushed: Image, tag: str) -> None:
         """Push as docker and crane do: children that are there are skipped, and nobody looks again."""
