@@ -174,7 +174,7 @@ async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> _Picked:
         try:
             listed = await tags_to_pick(stores, source, ruled.values(), lock)
         except ImagesyncError as error:
-            return dict.fromkeys(ruled, error)
+            return dict.fromkeys(ruled, error.alone())
         return {
             entry: pick_tags(entry.source, rules, listed) if listed or rules.names_all or not entry.listed else None
             for entry, rules in ruled.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.stores import Side, Stores
@@ -16,7 +16,7 @@ async def remove_old_kept(
     destination: Reference,
     replacing: Replacing,
     progress: Progress | None = None,
-    in_use: Collection[tuple[str, str]] = (),
+    in_use: AbstractSet[tuple[str, str]] = frozenset(),
     *,
     referrers: bool = False,
 ) -> None:
@@ -32,11 +32,11 @@ async def remove_old_kept(
     named = (replacing.keep_as.read(destination.meant_tag, name) for name in await store.tags())
     newest_first = sorted(filter(None, named), key=lambda kept: kept.date, reverse=True)
     there = await store.tagged([kept.tag for kept in newest_first])
-    path, used = destination.location[1], {*in_use}
+    path = destination.location[1]
     stay, going = set[str](), list[Reference]()
     for kept in newest_first:
         digest = there[kept.tag].digest if kept.tag in there else ""
-        if not kept.keeps(digest) or not used.isdisjoint({(path, kept.tag), (path, digest)}):
+        if not kept.keeps(digest) or not in_use.isdisjoint({(path, kept.tag), (path, digest)}):
             continue
         if digest in stay or len(stay) >= replacing.keep_last:
             going.append(destination.at(tag=kept.tag, digest=digest))

@@ -137,7 +137,7 @@ async def _unsigned(here: Store, root: Manifest) -> str:
 class _Content:
     """Everything that an image names, each digest once, and what of it the destination has.
 
-    Without ``there`` nothing is compared. A destination without the tag is ``fresh``: no child is looked for.
+    Without ``there`` nothing is compared. A destination without the tag ``is_fresh``: no child is looked for.
     """
 
     here: Store

@@ -19,7 +19,10 @@ _LONGEST_SHOWN = 100
 
 
 class Limits(NamedTuple):
-    """By registry (Docker Hub's aliases are one, and so are a host and its HTTPS port): requests in any second, and connections at the same time."""
+    """By registry: requests in any second, and connections at the same time.
+
+    Docker Hub's aliases are one, and so is a host with HTTPS's own port.
+    """
 
     requests_per_second: Mapping[str, float] = MappingProxyType({})
     connections: Mapping[str, int] = MappingProxyType({})
