@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or {"source": …, "destination": …}'
 _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
 _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
-_BESIDE = ("call", "run", "lock_file", "trust")
+_BESIDE = ("call", "run", "workspace", "lock_file", "trust")
 _FLAGS = ("new_call", "brief")
 _MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy", "tags", "describe", "waiting"})
 _COPY_MEMBERS = frozenset(
@@ -52,6 +52,7 @@ class Query:
     new_call: bool = False  # whether the answer has an ID for a new call of a module
     call: str = ""  # of a module, which relies on what these references are to be; "" for nobody
     run: str = ""  # when that is
+    workspace: str = ""  # of Terraform, where that is
     rivals: dict[str, list[str]] = field(default_factory=dict)  # other calls' keys with the same destination, by ours
     rules: Rules | None = None  # what these references may be, as sources
     lock_file: str = ""  # where these sources are locked, and then nobody is asked

@@ -28,7 +28,8 @@ async def claim_wanted(query: Query, run_folder: Path) -> dict[str, list[str]]:
     sources = [image.intent.source for image in query.sound.values() if image.intent]
     named = names_of([*sources, *(image.reference for image in query.sound.values())])
     with contextlib.suppress(ImagesyncError):
-        claims.claim(query.call, query.run, wanted, named, complete=len(wanted) == len(query.asked))
+        is_all = len(wanted) == len(query.asked)
+        claims.claim(query.call, query.run, wanted, named, complete=is_all, workspace=query.workspace)
         await claims.wait_for_removals(claim.repository for claim in wanted.values())
         return claims.rivals(query.call, query.run, wanted)
     return {}

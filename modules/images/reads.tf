@@ -41,10 +41,11 @@ data "external" "source" {
 data "external" "destination" {
   program = concat(var.command, ["external"])
   query = {
-    call  = local.call
-    run   = local.run
-    brief = "true"
-    all   = jsonencode({ verify = var.verify, referrers = var.referrers, copy = local.judged })
+    call      = local.call
+    run       = local.run
+    workspace = terraform.workspace
+    brief     = "true"
+    all       = jsonencode({ verify = var.verify, referrers = var.referrers, copy = local.judged })
     images = jsonencode({
       for name, destination in local.destinations : name => merge(
         { reference = destination, copy = local.intents[name] },

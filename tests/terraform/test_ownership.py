@@ -152,6 +152,21 @@ def test_a_plan_that_moves_entries_is_applied_elsewhere(
     assert_all_there(mirror)
 
 
+def test_two_workspaces_with_one_destination(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """A destroy of one leaves what the other has, though that was read long before; the last one removes it."""
+    write(workspace, f'module "x" {{\n CALL\n destination_prefix = "{mirror.host}/m"\n {images(source, *NAMES)}\n}}')
+    other = workspace.with_environment({"TF_WORKSPACE": "other"})
+    workspace.apply()
+    other.apply()
+    destroyed = other.destroy()
+    assert "kept: tag latest (another image of this configuration has taken it over" in destroyed.text
+    assert_all_there(mirror)
+    workspace.destroy()
+    assert not any(repository.tags for repository in mirror.state.repositories.values())
+
+
 def test_calls_alike_and_a_plan_that_was_dropped(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:

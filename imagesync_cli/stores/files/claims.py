@@ -6,7 +6,8 @@ which images it relies on, under the keys of its entries; the command that remov
 1. A call claims all its images whenever Terraform reads, so before it looks at their tags. What a call does not claim
    any more, it does not rely on.
 2. A call that claims an image anew takes it over from calls that were not read in the same run: those are gone from the
-   configuration. One that is not gone, but was left out by -target, claims it again in the next run.
+   configuration. One that is not gone, but was left out by -target, claims it again in the next run. Calls of another
+   workspace are in no run of this one, and are not gone.
 3. Removing and copying see each other, by files that their processes have locked. Who claims waits until removals from
    the same repository that have begun are over, and looks at the tags then. A removal reads the claims once it can be
    seen, and waits for copies into the same repository.
@@ -103,12 +104,19 @@ class Claims:
         self._copied = self._doing / "copied"
 
     def claim(
-        self, call: str, run: str, images: Mapping[str, Claim], named: Iterable[tuple[str, str]] = (), *, complete: bool
+        self,
+        call: str,
+        run: str,
+        images: Mapping[str, Claim],
+        named: Iterable[tuple[str, str]] = (),
+        *,
+        complete: bool,
+        workspace: str = "",
     ) -> None:
         """Write down what a call relies on, by its entries' keys; ``complete`` if that is all.
 
         ``named`` is what its sources and destinations are called (names_of). ``run`` is the time of the run in a form
-        that sorts, the same for all calls of the run.
+        that sorts, the same for all calls of the run. ``workspace`` is Terraform's, "" for the one told before.
         """
         if not _CALL.fullmatch(call):
             raise UsageError(f"the call {call[:200]!r}", hint="it is made of letters, digits, . _ and -")
@@ -119,8 +127,9 @@ class Claims:
                 images = dict(images) if complete else {**before.images, **images}
                 names = {*named} if complete else {*before.named, *named}
                 whole = run if complete else before.whole
-                self._write(call, _Call(max(run, before.run), images, frozenset(names), whole))
-                self._take_over(call, run, {*images.values()} - {*before.images.values()})
+                workspace = workspace or before.workspace
+                self._write(call, _Call(max(run, before.run), images, frozenset(names), whole, workspace))
+                self._take_over(call, run, workspace, {*images.values()} - {*before.images.values()})
 
     def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
         """Who else relies on this digest under this tag, in a repository of this name at any registry."""
@@ -218,11 +227,12 @@ class Claims:
     def _all(self) -> dict[str, _Call]:
         return {path.stem: self._read(path.stem) for path in sorted(self._calls.glob("*.json"))}
 
-    def _take_over(self, call: str, run: str, claims: set[Claim]) -> None:
-        """Drop these claims of calls that were last read in an earlier run."""
+    def _take_over(self, call: str, run: str, workspace: str, claims: set[Claim]) -> None:
+        """Drop these claims of calls that were last read in an earlier run of this workspace."""
         for other, noted in self._all().items():
             rest = {key: claim for key, claim in noted.images.items() if claim not in claims}
-            if other != call and noted.run < run and len(rest) < len(noted.images):
+            is_gone = noted.run < run and noted.workspace in ("", workspace)
+            if other != call and is_gone and len(rest) < len(noted.images):
                 self._write(other, replace(noted, images=rest))
 
     def _read(self, call: str) -> _Call:
@@ -232,7 +242,7 @@ class Claims:
                 document = json.loads(file.read(_MOST_BYTES))
             images = {key: Claim(*claim) for key, claim in document["images"].items()}
             named = frozenset((path, name) for path, name in document.get("named", []))
-            return _Call(document["run"], images, named, document.get("whole", ""))
+            return _Call(document["run"], images, named, document.get("whole", ""), document.get("workspace", ""))
         except (FileNotFoundError, NotADirectoryError):
             return _Call()
         except OSError as error:
@@ -243,17 +253,19 @@ class Claims:
     def _write(self, call: str, noted: _Call) -> None:
         images = {key: astuple(claim) for key, claim in noted.images.items()}
         document = {"run": noted.run, "images": images, "named": sorted(noted.named), "whole": noted.whole}
+        document |= {"workspace": noted.workspace}
         replace_file(self._calls / f"{call}.json", json.dumps(document))
 
 
 @dataclass(frozen=True)
 class _Call:
-    """What a call relies on, when it was last read, what its references are called, and when all of it was read."""
+    """What a call relies on, when it was read, how its references are called, when it was read wholly, and where."""
 
     run: str = ""
     images: dict[str, Claim] = field(default_factory=dict)
     named: frozenset[tuple[str, str]] = frozenset()
     whole: str = ""
+    workspace: str = ""
 
 
 def _under(calls: Mapping[str, _Call], claim: Claim, claimant: Claimant) -> Iterator[tuple[str, Claimant, Claim]]:

@@ -20,7 +20,7 @@ DIGEST = f"sha256:{'1' * 64}"
 OTHER_DIGEST = f"sha256:{'2' * 64}"
 PLACE = "registry.example.com/team/app:1"
 REPOSITORY = "registry.example.com/team/app"
-MONDAY, TUESDAY, WEDNESDAY = "2026-11-02T08:00:00Z", "2026-11-03T08:00:00Z", "2026-11-04T08:00:00Z"
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (f"2026-11-0{day}T08:00:00Z" for day in (2, 3, 4, 5))
 
 
 def the_claim(reference: str = PLACE, digest: str = DIGEST) -> Claim:
@@ -161,6 +161,16 @@ def test_a_call_that_target_leaves_out_keeps_its_claim(claims: Claims) -> None:
     relies(claims, "second", TUESDAY, "app")
     relies(claims, "second", WEDNESDAY)
     assert others(claims, "second/app") == ["first/app"]
+
+
+def test_a_call_of_another_workspace_is_not_gone(claims: Claims) -> None:
+    """Two workspaces of one folder share an image: what one removes, the other still relies on, whoever came last."""
+    for run, call in ((MONDAY, "one"), (TUESDAY, "two"), (WEDNESDAY, "one")):
+        claims.claim(call, run, {"app": the_claim()}, complete=True, workspace=call)
+        claims.claim(call, run, {"app": the_claim()}, complete=True)  # the copy, which tells no workspace
+    assert (others(claims, "one/app"), others(claims, "two/app")) == (["two/app"], ["one/app"])
+    claims.claim("new", THURSDAY, {"app": the_claim()}, complete=True, workspace="two")
+    assert others(claims, "new/app") == ["one/app"]  # in its own workspace it is a call that has been renamed
 
 
 def test_a_part_of_a_call_adds_to_what_it_relies_on(claims: Claims) -> None:
