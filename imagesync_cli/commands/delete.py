@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagesync_cli.commands.call import NETWORK, Call, examples, shared_options
-from imagesync_cli.commands.options import to_claimant, to_digest, to_keep_as, to_reference
+from imagesync_cli.commands.options import digest_option, to_claimant, to_keep_as, to_reference
 from imagesync_cli.output import Output
 from imagesync_cli.values.errors import ImagesyncError
 
@@ -32,12 +32,8 @@ if TYPE_CHECKING:
     epilog=examples("delete --dry-run registry.example.com/busybox:1.35", "delete registry.example.com/busybox:1.35"),
 )
 @click.argument("references", metavar="REF...", type=to_reference, nargs=-1, required=True)
-@click.option(
-    "--digest",
+@digest_option(
     "expect",
-    type=to_digest,
-    default="",
-    metavar="DIGEST",
     help="Remove the tag only if it still points at this digest. A tag that has moved stays; this digest's manifests "
     "are removed where nothing else uses them.",
 )

@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 _LONGEST_PASSWORD = 64 * 1024
 
 
+def _to_username(text: str) -> str:
+    """A user's name. RFC 7617 ends it at the first colon; other tools refuse a whole file for one that is empty."""
+    if not text or ":" in text or not text.isprintable():
+        raise UsageError(f"user name {text!r}", hint="it is not empty, and has no colon and no control character")
+    return text
+
+
 @click.command(
     "login",
     short_help="Keep a login for a registry.",
     epilog=examples("login --username ann registry.example.com < password.txt"),
 )
 @click.argument("registry", metavar="HOST", type=to_registry)
-@click.option("-u", "--username", required=True, metavar="NAME", help="The user name.")
+@click.option("-u", "--username", required=True, type=_to_username, metavar="NAME", help="The user name.")
 @click.option(
     "--password-stdin", is_flag=True, help="Accepted as by docker login: the password always comes from stdin."
 )

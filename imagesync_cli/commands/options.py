@@ -36,9 +36,7 @@ def to_registry(text: str) -> str:
 
 
 def to_digest(text: str) -> str:
-    """A digest, or nothing."""
-    if not text:
-        return ""
+    """A digest."""
     from imagesync_cli.values.digest import parse_digest
 
     return parse_digest(text)
@@ -79,9 +77,18 @@ def to_keep_as(text: str) -> KeepAs:
     return parse_keep_as(text)
 
 
+class _NamedPath(click.Path):
+    """A file that is named: an empty text is a shell's variable that is not set, not the folder we are in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it names no file.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 # Whether a file can be read is found out, and said, by whoever reads it. Shells complete it.
-FILE = click.Path(readable=False)
-PATH = click.Path(path_type=Path)
+FILE = _NamedPath(readable=False)
+PATH = _NamedPath(path_type=Path)
 # What a shell offers, not all that there are.
 _USUAL_PLATFORMS = (
     *("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386", "linux/ppc64le", "linux/riscv64"),
@@ -93,6 +100,13 @@ def _usual_platforms(context: click.Context, parameter: click.Parameter, incompl
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(name) for name in _USUAL_PLATFORMS if name.startswith(incomplete)]
+
+
+def digest_option(*names: str, help: str) -> Decorator:  # noqa: A002  (as click calls it)
+    """The one digest that is meant; the command gets "" without it. An empty one is refused: any would do then."""
+    return click.option(
+        "--digest", *names, type=to_digest, callback=lambda _c, _p, digest: digest or "", metavar="DIGEST", help=help
+    )
 
 
 platform_option = click.option(

@@ -10,11 +10,11 @@ from imagesync_cli.commands.batch.file_options import file_options, given_with_f
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import (
     auth_file_option,
+    digest_option,
     minimum_age_options,
     platform_option,
     referrer_type_option,
     replacing_options,
-    to_digest,
     to_reference,
     trust_option,
 )
@@ -42,11 +42,7 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 )
 @click.argument("source", metavar="[SRC", type=to_reference, required=False)
 @click.argument("destination", metavar="DST]", type=to_reference, required=False)
-@click.option(
-    "--digest",
-    type=to_digest,
-    default="",
-    metavar="DIGEST",
+@digest_option(
     help="Copy exactly this digest of SRC's repository, wherever SRC's tag points now. With --platform, it is that of "
     "the whole image.",
 )

@@ -17,6 +17,7 @@ ImagesyncError       1  a bug in imagesync, or nowhere to write the result
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -209,7 +210,20 @@ def exhausted(error: BaseException) -> UsageError | None:
         return UsageError("there is no more memory", hint="raise the limit: ulimit -v, or that of the container")
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return UsageError("there are too many open files", hint="raise the limit: ulimit -n 1024")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UsageError(f"cannot write: {error.strerror}", hint="make room on the disk, or write to another one")
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _has_current_folder():
+        return UsageError("the current folder is gone", hint="change to another: cd /tmp")
     return None
+
+
+def _has_current_folder() -> bool:
+    """False where somebody has removed it: then no relative path leads anywhere."""
+    try:
+        os.getcwd()  # noqa: PTH109  (errors only load what is loaded anyway)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 # Kinds that several images may share, and what of a message is of one image alone.

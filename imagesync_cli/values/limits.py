@@ -94,7 +94,9 @@ def read_limits(pairs: Mapping[str, Iterable[tuple[str, Any]]], where: str = "")
 
 def split_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
     """The parts of HOST=N; what is amiss with them is found by ``read_limits``."""
-    return [(host, number) for host, _, number in (text.rpartition("=") for text in texts)]
+    return [
+        (host, number) if equals else (number, "") for host, equals, number in (text.rpartition("=") for text in texts)
+    ]
 
 
 def _registry(host: str, name: str, kind: str) -> str:

@@ -3,7 +3,7 @@
     registry  := ["docker://"] [host "/"] path [":" tag] ["@" digest]
     host      := (name | "[" IPv6 "]") [":" port]      contains "." or ":", or is localhost, or has upper case
     path, tag := see names.py
-    layout    := "oci:" folder [":" tag] ["@" digest]
+    layout    := "oci:" folder [":" tag] ["@" digest]    a colon in the folder's last part takes a "/" at its end
     archive   := "oci-archive:" file [":" name] ["@" digest]
                | "docker-archive:" file [":" (image | "@" number)] ["@" digest]
     name      := an image name, see names.py
@@ -47,6 +47,7 @@ _NUMBER = r"@[0-9]{1,9}"
 _DRIVE = r"[A-Za-z]:[\\/]"
 _IMAGE_ID = r"[0-9a-f]{64}"
 _LONGEST = 8192  # no host, repository, tag or path needs as much
+_FOLDER_WITH_COLON = "a reference looks like oci:folder:1.2; for a folder whose name has a colon, end it with /"
 _EXAMPLE = "a reference looks like registry.example.com/team/app:1.2 or oci:folder:1.2"
 
 
@@ -167,11 +168,13 @@ def parse_reference(text: str) -> Reference:
 def _parse_layout(text: str) -> LayoutReference:
     rest, digest = _split_digest(_last_at(text.removeprefix("oci:")), text)
     folder, colon, tag = rest.rpartition(":")
-    named = tag if colon and is_tag(tag) else NO_TAG
-    folder = folder if named else rest
+    if not colon or any(separator in tag for separator in "/\\"):  # the colon is one of the folder's name
+        folder, tag = rest, ""
+    elif folder and not is_tag(tag):  # not a folder of that name: a shell's empty $TAG would write to "mirror:"
+        raise _wrong(text, f"{tag!r} is not a tag", hint=_FOLDER_WITH_COLON)
     if not folder or not _is_path(folder):
         raise _wrong(text, "names no folder")
-    return LayoutReference(folder, named, digest)
+    return LayoutReference(folder, parse_tag(tag) if tag else NO_TAG, digest)
 
 
 def _parse_archive(text: str, form: str, rest: str) -> ArchiveReference:

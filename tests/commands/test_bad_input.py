@@ -52,6 +52,33 @@ def test_malformed_reference(registry: EmbeddedRegistry, command: str) -> None:
     assert registry.requests == []
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("delete --digest '' HOST/team/app:1", "'' is not a digest"),
+        ("sync --digest '' HOST/team/app:1 HOST/new:1", "'' is not a digest"),
+        ("sync HOST/team/app:1 oci:mirror:", "'' is not a tag"),
+        ("delete oci:mirror:", "'' is not a tag"),
+        ("login --username '' HOST", "user name ''"),
+        ("login --username ann:x HOST", "user name 'ann:x'"),
+        ("resolve --connections HOST HOST/team/app:1", "it takes a number"),
+    ],
+)
+def test_variable_that_is_not_set(registry: EmbeddedRegistry, command: str, said: str) -> None:
+    """A shell's empty variable is refused where a value is meant: a delete without its digest takes any image."""
+    refused(imagesync(*shlex.split(command.replace("HOST", registry.host)), stdin="password"), 2, said)
+    assert registry.requests == []
+
+
+@pytest.mark.parametrize("option", ["--src-auth-file", "--dst-auth-file", "--ca-file", "--trust"])
+def test_file_that_is_not_named(registry: EmbeddedRegistry, option: str) -> None:
+    """An option for a file that names none is refused: the copy would go on with other logins or authorities."""
+    done = imagesync("sync", option, "", f"{registry.host}/{NAME}:1", f"{registry.host}/new:1")
+    assert (done.code, done.out) == (2, "")
+    assert f"Invalid value for '{option}': it names no file." in done.err
+    assert registry.requests == []
+
+
 @pytest.mark.parametrize("reference", [f"{NAME}:unknown", "team/unknown:1", f"{NAME}@{DIGEST}"])
 def test_unknown(registry: EmbeddedRegistry, reference: str) -> None:
     """A tag, repository or digest that is not there is "not there", said of the source."""

@@ -110,6 +110,29 @@ def test_full_stdout(reference: str) -> None:
     assert "bug" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("call", ["--help", "--version", "sync --help"])
+def test_help_on_a_full_disk(call: str) -> None:
+    """Help that a full disk does not take is told as such."""
+    done = run(f"imagesync {call} > /dev/full")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("imagesync: cannot write: No space left on device\n")
+    assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("to", ["oci:mirror:1", "oci-archive:mirror.tar:1"])
+def test_folder_that_is_gone(reference: str, tmp_path: Path, to: str) -> None:
+    """Where the current folder was removed, a relative path is told to lead nowhere; a whole one works."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = run(f"cd {gone} && rmdir {gone} && imagesync sync {reference} {to}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "imagesync: the current folder is gone" in done.stderr
+    gone.mkdir()
+    whole = to.replace("mirror", f"{tmp_path}/mirror")
+    assert run(f"cd {gone} && rmdir {gone} && imagesync sync {reference} {whole}").returncode == 0
+
+
 def test_reader_that_leaves(reference: str) -> None:
     """When whoever reads has left, nothing is said."""
     done = run(f"(imagesync resolve {reference} 3>&- ; echo $? >&2) | true")

@@ -60,6 +60,8 @@ ACCEPTED = {
     "oci:images:1.0": layout("images", "1.0"),
     "oci:/srv/a:b/images:1.0": layout("/srv/a:b/images", "1.0"),
     "oci:/srv/a:b/images": layout("/srv/a:b/images"),
+    "oci:a:/": layout("a:/"),
+    "oci:a:b c/": layout("a:b c/"),
     "oci:user@host:1.0": layout("user@host", "1.0"),
     "oci:user@host/images": layout("user@host/images"),
     "oci:C:\\images:1.0": layout("C:\\images", "1.0"),
@@ -116,6 +118,20 @@ def test_refused(text: str, why: str) -> None:
     assert why in refused.value.message
     hint = "leave the scheme out: host.example/a" if "://" in text else "registry.example.com/team/app:1.2"
     assert hint in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("oci:mirror:", "oci:/srv/mirror:", "oci:mirror:1.0:", f"oci:mirror:@{DIGEST}"),
+        *("oci:mirror:1.0+build", "oci:mirror:-x", "oci:mirror:a b", f"oci:mirror:{'t' * 129}"),
+    ],
+)
+def test_layout_with_a_wrong_tag(text: str) -> None:
+    """What follows a folder's last colon is a tag or an error: a shell's empty $TAG makes no folder ``mirror:``."""
+    with pytest.raises(UsageError, match="is not a tag") as refused:
+        parse_reference(text)
+    assert "end it with /" in refused.value.hint
 
 
 @pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry.hub.docker.com"])
