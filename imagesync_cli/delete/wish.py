@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.stores import Untagged
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import LayoutReference, Reference
-from imagesync_cli.values.tags.replacing import KeepAs
+
+if TYPE_CHECKING:
+    from imagesync_cli.values.tags.replacing import KeepAs
 
 
 @dataclass(frozen=True)

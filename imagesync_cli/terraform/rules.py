@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagesync_cli.look.trust.sources import is_among
-from imagesync_cli.stores.files.claims import repository_of
 from imagesync_cli.values.reference import Reference, as_meant
 
 
@@ -29,6 +28,8 @@ class Rules:
 
 def place_of(reference: Reference) -> tuple[str, str]:
     """The same for references that may mean one tag, however they are spelled."""
+    from imagesync_cli.stores.files.claims import repository_of  # a read of sources needs none of it
+
     return repository_of(reference), reference.tag
 
 
