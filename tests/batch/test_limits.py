@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +111,23 @@ def test_connections_hold(bench: Bench) -> None:
     finished = imagesync("sync", "--file", str(bench.file), environ=environ)
     assert (finished.code, up.most, down.most) == (0, 1, 2)
     assert (bench.up.connections_opened, bench.down.connections_opened) == (1, 2)
+
+
+def test_one_connection_to_who_hides_images(tmp_path: Path) -> None:
+    """A registry that says 404 to nobody is asked for a way to log in over its only connection."""
+    with EmbeddedRegistry() as registry:
+        image("a").seed(registry.repository("a"), "1")
+        handle = registry._server.handler
+
+        def hidden(request: Request) -> object:
+            is_open = "/manifests/" not in request.path or "authorization" in {name.lower() for name in request.headers}
+            return handle(request) if is_open else Response(404, {}, b"{}")
+
+        registry._server.handler = hidden  # type: ignore[assignment]
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": "dTpw"}}}))
+        call = ("resolve", f"{registry.host}/a:1", f"--connections={registry.host}=1")
+        finished = imagesync(*call, environ={"DOCKER_CONFIG": str(tmp_path)})
+        assert (finished.code, registry.connections_opened) == (0, 1), finished.err
 
 
 @pytest.mark.parametrize("connections", [1, 2])

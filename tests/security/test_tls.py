@@ -53,6 +53,13 @@ def test_a_private_authority(tls: TlsFront, authority: Authority, home: Path, ho
     assert (done.code, done.out) == (0, f"{tls.host}/app@{image().digest}\n"), done.err
 
 
+def test_tls_is_found_out_over_one_connection(tls: TlsFront, authority: Authority, home: Path) -> None:
+    """Where there may be one connection, its refusal of plain HTTP makes room for the question what it speaks."""
+    options = ["--ca-file", str(authority.ca_file), f"--connections={tls.host}=1"]
+    done = imagesync("resolve", f"{tls.host}/app:1", *options, environ={"HOME": str(home)})
+    assert (done.code, done.out) == (0, f"{tls.host}/app@{image().digest}\n"), done.err
+
+
 @pytest.mark.parametrize("installed", [True, False])
 def test_the_trust_store(
     tls: TlsFront, authority: Authority, home: Path, installed: bool, monkeypatch: pytest.MonkeyPatch

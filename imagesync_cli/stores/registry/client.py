@@ -25,7 +25,7 @@ from imagesync_cli.stores.registry.exchange import (
     Stream,
     action_of,
 )
-from imagesync_cli.stores.registry.refusals import refusal
+from imagesync_cli.stores.registry.refusals import read_ahead, refusal
 from imagesync_cli.stores.transport.addresses import is_of_machines, read_url
 from imagesync_cli.stores.transport.http import Http, read_all
 from imagesync_cli.stores.transport.retry import persist
@@ -145,9 +145,10 @@ class Client(Exchange):
         response = await self._redirected(call, target)
         # A registry says what is wrong in JSON; a TLS port does not know how.
         speechless = response.status_code == 400 and "json" not in response.headers.get("content-type", "")
-        if speechless and self._may_be_https and scheme == "http" and await self._is_https():
-            await response.aclose()
-            response = await self._redirected(call, target)
+        if speechless and self._may_be_https and scheme == "http":
+            response = await read_ahead(response)
+            if await self._is_https():
+                response = await self._redirected(call, target)
         return response
 
     async def _is_https(self) -> bool:

@@ -20,6 +20,7 @@ from imagesync_cli import __version__
 from imagesync_cli.concurrency import within
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.registry.pulls import Pulls
+from imagesync_cli.stores.registry.refusals import read_ahead
 from imagesync_cli.stores.transport.addresses import Origin, origin_of, read_url
 from imagesync_cli.stores.transport.http import Http
 from imagesync_cli.stores.transport.tally import count
@@ -153,6 +154,7 @@ class Exchange:
         try:
             if await login.credential(call.scopes) is None:
                 return first
+            first = await read_ahead(first)
             ping = await self._once(Call("GET", (), {}, b"", None), self.base.join("/v2/"), None)
             await ping.aclose()
             login.offer(first if "www-authenticate" in first.headers else ping)
@@ -163,7 +165,6 @@ class Exchange:
             await response.aclose()
             login.withdraw()
             return first
-        await first.aclose()
         return response
 
     def is_own(self, url: httpx.URL) -> bool:

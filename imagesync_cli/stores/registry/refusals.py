@@ -59,6 +59,16 @@ def _by_status(status: int, said: str, codes: frozenset[str], wait_s: float | No
     return Refused(said, status=status)
 
 
+async def read_ahead(response: httpx.Response) -> httpx.Response:
+    """The same refusal with its body read: it keeps no connection from what has to be asked before it counts."""
+    try:
+        content = await read_all(response, _LIMIT_BYTES)
+    except ImagesyncError:
+        content = b""  # as in read_errors
+    stream = httpx.ByteStream(content)
+    return httpx.Response(response.status_code, headers=response.headers, stream=stream, request=response.request)
+
+
 async def read_errors(response: httpx.Response) -> list[tuple[str, str]]:
     """Codes and messages in an error body, safe for a terminal and a log (distribution-spec, Error Codes).
 
