@@ -63,13 +63,12 @@ def test_digests(workspace: Workspace, registry: EmbeddedRegistry) -> None:
 def test_tags(workspace: Workspace, registry: EmbeddedRegistry) -> None:
     """The picked tags come in order, pinned; rules that pick nothing fail the plan; a destroy asks for no tags."""
 
-    def write(semver: str) -> None:
+    def write(semver: str, *told: str) -> None:
         repositories = {"app": {"source": f"{registry.host}/app", "tags": {"semver": semver, "latest": 2}}}
-        more = outputs("tags", "digests", "references")
         consumer = 'resource "terraform_data" "consumer" { input = module.mirror.references }'
-        workspace.write_module("tags", more + consumer, repositories=repositories)
+        workspace.write_module("tags", outputs(*told) + consumer, repositories=repositories)
 
-    write("1.x")
+    write("1.x", "tags", "digests", "references")
     workspace.apply()
     found = workspace.outputs()
     assert found["tags"] == {"app": ["1.27.0", "1.26.0"]}
@@ -77,10 +76,15 @@ def test_tags(workspace: Workspace, registry: EmbeddedRegistry) -> None:
     assert found["references"]["app"]["1.27.0"] == f"{registry.host}/app:1.27.0@{APP.digest}"
     assert workspace.plan().code == 0
 
-    write(">=9")
+    write(">=9", "tags", "digests", "references")
     refused = workspace.plan()
     assert refused.code == 1
-    assert f'repositories["app"]: the rules pick none of the 3 tags of {registry.host}/app' in refused.text
+    none = f'repositories["app"]: the rules pick none of the 3 tags of {registry.host}/app'
+    assert none in refused.text
+    write(">=9")  # with no output but the one that the consumer uses: without its error, nothing would be picked
+    targeted = workspace.run("plan", "-target=terraform_data.consumer")
+    assert targeted.code == 1
+    assert none in targeted.text
     workspace.destroy()
 
 

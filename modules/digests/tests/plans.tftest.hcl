@@ -63,13 +63,13 @@ run "a_set_is_keyed_by_its_references" {
 run "what_cannot_be_read_fails_the_plan" {
   command = plan
   variables { references = { denied = "busybox" } }
-  expect_failures = [output.ids]
+  expect_failures = [output.ids, output.digests, output.platforms, output.signed]
 }
 
 run "what_is_refused_fails_the_plan" {
   command = plan
   variables { references = { refused = "busybox" } }
-  expect_failures = [output.ids]
+  expect_failures = [output.ids, output.digests, output.platforms, output.signed]
 }
 
 run "what_nobody_has_signed_fails_the_plan" {
@@ -78,5 +78,5 @@ run "what_nobody_has_signed_fails_the_plan" {
     references = { app = "busybox" }
     trust      = { rules = [] }
   }
-  expect_failures = [output.ids]
+  expect_failures = [output.ids, output.digests, output.platforms, output.signed]
 }

@@ -42,17 +42,17 @@ run "picked_tags_keep_their_order_and_are_pinned" {
 run "rules_that_pick_nothing_fail_the_plan" {
   command = plan
   variables { repositories = { empty = { source = "busybox", tags = { latest = 1 } } } }
-  expect_failures = [output.tags]
+  expect_failures = [output.tags, output.digests, output.references]
 }
 
 run "rules_that_make_no_sense_fail_the_plan" {
   command = plan
   variables { repositories = { wrong = { source = "busybox", tags = {} } } }
-  expect_failures = [output.tags]
+  expect_failures = [output.tags, output.digests, output.references]
 }
 
 run "a_tag_whose_image_is_gone_fails_the_plan" {
   command = plan
   variables { repositories = { gone = { source = "busybox", tags = { include = ["1"] } } } }
-  expect_failures = [output.tags]
+  expect_failures = [output.tags, output.digests, output.references]
 }
