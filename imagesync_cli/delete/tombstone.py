@@ -110,8 +110,8 @@ async def untag_by_digest(
         going = f"; {first_few(others)} would go too" if others else ""
         why = "is to be kept" if keep else f"is used by {user} as well"
         raise Refused(
-            f"{store.name} deletes no tags, only manifests, and {current.digest} {why}{going}",
-            hint=f"remove {tag} in the registry's own interface",
+            f"{store.name} deletes no tag without its manifest, and {current.digest} {why}{going}",
+            hint=f"remove {tag} in the registry's own interface; imagesync doctor tells whether it deletes anything",
         )
     grave = tombstone_of(current)
     # First without a tag, to see that deleting works: what fails here has changed nothing.

@@ -62,6 +62,7 @@ async def _look_at_file(stores: Stores, reference: Reference, role: Role, diagno
     what = "folder" if isinstance(reference, LayoutReference) else "file"
     diagnosis.steps.append(Step("name", "ok", f"a {what} on this machine: {reference.name.partition(':')[2]}"))
     if role is Role.DESTINATION:
+        _look_at_place(stores, reference, diagnosis)
         return
     try:
         found = await stores.open(reference).head(reference.wanted)
@@ -71,6 +72,16 @@ async def _look_at_file(stores: Stores, reference: Reference, role: Role, diagno
         diagnosis.exit_code = error.exit_code if outcome == "no" else 0
     else:
         diagnosis.steps.append(Step("read", "ok", f"there is an image: {found.digest}"))
+
+
+def _look_at_place(stores: Stores, reference: Reference, diagnosis: Diagnosis) -> None:
+    try:
+        stores.check_place(reference)
+    except ImagesyncError as error:
+        diagnosis.steps.append(Step("write", "no", error.message, error.hint))
+        diagnosis.exit_code = error.exit_code
+    else:
+        diagnosis.steps.append(Step("write", "ok", "allowed; nothing was written"))
 
 
 class _Examination:

@@ -107,6 +107,19 @@ class Stores:
 
         return Repository(self.client(reference.registry, side), reference, access.value)
 
+    def check_place(self, reference: Reference) -> None:
+        """UsageError where a folder or file cannot be written, as far as that is seen without writing."""
+        from pathlib import Path
+
+        from imagesync_cli.stores.files.folder import obstacle
+        from imagesync_cli.values.errors import UsageError
+        from imagesync_cli.values.reference import ArchiveReference
+
+        self.open(reference, Access.WRITE, Side.DESTINATION)
+        place = Path(reference.location[1])
+        if why := obstacle(place.parent if isinstance(reference, ArchiveReference) else place):
+            raise UsageError(why, hint="name another place")
+
     def mirrored(self, reference: RegistryReference, mirrors: Iterable[RegistryReference] = ()) -> Mirrored:
         """A source whose bytes these may have as well, and whoever is added later; see mirrored.py."""
         from imagesync_cli.stores.registry.mirrored import Mirrored

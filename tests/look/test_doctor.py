@@ -261,7 +261,28 @@ def test_a_folder_that_is_not_there(role: str, code: int) -> None:
 def test_a_destination_in_a_folder() -> None:
     """A destination that is a folder need not be there, and is not looked into."""
     done = imagesync("doctor", "--json", "--destination", HELLO)
-    assert (done.code, list(steps(done))) == (0, ["name"])
+    assert (done.code, list(steps(done))) == (0, ["name", "write"])
+
+
+@pytest.mark.parametrize(
+    ("destination", "said"),
+    [
+        ("oci:FOLDER/file:1", "file is no folder"),
+        ("oci:FOLDER/file/below/it:1", "file is no folder"),
+        ("oci-archive:FOLDER/file/a.tar:1", "file is no folder"),
+        ("docker-archive:FOLDER/a.tar:app", "is only read"),
+        ("oci:FOLDER/new/layout:1", ""),
+        ("oci-archive:FOLDER/new/a.tar:1", ""),
+    ],
+)
+def test_a_destination_that_cannot_be_written(tmp_path: Path, destination: str, said: str) -> None:
+    """A folder or file that a sync could not write is not ok as a destination, and looking makes nothing."""
+    (tmp_path / "file").write_text("")
+    done = imagesync("doctor", "--json", "--destination", destination.replace("FOLDER", str(tmp_path)))
+    write = steps(done)["write"]
+    assert (done.code, write["outcome"]) == ((2, "no") if said else (0, "ok"))
+    assert said in write["seen"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:

@@ -221,6 +221,16 @@ def test_a_missing_ssl_cert_file(tls: TlsFront, home: Path) -> None:
     assert "SSL_CERT_FILE names" in done.err
 
 
+@pytest.mark.parametrize("content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nMIIB"])
+def test_an_ssl_cert_file_without_certificates(tls: TlsFront, home: Path, content: str) -> None:
+    """An SSL_CERT_FILE that holds no authority is named, as --ca-file is, and not blamed on the registry."""
+    (home / "none.pem").write_text(content)
+    environ = {"HOME": str(home), "SSL_CERT_FILE": str(home / "none.pem")}
+    done = imagesync("resolve", f"{tls.host}/app:1", environ=environ)
+    assert done.code == 2
+    assert f"{home}/none.pem holds no certificate of an authority" in done.err
+
+
 def test_a_key_without_certificate(tls: TlsFront, home: Path) -> None:
     """A client certificate without its key is an error that names both, not a certificate that is not shown."""
     (certs_d(home, tls.host) / "client.cert").write_text("-")
@@ -266,6 +276,15 @@ def test_a_host_named_for_plain_http_stays_there(tls: TlsFront, authority: Autho
     options = ["--ca-file", str(authority.ca_file), "--plain-http", tls.host]
     done = imagesync("resolve", f"{tls.host}/app:1", *options, environ={"HOME": str(home)})
     assert done.code != 0
+
+
+def test_a_tls_port_named_for_plain_http(served: EmbeddedRegistry, home: Path) -> None:
+    """A TLS port answers 400 to plain HTTP, and to HEAD no more: then the hint says what may be wrong with the call."""
+    served.fault = lambda request: Fault(answer=Response(400))
+    call, environ = ["resolve", f"{served.host}/app:1"], {"HOME": str(home)}
+    named = imagesync(*call, "--plain-http", served.host, environ=environ)
+    assert (named.code, f"if it speaks TLS, do not name it for plain HTTP: {served.host}" in named.err) == (7, True)
+    assert "speaks TLS" not in imagesync(*call, environ=environ).err
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -167,3 +167,14 @@ def _opened(opened: contextlib.ExitStack, name: str, at: int | None, flags: int 
     handle = os.open(name, _WALK | flags, dir_fd=at)
     opened.callback(os.close, handle)
     return handle
+
+
+def obstacle(path: Path) -> str:
+    """What keeps this user from making this folder, or something in it; "" for nothing. Nothing is made.
+
+    Root, whom no rights keep from anything, may fail all the same.
+    """
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
+    if not there.is_dir():
+        return f"{there} is no folder"
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"this user may not write to {there}"

@@ -54,7 +54,8 @@ class Client(Exchange):
         self.lists_referrers = True  # as far as is known: whether it has the Referrers API
         # A registry on this machine that is not named as one of plain HTTP may speak TLS all the same.
         host = address_of(registry)
-        self._may_be_https = is_loopback(host) and host.lower() not in settings.plain_http
+        self._is_named_plain = host.lower() in settings.plain_http
+        self._may_be_https = is_loopback(host) and not self._is_named_plain
         self._finding_out = asyncio.Lock()
 
     def may_cancel(self, session: httpx.URL, opened_at: httpx.URL) -> bool:
@@ -168,6 +169,10 @@ class Client(Exchange):
 
     async def _refusal(self, response: httpx.Response, call: Call, target: str | httpx.URL) -> ImagesyncError:
         error = await refusal(response, call.method)
+        if (
+            response.status_code == 400 and self._is_named_plain and response.url.scheme == "http"
+        ):  # a TLS port says no more
+            error.hint = error.hint or f"if it speaks TLS, do not name it for plain HTTP: {self.registry}"
         if isinstance(error, Unavailable):
             error.is_elsewhere = response.url != self.base.join(target)
             is_pull = action_of(call.method, response.url.path) == PULL
