@@ -181,4 +181,4 @@ def one_spelling(registry: str) -> str:
     Those are hosts that differ in a default port alone, whatever they speak, and all names of this machine.
     """
     host = without_default_port(registry)
-    return f"localhost:{host.rpartition(']')[2].partition(':')[2]}" if is_loopback(host) else host
+    return "".join(["localhost", *host.rpartition("]")[2].partition(":")[1:]]) if is_loopback(host) else host

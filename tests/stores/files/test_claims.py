@@ -53,6 +53,7 @@ def claims(tmp_path: Path) -> Claims:
         ("registry.example.com:443/app:1", "registry.example.com/app:1"),
         ("registry.lan:80/app:1", "registry.lan/app:1"),
         ("[::1]:443/app:1", "[::1]/app:1"),
+        ("127.0.0.1:5000/app:1", "localhost:5000/app:1"),
         ("oci:/images/./app:1", "oci:/images/other/../app:1"),
     ],
 )
@@ -71,7 +72,7 @@ def test_another_repository_is_another_claim(other: str, claims: Claims) -> None
     assert others(claims, "m/old") == []
 
 
-@pytest.mark.parametrize("host", ["registry.example.com:5000", "registry.example.org"])
+@pytest.mark.parametrize("host", ["registry.example.com:5000", "registry.example.org", "localhost:5000", "localhost"])
 def test_a_claim_at_another_host_is_told_with_its_host(host: str, claims: Claims) -> None:
     """It may be the same registry by another name."""
     relies(claims, "m", MONDAY, new=f"{host}/team/app:1")
