@@ -2,13 +2,17 @@
 
 Two questions are understood. ``{"images": "<JSON object: key → IMAGE>"}`` gives each key a JSON text with reference,
 digest, source_digest, media_type, size, error and kind, and ``cause`` where that is about more than this image, equal
-for all that it is about; with ``call`` and ``run`` beside it, the images are what that
-call of a module relies on, and ``@run_folder`` tells what the processes of one run share; with ``new_call`` beside it,
-``@call`` is a random ID for a new call; with ``trust`` beside it, the answers are who has signed them
-(trusted.py). ``all`` is a JSON object with defaults for every IMAGE, and with ``brief`` answers leave
-out what is empty, or repeats the question. ``{"source": …,
-"destination": …, "platforms": …, "referrers": …, "verify": …}`` gives digest, id, destination_digest, in_sync, error
-and kind. An IMAGE is a reference, or an object with a reference and with what is asked about it:
+for all that it is about. Beside ``images`` there may be:
+
+- ``call``, ``run``, ``workspace``: the images are what that call of a module relies on, and ``@run_folder`` tells what
+  the processes of one run share
+- ``new_call``: ``@call`` is a random ID for a new call
+- ``trust``: the answers are who has signed the images (trusted.py)
+- ``all``: a JSON object with defaults for every IMAGE
+- ``brief``: the answers leave out what is empty, or repeats the question
+
+``{"source": …, "destination": …, "platforms": …, "referrers": …, "verify": …}`` gives digest, id, destination_digest,
+in_sync, error and kind. An IMAGE is a reference, or an object with a reference and with what is asked about it:
 
 - ``digest``: that of the whole image, wherever the reference points now
 - ``platforms``: those that are wanted; none for all

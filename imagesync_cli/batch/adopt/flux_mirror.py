@@ -48,9 +48,7 @@ def _trust(verify: Section) -> dict[str, Any] | None:
     An issuer is a URL, and a subject an expression that matches anywhere in it.
     """
     named = [(each.text("issuer"), each.text("subject")) for each in verify.sections("matchOIDCIdentity")]
-    is_known = (
-        verify.nodes.keys() <= {"provider", "minAge", "matchOIDCIdentity"} and verify.text("provider") == "cosign"
-    )
+    is_known = verify.nodes.keys() <= _VERIFY and verify.text("provider") == "cosign"
     if not is_known or not named or not all(issuer and subject for issuer, subject in named):
         return None
     signers = [{"identity_regexp": _whole(subject), "issuer": issuer} for issuer, subject in named]
