@@ -30,7 +30,7 @@ EARLIEST_S = 315532800  # 1980, where zip's calendar begins
 
 def main() -> None:
     """Build the file that the command line names."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         wheels, packages = Path(folder, "wheels"), Path(folder, "packages")

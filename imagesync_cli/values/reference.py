@@ -48,6 +48,7 @@ _DRIVE = r"[A-Za-z]:[\\/]"
 _IMAGE_ID = r"[0-9a-f]{64}"
 _LONGEST = 8192  # no host, repository, tag or path needs as much
 _FOLDER_WITH_COLON = "a reference looks like oci:folder:1.2; for a folder whose name has a colon, end it with /"
+_DEEPEST = 256
 _EXAMPLE = "a reference looks like registry.example.com/team/app:1.2 or oci:folder:1.2"
 
 
@@ -157,6 +158,8 @@ def parse_reference(text: str) -> Reference:
     """Read a reference, or raise UsageError that names the part which is wrong."""
     if len(text) > _LONGEST:
         raise _wrong(text, f"it is longer than {_LONGEST} characters")
+    if text.count("/") > _DEEPEST:  # Python makes a folder's parents by recursion
+        raise _wrong(text, f"it is nested more than {_DEEPEST} deep")
     if text.startswith("oci:"):
         return _parse_layout(text)
     form, colon, rest = text.partition(":")

@@ -100,6 +100,8 @@ REFUSED = {
     "host.example/a:1\n": "is not a tag",
     "oci:": "names no folder",
     "oci:a\0b": "names no folder",
+    f"oci:{'a/' * 2000}:1": "nested more than 256 deep",
+    f"oci-archive:{'a/' * 2000}b.tar": "nested more than 256 deep",
     "oci:a@sha256:abc": "'sha256:abc' is not a digest",
 }
 

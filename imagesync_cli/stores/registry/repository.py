@@ -161,6 +161,10 @@ class Repository:
 
         A registry that lists referrers says so with OCI-Subject ("Pushing Manifests with Subject").
         """
+        if tag and not manifest.digest.startswith("sha256:"):
+            # A PUT by tag does not say the algorithm: every registry would move the tag, to a digest that is not ours.
+            why = f"{self.name}: a registry's tag is on a sha256 digest, and the image has {manifest.digest}"
+            raise Refused(why, hint="copy it to a folder (oci:) or an archive (oci-archive:)")
         return await twice(lambda: self._write_manifest(manifest, tag))  # the tag must not stay on what was damaged
 
     async def _write_manifest(self, manifest: Manifest, tag: str) -> bool:

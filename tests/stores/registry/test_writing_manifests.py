@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
-from tests.embedded_registry import Fault, Request
+from tests.command import imagesync
+from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image, index
 from tests.embedded_registry.wire import json_response
@@ -89,3 +93,20 @@ def test_a_destination_that_is_denied(copying: Copying) -> None:
     for options in ((), ("--dry-run",)):
         assert copying.run(*options).code == 4
     assert copying.untouched()
+
+
+def test_a_digest_that_no_tag_can_have(registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """An image under sha512 is refused by a registry, before the tag moves off the old image; a folder takes it."""
+    old, new = image("old"), image("new")
+    old.seed(registry.repository("app"), "1")
+    layout, content = new.write_layout(tmp_path / "layout", "1"), new.root.content
+    digest = hashlib.sha512(content).hexdigest()
+    (layout / "blobs" / "sha512").mkdir()
+    (layout / "blobs" / "sha512" / digest).write_bytes(content)
+    index = (layout / "index.json").read_text().replace(new.digest, f"sha512:{digest}")
+    (layout / "index.json").write_text(index)
+    done = imagesync("sync", f"oci:{layout}:1", f"{registry.host}/app:1")
+    assert (done.code, done.out) == (7, "")
+    assert f"{registry.host}/app: a registry's tag is on a sha256 digest" in done.err
+    assert registry.repository("app").tags == {"1": old.digest}
+    assert imagesync("sync", f"oci:{layout}:1", f"oci:{tmp_path / 'copy'}:1").code == 0
