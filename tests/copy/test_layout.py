@@ -81,6 +81,43 @@ def test_which_image(folder: Path, tmp_path: Path) -> None:
     assert "1, 2" in finished.err
 
 
+@pytest.mark.parametrize(
+    ("names", "code", "said"),
+    [
+        (["t", "t"], 0, ""),  # one image, named twice
+        ([None, None], 0, ""),
+        (["t", None], 0, ""),
+        ([], 3, "it is empty, or not there"),
+    ],
+)
+def test_the_only_image(folder: Path, tmp_path: Path, names: list[str | None], code: int, said: str) -> None:
+    """One image is the only one however often index.json names it; of none it is said that there is none."""
+    write(tmp_path / "a", image("a"))
+    assert sync(f"oci:{tmp_path / 'a'}:1", f"oci:{folder}:t").code == 0
+    listed = json.loads((folder / "index.json").read_text())
+    entry = listed["manifests"][0]
+    untagged = {name: value for name, value in entry.items() if name != "annotations"}
+    listed["manifests"] = [entry if name else untagged for name in names]
+    (folder / "index.json").write_text(json.dumps(listed))
+    done = sync(f"oci:{folder}", f"oci:{tmp_path / 'new'}:1")
+    assert (done.code, said in done.err) == (code, True)
+
+
+def test_images_without_tags(folder: Path, tmp_path: Path) -> None:
+    """Of several images without tags the digests are named, and each can be taken by its own."""
+    made = [image("a"), image("b")]
+    for tag, each in zip("ab", made, strict=True):
+        write(tmp_path / tag, each)
+        sync(f"oci:{tmp_path / tag}", f"oci:{folder}:{tag}")
+    listed = json.loads((folder / "index.json").read_text())
+    for entry in listed["manifests"]:
+        del entry["annotations"]
+    (folder / "index.json").write_text(json.dumps(listed))
+    done = sync(f"oci:{folder}", f"oci:{tmp_path / 'new'}:1")
+    assert (done.code, [f"@{each.digest}" in done.err for each in made]) == (3, [True, True])
+    assert sync(f"oci:{folder}@{made[1].digest}", f"oci:{tmp_path / 'new'}:1").code == 0
+
+
 def test_in_sync(folder: Path, tmp_path: Path) -> None:
     """What is there already is not written again."""
     write(tmp_path / "source", index())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from imagesync_cli.stores.files.layout_index import Entry, Index, Reading
 from imagesync_cli.values.digest import Digest, is_digest, subject_of_tag
 from imagesync_cli.values.errors import ContentError, Gone, Incomplete, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
+
+_MOST_SHOWN = 10
 
 
 class LayoutFiles:
@@ -96,11 +98,10 @@ class LayoutFiles:
         tags = [entry.name for entry in entries if entry.name]
         if tag or "latest" in tags:
             entries = [entry for entry in entries if entry.name == (tag or "latest")]
-        elif len(entries) != 1:
-            entries = []
+        elif len({entry.target.digest for entry in entries}) != 1:
+            raise Gone(f"{self.name}: which image?" if entries else f"{self.name} has no image", hint=_choices(entries))
         if not entries:
-            hint = f"it has: {', '.join(sorted(tags))}" if tags else "it has no tags"
-            raise Gone(f"{self.name}: no image {tag!r}" if tag else f"{self.name}: which image?", hint=hint)
+            raise Gone(f"{self.name}: no image {tag!r}", hint=_choices(self.index().entries))
         return entries[-1].target
 
     def _is_attached(self, entry: Entry) -> bool:
@@ -147,3 +148,11 @@ class LayoutFiles:
 
     def _readable(self, wanted: str) -> Reading:
         return Reading(self.name, wanted)
+
+
+def _choices(entries: Sequence[Entry]) -> str:
+    """What may be named instead: a tag, or where there is none a digest."""
+    if tags := sorted({entry.name for entry in entries if entry.name}):
+        return f"it has: {', '.join(tags)}"
+    digests = ", ".join(f"@{entry.target.digest}" for entry in entries[:_MOST_SHOWN])
+    return f"it has no tags, but {digests}" if digests else "it is empty, or not there"
