@@ -12,15 +12,23 @@ _SHORTEST = 4
 class Secret:
     """Text that shows itself only to ``reveal``: not in a repr, a log line, a traceback or JSON."""
 
-    __slots__ = ("__weakref__", "_text")
+    __slots__ = ("__weakref__", "_spellings", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._spellings: tuple[str, ...] = ()
         _known[id(self)] = self
 
     def reveal(self) -> str:
         """The text itself, for the one header or body it is meant for."""
         return self._text
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """As it may be repeated, first as it is: the value of a header without its scheme. Kept: every answer asks."""
+        if self._text and not self._spellings:
+            self._spellings = _written(self._text.removeprefix("Basic ").removeprefix("Bearer ").rstrip("="))
+        return self._spellings
 
     def __repr__(self) -> str:
         return "Secret(***)"
@@ -61,10 +69,9 @@ def holds_secret(content: bytes, at_least: int) -> bool:
 
 
 def _spellings(at_least: int) -> list[str]:
-    """Every secret as it may be repeated, the longest first: the value of a header is one without its scheme."""
-    secrets = {secret.reveal().removeprefix("Basic ").removeprefix("Bearer ") for secret in _known.values()}
-    texts = {text.rstrip("=") for text in secrets if text}
-    spelled = {spelling for text in texts for spelling in _written(text) if len(text) >= at_least}
+    """Every secret as it may be repeated, the longest first."""
+    known = (secret.spellings for secret in _known.values())
+    spelled = {spelling for spellings in known for spelling in spellings if len(spellings[0]) >= at_least}
     return sorted(spelled, key=len, reverse=True)
 
 
@@ -74,4 +81,5 @@ def _written(text: str) -> tuple[str, ...]:
     from urllib.parse import quote, quote_plus
 
     in_json, raw = json.dumps(text)[1:-1], text.encode("utf-8", "surrogatepass")
-    return text, repr(text)[1:-1], in_json, in_json.replace("/", "\\/"), quote(raw, safe=""), quote_plus(raw)
+    in_urls = quote(raw, safe=""), quote_plus(raw)
+    return tuple(filter(None, dict.fromkeys((text, repr(text)[1:-1], in_json, in_json.replace("/", "\\/"), *in_urls))))
