@@ -200,6 +200,8 @@ class Together:
         for other, theirs in self._claims.others(claim, order.claimant):
             if await may_be_one_registry(theirs.host, claim.host):
                 why = f"another image of this configuration has taken it over: {other.key}"
+                if workspace := self._claims.other_workspace(order.claimant, other):
+                    why = f"the workspace {workspace} relies on it: {other.key}"
                 return why if theirs.host == claim.host else f"{why}; {theirs.host} may be the same registry"
         return ""
 

@@ -161,7 +161,7 @@ def test_two_workspaces_with_one_destination(
     workspace.apply()
     other.apply()
     destroyed = other.destroy()
-    assert "kept: tag latest (another image of this configuration has taken it over" in destroyed.text
+    assert "kept: tag latest (the workspace default relies on it: a)" in destroyed.text
     assert_all_there(mirror)
     workspace.destroy()
     assert not any(repository.tags for repository in mirror.state.repositories.values())

@@ -162,6 +162,11 @@ class Claims:
             for key, claim in images.items()
         }
 
+    def other_workspace(self, one: Claimant, other: Claimant) -> str:
+        """Terraform's workspace of the other entry; "" if it is in that of the first one, or nobody has told."""
+        ours, theirs = self._read(one.call).workspace, self._read(other.call).workspace
+        return theirs if ours and theirs != ours else ""
+
     def of(self, claimant: Claimant) -> Claim | None:
         """What this entry relies on now."""
         return self._read(claimant.call).images.get(claimant.key)

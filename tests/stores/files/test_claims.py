@@ -170,6 +170,8 @@ def test_a_call_of_another_workspace_is_not_gone(claims: Claims) -> None:
         claims.claim(call, run, {"app": the_claim()}, complete=True, workspace=call)
         claims.claim(call, run, {"app": the_claim()}, complete=True)  # the copy, which tells no workspace
     assert (others(claims, "one/app"), others(claims, "two/app")) == (["two/app"], ["one/app"])
+    one, two, untold = (parse_claimant(f"{call}/app") for call in ("one", "two", "untold"))
+    assert [claims.other_workspace(*pair) for pair in ((one, two), (one, one), (untold, two))] == ["two", "", ""]
     claims.claim("new", THURSDAY, {"app": the_claim()}, complete=True, workspace="two")
     assert others(claims, "new/app") == ["one/app"]  # in its own workspace it is a call that has been renamed
 
