@@ -191,5 +191,6 @@ async def _must_go(store: Store, digest: str, tags: Collection[str] = ()) -> Non
     if reason := await store.delete_manifest(digest, tags):
         raise Refused(
             f"{store.name} deletes neither tags nor {digest}: {reason}",
-            hint="for distribution, set storage.delete.enabled; elsewhere, use the registry's own interface",
+            hint="for distribution, set storage.delete.enabled and not maintenance.readonly; "
+            "elsewhere, use the registry's own interface",
         )

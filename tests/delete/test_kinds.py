@@ -12,7 +12,7 @@ import pytest
 from imagesync_cli.values.hosts import known_host
 from tests.command import Finished, imagesync
 from tests.delete.doubles import logins, pretending
-from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Response
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image, index_of
 from tests.embedded_registry.state import Repository
@@ -223,3 +223,18 @@ def test_requests_for_many_tags(manner: str, shared: bool) -> None:
         assert "1" not in repository.tags
         assert len(registry.requests) <= 301 + 2 + 20
         assert sum(request.method == "GET" and request.path.endswith(XZ.digest) for request in registry.requests) <= 1
+
+
+@pytest.mark.parametrize("says", ["Method not allowed", ""])
+def test_a_registry_that_is_read_only(registry: EmbeddedRegistry, says: str) -> None:
+    """Where nothing may be changed, a sync and a delete say what the registry said, and what may be the reason."""
+    image("there").seed(registry.repository("app"), "1")
+    before = registry.dump()
+    answer = Response(405, {"Content-Type": "text/plain"}, says.encode())
+    registry.fault = lambda request: None if request.method in ("GET", "HEAD") else Fault(answer=answer)
+    written = imagesync("sync", f"{registry.host}/app:1", f"{registry.host}/new:1")
+    removed = imagesync("delete", f"{registry.host}/app:1")
+    assert (written.code, removed.code, registry.dump()) == (7, 7, before)
+    assert "name a registry that takes uploads" in written.err
+    assert f": {says or 'it answers 405'}\n" in removed.err
+    assert "maintenance.readonly" in removed.err

@@ -14,7 +14,7 @@ from imagesync_cli.stores.registry.hosts.own_apis import (
     api_by_answer,
     api_of,
 )
-from imagesync_cli.stores.registry.refusals import read_codes, read_errors
+from imagesync_cli.stores.registry.refusals import read_codes, read_errors, spelled
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.stores.transport.retry import comes_true
 from imagesync_cli.values.errors import NotFound
@@ -63,7 +63,7 @@ class Deletion:
         errors = await read_errors(response)
         if response.status_code in NO_TAG_DELETION and self._api is not None and self._api.delete is not None:
             return await self._api.delete(self._host_api, digest, tags)
-        return "; ".join(f"{code}: {text}" for code, text in errors) or f"it answers {response.status_code}"
+        return "; ".join(spelled(errors)) or f"it answers {response.status_code}"
 
     async def _done(self, response: httpx.Response, wanted: str, digest: str) -> bool:
         """Whether what was deleted is gone; some take a deletion on and do it later."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import httpx
 
@@ -19,6 +19,7 @@ _CHANGING = frozenset({"PUT", "DELETE", "POST", "PATCH"})
 _IMMUTABLE_HINT = (
     "allow this tag to change there, or mirror each version under a tag of its own; overwrite = never says so at plan"
 )
+_READ_ONLY_HINT = "it may be a cache, or be set to read-only: name a registry that takes uploads"
 # What tells of an error in JSON that is not the registries' own, the most telling first.
 _TEXTS = ("message", "details", "detail", "error", "title")
 # What registries call a thing that they do not have. Any web server may answer 404; these words only a registry says.
@@ -33,16 +34,23 @@ async def refusal(response: httpx.Response, method: str) -> ImagesyncError:
     await response.aclose()
     status = response.status_code
     answer = "not found (404)" if status == 404 else f"the registry answers {status}"
-    said = "; ".join([answer, *(f"{code}: {text}" if code else text for code, text in errors)])
+    said = "; ".join([answer, *spelled(errors)])
     codes = frozenset(code for code, _ in errors if code)
     error: ImagesyncError
-    if method in _CHANGING and any("immutable" in text.lower() for _, text in errors):
+    if status == 405 and method in _CHANGING - {"DELETE"}:  # distribution: maintenance.readonly, or proxy
+        error = Refused(said, hint=_READ_ONLY_HINT, status=status)
+    elif method in _CHANGING and any("immutable" in text.lower() for _, text in errors):
         # ECR 400 TAG_INVALID, Harbor 412 PRECONDITION, Quay 409, Artifact Registry 400: no two say it by the same code.
         error = Refused(f"the tag is immutable at the registry: {said}", hint=_IMMUTABLE_HINT, status=status)
     else:
         error = _by_status(status, said, codes, retry_after_s(response.headers.get("retry-after", "")))
     error.codes = codes
     return error
+
+
+def spelled(errors: Iterable[tuple[str, str]]) -> list[str]:
+    """What ``read_errors`` has read, as it is shown."""
+    return [f"{code}: {text}" if code else text for code, text in errors]
 
 
 def _by_status(status: int, said: str, codes: frozenset[str], wait_s: float | None) -> ImagesyncError:
