@@ -15,6 +15,8 @@ _NAME = 12  # cells that a name and the signs around it have before the numbers 
 
 
 def progress_line(progress: Progress) -> str:
+    if not progress.total:  # not known yet, or nothing is counted
+        return progress.doing
     return f"{progress.doing}: {', '.join([_count(progress), *_size(progress)])}"
 
 

@@ -152,3 +152,9 @@ def test_progress_never_tells_more_than_all() -> None:
     assert "10.0 MB of 10.0 MB, 9.0 MB sent again" in progress_line(progress)
     live = BatchProgress(total=1, in_flight={"b.example/b:1": progress})
     assert "10.0 MB of 10.0 MB" in "\n".join(flight_lines(live, 80))
+
+
+@pytest.mark.parametrize("doing", ["deleting", "copying"])
+def test_progress_of_what_is_not_counted_yet(doing: str) -> None:
+    """Before anything is counted the line says what is done, and not that it is 0 of 0 blobs."""
+    assert progress_line(Progress(doing)) == doing
