@@ -24,7 +24,7 @@ from imagesync_cli.stores.files.claims import Claim, Claimant, Claims, claim_of,
 from imagesync_cli.stores.same_registry import may_be_one_registry
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.reference import Reference
+from imagesync_cli.values.reference import Reference, RegistryReference
 from imagesync_cli.values.tags.replacing import Replacing
 
 _LOOK_AFTER_S = 0.02
@@ -194,7 +194,10 @@ class Together:
         now = self._claims.of(order.claimant)
         if now is None or (now.repository, now.tag) == (claim.repository, claim.tag):
             return ""
-        return f"its entry is at {now.repository}:{now.tag} now, and what was brought here before stays"
+        where = now.repository
+        if now.host == claim.host and isinstance(order.reference, RegistryReference):  # as it is spelled here
+            where = f"{order.reference.registry}/{now.path}"
+        return f"its entry is at {where}:{now.tag} now, and what was brought here before stays"
 
     async def _taken_over(self, order: Order, claim: Claim) -> str:
         for other, theirs in self._claims.others(claim, order.claimant):

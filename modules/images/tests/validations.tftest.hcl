@@ -1,5 +1,15 @@
 # Each validation has a run that fails it, and each option one that passes with every allowed value (plans.tftest.hcl).
-# Nothing is read or copied: a wrong variable ends the run before.
+# Nothing is read or copied. Needs Terraform 1.7 or OpenTofu 1.8.
+
+override_data {
+  target = data.external.source
+  values = { result = {} }
+}
+
+override_data {
+  target = data.external.destination
+  values = { result = {} }
+}
 
 run "a_key_with_a_space_is_refused" {
   command = plan
