@@ -18,7 +18,7 @@ _HUB_ALIASES = frozenset({DOCKER_HUB, DOCKER_HUB_API, "index.docker.io", "regist
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _LONGEST_SHOWN = 500
-_LOGIN = re.compile(r"^(\w+://)?[^/]*:[^/]*@")
+_LOGIN = re.compile(r"^(\w+://)?[^/:]*:[^/]*@")
 # What people copy before a host, and what is no part of its name.
 SCHEMES = ("http://", "https://", "oci://")
 _DEFAULT_PORT = re.compile(r":0*(?:443|80)$")
