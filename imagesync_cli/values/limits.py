@@ -114,6 +114,6 @@ def _number(text: str, host: str, name: str, kind: str) -> float:
     if not re.fullmatch(pattern, text) or not least <= float(text) <= most:
         raise UsageError(
             f"{name}: {text[:_LONGEST_SHOWN]!r} for {host}",
-            hint=f"it takes HOST=N, with N from {least:g} to {most:g}; without one, {host} has no such limit",
+            hint=f"it takes a number from {least:g} to {most:g} as HOST=N; without one, {host} has no such limit",
         )
     return float(text)
