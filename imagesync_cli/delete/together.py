@@ -141,26 +141,28 @@ class Together:
     async def _remove(self, orders: list[Order]) -> list[DeleteReport]:
         """One removal for all that have the same policy, but for what somebody else relies on."""
         self._stores.trust(self._claims.copied_at())
-        reports = dict[Order, DeleteReport]()
+        kept = dict[Order, DeleteReport]()
         for order in orders:
-            if kept := await self._kept(order):
-                reports[order] = kept
-                self._release(order, kept)  # of those who share an image, the last one removes it
+            if report := await self._kept(order):
+                kept[order] = report
+                self._release(order, report)  # of those who share an image, the last one removes it
         by_policy: dict[Policy, dict[Order, Reference]] = {}
         for order in orders:
-            if order not in reports:
+            if order not in kept:
                 wanted = order.reference.at(tag=order.reference.tag, digest=order.policy.expect)
                 by_policy.setdefault(replace(order.policy, expect=""), {})[order] = wanted
+        removed = dict[Order, DeleteReport]()
         for policy, wished in by_policy.items():
             references = dict.fromkeys(wished.values())
             done = await delete(cast(Stores, self._stores), references, policy, self._progress)
             by_reference = dict(zip(references, done, strict=True))
-            reports |= {
+            removed |= {
                 order: replace(by_reference[at], reference=str(order.reference)) for order, at in wished.items()
             }
-        for order, report in reports.items():
+        for order, report in removed.items():
             await self._remove_old_kept(order, report)
             self._release(order, report)
+        reports = kept | removed
         return [reports[order] for order in orders]
 
     def _release(self, order: Order, report: DeleteReport) -> None:
@@ -169,9 +171,9 @@ class Together:
 
     async def _remove_old_kept(self, order: Order, report: DeleteReport) -> None:
         """Now that consumers have moved on, those of older images that tags of their own have kept long enough."""
-        if not report.has_moved or report.error is not None or report.dry_run:
-            return
         policy = order.policy
+        if policy.keep_last is None or not report.has_moved or report.error is not None or report.dry_run:
+            return
         replacing, stores = Replacing("always", policy.keep_as, policy.keep_last), cast(Stores, self._stores)
         try:
             await remove_old_kept(
