@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagesync_cli.commands.call import NETWORK, Call, examples, shared_options
-from imagesync_cli.commands.options import digest_option, to_claimant, to_keep_as, to_reference
+from imagesync_cli.commands.options import check_keep, digest_option, keep_options, to_claimant, to_reference
 from imagesync_cli.output import Output
 from imagesync_cli.values.errors import ImagesyncError
 
@@ -63,17 +63,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --digest: what to do if the tag still points at it.",
 )
-@click.option(
-    "--keep-as",
-    type=to_keep_as,
-    metavar="TEMPLATE",
-    help="With --claimant: the template by which tags keep old images, as for sync.",
-)
-@click.option(
-    "--keep-last",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="With --keep-as: if the tag has moved, also remove all old images but the last N.",
+@keep_options(
+    keep_as="With --claimant: the template by which tags keep old images, as for sync.",
+    keep_last="With --keep-as: if the tag has moved, also remove all old images but the last N.",
 )
 @click.option(
     "--claimant",
@@ -151,8 +143,7 @@ def _check(references: tuple[Reference, ...], policy: Mapping[str, Any]) -> None
     (first, *more) = references
     if more or first.digest or not policy["expect"]:
         raise click.UsageError("--claimant goes with one REF by tag and its --digest", click.get_current_context())
-    if policy["keep_last"] is not None and policy["keep_as"] is None:
-        raise click.UsageError("--keep-last goes with --keep-as", click.get_current_context())
+    check_keep(policy["keep_as"], policy["keep_last"])
 
 
 def _order(references: tuple[Reference, ...], claimant: Claimant, as_json: bool, quiet: bool, **policy: Any) -> Order:

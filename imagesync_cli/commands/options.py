@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.log_options import Decorator
+from imagesync_cli.commands.log_options import Decorator, several
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -70,8 +70,7 @@ def _overwrite(context: click.Context, parameter: click.Parameter, text: str) ->
     return parse_overwrite(text)
 
 
-def to_keep_as(text: str) -> KeepAs:
-    """How a tag is called that keeps an old image."""
+def _to_keep_as(text: str) -> KeepAs:
     from imagesync_cli.values.tags.replacing import parse_keep_as
 
     return parse_keep_as(text)
@@ -150,6 +149,20 @@ def trust_option(*, required: bool = False) -> Decorator:
     )
 
 
+def keep_options(*, keep_as: str, keep_last: str) -> Decorator:
+    """The tags that keep old images, and how many of those stay; with the help of both."""
+    return several(
+        click.option("--keep-as", type=_to_keep_as, metavar="TEMPLATE", help=keep_as),
+        click.option("--keep-last", type=click.IntRange(min=0), metavar="N", help=keep_last),
+    )
+
+
+def check_keep(keep_as: KeepAs | None, keep_last: int | None) -> None:
+    """UsageError for a number of images to keep without the tags that keep them."""
+    if keep_last is not None and keep_as is None:
+        raise click.UsageError("--keep-last goes with --keep-as", click.get_current_context())
+
+
 def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What becomes of another image under the tag; the command gets it as ``replacing``."""
 
@@ -162,27 +175,19 @@ def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="What to do if DST's tag has another image: replace it; only if SRC's repository has that image (ours); "
         "never; or only if it is DIGEST. Else nothing is written (exit code 7).",
     )
-    @click.option(
-        "--keep-as",
-        type=to_keep_as,
-        metavar="TEMPLATE",
-        help="Give the image that DST's tag leaves a tag of its own before: {tag}-{date}-{digest}.",
-    )
-    @click.option(
-        "--keep-last",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="With --keep-as: after a replacement, remove all old images but the last N.",
+    @keep_options(
+        keep_as="Give the image that DST's tag leaves a tag of its own before: {tag}-{date}-{digest}.",
+        keep_last="With --keep-as: after a replacement, remove all old images but the last N.",
     )
     @functools.wraps(command)
     def wrapper(*given: Any, overwrite: str, keep_as: KeepAs | None, keep_last: int | None, **more: Any) -> Any:
         from imagesync_cli.values.tags.replacing import Replacing
 
-        if keep_last is not None and keep_as is None:
-            raise click.UsageError("--keep-last goes with --keep-as", ctx=click.get_current_context())
+        check_keep(keep_as, keep_last)
         return command(*given, replacing=Replacing(overwrite, keep_as, keep_last), **more)
 
-    return wrapper
+    replacing: Callable[..., Any] = wrapper
+    return replacing
 
 
 def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:

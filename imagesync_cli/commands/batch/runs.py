@@ -66,8 +66,9 @@ class ImageFile:
         if self.report is not None:
             from imagesync_cli.output.report import check_name
 
-            files = [] if self.is_stdin else [self.file, self.lock_path]
-            check_name(self.report, [*files, *([self.lock_file] if self.lock_file else [])])
+            files = [] if self.is_stdin else [self.file]
+            has_lock = self.lock_file is not None or not self.is_stdin
+            check_name(self.report, [*files, self.lock_path] if has_lock else files)
         return read_entries(self.file, environment())
 
 
