@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login import Login
 
 _KIND = re.compile(r"/(?:blobs/(?P<uploads>uploads)/.*|(?P<kind>manifests|blobs|referrers|tags)/[^/]+)$")
+# A repository may have "manifests" in its name: then its uploads are below that. What climbs may end at a manifest.
+_MANIFEST_ADDRESS = re.compile(r"/manifests(?=/|$)(?!.*/blobs/uploads/)|/\.\.?(?:/|$)", re.DOTALL)
 PULL = "GET manifests"
 READING = frozenset({"GET", "HEAD"})
 _UPLOADING = frozenset({"PUT", "PATCH"})
@@ -179,8 +181,8 @@ class Exchange:
         return url.scheme, url.host, url.port
 
     def _check_origin(self, call: Call, url: httpx.URL) -> None:
-        """Refuse what must not leave the registry, and an upload that would write a manifest there."""
-        if call.is_upload and self.is_own(url) and url.path.rsplit("/", 2)[1:2] == ["manifests"]:
+        """Refuse what must not leave the registry, and an upload that would write a manifest, wherever that is."""
+        if call.is_upload and _MANIFEST_ADDRESS.search(url.path):
             raise Refused(f"{self.base.host} names a manifest as the address of an upload")
         if self.is_own(url) or call.method in READING or (call.is_upload and call.method in _UPLOADING):
             return

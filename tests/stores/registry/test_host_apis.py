@@ -187,12 +187,39 @@ def test_a_change_is_not_redirected_to_another_name(scripted: Scripted, method: 
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_an_upload_writes_no_manifest(scripted: Scripted, method: str) -> None:
-    """A registry cannot have the bytes of a blob, which a stranger wrote, put under a tag with our login."""
-    client, url = scripted.client("registry.example.com"), httpx.URL(f"{REGISTRY}/v2/victim/manifests/latest?digest=x")
+@pytest.mark.parametrize("host", [REGISTRY, ELSEWHERE])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "victim/manifests/latest",
+        "victim/app/manifests/latest",
+        "victim/manifests/latest/",
+        "victim//manifests//latest",
+        "victim/%6danifests/latest",
+        "victim/manifests%2Flatest",
+        "victim/manifests/sha256:0",
+        "app/blobs/uploads/manifests/latest",
+        "app/blobs/uploads/%2e%2e/%2e%2e/tags",
+        "victim/manifests/blobs/uploads/%2e%2e/%2e%2e/latest",
+        "victim/manifests/%2E/latest",
+        "blobs/uploads/manifests/1",
+    ],
+)
+def test_an_upload_writes_no_manifest(scripted: Scripted, method: str, host: str, path: str) -> None:
+    """A registry cannot have the bytes of a blob, which a stranger wrote, put under a tag: here or at another one."""
+    client, url = scripted.client("registry.example.com"), httpx.URL(f"{host}/v2/{path}?digest=x")
     with pytest.raises(Refused, match="names a manifest as the address of an upload"):
         scripted.run(lambda: client.send(method, url, doing="", scopes=SCOPES, body=b"blob", is_upload=True))
     assert scripted.requests == []
+
+
+@pytest.mark.parametrize("repository", ["manifests", "team/manifests", "manifests/manifests", "manifests/team"])
+def test_a_repository_may_be_called_manifests(scripted: Scripted, repository: str) -> None:
+    """Its uploads are below that name, and go there."""
+    client, url = scripted.client("registry.example.com"), f"{REGISTRY}/v2/{repository}/blobs/uploads/1.2"
+    scripted.routes.put(url).respond(201)
+    scripted.run(lambda: client.send("PUT", url, doing="", scopes=SCOPES, accept=(201,), body=b"blob", is_upload=True))
+    assert scripted.requests == [f"PUT {url}"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
