@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import socket
@@ -17,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
-READY_WITHIN_S = 15
+READY_WITHIN_S = 60
+PORTS = (15_000, 32_768)  # what lies below net.ipv4.ip_local_port_range
+_ports = random.SystemRandom()  # no seed of a test, nor Hypothesis's, gives two processes the same
 # Every program that a test starts and that a machine may lack. `.ci/run` installs them.
 # fmt: off
 PROGRAMS = frozenset({
@@ -104,9 +107,15 @@ def _go_programs() -> str:
 
 
 def free_host() -> str:
-    """Return a loopback HOST:PORT that nothing listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+    """Return a loopback HOST:PORT that nothing listens on.
+
+    The system gives none of these ports to anybody who asks for any free one: no connection and no server of another
+    test takes it before it is used.
+    """
+    while True:
+        host = f"127.0.0.1:{_ports.randrange(*PORTS)}"
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", int(host.rpartition(":")[2]))):
+            return host
 
 
 @contextlib.contextmanager
