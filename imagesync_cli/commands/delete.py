@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imagesync_cli.delete.together import Order
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
-    from imagesync_cli.stores.files.claims import Claimant
+    from imagesync_cli.stores.files.claimed import Claimant
     from imagesync_cli.stores.files.wishes import Run, Wish
     from imagesync_cli.values.progress import Progress
     from imagesync_cli.values.reference import Reference

@@ -20,7 +20,8 @@ from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.delete.remembered import RememberingStores
 from imagesync_cli.stores import Access, Side, Stores
-from imagesync_cli.stores.files.claims import Claim, Claimant, Claims, claim_of, repository_of
+from imagesync_cli.stores.files.claimed import Claim, Claimant, Claimed, claim_of, repository_of
+from imagesync_cli.stores.files.claims import Claims
 from imagesync_cli.stores.same_registry import may_be_one_registry
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.progress import Progress
@@ -46,6 +47,11 @@ class Order:
     policy: Policy
     as_json: bool = False
     quiet: bool = False
+
+    @property
+    def claim(self) -> Claim:
+        """What the entry has relied on."""
+        return claim_of(self.reference, self.policy.expect)
 
 
 Outcome = DeleteReport | ImagesyncError
@@ -141,11 +147,13 @@ class Together:
     async def _remove(self, orders: list[Order]) -> list[DeleteReport]:
         """One removal for all that have the same policy, but for what somebody else relies on."""
         self._stores.trust(self._claims.copied_at())
+        claimed = self._claims.read()
         kept = dict[Order, DeleteReport]()
         for order in orders:
-            if report := await self._kept(order):
+            if report := await self._kept(claimed, order):
                 kept[order] = report
-                self._release(order, report)  # of those who share an image, the last one removes it
+                if not order.policy.dry_run:  # of those who share an image, the last one removes it
+                    claimed.drop(order.claimant, order.claim)
         by_policy: dict[Policy, dict[Order, Reference]] = {}
         for order in orders:
             if order not in kept:
@@ -160,16 +168,13 @@ class Together:
                 order: replace(by_reference[at], reference=str(order.reference)) for order, at in wished.items()
             }
         for order, report in removed.items():
-            await self._remove_old_kept(order, report)
-            self._release(order, report)
+            await self._remove_old_kept(claimed, order, report)
         reports = kept | removed
+        over = [order for order in orders if reports[order].error is None and not order.policy.dry_run]
+        self._claims.release((order.claimant, order.claim) for order in over)
         return [reports[order] for order in orders]
 
-    def _release(self, order: Order, report: DeleteReport) -> None:
-        if report.error is None and not report.dry_run:
-            self._claims.release(order.claimant, claim_of(order.reference, order.policy.expect))
-
-    async def _remove_old_kept(self, order: Order, report: DeleteReport) -> None:
+    async def _remove_old_kept(self, claimed: Claimed, order: Order, report: DeleteReport) -> None:
         """Now that consumers have moved on, those of older images that tags of their own have kept long enough."""
         policy = order.policy
         if policy.keep_last is None or not report.has_moved or report.error is not None or report.dry_run:
@@ -177,23 +182,26 @@ class Together:
         replacing, stores = Replacing("always", policy.keep_as, policy.keep_last), cast(Stores, self._stores)
         try:
             await remove_old_kept(
-                stores, order.reference, replacing, self._progress, self._claims.named(), referrers=policy.referrers
+                stores, order.reference, replacing, self._progress, claimed.named(), referrers=policy.referrers
             )
         except ImagesyncError as error:
             report.error = error
 
-    async def _kept(self, order: Order) -> DeleteReport | None:
+    async def _kept(self, claimed: Claimed, order: Order) -> DeleteReport | None:
         """The report where somebody relies on the image, or the entry has only moved to another place."""
-        claim = claim_of(order.reference, order.policy.expect)
-        why = self._moved(order, claim) or await self._taken_over(order, claim) or await self._waits_for(order, claim)
+        why = (
+            self._moved(claimed, order)
+            or await self._taken_over(claimed, order)
+            or await self._waits_for(claimed, order)
+        )
         if not why:
             return None
         report = DeleteReport(str(order.reference), order.policy.dry_run)
-        report.add("tag", claim.tag, "kept", why)
+        report.add("tag", order.claim.tag, "kept", why)
         return report
 
-    def _moved(self, order: Order, claim: Claim) -> str:
-        now = self._claims.of(order.claimant)
+    def _moved(self, claimed: Claimed, order: Order) -> str:
+        claim, now = order.claim, claimed.of(order.claimant)
         if now is None or (now.repository, now.tag) == (claim.repository, claim.tag):
             return ""
         where = now.repository
@@ -201,23 +209,26 @@ class Together:
             where = f"{order.reference.registry}/{now.path}"
         return f"its entry is at {where}:{now.tag} now, and what was brought here before stays"
 
-    async def _taken_over(self, order: Order, claim: Claim) -> str:
-        for other, theirs in self._claims.others(claim, order.claimant):
+    async def _taken_over(self, claimed: Claimed, order: Order) -> str:
+        claim = order.claim
+        for other, theirs in claimed.others(claim, order.claimant):
             if await may_be_one_registry(theirs.host, claim.host):
                 why = f"another image of this configuration has taken it over: {other.key}"
-                if workspace := self._claims.other_workspace(order.claimant, other):
+                if workspace := claimed.other_workspace(order.claimant, other):
                     why = f"the workspace {workspace} relies on it: {other.key}"
                 return why if theirs.host == claim.host else f"{why}; {theirs.host} may be the same registry"
         return ""
 
-    async def _waits_for(self, order: Order, claim: Claim) -> str:
+    async def _waits_for(self, claimed: Claimed, order: Order) -> str:
         """Whose image comes under this tag, which still has the old one: without that the tag would lead nowhere."""
-        for other, theirs in self._claims.successors(claim, order.claimant):
-            if await may_be_one_registry(theirs.host, claim.host) and await self._is_there(order, claim):
+        claim = order.claim
+        for other, theirs in claimed.successors(claim, order.claimant):
+            if await may_be_one_registry(theirs.host, claim.host) and await self._is_there(order):
                 return f"another image of this configuration is to come here: {other.key}"
         return ""
 
-    async def _is_there(self, order: Order, claim: Claim) -> bool:
+    async def _is_there(self, order: Order) -> bool:
+        claim = order.claim
         access = Access.READ if order.policy.dry_run else Access.DELETE
         store = self._stores.open(order.reference, access, Side.DESTINATION)
         pointed = await store.tagged([claim.tag])

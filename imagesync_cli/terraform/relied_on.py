@@ -9,7 +9,8 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.stores.files.claims import Claim, Claims, claim_of
+from imagesync_cli.stores.files.claimed import Claim, claim_of
+from imagesync_cli.stores.files.claims import Claims
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.tags.replacing import names_of
 
@@ -31,7 +32,7 @@ async def claim_wanted(query: Query, run_folder: Path) -> dict[str, list[str]]:
         is_all = len(wanted) == len(query.asked)
         claims.claim(query.call, query.run, wanted, named, complete=is_all, workspace=query.workspace)
         await claims.wait_for_removals(claim.repository for claim in wanted.values())
-        return claims.rivals(query.call, query.run, wanted)
+        return claims.read().rivals(query.call, query.run, wanted)
     return {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -15,7 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.files.claims import Claims, claim_of
+from imagesync_cli.delete.delete import Policy
+from imagesync_cli.delete.together import Order, Together
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores import Stores
+from imagesync_cli.stores.files.claimed import CallClaims, Claimant, Claimed, claim_of
+from imagesync_cli.stores.files.claims import Claims
+from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import parse_reference
 from tests.command import IMAGESYNC, RUN_WITHIN_S, Finished, environment, imagesync, imagesync_process
 from tests.delete.test_real_registries import Running, running  # noqa: F401  (a fixture)
@@ -456,10 +463,60 @@ def test_a_dry_run_forgets_no_claim(registry: EmbeddedRegistry, removals: Remova
     assert "kept: tag 1" in finished.out
 
 
+class CountedClaims(Claims):
+    """Claims that count how often they are read, and how often a file of them is written."""
+
+    def __init__(self, run_folder: Path) -> None:
+        super().__init__(run_folder)
+        self.readings, self.writings = 0, 0
+
+    def read(self) -> Claimed:
+        self.readings += 1
+        return super().read()
+
+    def _write(self, call: str, noted: CallClaims) -> None:
+        self.writings += 1
+        super()._write(call, noted)
+
+
+def test_a_removal_reads_and_writes_claims_once(registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """However many entries go together: reading and writing for each costs a large call the square of its entries."""
+    digests = seeded(registry, *map(str, range(12)))
+    claims, outcomes = CountedClaims(tmp_path), list[object]()
+    references = {tag: parse_reference(f"{registry.host}/{REPOSITORY}:{tag}") for tag in digests}
+    wanted = {tag: claim_of(references[tag], digest) for tag, digest in digests.items()}
+    for call, keys in (("call", [*wanted]), ("other", ["0", "1"])):
+        claims.claim(call, RUN, {key: wanted[key] for key in keys}, complete=True)
+    claims.writings = 0
+    own, *others = (
+        Order(references[key], Claimant(call, key), Policy(digests[key], on_destroy=policy))
+        for call, policy, keys in (("call", "delete", [*wanted][:-1]), ("call", "refuse", ["11"]), ("other", "", ["0"]))
+        for key in keys
+    )
+    came = iter([[(order, outcomes.append) for order in others]])
+
+    async def main() -> None:
+        stores = Stores(Settings())
+        try:
+            await Together(stores, claims, Progress(), lambda: next(came, []), 0).carry_out(own)
+        finally:
+            await stores.aclose()
+
+    asyncio.run(main())
+    assert len(outcomes) == len(others)
+    assert (claims.readings, claims.writings) == (1, 2)  # two calls, each with a file
+    assert registry.repository(REPOSITORY).tags == {tag: digests[tag] for tag in ("1", "11")}
+    assert {str(who) for tag in digests for who, _ in claims.read().others(wanted[tag], Claimant("x", "x"))} == {
+        "call/11",
+        "other/1",
+    }
+
+
 COPYING = """
 import asyncio, sys
 from pathlib import Path
-from imagesync_cli.stores.files.claims import Claims, repository_of
+from imagesync_cli.stores.files.claimed import repository_of
+from imagesync_cli.stores.files.claims import Claims
 from imagesync_cli.values.reference import parse_reference
 async def main():
     async with Claims(Path(sys.argv[1])).copying([repository_of(parse_reference(sys.argv[2]))]):

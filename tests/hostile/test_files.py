@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from imagesync_cli.stores.files import wishes
-from imagesync_cli.stores.files.claims import Claimant, Claims
+from imagesync_cli.stores.files.claimed import Claimant
+from imagesync_cli.stores.files.claims import Claims
 from imagesync_cli.stores.files.wishes import Answer, Run, Wish
 from imagesync_cli.values.errors import ContentError
 from tests.command import imagesync_process
@@ -65,7 +66,7 @@ def test_claims_that_are_none(planted: Callable[[Path], object], tmp_path: Path)
     (tmp_path / "claims").mkdir()
     planted(tmp_path / "claims" / "call.json")
     with pytest.raises(ContentError, match=r"claims/call\.json"):
-        Claims(tmp_path).of(Claimant("call", "key"))
+        Claims(tmp_path).read().of(Claimant("call", "key"))
 
 
 @pytest.fixture

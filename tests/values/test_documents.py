@@ -10,7 +10,8 @@ import pytest
 
 from imagesync_cli.look.lockfile import read_lock
 from imagesync_cli.output.report import read_report
-from imagesync_cli.stores.files.claims import Claimant, Claims
+from imagesync_cli.stores.files.claimed import Claimant
+from imagesync_cli.stores.files.claims import Claims
 from imagesync_cli.values.errors import ContentError, UsageError
 
 IMAGE = {"digest": f"sha256:{'a' * 64}", "size": 1, "platforms": [], "date": ""}
@@ -31,7 +32,7 @@ def _claims(path: Path) -> None:
     place = path.parent / "claims" / "call.json"
     place.parent.mkdir()
     path.rename(place)
-    Claims(path.parent).of(Claimant("call", "app:1"))
+    Claims(path.parent).read().of(Claimant("call", "app:1"))
 
 
 @pytest.mark.parametrize("reading", [_lock, _report, _claims])

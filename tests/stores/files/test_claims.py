@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.files.claims import Claim, Claimant, Claims, claim_of, parse_claimant, repository_of
+from imagesync_cli.stores.files.claimed import Claim, Claimant, claim_of, parse_claimant, repository_of
+from imagesync_cli.stores.files.claims import Claims
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.values.reference import parse_reference
 from tests.command import environment
@@ -35,7 +37,7 @@ def relies(claims: Claims, call: str, run: str, *keys: str, complete: bool = Tru
 
 def others(claims: Claims, claimant: str, claim: Claim | None = None) -> list[str]:
     """Who else relies on it, in text."""
-    return [str(other) for other, _ in claims.others(claim or the_claim(), parse_claimant(claimant))]
+    return [str(other) for other, _ in claims.read().others(claim or the_claim(), parse_claimant(claimant))]
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_another_repository_is_another_claim(other: str, claims: Claims) -> None
 def test_a_claim_at_another_host_is_told_with_its_host(host: str, claims: Claims) -> None:
     """It may be the same registry by another name."""
     relies(claims, "m", MONDAY, new=f"{host}/team/app:1")
-    (found,) = claims.others(the_claim(), Claimant("m", "old"))
+    (found,) = claims.read().others(the_claim(), Claimant("m", "old"))
     assert (str(found[0]), found[1].host) == ("m/new", host)
 
 
@@ -97,7 +99,7 @@ def test_an_entry_may_remove_what_only_it_relies_on(claims: Claims) -> None:
 def test_without_claims_nobody_relies_on_anything(claims: Claims) -> None:
     """A new machine, and a state from before there were claims, remove as ever."""
     assert others(claims, "m/app") == []
-    claims.release(Claimant("m", "app"), the_claim())
+    claims.release([(Claimant("m", "app"), the_claim())])
 
 
 def test_another_digest_under_the_tag_is_not_claimed(claims: Claims) -> None:
@@ -112,9 +114,9 @@ def test_who_wants_another_image_under_the_tag(claims: Claims) -> None:
     claims.claim("m", TUESDAY, ours, complete=True)
     for run, complete, rivals in ((MONDAY, True, []), (TUESDAY, False, []), (TUESDAY, True, ["other"])):
         claims.claim("n", run, {"other": the_claim(digest=OTHER_DIGEST)}, complete=complete)
-        assert claims.rivals("m", TUESDAY, ours) == {"app": rivals}
+        assert claims.read().rivals("m", TUESDAY, ours) == {"app": rivals}
     relies(claims, "n", TUESDAY, "other")
-    assert claims.rivals("m", TUESDAY, ours) == {"app": []}
+    assert claims.read().rivals("m", TUESDAY, ours) == {"app": []}
 
 
 def test_another_tag_on_the_digest_is_another_claim(claims: Claims) -> None:
@@ -135,7 +137,7 @@ def test_two_calls_that_share_an_image_keep_it_for_each_other(claims: Claims) ->
     relies(claims, "one", MONDAY, "app")
     relies(claims, "two", MONDAY, "app")
     assert others(claims, "one/app") == ["two/app"]
-    claims.release(Claimant("one", "app"), the_claim())
+    claims.release([(Claimant("one", "app"), the_claim())])
     assert others(claims, "two/app") == []
 
 
@@ -171,9 +173,23 @@ def test_a_call_of_another_workspace_is_not_gone(claims: Claims) -> None:
         claims.claim(call, run, {"app": the_claim()}, complete=True)  # the copy, which tells no workspace
     assert (others(claims, "one/app"), others(claims, "two/app")) == (["two/app"], ["one/app"])
     one, two, untold = (parse_claimant(f"{call}/app") for call in ("one", "two", "untold"))
-    assert [claims.other_workspace(*pair) for pair in ((one, two), (one, one), (untold, two))] == ["two", "", ""]
+    assert [claims.read().other_workspace(*pair) for pair in ((one, two), (one, one), (untold, two))] == ["two", "", ""]
     claims.claim("new", THURSDAY, {"app": the_claim()}, complete=True, workspace="two")
     assert others(claims, "new/app") == ["one/app"]  # in its own workspace it is a call that has been renamed
+
+
+def test_a_clock_that_was_wrong_keeps_nothing(claims: Claims) -> None:
+    """What was read in a time to come is old, not newest for ever; an hour ahead is another machine's clock."""
+    relies(claims, "gone", "20990101000000", "app")
+    claims.claim("gone-too", "20990101000000", {"app": the_claim(digest=OTHER_DIGEST)}, complete=True)
+    assert claims.read().successors(the_claim(), Claimant("new", "app")) != []  # nothing newer is known
+    ahead = time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + 3600))
+    relies(claims, "new", ahead, "app")
+    relies(claims, "beside", ahead, "app")
+    assert others(claims, "new/app") == ["beside/app"]
+    assert claims.read().successors(the_claim(), Claimant("new", "app")) == []
+    relies(claims, "gone", ahead, "app")  # it was left out by -target
+    assert others(claims, "new/app") == ["beside/app", "gone/app"]
 
 
 def test_a_part_of_a_call_adds_to_what_it_relies_on(claims: Claims) -> None:

@@ -1,0 +1,161 @@
+"""What a claim is, and what all claims together tell: one reading of them serves everything that a removal asks."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.hosts import one_spelling
+from imagesync_cli.values.reference import Reference, RegistryReference
+
+_CALL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """One entry (``key``) of one call of a module; ``call`` tells calls apart, and stays the same from run to run."""
+
+    call: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.call}/{self.key}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An image that an entry relies on: where it is, all spellings of that alike, and its digest."""
+
+    repository: str
+    tag: str
+    digest: str
+
+    @property
+    def host(self) -> str:
+        """The registry, or what kind of file it is."""
+        return self.repository.partition("/")[0]
+
+    @property
+    def path(self) -> str:
+        """The repository's name at its registry; for a file all that tells it from others."""
+        return self.repository if self.host.endswith(":") else self.repository.partition("/")[2]
+
+
+def check_call(call: str) -> None:
+    """UsageError unless this may name a call; its file has that name."""
+    if not _CALL.fullmatch(call):
+        raise UsageError(f"the call {call[:200]!r}", hint="it is made of letters, digits, . _ and -")
+
+
+def parse_claimant(text: str) -> Claimant:
+    """CALL/KEY."""
+    call, slash, key = text.partition("/")
+    if not slash or not key or not _CALL.fullmatch(call):
+        raise UsageError(f"claimant {text!r}", hint="it is like CALL/KEY, where CALL is letters, digits, . _ and -")
+    return Claimant(call, key)
+
+
+def claim_of(reference: Reference, digest: str) -> Claim:
+    """The claim on this digest at this reference."""
+    tag = reference.tag or ("latest" if isinstance(reference, RegistryReference) else "")
+    return Claim(repository_of(reference), tag, digest)
+
+
+def repository_of(reference: Reference) -> str:
+    """The repository, folder or file: one text for everything that may mean the same.
+
+    In doubt, names of hosts mean one registry, and an image stays.
+    """
+    where, path = reference.location
+    if isinstance(reference, RegistryReference):
+        return f"{one_spelling(where)}/{path}"
+    return f"{where}:{os.path.realpath(path)}"
+
+
+@dataclass(frozen=True)
+class CallClaims:
+    """What a call relies on, when it was read, how its references are called, when it was read wholly, and where."""
+
+    run: str = ""
+    images: dict[str, Claim] = field(default_factory=dict)
+    named: frozenset[tuple[str, str]] = frozenset()
+    whole: str = ""
+    workspace: str = ""
+
+    def drop(self, key: str, claim: Claim) -> bool:
+        """Let the entry not rely on this any more; False where it relies on something else now."""
+        if self.images.get(key) != claim:
+            return False
+        del self.images[key]
+        return True
+
+
+class Claimed:
+    """What all calls rely on, by their names."""
+
+    def __init__(self, calls: Mapping[str, CallClaims]) -> None:
+        self._calls = calls
+        self._newest = max((noted.run for noted in calls.values()), default="")
+        self._under: dict[tuple[str, str], list[Claimant]] = {}  # by the tag, and by its repository at any registry
+        for call, noted in calls.items():
+            for key, claim in noted.images.items():
+                self._under.setdefault((claim.path, claim.tag), []).append(Claimant(call, key))
+
+    def of(self, claimant: Claimant) -> Claim | None:
+        """What this entry relies on now."""
+        return self._of(claimant.call).images.get(claimant.key)
+
+    def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
+        """Who else relies on this digest under this tag, in a repository of this name at any registry."""
+        return [(who, other) for who, other in self._beside(claim, claimant) if other.digest == claim.digest]
+
+    def successors(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
+        """Who else puts another digest under this tag, in a repository of this name at any registry.
+
+        Calls that were not read in the newest run do not count: they are gone, or -target left them out.
+        """
+        return [
+            (who, other)
+            for who, other in self._beside(claim, claimant)
+            if other.digest != claim.digest and self._of(who.call).run == self._newest
+        ]
+
+    def rivals(self, call: str, run: str, images: Mapping[str, Claim]) -> dict[str, list[str]]:
+        """The keys of other calls' entries that have another image for the same tag, by the keys of these.
+
+        Only calls that were read wholly in this run count: others may have left an entry.
+        """
+        return {
+            key: [
+                who.key
+                for who, other in self._beside(claim, Claimant(call, key))
+                if who.call != call and self._of(who.call).whole == run
+                if other.repository == claim.repository and other.digest != claim.digest
+            ]
+            for key, claim in images.items()
+        }
+
+    def other_workspace(self, one: Claimant, other: Claimant) -> str:
+        """Terraform's workspace of the other entry; "" if it is in that of the first one, or nobody has told."""
+        ours, theirs = self._of(one.call).workspace, self._of(other.call).workspace
+        return theirs if ours and theirs != ours else ""
+
+    def named(self) -> set[tuple[str, str]]:
+        """What the sources and destinations of all calls are called (names_of)."""
+        return {name for noted in self._calls.values() for name in noted.named}
+
+    def drop(self, claimant: Claimant, claim: Claim) -> None:
+        """Let this entry not rely on this any more, in this reading alone."""
+        self._of(claimant.call).drop(claimant.key, claim)
+
+    def _of(self, call: str) -> CallClaims:
+        return self._calls.get(call, CallClaims())
+
+    def _beside(self, claim: Claim, claimant: Claimant) -> Iterator[tuple[Claimant, Claim]]:
+        """What others claim under this tag."""
+        for who in self._under.get((claim.path, claim.tag), ()):
+            if who != claimant and (other := self.of(who)):
+                yield who, other
