@@ -23,7 +23,7 @@ async def remove_old_kept(
     """Remove the tags that kept images of the destination's tag, but for those of its newest ``keep_last`` images.
 
     A tag goes only if it is on the digest that its name tells: nobody else has made that. What is ``in_use`` (names_of)
-    stays. With ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged.
+    stays. Of images that were replaced in one second, nobody can tell which is newer: they stay or go together. With ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged.
     Raises the first error of a removal.
     """
     if replacing.keep_as is None or replacing.keep_last is None:
@@ -33,12 +33,15 @@ async def remove_old_kept(
     newest_first = sorted(filter(None, named), key=lambda kept: kept.date, reverse=True)
     there = await store.tagged([kept.tag for kept in newest_first])
     path = destination.location[1]
-    stay, going = set[str](), list[Reference]()
+    stay, going, newer = set[str](), list[Reference](), frozenset[str]()
+    date = ""
     for kept in newest_first:
         digest = there[kept.tag].digest if kept.tag in there else ""
         if not kept.keeps(digest) or not in_use.isdisjoint({(path, kept.tag), (path, digest)}):
             continue
-        if digest in stay or len(stay) >= replacing.keep_last:
+        if kept.date != date:
+            date, newer = kept.date, frozenset(stay)
+        if digest in newer or len(newer) >= replacing.keep_last:
             going.append(destination.at(tag=kept.tag, digest=digest))
         stay.add(digest)
     for report in await delete(stores, going, Policy(referrers=referrers), progress):

@@ -172,6 +172,25 @@ def test_the_last_old_images_stay_and_others_go(
     assert down.tags["1"] == images[4].digest
 
 
+@pytest.mark.parametrize(("hours", "kept"), [((1, 1, 1), (0, 1, 2)), ((1, 2, 2), (1, 2)), ((1, 1, 2), (2,))])
+def test_of_old_images_of_one_second_none_is_taken_for_the_older(
+    hours: tuple[int, ...],
+    kept: tuple[int, ...],
+    source: EmbeddedRegistry,
+    registry: EmbeddedRegistry,
+    down: Repository,
+) -> None:
+    """Their tags tell the second in which they were replaced, and no order: they stay together, and go together."""
+    OLD.seed(down, "1")
+    images = [OLD, *(image(f"version {number}") for number in range(len(hours)))]
+    with pytest.MonkeyPatch.context() as patch:
+        for hour, each in zip(hours, images[1:], strict=True):
+            each.seed(source.repository("up/app"), "1")
+            _at_hour(patch, hour)
+            assert sync(source, registry, "--keep-as", TEMPLATE, "--keep-last", "1").code == 0
+    assert {*kept_tags(down).values()} == {images[number].digest for number in kept}
+
+
 @pytest.mark.parametrize("by_file", [False, True])
 def test_an_old_image_goes_with_its_signatures(
     by_file: bool, source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository, tmp_path: Path
