@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from imagesync_cli.stores.files.wishes import Run
+    from imagesync_cli.stores.files.runs.wishes import Run
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def _join_others() -> Run:
 
     Terraform starts one for each image: those that wait load nothing else, not even the settings.
     """
-    from imagesync_cli.stores.files.wishes import Run
+    from imagesync_cli.stores.files.runs.wishes import Run
 
     shared = Run(f"{os.environ.get('TF_DATA_DIR') or '.terraform'}/imagesync")
     answer = shared.join(sys.argv[2:])

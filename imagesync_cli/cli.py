@@ -123,7 +123,7 @@ def cli() -> None:
 def main(shared: object = None) -> None:
     """Run the command line and exit: with the code of what went wrong, if something did.
 
-    ``shared`` is for the command: what it has in common with other processes (stores/files/wishes.py).
+    ``shared`` is for the command: what it has in common with other processes (stores/files/runs/wishes.py).
     """
     sys.exit(exit_code(lambda: _invoke(shared), as_json=_wants_json()))
 

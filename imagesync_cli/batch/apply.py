@@ -21,9 +21,9 @@ from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, failed_together
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores
-from imagesync_cli.stores.files.claimed import Claim, claim_of
-from imagesync_cli.stores.files.claims import Claims
 from imagesync_cli.stores.files.new_file import replace_file
+from imagesync_cli.stores.files.runs.claimed import Claim, claim_of
+from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.errors import ImagesyncError, first_few
 from imagesync_cli.values.tags.replacing import names_of
 

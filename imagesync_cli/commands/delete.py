@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from imagesync_cli.delete.together import Order
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
-    from imagesync_cli.stores.files.claimed import Claimant
-    from imagesync_cli.stores.files.wishes import Run, Wish
+    from imagesync_cli.stores.files.runs.claimed import Claimant
+    from imagesync_cli.stores.files.runs.wishes import Run, Wish
     from imagesync_cli.values.progress import Progress
     from imagesync_cli.values.reference import Reference
 
@@ -115,7 +115,7 @@ def _delete_together(
     references: tuple[Reference, ...], claimant: Claimant, call: Call, progress: Progress, policy: Mapping[str, Any]
 ) -> int:
     """Remove what one entry of a configuration has put there; gives the exit code."""
-    from imagesync_cli.stores.files.wishes import Run
+    from imagesync_cli.stores.files.runs.wishes import Run
 
     _check(references, policy)
     settings = call.settings
@@ -123,7 +123,7 @@ def _delete_together(
 
     async def work(stores: Stores) -> DeleteReport:
         from imagesync_cli.delete.together import Together
-        from imagesync_cli.stores.files.claims import Claims
+        from imagesync_cli.stores.files.runs.claims import Claims
 
         others = partial(_others, shared, settings)
         started_within_s = time.monotonic() - shared.began
@@ -188,7 +188,7 @@ def _answer(shared: Run, wish: Wish, order: Order, outcome: DeleteReport | Image
     import contextlib
     import io
 
-    from imagesync_cli.stores.files.wishes import Answer
+    from imagesync_cli.stores.files.runs.wishes import Answer
 
     if isinstance(outcome, ImagesyncError):
         shared.answer(wish, None)

@@ -14,7 +14,7 @@ from imagesync_cli.commands.log_options import Decorator, several
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from imagesync_cli.stores.files.claimed import Claimant
+    from imagesync_cli.stores.files.runs.claimed import Claimant
     from imagesync_cli.values.platforms import Platform
     from imagesync_cli.values.reference import Reference
     from imagesync_cli.values.tags.replacing import KeepAs
@@ -51,7 +51,7 @@ def to_platform(text: str) -> Platform:
 
 def to_claimant(text: str) -> Claimant:
     """An entry of a Terraform configuration."""
-    from imagesync_cli.stores.files.claimed import parse_claimant
+    from imagesync_cli.stores.files.runs.claimed import parse_claimant
 
     return parse_claimant(text)
 

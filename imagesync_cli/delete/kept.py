@@ -23,7 +23,8 @@ async def remove_old_kept(
     """Remove the tags that kept images of the destination's tag, but for those of its newest ``keep_last`` images.
 
     A tag goes only if it is on the digest that its name tells: nobody else has made that. What is ``in_use`` (names_of)
-    stays. Of images that were replaced in one second, nobody can tell which is newer: they stay or go together. With ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged.
+    stays. Of images that were replaced in one second, nobody can tell which is newer: they stay or go together. With
+    ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged.
     Raises the first error of a removal.
     """
     if replacing.keep_as is None or replacing.keep_last is None:

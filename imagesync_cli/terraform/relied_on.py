@@ -9,8 +9,8 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.stores.files.claimed import Claim, claim_of
-from imagesync_cli.stores.files.claims import Claims
+from imagesync_cli.stores.files.runs.claimed import Claim, claim_of
+from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.tags.replacing import names_of
 

@@ -28,7 +28,7 @@ class Rules:
 
 def place_of(reference: Reference) -> tuple[str, str]:
     """The same for references that may mean one tag, however they are spelled."""
-    from imagesync_cli.stores.files.claimed import repository_of  # a read of sources needs none of it
+    from imagesync_cli.stores.files.runs.claimed import repository_of  # a read of sources needs none of it
 
     return repository_of(reference), reference.tag
 

@@ -20,8 +20,8 @@ from imagesync_cli.delete.delete import Policy
 from imagesync_cli.delete.together import Order, Together
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
-from imagesync_cli.stores.files.claimed import CallClaims, Claimant, Claimed, claim_of
-from imagesync_cli.stores.files.claims import Claims
+from imagesync_cli.stores.files.runs.claimed import CallClaims, Claimant, Claimed, claim_of
+from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import parse_reference
 from tests.command import IMAGESYNC, RUN_WITHIN_S, Finished, environment, imagesync, imagesync_process
@@ -515,8 +515,8 @@ def test_a_removal_reads_and_writes_claims_once(registry: EmbeddedRegistry, tmp_
 COPYING = """
 import asyncio, sys
 from pathlib import Path
-from imagesync_cli.stores.files.claimed import repository_of
-from imagesync_cli.stores.files.claims import Claims
+from imagesync_cli.stores.files.runs.claimed import repository_of
+from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.reference import parse_reference
 async def main():
     async with Claims(Path(sys.argv[1])).copying([repository_of(parse_reference(sys.argv[2]))]):

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.files import wishes
-from imagesync_cli.stores.files.claimed import Claimant
-from imagesync_cli.stores.files.claims import Claims
-from imagesync_cli.stores.files.wishes import Answer, Run, Wish
+from imagesync_cli.stores.files.runs import wishes
+from imagesync_cli.stores.files.runs.claimed import Claimant
+from imagesync_cli.stores.files.runs.claims import Claims
+from imagesync_cli.stores.files.runs.wishes import Answer, Run, Wish
 from imagesync_cli.values.errors import ContentError
 from tests.command import imagesync_process
 from tests.embedded_registry import EmbeddedRegistry

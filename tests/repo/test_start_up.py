@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.files.wishes import Run
+from imagesync_cli.stores.files.runs.wishes import Run
 from tests.command import environment
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import image
@@ -124,7 +124,7 @@ def test_completing_loads_no_more_than_help(words: str) -> None:
 WAITING = """
 import json, sys
 before = set(sys.modules)  # coverage's as well, where that is measured
-from imagesync_cli.stores.files import wishes
+from imagesync_cli.stores.files.runs import wishes
 def report(seconds):
     sys.stderr.write(json.dumps([0, sorted(name for name in set(sys.modules) - before if sys.modules[name])]))
     sys.stderr.flush()

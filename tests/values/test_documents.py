@@ -10,8 +10,8 @@ import pytest
 
 from imagesync_cli.look.lockfile import read_lock
 from imagesync_cli.output.report import read_report
-from imagesync_cli.stores.files.claimed import Claimant
-from imagesync_cli.stores.files.claims import Claims
+from imagesync_cli.stores.files.runs.claimed import Claimant
+from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.errors import ContentError, UsageError
 
 IMAGE = {"digest": f"sha256:{'a' * 64}", "size": 1, "platforms": [], "date": ""}

@@ -3,7 +3,7 @@
 The policy is the one that the object remembers. In this order:
 
 1. No command runs for an object that is forgotten, is tainted, or whose block is gone from the configuration.
-2. An entry that is at another place now, or another entry that names the image too, keeps it (stores/files/claims.py).
+2. An entry that is at another place now, or another entry that names the image too, keeps it (runs/claims.py).
 3. The tag tells which policy counts: another image is there (on_replace), or still this one (on_destroy).
 4. What another entry has in the same repository stays for that one.
 """

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.files.claimed import Claim, Claimant, claim_of, parse_claimant, repository_of
-from imagesync_cli.stores.files.claims import Claims
+from imagesync_cli.stores.files.runs.claimed import Claim, Claimant, claim_of, parse_claimant, repository_of
+from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.values.reference import parse_reference
 from tests.command import environment
@@ -297,7 +297,7 @@ def test_many_copies_and_removals_pass_each_other(claims: Claims) -> None:
 HOLDING = """
 import asyncio, sys
 from pathlib import Path
-from imagesync_cli.stores.files.claims import Claims
+from imagesync_cli.stores.files.runs.claims import Claims
 async def main():
     async with Claims(Path(sys.argv[1])).removing(sys.argv[2]):
         print("inside", flush=True)

@@ -29,10 +29,10 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
 
-from imagesync_cli.stores.files.claimed import CallClaims, Claim, Claimant, Claimed, check_call
 from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import at_work, being_at_work, briefly_locked, is_at_work
 from imagesync_cli.stores.files.new_file import replace_file
+from imagesync_cli.stores.files.runs.claimed import CallClaims, Claim, Claimant, Claimed, check_call
 from imagesync_cli.values.documents import MISREAD, why_misread
 from imagesync_cli.values.errors import ContentError, ImagesyncError
 
