@@ -115,7 +115,7 @@ class Reach:
         manifest = await self._readings.once(unpack_digest(index), size)
         if manifest is None:
             return False
-        reached: dict[str, str] = {child.digest: "" for child in manifest.manifests if child.digest in self.candidates}
+        reached: dict[str, str] = {each.digest: "" for each in _named(manifest) if each.digest in self.candidates}
         if manifest.subject is not None and manifest.subject.digest in self.candidates:
             reached.setdefault(manifest.subject.digest, f"referrer {manifest.digest}")
         nested = [(pack_digest(child.digest), child.size) for child in manifest.manifests if may_list(child)]
@@ -188,11 +188,16 @@ class References:
         """Count what this manifest names as used; gives what of it may list manifests itself, with its size."""
         if holder.subject is not None:
             self.users.setdefault(holder.subject.digest, f"referrer {holder.digest}")
-        new = [child for child in holder.manifests if child.digest not in self.users]
-        self.users.update(dict.fromkeys((child.digest for child in new), why))
+        new = [each for each in _named(holder) if each.digest not in self.users]
+        self.users.update(dict.fromkeys((each.digest for each in new), why))
         if len(self.users) > MOST_DIGESTS:
             raise ContentError(f"what is kept names more than {MOST_DIGESTS} manifests")
-        return {child.digest: child.size for child in new if may_list(child)}
+        return {each.digest: each.size for each in new if each.is_manifest and may_list(each)}
+
+
+def _named(index: Manifest) -> tuple[Descriptor, ...]:
+    """All that an index lists. What is a manifest is for the registry to say: others have media types of their own."""
+    return index.manifests + index.blobs if index.descriptor.is_index else index.manifests
 
 
 async def read_tags(

@@ -1,0 +1,57 @@
+"""What an index lists under a media type that we do not know is in use all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.command import imagesync
+from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry.images import OCI_INDEX, OCI_LAYER, describe, image, index_of, to_json
+from tests.embedded_registry.state import Repository
+
+NAME = "team/app"
+X, Y = image("x"), image("y")
+XY = index_of({"linux/amd64": X, "linux/arm64": Y})
+
+
+@pytest.fixture(params=["oci-1.1", "distribution-2.8", "distribution-3", "ggcr"])
+def registry(request: pytest.FixtureRequest) -> Iterator[EmbeddedRegistry]:
+    """No guard of the registry's own: what is deleted is gone."""
+    with EmbeddedRegistry(MANNERS[request.param]) as embedded:
+        yield embedded
+
+
+def theirs(repository: Repository, media_type: str, *, nested: bool = False) -> None:
+    """Somebody's index that lists X in a way of its own."""
+    listed = describe(media_type, X.root.content)
+    for depth in range(1 + nested):
+        index = to_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [listed], "depth": depth})
+        repository.add_manifest(OCI_INDEX, index, "theirs")
+        listed = describe(OCI_INDEX, index)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("media_type", ["application/vnd.example.bundle.v1+json", "application/json", OCI_LAYER])
+def test_an_image_that_an_index_lists_as_something_else(
+    registry: EmbeddedRegistry, media_type: str, nested: bool
+) -> None:
+    """The tag goes, what somebody's index lists stays: for distribution, all that an index lists is a manifest."""
+    repository = registry.repository(NAME)
+    X.seed(repository, "ours")
+    theirs(repository, media_type, nested=nested)
+    done = imagesync("delete", f"{registry.host}/{NAME}:ours")
+    assert done.code == 0, done.err
+    assert set(repository.tags) == {"theirs"}
+    assert X.digest in repository.manifests
+    assert "used by index" in done.out or registry.manner.name == "distribution-2.8"
+
+
+def test_a_part_of_an_image_that_an_index_lists_as_something_else(registry: EmbeddedRegistry) -> None:
+    """Of an image's parts the one that somebody lists stays, and the rest goes."""
+    repository = registry.repository(NAME)
+    XY.seed(repository, "ours")
+    theirs(repository, "application/vnd.example.bundle.v1+json")
+    assert imagesync("delete", f"{registry.host}/{NAME}:ours").code == 0
+    assert {X.digest, Y.digest, XY.digest} & set(repository.manifests) == {X.digest}
