@@ -1,5 +1,7 @@
 """The one walk over what hangs below a manifest: each digest once, bounded in depth, number, bytes and parallel work.
 
+A digest that is named both as a manifest and as a blob is two things: registries keep them in two places.
+
 Whoever walks says what a visit to a manifest and to a blob does. A visit to a manifest reads it (``read``) and goes on
 with what it names (``below``): what stands before that call happens to parents first, what follows it to children
 first, and without it nothing below is visited.
@@ -46,6 +48,11 @@ class Place:
         return self.target.digest
 
     @property
+    def key(self) -> str:
+        """What is visited once: a digest, as a manifest or as a blob."""
+        return f"blob {self.digest}" if self.is_blob else self.digest
+
+    @property
     def depth(self) -> int:
         """How many manifests are above it."""
         return len(self.order) - 1
@@ -74,7 +81,7 @@ class Walk:
         self._blob = blob
         self._most_bytes = most_bytes
         self._what = what
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, Place] = {}  # by Place.key
         self._begun: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._error: BaseException | None = None
@@ -104,7 +111,7 @@ class Walk:
         """Visit all that a manifest names and wait for it; what was visited from elsewhere is not visited again."""
         named = _named(manifest, at or Place(manifest.descriptor), blobs=self._blob is not None)
         del manifest
-        await self._all([self._noted(place) for place in named])
+        await self._all([self._named_alike(place) for place in named])
 
     async def on(self, at: Place, targets: Iterable[Descriptor]) -> None:
         """Begin to visit manifests that this place leads to by more than its content; ``visit`` waits for them.
@@ -136,13 +143,20 @@ class Walk:
             raise ContentError(f"{self._what} names more than {self._most_bytes} bytes of manifests")
 
     def _noted(self, place: Place) -> Place:
-        """The first place of this digest. Answers come in any order; what is said of them does not depend on it."""
-        first = self.places.get(place.digest)
+        """The first such place. Answers come in any order; what is said of them does not depend on it."""
+        first = self.places.get(place.key)
         if first is None:
             self._check_bounds(place)
         if first is None or place.order < first.order:
-            first = self.places[place.digest] = place
+            first = self.places[place.key] = place
         return first
+
+    def _named_alike(self, place: Place) -> Place:
+        """Note it; ContentError where the same digest has another size elsewhere: only one of them can be right."""
+        known = self.places.get(place.key)
+        if known is not None and known.parent and known.target.size != place.target.size:
+            raise ContentError(f"{place.digest} is named with two sizes: {known.target.size} and {place.target.size}")
+        return self._noted(place)
 
     def _check_bounds(self, place: Place) -> None:
         if len(self.places) >= MAX_DESCRIPTORS:
@@ -152,12 +166,12 @@ class Walk:
 
     async def _all(self, places: Collection[Place]) -> None:
         await self._begin_all(places)
-        while running := [self._running[place.digest] for place in places if place.digest in self._running]:
+        while running := [self._running[place.key] for place in places if place.key in self._running]:
             await self._end_of(running)
 
     async def _begin_all(self, places: Collection[Place]) -> None:
         for place in places:
-            if place.digest not in self._begun:
+            if place.key not in self._begun:
                 await self._begin(place)
         self._check()
 
@@ -173,7 +187,7 @@ class Walk:
         """
         if place.is_blob and self._blob is not None:
             await self._blob_slots.acquire()
-            if place.digest in self._begun or self._error is not None:
+            if place.key in self._begun or self._error is not None:
                 self._blob_slots.release()
             else:
                 self._run(place, self._blob, self._blob_slots.release)
@@ -185,11 +199,11 @@ class Walk:
         self._check()
 
     def _run(self, place: Place, visit: Visit, free: Callable[[], None] | None = None) -> asyncio.Task[None]:
-        self._begun.add(place.digest)
-        task = self._running[place.digest] = asyncio.create_task(visit(place))
+        self._begun.add(place.key)
+        task = self._running[place.key] = asyncio.create_task(visit(place))
 
         def end(task: asyncio.Task[None]) -> None:
-            del self._running[place.digest]
+            del self._running[place.key]
             if free is not None:
                 free()
             if not task.cancelled() and (error := task.exception()) is not None and self._error is None:

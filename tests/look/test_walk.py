@@ -184,6 +184,32 @@ def test_a_descriptor_that_lies_of_a_size(declared: int) -> None:
         walked(shelf, root)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_digest_with_two_sizes(order: int) -> None:
+    """Whichever is named first, one of the two is wrong, and clients would trip over it."""
+    shelf = Shelf()
+    child = shelf.image("layer")
+    blobs = [{"mediaType": LAYER, "digest": sha256(b"x"), "size": size} for size in (1, 2)]
+    roots = [
+        shelf.index(*[child, {**child, "size": 5}][::order]),
+        shelf.index(*[child, shelf.index({**child, "size": 5})][::order]),
+        shelf.add({"layers": blobs[::order]}, OCI_MANIFEST),
+        shelf.index(*[shelf.add({"layers": [one]}, OCI_MANIFEST) for one in blobs][::order]),
+    ]
+    for root in roots:
+        with pytest.raises(ContentError):
+            walked(shelf, root)
+
+
+def test_one_digest_as_a_manifest_and_as_a_blob() -> None:
+    """Registries keep the two in different places, so both are visited."""
+    shelf = Shelf()
+    child = shelf.image("layer")
+    walker = walked(shelf, shelf.index({**child, "mediaType": LAYER}, child))
+    assert child["digest"] in walker.after
+    assert child["digest"] in walker.blobs
+
+
 def test_what_arrives_at_once_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large manifests arrive a few at a time."""
     monkeypatch.setattr(module, "_ARRIVING_BYTES", 25_000)
