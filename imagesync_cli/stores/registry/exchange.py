@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import httpx
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _KIND = re.compile(r"/(?:blobs/(?P<uploads>uploads)/.*|(?P<kind>manifests|blobs|referrers|tags)/[^/]+)$")
 # A repository may have "manifests" in its name: then its uploads are below that. What climbs may end at a manifest.
-_MANIFEST_ADDRESS = re.compile(r"/manifests(?=/|$)(?!.*/blobs/uploads/)|/\.\.?(?:/|$)", re.DOTALL)
+_MANIFEST_ADDRESS = re.compile(r"/manifests(?=/|$)(?!.*/blobs/uploads/)|/\.\.?(?:/|$)", re.DOTALL | re.IGNORECASE)
 PULL = "GET manifests"
 READING = frozenset({"GET", "HEAD"})
 _UPLOADING = frozenset({"PUT", "PATCH"})
@@ -182,7 +183,7 @@ class Exchange:
 
     def _check_origin(self, call: Call, url: httpx.URL) -> None:
         """Refuse what must not leave the registry, and an upload that would write a manifest, wherever that is."""
-        if call.is_upload and _MANIFEST_ADDRESS.search(url.path):
+        if call.is_upload and _MANIFEST_ADDRESS.search(_as_any_server_reads(url.path)):
             raise Refused(f"{self.base.host} names a manifest as the address of an upload")
         if self.is_own(url) or call.method in READING or (call.is_upload and call.method in _UPLOADING):
             return
@@ -233,6 +234,16 @@ class Exchange:
         if response.is_success:
             count(pulls_of=self.registry)
         return response
+
+
+def _as_any_server_reads(path: str) -> str:
+    """The path as the most obliging server takes it.
+
+    Some decode it twice (Harbor), Java's leave out what follows a semicolon, Microsoft's know backslashes.
+    """
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return re.sub(r";[^/]*", "", path.replace("\\", "/"))
 
 
 def _check_headers(response: httpx.Response) -> None:
