@@ -72,6 +72,15 @@ def _pages(request: Request) -> Response | None:
     return json_response(200, {"tags": names}, {"Link": f'<list?n=1000&last={names[-1]}>; rel="next"'})
 
 
+def _long_names(request: Request) -> Response | None:
+    """A hundred pages with one name each, as long as a page may be."""
+    if "tags/list" not in request.path:
+        return None
+    number = int(request.query.get("last", "0")) + 1
+    link = {"Link": f'<list?n=1&last={number}>; rel="next"'} if number < 100 else {}
+    return json_response(200, {"tags": [f"{number}{'x' * (4 * MIB - 200)}"]}, link)
+
+
 HOSTILE: dict[str, tuple[Answer, str]] = {
     "a manifest": (_endless("/manifests/", 200, {"Content-Type": OCI_MANIFEST}), "sync"),
     "an error": (_endless("/manifests/", 403), "sync"),
@@ -80,6 +89,8 @@ HOSTILE: dict[str, tuple[Answer, str]] = {
     "an error of the token server": (_endless_token(403), "sync"),
     "a list of tags": (_endless("/tags/list", 200), "delete"),
     "pages of tags": (_pages, "delete"),
+    "names of tags": (_long_names, "tags"),
+    "names of tags, for a delete": (_long_names, "delete"),
     "a challenge": (_long_header("WWW-Authenticate", 401), "sync"),
     "a header": (_long_header("X", 200), "sync"),
     "a location": (_long_header("Location", 307), "sync"),

@@ -22,6 +22,7 @@ PAGE_SIZES = (10_000, 1000, 100, 0)
 _TOO_LARGE = frozenset({400, 413, 414, 416, 422, 504})
 _USUAL_PAGES = frozenset({50, 100, 200, 250, 500, 1000})
 _MOST = 100_000
+_MOST_CHARACTERS = 16 * 1024 * 1024  # of names, together: as many tags as there may be have fewer
 _T = TypeVar("_T")
 
 
@@ -50,13 +51,19 @@ class NameList(Generic[_T]):
         pages = Pages(self._page, self.doing)
         names, seen = dict[str, _T | None](), set[int]()  # of a long list, names that are not kept are hashes alone
         target: str | None = ""
+        characters = 0
         while target is not None:
             known, page = len(seen), dict[str, _T | None]()
             async for content in pages.starting_at(target):
                 self.begun = True
                 page = read_page(content, self.what, self.doing, self.told)
                 seen.update(map(hash, page))
-                names.update((name, told) for name, told in page.items() if self.keeps(name))
+                kept = {name: told for name, told in page.items() if self.keeps(name)}
+                names.update(kept)
+                characters += sum(map(len, kept))
+                if characters > _MOST_CHARACTERS:
+                    why = f"{self.what} of more than {_MOST_CHARACTERS} characters"
+                    raise Unavailable(f"{self.doing}: {why}", may_pass=False)
                 if len(seen) > _MOST or len(names) > self.most:
                     most = min(_MOST, self.most)
                     raise Unavailable(f"{self.doing}: more than {most} {self.what}", may_pass=False)
