@@ -21,6 +21,7 @@ from imagesync_cli.stores.files.tar import READ_BYTES, Tar
 from imagesync_cli.values.errors import ContentError
 
 _COPY_BYTES = 64 * 1024 * 1024
+_LARGEST_BYTES = 2**62  # of a file, that places in it are numbers to every call
 
 
 @dataclass
@@ -60,6 +61,8 @@ class NewArchive:
     def begin(self, name: str, size: int) -> int:
         """Make room for a member, or give that of an earlier try; the offset at which its bytes begin."""
         if name not in self._rooms:
+            if self._end + size > _LARGEST_BYTES:
+                raise ContentError(f"{name} is to have {size} bytes, and no file can hold that")
             header = tarfile.TarInfo(name)
             header.size = size
             content = header.tobuf(tarfile.PAX_FORMAT)

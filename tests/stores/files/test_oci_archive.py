@@ -127,6 +127,19 @@ def test_damaged_blob(registry: EmbeddedRegistry, archive: Path, exists: bool) -
     assert [path.read_bytes() for path in archive.parent.iterdir()] == ([before] if exists else [])
 
 
+@pytest.mark.parametrize("size", [2**63 - 1, 2**62])
+def test_a_size_that_no_file_has(registry: EmbeddedRegistry, archive: Path, size: int) -> None:
+    """A layer that claims to be larger than a file may be is an error of the image, and nothing is written."""
+    app, repository = image(layers=3), registry.repository("app")
+    app.seed(repository)
+    document = json.loads(app.root.content)
+    document["layers"][0]["size"] = size
+    repository.add_manifest(app.root.media_type, to_json(document), "1")
+    done = sync(f"{registry.host}/app:1", f"oci-archive:{archive}:1")
+    assert done.code == 6, done.err
+    assert not archive.exists()
+
+
 def test_archive_of_a_layout_folder(archive: Path, tmp_path: Path) -> None:
     """What tar makes of a layout folder, with ./ before each name, is an archive."""
     folder = INDEX.write_layout(tmp_path / "layout", "1")
