@@ -185,7 +185,8 @@ class Repository:
                 raise await self._why_refused(manifest, error) from error
 
         response = await persist(attempt)
-        stored = response.headers.get("docker-content-digest") or await self._found(tag or manifest.digest)
+        told = response.headers.get("docker-content-digest", "")
+        stored = told if is_digest(told) else await self._found(tag or manifest.digest)
         if stored != manifest.digest:
             raise ContentError(f"{doing}: the registry stored {stored} instead of {manifest.digest}")
         return manifest.subject is not None and response.headers.get("oci-subject") == manifest.subject.digest

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _LONGEST_DATE = 100
+_LONGEST_WAIT_S = 365 * 24 * 3600.0
 # What a registry calls an exchange, and its support asks for.
 _REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "x-ms-correlation-request-id", "x-github-request-id")
 _LONGEST_ID = 100
@@ -249,11 +250,11 @@ def retry_after_s(text: str) -> float | None:
     if len(text) > _LONGEST_DATE:
         return None
     if text.isascii() and text.isdecimal():
-        return float(text)
+        return min(float(text), _LONGEST_WAIT_S)
     try:
         when = email.utils.parsedate_to_datetime(text)
         # Without a zone it means the same as with GMT; Python would take it for this machine's time.
         seconds = when.replace(tzinfo=when.tzinfo or datetime.timezone.utc).timestamp()
     except (ValueError, OverflowError, TypeError, IndexError):  # the parser raises what happens to it
         return None
-    return max(0.0, seconds - time.time())
+    return min(max(0.0, seconds - time.time()), _LONGEST_WAIT_S)

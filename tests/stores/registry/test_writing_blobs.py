@@ -209,6 +209,16 @@ def test_another_digest_stored(copying: Copying, app: Image) -> None:
     assert f"stored {other} instead of {app.digest}" in finished.err
 
 
+@pytest.mark.parametrize("spelled", ['"{}"', "SHA256:X", "stored", "; {}"])
+def test_a_digest_that_is_none_tells_nothing(copying: Copying, app: Image, spelled: str) -> None:
+    """A registry that answers a PUT with something else in place of a digest is asked what it has stored."""
+    header = with_header("Docker-Content-Digest", spelled.format(app.digest))
+    copying.destination.fault = always(manifest("PUT"), header)
+    finished = copying.run()
+    assert finished.code == 0, finished.err
+    assert copying.arrived(app)
+
+
 @pytest.mark.usefixtures("app")
 def test_cancelled_when_the_source_fails(copying: Copying) -> None:
     """An upload whose source breaks down is cancelled: nothing half-sent stays at the registry."""

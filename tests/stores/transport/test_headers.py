@@ -15,9 +15,9 @@ from imagesync_cli.stores.transport.http import retry_after_s
 REALM = "https://auth.example.com/token"
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), ("7", 7.0), ("86400", 86400.0)])
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), ("7", 7.0), ("86400", 86400.0), ("9" * 99, 31536000.0)])
 def test_wait_in_seconds(text: str, seconds: float) -> None:
-    """A server may ask to wait for so many seconds."""
+    """A server may ask to wait for so many seconds; more than a year is not told in full."""
     assert retry_after_s(text) == seconds
 
 
