@@ -24,6 +24,7 @@ from imagesync_cli.values.secret import Secret
 
 TIMEOUT_S = 30.0
 _FAREWELL_S = 2.0
+_LOOK_AFTER_S = 0.1
 _LIMIT_BYTES = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NOT_FOUND = b"credentials not found"
@@ -85,7 +86,7 @@ async def _run(program: str, action: str, told: str) -> tuple[int | None, bytes]
     )
     try:
         said = await _exchange(process, told)
-        if len(said) <= _LIMIT_BYTES:
+        if len(said) <= _LIMIT_BYTES and process.returncode is None:
             await process.wait()
         return process.returncode, said
     finally:
@@ -97,9 +98,15 @@ async def _exchange(process: asyncio.subprocess.Process, told: str) -> bytes:
     answered = cast("asyncio.StreamReader", process.stdout)
     asked.write(told.encode())
     asked.close()
-    said = b""
-    while len(said) <= _LIMIT_BYTES and (chunk := await answered.read(_LIMIT_BYTES)):
-        said += chunk
+    said, chunk = b"", b"the first one"
+    while chunk and len(said) <= _LIMIT_BYTES:
+        try:
+            chunk = await within(_LOOK_AFTER_S, answered.read(_LIMIT_BYTES))
+        except asyncio.TimeoutError:  # noqa: PERF203
+            if process.returncode is not None:
+                break  # it is over, and what it has started holds its output open
+        else:
+            said += chunk
     return said
 
 

@@ -162,6 +162,21 @@ def test_children_that_stay(programs: Path, config: Path) -> None:
     assert time.monotonic() - started < 5
 
 
+def test_children_that_hold_the_output(programs: Path, config: Path) -> None:
+    """Nor does one whose child keeps its output: what was said until its end is the answer."""
+    helper(programs, f"sleep 60 & echo '{ANSWERS}'")
+    started = time.monotonic()
+    assert isinstance(find(HOST, config), Credential)
+    assert time.monotonic() - started < helpers.TIMEOUT_S / 2
+
+
+def test_an_answer_in_pieces(programs: Path, config: Path) -> None:
+    """An answer may take its time."""
+    start, end = ANSWERS[:20], ANSWERS[20:]
+    helper(programs, f"printf %s '{start}'; sleep 0.3; printf %s '{end}'; exec >&-; sleep 0.3")
+    assert isinstance(find(HOST, config), Credential)
+
+
 def test_no_shell(programs: Path, tmp_path: Path) -> None:
     """A helper's name is a name: not a path, not a command line."""
     for name in ("a b", "../x", "x;touch y", "$(touch y)", "", "x/y", "x\ny"):
