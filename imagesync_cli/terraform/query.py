@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.look.selection import WHOLE, Selection
+from imagesync_cli.values.documents import why_misread
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import Reference, parse_reference
 
@@ -244,7 +245,7 @@ def _object(text: str, what: str, *, or_objects: bool = False, strings: bool = T
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{what} is not JSON: {error}", hint=_EXAMPLE) from error
+        raise UsageError(f"{what} is not JSON: {why_misread(error)}", hint=_EXAMPLE) from error
     if not isinstance(document, dict):
         raise UsageError(f"{what} is not a JSON object", hint=_EXAMPLE)
     for key, value in document.items() if strings else ():

@@ -15,6 +15,7 @@ from imagesync_cli.look.selection import find_wanted
 from imagesync_cli.look.trust.judge import Judge
 from imagesync_cli.look.trust.reading import read_trust
 from imagesync_cli.output.check import signed_text
+from imagesync_cli.values.documents import why_misread
 from imagesync_cli.values.errors import ImagesyncError, Refused, Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -55,4 +56,4 @@ def _document(rules: str) -> Any:
     try:
         return json.loads(rules)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"trust is not JSON: {error}") from error
+        raise UsageError(f"trust is not JSON: {why_misread(error)}") from error

@@ -30,8 +30,8 @@ def read_document(content: bytes, most_values: int = MOST_VALUES) -> Any:
         raise ValueError(f"it has more than {most_values} values")
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_number)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+    except (RecursionError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(why_misread(error)) from error
 
 
 # What taking the parts of a document raises where it is not what was expected.
@@ -46,7 +46,19 @@ def why_misread(error: Exception) -> str:
         return "it is nested too deep"
     if isinstance(error, (TypeError, AttributeError)):
         return "a value in it has the wrong type, or a field is unknown"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return _why_no_json(error)
     return str(error)
+
+
+def _why_no_json(error: json.JSONDecodeError) -> str:
+    if error.doc.startswith("\ufeff"):
+        return "it begins with a byte order mark"
+    if not error.doc.strip():
+        return "it is empty"
+    return f"line {error.lineno}, column {error.colno} is not as JSON is written"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

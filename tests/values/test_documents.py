@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,17 @@ import pytest
 
 from imagesync_cli.look.lockfile import read_lock
 from imagesync_cli.output.report import read_report
+from imagesync_cli.stores.files.layout_index import read_index
 from imagesync_cli.stores.files.runs.claimed import Claimant
 from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.errors import ContentError, UsageError
 
 IMAGE = {"digest": f"sha256:{'a' * 64}", "size": 1, "platforms": [], "date": ""}
 REPORT = {"version": 1, "dry_run": False, "interrupted": False, "images": [], "removals": []}
-PYTHON = ("object", "attribute", "subscriptable", "iterable", "keyword", "argument", "indices", "NoneType", "recursion")
+PYTHON = (
+    *("codec", "Expecting", "Extra data", "utf-8-sig", "char ", "object", "attribute", "subscriptable", "iterable"),
+    *("keyword", "argument", "indices", "NoneType", "recursion"),
+)
 WRONG = ["", "[]", "null", "7", '"text"', "{}", '{"version": 1}', '{"version": 1, "images": 5}', "[" * 100_000]
 
 
@@ -33,6 +38,48 @@ def _claims(path: Path) -> None:
     place.parent.mkdir()
     path.rename(place)
     Claims(path.parent).read().of(Claimant("call", "app:1"))
+
+
+def _index(path: Path) -> None:
+    read_index(path.read_bytes(), str(path))
+
+
+BYTES = (
+    *(b"\xef\xbb\xbf[", b"\xff\xfe{\x00", b'{"a": "\xe9"}', b'{"a": 1} {}', b'{"a" 1}', b"{]", b" \n"),
+    *(b'{"a": "\\x"}', b'{"a'),
+)
+
+
+@pytest.mark.parametrize("reading", [_lock, _report, _index])
+@pytest.mark.parametrize("content", BYTES)
+def test_what_is_no_json_is_told_in_words(tmp_path: Path, reading: Callable[[Path], None], content: bytes) -> None:
+    """Whoever has an editor finds the place."""
+    path = tmp_path / "file.json"
+    path.write_bytes(content)
+    with pytest.raises((UsageError, ContentError)) as raised:
+        reading(path)
+    assert not [word for word in PYTHON if word in str(raised.value)]
+
+
+@pytest.mark.parametrize(("mark", "is_read"), [(codecs.BOM_UTF8, True), (codecs.BOM_UTF16_LE, False)])
+def test_a_lock_that_an_editor_has_marked(tmp_path: Path, mark: bytes, is_read: bool) -> None:
+    """Some editors write a mark before UTF-8; other encodings are told."""
+    path = tmp_path / "file.json"
+    path.write_bytes(mark + json.dumps({"version": 1, "images": {"app:1": IMAGE}}).encode())
+    if is_read:
+        assert len(read_lock(path).images) == 1
+    else:
+        with pytest.raises(UsageError, match="it is not UTF-8"):
+            read_lock(path)
+
+
+def test_a_lock_that_says_two_things(tmp_path: Path) -> None:
+    """A merge may leave an image in it twice, with two digests."""
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps({"version": 1, "images": {"app:1": IMAGE, "app:2": IMAGE}}).replace("app:2", "app:1"))
+    with pytest.raises(UsageError, match="it has a key twice") as raised:
+        read_lock(path, must_exist=False)
+    assert "remove it" in raised.value.hint
 
 
 @pytest.mark.parametrize("reading", [_lock, _report, _claims])

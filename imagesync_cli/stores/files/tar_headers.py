@@ -106,7 +106,7 @@ def _number(field: bytes) -> int:
     elif octal := _OCTAL.fullmatch(field.partition(b"\0")[0] if field.strip(b"\0 ") else b""):
         number = int(octal[1] or b"0", 8)
     else:
-        raise ValueError(f"{field!r} is no number")
+        raise ValueError("a header without a number where one belongs")
     if number >= 1 << 63:
         raise ValueError(f"a size of {number} bytes")
     return number
