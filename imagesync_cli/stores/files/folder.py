@@ -29,10 +29,14 @@ _NO_FOLDER = frozenset({errno.ELOOP, errno.ENOTDIR})
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file is, or will be: ``name`` in the open folder ``at``, or a path where that is None."""
+    """Where a file is, or will be: ``name`` in the open folder ``at``, or a path where that is None.
+
+    ``path`` is what it is called in errors, where that is more than its name.
+    """
 
     name: str
     at: int | None = None
+    path: Path | None = None
 
     def beside(self, name: str) -> Place:
         """Another name in the same folder."""
@@ -85,7 +89,7 @@ class Place:
 
     def strange(self) -> ContentError:
         """The error for what is not as it should be."""
-        return ContentError(f"{self.name} is not a regular file")
+        return ContentError(f"{self.path or self.name} is not a regular file")
 
 
 class Folder:
@@ -110,7 +114,7 @@ class Folder:
                     with contextlib.suppress(FileExistsError):
                         os.mkdir(folder, dir_fd=at)
                 at = self._step(opened, folder, at)
-            yield Place(last, at)
+            yield Place(last, at, self.path / name)
 
     def _step(self, opened: contextlib.ExitStack, folder: str, at: int) -> int:
         try:
@@ -152,12 +156,9 @@ class Folder:
 
     @contextlib.contextmanager
     def _named(self, name: str) -> Iterator[None]:
-        """Say of an error which file it is about."""
+        """Say of a file that is not there which one it is."""
         try:
             yield
-        except ContentError as error:
-            error.during(f"{self.path / name}")
-            raise
         except FileNotFoundError as error:
             error.filename = str(self.path / name)
             raise

@@ -23,6 +23,7 @@ from imagesync_cli.stores.files.layout_index import (
     Reading,
     Writing,
     blob_name,
+    check_layout,
     read_index,
 )
 from imagesync_cli.stores.files.lock import locked
@@ -119,6 +120,8 @@ class Layout(LayoutFiles):
 
     def index(self, *, must_exist: bool = False) -> Index:
         """index.json; one of no images where the folder has none yet, unless it ``must_exist``."""
+        with contextlib.suppress(FileNotFoundError):  # the folder itself, or older tools wrote none
+            check_layout(self._read(LAYOUT_FILE), str(self._folder.path / LAYOUT_FILE))
         try:
             return read_index(self._read(INDEX_FILE), str(self._folder.path / INDEX_FILE))
         except FileNotFoundError:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from imagesync_cli.values.digest import Digest, parse_digest
-from imagesync_cli.values.documents import read_document
+from imagesync_cli.values.documents import MISREAD, read_document, why_misread
 from imagesync_cli.values.errors import ContentError, Gone, ImagesyncError, Refused, UsageError
 from imagesync_cli.values.manifest import OCI_INDEX, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.names import ImageName, Tag, is_image_name
 from imagesync_cli.values.progress import note
 
 INDEX_FILE, LAYOUT_FILE = "index.json", "oci-layout"
-LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_VERSION = "1.0.0"
+LAYOUT = b'{"imageLayoutVersion":"%s"}' % _VERSION.encode("ascii")
 _NAME = "org.opencontainers.image.ref.name"
 _SHOWN = 200
 
@@ -94,6 +95,16 @@ def read_index(content: bytes, where: str) -> Index:
         ) from error
     document = read_document(content)
     return Index(tuple(map(_entry, document["manifests"] or [])), document)
+
+
+def check_layout(content: bytes, where: str) -> None:
+    """Refuse a layout of another version: what its files mean is not known. ``where`` names its file oci-layout."""
+    try:
+        version = read_document(content)["imageLayoutVersion"]
+    except MISREAD as error:
+        raise ContentError(f"{where} does not tell the layout's version: {why_misread(error)}") from error
+    if version != _VERSION:
+        raise Refused(f"{where} has the layout's version {str(version)[:_SHOWN]!r}, and only {_VERSION} is known")
 
 
 def _entry(written: dict[str, Any]) -> Entry:

@@ -20,6 +20,7 @@ from imagesync_cli.stores.files.layout_index import (
     Index,
     Writing,
     blob_name,
+    check_layout,
     read_index,
 )
 from imagesync_cli.stores.files.lock import locked
@@ -130,6 +131,8 @@ class OciArchive(LayoutFiles):
         if INDEX_FILE not in tar:
             hint = "name it as docker-archive:" if "manifest.json" in tar else ""
             raise ContentError(f"{self._path} is no OCI archive: it has no {INDEX_FILE}", hint=hint)
+        if LAYOUT_FILE in tar:
+            check_layout(tar.read(LAYOUT_FILE, self._max_manifest_bytes), f"{LAYOUT_FILE} in {self._path}")
         return read_index(tar.read(INDEX_FILE, self._max_manifest_bytes), f"{INDEX_FILE} in {self._path}")
 
     # The two files.

@@ -44,7 +44,7 @@ def contents(path: Path) -> dict[str, bytes]:
     return {str(each): each.read_bytes() for each in paths if each.is_file()}
 
 
-@pytest.mark.parametrize("name", REPLACED[:3])
+@pytest.mark.parametrize("name", REPLACED[:4])
 def test_a_link_is_not_read_through(folder: Path, tmp_path: Path, name: str) -> None:
     """What a link in a layout leads to is no part of the layout, wherever in it the link is."""
     moved_out(folder, name)
@@ -60,8 +60,7 @@ def test_a_link_is_not_written_through(folder: Path, source: str, name: str) -> 
     before = contents(there)
     finished = imagesync("sync", source, f"oci:{folder}:2")
     assert contents(there) == before
-    # Only the file that says which version of the layout this is may be replaced: it is the same in all.
-    assert finished.code == (0 if name == "oci-layout" else 6), finished.err
+    assert finished.code == 6, finished.err
 
 
 @pytest.mark.parametrize("name", REPLACED)
@@ -104,6 +103,42 @@ def test_nothing_is_waited_for(folder: Path, source: str, name: str, kind: str) 
     else:
         assert finished.code == 6
         assert "is not a regular file" in finished.err
+
+
+@pytest.mark.parametrize("name", ["oci-layout", "index.json", f"blobs/{OLD.digest.replace(':', '/')}", "blobs"])
+def test_a_link_is_named_once(folder: Path, tmp_path: Path, name: str) -> None:
+    """The message has the whole path of what is no file, so that it can be found, and has it once."""
+    moved_out(folder, name)
+    finished = imagesync("sync", f"oci:{folder}:1", f"oci:{tmp_path / 'copy'}:1")
+    assert finished.code == 6
+    assert finished.err.count(f"{folder}/blobs" if name == "blobs" else f"{folder / name}") == (name != "blobs")
+    assert finished.err.count(Path(name).name) == 1
+
+
+VERSIONS = ('{"imageLayoutVersion": "2.0.0"}', '{"imageLayoutVersion": 1}', "{}", "[]", "", "1.0.0")
+
+
+@pytest.mark.parametrize("text", VERSIONS)
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_layout_of_another_version(folder: Path, source: str, text: str, indexed: bool) -> None:
+    """Nothing is read from it, written to it or removed from it: what its files mean is not known."""
+    (folder / "oci-layout").write_text(text)
+    if not indexed:
+        (folder / "index.json").unlink()
+    before = {name: content for name, content in contents(folder).items() if "/blobs/" not in name}
+    for command in (
+        ("sync", f"oci:{folder}:1", f"oci:{folder.parent / 'new'}:1"),
+        ("sync", source, f"oci:{folder}:2"),
+        ("delete", f"oci:{folder}:1"),
+        ("tags", f"oci:{folder}"),
+    ):
+        finished = imagesync(*command)
+        assert finished.code in (6, 7), command
+        assert f"{folder / 'oci-layout'} " in finished.err
+    after = {name: content for name, content in contents(folder).items() if "/blobs/" not in name}
+    assert {name: after[name] for name in before} == before
+    assert not (folder.parent / "new" / "index.json").exists()
+    assert (folder / "index.json").exists() == indexed
 
 
 @pytest.mark.parametrize("umask", [0o077, 0o022, 0o002])

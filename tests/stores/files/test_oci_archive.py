@@ -233,6 +233,20 @@ def test_index_twice(archive: Path) -> None:
     assert (finished.code, "index.json is there twice" in finished.err) == (6, True)
 
 
+def test_a_layout_of_another_version(archive: Path, tmp_path: Path) -> None:
+    """What its files mean is not known: it is neither read nor replaced."""
+    members = [(name, content) for name, content in layout_members({"1": image()}) if name != "oci-layout"]
+    write_tar(archive, [("oci-layout", b'{"imageLayoutVersion": "2.0.0"}'), *members])
+    before = archive.read_bytes()
+    image("other").write_layout(tmp_path / "source", "1")
+    for finished in (
+        imagesync("resolve", f"oci-archive:{archive}:1"),
+        sync(f"oci:{tmp_path / 'source'}:1", f"oci-archive:{archive}:2"),
+    ):
+        assert (finished.code, "has the layout's version '2.0.0'" in finished.err) == (7, True), finished.err
+    assert archive.read_bytes() == before
+
+
 def test_cut_short(archive: Path) -> None:
     """A file that ends in the middle, wherever, is an error, and as a destination stays as it is."""
     content = written(archive, a=image()).read_bytes()
