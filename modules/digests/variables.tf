@@ -69,7 +69,7 @@ variable "trust" {
 }
 
 variable "command" {
-  description = "The program that runs imagesync, like `[\"uvx\", \"imagesync\"]`. No shell runs."
+  description = "The program that runs imagesync, like `[\"python3\", \"imagesync.pyz\"]`. No shell runs."
   type        = list(string)
   default     = ["imagesync"]
   nullable    = false

@@ -47,7 +47,7 @@ variable "wait_for" {
 }
 
 variable "command" {
-  description = "The program that runs imagesync, like `[\"uvx\", \"imagesync\"]`. No shell runs."
+  description = "The program that runs imagesync, like `[\"python3\", \"imagesync.pyz\"]`. No shell runs."
   type        = list(string)
   default     = ["imagesync"]
 }

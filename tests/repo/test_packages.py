@@ -246,6 +246,16 @@ def test_every_page_names_the_version() -> None:
     assert {each for versions in found.values() for each in versions} == {version()}
 
 
+def test_every_text_installs_this_project() -> None:
+    """A line to paste never takes a package called imagesync, which is somebody else's: this one is imagesync-cli."""
+    takes = r"\buvx|\buv tool run|\bpipx? \w+|\buv (?:tool|pip) \w+|\buv add"
+    others = re.compile(rf"""(?:{takes})(?:[\\"',\s]+-\S+)*[\\"',\s]+imagesync(?![\w-])""")
+    assert all(map(others.search, ("uvx imagesync", r"[\"uvx\", \"imagesync\"]", "pip install -q 'imagesync[aws]'")))
+    assert not others.search("pipx install imagesync-cli")
+    texts = [path for path in files() if path.suffix in {*TEXT, ".hcl"}]
+    assert [path for path in texts if others.search(path.read_text("utf-8"))] == []
+
+
 def test_the_actions_scripts_hold_no_inputs() -> None:
     """What a workflow passes to the action is never part of a script, only of variables."""
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))

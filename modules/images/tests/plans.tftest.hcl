@@ -126,12 +126,12 @@ run "policies_reach_the_delete_command" {
   variables {
     on_replace = "keep"
     on_destroy = "refuse"
-    command    = ["uvx", "imagesync 100%"]
+    command    = ["python3", "imagesync 100%"]
   }
 
   assert {
     condition = terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete == join(" ", [
-      "uvx", "imagesync%20100%25", "delete", "--claimant", "${terraform_data.call.input}/a",
+      "python3", "imagesync%20100%25", "delete", "--claimant", "${terraform_data.call.input}/a",
       "--digest", "sha256:1111111111111111111111111111111111111111111111111111111111111111", "--on-replace", "keep", "--on-destroy", "refuse",
     ])
     error_message = "One imagesync call, no shell: ${terraform_data.image["a@sha256:1111111111111111111111111111111111111111111111111111111111111111"].input.delete}."
