@@ -61,19 +61,25 @@ Node = Value | Items | Fields
 
 def read_nodes(path: Path) -> list[Node]:
     """The documents in a file (JSON has one), stdin for ``-``; UsageError that names file and line where it is none."""
+    name = name_of(path)
     try:
         with contextlib.nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
-        raise UsageError(f"{path} is longer than {MAX_BYTES} bytes")
+        raise UsageError(f"{name} is longer than {MAX_BYTES} bytes")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}:{line}: this is not UTF-8") from error
-    return parse_document(text, str(path))
+        raise UsageError(f"{name}:{line}: this is not UTF-8") from error
+    return parse_document(text, name)
+
+
+def name_of(path: Path) -> str:
+    """What errors call a file."""
+    return "stdin" if path == STDIN else str(path)
 
 
 def parse_document(text: str, name: str) -> list[Node]:
@@ -88,6 +94,9 @@ def parse_document(text: str, name: str) -> list[Node]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{name}:{line}: {error.problem or error.context}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.encode()[: error.position].count(b"\n") + 1
+        raise UsageError(f"{name}:{line}: {error.reason}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UsageError(f"{name} cannot be read: {str(error) or 'it is nested too deep'}") from error
 
@@ -99,8 +108,7 @@ def _checked_json(text: str, name: str) -> str:
     except RecursionError as error:
         raise UsageError(f"{name} cannot be read: it is nested too deep") from error
     except ValueError as error:
-        line = getattr(error, "lineno", 1)
-        raise UsageError(f"{name}:{line}: {getattr(error, 'msg', error)}") from error
+        raise UsageError(f"{name}:{getattr(error, 'lineno', 1)}: this is not JSON") from error
     return text.replace("\t", " ")
 
 
@@ -170,7 +178,8 @@ class _Reader:
             return Items(line, tuple(self._node(e, events, depth + 1) for e in _until(events, ends)))
         kind = self._kind(event) if isinstance(event, self._yaml.ScalarEvent) else str(event.tag)
         if kind not in _PLAIN:
-            raise self._wrong(line, f"{kind if kind.startswith('!') else _TAG + kind} is not understood here")
+            written = kind if kind.startswith("!") else f"!!{kind.removeprefix(_TAG)}"
+            raise self._wrong(line, f"{written} is not understood here")
         return Value(line, kind, event.value)
 
     def _kind(self, event: Any) -> str:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from imagesync_cli.batch.entries import read_entries
+from imagesync_cli.batch.reading.trust_file import read_trust_file
 from imagesync_cli.look.lockfile import read_lock
 from imagesync_cli.output.report import read_report
+from imagesync_cli.settings import read_settings
 from imagesync_cli.stores.files.layout_index import read_index
 from imagesync_cli.stores.files.runs.claimed import Claimant
 from imagesync_cli.stores.files.runs.claims import Claims
@@ -19,10 +22,11 @@ from imagesync_cli.values.errors import ContentError, UsageError
 IMAGE = {"digest": f"sha256:{'a' * 64}", "size": 1, "platforms": [], "date": ""}
 REPORT = {"version": 1, "dry_run": False, "interrupted": False, "images": [], "removals": []}
 PYTHON = (
-    *("codec", "Expecting", "Extra data", "utf-8-sig", "char ", "object", "attribute", "subscriptable", "iterable"),
-    *("keyword", "argument", "indices", "NoneType", "recursion"),
+    *("codec", "Expecting", "Extra data", "Unterminated", "unicode", "utf-8-sig", "char ", "object", "attribute"),
+    *("subscriptable", "iterable", "keyword", "argument", "indices", "NoneType", "recursion"),
 )
-WRONG = ["", "[]", "null", "7", '"text"', "{}", '{"version": 1}', '{"version": 1, "images": 5}', "[" * 100_000]
+BROKEN = ["{", '{"version": "1', "[{]", "{caf\xe9}", "\0", "!!python/name:os.system ''", "[" * 100_000]
+WRONG = [*BROKEN, "", "[]", "null", "7", '"text"', "{}", '{"version": 1}', '{"version": 1, "images": 5}']
 
 
 def _lock(path: Path) -> None:
@@ -82,6 +86,22 @@ def test_a_lock_that_says_two_things(tmp_path: Path) -> None:
     assert "remove it" in raised.value.hint
 
 
+def _images(path: Path) -> None:
+    read_entries(path, {})
+
+
+def _images_in_yaml(path: Path) -> None:
+    read_entries(path.rename(path.with_name("file.json.yaml")), {})
+
+
+def _trust(path: Path) -> None:
+    read_trust_file(path)
+
+
+def _limits(path: Path) -> None:
+    read_settings(environ={"IMAGESYNC_CONFIG": str(path)})
+
+
 @pytest.mark.parametrize("reading", [_lock, _report, _claims])
 @pytest.mark.parametrize(
     "text",
@@ -97,13 +117,29 @@ def test_a_lock_that_says_two_things(tmp_path: Path) -> None:
     ids=lambda text: text[:60],
 )
 def test_a_misread_file_is_told_in_words(tmp_path: Path, reading: Callable[[Path], None], text: str) -> None:
-    path = tmp_path / "file.json"
-    path.write_text(text)
+    is_told_in_words(tmp_path / "file.json", reading, text)
+
+
+@pytest.mark.parametrize("reading", [_images, _images_in_yaml, _trust, _limits])
+@pytest.mark.parametrize("text", BROKEN, ids=lambda text: text[:60])
+def test_a_broken_file_is_told_in_words(tmp_path: Path, reading: Callable[[Path], None], text: str) -> None:
+    is_told_in_words(tmp_path / "file.json", reading, text)
+
+
+def is_told_in_words(path: Path, reading: Callable[[Path], None], text: str) -> None:
+    path.write_text(text, "latin-1")
     with pytest.raises((UsageError, ContentError)) as raised:
         reading(path)
     said = str(raised.value)
     assert "file.json" in said or "call.json" in said
-    assert not [word for word in PYTHON if word in said]
+    assert not [word for word in PYTHON if word in said], said
+
+
+def test_a_mark_at_the_beginning_of_the_settings_means_nothing(tmp_path: Path) -> None:
+    """Some editors begin each file with a byte-order mark."""
+    path = tmp_path / "config.json"
+    path.write_text('{"connections": {"registry.lan": 4}}', "utf-8-sig")
+    assert read_settings(environ={"IMAGESYNC_CONFIG": str(path)}).limits.connections == {"registry.lan": 4}
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ def read_trust_file(path: Path) -> Trust:
     """What a YAML or JSON file demands; files that it names are beside it."""
     nodes = read_nodes(path)
     if len(nodes) != 1:
-        raise UsageError(f"{path} has {len(nodes)} documents, and not one", hint="its form: docs/how-to/trust.md")
+        why = "it has more than one document" if nodes else "there is nothing in it"
+        raise UsageError(f"{path}: {why}", hint="the form of trust: docs/how-to/trust.md")
     return trust_in(nodes[0], path, f"{path}: trust")
 
 

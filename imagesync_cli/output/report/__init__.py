@@ -27,7 +27,7 @@ def check_name(path: Path, read: Iterable[Path] = ()) -> None:
     Nor may it take the place of what the same run has ``read``.
     """
     if path.suffix not in _FORMS:
-        raise UsageError(f"report {path}: its name says no form", hint=f"it ends in {', '.join(_FORMS)}")
+        raise UsageError(f"report {path}: the ending says no form", hint=f"let it end in one of {', '.join(_FORMS)}")
     if not path.parent.is_dir():
         raise UsageError(f"report {path}: there is no folder {path.parent}")
     if path.is_dir():
