@@ -149,8 +149,9 @@ class _Repository:
 
     def _leave_foreign(self, wish: Wish) -> None:
         wish.report.add_moved(wish.tag, wish.current, wish.expect)
-        if self._policy.on_replace == "keep":
-            wish.report.add("manifest", wish.target, "kept", "on_replace is keep")
+        named = "on_destroy" if self._policy.is_unwanted else "on_replace"
+        if (policy := getattr(self._policy, named)) != "delete":
+            wish.report.add("manifest", wish.target, "kept", f"{named} is {policy}")
             wish.target = ""
 
     async def _release_ours(self, wish: Wish) -> None:

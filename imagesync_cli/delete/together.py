@@ -158,7 +158,8 @@ class Together:
         for order in orders:
             if order not in kept:
                 wanted = order.reference.at(tag=order.reference.tag, digest=order.policy.expect)
-                by_policy.setdefault(replace(order.policy, expect=""), {})[order] = wanted
+                policy = replace(order.policy, expect="", is_unwanted=await self._is_unwanted(claimed, order))
+                by_policy.setdefault(policy, {})[order] = wanted
         removed = dict[Order, DeleteReport]()
         for policy, wished in by_policy.items():
             references = dict.fromkeys(wished.values())
@@ -226,6 +227,14 @@ class Together:
             if await may_be_one_registry(theirs.host, claim.host) and await self._is_there(order):
                 return f"another image of this configuration is to come here: {other.key}"
         return ""
+
+    async def _is_unwanted(self, claimed: Claimed, order: Order) -> bool:
+        """Whether a policy protects it, and no entry has another image for its tag: then the entry is gone."""
+        claim, now = order.claim, claimed.of(order.claimant)
+        if order.policy.on_destroy == "delete" or (now is not None and now.digest != claim.digest):
+            return False
+        successors = claimed.successors(claim, order.claimant)
+        return not [True for _, theirs in successors if await may_be_one_registry(theirs.host, claim.host)]
 
     async def _is_there(self, order: Order) -> bool:
         claim = order.claim

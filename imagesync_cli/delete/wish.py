@@ -19,7 +19,8 @@ class Policy:
     """What may be removed.
 
     ``expect`` is the digest that was put there, "" for whatever is there now. If the tag has moved on from it,
-    ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse").
+    ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse"). Where
+    nothing of ours has replaced it (``is_unwanted``), somebody else has moved the tag, and ``on_destroy`` rules too.
     ``referrers`` says that what is attached to an image goes with it. Where a tag has moved on, of the images that tags
     of their own keep (``keep_as``) the last ``keep_last`` stay, None for all: together.py sees to that.
     """
@@ -27,6 +28,7 @@ class Policy:
     expect: str = ""
     on_replace: str = "delete"
     on_destroy: str = "delete"
+    is_unwanted: bool = False
     keep_manifests: bool = False
     all_tags: bool = False
     referrers: bool = False

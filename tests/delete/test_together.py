@@ -363,6 +363,34 @@ def test_a_tag_that_has_got_another_image_lets_the_old_one_go(registry: Embedded
     assert registry.repository(REPOSITORY).tags == {"1": new}
 
 
+@pytest.mark.parametrize("policy", ["keep", "refuse"])
+def test_an_entry_that_goes_leaves_its_image_wherever_its_tag_is(
+    policy: str, registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """Somebody has pushed over the tag, and then the entry goes: what on_destroy protects can run somewhere."""
+    old = image("old").seed(registry.repository(REPOSITORY))
+    seeded(registry, "1")
+    before = registry.dump()
+    for entry in ({}, {"1": claim_of(parse_reference(f"{removals.name}:1"), old)}):  # it is gone, or all is destroyed
+        removals.claims.claim("call", RUN, entry, complete=True)
+        kept = removals.run("1", old, "--on-destroy", policy)
+        assert kept.code == 0
+        assert f"kept: manifest {old} (on_destroy is {policy})" in kept.out
+        assert registry.dump() == before
+
+
+@pytest.mark.parametrize("key", ["1", "app:1"])
+def test_a_replaced_image_goes_although_a_removed_one_would_stay(
+    key: str, registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """on_destroy keeps no image whose entry, under whichever key, has got another one: on_replace rules."""
+    old, new = image("old").seed(registry.repository(REPOSITORY)), seeded(registry, "1")["1"]
+    claim(removals, "1", new, "call", key=key)
+    assert f"removed: manifest {old}" in removals.run("1", old, "--on-destroy", "keep").out
+    assert registry.repository(REPOSITORY).tags == {"1": new}
+    assert old not in registry.repository(REPOSITORY).manifests
+
+
 def test_a_call_that_is_not_in_this_run_brings_nothing(registry: EmbeddedRegistry, removals: Removals) -> None:
     """What a call that is gone has wanted keeps nothing."""
     digest = seeded(registry, "1")["1"]

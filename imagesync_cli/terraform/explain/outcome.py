@@ -148,8 +148,7 @@ class Outcomes:
     def _removed(self, stored: Stored) -> Outcome:
         """Where the tag still has this image, as far as a plan knows: it looks at no tag that nobody names."""
         if stored.on_destroy == "keep":
-            moved = ", unless the tag has moved" if stored.on_replace == "delete" else ""
-            return _will(KEPT, f"stays, as on_destroy is keep{moved}")
+            return _will(KEPT, "stays, as on_destroy is keep")
         if stored.on_destroy == "refuse":
             return _will(REFUSED, "stays and fails the apply, as on_destroy is refuse, unless the tag has moved")
         if other := self._elsewhere(stored):

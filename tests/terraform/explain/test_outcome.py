@@ -219,10 +219,10 @@ def test_old_images_that_are_kept_so_far() -> None:
     assert old_of(plan.told())["why"] == "gets a tag of its own first, and of such tags the last 3 stay"
 
 
-def test_a_tag_that_may_have_moved() -> None:
-    """What on_destroy promises holds for a tag that is where it was; of another one the plan knows nothing."""
-    assert old_of(removed(on_destroy="keep").told())["why"] == "stays, as on_destroy is keep, unless the tag has moved"
-    kept = removed(on_replace="keep", on_destroy="keep")
+@pytest.mark.parametrize("on_replace", ["delete", "keep"])
+def test_a_tag_that_may_have_moved(on_replace: str) -> None:
+    """What on_destroy promises of an entry that goes holds wherever somebody else has moved its tag."""
+    kept = removed(on_replace=on_replace, on_destroy="keep")
     assert old_of(kept.told())["why"] == "stays, as on_destroy is keep"
 
 
