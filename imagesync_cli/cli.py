@@ -40,6 +40,8 @@ _COMMANDS = {
 }
 # What other tools call it. A word that is only like a command is asked about and never run: it may mean a delete.
 _ALSO_CALLED = {"copy": "sync", "cp": "sync"}
+_MEANT = {"rm": "delete", "remove": "delete", "ls": "tags", "list": "tags", "digest": "resolve", "manifest": "inspect"}
+_MEANT |= {"mirror": "sync", "pull": "sync", "push": "sync", "diff": "check"}
 
 
 _EXAMPLES = """\b
@@ -89,7 +91,7 @@ class _Commands(click.Group):
 def _no_such_command(word: str) -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(word, _COMMANDS, n=2)
+    close = [_MEANT[word]] if word in _MEANT else get_close_matches(word, [*_COMMANDS, "help", "version"], n=2)
     meant = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"No such command {word!r}.{meant}"
 

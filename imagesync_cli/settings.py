@@ -127,7 +127,9 @@ def read_settings(
     named = [*plain_http, *environ.get("IMAGESYNC_PLAIN_HTTP", "").replace(",", " ").split()]
     for host in named:
         if "/" in host:
-            raise UsageError(f"plain HTTP host {host!r}", hint="it takes a host[:port], such as registry.lan:5000")
+            raise UsageError(
+                f"plain HTTP host {host!r} is not a host", hint="it takes a host[:port], such as registry.lan:5000"
+            )
     sides = [Path(file) if file else None for file in (source_auth_file, destination_auth_file)]
     required = [Path(environ[name]) for name in ("IMAGESYNC_AUTH_FILE", "REGISTRY_AUTH_FILE") if environ.get(name)]
     return Settings(

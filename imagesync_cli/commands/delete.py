@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     type=click.Choice(["delete", "keep", "refuse"]),
     default="delete",
     show_default=True,
-    help="With --digest: what to do if the tag still points at it.",
+    help="With --digest: what to do if the tag still points at it; with --claimant, also if no entry has moved it.",
 )
 @keep_options(
     keep_as="With --claimant: the template by which tags keep old images, as for sync.",

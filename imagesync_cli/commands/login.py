@@ -23,7 +23,9 @@ _LONGEST_PASSWORD = 64 * 1024
 def _to_username(text: str) -> str:
     """A user's name. RFC 7617 ends it at the first colon; other tools refuse a whole file for one that is empty."""
     if not text or ":" in text or not text.isprintable():
-        raise UsageError(f"user name {text!r}", hint="it is not empty, and has no colon and no control character")
+        raise UsageError(
+            f"user name {text!r} cannot be sent", hint="it is not empty, and has no colon and no control character"
+        )
     return text
 
 

@@ -225,8 +225,10 @@ def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **more: Any,
     ) -> Any:
         if least is None:
-            if minimum_age_by_created or ignore_age_for or minimum_age_new != "wait":
-                raise click.UsageError("these options go with --minimum-age", ctx=click.get_current_context())
+            of_age = {"--minimum-age-new": minimum_age_new != "wait", "--ignore-age-for": ignore_age_for}
+            of_age["--minimum-age-by-created"] = minimum_age_by_created
+            if name := next(filter(of_age.get, of_age), ""):
+                raise click.UsageError(f"{name} goes with --minimum-age", ctx=click.get_current_context())
             return command(*given, minimum_age=None, **more)
         from imagesync_cli.look.trust.age import parse_minimum_age
 

@@ -133,8 +133,10 @@ def command(
         "minimum_age": minimum_age,
     }
     if file is not None:
-        if source is not None or digest or platforms or referrers or referrer_types or foreign_layers:
-            raise _wrong_call("--file goes with none of SRC, DST and the options that say what of SRC is copied")
+        of_one: dict[str, Any] = {"SRC": source, "--digest": digest, "--platform": platforms, "--referrers": referrers}
+        of_one |= {"--referrer-type": referrer_types, "--foreign-layers": foreign_layers}
+        if name := next(filter(of_one.get, of_one), ""):
+            raise _wrong_call(f"{name} does not go with --file, which says it for each image")
         from imagesync_cli.commands.batch.runs import sync_file
 
         sync_file(file, call, trust=trust, how=how, **of_batch)

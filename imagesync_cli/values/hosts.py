@@ -119,7 +119,8 @@ def parse_registry(text: str) -> str:
     host = host.rstrip("/")
     if not is_host(host):
         raise UsageError(
-            f"registry {without_login(text)[:_LONGEST_SHOWN]!r}", hint="it takes a host[:port], like registry.lan:5000"
+            f"registry {without_login(text)[:_LONGEST_SHOWN]!r} is not a host",
+            hint="it takes a host[:port], like registry.lan:5000",
         )
     return registry_of(host)
 

@@ -95,11 +95,25 @@ def test_unknown_host(registry: EmbeddedRegistry) -> None:
 
 
 def test_wrong_port(registry: EmbeddedRegistry) -> None:
-    """A port where nothing listens is told with the port."""
+    """A port where nothing listens is told with the port, and with what to look at."""
     host = free_host()
-    refused(
-        imagesync("sync", f"{host}/app:1", f"{registry.host}/new:1"), 5, f"no answer from {host}: Connection refused\n"
-    )
+    said = f"no answer from {host}: Connection refused\n", "check the port"
+    refused(imagesync("sync", f"{host}/app:1", f"{registry.host}/new:1"), 5, *said)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--file", "images.yaml", "--platform", "linux/amd64"], "--platform does not go with --file"),
+        (["--file", "images.yaml", "oci:a:1"], "SRC does not go with --file"),
+        (["--ignore-age-for", DIGEST, "oci:a:1", "oci:b:1"], "--ignore-age-for goes with --minimum-age"),
+    ],
+)
+def test_options_that_do_not_go_together(options: list[str], said: str) -> None:
+    """Of several options the one that does not fit is named."""
+    done = imagesync("sync", *options)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "99999"])

@@ -43,6 +43,15 @@ def test_a_typing_error(typed: str, meant: str) -> None:
     assert f"No such command '{typed}'. Did you mean {meant}?" in done.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("rm", "delete"), ("remove", "delete"), ("ls", "tags"), ("digest", "resolve"), ("hlep", "help")],
+)
+def test_a_word_of_another_tool(typed: str, meant: str) -> None:
+    """What another tool calls it is told by its name here: "remove" looks most like "resolve"."""
+    assert f"No such command '{typed}'. Did you mean {meant}?" in imagesync(typed, "registry.invalid/a:1").err
+
+
 def test_a_word_like_no_command() -> None:
     """Where nothing is like it, nothing is guessed."""
     assert "Did you mean" not in imagesync("frobnicate").err

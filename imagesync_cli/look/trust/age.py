@@ -98,5 +98,5 @@ def parse_minimum_age(
     from imagesync_cli.values.digest import parse_digest
 
     if new not in NEW:
-        raise UsageError(f"minimum_age_new {new!r}", hint=f"it is {' or '.join(NEW)}")
+        raise UsageError(f"minimum_age_new {new!r} is not known", hint=f"it is {' or '.join(NEW)}")
     return MinimumAge(parse_span(least), new, frozenset(map(parse_digest, ignored)), by_created)

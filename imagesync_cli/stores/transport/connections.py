@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ssl
 import time
 from collections import deque
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.transport.preconnect import Preconnected
 
 _CONNECT_S = 10.0
+_UNREACHABLE = {errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH}
 
 
 class Connections:
@@ -129,7 +131,9 @@ class Connections:
         return await self._tls.explain(error, self._name, self._port, direct=self._proxy is None)
 
     def hint(self, error: Exception) -> str:
-        """What may be behind a broken connection: with TLS 1.3 a missing certificate can look like one."""
+        """What may be behind a connection that failed: with TLS 1.3 a missing certificate can look like that."""
+        if isinstance(error, OSError) and error.errno in _UNREACHABLE:
+            return "check the port, the firewall and the proxy"
         if self._context is None or not isinstance(error, ConnectionError):
             return ""
         return self._tls.certificate_hint(self._name, self._port)

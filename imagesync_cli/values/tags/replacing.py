@@ -87,12 +87,14 @@ def parse_keep_as(text: str) -> KeepAs:
         rest = rest.replace(field, "x", 1)
     if text.count("{") != len(_FIELDS) or any(field not in text for field in _FIELDS) or not is_tag(rest):
         hint = "it is a tag with {tag}, {date} and {digest} in it, each once: {tag}-{date}-{digest}"
-        raise UsageError(f"keep_as {text!r}", hint=hint)
+        raise UsageError(f"keep_as {text!r} makes no tag that is clear", hint=hint)
     return KeepAs(text)
 
 
 def parse_overwrite(text: str) -> str:
     """One of OVERWRITE, or a digest."""
     if text not in OVERWRITE and not is_digest(text):
-        raise UsageError(f"overwrite {text!r}", hint=f"it is {', '.join(OVERWRITE)}, or the digest to replace")
+        raise UsageError(
+            f"overwrite {text!r} is not known", hint=f"it is {', '.join(OVERWRITE)}, or the digest to replace"
+        )
     return text

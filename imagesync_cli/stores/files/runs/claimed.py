@@ -47,14 +47,16 @@ class Claim:
 def check_call(call: str) -> None:
     """UsageError unless this may name a call; its file has that name."""
     if not _CALL.fullmatch(call):
-        raise UsageError(f"the call {call[:200]!r}", hint="it is made of letters, digits, . _ and -")
+        raise UsageError(f"the call {call[:200]!r} is not an ID", hint="it is made of letters, digits, . _ and -")
 
 
 def parse_claimant(text: str) -> Claimant:
     """CALL/KEY."""
     call, slash, key = text.partition("/")
     if not slash or not key or not _CALL.fullmatch(call):
-        raise UsageError(f"claimant {text!r}", hint="it is like CALL/KEY, where CALL is letters, digits, . _ and -")
+        raise UsageError(
+            f"claimant {text!r} is not an entry", hint="it is like CALL/KEY, where CALL is letters, digits, . _ and -"
+        )
     return Claimant(call, key)
 
 
