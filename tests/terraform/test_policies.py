@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.embedded_registry.images import Image
 from tests.terraform.remote_repository import RemoteRepository
 from tests.terraform.workspace import Workspace
@@ -62,3 +64,26 @@ def test_policy_change(workspace: Workspace, upstream: RemoteRepository, mirror:
     assert workspace.verbs() == []
     workspace.destroy()
     assert mirror.holds(old)
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["everything", "one entry"])
+def test_on_destroy_keep_where_somebody_else_has_the_tag(  # noqa: PLR0917
+    is_whole: bool,
+    workspace: Workspace,
+    upstream: RemoteRepository,
+    mirror: RemoteRepository,
+    old: Image,
+    foreign: Image,
+) -> None:
+    """An image that may run by its digest stays when its entry goes, although its tag has another image by now."""
+    upstream.push(old, "1")
+    workspace.write({mirror.tagged("1"): upstream.tagged("1")}, on_destroy="keep")
+    workspace.apply()
+    mirror.push(foreign, "1")
+    if is_whole:
+        workspace.destroy()
+    else:
+        workspace.write({}, on_destroy="keep")
+        workspace.apply()
+    assert mirror.holds(old)
+    assert mirror.digest("1") == foreign.digest
