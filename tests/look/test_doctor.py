@@ -18,7 +18,7 @@ from tests.embedded_registry import MANNERS, Authentication, EmbeddedRegistry, M
 from tests.embedded_registry.faults import Fault, refusal
 from tests.embedded_registry.images import image
 from tests.embedded_registry.strict_limits import SlidingWindow, StrictLimits
-from tests.embedded_registry.wire import json_response
+from tests.embedded_registry.wire import Response, json_response
 from tests.logins import CANARY, variables
 from tests.peers import docker_registry, free_host
 from tests.repo.checkout import ROOT
@@ -240,6 +240,19 @@ def test_a_registry_in_trouble(registry: EmbeddedRegistry) -> None:
     found = steps(examine(registry))
     assert found["list"]["outcome"] == "no"
     assert found["push"]["outcome"] == "ok"
+
+
+@pytest.mark.parametrize("role", ["--source", "--destination"])
+def test_what_is_no_registry(registry: EmbeddedRegistry, role: str) -> None:
+    """A web server, or a login page in a registry's place, may answer 200 to everything: none of that is an image."""
+    page = Response(200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>hello</html>")
+    registry.fault = lambda _: Fault(answer=page)
+    done = imagesync("doctor", "--json", role, f"{registry.host}/app:1")
+    assert done.code == 6
+    found = steps(done)
+    for name in ("read", "list", "referrers"):
+        assert (found[name]["outcome"], found[name]["seen"]) == ("no", f"{registry.host} answers with a web page")
+    assert "check the host" in found["read"]["advice"]
 
 
 def test_a_layout() -> None:

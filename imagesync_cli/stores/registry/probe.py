@@ -17,7 +17,7 @@ from imagesync_cli.stores.registry.refusals import read_codes
 from imagesync_cli.stores.store import Untagged
 from imagesync_cli.stores.transport.addresses import addresses_of
 from imagesync_cli.values.digest import sha256
-from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Refused, Unavailable
+from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import host_name, known_host
 from imagesync_cli.values.limits import PullLimit
 from imagesync_cli.values.manifest import MANIFEST_TYPES
@@ -71,7 +71,7 @@ class Probe:
         """Whether there is something under the reference; Denied where it may not be read."""
         target = f"{self._path}/manifests/{self._reference.wanted}"
         try:
-            await self._send("GET", target, "pull", headers={"Accept": ", ".join(MANIFEST_TYPES)})
+            await self._ask(target, headers={"Accept": ", ".join(MANIFEST_TYPES)})
         except NotFound:
             return False
         return True
@@ -82,11 +82,11 @@ class Probe:
 
     async def tags(self) -> None:
         """Ask for one tag of the list."""
-        await self._send("GET", f"{self._path}/tags/list?n=1", "pull")
+        await self._ask(f"{self._path}/tags/list?n=1")
 
     async def has_referrers_api(self) -> bool:
         """Whether signatures and the like are listed by the registry, or only by a tag (end-12a)."""
-        response = await self._send("GET", f"{self._path}/referrers/{_EMPTY}", "pull", accept=(200, 400, 404, 405))
+        response = await self._ask(f"{self._path}/referrers/{_EMPTY}", accept=(200, 400, 404, 405))
         return response.status_code == 200
 
     async def grants_push(self) -> bool:
@@ -178,6 +178,20 @@ class Probe:
             await self._send("DELETE", session, "pull,push,delete", accept=range(200, 500))
         except ImagesyncError:
             return  # the registry forgets it by itself
+
+    async def _ask(self, target: str, **more: Any) -> httpx.Response:
+        """Something that is never a web page: what no registry is may answer 200 to everything.
+
+        Quay says so of /v2/, and other answers whose body means nothing.
+        """
+        response = await self._send("GET", target, "pull", **more)
+        if response.status_code == 200 and response.headers.get("content-type", "").startswith("text/html"):
+            await response.aclose()
+            raise ContentError(
+                f"{self._reference.registry} answers with a web page",
+                hint="check the host: this is no registry, or a proxy or a login page answers in its place",
+            )
+        return response
 
     async def _send(self, method: str, target: str | httpx.URL, actions: str, **more: Any) -> httpx.Response:
         """One request with a token for these actions; ``more`` is for ``Client.send``."""
