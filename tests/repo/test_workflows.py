@@ -70,6 +70,21 @@ def test_nothing_is_put_into_a_script(path: Path) -> None:
     assert [options for options in checkouts if options["persist-credentials"]] == []
 
 
+def test_a_release_has_its_files(tmp_path: Path) -> None:
+    """PyPI gets wheel and sdist alone, which it refuses with any other file beside them; the page gets all others."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text("utf-8"))["jobs"]
+    python = {f"imagesync_cli-{version()}-py3-none-any.whl", f"imagesync_cli-{version()}.tar.gz"}
+    others = {"imagesync.pyz", "imagesync.rb", "flake.nix", "SHA256SUMS"}
+    dist = tmp_path / "dist"
+    dist.mkdir()
+    for name in python | others:
+        (dist / name).touch()
+    for script in scripts(jobs["pypi"]):
+        subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, check=True)
+    assert {path.name for path in dist.iterdir()} == python
+    assert set(re.findall(r"dist/(\S+)", "\n".join(scripts(jobs["page"])))) == others
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_script_is_one(path: Path) -> None:
     """It can be started, and bash can read it."""
