@@ -193,7 +193,9 @@ def _raise_ours(error: Exception, url: httpx.URL, hint: str = "", *, is_dead: bo
             may_pass=isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN,
         ) from error
     if isinstance(error, asyncio.TimeoutError):
-        raise Unavailable(f"{where} did not answer: {error or 'no connection'}", may_pass=not is_dead) from error
+        # Of a host that never answered, how long the last try was says nothing: it is what was left of the time.
+        why = " for half a minute" if is_dead else f": {error or 'no connection'}"
+        raise Unavailable(f"{where} did not answer{why}", may_pass=not is_dead) from error
     if isinstance(error, (OSError, h11.ProtocolError)):
         raise Unavailable(f"no answer from {where}: {_reason(error)}", hint=hint) from error
 
@@ -201,9 +203,9 @@ def _raise_ours(error: Exception, url: httpx.URL, hint: str = "", *, is_dead: bo
 def _reason(error: BaseException) -> str:
     """What the system calls it: asyncio names every address it has tried, in a line that says little else.
 
-    h11 quotes the whole line of a server that it cannot read.
+    h11 quotes the whole line of a server that it cannot read, as Python would write it: that is left out.
     """
-    text = (str(error) or type(error).__name__)[:_LONGEST_REASON]
+    text = (str(error) or type(error).__name__)[:_LONGEST_REASON].partition(": bytearray(")[0]
     numbers = dict.fromkeys(map(int, re.findall(r"\[Errno (\d+)\] Connect call failed", text)))
     return ", ".join(map(os.strerror, numbers)) or text
 
