@@ -193,8 +193,8 @@ class Client(Exchange):
             if response.status_code not in follows or not location:
                 return response
             following = self.resolve_location(url, location)
-            if call.method not in READING and not call.is_upload and not following.path.endswith(asked.path):
-                return response  # what changes is what was asked for: a gateway may only put a path of its own before
+            if call.method not in READING and not call.is_upload and not _is_behind_gateway(following.path, asked.path):
+                return response  # what changes is what was asked for
             await response.aclose()
             url = following
         raise Unavailable(f"more than {_MOST_REDIRECTS} redirects", may_pass=False)
@@ -215,6 +215,11 @@ class Client(Exchange):
         if resolved.host != self.base.host and is_of_machines(resolved.host):
             raise Refused(f"{url.host} points at {resolved.host}, a cloud's metadata address")
         return resolved
+
+
+def _is_behind_gateway(path: str, asked: str) -> bool:
+    """Whether this is what was asked for: a gateway may only put a path of its own before, which names nothing else."""
+    return path.endswith(asked) and "/v2/" not in f"{path.removesuffix(asked)}/"
 
 
 class OneRepository(NamedTuple):

@@ -119,14 +119,34 @@ def test_harbor(scripted: Scripted, status: int, document: object, outcome: Unta
 
 
 @pytest.mark.parametrize(
-    "repository", ["https://evil.example.com/", "/pulp/api/v3/users/1/", "/pulp/../x/", "/pulp/api/v3/repositories/", 1]
+    "repository",
+    [
+        *("https://evil.example.com/", "/pulp/api/v3/users/1/", "/pulp/../x/", "/pulp/api/v3/repositories/", 1, None),
+        *(
+            f"/pulp/{way}repositories/container/container/01a22d23-7077-7bc7-b19e-f528806ffadf/"
+            for way in ("../", "a//")
+        ),
+    ],
 )
 def test_pulp_names_no_repository(scripted: Scripted, repository: object) -> None:
     """Only what looks like a repository of Pulp's becomes part of an address."""
     base = "https://pulp.example.com/pulp/api/v3/distributions/container/container/"
-    scripted.routes.get(base, params={"base_path": NAME}).respond(json={"results": [{"repository": repository}]})
+    served = {"base_path": NAME, "repository": repository}
+    scripted.routes.get(base, params={"base_path": NAME}).respond(json={"results": [served]})
     with pytest.raises(ContentError, match="does not name one repository"):
         scripted.run(lambda: pulp.untag(scripted.api("pulp.example.com"), "1", DIGEST))
+
+
+@pytest.mark.parametrize("path", [f"{NAME}/more", "victim", None])
+def test_pulp_serves_something_else(scripted: Scripted, path: str | None) -> None:
+    """A Pulp that passes over the filter names what it serves elsewhere: nothing is removed there."""
+    base = "https://pulp.example.com/pulp/api/v3/distributions/container/container/"
+    where = "/pulp/api/v3/repositories/container/container/01a22d23-7077-7bc7-b19e-f528806ffadf/"
+    results = [{"base_path": path, "repository": where} if path else {"repository": where}]
+    scripted.routes.get(base, params={"base_path": NAME}).respond(json={"results": results})
+    with pytest.raises(ContentError, match="does not name one repository"):
+        scripted.run(lambda: pulp.untag(scripted.api("pulp.example.com"), "1", DIGEST))
+    assert len(scripted.requests) == 1
 
 
 @pytest.mark.parametrize("untag", [docker_hub.untag, harbor.untag, pulp.untag])
@@ -175,6 +195,9 @@ def test_what_changes_something_stays_at_the_registry(scripted: Scripted, method
         "/v2/victim/manifests/latest",
         "/v2/victim/manifests/1",
         "/v2/victim/app/manifests/1",
+        "/v2/victim/v2/app/manifests/1",
+        "/gate/v2/victim/v2/app/manifests/1",
+        "/v2/v2/app/manifests/1",
     ],
 )
 def test_a_change_is_not_redirected_to_another_name(scripted: Scripted, method: str, other: str) -> None:

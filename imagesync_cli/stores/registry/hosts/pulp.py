@@ -14,7 +14,7 @@ from imagesync_cli.stores.store import Untagged
 from imagesync_cli.values.errors import ContentError, Refused
 
 _DISTRIBUTIONS = "/pulp/api/v3/distributions/container/container/"
-_REPOSITORY = re.compile(r"/pulp/[A-Za-z0-9/_.-]*/repositories/container/container(?:-push)?/[0-9a-f-]{36}/")
+_REPOSITORY = re.compile(r"/pulp/(?:[A-Za-z0-9_-]+/)+repositories/container/container(?:-push)?/[0-9a-f-]{36}/")
 
 
 async def untag(api: HostApi, tag: str, _: str) -> Untagged:
@@ -24,7 +24,8 @@ async def untag(api: HostApi, tag: str, _: str) -> Untagged:
     distributions = await api.ask("GET", f"{_DISTRIBUTIONS}?base_path={api.repository}", doing=doing, login=login)
     try:
         (distribution,) = distributions["results"]
-        repository = _REPOSITORY.fullmatch(distribution["repository"])
+        serves_it = distribution["base_path"] == api.repository  # a filter that is not known may be passed over
+        repository = _REPOSITORY.fullmatch(distribution["repository"]) if serves_it else None
     except (KeyError, TypeError, ValueError):
         repository = None
     if repository is None:
