@@ -60,7 +60,10 @@ def _kinds() -> dict[str, list[str]]:
     for error in _tree(ImagesyncError):
         kinds.setdefault(error.kind, []).append(error)
     return {
-        kind: [", ".join(str(each.exit_code) for each in errors), "; or ".join(each.meaning for each in errors)]
+        kind: [
+            ", ".join(dict.fromkeys(str(each.exit_code) for each in errors)),
+            "; or ".join(e.meaning for e in errors),
+        ]
         for kind, errors in kinds.items()
     }
 

@@ -150,7 +150,7 @@ class Outcomes:
         if stored.on_destroy == "keep":
             return _will(KEPT, "stays, as on_destroy is keep")
         if stored.on_destroy == "refuse":
-            return _will(REFUSED, "stays and fails the apply, as on_destroy is refuse, unless the tag has moved")
+            return _will(REFUSED, "stays, and fails the apply unless the tag has moved, as on_destroy is refuse")
         if other := self._elsewhere(stored):
             return _will(UNTAGGED, "loses this tag, and stays, as {} has it too", other.text)
         return _will(DELETED, "is deleted with its tag, unless the tag has moved or something else uses it")
