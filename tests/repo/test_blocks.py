@@ -54,7 +54,7 @@ def test_commands(page: Path) -> None:
     """Each command line has a command that exists, with options and values that it takes."""
     wrong = []
     for words in calls(page):
-        context = click.Context(group(), info_name="imagesync")
+        context = click.Context(group(), info_name="imagesync", **group().context_settings)  # a command remembers -h
         try:
             name, command, rest = group().resolve_command(context, words)
             assert command is not None
