@@ -118,7 +118,7 @@ class Readings:
                     del manifest
                     await following
 
-            async with Walk(visit, what=digest) as walk:
+            async with Walk(visit, what=digest, any_size=True) as walk:
                 await walk.visit(Descriptor("", parse_digest(digest), 0))
             reached.update(walk.places)
             if len(reached) > MOST_DIGESTS:

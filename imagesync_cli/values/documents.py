@@ -30,7 +30,7 @@ def read_document(content: bytes, most_values: int = MOST_VALUES) -> Any:
         raise ValueError(f"it has more than {most_values} values")
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_number)
-    except (RecursionError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (RecursionError, ValueError) as error:
         raise ValueError(why_misread(error)) from error
 
 
@@ -46,14 +46,14 @@ def why_misread(error: Exception) -> str:
         return "it is nested too deep"
     if isinstance(error, (TypeError, AttributeError)):
         return "a value in it has the wrong type, or a field is unknown"
+    return _why_no_json(error)
+
+
+def _why_no_json(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8"
-    if isinstance(error, json.JSONDecodeError):
-        return _why_no_json(error)
-    return str(error)
-
-
-def _why_no_json(error: json.JSONDecodeError) -> str:
+    if not isinstance(error, json.JSONDecodeError):
+        return "a number in it has thousands of digits" if "int_max_str_digits" in str(error) else str(error)
     if error.doc.startswith("\ufeff"):
         return "it begins with a byte order mark"
     if not error.doc.strip():

@@ -48,6 +48,18 @@ def test_an_image_that_an_index_lists_as_something_else(
     assert "used by index" in done.out or registry.manner.name == "distribution-2.8"
 
 
+def test_an_image_that_names_a_part_with_two_sizes(registry: EmbeddedRegistry) -> None:
+    """Such an image is not copied; one that is there all the same goes whole."""
+    repository = registry.repository(NAME)
+    X.seed(repository)
+    listed = describe(X.root.media_type, X.root.content)
+    index = to_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [listed, {**listed, "size": 5}]})
+    repository.add_manifest(OCI_INDEX, index, "ours")
+    assert imagesync("sync", f"{registry.host}/{NAME}:ours", f"{registry.host}/other:1").code == 6
+    assert imagesync("delete", f"{registry.host}/{NAME}:ours").code == 0
+    assert not repository.manifests
+
+
 def test_a_part_of_an_image_that_an_index_lists_as_something_else(registry: EmbeddedRegistry) -> None:
     """Of an image's parts the one that somebody lists stays, and the rest goes."""
     repository = registry.repository(NAME)

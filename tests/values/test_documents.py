@@ -23,7 +23,7 @@ IMAGE = {"digest": f"sha256:{'a' * 64}", "size": 1, "platforms": [], "date": ""}
 REPORT = {"version": 1, "dry_run": False, "interrupted": False, "images": [], "removals": []}
 PYTHON = (
     *("codec", "Expecting", "Extra data", "Unterminated", "unicode", "utf-8-sig", "char ", "object", "attribute"),
-    *("subscriptable", "iterable", "keyword", "argument", "indices", "NoneType", "recursion"),
+    *("subscriptable", "iterable", "keyword", "argument", "indices", "NoneType", "recursion", "sys."),
 )
 BROKEN = ["{", '{"version": "1', "[{]", "{caf\xe9}", "\0", "!!python/name:os.system ''", "[" * 100_000]
 WRONG = [*BROKEN, "", "[]", "null", "7", '"text"', "{}", '{"version": 1}', '{"version": 1, "images": 5}']
@@ -50,7 +50,7 @@ def _index(path: Path) -> None:
 
 BYTES = (
     *(b"\xef\xbb\xbf[", b"\xff\xfe{\x00", b'{"a": "\xe9"}', b'{"a": 1} {}', b'{"a" 1}', b"{]", b" \n"),
-    *(b'{"a": "\\x"}', b'{"a'),
+    *(b'{"a": "\\x"}', b'{"a', b'{"version": %s}' % (b"9" * 5000)),
 )
 
 
