@@ -23,7 +23,7 @@ variable "destination_image" {
 }
 
 variable "destination_prefix" {
-  description = "What `destination_image` follows, like `registry.example.com/mirror`. May be known only at apply."
+  description = "How the destination begins, like `registry.example.com/mirror`. May be known only at apply."
   type        = string
   default     = ""
 }
