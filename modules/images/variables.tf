@@ -71,7 +71,7 @@ variable "images" {
 }
 
 variable "destination_prefix" {
-  description = "How every destination begins, like `registry.example.com/mirror`; a key is the rest. May be known only at apply."
+  description = "How each destination begins, like `registry.example.com/mirror`. May be known only at apply."
   type        = string
   default     = ""
   nullable    = false
