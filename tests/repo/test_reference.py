@@ -92,7 +92,7 @@ CHANGES = {
         "| `IMAGESYNC_PATIENCE` | time limit",
     ),
     "a key in a file": (
-        *("imagesync_cli/batch/images.schema.json", "What is to be where.", "Which images go where."),
+        *("imagesync_cli/batch/images.schema.json", "The images to mirror, each with its source and destination.", "Which images go where."),
         ["docs/reference/files.md"],
         "Which images go where.",
     ),
