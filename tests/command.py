@@ -35,7 +35,7 @@ def environment(**more: str) -> dict[str, str]:
     """What a process needs to run imagesync from this checkout, and nothing that changes what it does."""
     kept = ("PATH", "SYSTEMROOT", "TMPDIR", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
     wanted = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**wanted, "PYTHONPATH": str(CHECKOUT), "HOME": "/nonexistent", **more}
+    return {**wanted, "PYTHONPATH": str(CHECKOUT), "HOME": "/proc/nonexistent", **more}
 
 
 def imagesync(*arguments: str, stdin: str | bytes = "", environ: Mapping[str, str] | None = None) -> Finished:

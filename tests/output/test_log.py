@@ -94,7 +94,7 @@ def test_the_environment_asks_for_a_file(form: str, registry: EmbeddedRegistry, 
     [
         ({"IMAGESYNC_LOG": "loud"}, "IMAGESYNC_LOG is info or debug"),
         ({"IMAGESYNC_LOG": "debug", "IMAGESYNC_LOG_FORMAT": "xml"}, "IMAGESYNC_LOG_FORMAT text or json"),
-        ({"IMAGESYNC_LOG": "debug", "IMAGESYNC_LOG_FILE": "/nonexistent/log"}, "/nonexistent/log cannot be written"),
+        ({"IMAGESYNC_LOG": "debug", "IMAGESYNC_LOG_FILE": "/proc/no/log"}, "/proc/no/log cannot be written"),
     ],
 )
 def test_a_log_that_cannot_be_written_stops_nothing(
