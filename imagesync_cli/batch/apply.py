@@ -73,7 +73,8 @@ async def apply_images(
     """Bring every image to its destination; what failed is in the report."""
     claims, lacking = Claims(call.run_folder), list[ImageEntry]()
     named = names_of(reference for image in images for reference in (image.entry.source, image.entry.destination))
-    claims.claim(call.id, call.run, {image.key: image.claim for image in images}, named, complete=True)
+    wanted = {image.key: image.claim for image in images}
+    claims.claim(call.id, call.run, wanted, named, complete=True, is_applied=True)
 
     async def look(image: WantedImage) -> None:
         if not image.in_place or await _has_gone(stores, image):

@@ -225,7 +225,8 @@ class Together:
         claim = order.claim
         for other, theirs in claimed.successors(claim, order.claimant):
             if await may_be_one_registry(theirs.host, claim.host) and await self._is_there(order):
-                return f"another image of this configuration is to come here: {other.key}"
+                which = "its new image" if other == order.claimant else "another image of this configuration"
+                return f"{which} is to come here: {other.key}"
         return ""
 
     async def _is_unwanted(self, claimed: Claimed, order: Order) -> bool:

@@ -72,6 +72,25 @@ def test_target_of_all_images(workspace: Workspace, source: EmbeddedRegistry, mi
     assert workspace.plan().code == 0
 
 
+@pytest.mark.parametrize("which", ["", "old"])
+def test_target_of_images_whose_copy_fails(
+    which: str, workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """With `-target` nothing waits for the copies to succeed: the old image keeps its tag until the new one comes."""
+    workspace.write(entries(source), destination_prefix=mirror.host)
+    workspace.apply()
+    before, new = mirror.dump(), moved(source, "a")
+    source.fault = lambda request: refusal(403) if request.path.startswith("/v2/a/blobs/") else None
+    target = f'["a:1@{image("a").digest}"]' if which else ""
+    failed = workspace.run("apply", "-auto-approve", f"-target=module.mirror.terraform_data.image{target}")
+    assert "kept: tag 1 (its new image is to come here: a:1)" in failed.text
+    assert mirror.dump() == before
+    source.fault = None
+    workspace.apply()
+    assert tags(mirror) == {"a": new.digest, "b": image("b").digest}
+    assert workspace.plan().code == 0
+
+
 def test_target_of_one_image_while_another_has_moved(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:

@@ -79,13 +79,17 @@ def repository_of(reference: Reference) -> str:
 
 @dataclass(frozen=True)
 class CallClaims:
-    """What a call relies on, when it was read, how its references are called, when it was read wholly, and where."""
+    """What a call relies on, when it was read, how its references are called, when it was read wholly, and where.
+
+    ``is_applied`` says that an apply has told this, which copies, and that no plan has read the call since.
+    """
 
     run: str = ""
     images: dict[str, Claim] = field(default_factory=dict)
     named: frozenset[tuple[str, str]] = frozenset()
     whole: str = ""
     workspace: str = ""
+    is_applied: bool = False
 
     def drop(self, key: str, claim: Claim) -> bool:
         """Let the entry not rely on this any more; False where it relies on something else now."""
@@ -115,13 +119,14 @@ class Claimed:
         return [(who, other) for who, other in self._beside(claim, claimant) if other.digest == claim.digest]
 
     def successors(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
-        """Who else puts another digest under this tag, in a repository of this name at any registry.
+        """Who puts another digest under this tag, in a repository of this name at any registry.
 
-        Calls that were not read in the newest run do not count: they are gone, or -target left them out.
+        Calls that were not read in the newest run do not count: they are gone, or -target left them out. The entry
+        itself counts when its call is applied: a destroy has read its new image too, and brings none.
         """
         return [
             (who, other)
-            for who, other in self._beside(claim, claimant)
+            for who, other in self._beside(claim, claimant, and_itself=self._of(claimant.call).is_applied)
             if other.digest != claim.digest and self._of(who.call).run == self._newest
         ]
 
@@ -156,8 +161,10 @@ class Claimed:
     def _of(self, call: str) -> CallClaims:
         return self._calls.get(call, CallClaims())
 
-    def _beside(self, claim: Claim, claimant: Claimant) -> Iterator[tuple[Claimant, Claim]]:
+    def _beside(
+        self, claim: Claim, claimant: Claimant, *, and_itself: bool = False
+    ) -> Iterator[tuple[Claimant, Claim]]:
         """What others claim under this tag."""
         for who in self._under.get((claim.path, claim.tag), ()):
-            if who != claimant and (other := self.of(who)):
+            if (and_itself or who != claimant) and (other := self.of(who)):
                 yield who, other

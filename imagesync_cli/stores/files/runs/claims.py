@@ -59,11 +59,13 @@ class Claims:
         *,
         complete: bool,
         workspace: str = "",
+        is_applied: bool = False,
     ) -> None:
         """Write down what a call relies on, by its entries' keys; ``complete`` if that is all.
 
         ``named`` is what its sources and destinations are called (names_of). ``run`` is the time of the run in a form
         that sorts, the same for all calls of the run. ``workspace`` is Terraform's, "" for the one told before.
+        ``is_applied`` says that all of this is copied next.
         """
         check_call(call)
         with _in_words():
@@ -74,7 +76,8 @@ class Claims:
                 names = {*named} if complete else {*before.named, *named}
                 whole = run if complete else before.whole
                 workspace = workspace or before.workspace
-                self._write(call, CallClaims(max(run, before.run), images, frozenset(names), whole, workspace))
+                noted = CallClaims(max(run, before.run), images, frozenset(names), whole, workspace, is_applied)
+                self._write(call, noted)
                 self._take_over(call, run, workspace, {*images.values()} - {*before.images.values()})
 
     def read(self) -> Claimed:
@@ -158,7 +161,8 @@ class Claims:
             images = {key: Claim(*claim) for key, claim in document["images"].items()}
             named = frozenset((path, name) for path, name in document.get("named", []))
             run = "" if _is_to_come(document["run"]) else document["run"]
-            return CallClaims(run, images, named, document.get("whole", ""), document.get("workspace", ""))
+            whole, workspace = document.get("whole", ""), document.get("workspace", "")
+            return CallClaims(run, images, named, whole, workspace, bool(document.get("applied")))
         except (FileNotFoundError, NotADirectoryError):
             return CallClaims()
         except OSError as error:
@@ -168,8 +172,13 @@ class Claims:
 
     def _write(self, call: str, noted: CallClaims) -> None:
         images = {key: astuple(claim) for key, claim in noted.images.items()}
-        document = {"run": noted.run, "images": images, "named": sorted(noted.named), "whole": noted.whole}
-        document |= {"workspace": noted.workspace}
+        document: dict[str, object] = {
+            "run": noted.run,
+            "images": images,
+            "named": sorted(noted.named),
+            "whole": noted.whole,
+        }
+        document |= {"workspace": noted.workspace, "applied": noted.is_applied}
         replace_file(self._calls / f"{call}.json", json.dumps(document))
 
 
