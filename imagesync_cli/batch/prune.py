@@ -39,7 +39,7 @@ _NAMED = 3
 class Removals:
     """What is to go from one repository: ``tags``, of those ``listed``; ``error`` is why nobody knows.
 
-    ``kept`` is how many tags are wanted there.
+    ``wanted`` are the tags that stay, whatever they are about.
 
     All ``entries``, those that go into this repository, must have succeeded before.
     """
@@ -48,13 +48,13 @@ class Removals:
     entries: Sequence[ImageEntry]
     listed: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    kept: int = 0
+    wanted: frozenset[str] = frozenset()
     error: ImagesyncError | None = None
 
     @property
     def are_many(self) -> bool:
         """Whether so many go at once that it looks like a mistake, or like a source that has lost its tags."""
-        return len(self.tags) > min(self.kept, _MOST_TAGS)
+        return len(self.tags) > min(len(self.wanted), _MOST_TAGS)
 
 
 async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
@@ -92,7 +92,7 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
             going = await _without(stores, pruned[place], unwanted, digests.get(place, set()) - {""})
         except ImagesyncError as error:
             return Removals(pruned[place], here, error=error.alone())
-        return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), len(kept))
+        return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), frozenset(kept))
 
     made.removals = dict(zip(pruned, await each_of(_LISTS_AT_ONCE, removals, pruned), strict=True))
 
@@ -142,7 +142,7 @@ async def prune(
         return all(entry.selection.has_all_referrers for entry in removals.entries)
 
     results = await gather(
-        _one(stores, removals, failed, Policy(dry_run=dry_run, referrers=attached(removals)))
+        _one(stores, removals, failed, Policy(dry_run=dry_run, referrers=attached(removals), in_use=removals.wanted))
         for removals in plan.removals.values()
         if dry_run or any_number or not removals.are_many
     )
@@ -153,7 +153,7 @@ async def prune(
 def _stopped(plan: Plan, removals: Removals) -> RemovalResult:
     name, count = removals.repository.name, len(removals.tags)
     error = Refused(
-        f"{count} of the {count + removals.kept} tags would be removed, so none is: {first_few(removals.tags)}",
+        f"{count} of the {count + len(removals.wanted)} tags would be removed, so none is: {first_few(removals.tags)}",
         hint=f"if that is right, --max-removals {plan.removal_count} allows it",
     )
     return RemovalResult(name, Outcome.FAILED, str(error), error.exit_code)
@@ -183,7 +183,8 @@ async def _one(stores: Stores, removals: Removals, failed: Set[ImageEntry], poli
 
 async def _companions(stores: Stores, removals: Removals) -> list[Reference]:
     """The tags of signatures and referrers of images that nothing keeps once the removals are done."""
-    companions = {tag: digest for tag in removals.listed if (digest := digest_in_tag(tag))}
+    unwanted = (tag for tag in removals.listed if tag not in removals.wanted)
+    companions = {tag: digest for tag in unwanted if (digest := digest_in_tag(tag))}
     if not companions:
         return []
     store = stores.open(removals.repository, Access.READ, Side.DESTINATION)

@@ -11,7 +11,7 @@ Tags go before what they lead to, subjects before what is attached to them: a cr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -82,9 +82,12 @@ class Attached:
                     waiting.append(other)
 
 
-async def search(readings: Readings, tags: Tags, targets: Iterable[str]) -> Attached:
-    """All that is attached to the targets or to what is below them. Raises whatever keeps it from knowing."""
-    searched = _Search(readings, tags)
+async def search(readings: Readings, tags: Tags, targets: Iterable[str], in_use: Collection[str] = ()) -> Attached:
+    """All that is attached to the targets or to what is below them. Raises whatever keeps it from knowing.
+
+    Tags ``in_use`` are like any other, whatever they are called.
+    """
+    searched = _Search(readings, tags, in_use)
     level = dict.fromkeys(targets)
     for _ in range(MAX_DEPTH + 1):
         if not level:
@@ -98,10 +101,10 @@ async def search(readings: Readings, tags: Tags, targets: Iterable[str]) -> Atta
 
 
 class _Search:
-    def __init__(self, readings: Readings, tags: Tags) -> None:
+    def __init__(self, readings: Readings, tags: Tags, in_use: Collection[str]) -> None:
         self._readings = readings
         self._tags = tags
-        self._about = tags.by_subject()
+        self._about = tags.by_subject(in_use)
         self.attached = Attached()
         self._digests: set[str] = set()
 

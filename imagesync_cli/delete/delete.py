@@ -239,7 +239,7 @@ class _Repository:
         if self._policy.referrers:
             from imagesync_cli.delete import attached
 
-            planned = await attached.search(self._readings, tags, targets)
+            planned = await attached.search(self._readings, tags, targets, self._policy.in_use)
             tags = tags.without(planned.own_tags)
         below = planned.candidates if planned else await self._readings.below(targets)
         candidates = below | currents

@@ -45,7 +45,8 @@ async def remove_old_kept(
         if digest in newer or len(newer) >= replacing.keep_last:
             going.append(destination.at(tag=kept.tag, digest=digest))
         stay.add(digest)
-    for report in await delete(stores, going, Policy(referrers=referrers), progress):
+    policy = Policy(referrers=referrers, in_use=frozenset(name for at, name in in_use if at == path))
+    for report in await delete(stores, going, policy, progress):
         if report.error is not None:
             report.error.hint = f"{destination} is copied; only an old image could not be removed"
             raise report.error

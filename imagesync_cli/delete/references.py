@@ -68,10 +68,10 @@ class Tags:
                 on.setdefault(wanted[at], []).append(tag)
         return {digest: sorted(tags) for digest, tags in on.items()}
 
-    def by_subject(self) -> dict[str, list[str]]:
-        """The tags whose name says that they are about a manifest, by its digest_tag."""
+    def by_subject(self, in_use: Collection[str] = ()) -> dict[str, list[str]]:
+        """The tags whose name says that they are about a manifest, by its digest_tag; none of those ``in_use``."""
         about: dict[str, list[str]] = {}
-        for tag in sorted(filter(subject_of_tag, self._at)):
+        for tag in sorted(tag for tag in self._at if tag not in in_use and subject_of_tag(tag)):
             about.setdefault(subject_of_tag(tag), []).append(tag)
         return about
 

@@ -154,11 +154,13 @@ class Together:
                 kept[order] = report
                 if not order.policy.dry_run:  # of those who share an image, the last one removes it
                     claimed.drop(order.claimant, order.claim)
+        in_use = self._in_use(claimed, [order for order in orders if order not in kept])
         by_policy: dict[Policy, dict[Order, Reference]] = {}
         for order in orders:
             if order not in kept:
                 wanted = order.reference.at(tag=order.reference.tag, digest=order.policy.expect)
-                policy = replace(order.policy, expect="", is_unwanted=await self._is_unwanted(claimed, order))
+                is_unwanted = await self._is_unwanted(claimed, order)
+                policy = replace(order.policy, expect="", is_unwanted=is_unwanted, in_use=in_use)
                 by_policy.setdefault(policy, {})[order] = wanted
         removed = dict[Order, DeleteReport]()
         for policy, wished in by_policy.items():
@@ -174,6 +176,12 @@ class Together:
         over = [order for order in orders if reports[order].error is None and not order.policy.dry_run]
         self._claims.release((order.claimant, order.claim) for order in over)
         return [reports[order] for order in orders]
+
+    def _in_use(self, claimed: Claimed, going: list[Order]) -> frozenset[str]:
+        """The tags of this repository that stay: a signature may be an entry's own, and goes with that."""
+        if not any(order.policy.referrers for order in going):
+            return frozenset()
+        return claimed.tags_in(going[0].claim.path) - {order.claim.tag for order in going}
 
     async def _remove_old_kept(self, claimed: Claimed, order: Order, report: DeleteReport) -> None:
         """Now that consumers have moved on, those of older images that tags of their own have kept long enough."""

@@ -21,8 +21,9 @@ class Policy:
     ``expect`` is the digest that was put there, "" for whatever is there now. If the tag has moved on from it,
     ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse"). Where
     nothing of ours has replaced it (``is_unwanted``), somebody else has moved the tag, and ``on_destroy`` rules too.
-    ``referrers`` says that what is attached to an image goes with it. Where a tag has moved on, of the images that tags
-    of their own keep (``keep_as``) the last ``keep_last`` stay, None for all: together.py sees to that.
+    ``referrers`` says that what is attached to an image goes with it, but for tags ``in_use``. Where a tag has moved
+    on, of the images that tags of their own keep (``keep_as``) the last ``keep_last`` stay, None for all: together.py
+    sees to that.
     """
 
     expect: str = ""
@@ -32,6 +33,7 @@ class Policy:
     keep_manifests: bool = False
     all_tags: bool = False
     referrers: bool = False
+    in_use: frozenset[str] = frozenset()
     max_tags: int | None = None
     keep_as: KeepAs | None = None
     keep_last: int | None = None

@@ -259,6 +259,20 @@ def test_signatures_and_images_go_together(pruned: Bench) -> None:
     assert image("signature").digest not in pruned.there("app").manifests
 
 
+@pytest.mark.parametrize("referrers", [True, False])
+def test_a_signature_that_an_entry_names_stays(pruned: Bench, referrers: bool) -> None:
+    """Who names a tag gets it, and keeps it when the image that it is about goes."""
+    signature = f"sha256-{image('old').digest.removeprefix('sha256:')}.sig"
+    pruned.seed("app", signature, image("signature"))
+    entry = pruned.entry("app", tags=["1.*"], prune=True, referrers=referrers)
+    pruned.write(entry, pruned.entry("app", signature, referrers=referrers))
+    for _ in range(2):
+        finished = pruned.sync()
+        assert finished.code == 0, finished.err
+        assert pruned.tags("app").keys() == {"1.0", "1.1", signature}
+        assert image("signature").digest in pruned.there("app").manifests
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.sampled_from(TAGS), min_size=1), st.sets(st.sampled_from(TAGS)), st.sampled_from(RULES))
 def test_a_prune_never_removes_what_is_picked(

@@ -353,6 +353,45 @@ def test_a_tag_that_gets_another_image_stays_until_then(
     assert registry.dump() == before
 
 
+@pytest.mark.parametrize(
+    ("is_applied", "has_come", "left"),
+    [(True, False, "old"), (True, True, "new"), (False, False, None), (False, True, "new")],
+)
+def test_an_entry_that_gets_another_image(
+    is_applied: bool, has_come: bool, left: str | None, registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """Its old image keeps the tag until the new one is there. A destroy, which reads of that one too, brings none."""
+    images = {name: image(name) for name in ("old", "new")}
+    old = seeded(registry, "1", **{"1": images["old"]})["1"]
+    if has_come:
+        images["new"].seed(registry.repository(REPOSITORY), "1")
+    wanted = {"1": claim_of(parse_reference(f"{removals.name}:1"), images["new"].digest)}
+    removals.claims.claim("call", RUN, wanted, complete=True)
+    removals.claims.claim("call", RUN, wanted, complete=True, is_applied=is_applied)
+    removed = removals.run("1", old)
+    assert removed.code == 0
+    assert registry.repository(REPOSITORY).tags == ({"1": images[left].digest} if left else {})
+    assert set(registry.repository(REPOSITORY).manifests) == ({images[left].digest} if left else set())
+
+
+@pytest.mark.parametrize("ending", [".sig", ""])
+def test_a_signature_that_another_entry_names_stays(
+    ending: str, registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """It has an entry of its own, and is not just what is attached to an image that goes: that stays without a tag."""
+    digest = seeded(registry, "1")["1"]
+    signature = f"{digest.replace(':', '-')}{ending}"
+    own = seeded(registry, **{signature: image("signature")})[signature]
+    claim(removals, signature, own, "other-call", key=signature)
+    for _ in range(2):
+        assert removals.run("1", digest, "--referrers").code == 0
+        assert registry.repository(REPOSITORY).tags == {signature: own}
+        assert registry.repository(REPOSITORY).manifests.keys() == {own, digest}
+    removed = removals.run(signature, own, "--claimant", f"other-call/{signature}")
+    assert removed.code == 0
+    assert registry.repository(REPOSITORY).tags == {}
+
+
 def test_a_tag_that_has_got_another_image_lets_the_old_one_go(registry: EmbeddedRegistry, removals: Removals) -> None:
     """Where the other call has been quicker, the old image goes by the policy for replaced ones."""
     old, new = image("old").seed(registry.repository(REPOSITORY)), seeded(registry, "1")["1"]

@@ -154,6 +154,10 @@ class Claimed:
         """What the sources and destinations of all calls are called (names_of)."""
         return {name for noted in self._calls.values() for name in noted.named}
 
+    def tags_in(self, path: str) -> frozenset[str]:
+        """The tags that anybody relies on in a repository of this name at any registry."""
+        return frozenset(tag for (at, tag), those in self._under.items() if at == path and any(map(self.of, those)))
+
     def drop(self, claimant: Claimant, claim: Claim) -> None:
         """Let this entry not rely on this any more, in this reading alone."""
         self._of(claimant.call).drop(claimant.key, claim)
