@@ -24,6 +24,7 @@ from imagesync_cli.values.documents import MISREAD, MOST_FILE_BYTES, read_docume
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import parse_platform
 from imagesync_cli.values.reference import Reference, as_meant, parse_reference
+from imagesync_cli.values.times import parse_time
 
 FORMAT = 1
 # Both sides of a merge that git could not do, the first of them in a group.
@@ -112,9 +113,15 @@ def _locked(image: Any) -> Locked:
         tuple(map(str, image["platforms"])),
         str(image["date"]),
         {_platforms(names): parse_digest(str(digest)) for names, digest in image.get("selected", {}).items()},
-        Pending(str(pending["digest"]), str(pending["first_seen"])) if pending else None,
+        _pending(pending) if pending else None,
         str(image.get("first_seen", image["date"])),
     )
+
+
+def _pending(pending: Any) -> Pending:
+    if parse_time(pending["first_seen"]) is None:
+        raise ValueError(f"{pending['first_seen']!r} is not a time in UTC")
+    return Pending(parse_digest(str(pending["digest"])), pending["first_seen"])
 
 
 def _platforms(names: str) -> str:

@@ -77,6 +77,22 @@ def test_a_lock_that_an_editor_has_marked(tmp_path: Path, mark: bytes, is_read: 
             read_lock(path)
 
 
+@pytest.mark.parametrize(
+    "pending",
+    [
+        *({"digest": IMAGE["digest"], "first_seen": seen} for seen in ("soon", "", 5, None, "2026-01-01", "\x1b[2J")),
+        {"digest": "x", "first_seen": "2026-01-01T00:00:00Z"},
+    ],
+)
+def test_a_lock_that_waits_since_no_time(tmp_path: Path, pending: dict[str, object]) -> None:
+    """What a lock waits for is a digest, since a time: all else is told when it is read, by every command."""
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps({"version": 1, "images": {"app:1": IMAGE | {"pending": pending}}}))
+    with pytest.raises(UsageError, match="is not a lock") as raised:
+        read_lock(path)
+    assert "\x1b" not in str(raised.value)
+
+
 def test_a_lock_that_says_two_things(tmp_path: Path) -> None:
     """A merge may leave an image in it twice, with two digests."""
     path = tmp_path / "file.json"
