@@ -77,7 +77,7 @@ locals {
   explained = flatten([
     for change in local.told : [
       for name in keys(local.change) : join(":\n    ", compact([
-        "  ${name} ${local.in_words[name]}", join("\n    ", compact([local.how_much[name], local.signed[name]])),
+        "  ${name} ${local.in_words[name]}", join("; ", compact([local.how_much[name], local.signed[name]])),
       ])) if local.change[name] == change
     ]
   ])

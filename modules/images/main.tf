@@ -69,28 +69,26 @@ resource "terraform_data" "copies" {
 resource "terraform_data" "image" {
   for_each = local.pinned
 
-  # All that destroy can see is `self`, as the last apply left it. A change of policy updates it in place. The call is
-  # one text, whose words have no space in them: of a list, a plan prints each element on a line.
-  input = {
-    destination = local.destinations[each.value]
-    digest      = local.digests[each.value]
-    delete = join(" ", concat(
-      [for word in var.command : replace(replace(replace(word, "%", "%25"), " ", "%20"), "\n", "%0A")],
-      ["delete", "--claimant", "${local.call}/${each.value}", "--digest", local.digests[each.value]],
-      ["--on-replace", var.on_replace == "retag" ? "keep" : var.on_replace, "--on-destroy", var.on_destroy],
-      local.kept_long, local.referrers[each.value] ? ["--referrers"] : [],
-    ))
-  }
+  # All that destroy can see is `self`, as the last apply left it. A change of policy updates it in place. It is one text,
+  # whose words have no space in them: of a list or an object, a plan prints each element on a line, and here twice.
+  input = join(" ", concat(
+    [local.destinations[each.value], "removed", "by:"],
+    [for word in var.command : replace(replace(replace(word, "%", "%25"), " ", "%20"), "\n", "%0A")],
+    ["delete", "--claimant", "${local.call}/${each.value}", "--digest", local.digests[each.value]],
+    ["--on-replace", var.on_replace == "retag" ? "keep" : var.on_replace, "--on-destroy", var.on_destroy],
+    local.kept_long, local.referrers[each.value] ? ["--referrers"] : [],
+  ))
   triggers_replace = plantimestamp() # when it was first planned, see below
 
   # The tag tells imagesync which policy applies: it has moved on (on_replace), or is still at this digest (on_destroy).
-  # Earlier modules left a list, delete_command.
+  # Earlier modules left an object with destination and delete, or with a list, delete_command.
   provisioner "local-exec" {
     when = destroy
     interpreter = try(self.input.delete_command, [
-      for word in split(" ", self.input.delete) : replace(replace(replace(word, "%0A", "\n"), "%20", " "), "%25", "%")
+      for word in split(" ", try(self.input.delete, split(" removed by: ", self.input)[1])) :
+      replace(replace(replace(word, "%0A", "\n"), "%20", " "), "%25", "%")
     ])
-    command = self.input.destination
+    command = try(self.input.destination, split(" ", self.input)[0])
   }
 
   lifecycle {

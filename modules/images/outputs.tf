@@ -1,4 +1,4 @@
-# Made of the objects' input: known at plan, and yet a consumer waits for the copy, and the removal of an old image for
+# Made of the objects' keys and input: known at plan, and yet a consumer waits for the copy, and the removal of an old image for
 # the consumer. The objects that there are count: a plan with -refresh-only has no others.
 
 locals {
@@ -10,6 +10,10 @@ locals {
       "${name}@${local.digests[name]}"
     ) : split(" ", reverse(sort([for key in keys : "${local.first_planned[key]} ${key}"]))[0])[1]
   }
+
+  # Earlier modules left objects. Not of the resource itself: see first_planned.
+  inputs = { for key, image in terraform_data.image : key => image.input }
+  places = { for key, input in local.inputs : key => try(input.destination, split(" ", input)[0]) }
 }
 
 output "ids" {
@@ -17,15 +21,14 @@ output "ids" {
   value = {
     # The tag is what follows the last ":" if no "/" does; the one of "oci:" or of a port is none.
     for name, key in local.current : name => join("@", [
-      regex("^(?:docker://)?((?:oci:)?.*?)(?::[^:/]+)?$", terraform_data.image[key].input.destination)[0],
-      terraform_data.image[key].input.digest,
+      regex("^(?:docker://)?((?:oci:)?.*?)(?::[^:/]+)?$", local.places[key])[0], split("@", key)[1],
     ])
   }
 }
 
 output "digests" {
   description = "The digest of each image by its key in `images`, like `sha256:…`. Known at plan."
-  value       = { for name, key in local.current : name => terraform_data.image[key].input.digest }
+  value       = { for name, key in local.current : name => split("@", key)[1] }
 }
 
 output "tags" {

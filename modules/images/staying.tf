@@ -33,13 +33,6 @@ locals {
       " goes back to ${local.own[name]}"
     ) : join("", [" stays as it is", local.damage[name] == "" ? "" : ", damaged (${local.damage[name]})"])
   }
-
-  first_seen = { for name, seen in terraform_data.seen : name => seen.input }
-  is_taken = {
-    for name, digest in local.brought : name => contains(local.not_taken, name) ? false : (
-      lookup(local.first_seen, name, plantimestamp()) == plantimestamp()
-    )
-  }
 }
 
 locals {
@@ -61,7 +54,8 @@ resource "terraform_data" "own" {
     contains(local.not_taken, each.key) ? "" : local.present[each.key].digest,
   ])
   triggers_replace = [
-    local.shown_destination[each.key], local.is_taken[each.key] ? substr("taken${timestamp()}", 0, 5) : "taken",
+    local.shown_destination[each.key],
+    contains(local.not_taken, each.key) ? "taken" : substr("taken${terraform_data.seen[each.key].id}", 0, 5),
   ]
 
   lifecycle {
@@ -70,10 +64,10 @@ resource "terraform_data" "own" {
   }
 }
 
-# Tells which images are taken: those whose object is made in this plan. The digest is in no key, as in `had`.
+# Tells which images are taken: those whose object is made in this plan, so that its id is not known yet. The digest is
+# in no key, as in `had`. Earlier modules left a time in `input`.
 resource "terraform_data" "seen" {
   for_each         = local.may_stay ? local.entries : {}
-  input            = plantimestamp()
   triggers_replace = local.brought[each.key]
 
   lifecycle {

@@ -6,23 +6,24 @@ locals {
   # Images whose signatures were not verified yet: those planned for the first time at this digest, or under these
   # rules. What was verified when it was copied is not asked about again.
   unverified = !local.demands_trust ? {} : {
-    for key, name in local.pinned : name => local.digests[name]
-    if local.digests[name] != "" && (
-      var.verify_trust == "always" || lookup(local.verified_at, key, plantimestamp()) == plantimestamp()
+    for name, digest in local.digests : name => digest
+    if digest != "" && (
+      var.verify_trust == "always" || lookup(local.verified_at, name, plantimestamp()) == plantimestamp()
     )
   }
 
-  verified_at = { for key, verified in terraform_data.verified : key => verified.input }
+  verified_at = { for name, verified in terraform_data.verified : name => verified.input }
 
   trusted = { for name in keys(local.unverified) : name => jsondecode(data.external.trust[0].result[name]) }
   signed  = { for name in keys(local.entries) : name => try(local.trusted[name].signed, "") }
 }
 
-# Remembers when an image was first planned. Other rules replace it: then this is the first time again.
+# Remembers when an image was first planned. Another digest replaces it, and so do other rules: then this is the first
+# time again.
 resource "terraform_data" "verified" {
-  for_each         = local.demands_trust ? local.pinned : {}
+  for_each         = local.demands_trust ? local.entries : {}
   input            = plantimestamp()
-  triggers_replace = md5(jsonencode(var.trust))
+  triggers_replace = "${local.digests[each.key]} ${md5(jsonencode(var.trust))}"
 
   lifecycle {
     create_before_destroy = true

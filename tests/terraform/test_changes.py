@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, compose, image, random_bytes, tar
 from tests.terraform.remote_repository import RemoteRepository
-from tests.terraform.workspace import BOTH_TOOLS, IMAGESYNC, Expression, Workspace
+from tests.terraform.workspace import BOTH_TOOLS, Expression, Workspace
 
 OUTPUT = 'output "changes" { value = module.mirror.changes }'
 LAYER_BYTES = 100_000
@@ -189,41 +187,6 @@ def test_drift_alone(workspace: Workspace, upstream: RemoteRepository, mirror: R
     assert "Warning" not in workspace.apply().text
     mirror.delete(old.digest)
     assert f"{mirror.tagged('1')} is missing at its destination" in workspace.plan().text
-
-
-def lines_of_images(workspace: Workspace) -> int:
-    """How many lines the last plan has for the objects of its images, blank ones included."""
-    blocks = workspace.shown().split("\n\n")
-    return sum(block.count("\n") + 2 for block in blocks if "terraform_data.image[" in block.partition(" will be ")[0])
-
-
-@pytest.mark.parametrize("module", ["images", "image"])
-def test_how_long_a_plan_is(workspace: Workspace, module: str) -> None:
-    """An image is some lines of a plan, however long the command is and whatever is copied with it."""
-    with EmbeddedRegistry() as source, EmbeddedRegistry() as mirror:
-        image("a").seed(source.repository("a"), "1")
-        place, of = f"{mirror.host}/a:1", f"{source.host}/a:1"
-        entry = {"images": {place: {"source": of}}} if module == "images" else {
-            "destination_image": place, "source_image": of,
-        }  # fmt: skip
-        command = ["/usr/bin/env", "WORDS=two words\nand 100%25 a line", *workspace.recorded(*IMAGESYNC)]
-        options: dict[str, Any] = {"referrers": True, "on_replace": "retag", "command": command, **entry}
-        workspace.write_module(module, **options)
-        workspace.plan()
-        assert lines_of_images(workspace) == 12
-        assert workspace.shown().count("\n") < 50
-        workspace.succeeding("apply", "plan.bin")
-
-        image("a again").seed(source.repository("a"), "1")
-        workspace.plan()
-        assert lines_of_images(workspace) == 29
-        workspace.succeeding("apply", "plan.bin")
-
-        workspace.write_module(module, **{**options, "on_destroy": "keep"})
-        workspace.plan()
-        assert lines_of_images(workspace) == 15
-        workspace.destroy()
-        assert "1" not in mirror.repository("a").tags
 
 
 def test_many(workspace: Workspace) -> None:

@@ -80,6 +80,7 @@ class Outcomes:
         return (
             _without_command(change)
             or self._relied_on(change, stored)
+            or _hidden(stored)
             or self._by_policy(self._calls[change.module], stored)
         )
 
@@ -173,6 +174,10 @@ def _retagged(call: Call) -> Outcome:
     count = call.keep_last
     more = f", and of such tags the last {count} stay" if type(count) is int and count >= 0 else ""
     return _will(RETAGGED, f"gets a tag of its own first{more}")
+
+
+def _hidden(stored: Stored) -> Outcome | None:
+    return None if stored.on_destroy else _will(UNDECIDED, "is kept or removed by a policy that the plan does not tell")
 
 
 def _without_command(change: ImageChange) -> Outcome | None:

@@ -114,7 +114,7 @@ def _settings(call: Call, before: Stored, after: Stored) -> Reason | None:
         return "policy", policies
     if before.destination != after.destination:
         return "respelled", [say("it was {}", before.shown)]
-    if before.rest != after.rest:
+    if before.command != after.command:
         return "settings", [say("the command that removes it changes")]
     return None
 

@@ -28,17 +28,25 @@ def stored(
     on_replace: str = "delete",
     on_destroy: str = "delete",
     claimant: bool = True,
-    as_text: bool = False,
 ) -> Document:
-    """The input of an object, in the one or in the other form."""
+    """What an object remembers, by its names in earlier modules."""
     words = [
         "imagesync",
         "delete",
         *(["--claimant", f"c1/{key}"] if claimant else []),
         *("--digest", digest(of), "--on-replace", on_replace, "--on-destroy", on_destroy),
     ]
-    command = {"delete": " ".join(words)} if as_text else {"delete_command": words}
-    return {"destination": f"{HOST}/{place}", "digest": digest(of), **command}
+    return {"destination": f"{HOST}/{place}", "digest": digest(of), "delete": " ".join(words)}
+
+
+def as_input(remembered: Document | None, form: str = "text") -> object:
+    """The input of an object: one text, or as earlier modules have left it an "object" or one with a "list"."""
+    if not remembered or form == "object":
+        return remembered
+    if form == "list":
+        rest = {name: value for name, value in remembered.items() if name != "delete"}
+        return {**rest, "delete_command": remembered["delete"].split(" ")}
+    return f"{remembered['destination']} removed by: {remembered['delete']}" if "destination" in remembered else None
 
 
 def old_of(change: Document) -> Document:
@@ -84,6 +92,7 @@ class PlanFile:
         reason: str = "",
         actions: list[str] | None = None,
         ordered: bool = True,
+        form: str = "text",
         **change: Any,
     ) -> Document:
         """An object of an image; Terraform's own words for what is done follow from its two sides."""
@@ -100,8 +109,8 @@ class PlanFile:
             "index": f"{key}@{of}",
             "change": {
                 "actions": actions or usual,
-                "before": before and {"input": before},
-                "after": after and {"input": after},
+                "before": before and {"input": as_input(before, form)},
+                "after": after and {"input": as_input(after, form)},
                 "after_unknown": {},
                 "before_sensitive": {},
                 "after_sensitive": {},

@@ -210,7 +210,7 @@ def test_a_place_that_is_known_only_at_apply() -> None:
     """Nothing is said of what such a destination has."""
     plan = PlanFile()
     later = {key: value for key, value in stored("app:1", "same").items() if key != "destination"}
-    unknown = {"input": {"destination": True}}
+    unknown = {"input": True}
     plan.image("app", stored("app:1", "same"), later, after_unknown=unknown)
     plan.image("two", None, {**later, "digest": digest("new")}, after_unknown=unknown)
     told = plan.explained()
@@ -237,7 +237,7 @@ def test_policies() -> None:
 @pytest.mark.parametrize(
     ("after", "kind"),
     [
-        (stored("app:1", "same", as_text=True), "settings"),
+        (stored("app:1", "same", claimant=False), "settings"),
         ({**stored("app:1", "same"), "destination": f"docker://{HOST}/app:1"}, "respelled"),
     ],
 )
@@ -247,6 +247,15 @@ def test_in_place(after: dict[str, object], kind: str) -> None:
     plan.image("app", stored("app:1", "same"), after)
     plan.read("app", "app:1", "same", "same")
     assert plan.told()["kind"] == kind
+
+
+def test_in_another_form() -> None:
+    """An object of an earlier module that remembers the same is nothing to tell of."""
+    plan = PlanFile()
+    image = plan.image("app", stored("app:1", "same"), stored("app:1", "same"))
+    image["change"]["before"] = {"input": stored("app:1", "same")}
+    plan.read("app", "app:1", "same", "same")
+    assert plan.explained()["changes"] == []
 
 
 @pytest.mark.parametrize(("reason", "words"), [("replace_by_request", "by request"), ("replace_because_tainted", "")])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.terraform.explain.plans import HOST, PlanFile, digest, old_of, stored
+from tests.terraform.explain.plans import HOST, PlanFile, as_input, digest, old_of, stored
 
 OTHER = "module.other"
 
 
-def removed(**more: object) -> PlanFile:
+def removed(form: str = "text", **more: object) -> PlanFile:
     """A plan in which one entry goes."""
     plan = PlanFile()
-    plan.image("app", stored("app:1", "old", **more), None)  # type: ignore[arg-type]
+    plan.image("app", stored("app:1", "old", **more), None, form=form)  # type: ignore[arg-type]
     return plan
 
 
@@ -20,11 +20,20 @@ def removed(**more: object) -> PlanFile:
     ("on_destroy", "kind", "outcome"),
     [("delete", "removed", "deleted"), ("keep", "kept", "kept"), ("refuse", "not removed", "refused")],
 )
-@pytest.mark.parametrize("as_text", [False, True])
-def test_by_the_remembered_policy(on_destroy: str, kind: str, outcome: str, as_text: bool) -> None:
+@pytest.mark.parametrize("form", ["text", "object", "list"])
+def test_by_the_remembered_policy(on_destroy: str, kind: str, outcome: str, form: str) -> None:
     """States of the present modules and of earlier ones remember it in different forms."""
-    told = removed(on_destroy=on_destroy, as_text=as_text).told()
+    told = removed(form, on_destroy=on_destroy).told()
     assert (told["kind"], old_of(told)["outcome"], told["before"], told["after"]) == (kind, outcome, digest("old"), "")
+
+
+def test_a_policy_that_the_plan_hides() -> None:
+    """HCP Terraform leaves out what is sensitive: then nothing is promised."""
+    plan = removed()
+    change = plan.document["resource_changes"][0]["change"]
+    change |= {"before": {"input": None}, "before_sensitive": {"input": True}}
+    assert old_of(plan.told())["why"] == "is kept or removed by a policy that the plan does not tell"
+    assert plan.outcome() == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +166,7 @@ def test_an_entry_that_goes_somewhere() -> None:
     plan = PlanFile()
     plan.image("app", stored("app:1", "old"), None)
     later = {key: value for key, value in stored("app:1", "new").items() if key != "destination"}
-    plan.image("app", None, later, after_unknown={"input": {"destination": True}})
+    plan.image("app", None, later, after_unknown={"input": True})
     told = plan.told()
     assert (told["kind"], told["before"], old_of(told)["outcome"]) == ("moved", digest("old"), "undecided")
 
@@ -165,7 +174,7 @@ def test_an_entry_that_goes_somewhere() -> None:
 def test_left_out() -> None:
     """What -target leaves out may rely on an image, and nobody can say."""
     plan = removed()
-    values = {"values": {"input": stored("app:1", "old")}, "sensitive_values": {}}
+    values = {"values": {"input": as_input(stored("app:1", "old"))}, "sensitive_values": {}}
     image = {"mode": "managed", "type": "terraform_data", "name": "image", "index": f"app@{digest('old')}", **values}
     plan.state({"address": f"{OTHER}.terraform_data.image", **image}, module=OTHER)
     told = plan.explained()

@@ -197,7 +197,7 @@ def test_sensitive() -> None:
             }
         },
     )
-    marked = {"input": {"destination": True}}
+    marked = {"input": True}
     place = {"destination": f"{SECRET}/app:1"}
     plan.image("app", {**stored("app:1", "old"), **place}, None, before_sensitive=marked)
     plan.image("app", None, {**stored("app:1", "new"), **place}, after_sensitive=marked)
@@ -221,7 +221,7 @@ def test_many_sensitive_places() -> None:
     plan = PlanFile()
     for number in range(1000):
         place = {**stored("x", "new"), "destination": f"{SECRET}/app-{number}:1"}
-        plan.image(f"app-{number}:1", None, place, after_sensitive={"input": {"destination": True}})
+        plan.image(f"app-{number}:1", None, place, after_sensitive={"input": True})
     assert SECRET not in plan.written()
 
 
@@ -242,5 +242,5 @@ def test_values_that_are_left_out() -> None:
     """HCP Terraform leaves out what is sensitive: such an image is told by its key."""
     plan = PlanFile()
     after = {name: value for name, value in stored("app:1", "new").items() if name != "destination"}
-    plan.image("app", None, after, after_sensitive={"input": {"destination": True}})
+    plan.image("app", None, after, after_sensitive={"input": True})
     assert plan.written().splitlines()[1].startswith("  new          app: sha256:")

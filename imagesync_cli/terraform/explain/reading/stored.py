@@ -26,7 +26,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Stored:
-    """The input of one object. ``destination`` is "" where it is known only at apply, and hidden if ``is_secret``."""
+    """The input of one object. ``destination`` is "" where it is known only at apply, and hidden if ``is_secret``.
+
+    The policies are "" where the plan does not tell them.
+    """
 
     digest: str
     destination: str
@@ -34,7 +37,7 @@ class Stored:
     on_destroy: str
     claimant: str
     is_secret: bool
-    rest: Any  # all else, which is only compared
+    command: list[Any] | None  # which is only compared
 
     @cached_property
     def place(self) -> Place | None:
@@ -60,13 +63,15 @@ def place_of(destination: str) -> Place | None:
 
 def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Stored | None:
     """The input in these values of an object; None where they are none of ours."""
-    given = values.get("input") if isinstance(values, dict) else None
-    if not isinstance(given, dict) or given.get("digest") != digest:
+    if not isinstance(values, dict):
         return None
-    destination = given.get("destination")
+    given = values.get("input")
     is_unknown = at(unknown, "input", "destination") is True
     is_secret = at(sensitive, "input", "destination") is True  # where it is left out as well, as HCP Terraform does
-    policy = _policy(given)
+    if given is None and (is_unknown or is_secret):
+        return Stored(digest, "", "", "", "", is_secret, None)
+    destination, words = _one_text(given) if isinstance(given, str) else _members(given, digest)
+    policy = _policy(words)
     if policy is None or not (isinstance(destination, str) or is_unknown or is_secret):
         return None
     return Stored(
@@ -76,7 +81,7 @@ def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Store
         on_destroy=policy["--on-destroy"],
         claimant=policy["--claimant"],
         is_secret=is_secret,
-        rest={name: value for name, value in given.items() if name not in ("destination", "digest")},
+        command=words,
     )
 
 
@@ -89,13 +94,22 @@ def at(marks: Any, *path: str) -> Any:
     return marks
 
 
-def _policy(given: Mapping[str, Any]) -> dict[str, str] | None:
-    """The options of ``imagesync delete`` that it will be called with: a list in earlier modules, or one text."""
+def _one_text(given: str) -> tuple[Any, list[Any]]:
+    destination, _, command = given.partition(" removed by: ")
+    return destination, command.split(" ")
+
+
+def _members(given: Any, digest: str) -> tuple[Any, list[Any]]:
+    """What earlier modules left: an object, whose command is one text, or before that a list."""
+    if not isinstance(given, Mapping) or given.get("digest") != digest:
+        return None, []
     command = given.get("delete_command", given.get("delete"))
-    if isinstance(command, str):
-        command = command.split(" ")
-    if not isinstance(command, list):
-        return None
+    words = command.split(" ") if isinstance(command, str) else command
+    return given.get("destination"), words if isinstance(words, list) else []
+
+
+def _policy(command: list[Any]) -> dict[str, str] | None:
+    """The options of ``imagesync delete`` that it will be called with."""
     words = [word if isinstance(word, str) else "" for word in command]
     following = dict(itertools.pairwise(words))
     if not following.get("delete", "").startswith("--"):
