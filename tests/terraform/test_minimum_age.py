@@ -193,6 +193,8 @@ def test_what_waits_is_our_own_image(workspace: Workspace, source: EmbeddedRegis
             in refused.text
         )
         assert young in repository.manifests
+        workspace.plan()
+        assert [(each["kind"], each["key"]) for each in workspace.explained()] == [("refused", "a:1")]
 
 
 def test_a_copy_that_failed_leaves_the_former_image_ours(workspace: Workspace, source: EmbeddedRegistry) -> None:

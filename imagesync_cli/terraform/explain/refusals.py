@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -32,6 +33,20 @@ def refusals_of(call: Call) -> Iterator[tuple[str, list[Sentence]]]:
         if key not in call.refusals and (sentences := items(answer, "refused")):
             is_hidden = call.destination.is_secret
             yield key, [say("{}", HIDDEN if is_hidden else str(sentence)) for sentence in sentences]
+    for key, sentences in _refused_together(call).items():
+        if key not in call.refusals and not items(call.destination.answer(key), "refused"):
+            yield key, [say("{}", _without_key(sentence, key)) for sentence in sentences]
+
+
+def _refused_together(call: Call) -> dict[str, list[str]]:
+    """What an object of all images has refused, by the entry with which each sentence begins."""
+    found: dict[str, list[str]] = {}
+    for sentence in "\n\n".join(call.failures).split("\n\n"):
+        key, _, why = sentence.removeprefix(_OF_IMAGES).partition("]")
+        if sentence.startswith(_OF_IMAGES) and why:
+            with contextlib.suppress(ValueError):
+                found.setdefault(str(json.loads(key)), []).append(sentence)
+    return found
 
 
 def failures_of(call: Call) -> list[str]:

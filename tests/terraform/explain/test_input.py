@@ -99,6 +99,22 @@ def test_a_plan_that_failed() -> None:
     assert plan.explained()["summary"] == "imagesync: this plan failed and cannot be applied: no image is the cause"
 
 
+def test_what_one_object_refuses_for_all_images() -> None:
+    """Its sentences name their entries, and each is told once, also where the reads tell it as well."""
+    plan = PlanFile(errored=True, applyable=False)
+    plan.image("two", None, stored("two:1", "new"))
+    plan.read("two", "two:1", "new", "", there={"refused": ["it is too large"]})
+    done = {"module": "module.mirror", "to_display": "module.mirror.terraform_data.done"}
+    message = 'images["app"]: give the tag back to it.\n\nimages["two"]: it is too large\n\nimages[strange]: no'
+    plan.document["checks"] = [{"instances": [{"address": done, "status": "fail", "problems": [{"message": message}]}]}]
+    told = plan.explained()
+    assert told["summary"] == "imagesync: this plan failed and cannot be applied: 2 images refused"
+    assert [(each["key"], each["why"]) for each in told["changes"]] == [
+        ("app", "give the tag back to it."),
+        ("two", "it is too large"),
+    ]
+
+
 def test_refresh_only() -> None:
     """A plan without any of our objects, where the state has some, leaves them out."""
     plan = PlanFile(applyable=False)
