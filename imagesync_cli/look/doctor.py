@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from imagesync_cli.stores import Side, Stores, Untagged
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Unavailable
-from imagesync_cli.values.hosts import AMAZON
+from imagesync_cli.values.hosts import AMAZON, HOW_TO_REACH
 from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
 from imagesync_cli.values.secret import redacted
 
@@ -230,8 +230,7 @@ class _Examination:
 
 _ADVICE = {
     "dns": "check the name, and the DNS of this machine",
-    "connect": "check host and port, the firewall, and the proxy (HTTPS_PROXY, NO_PROXY); a host without TLS takes "
-    "--plain-http HOST",
+    "connect": HOW_TO_REACH,
     "login": "log in again: imagesync login --username NAME HOST",
     "read": "log in, or ask who runs the registry for the right to pull",
     "list": "imagesync delete needs the list of tags to know what is in use",

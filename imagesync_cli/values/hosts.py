@@ -24,6 +24,11 @@ SCHEMES = ("http://", "https://", "oci://")
 _DEFAULT_PORT = re.compile(r":0*(?:443|80)$")
 _PORT = re.compile(r":0*([0-9]+)$")
 _HTTPS = "443"
+# What to look at where a host cannot be reached.
+HOW_TO_REACH = (
+    "check host and port, the firewall, and the proxy (HTTPS_PROXY, NO_PROXY); a host without TLS takes "
+    "--plain-http HOST"
+)
 # The partitions of AWS (botocore, endpoints.json): public, China, European sovereign, and those of governments.
 _AWS = (
     r"amazonaws\.com(?:\.cn)?|amazonaws\.eu|on\.aws|on\.amazonwebservices\.(?:com\.cn|eu)"

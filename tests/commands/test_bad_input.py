@@ -97,7 +97,7 @@ def test_unknown_host(registry: EmbeddedRegistry) -> None:
 def test_wrong_port(registry: EmbeddedRegistry) -> None:
     """A port where nothing listens is told with the port, and with what to look at."""
     host = free_host()
-    said = f"no answer from {host}: Connection refused\n", "check the port"
+    said = f"no answer from {host}: Connection refused\n", "check host and port"
     refused(imagesync("sync", f"{host}/app:1", f"{registry.host}/new:1"), 5, *said)
 
 

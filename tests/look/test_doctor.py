@@ -224,6 +224,7 @@ def test_nobody_listens() -> None:
     assert done.code == 5
     assert list(steps(done)) == ["name", "dns", "connect"]
     assert "the firewall, and the proxy" in steps(done)["connect"]["advice"]
+    assert steps(done)["connect"]["seen"].endswith(": Connection refused")
 
 
 def test_a_repository_that_ecr_lacks() -> None:

@@ -92,9 +92,9 @@ CHANGES = {
         "| `IMAGESYNC_PATIENCE` | time limit",
     ),
     "a key in a file": (
-        *("imagesync_cli/batch/images.schema.json", "The images to mirror, each with its source and destination.", "Which images go where."),
+        *("imagesync_cli/batch/images.schema.json", "The images to mirror, each", "The images to copy, each"),
         ["docs/reference/files.md"],
-        "Which images go where.",
+        "The images to copy, each",
     ),
     "a key in JSON": (
         *("docs/output.schema.json", "Requests that were made again.", "Requests made once more."),

@@ -20,6 +20,7 @@ from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_po
 from imagesync_cli.stores.transport.tls import Tls
 from imagesync_cli.stores.transport.wire import Wire
 from imagesync_cli.values.errors import Refused
+from imagesync_cli.values.hosts import HOW_TO_REACH
 
 if TYPE_CHECKING:
     from imagesync_cli.stores.transport.preconnect import Preconnected
@@ -133,7 +134,7 @@ class Connections:
     def hint(self, error: Exception) -> str:
         """What may be behind a connection that failed: with TLS 1.3 a missing certificate can look like that."""
         if isinstance(error, OSError) and error.errno in _UNREACHABLE:
-            return "check the port, the firewall and the proxy"
+            return HOW_TO_REACH
         if self._context is None or not isinstance(error, ConnectionError):
             return ""
         return self._tls.certificate_hint(self._name, self._port)

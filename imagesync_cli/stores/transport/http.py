@@ -207,7 +207,7 @@ def _reason(error: BaseException) -> str:
     """
     text = (str(error) or type(error).__name__)[:_LONGEST_REASON].partition(": bytearray(")[0]
     numbers = dict.fromkeys(map(int, re.findall(r"\[Errno (\d+)\] Connect call failed", text)))
-    return ", ".join(map(os.strerror, numbers)) or text
+    return ", ".join(map(os.strerror, numbers)) or re.sub(r"^\[Errno \d+\] ", "", text)
 
 
 async def read_all(response: httpx.Response, limit_bytes: int, room: ByteLimit | None = None) -> bytes:
