@@ -10,7 +10,6 @@ from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.copy.transfer import Read, Transfers
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Written
-from imagesync_cli.values.digest import Digest
 from imagesync_cli.values.errors import Incomplete
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -100,7 +99,7 @@ class Copy:
         self.here.warm(len(manifest.manifests) + (len(manifest.blobs) if self._fresh else 0))
         await self._walk.below(manifest, at)
 
-    async def foreign_layers(self, digest: Digest) -> None:
+    async def foreign_layers(self, digest: str) -> None:
         """The foreign layers of an image that is there already, whose manifests say which."""
 
         async def manifest(place: Place) -> None:
@@ -111,7 +110,7 @@ class Copy:
                 await self.send(place.target)
 
         async with Walk(manifest, blob) as walk:
-            await walk.visit(Descriptor("", digest, 0))
+            await walk.visit(Descriptor.of(digest))
 
     async def _child(self, place: Place) -> None:
         written = await self._destination.manifest(place.digest, lambda: self._write_child(place))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store
-from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest
 
@@ -29,7 +28,7 @@ class OldImage:
             await self._store.put_manifest(await self._store.manifest(self._digest), self._keep_as)
         elif self._digest and self._store.drops_untagged:
             async with Walk(self._visit, what="the image that was there before") as self._walk:
-                await self._walk.visit(Descriptor("", parse_digest(self._digest), 0))
+                await self._walk.visit(Descriptor.of(self._digest))
 
     async def put_back(self) -> None:
         """Write it again if it is gone by now: one HEAD where it is not."""
@@ -70,7 +69,7 @@ async def check_replaceable(overwrite: str, here: Store, there: Store, tag: str,
 
 async def _comes_from(here: Store, there: Store, digest: str) -> bool:
     """Whether the source's repository has this image, or for an index of chosen platforms all that it lists."""
-    if await here.has_manifest(Descriptor("", parse_digest(digest), 0)):
+    if await here.has_manifest(Descriptor.of(digest)):
         return True
     try:
         children = (await there.manifest(digest)).manifests

@@ -20,7 +20,6 @@ from imagesync_cli.copy.present import Destination, Present
 from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Access, Side, Store, Stores, counting
-from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import Denied, Refused, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -224,9 +223,9 @@ async def _complete(
     """What an image that the destination has already may lack, as far as that was asked for."""
     report = copy.report
     if repair is not None:
-        await repair.images(Descriptor("", parse_digest(report.digest), 0))
+        await repair.images(Descriptor.of(report.digest))
     if foreign_layers:
-        await copy.foreign_layers(parse_digest(report.before))
+        await copy.foreign_layers(report.before)
     if referrers is not None:
         await referrers.complete()
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from functools import partial
 
 from imagesync_cli.concurrency import ByteLimit, Crowd, gather_few, take_room
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store
-from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import ContentError, NotFound
 from imagesync_cli.values.manifest import (
     INDEX_TYPES,
@@ -111,18 +110,23 @@ class Readings:
         reached: set[str] = set()
 
         async def walk_below(digest: str) -> None:
-            async def visit(place: Place) -> None:
-                manifest = await self.manifest(place.digest, place.target.size) if may_list(place.target) else None
-                if manifest is not None:
-                    following = walk.below(manifest, place)
-                    del manifest
-                    await following
-
-            async with Walk(visit, what=digest, any_size=True) as walk:
-                await walk.visit(Descriptor("", parse_digest(digest), 0))
-            reached.update(walk.places)
+            reached.update(await self.walk(digest, lambda manifest: manifest.manifests))
             if len(reached) > MOST_DIGESTS:
                 raise ContentError(f"what is to be removed names more than {MOST_DIGESTS} manifests")
 
         await gather_few(AT_ONCE, (self.crowd.run(partial(walk_below, digest)) for digest in digests))
         return reached
+
+    async def walk(self, root: str, further: Callable[[Manifest], Iterable[Descriptor]]) -> Collection[str]:
+        """Read this manifest and what each leads ``further`` to, at any depth; gives all that it came to."""
+
+        async def visit(place: Place) -> None:
+            manifest = await self.manifest(place.digest, place.target.size) if may_list(place.target) else None
+            if manifest is not None:
+                targets = [target.bare for target in further(manifest)]
+                del manifest
+                await walk.on(place, targets)
+
+        async with Walk(visit, what=root) as walk:
+            await walk.visit(Descriptor.of(root))
+        return walk.places

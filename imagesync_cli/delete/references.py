@@ -172,27 +172,17 @@ class References:
 
     async def hold(self, readings: Readings, holder: str, why: str) -> None:
         """Count everything that ``holder`` reaches as used; ContentError where that is more than images do."""
-        level = {holder: 0}
-        for _ in range(MAX_DEPTH + 1):
-            following: dict[str, int] = {}
-            for digest, size in level.items():
-                if (manifest := await readings.manifest(digest, size)) is not None:
-                    following.update(self._held_by(manifest, why))
-                del manifest
-            level = following
-            if not level:
-                return
-        raise ContentError(f"{holder} has indexes more than {MAX_DEPTH} deep")
+        await readings.walk(holder, lambda manifest: self._held_by(manifest, why))
 
-    def _held_by(self, holder: Manifest, why: str) -> dict[str, int]:
-        """Count what this manifest names as used; gives what of it may list manifests itself, with its size."""
+    def _held_by(self, holder: Manifest, why: str) -> list[Descriptor]:
+        """Count what this manifest names as used; gives what of that was not, and may list manifests itself."""
         if holder.subject is not None:
             self.users.setdefault(holder.subject.digest, f"referrer {holder.digest}")
         new = [each for each in _named(holder) if each.digest not in self.users]
         self.users.update(dict.fromkeys((each.digest for each in new), why))
         if len(self.users) > MOST_DIGESTS:
             raise ContentError(f"what is kept names more than {MOST_DIGESTS} manifests")
-        return {each.digest: each.size for each in new if each.is_manifest and may_list(each)}
+        return [each for each in new if each.is_manifest and may_list(each)]
 
 
 def _named(index: Manifest) -> tuple[Descriptor, ...]:

@@ -243,8 +243,7 @@ class Removal:
         manifest = self._parsed(target.digest)
         if manifest is None and may_list(target):
             manifest = await self._readings.once(target.digest, target.size)
-        children = manifest.manifests if manifest else ()
-        return [Descriptor(child.media_type, child.digest, child.size) for child in children]
+        return [child.bare for child in manifest.manifests] if manifest else []
 
     async def _attach_again(self, subject: str, tag: str, planned: Attached, seen: set[str]) -> None:
         """Write again what was taken of what was attached, and the tags that were about the subject."""

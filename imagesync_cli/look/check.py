@@ -10,7 +10,6 @@ from imagesync_cli.concurrency import both
 from imagesync_cli.look.inspect import Findings, Inspection
 from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Side, Store, Stores
-from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
@@ -66,7 +65,7 @@ async def check(
         present = await there.head(destination.wanted)
         wanted = Wanted(present, present.digest)
     elif selection.digest and not selection.platforms and not selection.referrers:
-        wanted = Wanted(Descriptor("", parse_digest(selection.digest), 0), selection.digest)
+        wanted = Wanted(Descriptor.of(selection.digest), selection.digest)
         present = await find_present(there, destination.wanted)
     else:
         here = here or stores.open(source)

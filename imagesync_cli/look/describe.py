@@ -124,7 +124,7 @@ class _Describing:
         config = await self._config(manifest) if self._whole or not place.parent else {}
         platform = place.platform or str(read_platform(config) or "")
         layers = manifest.layers if self._has_room(len(manifest.layers) * _LAYER_BYTES) else ()
-        blobs = tuple(Descriptor(blob.media_type, blob.digest, blob.size) for blob in layers)
+        blobs = tuple(blob.bare for blob in layers)
         size = sum(blob.size for blob in manifest.blobs)
         image = ImageDescription(
             manifest.digest, manifest.media_type, platform, size, blobs, config, self._annotations(manifest)

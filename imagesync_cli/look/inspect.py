@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from imagesync_cli.concurrency import within
 from imagesync_cli.look.walk import MOST_BYTES, Place, Walk
 from imagesync_cli.stores import Store, Stores
-from imagesync_cli.values.digest import parse_digest
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Unavailable
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -166,7 +165,7 @@ async def inspect_within(deadline_s: float, stores: Stores, resolved: Resolved) 
     Unavailable if that takes longer.
     """
     reference, attached = resolved.reference, resolved.attached.referrers if resolved.attached else []
-    roots = [Descriptor("", parse_digest(resolved.source_digest), 0), *(each.target for each in attached)]
+    roots = [Descriptor.of(resolved.source_digest), *(each.target for each in attached)]
     said = f"looking at all of {reference}: no end within the time that is left"
     late = Unavailable(said, hint="it has many parts; see IMAGESYNC_TIMEOUT")
     return await within(deadline_s, Inspection(stores.open(reference)).images(*roots), late)

@@ -90,7 +90,7 @@ def read_referrer(manifest: Manifest, tag: str = "", *, keep: bool = False) -> R
         tuple(told[:_MOST_CHARACTERS] for told in list(dict.fromkeys(types))[:_MOST_TYPES]),
         predicate[:_MOST_CHARACTERS] if isinstance(predicate, str) else "",
         frozenset(sha256(json.dumps(layer, sort_keys=True).encode()) for layer in document.get("layers") or ()),
-        tuple(Descriptor(child.media_type, child.digest, child.size) for child in manifest.manifests),
+        tuple(child.bare for child in manifest.manifests),
         manifest if keep else None,
     )
 

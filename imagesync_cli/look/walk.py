@@ -233,8 +233,7 @@ def _named(manifest: Manifest, at: Place, *, blobs: bool) -> Iterator[Place]:
     for number, blob in enumerate(manifest.blobs if blobs else ()):
         yield Place(blob, (*at.order, number), manifest.digest, at.platform, is_blob=True)
     for number, child in enumerate(manifest.manifests, len(manifest.blobs)):
-        target = Descriptor(child.media_type, child.digest, child.size)
-        yield Place(target, (*at.order, number), manifest.digest, _platform(child) or at.platform)
+        yield Place(child.bare, (*at.order, number), manifest.digest, _platform(child) or at.platform)
 
 
 def _platform(entry: Descriptor) -> str:

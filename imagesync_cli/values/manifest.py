@@ -55,6 +55,16 @@ class Descriptor:
     platform: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
     notes: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
 
+    @classmethod
+    def of(cls, digest: str) -> Descriptor:
+        """What is known by its digest alone."""
+        return cls("", parse_digest(digest), 0)
+
+    @property
+    def bare(self) -> Descriptor:
+        """The same with no more than type, digest and size, for whoever keeps many."""
+        return Descriptor(self.media_type, self.digest, self.size)
+
     @property
     def is_index(self) -> bool:
         """It refers to a list of manifests."""

@@ -61,7 +61,7 @@ class Lists:
             async for content in pages.starting_at(f"/v2/{self._repository}/referrers/{parse_digest(digest)}"):
                 begun = True
                 for entry in parse_manifest(content, OCI_INDEX, sound_only=True).manifests:
-                    referrers[entry.digest] = Descriptor(entry.media_type, entry.digest, entry.size)
+                    referrers[entry.digest] = entry.bare
                 if len(referrers) > MAX_DESCRIPTORS:
                     raise ContentError(f"{doing}: more than {MAX_DESCRIPTORS} of them")
         except _NoApi:
