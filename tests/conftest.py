@@ -50,6 +50,20 @@ def registry() -> Iterator[EmbeddedRegistry]:
 
 
 @pytest.fixture
+def source() -> Iterator[EmbeddedRegistry]:
+    """A registry to copy from, empty; ``registry`` is another one."""
+    with EmbeddedRegistry() as embedded:
+        yield embedded
+
+
+@pytest.fixture
+def destination() -> Iterator[EmbeddedRegistry]:
+    """A registry to copy to, empty."""
+    with EmbeddedRegistry() as embedded:
+        yield embedded
+
+
+@pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The waits between attempts, in seconds, noted and not waited for (stores/transport/retry.py)."""
     noted: list[float] = []

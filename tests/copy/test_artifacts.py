@@ -47,12 +47,6 @@ def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield host, folder / "storage" / "docker" / "registry" / "v2" / "repositories"
 
 
-@pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as running:
-        yield running
-
-
 def held(repository: Path) -> dict[str, set[str]]:
     """What a repository of distribution's holds, as its storage shows it."""
     places = {"tags": "_manifests/tags", "manifests": "_manifests/revisions/sha256", "blobs": "_layers/sha256"}

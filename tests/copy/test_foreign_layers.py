@@ -30,12 +30,6 @@ def no_pauses(pauses: list[float]) -> None:
 
 
 @pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as running:
-        yield running
-
-
-@pytest.fixture
 def web() -> Iterator[LoopbackServer]:
     """A server that has the layer at every address, and records who asks."""
     with LoopbackServer(lambda _: Response(200, body=LAYER)) as server:

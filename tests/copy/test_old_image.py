@@ -30,12 +30,6 @@ def zot() -> Iterator[EmbeddedRegistry]:
         yield running
 
 
-@pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as running:
-        yield running
-
-
 def whole(repository: Repository, made: Image) -> bool:
     return made.manifests.items() <= repository.manifests.items()
 

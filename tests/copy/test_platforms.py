@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +29,6 @@ from tests.embedded_registry.images import (
 from tests.embedded_registry.state import Manifest, Repository, digest_of
 
 WINDOWS = ("windows(10.0.17763.5830)/amd64", "windows(10.0.20348.2461)/amd64", "windows(10.0.20348.2500)/amd64")
-
-
-@pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as running:
-        yield running
 
 
 @pytest.fixture

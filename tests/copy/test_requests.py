@@ -38,13 +38,6 @@ def near(number: int) -> Image:
 SMALL, MEDIUM, SIX = image("small"), image("medium", layers=10), six_platforms()
 
 
-@pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    """A registry to copy from, which counts by itself."""
-    with EmbeddedRegistry() as registry:
-        yield registry
-
-
 @pytest.fixture(params=FIXTURES)
 def destination(request: pytest.FixtureRequest) -> Iterator[Relay]:
     """A registry of each kind, with its requests counted on the way."""

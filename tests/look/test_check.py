@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,6 @@ def attested() -> Image:
 
 ATTESTED = attested()
 SHARED = ATTESTED.manifests[ATTESTED.children[0]].blobs[1]
-
-
-@pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -45,12 +45,6 @@ def artifact() -> Image:
     }
     root = Manifest(OCI_MANIFEST, to_json({**document, "layers": []}))
     return Image(root, {root.digest: root}, {digest_of(b"{}"): b"{}"})
-
-
-@pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as running:
-        yield running
 
 
 def ask(source: str, destination: str, made: Image, *, referrers: bool = False, **asked: Any) -> dict[str, Any]:

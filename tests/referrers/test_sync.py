@@ -45,12 +45,6 @@ WITHOUT_API = MANNERS["distribution-3"]
 
 
 @pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as running:
-        yield running
-
-
-@pytest.fixture
 def up(source: EmbeddedRegistry) -> Repository:
     return source.repository("up/app")
 

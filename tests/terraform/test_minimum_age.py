@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
-
-import pytest
 
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image
 from tests.embedded_registry.wire import json_response
 from tests.terraform.workspace import Workspace
-
-
-@pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    """A registry that tells when its images were pushed, as Harbor does: hours ago, by digest."""
-    with EmbeddedRegistry() as registry:
-        yield registry
 
 
 def tell_ages(source: EmbeddedRegistry, hours: dict[str, float]) -> None:

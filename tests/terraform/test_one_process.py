@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,20 +18,6 @@ from tests.terraform.workspace import IMAGESYNC, Workspace
 IDS = 'output "ids" { value = module.mirror.ids }'
 # As they were at commit f6a4c89, the last whose image objects did the copying.
 WITH_A_COPY_FOR_EACH_IMAGE = Path(__file__).with_name("modules_at_f6a4c89")
-
-
-@pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    """A registry to mirror from."""
-    with EmbeddedRegistry() as registry:
-        yield registry
-
-
-@pytest.fixture
-def destination() -> Iterator[EmbeddedRegistry]:
-    """A registry to mirror to."""
-    with EmbeddedRegistry() as registry:
-        yield registry
 
 
 def seeded(source: EmbeddedRegistry, *names: str, of: str = "") -> dict[str, Image]:

@@ -17,12 +17,6 @@ FOREIGN = image("foreign")
 
 
 @pytest.fixture
-def source() -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as registry:
-        yield registry
-
-
-@pytest.fixture
 def mirror() -> Iterator[EmbeddedRegistry]:
     with EmbeddedRegistry() as registry:
         yield registry

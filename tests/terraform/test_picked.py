@@ -26,12 +26,6 @@ def source() -> Iterator[EmbeddedRegistry]:
         yield registry
 
 
-@pytest.fixture
-def destination() -> Iterator[EmbeddedRegistry]:
-    with EmbeddedRegistry() as registry:
-        yield registry
-
-
 def push(registry: EmbeddedRegistry, *tags: str) -> None:
     for tag in tags:
         made(tag).seed(registry.repository("app"), tag)
