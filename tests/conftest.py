@@ -12,7 +12,7 @@ import pytest
 from imagesync_cli.stores.transport import retry
 from imagesync_cli.values import secret
 from tests import peers
-from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry import EmbeddedRegistry, Repository
 from tests.embedded_registry.images import Image
 from tests.real_image import TAG, busybox_image
 from tests.served import Served
@@ -61,6 +61,18 @@ def destination() -> Iterator[EmbeddedRegistry]:
     """A registry to copy to, empty."""
     with EmbeddedRegistry() as embedded:
         yield embedded
+
+
+@pytest.fixture
+def up(source: EmbeddedRegistry) -> Repository:
+    """The repository that is copied from."""
+    return source.repository("up/app")
+
+
+@pytest.fixture
+def down(registry: EmbeddedRegistry) -> Repository:
+    """The repository that is copied to."""
+    return registry.repository("team/app")
 
 
 @pytest.fixture

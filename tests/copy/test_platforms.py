@@ -31,16 +31,6 @@ from tests.embedded_registry.state import Manifest, Repository, digest_of
 WINDOWS = ("windows(10.0.17763.5830)/amd64", "windows(10.0.20348.2461)/amd64", "windows(10.0.20348.2500)/amd64")
 
 
-@pytest.fixture
-def up(source: EmbeddedRegistry) -> Repository:
-    return source.repository("up/app")
-
-
-@pytest.fixture
-def down(registry: EmbeddedRegistry) -> Repository:
-    return registry.repository("team/app")
-
-
 def options(*platforms: str) -> list[str]:
     return [option for platform in platforms for option in ("--platform", platform)]
 

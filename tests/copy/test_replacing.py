@@ -29,11 +29,6 @@ def source() -> Iterator[EmbeddedRegistry]:
         yield running
 
 
-@pytest.fixture
-def down(registry: EmbeddedRegistry) -> Repository:
-    return registry.repository("team/app")
-
-
 def sync(source: EmbeddedRegistry, registry: EmbeddedRegistry, *options: str, wanted: str = ":1") -> Finished:
     return imagesync("sync", f"{source.host}/up/app{wanted}", f"{registry.host}/team/app:1", *options)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.command import imagesync
-from tests.copy.relay import Relay
+from tests.copy.relay import CountingRelay
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import SIX_PLATFORMS, Image, compose, image, index_of, random_bytes, tar
 
@@ -39,10 +39,10 @@ SMALL, MEDIUM, SIX = image("small"), image("medium", layers=10), six_platforms()
 
 
 @pytest.fixture(params=FIXTURES)
-def destination(request: pytest.FixtureRequest) -> Iterator[Relay]:
+def destination(request: pytest.FixtureRequest) -> Iterator[CountingRelay]:
     """A registry of each kind, with its requests counted on the way."""
     found = request.getfixturevalue(FIXTURES[request.param])
-    with Relay(found.host if isinstance(found, EmbeddedRegistry) else found) as relay:
+    with CountingRelay(found.host if isinstance(found, EmbeddedRegistry) else found) as relay:
         yield relay
 
 
@@ -53,7 +53,7 @@ def copy(source: str, destination: str) -> None:
 
 @pytest.mark.parametrize(("made", "cost"), [(SMALL, (3, 6)), (MEDIUM, (12, 24)), (SIX, (32, 58))])
 def test_cold(
-    source: EmbeddedRegistry, destination: Relay, repository_name: str, made: Image, cost: tuple[int, int]
+    source: EmbeddedRegistry, destination: CountingRelay, repository_name: str, made: Image, cost: tuple[int, int]
 ) -> None:
     """A copy into an empty repository: each manifest and blob is read once, and a blob costs two requests to write."""
     made.seed(source.repository("up/app"), "1")
@@ -62,7 +62,7 @@ def test_cold(
     assert (len(source.requests), len(destination.lines)) == cost, methods
 
 
-def test_near(source: EmbeddedRegistry, destination: Relay, repository_name: str) -> None:
+def test_near(source: EmbeddedRegistry, destination: CountingRelay, repository_name: str) -> None:
     """Where nine of ten layers are there already, each of them costs one request, and none is read."""
     for number in range(2):
         near(number).seed(source.repository("up/app"), f"{number}")
@@ -75,7 +75,7 @@ def test_near(source: EmbeddedRegistry, destination: Relay, repository_name: str
 
 @pytest.mark.parametrize(("made", "requests"), [(SMALL, 5), (MEDIUM, 14), (SIX, 40)])
 def test_second_repository(
-    source: EmbeddedRegistry, destination: Relay, repository_name: str, made: Image, requests: int
+    source: EmbeddedRegistry, destination: CountingRelay, repository_name: str, made: Image, requests: int
 ) -> None:
     """Into another repository of the same registry blobs are mounted, one request each, and none is sent."""
     made.seed(source.repository("up/app"), "1")
@@ -85,7 +85,7 @@ def test_second_repository(
     assert len(destination.lines) == requests, destination.lines
 
 
-def test_nothing_to_do(source: EmbeddedRegistry, destination: Relay, repository_name: str) -> None:
+def test_nothing_to_do(source: EmbeddedRegistry, destination: CountingRelay, repository_name: str) -> None:
     """A copy that is there already costs one HEAD on either side, and nothing else."""
     SIX.seed(source.repository("up/app"), "1")
     copy(f"{source.host}/up/app:1", f"{destination.host}/{repository_name}:1")
@@ -97,7 +97,7 @@ def test_nothing_to_do(source: EmbeddedRegistry, destination: Relay, repository_
     assert destination.lines == [f"HEAD /v2/{repository_name}/manifests/1"]
 
 
-def test_another_tag(source: EmbeddedRegistry, destination: Relay, repository_name: str) -> None:
+def test_another_tag(source: EmbeddedRegistry, destination: CountingRelay, repository_name: str) -> None:
     """A new tag on an image of the same repository is one HEAD, one GET and one PUT, whatever the image."""
     SIX.seed(source.repository("up/app"), "1")
     copy(f"{source.host}/up/app:1", f"{destination.host}/{repository_name}:1")
@@ -106,7 +106,7 @@ def test_another_tag(source: EmbeddedRegistry, destination: Relay, repository_na
     assert [line.partition(" ")[0] for line in destination.lines] == ["HEAD", "GET", "PUT"]
 
 
-def test_by_digest(source: EmbeddedRegistry, destination: Relay, repository_name: str) -> None:
+def test_by_digest(source: EmbeddedRegistry, destination: CountingRelay, repository_name: str) -> None:
     """What is named by digest and is there already needs no question to the source at all."""
     SIX.seed(source.repository("up/app"), "1")
     for _ in range(2):
@@ -115,7 +115,7 @@ def test_by_digest(source: EmbeddedRegistry, destination: Relay, repository_name
     assert source.requests == []
 
 
-def test_one_platform(source: EmbeddedRegistry, destination: Relay, repository_name: str) -> None:
+def test_one_platform(source: EmbeddedRegistry, destination: CountingRelay, repository_name: str) -> None:
     """One platform of six costs its own manifest and blobs, and one GET more, of the index that tells it."""
     SIX.seed(source.repository("up/app"), "1")
     arguments = (f"{source.host}/up/app:1", f"{destination.host}/{repository_name}:1", "--platform", "linux/arm64")
@@ -127,7 +127,7 @@ def test_one_platform(source: EmbeddedRegistry, destination: Relay, repository_n
     assert [f"{request}" for request in source.requests] == ["GET /v2/up/app/manifests/1"]
 
 
-def test_several_platforms(source: EmbeddedRegistry, destination: Relay, repository_name: str) -> None:
+def test_several_platforms(source: EmbeddedRegistry, destination: CountingRelay, repository_name: str) -> None:
     """A new index costs no request at the source, and is written by one PUT."""
     SIX.seed(source.repository("up/app"), "1")
     arguments = (f"{source.host}/up/app:1", f"{destination.host}/{repository_name}:1")

@@ -29,16 +29,6 @@ from tests.embedded_registry.state import Manifest, Repository, digest_of
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 
 
-@pytest.fixture
-def up(source: EmbeddedRegistry) -> Repository:
-    return source.repository("up/app")
-
-
-@pytest.fixture
-def down(registry: EmbeddedRegistry) -> Repository:
-    return registry.repository("team/app")
-
-
 def sync(source: EmbeddedRegistry, registry: EmbeddedRegistry, *options: str, wanted: str = ":1") -> Finished:
     return imagesync("sync", f"{source.host}/up/app{wanted}", f"{registry.host}/team/app:1", *options)
 

@@ -30,11 +30,6 @@ def source() -> Iterator[EmbeddedRegistry]:
         yield running
 
 
-@pytest.fixture
-def down(registry: EmbeddedRegistry) -> Repository:
-    return registry.repository("team/app")
-
-
 def part(seed: int) -> str:
     return random.Random(seed).choice(PARTS)  # noqa: S311 - the same parts every time
 

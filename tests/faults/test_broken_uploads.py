@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections import Counter
 from pathlib import Path
 
@@ -17,47 +16,29 @@ from tests.embedded_registry import EmbeddedRegistry, Fault, Request, Response
 from tests.embedded_registry.faults import drop_answer, refusal
 from tests.embedded_registry.images import image
 from tests.embedded_registry.server import LoopbackServer
+from tests.security.relay import Relay
 from tests.stores.copying import Copying, always, blob, once, sent, times, upload
 
 MIB = 1024 * 1024
 
 
-class Cutting:
+class Cutting(Relay):
     """A line to a server that is reset, in both directions, after so many bytes of each connection."""
 
     def __init__(self, upstream: str, after_bytes: int) -> None:
-        address, _, port = upstream.rpartition(":")
-        self._upstream, self._after_bytes = (address, int(port)), after_bytes
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        super().__init__()
+        self._upstream, self._after_bytes = upstream, after_bytes
         self.resets = 0
 
-    def __enter__(self) -> Cutting:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
+    def serve(self, client: socket.socket) -> None:
+        self.join(client, self._upstream)
 
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._upstream)
-            for one, other in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
-
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def pass_on(self, source: socket.socket, target: socket.socket, hear: object = None) -> None:
         left = self._after_bytes
-        try:
+        with contextlib.suppress(OSError):
             while left and (data := source.recv(min(left, 64 * 1024))):
                 left -= len(data)
                 target.sendall(data)
-        except OSError:
-            pass
         self.resets += not left
         for opened in (source, target):
             with contextlib.suppress(OSError):

@@ -31,11 +31,6 @@ ATTESTED = attested()
 SHARED = ATTESTED.manifests[ATTESTED.children[0]].blobs[1]
 
 
-@pytest.fixture
-def down(registry: EmbeddedRegistry) -> Repository:
-    return registry.repository("team/app")
-
-
 def check(source: EmbeddedRegistry, registry: EmbeddedRegistry, *options: str) -> tuple[int, dict[str, Any]]:
     done = imagesync("check", f"{source.host}/up/app:1", f"{registry.host}/team/app:1", "--json", *options)
     return done.code, json.loads(done.out) if done.out else {"error": done.err}

@@ -44,21 +44,11 @@ from tests.referrers.artifacts import (
 WITHOUT_API = MANNERS["distribution-3"]
 
 
-@pytest.fixture
-def up(source: EmbeddedRegistry) -> Repository:
-    return source.repository("up/app")
-
-
 @pytest.fixture(params=["oci-1.1", "distribution-3"])
 def registry(request: pytest.FixtureRequest) -> Iterator[EmbeddedRegistry]:
     """A destination with the Referrers API, and one without."""
     with EmbeddedRegistry(MANNERS[request.param]) as running:
         yield running
-
-
-@pytest.fixture
-def down(registry: EmbeddedRegistry) -> Repository:
-    return registry.repository("team/app")
 
 
 def sync(source: EmbeddedRegistry, registry: EmbeddedRegistry, *options: str, code: int = 0) -> Finished:

@@ -1,4 +1,4 @@
-"""What stands between a client and a registry: the end of a TLS connection, or a proxy that is asked to CONNECT.
+"""What stands between a client and a registry: a line, the end of a TLS connection, a proxy that is asked to CONNECT.
 
 Both pass bytes on to a loopback server that speaks plain HTTP and knows nothing of it.
 """
@@ -9,11 +9,14 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
 # What Go's servers answer to plain HTTP on a TLS port.
 _GO_SAYS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 _TLS_HANDSHAKE = 0x16
+_R = TypeVar("_R", bound="Relay")
 
 
 class Relay:
@@ -26,7 +29,7 @@ class Relay:
         self._open: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)
 
-    def __enter__(self) -> Relay:
+    def __enter__(self: _R) -> _R:
         self._accepting.start()
         return self
 
@@ -61,10 +64,23 @@ class Relay:
         host, _, port = address.rpartition(":")
         server = socket.create_connection((host, int(port)))
         self._open.append(server)
-        back = threading.Thread(target=_pass_on, args=(server, client), daemon=True)
+        back = threading.Thread(target=self.pass_on, args=(server, client), daemon=True)
         back.start()
-        _pass_on(client, server)
+        self.pass_on(client, server, self.hear)
         back.join()
+
+    def hear(self, data: bytes) -> None:
+        """Take note of what a client says, before it goes on."""
+
+    def pass_on(self, source: socket.socket, target: socket.socket, hear: Callable[[bytes], object] = len) -> None:
+        """One way of it."""
+        with contextlib.suppress(OSError):
+            while data := source.recv(256 * 1024):
+                hear(data)
+                target.sendall(data)
+        for sock in (source, target):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 class TlsFront(Relay):
@@ -111,15 +127,6 @@ class ConnectProxy(Relay):
             return
         client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         self.join(client, self._backends[target])
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(256 * 1024):
-            target.sendall(data)
-    for sock in (source, target):
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _close(sock: socket.socket) -> None:
