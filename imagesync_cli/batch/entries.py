@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any
 from imagesync_cli.batch.document import Fields, Items, Node, Value, name_of, read_nodes
 from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
 from imagesync_cli.batch.reading.image import Read, Reading
-from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of, parse_prefix, place_of
+from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of, parse_prefix
 from imagesync_cli.look.selection import Selection
+from imagesync_cli.stores.places import place_of, tag_of
 from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
 from imagesync_cli.values.tags.renaming import renamed
 from imagesync_cli.values.tags.replacing import Replacing
@@ -144,9 +145,7 @@ class _Reading(Reading):
             entries = [self._ruled(source, each, given, common) for each in destinations]
         else:
             entries = [self._single(source, each, given, own, common) for each in destinations]
-        self._note_same(
-            node.line, [((place_of(e.destination), e.destination.tag), str(e.destination)) for e in entries]
-        )
+        self._note_same(node.line, [(tag_of(each.destination), str(each.destination)) for each in entries])
         return entries
 
     def _found_mirrors(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of, place_of
+from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of
 from imagesync_cli.look.selection import WHOLE, Selection
+from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import Reference, RegistryReference
 from imagesync_cli.values.tags.renaming import renamed

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
-from imagesync_cli.batch.reading.prefix import Prefix, place_of
+from imagesync_cli.batch.reading.prefix import Prefix
 from imagesync_cli.concurrency import gather
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.stores import Stores
+from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import ImagesyncError, NotFound
 
 _Rests = Sequence[str] | ImagesyncError

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, plan
-from imagesync_cli.batch.reading.prefix import place_of
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.choose_platforms import choose_platforms, config_platform
 from imagesync_cli.look.lockfile import Lock, Locked, Pending
@@ -20,6 +19,7 @@ from imagesync_cli.look.resolve import Answer, resolve
 from imagesync_cli.look.selection import WHOLE
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Stores
+from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import ContentError, ImagesyncError
 from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from imagesync_cli.batch.entry import Entry, ImageEntry
 from imagesync_cli.batch.folders import Unknown, expand
 from imagesync_cli.batch.prune import Removals, plan_removals
-from imagesync_cli.batch.reading.prefix import place_of
 from imagesync_cli.batch.report import ImageResult
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.tags import pick_tags, tags_to_pick
 from imagesync_cli.stores import Stores
+from imagesync_cli.stores.places import tag_of
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
@@ -185,10 +185,9 @@ async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> _Picked:
 
 def _without_duplicates(made: Plan, replacing: Replacing) -> list[PlannedImage]:
     """Each image once; UsageError where one tag is wanted from two sources, or by two rules: neither may be dropped."""
-    by_destination: dict[tuple[tuple[str, str], str], PlannedImage] = {}
+    by_destination: dict[tuple[str, str, str], PlannedImage] = {}
     for image in made.images:
-        place = (place_of(image.destination), image.destination.tag)
-        other = by_destination.setdefault(place, image)
+        other = by_destination.setdefault(tag_of(image.destination), image)
         if image is other or _rules(image, replacing) == _rules(other, replacing):
             continue
         first, second = other.entry.line, image.entry.line

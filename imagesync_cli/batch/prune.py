@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.reading.prefix import place_of
 from imagesync_cli.batch.report import Outcome, RemovalResult
 from imagesync_cli.concurrency import each_of, gather
 from imagesync_cli.delete.delete import Policy, delete
@@ -22,6 +21,7 @@ from imagesync_cli.delete.readings import Readings, may_list
 from imagesync_cli.delete.references import Reach, read_references, read_tags
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Access, Side, Stores
+from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.digest import digest_in_tag, pack_digest, subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
 from imagesync_cli.values.reference import Reference

@@ -20,8 +20,9 @@ from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.delete.remembered import RememberingStores
 from imagesync_cli.stores import Access, Side, Stores
-from imagesync_cli.stores.files.runs.claimed import Claim, Claimant, Claimed, claim_of, repository_of
+from imagesync_cli.stores.files.runs.claimed import Claim, Claimant, Claimed, claim_of
 from imagesync_cli.stores.files.runs.claims import Claims
+from imagesync_cli.stores.places import repository_of
 from imagesync_cli.stores.same_registry import may_be_one_registry
 from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.progress import Progress

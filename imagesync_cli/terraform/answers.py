@@ -110,16 +110,17 @@ def _brief(answer: Described, untold: frozenset[str]) -> Described:
 
 
 def _destinations_refused(query: Query, described: dict[str, Described]) -> dict[str, list[str]]:
-    from imagesync_cli.terraform.rules import destination_refusals, place_of
+    from imagesync_cli.stores.places import tag_of
+    from imagesync_cli.terraform.rules import destination_refusals
 
-    keys: dict[tuple[str, str], list[str]] = {}
+    keys: dict[tuple[str, str, str], list[str]] = {}
     for key, sound in query.sound.items():
-        keys.setdefault(place_of(sound.reference), []).append(key)
+        keys.setdefault(tag_of(sound.reference), []).append(key)
     refused = {}
     for key, image in query.asked.items():
         answer, sentences = described[key], list[str]()
         if not isinstance(image, UsageError):
-            others = [other for other in keys[place_of(image.reference)] if other != key]
+            others = [other for other in keys[tag_of(image.reference)] if other != key]
             source = image.intent.source if image.intent else None
             sentences = destination_refusals(image.reference, source, others, query.rivals.get(key, []))
         if answer["kind"] not in ("", "missing"):

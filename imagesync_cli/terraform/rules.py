@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagesync_cli.look.trust.sources import is_among
+from imagesync_cli.stores.places import tag_of
 from imagesync_cli.values.reference import Reference, as_meant
 
 
@@ -26,13 +27,6 @@ class Rules:
         return refused
 
 
-def place_of(reference: Reference) -> tuple[str, str]:
-    """The same for references that may mean one tag, however they are spelled."""
-    from imagesync_cli.stores.files.runs.claimed import repository_of  # a read of sources needs none of it
-
-    return repository_of(reference), reference.tag
-
-
 def destination_refusals(
     destination: Reference, source: Reference | None, others: list[str], rivals: list[str]
 ) -> list[str]:
@@ -41,7 +35,7 @@ def destination_refusals(
     ``others`` are of the same call; ``rivals``, of other calls, have another image for it.
     """
     refused = []
-    if source is not None and place_of(source) == place_of(destination):
+    if source is not None and tag_of(source) == tag_of(destination):
         refused.append(f"its destination {destination} is its source: to remove the entry would remove the source.")
     if others:
         refused.append(f"its destination {destination} is that of {', '.join(others)} as well.")

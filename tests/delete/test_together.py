@@ -582,7 +582,7 @@ def test_a_removal_reads_and_writes_claims_once(registry: EmbeddedRegistry, tmp_
 COPYING = """
 import asyncio, sys
 from pathlib import Path
-from imagesync_cli.stores.files.runs.claimed import repository_of
+from imagesync_cli.stores.places import repository_of
 from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.reference import parse_reference
 async def main():

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import is_host, one_spelling, registry_of
 from imagesync_cli.values.names import is_repository
 from imagesync_cli.values.reference import Reference, RegistryReference, parse_reference
-
-
-def place_of(reference: Reference) -> tuple[str, str]:
-    """Equal for references into the same repository; ``localhost`` and ``127.0.0.1`` are one registry.
-
-    So are folders and files of two names, where one is a link to the other.
-    """
-    registry, repository = reference.location
-    if isinstance(reference, RegistryReference):
-        return one_spelling(registry), repository
-    return registry, os.path.realpath(repository)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.files.runs.claimed import Claim, Claimant, claim_of, parse_claimant, repository_of
+from imagesync_cli.stores.files.runs.claimed import Claim, Claimant, claim_of, parse_claimant
 from imagesync_cli.stores.files.runs.claims import Claims
+from imagesync_cli.stores.places import repository_of
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
 from imagesync_cli.values.reference import parse_reference
 from tests.command import environment

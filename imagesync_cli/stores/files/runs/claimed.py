@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from imagesync_cli.stores.places import repository_of
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.hosts import one_spelling
-from imagesync_cli.values.reference import Reference, RegistryReference
+from imagesync_cli.values.reference import Reference
 
 _CALL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -62,19 +61,7 @@ def parse_claimant(text: str) -> Claimant:
 
 def claim_of(reference: Reference, digest: str) -> Claim:
     """The claim on this digest at this reference."""
-    tag = reference.tag or ("latest" if isinstance(reference, RegistryReference) else "")
-    return Claim(repository_of(reference), tag, digest)
-
-
-def repository_of(reference: Reference) -> str:
-    """The repository, folder or file: one text for everything that may mean the same.
-
-    In doubt, names of hosts mean one registry, and an image stays.
-    """
-    where, path = reference.location
-    if isinstance(reference, RegistryReference):
-        return f"{one_spelling(where)}/{path}"
-    return f"{where}:{os.path.realpath(path)}"
+    return Claim(repository_of(reference), reference.tag, digest)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import one_spelling
-from imagesync_cli.values.reference import RegistryReference, parse_reference
+from imagesync_cli.values.reference import parse_reference
 
 HIDDEN = "(sensitive)"
 _OPTIONS = {"--on-replace": "delete", "--on-destroy": "delete", "--claimant": ""}
@@ -57,8 +57,7 @@ def place_of(destination: str) -> Place | None:
     except UsageError:
         return None
     where, path = reference.location
-    tag = reference.tag or ("latest" if isinstance(reference, RegistryReference) else "")
-    return Place(f"{one_spelling(where)}/{path}", tag)
+    return Place(f"{one_spelling(where)}/{path}", reference.tag)
 
 
 def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Stored | None:
