@@ -166,13 +166,6 @@ class _Sync:
                 _hold(report)
 
 
-async def _judged(judge: Judge, here: Store, source: Reference, chosen: _Chosen) -> tuple[SignedBy, ...]:
-    """Who has signed what is to arrive; Refused if that is nobody who is trusted to, before anything is written."""
-    root = chosen.root or await here.manifest(chosen.digest)
-    wanted = Wanted(root.descriptor, chosen.source_digest or root.digest, root, chosen.is_new)
-    return await judge.judge(here, source, wanted)
-
-
 def _check(source: Reference, destination: Reference, selection: Selection, *, verify: bool) -> None:
     if destination.digest:
         raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
@@ -184,6 +177,70 @@ def _check(source: Reference, destination: Reference, selection: Selection, *, v
     digest = selection.digest
     if digest and source.digest not in ("", digest):
         raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")
+
+
+async def _current(store: Store, tag: str, *, dry_run: bool) -> str:
+    """The digest that the tag points at now, "" if there is none."""
+    try:
+        return (await find_present(store, tag)).digest
+    except Denied:
+        if dry_run:
+            raise
+        return ""  # GHCR and others say so of what is not there yet: whether we may write decides
+
+
+async def _choose(here: Store, source: Reference, selection: Selection, before: str) -> _Chosen:
+    """Find out what is to arrive by as little as that takes: nothing is asked where there is nothing to compare."""
+    told = selection.digest or source.digest
+    if not selection.platforms and (told or not before):
+        return _Chosen(told or source.wanted)
+    wanted = await find_wanted(here, source, selection)
+    return _Chosen(wanted.descriptor.digest, wanted.root, wanted.is_new, wanted.source_digest)
+
+
+def _kept_as(replacing: Replacing, tag: str, before: str) -> str:
+    """The tag that keeps what was there, "" for none."""
+    return replacing.keep_as.tag(tag, before, datetime.now(timezone.utc)) if replacing.keep_as and before else ""
+
+
+async def _referrers(copy: Copy, root: Manifest, selection: Selection, *, signed: bool) -> ReferrersCopy | None:
+    """What brings what is wanted of all that is attached, None for nothing; ``signed`` requires a signature."""
+    if not selection.referrers:
+        return None
+    from imagesync_cli.copy.copy_referrers import ReferrersCopy
+    from imagesync_cli.look.referrers import Referrers, require_signature
+
+    attached = await Referrers(copy.here, keep=True, types=selection.referrer_types).all_of(root.descriptor, root)
+    copy.report.referrers = attached.kinds
+    if signed:
+        require_signature(copy.here.name, root, attached)
+    return ReferrersCopy(copy, attached) if attached.referrers else None
+
+
+def _repair(copy: Copy, known: Manifest | None, verify: Verify) -> Repair:
+    from imagesync_cli.copy.repair import Repair
+
+    return Repair(copy, known, verify)
+
+
+async def _complete(
+    copy: Copy, repair: Repair | None, referrers: ReferrersCopy | None, *, foreign_layers: bool
+) -> None:
+    """What an image that the destination has already may lack, as far as that was asked for."""
+    report = copy.report
+    if repair is not None:
+        await repair.images(Descriptor.of(report.digest))
+    if foreign_layers:
+        await copy.foreign_layers(report.before)
+    if referrers is not None:
+        await referrers.complete()
+
+
+async def _judged(judge: Judge, here: Store, source: Reference, chosen: _Chosen) -> tuple[SignedBy, ...]:
+    """Who has signed what is to arrive; Refused if that is nobody who is trusted to, before anything is written."""
+    root = chosen.root or await here.manifest(chosen.digest)
+    wanted = Wanted(root.descriptor, chosen.source_digest or root.digest, root, chosen.is_new)
+    return await judge.judge(here, source, wanted)
 
 
 async def _why_not_yet(stores: Stores, rule: MinimumAge, source: Reference, chosen: _Chosen, report: SyncReport) -> str:
@@ -201,60 +258,3 @@ def _hold(report: SyncReport) -> None:
             hint="minimum_age_new = take takes a new image at any age, and ignore_age_for this digest",
         )
     report.changed, report.digest, report.kept_as = False, report.before, ""
-
-
-def _kept_as(replacing: Replacing, tag: str, before: str) -> str:
-    """The tag that keeps what was there, "" for none."""
-    return replacing.keep_as.tag(tag, before, datetime.now(timezone.utc)) if replacing.keep_as and before else ""
-
-
-async def _choose(here: Store, source: Reference, selection: Selection, before: str) -> _Chosen:
-    """Find out what is to arrive by as little as that takes: nothing is asked where there is nothing to compare."""
-    told = selection.digest or source.digest
-    if not selection.platforms and (told or not before):
-        return _Chosen(told or source.wanted)
-    wanted = await find_wanted(here, source, selection)
-    return _Chosen(wanted.descriptor.digest, wanted.root, wanted.is_new, wanted.source_digest)
-
-
-async def _complete(
-    copy: Copy, repair: Repair | None, referrers: ReferrersCopy | None, *, foreign_layers: bool
-) -> None:
-    """What an image that the destination has already may lack, as far as that was asked for."""
-    report = copy.report
-    if repair is not None:
-        await repair.images(Descriptor.of(report.digest))
-    if foreign_layers:
-        await copy.foreign_layers(report.before)
-    if referrers is not None:
-        await referrers.complete()
-
-
-def _repair(copy: Copy, known: Manifest | None, verify: Verify) -> Repair:
-    from imagesync_cli.copy.repair import Repair
-
-    return Repair(copy, known, verify)
-
-
-async def _referrers(copy: Copy, root: Manifest, selection: Selection, *, signed: bool) -> ReferrersCopy | None:
-    """What brings what is wanted of all that is attached, None for nothing; ``signed`` requires a signature."""
-    if not selection.referrers:
-        return None
-    from imagesync_cli.copy.copy_referrers import ReferrersCopy
-    from imagesync_cli.look.referrers import Referrers, require_signature
-
-    attached = await Referrers(copy.here, keep=True, types=selection.referrer_types).all_of(root.descriptor, root)
-    copy.report.referrers = attached.kinds
-    if signed:
-        require_signature(copy.here.name, root, attached)
-    return ReferrersCopy(copy, attached) if attached.referrers else None
-
-
-async def _current(store: Store, tag: str, *, dry_run: bool) -> str:
-    """The digest that the tag points at now, "" if there is none."""
-    try:
-        return (await find_present(store, tag)).digest
-    except Denied:
-        if dry_run:
-            raise
-        return ""  # GHCR and others say so of what is not there yet: whether we may write decides

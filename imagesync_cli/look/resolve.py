@@ -19,6 +19,9 @@ from imagesync_cli.values.reference import Reference
 if TYPE_CHECKING:
     from imagesync_cli.look.referrers import Referrers, ReferrerSet
 
+# Of roots that several questions need.
+_KEPT_BYTES = 32 * 1024
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -34,9 +37,6 @@ class Resolved:
         """``name@digest`` with the name as it was spelled."""
         return f"{self.reference.name}@{self.descriptor.digest}"
 
-
-# Of roots that several questions need.
-_KEPT_BYTES = 32 * 1024
 
 Asked = tuple[Reference, Selection]
 Answer = Resolved | ImagesyncError

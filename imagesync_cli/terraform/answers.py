@@ -87,49 +87,6 @@ def _wrong(query: Query) -> dict[str, Described]:
     return {key: _described(error) for key, error in query.wrong.items()}
 
 
-def _add_refusals(query: Query, described: dict[str, Described]) -> None:
-    """Say in each answer what speaks against the image, where that was asked."""
-    if query.rules is not None:
-        pinned = bool(query.lock_file)  # what a lock pins counts as named by its digest
-        rules = replace(query.rules, require_digest=query.rules.require_digest and not pinned)
-        for key, image in query.sound.items():
-            described[key]["refused"] = rules.refusals(image.reference, described[key]["source_digest"])
-    if query.call:
-        for key, refused in _destinations_refused(query, described).items():
-            described[key]["refused"] = refused
-
-
-def _brief(answer: Described, untold: frozenset[str]) -> Described:
-    """Without what is empty, except for the digest, and without a source_digest that is the same."""
-    told = {name: value for name, value in answer.items() if name not in untold and value not in _EMPTY}
-    if told.get("source_digest") == answer["digest"]:
-        del told["source_digest"]
-    if "copy" in told:
-        told["copy"] = {name: value for name, value in told["copy"].items() if value not in _EMPTY}
-    return {"digest": answer["digest"]} | told
-
-
-def _destinations_refused(query: Query, described: dict[str, Described]) -> dict[str, list[str]]:
-    from imagesync_cli.stores.places import tag_of
-    from imagesync_cli.terraform.rules import destination_refusals
-
-    keys: dict[tuple[str, str, str], list[str]] = {}
-    for key, sound in query.sound.items():
-        keys.setdefault(tag_of(sound.reference), []).append(key)
-    refused = {}
-    for key, image in query.asked.items():
-        answer, sentences = described[key], list[str]()
-        if not isinstance(image, UsageError):
-            others = [other for other in keys[tag_of(image.reference)] if other != key]
-            source = image.intent.source if image.intent else None
-            sentences = destination_refusals(image.reference, source, others, query.rivals.get(key, []))
-        if answer["kind"] not in ("", "missing"):
-            spelled = "" if isinstance(image, UsageError) else f" {image.reference}"
-            sentences.append(f"the destination{spelled} is {answer['kind']}: {answer['error']}")
-        refused[key] = sentences + answer.get("copy", {}).get("refused", [])
-    return refused
-
-
 async def _resolved(stores: Stores, asked: dict[str, Image], deadline_s: float) -> dict[str, Described]:
     from imagesync_cli.concurrency import gather
     from imagesync_cli.look.resolve import resolve
@@ -163,18 +120,6 @@ async def _looked_at(stores: Stores, image: Image, resolved: Answer, ends: float
     return described | {"copy": await described_copy(stores, image.reference, intent, described["digest"], ends)}
 
 
-def _intent(image: Image, described: Described) -> Intent | None:
-    """The copy that something is to be found out about. A destination that cannot be read fails the plan anyway."""
-    intent, there = image.intent, described["digest"]
-    if intent is None or described["kind"] not in ("", "missing"):
-        return None
-    if not intent.digest and there:
-        chosen = replace(intent.selection, digest=there, platforms=())
-        # The source is away: signatures can be looked for only if they were to be copied.
-        intent = replace(intent, digest=there, selection=chosen, signed=intent.signed and chosen.referrers)
-    return intent if intent.digest and intent.asks(there) else None
-
-
 async def _with_damage(stores: Stores, resolved: Answer, ends: float) -> Described:
     """What is there, with what is missing or wrong below its digest; what cannot be looked at is an error."""
     if isinstance(resolved, ImagesyncError):
@@ -187,6 +132,78 @@ async def _with_damage(stores: Stores, resolved: Answer, ends: float) -> Describ
     except ImagesyncError as error:
         return _described(error) | {"damage": ""}
     return _described(resolved) | {"damage": damage_text(findings)}
+
+
+def _described(resolved: Answer | None) -> Described:
+    answer = {"reference": "", "digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
+    if isinstance(resolved, ImagesyncError):
+        return answer | {"error": str(resolved), "kind": resolved.kind}
+    if resolved is None:
+        return answer
+    answer |= {
+        "digest": resolved.descriptor.digest,
+        "source_digest": resolved.source_digest,
+        "media_type": resolved.descriptor.media_type,
+        "size": resolved.descriptor.size,
+    }
+    if resolved.attached is None:
+        return answer
+    return answer | {"referrers": resolved.attached.digests, "attached": resolved.attached.identities}
+
+
+def _intent(image: Image, described: Described) -> Intent | None:
+    """The copy that something is to be found out about. A destination that cannot be read fails the plan anyway."""
+    intent, there = image.intent, described["digest"]
+    if intent is None or described["kind"] not in ("", "missing"):
+        return None
+    if not intent.digest and there:
+        chosen = replace(intent.selection, digest=there, platforms=())
+        # The source is away: signatures can be looked for only if they were to be copied.
+        intent = replace(intent, digest=there, selection=chosen, signed=intent.signed and chosen.referrers)
+    return intent if intent.digest and intent.asks(there) else None
+
+
+def _add_refusals(query: Query, described: dict[str, Described]) -> None:
+    """Say in each answer what speaks against the image, where that was asked."""
+    if query.rules is not None:
+        pinned = bool(query.lock_file)  # what a lock pins counts as named by its digest
+        rules = replace(query.rules, require_digest=query.rules.require_digest and not pinned)
+        for key, image in query.sound.items():
+            described[key]["refused"] = rules.refusals(image.reference, described[key]["source_digest"])
+    if query.call:
+        for key, refused in _destinations_refused(query, described).items():
+            described[key]["refused"] = refused
+
+
+def _destinations_refused(query: Query, described: dict[str, Described]) -> dict[str, list[str]]:
+    from imagesync_cli.stores.places import tag_of
+    from imagesync_cli.terraform.rules import destination_refusals
+
+    keys: dict[tuple[str, str, str], list[str]] = {}
+    for key, sound in query.sound.items():
+        keys.setdefault(tag_of(sound.reference), []).append(key)
+    refused = {}
+    for key, image in query.asked.items():
+        answer, sentences = described[key], list[str]()
+        if not isinstance(image, UsageError):
+            others = [other for other in keys[tag_of(image.reference)] if other != key]
+            source = image.intent.source if image.intent else None
+            sentences = destination_refusals(image.reference, source, others, query.rivals.get(key, []))
+        if answer["kind"] not in ("", "missing"):
+            spelled = "" if isinstance(image, UsageError) else f" {image.reference}"
+            sentences.append(f"the destination{spelled} is {answer['kind']}: {answer['error']}")
+        refused[key] = sentences + answer.get("copy", {}).get("refused", [])
+    return refused
+
+
+def _brief(answer: Described, untold: frozenset[str]) -> Described:
+    """Without what is empty, except for the digest, and without a source_digest that is the same."""
+    told = {name: value for name, value in answer.items() if name not in untold and value not in _EMPTY}
+    if told.get("source_digest") == answer["digest"]:
+        del told["source_digest"]
+    if "copy" in told:
+        told["copy"] = {name: value for name, value in told["copy"].items() if value not in _EMPTY}
+    return {"digest": answer["digest"]} | told
 
 
 def _compared(described: dict[str, Described], query: Query) -> dict[str, str]:
@@ -207,20 +224,3 @@ def _compared(described: dict[str, Described], query: Query) -> dict[str, str]:
 def _in_sync(source: Described, destination: Described) -> bool:
     same = source["digest"] and source["digest"] == destination["digest"] and not destination.get("damage")
     return same and set(source.get("attached", ())) <= set(destination.get("attached", ()))
-
-
-def _described(resolved: Answer | None) -> Described:
-    answer = {"reference": "", "digest": "", "source_digest": "", "media_type": "", "size": 0, "error": "", "kind": ""}
-    if isinstance(resolved, ImagesyncError):
-        return answer | {"error": str(resolved), "kind": resolved.kind}
-    if resolved is None:
-        return answer
-    answer |= {
-        "digest": resolved.descriptor.digest,
-        "source_digest": resolved.source_digest,
-        "media_type": resolved.descriptor.media_type,
-        "size": resolved.descriptor.size,
-    }
-    if resolved.attached is None:
-        return answer
-    return answer | {"referrers": resolved.attached.digests, "attached": resolved.attached.identities}

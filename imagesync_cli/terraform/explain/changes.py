@@ -61,6 +61,8 @@ _WHY_GONE = {
     "delete_because_no_module": "its call of the module is gone",
     "delete_because_no_resource_config": "its module block is gone",
 }
+_LEFT = Outcome(KEPT, say("stays where it was, and no entry has it any more"))
+_MAYBE_LEFT = Outcome(UNDECIDED, say("stays where it was, if its entry goes elsewhere"))
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,3 @@ class _Images:
             yield Old(_LEFT if after.place else _MAYBE_LEFT, change.digest, change.before.shown)
         if (displaced := self._outcomes.displaced(change, after, present)) and present:
             yield Old(displaced, present, after.shown)
-
-
-_LEFT = Outcome(KEPT, say("stays where it was, and no entry has it any more"))
-_MAYBE_LEFT = Outcome(UNDECIDED, say("stays where it was, if its entry goes elsewhere"))
