@@ -76,11 +76,11 @@ def test_nothing_is_left_on_real_registries(
     with EmbeddedRegistry() as source:
         upstream.seed(source.repository("up/app"))
         there = Place(request.getfixturevalue(place), repository_name)
-        assert imagesync("sync", "--referrers", f"{source.host}/up/app:1", f"{there.name}:1").code == 0
-        assert there.holds(upstream)[0] == set(source.repository("up/app").manifests)
-        done = imagesync("delete", "--referrers", "--digest", upstream.image.digest, f"{there.name}:1")
+        assert imagesync("sync", "--referrers", f"{source.host}/up/app:1", f"{there}:1").code == 0
+        assert there.held(upstream)[0] == set(source.repository("up/app").manifests)
+        done = imagesync("delete", "--referrers", "--digest", upstream.image.digest, f"{there}:1")
         assert (done.code, done.err) == (0, "")
-        assert (there.holds(upstream)[0], there.tags()) == (set(), [])
+        assert (there.held(upstream)[0], there.tags()) == (set(), [])
 
 
 @pytest.mark.parametrize("made", UPSTREAMS)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import httpx
 import pytest
 
 from imagesync_cli.delete.tombstone import original_of, tombstone_of
@@ -16,51 +15,30 @@ from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request, R
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, image, index_of
 from tests.embedded_registry.state import Repository
+from tests.remote_repository import RemoteRepository
 
 REPOSITORY = "team/app"
 X, Y, Z = image("x"), image("y"), image("z")
 XY = index_of({"linux/amd64": X, "linux/arm64": Y})
 XZ = index_of({"linux/amd64": X, "linux/s390x": Z})
-_ACCEPT = {"Accept": f"{XY.root.media_type}, {X.root.media_type}"}
 
 
-class Client:
+class Client(RemoteRepository):
     """A registry as any other client sees it."""
 
-    def __init__(self, host: str, repository: str) -> None:
-        self.name = f"{host}/{repository}"
-        self._http = httpx.Client(base_url=f"http://{host}/v2/{repository}/", trust_env=False)
-
-    def push(self, pushed: Image, *tags: str) -> None:
-        for digest, content in pushed.blobs.items():
-            upload = self._http.post("blobs/uploads/")
-            url = upload.url.join(upload.headers["Location"]).copy_merge_params({"digest": digest})
-            assert self._http.put(url, content=content).status_code == 201
-        for target, manifest in [*pushed.manifests.items(), *((tag, pushed.root) for tag in tags)]:
-            headers = {"Content-Type": manifest.media_type}
-            assert self._http.put(f"manifests/{target}", content=manifest.content, headers=headers).status_code == 201
-
     def has(self, target: str) -> bool:
-        return self._http.head(f"manifests/{target}", headers=_ACCEPT).status_code == 200
-
-    def delete(self, digest: str) -> None:
-        assert self._http.delete(f"manifests/{digest}").status_code == 202
+        return self.digest(target) is not None
 
     def is_whole(self, tag: str, pushed: Image) -> bool:
-        return self.has(tag) and all(self.has(digest) for digest in pushed.manifests)
-
-    def close(self) -> None:
-        self._http.close()
+        return self.has(tag) and self.holds(pushed)
 
 
 @pytest.fixture(params=["docker_registry", "distribution_v3", "registry"])
-def client(request: pytest.FixtureRequest, repository_name: str) -> Iterator[Client]:
+def client(request: pytest.FixtureRequest, repository_name: str) -> Client:
     """An empty repository of a real registry, or of the embedded one."""
     running = request.getfixturevalue(request.param)
     host = running.host if isinstance(running, EmbeddedRegistry) else running
-    client = Client(host, repository_name)
-    yield client
-    client.close()
+    return Client(host, repository_name)
 
 
 def test_a_child_of_another_tag(client: Client) -> None:
@@ -74,7 +52,7 @@ def test_a_child_of_another_tag(client: Client) -> None:
 
     client.push(XY, "1")
     assert client.is_whole("2", XZ)
-    assert imagesync("delete", "--digest", XY.digest, f"{client.name}:1").code == 0
+    assert imagesync("delete", "--digest", XY.digest, f"{client}:1").code == 0
     assert client.is_whole("2", XZ)
     assert not client.has("1")
     assert not client.has(XY.digest)
@@ -85,10 +63,10 @@ def test_a_tag_on_the_same_digest(client: Client) -> None:
     """Tags on one digest go one by one, and the image with the last of them."""
     client.push(XY, "1", "2", "3")
     for tag, others in (("1", ("2", "3")), ("2", ("3",))):
-        assert imagesync("delete", "--digest", XY.digest, f"{client.name}:{tag}").code == 0
+        assert imagesync("delete", "--digest", XY.digest, f"{client}:{tag}").code == 0
         assert not client.has(tag)
         assert all(client.is_whole(other, XY) for other in others)
-    assert imagesync("delete", "--digest", XY.digest, f"{client.name}:3").code == 0
+    assert imagesync("delete", "--digest", XY.digest, f"{client}:3").code == 0
     assert not any(client.has(digest) for digest in XY.manifests)
 
 
@@ -96,7 +74,7 @@ def test_a_kept_manifest_is_there(client: Client) -> None:
     """With --keep-manifests the last tag of an image goes, and the image stays whole, whatever that takes."""
     for pushed in (X, XY):
         client.push(pushed, "1")
-        assert imagesync("delete", "--keep-manifests", f"{client.name}:1").code == 0
+        assert imagesync("delete", "--keep-manifests", f"{client}:1").code == 0
         assert not client.has("1")
         assert all(client.has(digest) for digest in pushed.manifests)
 
@@ -106,9 +84,8 @@ def test_skopeo_takes_the_others(docker_registry: str, repository_name: str) -> 
     skopeo = peers.program("skopeo")
     client = Client(docker_registry, repository_name)
     client.push(XY, "1", "2")
-    asyncio.run(_run(skopeo, "delete", "--tls-verify=false", f"docker://{client.name}:1"))
+    asyncio.run(_run(skopeo, "delete", "--tls-verify=false", f"docker://{client}:1"))
     assert not client.has("2")
-    client.close()
 
 
 async def _run(*command: str) -> None:

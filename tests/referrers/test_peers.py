@@ -12,51 +12,37 @@ import pytest
 from tests import peers
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry
-from tests.embedded_registry.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Image
+from tests.embedded_registry.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.referrers.artifacts import UPSTREAMS, Upstream, about
+from tests.remote_repository import RemoteRepository
 
 ACCEPT = {"Accept": ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))}
 REGISTRIES = ["docker_registry", "distribution_v3", "crane_registry", "registry"]
 
 
-class Place:
+class Place(RemoteRepository):
     """A repository as any client sees it."""
-
-    def __init__(self, host: str, repository: str) -> None:
-        self.host, self.name = host, f"{host}/{repository}"
-        # No connection stays: a test that is skipped half-way closes none.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self._http = httpx.Client(base_url=f"http://{host}/v2/{repository}/", trust_env=False, limits=limits)
-
-    def push(self, pushed: Image, *tags: str) -> None:
-        for digest, content in pushed.blobs.items():
-            upload = self._http.post("blobs/uploads/")
-            url = upload.url.join(upload.headers["Location"]).copy_merge_params({"digest": digest})
-            assert self._http.put(url, content=content).status_code == 201
-        for target, manifest in [*pushed.manifests.items(), *((tag, pushed.root) for tag in tags)]:
-            headers = {"Content-Type": manifest.media_type}
-            assert self._http.put(f"manifests/{target}", content=manifest.content, headers=headers).is_success
 
     def push_all(self, upstream: Upstream) -> None:
         """Push as clients do: the lists too, unless the registry has the Referrers API."""
         self.push(upstream.image, "1")
         for _, one in upstream.attached:
             self.push(one)
-        has_api = self._http.get(f"referrers/{upstream.image.digest}").status_code == 200
+        has_api = self._request("GET", f"referrers/{upstream.image.digest}").status_code == 200
         for tag, one in [*upstream.tagged.items(), *([] if has_api else upstream.lists().items())]:
             self.push(one, tag)
 
     def manifest(self, target: str) -> httpx.Response:
-        return self._http.get(f"manifests/{target}", headers=ACCEPT)
+        return self._request("GET", f"manifests/{target}", headers=ACCEPT)
 
     def tags(self) -> list[str]:
-        return sorted(self._http.get("tags/list").json()["tags"] or [])
+        return sorted(self._request("GET", "tags/list").json()["tags"] or [])
 
-    def holds(self, upstream: Upstream) -> tuple[set[str], set[str]]:
+    def held(self, upstream: Upstream) -> tuple[set[str], set[str]]:
         """Which manifests and which blobs of the upstream are here."""
         parts = [upstream.image, *(one for _, one in upstream.attached), *upstream.tagged.values()]
         manifests = {digest for part in parts for digest in part.manifests if self.manifest(digest).is_success}
-        blobs = {digest for part in parts for digest in part.blobs if self._http.head(f"blobs/{digest}").is_success}
+        blobs = {digest for part in parts for digest in part.blobs if self.has_blob(digest)}
         return manifests, blobs
 
     def listed(self, tag: str) -> object:
@@ -101,18 +87,18 @@ def test_as_regctl(places: tuple[Place, Place, Place], made: str) -> None:
     up, ours, theirs = places
     upstream = UPSTREAMS[made]()
     up.push_all(upstream)
-    done = imagesync("sync", "--referrers", f"{up.name}:1", f"{ours.name}:1")
+    done = imagesync("sync", "--referrers", f"{up}:1", f"{ours}:1")
     assert done.code == 0, done.err
     regctl(
-        *("image", "copy", "--referrers", "--digest-tags", f"{up.name}:1", f"{theirs.name}:1"),
+        *("image", "copy", "--referrers", "--digest-tags", f"{up}:1", f"{theirs}:1"),
         hosts=(up.host, ours.host),
     )
     assert ours.tags() == theirs.tags() == up.tags()
     assert {tag: ours.listed(tag) for tag in ours.tags()} == {tag: theirs.listed(tag) for tag in ours.tags()}
-    assert ours.holds(upstream) == theirs.holds(upstream) == up.holds(upstream)
+    assert ours.held(upstream) == theirs.held(upstream) == up.held(upstream)
     assert {ours.manifest(tag).content for tag in up.tags()} == {up.manifest(tag).content for tag in up.tags()}
-    tree = _tree(f"{ours.name}:1", ours.host)
-    assert tree == _tree(f"{up.name}:1", up.host) == _tree(f"{theirs.name}:1", ours.host)
+    tree = _tree(f"{ours}:1", ours.host)
+    assert tree == _tree(f"{up}:1", up.host) == _tree(f"{theirs}:1", ours.host)
     assert all(digest in tree for digest in upstream.referrers)
 
 
@@ -126,13 +112,13 @@ def test_from_an_api_to_lists(
     upstream.seed(registry.repository("up/app"))
     source = f"{registry.host}/up/app:1"
     ours, theirs = Place(host, f"{repository_name}/ours"), Place(host, f"{repository_name}/theirs")
-    assert imagesync("sync", "--referrers", source, f"{ours.name}:1").code == 0
-    regctl(*("image", "copy", "--referrers", "--digest-tags", source, f"{theirs.name}:1"), hosts=(registry.host, host))
+    assert imagesync("sync", "--referrers", source, f"{ours}:1").code == 0
+    regctl(*("image", "copy", "--referrers", "--digest-tags", source, f"{theirs}:1"), hosts=(registry.host, host))
     assert ours.tags() == theirs.tags()
     assert {tag: ours.listed(tag) for tag in ours.tags()} == {tag: theirs.listed(tag) for tag in ours.tags()}
     alone = [tag for tag, one in upstream.lists().items() if len(one.children) == 1]
     assert [ours.manifest(tag).content for tag in alone] == [theirs.manifest(tag).content for tag in alone]
-    assert _tree(f"{ours.name}:1", host) == _tree(f"{theirs.name}:1", host)
+    assert _tree(f"{ours}:1", host) == _tree(f"{theirs}:1", host)
 
 
 def test_from_lists_to_an_api(docker_registry: str, registry: EmbeddedRegistry, repository_name: str) -> None:
@@ -140,11 +126,11 @@ def test_from_lists_to_an_api(docker_registry: str, registry: EmbeddedRegistry, 
     upstream = UPSTREAMS["graph"]()
     up = Place(docker_registry, repository_name)
     up.push_all(upstream)
-    assert imagesync("sync", "--referrers", f"{up.name}:1", f"{registry.host}/team/app:1").code == 0
+    assert imagesync("sync", "--referrers", f"{up}:1", f"{registry.host}/team/app:1").code == 0
     down = registry.repository("team/app")
     assert set(down.tags) == {"1"}
     assert down.manifests.keys() >= upstream.referrers
-    assert _tree(f"{registry.host}/team/app:1", registry.host) == _tree(f"{up.name}:1", docker_registry)
+    assert _tree(f"{registry.host}/team/app:1", registry.host) == _tree(f"{up}:1", docker_registry)
 
 
 @pytest.mark.parametrize("made", UPSTREAMS)

@@ -11,8 +11,8 @@ import pytest
 
 from tests import peers
 from tests.embedded_registry.images import Image, index
+from tests.remote_repository import RemoteRepository
 from tests.terraform import provider_mirror
-from tests.terraform.remote_repository import RemoteRepository
 from tests.terraform.workspace import CHECKOUT, Workspace
 
 _numbers = itertools.count(1)

@@ -7,7 +7,7 @@ from typing import Any
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, compose, image, random_bytes, tar
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import BOTH_TOOLS, Expression, Workspace
 
 OUTPUT = 'output "changes" { value = module.mirror.changes }'

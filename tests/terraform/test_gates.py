@@ -14,7 +14,7 @@ from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, image, index
 from tests.referrers.artifacts import about, cosign
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.test_changes import size_bytes
 from tests.terraform.workspace import BOTH_TOOLS, CHECKOUT, Expression, Workspace
 

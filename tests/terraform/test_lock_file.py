@@ -6,7 +6,7 @@ import json
 
 from tests.command import imagesync
 from tests.embedded_registry.images import Image, image, index
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import BOTH_TOOLS, Workspace
 
 IDS = 'output "ids" { value = module.mirror.ids }'

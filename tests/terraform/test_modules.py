@@ -10,7 +10,7 @@ import pytest
 
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import BOTH_TOOLS, CHECKOUT, IMAGESYNC, Workspace
 
 MODULES = CHECKOUT / "modules"

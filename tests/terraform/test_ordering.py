@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.embedded_registry.images import Image
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import BOTH_TOOLS, Expression, Workspace
 
 pytestmark = BOTH_TOOLS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.embedded_registry.images import Image, index
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import BOTH_TOOLS, Workspace
 
 IDS = 'output "ids" { value = module.mirror.ids }'

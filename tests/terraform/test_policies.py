@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.embedded_registry.images import Image
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import Workspace
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.embedded_registry.images import index
+from tests.remote_repository import MANIFESTS, RemoteRepository
 from tests.served import Served
-from tests.terraform.remote_repository import MANIFESTS, RemoteRepository
 from tests.terraform.workspace import Workspace
 
 

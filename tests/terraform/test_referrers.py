@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.embedded_registry.images import Image, referrer
 from tests.referrers.artifacts import NOTATION, about, child, cosign, list_of
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import Workspace
 
 

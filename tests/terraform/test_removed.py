@@ -6,7 +6,7 @@ import re
 import textwrap
 
 from tests.embedded_registry.images import Image
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import BOTH_TOOLS, CHECKOUT, Workspace
 
 pytestmark = BOTH_TOOLS

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import BOTH_TOOLS, Expression, Workspace
 from tests.trust.signing import cosign_tag, key_pair, sign, signature, trusting
 

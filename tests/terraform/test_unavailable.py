@@ -7,7 +7,7 @@ import pytest
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image
 from tests.peers import free_host
-from tests.terraform.remote_repository import RemoteRepository
+from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import BOTH_TOOLS, Workspace
 
 pytestmark = BOTH_TOOLS

@@ -8,9 +8,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from types import TracebackType
 
+from tests.remote_repository import RemoteRepository
 from tests.security.authority import Authority
 from tests.security.relay import ConnectProxy, TlsFront
-from tests.terraform.remote_repository import RemoteRepository
 
 DOCKER_HUB = "registry-1.docker.io"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 
 from tests.embedded_registry.images import Image, image
+from tests.remote_repository import RemoteRepository
 from tests.terraform.examples.internet import DOCKER_HUB, Internet
 from tests.terraform.examples.pages import commands
-from tests.terraform.remote_repository import RemoteRepository
 from tests.terraform.workspace import Workspace
 
 PAUSE = image("pause")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.embedded_registry.images import Image, image
+from tests.remote_repository import RemoteRepository
 from tests.security.authority import Authority
 from tests.terraform import provider_mirror
 from tests.terraform.examples.amazon import HOST, Amazon
 from tests.terraform.examples.internet import Internet
-from tests.terraform.remote_repository import RemoteRepository
 from tests.terraform.workspace import Workspace
 
 PROVIDER_VERSION = "6.0.99"  # no version of the real one

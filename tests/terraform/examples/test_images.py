@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.embedded_registry.images import Image, image
+from tests.remote_repository import RemoteRepository
 from tests.terraform.examples.internet import DOCKER_HUB, Internet
-from tests.terraform.remote_repository import RemoteRepository
 from tests.terraform.workspace import Workspace
 
 PAUSE = image("pause")

@@ -11,10 +11,10 @@ import yaml
 
 from tests import peers
 from tests.embedded_registry.images import index
+from tests.remote_repository import RemoteRepository
 from tests.repo.test_examples import NEWEST, OLDEST
 from tests.terraform.examples.cluster import Cluster, images_of
 from tests.terraform.examples.internet import DOCKER_HUB, Internet
-from tests.terraform.remote_repository import RemoteRepository
 from tests.terraform.workspace import Workspace
 
 PLATFORMS = ("linux/amd64", "linux/arm64")

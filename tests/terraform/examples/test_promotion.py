@@ -11,9 +11,9 @@ import pytest
 from tests import peers
 from tests.embedded_registry.images import Image, image, referrer
 from tests.referrers.artifacts import NOTATION, about, cosign, list_of
+from tests.remote_repository import RemoteRepository
 from tests.terraform.examples.internet import DOCKER_HUB, Internet
 from tests.terraform.examples.pages import commands
-from tests.terraform.remote_repository import RemoteRepository
 from tests.terraform.workspace import Workspace
 
 

@@ -28,16 +28,15 @@ class RemoteRepository:
     def tagged(self, tag: str) -> str:
         return f"{self}:{tag}"
 
-    def push(self, image: Image, tag: str) -> str:
-        """Push a whole image under a tag; returns its digest."""
+    def push(self, image: Image, *tags: str) -> str:
+        """Push a whole image, under these tags if there are any; returns its digest."""
         for digest, blob in image.blobs.items():
             opened = self._request("POST", "blobs/uploads/")
-            location = httpx.URL(opened.headers["Location"]).copy_merge_params({"digest": digest})
+            location = opened.url.join(opened.headers["Location"]).copy_merge_params({"digest": digest})
             httpx.put(location, content=blob).raise_for_status()
-        for digest, manifest in image.manifests.items():
-            if digest != image.digest:
-                self._put(digest, manifest.media_type, manifest.content)
-        self._put(tag, image.root.media_type, image.root.content)
+        for target, manifest in [*image.manifests.items(), *((tag, image.root) for tag in tags)]:
+            headers = {"Content-Type": manifest.media_type}
+            self._request("PUT", f"manifests/{target}", manifest.content, headers).raise_for_status()
         return image.digest
 
     def digest(self, reference: str) -> str | None:
@@ -82,10 +81,6 @@ class RemoteRepository:
         finally:
             over.set()
             watcher.join()
-
-    def _put(self, reference: str, media_type: str, content: bytes) -> None:
-        headers = {"Content-Type": media_type}
-        self._request("PUT", f"manifests/{reference}", content, headers).raise_for_status()
 
     def _request(
         self, method: str, path: str, content: bytes = b"", headers: dict[str, str] | None = None
