@@ -65,8 +65,7 @@ class Walk:
     """One walk, with as many entries as one likes; leaving it ends all that it has begun.
 
     ``most_bytes`` bounds the manifests that it reads, together, and ``at_once`` those that are visited in parallel;
-    ``what`` names in an error what they belong to. Without a visit for blobs these are passed over. With ``any_size``,
-    what is said of sizes does not matter.
+    ``what`` names in an error what they belong to. Without a visit for blobs these are passed over.
     """
 
     def __init__(
@@ -77,13 +76,11 @@ class Walk:
         most_bytes: int = MOST_BYTES,
         at_once: int = _MANIFESTS_AT_ONCE,
         what: str = "the image",
-        any_size: bool = False,
     ) -> None:
         self._manifest = manifest
         self._blob = blob
         self._most_bytes = most_bytes
         self._what = what
-        self._any_size = any_size
         self.places: dict[str, Place] = {}  # by Place.key
         self._begun: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -156,7 +153,7 @@ class Walk:
 
     def _named_alike(self, place: Place) -> Place:
         """Note it; ContentError where the same digest has another size elsewhere: only one of them can be right."""
-        known = None if self._any_size else self.places.get(place.key)
+        known = self.places.get(place.key)
         if known is not None and known.parent and known.target.size != place.target.size:
             raise ContentError(f"{place.digest} is named with two sizes: {known.target.size} and {place.target.size}")
         return self._noted(place)
