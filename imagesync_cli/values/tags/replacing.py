@@ -87,7 +87,7 @@ def parse_keep_as(text: str) -> KeepAs:
         rest = rest.replace(field, "x", 1)
     if text.count("{") != len(_FIELDS) or any(field not in text for field in _FIELDS) or not is_tag(rest):
         hint = "it is a tag with {tag}, {date} and {digest} in it, each once: {tag}-{date}-{digest}"
-        raise UsageError(f"keep_as {text!r} makes no tag that is clear", hint=hint)
+        raise UsageError(f"keep_as {text!r} is not a template for a tag", hint=hint)
     return KeepAs(text)
 
 
