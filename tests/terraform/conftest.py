@@ -12,15 +12,18 @@ import pytest
 from tests import peers
 from tests.embedded_registry.images import Image, index
 from tests.remote_repository import RemoteRepository
-from tests.terraform import provider_mirror
+from tests.terraform import forks, provider_mirror
 from tests.terraform.workspace import CHECKOUT, Workspace
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def tool_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment in which both tools find the stand-in provider, and nothing else, in a filesystem mirror."""
+def tool_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment in which both tools find the stand-in provider, and nothing else, in a filesystem mirror.
+
+    What calls imagesync there has a fork of a process that has loaded it (forks.py).
+    """
     mirror = tmp_path_factory.mktemp("providers")
     provider_mirror.install(mirror, "external", provider_mirror.PROVIDER_VERSION)
     config = mirror / "cli.tfrc"
@@ -28,7 +31,10 @@ def tool_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     # Nothing measures coverage in there, which would double the time of each call; what is called has tests of its own.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "COVERAGE_"))}
     kept |= {"TF_CLI_CONFIG_FILE": str(config), "TF_IN_AUTOMATION": "1", "PYTHONPATH": str(CHECKOUT)}
-    return kept | {"GOGC": "400"}  # collecting garbage is a sixth of what Terraform's short runs cost
+    # Collecting garbage is a sixth of what Terraform's short runs cost, and keys for talking to a provider are another.
+    kept |= {"GOGC": "400", "TF_DISABLE_PLUGIN_TLS": "1"}
+    with forks.running(mirror / "forks", kept) as environment:
+        yield environment
 
 
 @pytest.fixture

@@ -132,6 +132,7 @@ def test_a_killed_copy_is_taken_up_again(
     """When the copying process is killed every tag is as it was or as it is to be, and the next apply goes on."""
     names = ("a", "b", "c")
     old = seeded(source, *names)
+    workspace = workspace.killable()
     last_started = workspace.folder / "pid"
     noting = ["/bin/sh", "-c", f'echo $$ > {last_started}; exec "$0" "$@"', *workspace.recorded(*IMAGESYNC)]
     workspace.write(entries(source, *names), destination_prefix=destination.host, command=noting)

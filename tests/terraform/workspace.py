@@ -5,7 +5,9 @@ It knows nothing of registries, and changes nothing outside its folder but what 
 
 from __future__ import annotations
 
+import io
 import json
+import marshal
 import os
 import shlex
 import subprocess
@@ -75,7 +77,8 @@ class Workspace:
         """Put a program on the PATH that is really this command."""
         programs = self.folder / ".programs"
         programs.mkdir(exist_ok=True)
-        (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+        recorded = [sys.executable, "-I", "-S", str(RECORDED), os.devnull, *command]
+        (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(recorded)} "$@"\n')
         (programs / name).chmod(0o755)
         path = f"{programs}{os.pathsep}{self._environment['PATH']}"
         return self.with_environment({"PATH": path})
@@ -83,6 +86,10 @@ class Workspace:
     def with_environment(self, more: Mapping[str, str]) -> Workspace:
         """Return this workspace with variables of the environment set, or set anew."""
         return Workspace(self.folder, self._tool, {**self._environment, **more})
+
+    def killable(self) -> Workspace:
+        """Return this workspace with calls that signals reach: each is a process of its own, and no fork."""
+        return self.with_environment({"TESTS_FORKS": ""})
 
     def set(self, **variables: str) -> None:
         """Give root variables their values."""
@@ -94,10 +101,11 @@ class Workspace:
 
     def calls(self) -> list[list[str]]:
         """Take what ran since the last time, as lists of arguments without the program; in the order of start."""
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        log = io.BytesIO(self._log.read_bytes() if self._log.exists() else b"")
         self._log.unlink(missing_ok=True)
+        calls = iter(lambda: marshal.load(log) if log.tell() < len(log.getbuffer()) else None, None)  # noqa: S302
         skipped = len(IMAGESYNC)
-        return [call[skipped:] if call[:skipped] == [*IMAGESYNC] else call[1:] for call in map(json.loads, lines)]
+        return [call[skipped:] if call[:skipped] == [*IMAGESYNC] else call[1:] for call in calls]
 
     def verbs(self) -> list[str]:
         """Take the first word of each call since the last time, reads left out."""
