@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from imagesync_cli.stores.transport import retry
 from imagesync_cli.values import secret
@@ -18,6 +19,10 @@ from tests.real_image import TAG, busybox_image
 from tests.served import Served
 
 _numbers = itertools.count(1)
+
+if "CI" not in os.environ:  # where Hypothesis leaves its bounds on time out by itself
+    settings.register_profile("no bounds on time", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("no bounds on time")
 
 
 def pytest_configure() -> None:
