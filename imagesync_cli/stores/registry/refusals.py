@@ -22,6 +22,8 @@ _IMMUTABLE_HINT = (
 _READ_ONLY_HINT = "it may be a cache, or be set to read-only: name a registry that takes uploads"
 # What tells of an error in JSON that is not the registries' own, the most telling first.
 _TEXTS = ("message", "details", "detail", "error", "title")
+# What those answer to HEAD that know GET alone.
+_KNOWS_NO_HEAD = frozenset({400, 405, 501})
 # What registries call a thing that they do not have. Any web server may answer 404; these words only a registry says.
 _UNKNOWN = frozenset(
     {"NAME_UNKNOWN", "REPOSITORY_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "TAG_EXPIRED", "NOT_FOUND"}
@@ -65,6 +67,11 @@ def _by_status(status: int, said: str, codes: frozenset[str], wait_s: float | No
     if status == 407:
         return wants_login()
     return Refused(said, status=status)
+
+
+def may_answer_get(error: Denied | Refused) -> bool:
+    """Whether what answers HEAD so may know or allow GET alone; a real refusal is repeated there, with its reason."""
+    return isinstance(error, Denied) or error.status in _KNOWS_NO_HEAD
 
 
 async def read_ahead(response: httpx.Response) -> httpx.Response:

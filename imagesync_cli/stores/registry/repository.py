@@ -18,8 +18,9 @@ from imagesync_cli.stores.registry.blobs.reader import BlobReader
 from imagesync_cli.stores.registry.blobs.writer import BlobWriter
 from imagesync_cli.stores.registry.client import Client, OneRepository
 from imagesync_cli.stores.registry.lists import Lists
-from imagesync_cli.stores.registry.refusals import note_encoding
+from imagesync_cli.stores.registry.refusals import may_answer_get, note_encoding
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
+from imagesync_cli.stores.transport.http import told_length
 from imagesync_cli.stores.transport.retry import persist, twice
 from imagesync_cli.values.digest import is_digest, parse_digest
 from imagesync_cli.values.errors import (
@@ -47,7 +48,6 @@ _MAY_MISS_SOMETHING = frozenset({400, 422})
 _MISSES = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 # Each tag that is asked for costs memory while it is asked.
 _ASKED_AT_ONCE = 64
-_SIZE = re.compile(r"[0-9]{1,18}")
 _MEDIA_TYPE = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]+/[!#-'*+.0-9A-Z^-z|~-]+")
 
 
@@ -78,22 +78,21 @@ class Repository:
                 "HEAD", self._manifest_path(wanted), doing=doing, scopes=self._scopes, headers=_ACCEPT
             )
         except (Denied, Refused) as error:
-            # Some allow or know GET alone; a real refusal is repeated there, with its reason.
-            if isinstance(error, Refused) and error.status not in (400, 405, 501):
+            if not may_answer_get(error):
                 raise
             return (await self._read_manifest(wanted)).descriptor
         # zot names this version at /v2/ alone; distribution and what is built on it, and the clouds, with every answer.
         self.drops_untagged = "docker-distribution-api-version" not in response.headers
         digest = response.headers.get("docker-content-digest", "")
-        size = response.headers.get("content-length", "")
-        if not is_digest(digest) or not _SIZE.fullmatch(size):
+        size = told_length(response.headers)
+        if not is_digest(digest) or size is None:
             return (await self._read_manifest(wanted)).descriptor
         if is_digest(wanted) and digest != wanted:
             raise ContentError(f"{doing}: the registry answers with {digest}")
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
         if media_type and not _MEDIA_TYPE.fullmatch(media_type):
             raise ContentError(f"{doing}: the registry answers with the media type {media_type[:100]!r}")
-        return Descriptor(media_type, digest, int(size))
+        return Descriptor(media_type, digest, size)
 
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""

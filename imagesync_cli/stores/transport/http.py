@@ -47,6 +47,7 @@ _LONGEST_WAIT_S = 365 * 24 * 3600.0
 # What a registry calls an exchange, and its support asks for.
 _REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "x-ms-correlation-request-id", "x-github-request-id")
 _LONGEST_ID = 100
+_MOST_DIGITS = 18  # of a length
 _LONGEST_REASON = 300
 # Members of a query that say what is asked for; any other one may be a signature or a session.
 _TELLING = frozenset({"n", "last", "digest", "mount", "from", "scope", "service", "artifactType", "page", "per_page"})
@@ -134,8 +135,8 @@ def _note(
         "url": _loggable(request.url),
         "status": answer.status if answer else 0,
         "ms": round((time.monotonic() - request.extensions.get("sent_at", began)) * 1000),
-        "sent_bytes": _number(request.headers.get("content-length", "")),
-        "bytes": _number(headers.get("content-length", "")),
+        "sent_bytes": told_length(request.headers),
+        "bytes": told_length(headers),
         "attempt": attempt_number.get(),
         "request_id": next((headers[name][:_LONGEST_ID] for name in _REQUEST_IDS if name in headers), ""),
         "error": "" if error is None else _reason(error),
@@ -143,9 +144,10 @@ def _note(
     _log.debug("", extra={"exchange": told})
 
 
-def _number(text: str) -> int | None:
-    """A length that was told, None for none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_ID else None
+def told_length(headers: httpx.Headers) -> int | None:
+    """The length of a body that these tell, None for none."""
+    text = headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _loggable(url: httpx.URL) -> str:
@@ -225,7 +227,7 @@ async def read_all(response: httpx.Response, limit_bytes: int, room: ByteLimit |
                     taken, room = room, None
                     await held.enter_async_context(taken.held(limit_bytes))
 
-            await wait_for_room(_number(response.headers.get("content-length", "")) or 0)
+            await wait_for_room(told_length(response.headers) or 0)
             async for chunk in fast_enough(raw_chunks(response)):
                 take_room(chunk)
                 content += chunk

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import httpx
 
 from imagesync_cli.stores.registry.client import OneRepository
-from imagesync_cli.stores.registry.refusals import note_encoding
-from imagesync_cli.stores.transport.http import raw_chunks
+from imagesync_cli.stores.registry.refusals import may_answer_get, note_encoding
+from imagesync_cli.stores.transport.http import raw_chunks, told_length
 from imagesync_cli.stores.transport.patience import fast_enough
 from imagesync_cli.stores.transport.retry import Budget
 from imagesync_cli.stores.transport.tally import count
@@ -55,12 +55,10 @@ class BlobReader:
         try:
             response = await self._look(blob, "HEAD")
         except (Denied, Refused) as error:
-            # As for manifests: some allow or know GET alone, and a real refusal is repeated there, with its reason.
-            if isinstance(error, Refused) and error.status not in (400, 405, 501):
+            if not may_answer_get(error):
                 raise
             response = await self._look(blob, "GET")
-        length = response.headers.get("content-length", "")
-        return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+        return told_length(response.headers)
 
     async def _look(self, blob: Descriptor, method: str) -> httpx.Response:
         doing = f"looking up blob {blob.digest} of {self._name}"
@@ -117,8 +115,7 @@ class BlobReader:
 
 def _check_length(response: httpx.Response, blob: Descriptor) -> None:
     """Refuse a whole answer that is said to be longer: after the last byte, nobody would know how long to wait."""
-    told = response.headers.get("content-length", "")
-    if response.status_code == 200 and re.fullmatch("[0-9]{1,18}", told) and int(told) > blob.size:
+    if response.status_code == 200 and (told_length(response.headers) or 0) > blob.size:
         raise ContentError(f"{blob.digest} is longer than the {blob.size} bytes its descriptor names")
 
 
