@@ -12,6 +12,7 @@ import pytest
 
 from tests.batch.conftest import Bench
 from tests.command import imagesync
+from tests.copy.test_replacing import at_hour
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image, index
@@ -168,10 +169,13 @@ def test_shards_keep_the_places_of_an_image_together(bench: Bench, second: Embed
     assert len(bench.tags("app")) == len(second.repository("app").tags) == 6
 
 
-def test_each_place_keeps_its_own_old_images(bench: Bench, second: EmbeddedRegistry) -> None:
+def test_each_place_keeps_its_own_old_images(
+    bench: Bench, second: EmbeddedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What keep_as, keep_last and a lock say holds for every place of the list."""
     bench.write(both(bench, second, "app", "1", keep_as="{tag}-{date}-{digest}", keep_last=1))
     for number in range(3):
+        at_hour(monkeypatch, number)
         bench.seed("app", "1", image(number))
         assert bench.lock().code == 0
         assert bench.sync("--locked").code == 0

@@ -158,7 +158,7 @@ def test_the_last_old_images_stay_and_others_go(
     with pytest.MonkeyPatch.context() as patch:
         for number, each in enumerate(images):
             each.seed(source.repository("up/app"), "1")
-            _at_hour(patch, number)
+            at_hour(patch, number)
             assert sync(source, registry, *options).code == 0
     kept = {tag: digest for tag, digest in kept_tags(down).items() if digest != FOREIGN.digest}
     assert [*kept.values()] == [images[2].digest, images[3].digest]
@@ -181,7 +181,7 @@ def test_of_old_images_of_one_second_none_is_taken_for_the_older(
     with pytest.MonkeyPatch.context() as patch:
         for hour, each in zip(hours, images[1:], strict=True):
             each.seed(source.repository("up/app"), "1")
-            _at_hour(patch, hour)
+            at_hour(patch, hour)
             assert sync(source, registry, "--keep-as", TEMPLATE, "--keep-last", "1").code == 0
     assert {*kept_tags(down).values()} == {images[number].digest for number in kept}
 
@@ -199,7 +199,7 @@ def test_an_old_image_goes_with_its_signatures(
         for hour, each in enumerate(images):
             each.seed(upstream, "1")
             referrer(each).seed(upstream)
-            _at_hour(patch, hour)
+            at_hour(patch, hour)
             done = (
                 batch(tmp_path, entry, options=options) if by_file else sync(source, registry, "--referrers", *options)
             )
@@ -275,7 +275,7 @@ def test_prune_leaves_what_the_option_keeps(
         assert [*kept_tags(down).values()] == [FOREIGN.digest]
 
 
-def _at_hour(patch: pytest.MonkeyPatch, hour: int) -> None:
+def at_hour(patch: pytest.MonkeyPatch, hour: int) -> None:
     """Let syncs take it for this hour of a day."""
     import datetime as module
 
