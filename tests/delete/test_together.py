@@ -346,6 +346,7 @@ def test_a_tag_that_gets_another_image_stays_until_then(
     """An entry moves to another call and to another image: its old image stays until the new one is there."""
     digest = seeded(registry, "1")["1"]
     claim(removals, "1", f"sha256:{'2' * 64}", "other-call", key="app:1")
+    removals.claims.claim("elsewhere", "2026-11-03T08:00:00Z", {}, complete=True, workspace="other")
     before = registry.dump()
     kept = removals.run("1", digest, "--on-destroy", policy)
     assert kept.code == 0
@@ -368,6 +369,7 @@ def test_an_entry_that_gets_another_image(
     wanted = {"1": claim_of(parse_reference(f"{removals.name}:1"), images["new"].digest)}
     removals.claims.claim("call", RUN, wanted, complete=True)
     removals.claims.claim("call", RUN, wanted, complete=True, is_applied=is_applied)
+    removals.claims.claim("elsewhere", "2026-11-03T08:00:00Z", {}, complete=True, workspace="other")
     removed = removals.run("1", old)
     assert removed.code == 0
     assert registry.repository(REPOSITORY).tags == ({"1": images[left].digest} if left else {})

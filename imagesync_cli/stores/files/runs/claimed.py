@@ -91,7 +91,9 @@ class Claimed:
 
     def __init__(self, calls: Mapping[str, CallClaims]) -> None:
         self._calls = calls
-        self._newest = max((noted.run for noted in calls.values()), default="")
+        self._newest: dict[str, str] = {}  # the newest run of each workspace
+        for noted in calls.values():
+            self._newest[noted.workspace] = max(noted.run, self._newest.get(noted.workspace, ""))
         self._under: dict[tuple[str, str], list[Claimant]] = {}  # by the tag, and by its repository at any registry
         for call, noted in calls.items():
             for key, claim in noted.images.items():
@@ -108,13 +110,13 @@ class Claimed:
     def successors(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
         """Who puts another digest under this tag, in a repository of this name at any registry.
 
-        Calls that were not read in the newest run do not count: they are gone, or -target left them out. The entry
-        itself counts when its call is applied: a destroy has read its new image too, and brings none.
+        Calls that were not read in the newest run of their workspace do not count: they are gone, or -target left them
+        out. The entry itself counts when its call is applied: a destroy has read its new image too, and brings none.
         """
         return [
             (who, other)
             for who, other in self._beside(claim, claimant, and_itself=self._of(claimant.call).is_applied)
-            if other.digest != claim.digest and self._of(who.call).run == self._newest
+            if other.digest != claim.digest and self._is_newest(self._of(who.call))
         ]
 
     def rivals(self, call: str, run: str, images: Mapping[str, Claim]) -> dict[str, list[str]]:
@@ -148,6 +150,9 @@ class Claimed:
     def drop(self, claimant: Claimant, claim: Claim) -> None:
         """Let this entry not rely on this any more, in this reading alone."""
         self._of(claimant.call).drop(claimant.key, claim)
+
+    def _is_newest(self, noted: CallClaims) -> bool:
+        return noted.run == self._newest[noted.workspace]
 
     def _of(self, call: str) -> CallClaims:
         return self._calls.get(call, CallClaims())
