@@ -149,9 +149,10 @@ class _Repository:
 
     def _leave_foreign(self, wish: Wish) -> None:
         wish.report.add_moved(wish.tag, wish.current, wish.expect)
-        named = "on_destroy" if self._policy.is_unwanted else "on_replace"
-        if (policy := getattr(self._policy, named)) != "delete":
-            wish.report.add("manifest", wish.target, "kept", f"{named} is {policy}")
+        policy, successors = self._policy, self._policy.successors
+        named = ["on_replace", *(["on_destroy"] if successors is not None and wish.current not in successors else [])]
+        if why := [f"{name} is {said}" for name in named if (said := getattr(policy, name)) != "delete"]:
+            wish.report.add("manifest", wish.target, "kept", why[0])
             wish.target = ""
 
     async def _release_ours(self, wish: Wish) -> None:

@@ -156,12 +156,12 @@ class Together:
                 if not order.policy.dry_run:  # of those who share an image, the last one removes it
                     claimed.drop(order.claimant, order.claim)
         in_use = self._in_use(claimed, [order for order in orders if order not in kept])
+        successors = frozenset(digest for order in orders for digest in _successors(claimed, order))
         by_policy: dict[Policy, dict[Order, Reference]] = {}
         for order in orders:
             if order not in kept:
                 wanted = order.reference.at(tag=order.reference.tag, digest=order.policy.expect)
-                is_unwanted = await self._is_unwanted(claimed, order)
-                policy = replace(order.policy, expect="", is_unwanted=is_unwanted, in_use=in_use)
+                policy = replace(order.policy, expect="", successors=successors, in_use=in_use)
                 by_policy.setdefault(policy, {})[order] = wanted
         removed = dict[Order, DeleteReport]()
         for policy, wished in by_policy.items():
@@ -238,17 +238,16 @@ class Together:
                 return f"{which} is to come here: {other.key}"
         return ""
 
-    async def _is_unwanted(self, claimed: Claimed, order: Order) -> bool:
-        """Whether a policy protects it, and no entry has another image for its tag: then the entry is gone."""
-        claim, now = order.claim, claimed.of(order.claimant)
-        if order.policy.on_destroy == "delete" or (now is not None and now.digest != claim.digest):
-            return False
-        successors = claimed.successors(claim, order.claimant)
-        return not [True for _, theirs in successors if await may_be_one_registry(theirs.host, claim.host)]
-
     async def _is_there(self, order: Order) -> bool:
         claim = order.claim
         access = Access.READ if order.policy.dry_run else Access.DELETE
         store = self._stores.open(order.reference, access, Side.DESTINATION)
         pointed = await store.tagged([claim.tag])
         return claim.tag in pointed and pointed[claim.tag].digest == claim.digest
+
+
+def _successors(claimed: Claimed, order: Order) -> set[str]:
+    """What entries put under its tag in its place: any other image there is somebody else's."""
+    now = claimed.of(order.claimant)
+    others = {theirs.digest for _, theirs in claimed.successors(order.claim, order.claimant)}
+    return others | ({now.digest} if now else set()) - {order.claim.digest}

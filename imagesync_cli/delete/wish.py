@@ -19,8 +19,8 @@ class Policy:
     """What may be removed.
 
     ``expect`` is the digest that was put there, "" for whatever is there now. If the tag has moved on from it,
-    ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse"). Where
-    nothing of ours has replaced it (``is_unwanted``), somebody else has moved the tag, and ``on_destroy`` rules too.
+    ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse"). Where it is
+    known what comes in its place (``successors``), any other image there is somebody else's: both policies protect.
     ``referrers`` says that what is attached to an image goes with it, but for tags ``in_use``. Where a tag has moved
     on, of the images that tags of their own keep (``keep_as``) the last ``keep_last`` stay, None for all: together.py
     sees to that.
@@ -29,7 +29,7 @@ class Policy:
     expect: str = ""
     on_replace: str = "delete"
     on_destroy: str = "delete"
-    is_unwanted: bool = False
+    successors: frozenset[str] | None = None
     keep_manifests: bool = False
     all_tags: bool = False
     referrers: bool = False

@@ -412,7 +412,9 @@ def test_an_entry_that_goes_leaves_its_image_wherever_its_tag_is(
     old = image("old").seed(registry.repository(REPOSITORY))
     seeded(registry, "1")
     before = registry.dump()
-    for entry in ({}, {"1": claim_of(parse_reference(f"{removals.name}:1"), old)}):  # it is gone, or all is destroyed
+    at = parse_reference(f"{removals.name}:1")
+    moved = claim_of(at, f"sha256:{'2' * 64}")  # as a destroy reads it that comes after the source has moved
+    for entry in ({}, {"1": claim_of(at, old)}, {"1": moved}):  # it is gone, or all is destroyed
         removals.claims.claim("call", RUN, entry, complete=True)
         kept = removals.run("1", old, "--on-destroy", policy)
         assert kept.code == 0
