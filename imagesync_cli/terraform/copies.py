@@ -1,7 +1,8 @@
 """What Terraform is told about a copy that it means to make: a part of the answer about its destination.
 
-``layers``, ``layers_to_copy``, ``bytes``, ``bytes_to_copy`` and a ``summary`` in words; ``unsuitable`` and ``unsigned``
-say what speaks against the copy, ``refused`` says it in sentences; ``error`` and ``kind`` why nothing of this is known.
+If they are asked for, ``layers``, ``layers_to_copy``, ``bytes``, ``bytes_to_copy`` and a ``summary`` in words;
+``unsuitable`` and ``unsigned`` say what speaks against the copy, ``refused`` says it in sentences; ``error`` and
+``kind`` why nothing of this is known.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from imagesync_cli.values.reference import Reference
 
 
+_UNCOUNTED = {**dict.fromkeys(("layers", "layers_to_copy", "bytes", "bytes_to_copy")), "summary": ""}
 # A plan waits so long for numbers that decide nothing.
 _NUMBERS_WITHIN_S = 10.0
 
@@ -33,8 +35,8 @@ async def described_copy(
     young = {"young": "", "wait": list[str](), "refused": list[str]()}
     if intent.minimum_age is not None and intent.digest != present:
         young = await _young(stores, intent, intent.minimum_age, present, left_s)
-        if young["young"]:
-            return estimate_json(Estimate()) | {"summary": "", "error": "", "kind": ""} | young
+        if young["young"] or not (intent.decides or intent.estimated):
+            return estimate_json(Estimate()) | _UNCOUNTED | {"error": "", "kind": ""} | young
     said = f"looking at {intent.source}: no end within the time that is left"
     late = Unavailable(said, hint="it has many parts; see IMAGESYNC_TIMEOUT")
     limit_s = left_s if intent.decides else min(left_s, _NUMBERS_WITHIN_S)
@@ -43,7 +45,9 @@ async def described_copy(
     except ImagesyncError as error:
         described = _failed(intent, error)
     else:
-        described = estimate_json(estimated) | {"error": "", "kind": "", "refused": _refusals(intent, estimated)}
+        numbers = {} if intent.estimated or intent.sized else _UNCOUNTED
+        refused = _refusals(intent, estimated)
+        described = estimate_json(estimated) | numbers | {"error": "", "kind": "", "refused": refused}
     return described | young | {"refused": [*young["refused"], *described["refused"]]}
 
 

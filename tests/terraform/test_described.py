@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,3 +76,23 @@ def test_folders_are_described_too(tmp_path: Path) -> None:
     layout = MANY.write_layout(tmp_path / "layout", "1")
     told = ask({"many": {"reference": f"oci:{layout}:1", "describe": True}})
     assert sorted(told["many"]["platforms"]) == ["linux/amd64", "linux/s390x"]
+
+
+def test_numbers_that_nobody_has_asked_for(registry: EmbeddedRegistry) -> None:
+    """Rules about an image do not count its bytes: no numbers, and not that nothing is to be copied."""
+    age = {"least": "1d", "new": "wait", "by_created": False, "ignored": [ONE.digest]}
+    copy: dict[str, Any] = {"source": f"{registry.host}/one:1", "digest": ONE.digest}
+    rules: tuple[dict[str, Any], ...] = (
+        {"minimum_age": age},
+        {"required_platforms": ["linux/amd64"]},
+        {"estimated": True},
+    )
+    asked = {
+        str(number): {"reference": f"{registry.host}/two:1", "copy": copy | more} for number, more in enumerate(rules)
+    }
+    told = [answer["copy"] for answer in ask(asked).values()]
+    assert [(each["bytes_to_copy"], bool(each["summary"])) for each in told[:2]] == [(None, False)] * 2
+    assert told[2]["bytes"] > 0
+    registry.clear_requests()
+    ask({"0": asked["0"]})
+    assert {request.method for request in registry.requests} == {"HEAD"}  # no pull
