@@ -172,6 +172,8 @@ def _will(outcome: str, words: str, *quoted: str) -> Outcome:
 
 def _retagged(call: Call) -> Outcome:
     count = call.keep_last
+    if type(count) is int and count == 0:
+        return _will(DELETED, "gets a tag of its own first, and is deleted after the consumers, as keep_last is 0")
     more = f", and of such tags the last {count} stay" if type(count) is int and count >= 0 else ""
     return _will(RETAGGED, f"gets a tag of its own first{more}")
 

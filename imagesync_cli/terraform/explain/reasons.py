@@ -102,10 +102,11 @@ def _drift(change: ImageChange, look: Look) -> Reason | None:
 
 def _settings(call: Call, before: Stored, after: Stored) -> Reason | None:
     on_replace = "retag" if (call.on_replace, after.on_replace) == ("retag", "keep") else after.on_replace
+    was_retag = "--keep-as" in (before.command or ()) and call.on_replace in ("keep", "delete")
     policies = [
         say(f"{name} was {{}} and is {{}}", old, new)
         for name, old, new in (
-            ("on_replace", before.on_replace, on_replace),
+            ("on_replace", "retag" if was_retag else before.on_replace, on_replace),
             ("on_destroy", before.on_destroy, after.on_destroy),
         )
         if old != new and (old, new) != ("keep", "retag")  # an object remembers the one for the other

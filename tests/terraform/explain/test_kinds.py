@@ -234,6 +234,18 @@ def test_policies() -> None:
     )
 
 
+def test_what_was_retag() -> None:
+    """An object remembers keep for it, and how many old images stay."""
+    call = {"expressions": {"on_replace": {"constant_value": "keep"}}}
+    plan = PlanFile(configuration={"root_module": {"module_calls": {"mirror": call}}})
+    before = stored("app:1", "same", on_replace="keep")
+    before["delete"] += " --keep-as {tag}-{date}-{digest} --keep-last 2"
+    plan.image("app", before, stored("app:1", "same", on_replace="keep"))
+    plan.read("app", "app:1", "same", "same")
+    told = plan.told()
+    assert (told["kind"], told["why"]) == ("policy", "on_replace was retag and is keep")
+
+
 @pytest.mark.parametrize(
     ("after", "kind"),
     [

@@ -235,6 +235,16 @@ def test_a_tag_that_may_have_moved(on_replace: str) -> None:
     assert old_of(kept.told())["why"] == "stays, as on_destroy is keep"
 
 
+def test_no_old_image_is_kept() -> None:
+    """With keep_last = 0 an old image has a tag of its own only until the consumers have moved on."""
+    call = {"expressions": {"on_replace": {"constant_value": "retag"}, "keep_last": {"constant_value": 0}}}
+    plan = PlanFile(configuration={"root_module": {"module_calls": {"mirror": call}}})
+    plan.image("app", stored("app:1", "old", on_replace="keep"), None)
+    plan.image("app", None, stored("app:1", "new", on_replace="keep"))
+    plan.read("app", "app:1", "new", "old")
+    assert plan.outcome() == "deleted"
+
+
 def test_an_image_that_another_entry_displaces() -> None:
     """What becomes of an image with an object is told of that object alone, also where it gets a tag of its own."""
     call = {"expressions": {"on_replace": {"constant_value": "retag"}}}
