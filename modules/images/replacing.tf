@@ -31,8 +31,11 @@ locals {
   foreign = {
     for name, is_foreign in local.is_foreign : name => !is_foreign ? [] : [join("", [
       local.shown_destination[name], " has another image, ", local.present[name].digest,
-      var.overwrite == "never" ? ", and overwrite is \"never\"." : ", which this configuration did not put there.",
-      " Remove or rename that tag, use another one, or set overwrite = \"always\".",
+      var.overwrite == "never" ? ", and overwrite is \"never\"." : ", which this configuration did not put there",
+      var.overwrite == "never" ? "" : local.found[name] != local.present[name].digest ? "." : (
+        ", or not since overwrite is \"ours\"." # nothing older is remembered
+      ),
+      " Remove or rename that tag, use another one, or set overwrite = \"always\" for one apply.",
     ])]
   }
 

@@ -62,6 +62,13 @@ def test_only_what_we_put_there_is_replaced(
     assert mirror.repository("a").tags["1"] == second
     assert workspace.plan().code == 0
 
+    moved_to(source, "a", "a 3")
+    workspace.write(entries, **options)
+    assert (
+        f'{second}, which this configuration did not put there, or not since overwrite is "ours".'
+        in workspace.plan().text
+    )
+
 
 def test_another_place_is_looked_at_anew(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
