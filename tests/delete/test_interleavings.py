@@ -25,6 +25,8 @@ _GUARDS_TAGS = frozenset({"ecr"})
 # puts back may miss what another took, because of the dangling tag: then it fails and says so.
 _REVIVES = frozenset({"nexus", "artifactory"})
 _DANGLES = _REVIVES | {"ggcr"}
+# What a tag moves away from goes at once, although an index lists it: a push by another tool breaks that index alone.
+_DROPS_UNTAGGED = frozenset({"zot"})
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,7 @@ class Play:
             lambda: InlineStores(self._settings, http),
             http.handle_async_request,
             revives=self.manner in _REVIVES,
+            others_push=self.manner not in _DROPS_UNTAGGED,
         )
 
 

@@ -66,7 +66,8 @@ class World:
     """``open_stores`` gives what a process of its own would have, ``send`` is a foreign client's request.
 
     ``revives`` is for a registry whose tags dangle when their manifest goes, and lead somewhere again when it comes
-    back under any tag. With ``referrers``, sync and delete take what is attached along.
+    back under any tag. ``others_push`` lets other tools push, too; where they may not, that image is synced. With
+    ``referrers``, sync and delete take what is attached along.
     """
 
     host: str
@@ -74,6 +75,7 @@ class World:
     open_stores: Callable[[], Stores]
     send: Callable[[httpx.Request], Awaitable[httpx.Response]]
     revives: bool = False
+    others_push: bool = True
     referrers: bool = False
     steps: list[Step] = field(default_factory=list)
     _clock: int = 0
@@ -107,7 +109,7 @@ class World:
 
     async def _do(self, step: Step) -> None:
         tag = parse_reference(f"{self.host}/{REPOSITORY}:{step.tag}")
-        if step.verb == "push":
+        if step.verb == "push" and self.others_push:
             await self._push(IMAGES[step.image], step.tag)
         elif step.verb == "delete":
             expect = IMAGES[step.image].digest if step.image else ""
@@ -116,7 +118,7 @@ class World:
                     raise report.error
         else:
             name = (
-                f"{self.upstream}/{step.image}:1" if step.verb == "sync" else f"{self.host}/{REPOSITORY}:{step.image}"
+                f"{self.host}/{REPOSITORY}:{step.image}" if step.verb == "retag" else f"{self.upstream}/{step.image}:1"
             )
             selection = Selection(referrers=self.referrers)
             await sync(self.open_stores(), parse_reference(name), tag, SyncOptions(selection=selection))
