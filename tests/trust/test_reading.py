@@ -96,7 +96,7 @@ WRONG = {
     "rules: [{sources: ['**'], signers: [{key: b.pub}]}]": "names the key b.pub, which cannot be read: No such file",
     "rules: [{sources: ['**'], signers: [{key: trust.yaml}]}]": "the key trust.yaml is not a public key in PEM",
     "rules: [{sources: ['**'], signers: [{identity_regexp: '(', issuer: a}]}]": "an identity_regexp that is none",
-    "{}\n---\n{}": "has 2 documents",
+    "{}\n---\n{}": "more than one document",
 }
 
 
