@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.registry.login import Login
 
 _KIND = re.compile(r"/(?:blobs/(?P<uploads>uploads)/.*|(?P<kind>manifests|blobs|referrers|tags)/[^/]+)$")
-# A repository may have "manifests" in its name: then its uploads are below that. What climbs may end at a manifest.
-_MANIFEST_ADDRESS = re.compile(r"/manifests(?=/|$)(?!.*/blobs/uploads/)|/\.\.?(?:/|$)", re.DOTALL | re.IGNORECASE)
+# A repository may have "manifests" in its name: then its uploads are below that (/blobs/upload/ at GitHub, /uploads/ at
+# Google, /_uploads/ in distribution's storage). What climbs may end at a manifest, and so may what holds its own end.
+_MANIFEST_ADDRESS = re.compile(r"/manifests(?=/|$)(?!.*/_?uploads?/)|/\.\.?(?:/|$)|[?#]", re.DOTALL | re.IGNORECASE)
 PULL = "GET manifests"
 READING = frozenset({"GET", "HEAD"})
 _UPLOADING = frozenset({"PUT", "PATCH"})
@@ -243,7 +244,7 @@ def _as_any_server_reads(path: str) -> str:
     """
     while (decoded := unquote(path)) != path:
         path = decoded
-    return re.sub(r";[^/]*", "", path.replace("\\", "/"))
+    return re.sub(r";[^/?#]*", "", path.replace("\\", "/"))
 
 
 def _check_headers(response: httpx.Response) -> None:

@@ -234,6 +234,8 @@ def test_a_change_is_not_redirected_to_another_name(scripted: Scripted, method: 
         "victim/manifests%5Clatest",
         "victim/Manifests/latest",
         "blobs/uploads/manifests/1",
+        "victim/manifests/latest%3Fx/blobs/uploads/1",
+        "victim/manifests/latest%23/blobs/uploads/1",
     ],
 )
 def test_an_upload_writes_no_manifest(scripted: Scripted, method: str, host: str, path: str) -> None:
@@ -245,9 +247,18 @@ def test_an_upload_writes_no_manifest(scripted: Scripted, method: str, host: str
 
 
 @pytest.mark.parametrize("repository", ["manifests", "team/manifests", "manifests/manifests", "manifests/team"])
-def test_a_repository_may_be_called_manifests(scripted: Scripted, repository: str) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/v2/{}/blobs/uploads/1.2",
+        "/v2/{}/blobs/upload/00106041-dac2-43cd-8182-3b1f7a567aa4",  # GitHub
+        "/artifacts-uploads/namespaces/project/repositories/{}/uploads/AJ-x_y==",  # Google
+        "/docker/registry/v2/repositories/{}/_uploads/1/data",  # distribution's storage
+    ],
+)
+def test_a_repository_may_be_called_manifests(scripted: Scripted, repository: str, address: str) -> None:
     """Its uploads are below that name, and go there."""
-    client, url = scripted.client("registry.example.com"), f"{REGISTRY}/v2/{repository}/blobs/uploads/1.2"
+    client, url = scripted.client("registry.example.com"), f"{REGISTRY}{address.format(repository)}"
     scripted.routes.put(url).respond(201)
     scripted.run(lambda: client.send("PUT", url, doing="", scopes=SCOPES, accept=(201,), body=b"blob", is_upload=True))
     assert scripted.requests == [f"PUT {url}"]
