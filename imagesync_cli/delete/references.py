@@ -137,6 +137,7 @@ class References:
         self.tags = tags
         self.planned = planned
         self.users: dict[str, str] = {}
+        self._held: set[str] = set()  # what hold() has come to: what is used as something else may not be among it
         self._candidates = reach.candidates
         self._on = tags.on(reach.candidates)
         self._about = tags.by_subject()
@@ -175,14 +176,16 @@ class References:
         await readings.walk(holder, lambda manifest: self._held_by(manifest, why))
 
     def _held_by(self, holder: Manifest, why: str) -> list[Descriptor]:
-        """Count what this manifest names as used; gives what of that was not, and may list manifests itself."""
+        """Count what this manifest names as used; gives what of that is new here, and may list manifests itself."""
         if holder.subject is not None:
             self.users.setdefault(holder.subject.digest, f"referrer {holder.digest}")
-        new = [each for each in _named(holder) if each.digest not in self.users]
-        self.users.update(dict.fromkeys((each.digest for each in new), why))
+        for each in _named(holder):
+            self.users.setdefault(each.digest, why)
         if len(self.users) > MOST_DIGESTS:
             raise ContentError(f"what is kept names more than {MOST_DIGESTS} manifests")
-        return [each for each in new if each.is_manifest and may_list(each)]
+        further = [each for each in holder.manifests if each.digest not in self._held and may_list(each)]
+        self._held.update(each.digest for each in further)
+        return further
 
 
 def _named(index: Manifest) -> tuple[Descriptor, ...]:

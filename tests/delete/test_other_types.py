@@ -32,6 +32,10 @@ def theirs(repository: Repository, media_type: str, *, nested: bool = False) -> 
         listed = describe(OCI_INDEX, index)
 
 
+def an_index(*listed: object, **more: object) -> bytes:
+    return to_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed, **more})
+
+
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("media_type", ["application/vnd.example.bundle.v1+json", "application/json", OCI_LAYER])
 def test_an_image_that_an_index_lists_as_something_else(
@@ -67,3 +71,19 @@ def test_a_part_of_an_image_that_an_index_lists_as_something_else(registry: Embe
     theirs(repository, "application/vnd.example.bundle.v1+json")
     assert imagesync("delete", f"{registry.host}/{NAME}:ours").code == 0
     assert {X.digest, Y.digest, XY.digest} & set(repository.manifests) == {X.digest}
+
+
+def test_an_index_that_another_one_lists_as_something_else_first(registry: EmbeddedRegistry) -> None:
+    """What a kept index leads to stays, whatever else it calls the index on the way there."""
+    repository = registry.repository(NAME)
+    XY.seed(repository)
+    ways = [an_index(describe(kind, XY.root.content)) for kind in ("application/vnd.example.bundle.v1+json", OCI_INDEX)]
+    outer = an_index(*(describe(OCI_INDEX, way) for way in ways))
+    for content in (*ways, outer):
+        repository.add_manifest(OCI_INDEX, content)
+    repository.add_manifest(OCI_INDEX, outer, "outer")
+    repository.add_manifest(OCI_INDEX, an_index(subject=describe(OCI_INDEX, outer)), "referrer")
+    index_of({"linux/amd64": X}).seed(repository, "beside")
+    done = imagesync("delete", *(f"{registry.host}/{NAME}:{tag}" for tag in ("outer", "beside")))
+    assert done.code == 0, done.err
+    assert {X.digest, Y.digest, XY.digest} <= set(repository.manifests), done.out
