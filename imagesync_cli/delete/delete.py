@@ -150,7 +150,8 @@ class _Repository:
     def _leave_foreign(self, wish: Wish) -> None:
         wish.report.add_moved(wish.tag, wish.current, wish.expect)
         policy, successors = self._policy, self._policy.successors
-        named = ["on_replace", *(["on_destroy"] if successors is not None and wish.current not in successors else [])]
+        is_foreign = successors is not None and (wish.tag, wish.current) not in successors
+        named = ["on_replace", *(["on_destroy"] if is_foreign else [])]
         if why := [f"{name} is {said}" for name in named if (said := getattr(policy, name)) != "delete"]:
             wish.report.add("manifest", wish.target, "kept", why[0])
             wish.target = ""

@@ -156,7 +156,7 @@ class Together:
                 if not order.policy.dry_run:  # of those who share an image, the last one removes it
                     claimed.drop(order.claimant, order.claim)
         in_use = self._in_use(claimed, [order for order in orders if order not in kept])
-        successors = frozenset(digest for order in orders for digest in _successors(claimed, order))
+        successors = frozenset((order.claim.tag, new) for order in orders for new in _successors(claimed, order))
         by_policy: dict[Policy, dict[Order, Reference]] = {}
         for order in orders:
             if order not in kept:
@@ -182,7 +182,7 @@ class Together:
         """The tags of this repository that stay: a signature may be an entry's own, and goes with that."""
         if not any(order.policy.referrers for order in going):
             return frozenset()
-        return claimed.tags_in(going[0].claim.path) - {order.claim.tag for order in going}
+        return claimed.tags_in(going[0].claim.path, {(order.claimant, order.claim) for order in going})
 
     async def _remove_old_kept(self, claimed: Claimed, order: Order, report: DeleteReport) -> None:
         """Now that consumers have moved on, those of older images that tags of their own have kept long enough."""

@@ -20,7 +20,8 @@ class Policy:
 
     ``expect`` is the digest that was put there, "" for whatever is there now. If the tag has moved on from it,
     ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse"). Where it is
-    known what comes in its place (``successors``), any other image there is somebody else's: both policies protect.
+    known what comes in its place (``successors``, by tag), any other image there is somebody else's: both policies
+    protect.
     ``referrers`` says that what is attached to an image goes with it, but for tags ``in_use``. Where a tag has moved
     on, of the images that tags of their own keep (``keep_as``) the last ``keep_last`` stay, None for all: together.py
     sees to that.
@@ -29,7 +30,7 @@ class Policy:
     expect: str = ""
     on_replace: str = "delete"
     on_destroy: str = "delete"
-    successors: frozenset[str] | None = None
+    successors: frozenset[tuple[str, str]] | None = None
     keep_manifests: bool = False
     all_tags: bool = False
     referrers: bool = False

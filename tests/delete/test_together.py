@@ -394,6 +394,46 @@ def test_a_signature_that_another_entry_names_stays(
     assert registry.repository(REPOSITORY).tags == {}
 
 
+def test_a_signature_that_its_entry_has_anew_stays(registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """Its old one and the image that it is about go together: the new one is still what the entry names."""
+    digest = seeded(registry, "1")["1"]
+    signature = f"{digest.replace(':', '-')}.sig"
+    repository = registry.repository(REPOSITORY)
+    old = image("old signature").seed(repository)
+    new = seeded(registry, **{signature: image("signature")})[signature]
+    claims = Claims(tmp_path)
+    reference = parse_reference(f"{registry.host}/{REPOSITORY}:{signature}")
+    claims.claim("call", RUN, {"signature": claim_of(reference, new)}, complete=True)
+    together_removed(
+        claims,
+        Order(reference, Claimant("call", "signature"), Policy(expect=old, referrers=True)),
+        Order(reference.at(tag="1"), Claimant("call", "app"), Policy(expect=digest, referrers=True)),
+    )
+    assert repository.tags == {signature: new}
+    assert repository.manifests.keys() == {new, digest}
+
+
+def test_an_image_that_comes_under_another_tag_is_somebody_elses_here(
+    registry: EmbeddedRegistry, tmp_path: Path
+) -> None:
+    """Where somebody has moved a tag to what an entry brings under another one, on_destroy protects the old image."""
+    repository = registry.repository(REPOSITORY)
+    one, two = image("one").seed(repository), image("two").seed(repository)
+    new = seeded(registry, "1", "2", **{"1": image("new"), "2": image("new")})["2"]
+    claims = Claims(tmp_path)
+    reference = parse_reference(f"{registry.host}/{REPOSITORY}:1")
+    wanted = {"1": claim_of(reference, one), "2": claim_of(reference.at(tag="2"), new)}
+    claims.claim("call", RUN, wanted, complete=True, is_applied=True)
+    together_removed(
+        claims,
+        *(
+            Order(reference.at(tag=tag), Claimant("call", tag), Policy(expect=digest, on_destroy="keep"))
+            for tag, digest in (("1", one), ("2", two))
+        ),
+    )
+    assert repository.manifests.keys() == {one, new}
+
+
 def test_a_tag_that_has_got_another_image_lets_the_old_one_go(registry: EmbeddedRegistry, removals: Removals) -> None:
     """Where the other call has been quicker, the old image goes by the policy for replaced ones."""
     old, new = image("old").seed(registry.repository(REPOSITORY)), seeded(registry, "1")["1"]
@@ -534,6 +574,22 @@ def test_a_dry_run_forgets_no_claim(registry: EmbeddedRegistry, removals: Remova
     assert "kept: tag 1" in finished.out
 
 
+def together_removed(claims: Claims, own: Order, *others: Order) -> list[object]:
+    """Let one process remove them together; gives what the others were answered."""
+    outcomes = list[object]()
+    came = iter([[(order, outcomes.append) for order in others]])
+
+    async def main() -> None:
+        stores = Stores(Settings())
+        try:
+            await Together(stores, claims, Progress(), lambda: next(came, []), 0).carry_out(own)
+        finally:
+            await stores.aclose()
+
+    asyncio.run(main())
+    return outcomes
+
+
 class CountedClaims(Claims):
     """Claims that count how often they are read, and how often a file of them is written."""
 
@@ -553,7 +609,7 @@ class CountedClaims(Claims):
 def test_a_removal_reads_and_writes_claims_once(registry: EmbeddedRegistry, tmp_path: Path) -> None:
     """However many entries go together: reading and writing for each costs a large call the square of its entries."""
     digests = seeded(registry, *map(str, range(12)))
-    claims, outcomes = CountedClaims(tmp_path), list[object]()
+    claims = CountedClaims(tmp_path)
     references = {tag: parse_reference(f"{registry.host}/{REPOSITORY}:{tag}") for tag in digests}
     wanted = {tag: claim_of(references[tag], digest) for tag, digest in digests.items()}
     for call, keys in (("call", [*wanted]), ("other", ["0", "1"])):
@@ -564,16 +620,7 @@ def test_a_removal_reads_and_writes_claims_once(registry: EmbeddedRegistry, tmp_
         for call, policy, keys in (("call", "delete", [*wanted][:-1]), ("call", "refuse", ["11"]), ("other", "", ["0"]))
         for key in keys
     )
-    came = iter([[(order, outcomes.append) for order in others]])
-
-    async def main() -> None:
-        stores = Stores(Settings())
-        try:
-            await Together(stores, claims, Progress(), lambda: next(came, []), 0).carry_out(own)
-        finally:
-            await stores.aclose()
-
-    asyncio.run(main())
+    outcomes = together_removed(claims, own, *others)
     assert len(outcomes) == len(others)
     assert (claims.readings, claims.writings) == (1, 2)  # two calls, each with a file
     assert registry.repository(REPOSITORY).tags == {tag: digests[tag] for tag in ("1", "11")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from imagesync_cli.stores.places import repository_of
@@ -143,9 +143,13 @@ class Claimed:
         """What the sources and destinations of all calls are called (names_of)."""
         return {name for noted in self._calls.values() for name in noted.named}
 
-    def tags_in(self, path: str) -> frozenset[str]:
-        """The tags that anybody relies on in a repository of this name at any registry."""
-        return frozenset(tag for (at, tag), those in self._under.items() if at == path and any(map(self.of, those)))
+    def tags_in(self, path: str, going: Collection[tuple[Claimant, Claim]]) -> frozenset[str]:
+        """The tags that anybody relies on in a repository of this name at any registry, but for claims that go."""
+        return frozenset(
+            tag
+            for (at, tag), those in self._under.items()
+            if at == path and any((claim := self.of(who)) and (who, claim) not in going for who in those)
+        )
 
     def drop(self, claimant: Claimant, claim: Claim) -> None:
         """Let this entry not rely on this any more, in this reading alone."""
