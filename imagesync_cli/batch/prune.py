@@ -87,7 +87,7 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
                 for tag in listed
                 if tag not in kept
                 and not subject_of_tag(tag)
-                and not any(way.read(each, tag) for way in ways if way for each in kept)
+                and not any((old := way.read(tag)) and old.of in kept for way in ways if way)
             ]
             going = await _without(stores, pruned[place], unwanted, digests.get(place, set()) - {""})
         except ImagesyncError as error:

@@ -30,8 +30,9 @@ async def remove_old_kept(
     if replacing.keep_as is None or replacing.keep_last is None:
         return
     store = stores.open(destination, side=Side.DESTINATION)
-    named = (replacing.keep_as.read(destination.meant_tag, name) for name in await store.tags())
-    newest_first = sorted(filter(None, named), key=lambda kept: kept.date, reverse=True)
+    read = map(replacing.keep_as.read, await store.tags())
+    named = (kept for kept in read if kept and kept.of == destination.meant_tag)
+    newest_first = sorted(named, key=lambda kept: kept.date, reverse=True)
     there = await store.tagged([kept.tag for kept in newest_first])
     path = destination.location[1]
     stay, going, newer = set[str](), list[Reference](), frozenset[str]()

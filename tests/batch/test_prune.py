@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from imagesync_cli.values.tags.replacing import KeepAs, KeptTag, parse_keep_as
 from imagesync_cli.values.tags.rules import TagRules
 from tests.batch.conftest import Bench
 from tests.delete.short_lists import BROKEN, NAMED, ShortList, tags_answer
@@ -358,3 +360,25 @@ def test_an_image_that_the_file_reads_by_digest_stays(pruned: Bench, tag: str, i
     assert finished.code == 0, finished.err
     assert set(pruned.tags("app")) == {"1.0", "1.1", "stable"}
     assert digest in pruned.there("app").manifests
+
+
+def test_each_tag_is_looked_at_once_for_the_image_that_it_keeps(pruned: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With keep_as, many tags do not make a prune slow: what a tag keeps is read from its name, whatever is wanted."""
+    way, at = parse_keep_as("{tag}-{date}-{digest}"), datetime(2026, 1, 1, tzinfo=timezone.utc)
+    kept = {way.tag(tag, image("old").digest, at) for tag in ("1.0", "1.1")}
+    stray = way.tag("0.9", image("old").digest, at)
+    for tag in (*kept, stray):
+        image("old").seed(pruned.there("app"), tag)
+    read = list[str]()
+
+    def counted(self: KeepAs, tag: str) -> KeptTag | None:
+        read.append(tag)
+        return reads(self, tag)
+
+    reads = KeepAs.read
+    monkeypatch.setattr(KeepAs, "read", counted)
+    pruned.write(pruned.entry("app", tags=["1.*"], prune=True, keep_as=way.template))
+    finished = pruned.sync("--max-removals", "2")
+    assert finished.code == 0, finished.err
+    assert set(pruned.tags("app")) == {"1.0", "1.1", *kept}
+    assert sorted(read) == sorted({"0.9", stray, *kept})

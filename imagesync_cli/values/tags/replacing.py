@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,14 +17,15 @@ OVERWRITE = ("always", "ours", "never")
 _FIELDS = ("{tag}", "{date}", "{digest}")
 _DATE = "%Y%m%dT%H%M%SZ"  # sorts as text
 _DIGEST_LENGTH = 12
-_PATTERNS = {"{date}": r"(?P<date>[0-9]{8}T[0-9]{6}Z)", "{digest}": r"(?P<digest>[0-9a-f]{12})"}
+_PATTERNS = {"{tag}": r"(?P<tag>.+)", "{date}": r"(?P<date>[0-9]{8}T[0-9]{6}Z)", "{digest}": r"(?P<digest>[0-9a-f]{12})"}
 
 
 @dataclass(frozen=True)
 class KeptTag:
-    """A tag that keeps an image, taken apart: when the image was replaced, and how its digest begins."""
+    """A tag that keeps an image, taken apart: whose image, when it was replaced, and how its digest begins."""
 
     tag: str
+    of: str
     date: str
     digest: str
 
@@ -47,12 +49,18 @@ class KeepAs:
             raise UsageError(f"{made!r}, which --keep-as makes of the tag {tag}, is no tag", hint="use a shorter one")
         return made
 
-    def read(self, tag: str, kept: str) -> KeptTag | None:
-        """Take apart a tag that this has made for ``tag``; None for any other."""
+    def read(self, kept: str) -> KeptTag | None:
+        """Take apart a tag that this has made; None for any other.
+
+        All but {tag} has a length of its own, so there is one way to do it.
+        """
+        match = self._pattern.fullmatch(kept)
+        return KeptTag(kept, match["tag"], match["date"], match["digest"]) if match else None
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str]:
         parts = re.split(r"(\{[a-z]+\})", self.template)
-        pattern = "".join(re.escape(tag) if part == "{tag}" else _PATTERNS.get(part, re.escape(part)) for part in parts)
-        match = re.fullmatch(pattern, kept)
-        return KeptTag(kept, match["date"], match["digest"]) if match else None
+        return re.compile("".join(_PATTERNS.get(part, re.escape(part)) for part in parts))
 
 
 @dataclass(frozen=True)
