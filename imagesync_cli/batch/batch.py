@@ -31,8 +31,9 @@ from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Side, Store, Stores, counting
+from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import ImagesyncError, LimitReached
-from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.progress import Progress, note
 from imagesync_cli.values.reference import ArchiveReference, RegistryReference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing, names_of
 
@@ -253,6 +254,9 @@ class _Batch:
 
     async def _remove_old_kept(self, image: PlannedImage, replacing: Replacing) -> None:
         if replacing.keep_last is None:
+            return
+        if unknown := self.plan.unknown_at(place_of(image.destination)):
+            note(f"keep_last removes nothing of {image.destination}, for an entry may read it: {unknown}")
             return
         with_referrers = self._selection(image).has_all_referrers
         await remove_old_kept(self.stores, image.destination, replacing, in_use=self._in_use, referrers=with_referrers)

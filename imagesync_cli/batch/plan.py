@@ -18,7 +18,7 @@ from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.look.tags import pick_tags, tags_to_pick
 from imagesync_cli.stores import Stores
-from imagesync_cli.stores.places import tag_of
+from imagesync_cli.stores.places import place_of, tag_of
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
@@ -91,6 +91,13 @@ class Plan:
         for result, (_, _, error) in zip(results, ends, strict=True):
             result.fail(error)
         return results
+
+    def unknown_at(self, place: tuple[str, str]) -> ImagesyncError | None:
+        """Why nobody knows all that the file wants in this repository: a folder or an entry may fill it or read it."""
+        for each in self.unknown:
+            if each.folder.destination.covers(place) or each.folder.source.covers(place):
+                return each.error
+        return next((error for entry, error in self.failed.items() if place_of(entry.source) == place), None)
 
     @property
     def removal_count(self) -> int:

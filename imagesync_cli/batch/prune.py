@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,12 @@ from imagesync_cli.batch.report import Outcome, RemovalResult
 from imagesync_cli.concurrency import each_of, gather
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
-from imagesync_cli.delete.readings import Readings, may_list
-from imagesync_cli.delete.references import Reach, read_references, read_tags
+from imagesync_cli.delete.readings import Readings
+from imagesync_cli.delete.references import Reach, read_references, read_tags, tags_apart_from
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.stores.places import place_of
-from imagesync_cli.values.digest import digest_in_tag, pack_digest, subject_of_tag
+from imagesync_cli.values.digest import digest_in_tag, subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import Replacing
@@ -79,7 +79,7 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
     async def removals(place: tuple[str, str]) -> Removals:
         here, kept = filling[place], wanted.get(place, set()) - {""}
         try:
-            for unknown in _unknown_at(made, place):
+            if unknown := made.unknown_at(place):
                 return Removals(pruned[place], here, error=unknown)
             listed = await list_tags(stores, pruned[place], Side.DESTINATION)
             unwanted = [
@@ -89,33 +89,13 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
                 and not subject_of_tag(tag)
                 and not any((old := way.read(tag)) and old.of in kept for way in ways if way)
             ]
-            going = await _without(stores, pruned[place], unwanted, digests.get(place, set()) - {""})
+            store = stores.open(pruned[place], side=Side.DESTINATION)
+            going = await tags_apart_from(store, unwanted, digests.get(place, set()) - {""})
         except ImagesyncError as error:
             return Removals(pruned[place], here, error=error.alone())
         return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), frozenset(kept))
 
     made.removals = dict(zip(pruned, await each_of(_LISTS_AT_ONCE, removals, pruned), strict=True))
-
-
-def _unknown_at(made: Plan, place: tuple[str, str]) -> Iterator[ImagesyncError]:
-    """Why it is not known what the file wants in this repository: what a folder would bring there, or is read there."""
-    for unknown in made.unknown:
-        if any(prefix.covers(place) for prefix in (unknown.folder.destination, unknown.folder.source)):
-            yield unknown.error
-    yield from (error for entry, error in made.failed.items() if place_of(entry.source) == place)
-
-
-async def _without(stores: Stores, destination: Reference, tags: Iterable[str], digests: set[str]) -> Sequence[str]:
-    """The tags that neither are nor list one of these digests; asked only where there are some."""
-    tags = list(tags)
-    if not digests or not tags:
-        return tags
-    store = stores.open(destination, side=Side.DESTINATION)
-    found = await store.tagged(tags)
-    reach = Reach(Readings(store), digests)
-    await reach.read({pack_digest(each.digest): each.size for each in found.values() if may_list(each)})
-    keeping = {tag for tag, at in found.items() if at.digest in digests or reach.of(pack_digest(at.digest))}
-    return [tag for tag in tags if tag not in keeping]
 
 
 def check_removals(plan: Plan, most: int | None) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from imagesync_cli.delete.delete import Policy, delete
+from imagesync_cli.delete.references import tags_apart_from
 from imagesync_cli.stores import Side, Stores
+from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import Replacing
@@ -23,8 +25,9 @@ async def remove_old_kept(
     """Remove the tags that kept images of the destination's tag, but for those of its newest ``keep_last`` images.
 
     A tag goes only if it is on the digest that its name tells: nobody else has made that. What is ``in_use`` (names_of)
-    stays. Of images that were replaced in one second, nobody can tell which is newer: they stay or go together. With
-    ``referrers`` what is attached to an image goes with it; otherwise the image stays for that, untagged.
+    stays, and so does an index that lists it. Of images that were replaced in one second, nobody can tell which is
+    newer: they stay or go together. With ``referrers`` what is attached to an image goes with it; otherwise the image
+    stays for that, untagged.
     Raises the first error of a removal.
     """
     if replacing.keep_as is None or replacing.keep_last is None:
@@ -46,8 +49,10 @@ async def remove_old_kept(
         if digest in newer or len(newer) >= replacing.keep_last:
             going.append(destination.at(tag=kept.tag, digest=digest))
         stay.add(digest)
-    policy = Policy(referrers=referrers, in_use=frozenset(name for at, name in in_use if at == path))
-    for report in await delete(stores, going, policy, progress):
+    names = frozenset(name for at, name in in_use if at == path)
+    apart = set(await tags_apart_from(store, [each.tag for each in going], set(filter(is_digest, names))))
+    going = [each for each in going if each.tag in apart]
+    for report in await delete(stores, going, Policy(referrers=referrers, in_use=names), progress):
         if report.error is not None:
             report.error.hint = f"{destination} is copied; only an old image could not be removed"
             raise report.error

@@ -6,7 +6,7 @@ not what else it lists. A digest is packed into its bytes. So 100,000 tags fit i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -249,3 +249,14 @@ async def read_references(store: Store, tags: Tags, reach: Reach, planned: Attac
                 raise NotFound(f"tag {tag} of {store.name} points at {now.digest}, which is not there")
             tags.note(tag, now)
     raise Unavailable(f"the tags of {store.name} move faster than they can be read")
+
+
+async def tags_apart_from(store: Store, tags: Sequence[str], digests: Collection[str]) -> Sequence[str]:
+    """The tags that neither are nor list one of these digests; asked only where there are some."""
+    if not digests or not tags:
+        return tags
+    found = await store.tagged(tags)
+    reach = Reach(Readings(store), digests)
+    await reach.read({pack_digest(each.digest): each.size for each in found.values() if may_list(each)})
+    keeping = {tag for tag, at in found.items() if at.digest in digests or reach.of(pack_digest(at.digest))}
+    return [tag for tag in tags if tag not in keeping]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import Finished, imagesync
-from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, image, index, referrer
 from tests.embedded_registry.manner import Refusal
@@ -261,6 +261,48 @@ def test_what_the_file_names_stays(
     assert {*kept_tags(down).values()} == {first.digest, second.digest}
     assert down.manifests.keys() >= {first.digest, second.digest}
     assert later[0].digest not in down.manifests
+
+
+def test_an_index_stays_for_what_the_file_reads_of_it(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository, tmp_path: Path
+) -> None:
+    """keep_last removes no old index of which an entry copies one platform by its digest."""
+    old = index("old")
+    child = json.loads(old.root.content)["manifests"][0]["digest"]
+    old.seed(down, "1")
+    moving = {"source": f"{source.host}/up/app:1", "destination": f"{registry.host}/team/app:1"}
+    assert batch(tmp_path, {**moving, "keep_as": TEMPLATE}).code == 0
+    FOREIGN.seed(down, "1")
+    onward = {"source": f"{registry.host}/team/app@{child}", "destination": f"{registry.host}/team/onward:1"}
+    finished = batch(tmp_path, {**moving, "keep_as": TEMPLATE, "keep_last": 0}, onward)
+    assert finished.code == 0, finished.err
+    assert [*kept_tags(down).values()] == [old.digest]
+    assert child in down.manifests
+
+
+@pytest.mark.parametrize("onward", ["team/app", "team/**"])
+def test_keep_last_waits_until_it_is_known_what_the_file_reads(
+    onward: str, source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository, tmp_path: Path
+) -> None:
+    """While an entry's tags, or a folder's repositories, cannot be listed, no old image goes that it may copy from."""
+    OLD.seed(down, "1")
+    moving = {"source": f"{source.host}/up/app:1", "destination": f"{registry.host}/team/app:1", "keep_as": TEMPLATE}
+    assert batch(tmp_path, moving).code == 0
+    FOREIGN.seed(down, "1")
+    reader = {"source": f"{registry.host}/{onward}", "destination": f"{source.host}/onward", "tags": ["1-*"]}
+    unanswered = iter([True])
+
+    def once(request: Request) -> Fault | None:
+        is_list = request.path.endswith(("/tags/list", "/_catalog"))
+        return refusal(403) if is_list and next(unanswered, False) else None
+
+    registry.fault = once
+    finished = batch(tmp_path, {**moving, "keep_last": 0}, reader)
+    assert finished.code == 4, finished.err
+    assert {*kept_tags(down).values()} == {OLD.digest, FOREIGN.digest}
+    assert down.tags["1"] == NEW.digest
+    assert "keep_last removes nothing" in finished.err
+    assert batch(tmp_path, {**moving, "keep_last": 0}, {**reader, "tags": ["1"]}).code == 0
 
 
 def test_prune_leaves_what_the_option_keeps(

@@ -17,7 +17,11 @@ OVERWRITE = ("always", "ours", "never")
 _FIELDS = ("{tag}", "{date}", "{digest}")
 _DATE = "%Y%m%dT%H%M%SZ"  # sorts as text
 _DIGEST_LENGTH = 12
-_PATTERNS = {"{tag}": r"(?P<tag>.+)", "{date}": r"(?P<date>[0-9]{8}T[0-9]{6}Z)", "{digest}": r"(?P<digest>[0-9a-f]{12})"}
+_PATTERNS = {
+    "{tag}": r"(?P<tag>.+)",
+    "{date}": r"(?P<date>[0-9]{8}T[0-9]{6}Z)",
+    "{digest}": r"(?P<digest>[0-9a-f]{12})",
+}
 
 
 @dataclass(frozen=True)
