@@ -100,11 +100,12 @@ async def _exchange(process: asyncio.subprocess.Process, told: str) -> bytes:
     asked.close()
     said, chunk = b"", b"the first one"
     while chunk and len(said) <= _LIMIT_BYTES:
+        was_over = process.returncode is not None
         try:
             chunk = await within(_LOOK_AFTER_S, answered.read(_LIMIT_BYTES))
-        except asyncio.TimeoutError:  # noqa: PERF203
-            if process.returncode is not None:
-                break  # it is over, and what it has started holds its output open
+        except asyncio.TimeoutError:
+            if was_over:  # and all that it has said was read: what it has started holds its output open
+                break
         else:
             said += chunk
     return said

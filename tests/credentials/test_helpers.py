@@ -7,10 +7,13 @@ import json
 import os
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from imagesync_cli.concurrency import within
 from imagesync_cli.credentials import Anonymous, Credential, find_login, helpers
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.secret import Secret
@@ -175,6 +178,30 @@ def test_an_answer_in_pieces(programs: Path, config: Path) -> None:
     start, end = ANSWERS[:20], ANSWERS[20:]
     helper(programs, f"printf %s '{start}'; sleep 0.3; printf %s '{end}'; exec >&-; sleep 0.3")
     assert isinstance(find(HOST, config), Credential)
+
+
+def test_an_answer_while_we_are_busy(programs: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a helper has said counts, also where all of it came, and its end, before we had time to look."""
+    helper(programs, f"cat > /dev/null; echo '{ANSWERS}'")
+    create, processes, looks = asyncio.create_subprocess_exec, list[asyncio.subprocess.Process](), list[float]()
+
+    async def start(*arguments: Any, **more: Any) -> asyncio.subprocess.Process:
+        processes.append(await create(*arguments, **more))
+        return processes[-1]
+
+    async def look(timeout_s: float, work: Coroutine[Any, Any, Any]) -> Any:
+        looks.extend([timeout_s] if timeout_s == helpers._LOOK_AFTER_S else [])
+        if looks != [timeout_s]:
+            return await within(timeout_s, work)
+        work.close()
+        while processes[0].returncode is None:  # noqa: ASYNC110  (nobody else may wait for it)
+            await asyncio.sleep(0)
+        raise asyncio.TimeoutError
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    monkeypatch.setattr(helpers, "within", look)
+    assert isinstance(find(HOST, config), Credential)
+    assert len(looks) > 1
 
 
 def test_no_shell(programs: Path, tmp_path: Path) -> None:
