@@ -69,8 +69,8 @@ resource "terraform_data" "copies" {
 resource "terraform_data" "image" {
   for_each = local.pinned
 
-  # All that destroy can see is `self`, as the last apply left it. A change of policy updates it in place. It is one text,
-  # whose words have no space in them: of a list or an object, a plan prints each element on a line, and here twice.
+  # All that destroy can see is `self`, as the last apply left it. A change of policy updates it in place. It is one
+  # text, whose words have no space in them: of a list or an object, a plan prints each element on a line, twice here.
   input = join(" ", concat(
     [local.destinations[each.value], "removed", "by:"],
     [for word in var.command : replace(replace(replace(word, "%", "%25"), " ", "%20"), "\n", "%0A")],

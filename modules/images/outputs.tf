@@ -1,5 +1,5 @@
-# Made of the objects' keys and input: known at plan, and yet a consumer waits for the copy, and the removal of an old image for
-# the consumer. The objects that there are count: a plan with -refresh-only has no others.
+# Made of the objects' keys and input: known at plan, and yet a consumer waits for the copy, and the removal of an old
+# image for the consumer. The objects that there are count: a plan with -refresh-only has no others.
 
 locals {
   # An apply that fails at a consumer leaves an old object beside the new one, and so does -target. Then the object that
