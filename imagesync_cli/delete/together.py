@@ -178,11 +178,12 @@ class Together:
         self._claims.release((order.claimant, order.claim) for order in over)
         return [reports[order] for order in orders]
 
-    def _in_use(self, claimed: Claimed, going: list[Order]) -> frozenset[str]:
+    def _in_use(self, claimed: Claimed, orders: list[Order]) -> frozenset[str]:
         """The tags of this repository that stay: a signature may be an entry's own, and goes with that."""
-        if not any(order.policy.referrers for order in going):
+        if not any(order.policy.referrers for order in orders):
             return frozenset()
-        return claimed.tags_in(going[0].claim.path, {(order.claimant, order.claim) for order in going})
+        going = {(order.claimant, order.claim) for order in orders if order.policy.on_destroy == "delete"}
+        return claimed.tags_in(orders[0].claim.path, going)
 
     async def _remove_old_kept(self, claimed: Claimed, order: Order, report: DeleteReport) -> None:
         """Now that consumers have moved on, those of older images that tags of their own have kept long enough."""

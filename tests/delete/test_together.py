@@ -413,6 +413,26 @@ def test_a_signature_that_its_entry_has_anew_stays(registry: EmbeddedRegistry, t
     assert repository.manifests.keys() == {new, digest}
 
 
+@pytest.mark.parametrize("policy", ["keep", "refuse"])
+def test_a_signature_that_its_own_policy_protects_stays(
+    policy: str, registry: EmbeddedRegistry, tmp_path: Path
+) -> None:
+    """Also where the image that it is about goes in the same moment, with all that is attached to it."""
+    digest = seeded(registry, "1")["1"]
+    signature = f"{digest.replace(':', '-')}.sig"
+    own = seeded(registry, **{signature: image("signature")})[signature]
+    claims = Claims(tmp_path)
+    reference = parse_reference(f"{registry.host}/{REPOSITORY}:{signature}")
+    claims.claim("call", RUN, {"signature": claim_of(reference, own)}, complete=True)
+    together_removed(
+        claims,
+        Order(reference.at(tag="1"), Claimant("other", "app"), Policy(expect=digest, referrers=True)),
+        Order(reference, Claimant("call", "signature"), Policy(expect=own, on_destroy=policy)),
+    )
+    assert registry.repository(REPOSITORY).tags == {signature: own}
+    assert registry.repository(REPOSITORY).manifests.keys() == {own, digest}
+
+
 def test_an_image_that_comes_under_another_tag_is_somebody_elses_here(
     registry: EmbeddedRegistry, tmp_path: Path
 ) -> None:
