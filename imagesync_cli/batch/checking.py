@@ -73,7 +73,7 @@ def _unwanted(made: Plan) -> list[RemovalResult]:
     for removals in made.removals.values():
         if removals.error is not None:
             unwanted.append(tags_unknown(removals, removals.error))
-        elif made.failed.keys().isdisjoint(removals.entries):
+        else:
             names = (str(removals.repository.at(tag=tag)) for tag in removals.tags)
             unwanted += [
                 RemovalResult(name, Outcome.UNWANTED, "no entry wants it", Differs.exit_code) for name in names

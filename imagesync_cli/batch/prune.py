@@ -59,8 +59,8 @@ class Removals:
 
 async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
     """Put into the plan what is to go. ``replacing`` is for entries that do not say it."""
-    # A source without any tag may have lost them: what it has brought stays.
-    left = {place_of(entry.destination) for entry in made.empty}
+    # A source without any tag may have lost them, and one that was not read may have all: what it has brought stays.
+    left = {place_of(entry.destination) for entry in (*made.empty, *made.failed)}
     wishes = ((place_of(entry.destination), entry.destination) for entry in made.entries if entry.prune)
     pruned = {place: destination for place, destination in wishes if place not in left}
     wanted: dict[tuple[str, str], set[str]] = {}
@@ -121,12 +121,15 @@ async def prune(
         """Whether all that comes there comes with its referrers: then these are the images' own."""
         return all(entry.selection.has_all_referrers for entry in removals.entries)
 
+    def is_stopped(removals: Removals) -> bool:
+        return not any_number and removals.are_many and failed.isdisjoint(removals.entries)
+
     results = await gather(
         _one(stores, removals, failed, Policy(dry_run=dry_run, referrers=attached(removals), in_use=removals.wanted))
         for removals in plan.removals.values()
-        if dry_run or any_number or not removals.are_many
+        if dry_run or not is_stopped(removals)
     )
-    stopped = [] if any_number else [_stopped(plan, each) for each in plan.removals.values() if each.are_many]
+    stopped = [_stopped(plan, each) for each in plan.removals.values() if is_stopped(each)]
     return [*(result for several in results for result in several), *stopped]
 
 

@@ -62,6 +62,34 @@ def test_an_unread_source_removes_nothing(pruned: Bench, status: int) -> None:
     assert set(pruned.tags("app")) == {"0.9"}
 
 
+@pytest.mark.parametrize("options", [(), ("--max-removals", "0")])
+def test_an_unread_source_does_not_look_like_many_removals(pruned: Bench, options: tuple[str, ...]) -> None:
+    """Nobody is told to allow removals where the source's tags could not be read, and other images are copied."""
+    for tag in ("0.7", "0.8"):
+        image("old").seed(pruned.there("app"), tag)
+    pruned.up.fault = lambda request: refusal(403) if "/app/" in request.path else None
+    pruned.seed("other", "1")
+    pruned.write(pruned.entry("app", tags=["1.*"], prune=True), pruned.entry("other", "1"))
+    finished = pruned.sync(*options)
+    assert finished.code == 4, finished.err
+    assert "403" in finished.err
+    assert "max-removals" not in finished.err
+    assert set(pruned.tags("app")) == {"0.7", "0.8", "0.9"}
+    assert set(pruned.tags("other")) == {"1"}
+
+
+def test_a_failed_copy_does_not_look_like_many_removals(pruned: Bench) -> None:
+    """Nobody is told to allow removals that a failed copy stops; they are named as kept."""
+    for number in range(5):
+        image("old").seed(pruned.there("app"), f"0.{number}")
+    pruned.up.repository("app").manifests.pop(pruned.up.repository("app").tags["1.0"])
+    finished = pruned.sync()
+    assert finished.code == 3, finished.err
+    assert "max-removals" not in finished.err
+    assert f"keep   {pruned.down.host}/app:0.1 (not everything" in finished.out
+    assert set(pruned.tags("app")) == {"1.1", "0.9", *(f"0.{number}" for number in range(5))}
+
+
 def test_a_list_that_breaks_off_removes_nothing(bench: Bench) -> None:
     """If the second page of the source's tags cannot be had, what the first one lacks is not taken for gone."""
     tags = [f"1.{number}" for number in range(4)]
