@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from imagesync_cli.batch.entry import Entry, ImageEntry
 from imagesync_cli.batch.folders import Unknown, expand
-from imagesync_cli.batch.prune import Removals, plan_removals
+from imagesync_cli.batch.prune import Removals, list_pruned, plan_removals
 from imagesync_cli.batch.report import ImageResult
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.look.lockfile import Lock
@@ -121,6 +121,7 @@ async def plan(
     expanded = await expand(stores, entries, lock if locked else None)
     made = Plan([each for each in expanded if isinstance(each, ImageEntry)])
     made.unknown = [each for each in expanded if isinstance(each, Unknown)]
+    there = await list_pruned(stores, made.entries) if prunes else {}
     picked = await _source_tags(stores, made.entries, lock if locked else None)
     for entry in made.entries:
         tags = picked.get(entry, [])
@@ -136,7 +137,7 @@ async def plan(
     if lock is not None:
         made.images = [_with_lock(image, lock, locked=locked) for image in made.images]
     if prunes:
-        await plan_removals(stores, made, replacing)
+        await plan_removals(stores, made, replacing, there)
     return made
 
 

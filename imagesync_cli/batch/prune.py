@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,9 @@ _LISTS_AT_ONCE = 64
 _NAMED = 3
 
 
+Listed = Mapping[tuple[str, str], Sequence[str] | ImagesyncError]
+
+
 @dataclass(frozen=True)
 class Removals:
     """What is to go from one repository: ``tags``, of those ``listed``; ``error`` is why nobody knows.
@@ -57,8 +60,24 @@ class Removals:
         return len(self.tags) > min(len(self.wanted), _MOST_TAGS)
 
 
-async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> None:
-    """Put into the plan what is to go. ``replacing`` is for entries that do not say it."""
+async def list_pruned(stores: Stores, entries: Sequence[ImageEntry]) -> Listed:
+    """The tags of each destination that is to be pruned, or why they are not known.
+
+    They are listed before those of the sources: what another run brings meanwhile is not taken for unwanted.
+    """
+
+    async def listed(destination: Reference) -> Sequence[str] | ImagesyncError:
+        try:
+            return await list_tags(stores, destination, Side.DESTINATION)
+        except ImagesyncError as error:
+            return error.alone()
+
+    pruned = {place_of(entry.destination): entry.destination for entry in entries if entry.prune}
+    return dict(zip(pruned, await each_of(_LISTS_AT_ONCE, listed, pruned.values()), strict=True))
+
+
+async def plan_removals(stores: Stores, made: Plan, replacing: Replacing, there: Listed) -> None:
+    """Put into the plan what is to go of what is ``there``. ``replacing`` is for entries that do not say it."""
     # A source without any tag may have lost them, and one that was not read may have all: what it has brought stays.
     left = {place_of(entry.destination) for entry in (*made.empty, *made.failed)}
     wishes = ((place_of(entry.destination), entry.destination) for entry in made.entries if entry.prune)
@@ -81,7 +100,8 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing) -> Non
         try:
             if unknown := made.unknown_at(place):
                 return Removals(pruned[place], here, error=unknown)
-            listed = await list_tags(stores, pruned[place], Side.DESTINATION)
+            if isinstance(listed := there[place], ImagesyncError):
+                return Removals(pruned[place], here, error=listed)
             unwanted = [
                 tag
                 for tag in listed

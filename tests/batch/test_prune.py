@@ -118,6 +118,29 @@ def test_a_source_without_a_match_removes_nothing(pruned: Bench) -> None:
     assert set(pruned.tags("app")) == {"0.9"}
 
 
+@pytest.mark.parametrize("side", ["up", "down"])
+def test_what_another_run_brings_meanwhile_stays(pruned: Bench, side: str) -> None:
+    """A tag that the source gets while this run lists tags, and that another run copies at once, is not removed."""
+    late = image("late")
+    registry = pruned.up if side == "up" else pruned.down
+
+    def publish(request: Request) -> Fault | None:
+        if listing(request):
+            registry.fault = None
+            return Fault(change=arrive)
+        return None
+
+    def arrive(answer: Response) -> Response:
+        late.seed(pruned.up.repository("app"), "1.2")
+        late.seed(pruned.there("app"), "1.2")
+        return answer
+
+    registry.fault = publish
+    finished = pruned.sync()
+    assert finished.code == 0, finished.err
+    assert set(pruned.tags("app")) == {"1.0", "1.1", "1.2"}
+
+
 def test_a_failed_copy_removes_nothing(pruned: Bench) -> None:
     """If one of the wanted images cannot be copied, the old ones stay, and the output says why."""
     pruned.up.repository("app").manifests.pop(pruned.up.repository("app").tags["1.0"])
