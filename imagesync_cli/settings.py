@@ -191,12 +191,12 @@ def _limits_of_file(environ: Mapping[str, str]) -> Limits:
 
 
 def _parse_config(content: bytes, name: str) -> Limits:
-    from imagesync_cli.values.documents import read_document, why_misread  # most users have no such file
+    from imagesync_cli.values.documents import read_document, without_mark  # most users have no such file
 
     try:
-        document = read_document(content.removeprefix(b"\xef\xbb\xbf"))  # some editors begin a file with this mark
+        document = read_document(without_mark(content))
     except ValueError as error:
-        raise UsageError(f"{name} is not a settings file: {why_misread(error)}", hint=_CONFIG_HINT) from error
+        raise UsageError(f"{name} is not a settings file: {error}", hint=_CONFIG_HINT) from error
     if not isinstance(document, dict):
         raise UsageError(f"{name} is not a settings file: it is no object", hint=_CONFIG_HINT)
     if unknown := document.keys() - {REQUESTS_PER_SECOND, CONNECTIONS}:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,6 +75,13 @@ def read_nodes(path: Path) -> list[Node]:
         line = content[: error.start].count(b"\n") + 1
         raise UsageError(f"{name}:{line}: this is not UTF-8") from error
     return parse_document(text, name)
+
+
+def why_not_one(documents: Sequence[Node]) -> str:
+    """What is wrong with a file that is to have one document, "" for one that has."""
+    if not documents:
+        return "there is nothing in it"
+    return "it has more than one document" if len(documents) > 1 else ""
 
 
 def name_of(path: Path) -> str:

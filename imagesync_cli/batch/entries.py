@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.batch.document import Fields, Items, Node, Value, name_of, read_nodes
+from imagesync_cli.batch.document import Fields, Items, Node, Value, name_of, read_nodes, why_not_one
 from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
 from imagesync_cli.batch.reading.image import Read, Reading
 from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of, parse_prefix
@@ -52,8 +52,8 @@ def read_entries(path: Path, environ: Mapping[str, str]) -> list[Entry]:
     """The entries of a file, with the defaults in them; UsageError that lists everything that is wrong with it."""
     documents = read_nodes(path)
     reading = _Reading(name_of(path), environ)
-    if len(documents) != 1:
-        reading.wrong(1, "there is nothing in it" if not documents else "it has more than one document")
+    if why := why_not_one(documents):
+        reading.wrong(1, why)
         raise reading.error()
     entries = reading.file(documents[0])
     if reading.problems:

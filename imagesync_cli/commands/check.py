@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.batch.file_options import file_options, given_with_file
+from imagesync_cli.commands.batch.file_options import file_options
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import (
     auth_file_option,
+    first_given,
     platform_option,
     referrer_type_option,
     to_reference,
@@ -75,7 +76,7 @@ def command(
         from imagesync_cli.commands.batch.runs import check_file
 
         check_file(file, call, deep=deep, read=read, **of_file)
-    if given := given_with_file(of_file):
+    if given := first_given(of_file):
         raise UsageError(f"{given} goes with --file", hint="imagesync check --file images.yaml")
     if len(references) != 2 and not (len(references) == 1 and (deep or read)):
         raise UsageError(

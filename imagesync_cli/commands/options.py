@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,9 +225,8 @@ def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **more: Any,
     ) -> Any:
         if least is None:
-            of_age = {"--minimum-age-new": minimum_age_new != "wait", "--ignore-age-for": ignore_age_for}
-            of_age["--minimum-age-by-created"] = minimum_age_by_created
-            if name := next(filter(of_age.get, of_age), ""):
+            of_age = {"minimum_age_new": minimum_age_new != "wait", "ignore_age_for": ignore_age_for}
+            if name := first_given({**of_age, "minimum_age_by_created": minimum_age_by_created}):
                 raise click.UsageError(f"{name} goes with --minimum-age", ctx=click.get_current_context())
             return command(*given, minimum_age=None, **more)
         from imagesync_cli.look.trust.age import parse_minimum_age
@@ -236,3 +235,9 @@ def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*given, minimum_age=rule, **more)
 
     return wrapper
+
+
+def first_given(options: Mapping[str, Any]) -> str:
+    """The first of these options that was given, by the names of their parameters; "" for none."""
+    given = (name for name, value in options.items() if value not in (None, False, "", (), "auto"))
+    return next((f"--{name.replace('_', '-')}" for name in given), "")

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.batch.file_options import file_options, given_with_file
+from imagesync_cli.commands.batch.file_options import file_options
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import (
     auth_file_option,
     digest_option,
+    first_given,
     minimum_age_options,
     platform_option,
     referrer_type_option,
@@ -133,16 +134,15 @@ def command(
         "minimum_age": minimum_age,
     }
     if file is not None:
-        of_one: dict[str, Any] = {"SRC": source, "--digest": digest, "--platform": platforms, "--referrers": referrers}
-        of_one |= {"--referrer-type": referrer_types, "--foreign-layers": foreign_layers}
-        if name := next(filter(of_one.get, of_one), ""):
+        of_one = {"digest": digest, "platform": platforms, "referrers": referrers, "referrer_type": referrer_types}
+        if name := "SRC" if source else first_given({**of_one, "foreign_layers": foreign_layers}):
             raise _wrong_call(f"{name} does not go with --file, which says it for each image")
         from imagesync_cli.commands.batch.runs import sync_file
 
         sync_file(file, call, trust=trust, how=how, **of_batch)
     if source is None or destination is None:
         raise _wrong_call(f"Missing argument '{'SRC' if source is None else 'DST'}'")
-    if given := given_with_file(of_batch):
+    if given := first_given(of_batch):
         raise _wrong_call(f"{given} goes with --file")
     attached = referrers or bool(referrer_types) or require_signature
     types = () if require_signature else referrer_types

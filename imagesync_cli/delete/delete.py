@@ -151,9 +151,11 @@ class _Repository:
         wish.report.add_moved(wish.tag, wish.current, wish.expect)
         policy, successors = self._policy, self._policy.successors
         is_foreign = successors is not None and (wish.tag, wish.current) not in successors
-        named = ["on_replace", *(["on_destroy"] if is_foreign else [])]
-        if why := [f"{name} is {said}" for name in named if (said := getattr(policy, name)) != "delete"]:
-            wish.report.add("manifest", wish.target, "kept", why[0])
+        name, said = "on_replace", policy.on_replace
+        if said == "delete" and is_foreign:
+            name, said = "on_destroy", policy.on_destroy
+        if said != "delete":
+            wish.report.add("manifest", wish.target, "kept", f"{name} is {said}")
             wish.target = ""
 
     async def _release_ours(self, wish: Wish) -> None:

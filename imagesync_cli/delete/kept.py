@@ -37,19 +37,18 @@ async def remove_old_kept(
     named = (kept for kept in read if kept and kept.of == destination.meant_tag)
     newest_first = sorted(named, key=lambda kept: kept.date, reverse=True)
     there = await store.tagged([kept.tag for kept in newest_first])
-    path = destination.location[1]
+    names = frozenset(name for path, name in in_use if path == destination.location[1])
     stay, going, newer = set[str](), list[Reference](), frozenset[str]()
     date = ""
     for kept in newest_first:
         digest = there[kept.tag].digest if kept.tag in there else ""
-        if not kept.keeps(digest) or not in_use.isdisjoint({(path, kept.tag), (path, digest)}):
+        if not kept.keeps(digest) or not names.isdisjoint({kept.tag, digest}):
             continue
         if kept.date != date:
             date, newer = kept.date, frozenset(stay)
         if digest in newer or len(newer) >= replacing.keep_last:
             going.append(destination.at(tag=kept.tag, digest=digest))
         stay.add(digest)
-    names = frozenset(name for at, name in in_use if at == path)
     apart = set(await tags_apart_from(store, [each.tag for each in going], set(filter(is_digest, names))))
     going = [each for each in going if each.tag in apart]
     for report in await delete(stores, going, Policy(referrers=referrers, in_use=names), progress):

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import cast
 
 from imagesync_cli.delete.delete import Policy, delete
@@ -49,7 +50,7 @@ class Order:
     as_json: bool = False
     quiet: bool = False
 
-    @property
+    @cached_property
     def claim(self) -> Claim:
         """What the entry has relied on."""
         return claim_of(self.reference, self.policy.expect)

@@ -12,7 +12,6 @@ is too young to be taken. Keys are in order, so that two locks differ where imag
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from imagesync_cli.values.digest import is_digest, parse_digest
-from imagesync_cli.values.documents import MISREAD, MOST_FILE_BYTES, read_document, read_file, why_misread
+from imagesync_cli.values.documents import MISREAD, MOST_FILE_BYTES, read_document, read_file, why_misread, without_mark
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.platforms import parse_platform
 from imagesync_cli.values.reference import Reference, as_meant, parse_reference
@@ -88,7 +87,7 @@ def read_lock(path: Path, *, must_exist: bool = True) -> Lock:
     except OSError as error:
         raise UsageError(f"the lock {path} cannot be read: {error.strerror}") from error
     try:
-        content = content.removeprefix(codecs.BOM_UTF8)  # what some editors write
+        content = without_mark(content)
         return _lock(read_document(content if must_exist else _CONFLICT.sub(rb"\1", content), MOST_FILE_BYTES))
     except (*MISREAD, UsageError) as error:
         hint = _HINT if must_exist else "remove it, and run this again"

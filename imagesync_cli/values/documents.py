@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -23,8 +24,13 @@ def read_file(path: Path, most_bytes: int = MOST_FILE_BYTES) -> bytes:
     return content
 
 
+def without_mark(content: bytes) -> bytes:
+    """A file's content without the mark that some editors begin it with."""
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
 def read_document(content: bytes, most_values: int = MOST_VALUES) -> Any:
-    """The document; ValueError for what is no JSON, has a key twice or more values than these."""
+    """The document; ValueError that says why for what is no JSON, has a key twice or more values than these."""
     # Every value but the first stands behind one of these. Those within strings count as well: that errs to one side.
     if sum(map(content.count, (b",", b"[", b"{"))) > most_values:
         raise ValueError(f"it has more than {most_values} values")

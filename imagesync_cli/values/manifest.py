@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagesync_cli.values.digest import Digest, check_bytes, is_digest, parse_digest, sha256
-from imagesync_cli.values.documents import read_document, why_misread
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Refused
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -152,7 +152,7 @@ def _read(content: bytes, digest: str) -> dict[str, Any]:
         if content.lstrip().startswith(b"<"):
             hint = "check the host: something else than a registry may answer there"
             raise ContentError(f"manifest {digest} is not JSON, but a web page", hint=hint) from error
-        raise ContentError(f"manifest {digest} is not JSON: {why_misread(error)}") from error
+        raise ContentError(f"manifest {digest} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ContentError(f"manifest {digest} is not a JSON object")
     _check_case(document, _MANIFEST_KEYS, digest)

@@ -23,7 +23,7 @@ from imagesync_cli.stores import Stores
 from imagesync_cli.stores.files.runs.claimed import CallClaims, Claimant, Claimed, claim_of
 from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.reference import parse_reference
+from imagesync_cli.values.reference import Reference, parse_reference
 from tests.command import IMAGESYNC, RUN_WITHIN_S, Finished, environment, imagesync, imagesync_process
 from tests.delete.test_real_registries import Running, running  # noqa: F401  (a fixture)
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request
@@ -394,22 +394,28 @@ def test_a_signature_that_another_entry_names_stays(
     assert registry.repository(REPOSITORY).tags == {}
 
 
-def test_a_signature_that_its_entry_has_anew_stays(registry: EmbeddedRegistry, tmp_path: Path) -> None:
-    """Its old one and the image that it is about go together: the new one is still what the entry names."""
+def claimed_signature(registry: EmbeddedRegistry, folder: Path) -> tuple[Claims, Reference, str, str]:
+    """An image and its signature, which an entry claims: the claims, the entry's reference, and the digests of both."""
     digest = seeded(registry, "1")["1"]
     signature = f"{digest.replace(':', '-')}.sig"
+    own = seeded(registry, **{signature: image("signature")})[signature]
+    claims = Claims(folder)
+    reference = parse_reference(f"{registry.host}/{REPOSITORY}:{signature}")
+    claims.claim("call", RUN, {"signature": claim_of(reference, own)}, complete=True)
+    return claims, reference, own, digest
+
+
+def test_a_signature_that_its_entry_has_anew_stays(registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """Its old one and the image that it is about go together: the new one is still what the entry names."""
+    claims, reference, new, digest = claimed_signature(registry, tmp_path)
     repository = registry.repository(REPOSITORY)
     old = image("old signature").seed(repository)
-    new = seeded(registry, **{signature: image("signature")})[signature]
-    claims = Claims(tmp_path)
-    reference = parse_reference(f"{registry.host}/{REPOSITORY}:{signature}")
-    claims.claim("call", RUN, {"signature": claim_of(reference, new)}, complete=True)
     together_removed(
         claims,
         Order(reference, Claimant("call", "signature"), Policy(expect=old, referrers=True)),
         Order(reference.at(tag="1"), Claimant("call", "app"), Policy(expect=digest, referrers=True)),
     )
-    assert repository.tags == {signature: new}
+    assert repository.tags == {reference.tag: new}
     assert repository.manifests.keys() == {new, digest}
 
 
@@ -418,18 +424,13 @@ def test_a_signature_that_its_own_policy_protects_stays(
     policy: str, registry: EmbeddedRegistry, tmp_path: Path
 ) -> None:
     """Also where the image that it is about goes in the same moment, with all that is attached to it."""
-    digest = seeded(registry, "1")["1"]
-    signature = f"{digest.replace(':', '-')}.sig"
-    own = seeded(registry, **{signature: image("signature")})[signature]
-    claims = Claims(tmp_path)
-    reference = parse_reference(f"{registry.host}/{REPOSITORY}:{signature}")
-    claims.claim("call", RUN, {"signature": claim_of(reference, own)}, complete=True)
+    claims, reference, own, digest = claimed_signature(registry, tmp_path)
     together_removed(
         claims,
         Order(reference.at(tag="1"), Claimant("other", "app"), Policy(expect=digest, referrers=True)),
         Order(reference, Claimant("call", "signature"), Policy(expect=own, on_destroy=policy)),
     )
-    assert registry.repository(REPOSITORY).tags == {signature: own}
+    assert registry.repository(REPOSITORY).tags == {reference.tag: own}
     assert registry.repository(REPOSITORY).manifests.keys() == {own, digest}
 
 
@@ -655,7 +656,7 @@ import asyncio, sys
 from pathlib import Path
 from imagesync_cli.stores.places import repository_of
 from imagesync_cli.stores.files.runs.claims import Claims
-from imagesync_cli.values.reference import parse_reference
+from imagesync_cli.values.reference import Reference, parse_reference
 async def main():
     async with Claims(Path(sys.argv[1])).copying([repository_of(parse_reference(sys.argv[2]))]):
         print("inside", flush=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.document import TRUTH, Fields, Items, Node, Value, read_nodes
+from imagesync_cli.batch.document import TRUTH, Fields, Items, Node, Value, read_nodes, why_not_one
 from imagesync_cli.look.trust.reading import read_trust
 from imagesync_cli.values.errors import UsageError
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 def read_trust_file(path: Path) -> Trust:
     """What a YAML or JSON file demands; files that it names are beside it."""
     nodes = read_nodes(path)
-    if len(nodes) != 1:
-        why = "it has more than one document" if nodes else "there is nothing in it"
+    if why := why_not_one(nodes):
         raise UsageError(f"{path}: {why}", hint="the form of trust: docs/how-to/trust.md")
     return trust_in(nodes[0], path, f"{path}: trust")
 

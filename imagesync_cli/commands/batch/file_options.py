@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from imagesync_cli.commands.log_options import Decorator, several
@@ -47,9 +45,3 @@ def file_options(verb: str, done: str) -> Decorator:
             help="With --file: show a bar on a terminal and lines elsewhere (auto), always lines, or nothing.",
         ),
     )
-
-
-def given_with_file(options: dict[str, Any]) -> str:
-    """The first of these options that was given, "" for none: all of them go with --file."""
-    given = (name for name, value in options.items() if value not in (None, False, "", "auto"))
-    return next((f"--{name.replace('_', '-')}" for name in given), "")

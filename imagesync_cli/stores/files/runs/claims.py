@@ -172,13 +172,14 @@ class Claims:
 
     def _write(self, call: str, noted: CallClaims) -> None:
         images = {key: astuple(claim) for key, claim in noted.images.items()}
-        document: dict[str, object] = {
+        document = {
             "run": noted.run,
             "images": images,
             "named": sorted(noted.named),
             "whole": noted.whole,
+            "workspace": noted.workspace,
+            "applied": noted.is_applied,
         }
-        document |= {"workspace": noted.workspace, "applied": noted.is_applied}
         replace_file(self._calls / f"{call}.json", json.dumps(document))
 
 
