@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
-from imagesync_cli.batch.prune import check_removals, prune
+from imagesync_cli.batch.prune import check_removals, look_at_removals, prune
 from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, Outcome
 from imagesync_cli.batch.shards import Shard, take_share
 from imagesync_cli.batch.waiting import Group, PutOff, expect, in_rounds, reported
@@ -98,6 +98,7 @@ async def sync_batch(
         if options.shard is not None:
             take_share(made, options.shard)
         check_removals(made, options.max_removals)
+        await look_at_removals(stores, made, any_number=options.max_removals is not None, dry_run=options.dry_run)
         await _Batch(stores, made, options, report, progress, tell).run()
 
 
@@ -138,11 +139,14 @@ class _Batch:
         with contextlib.suppress(_FailedFast):
             self._stop_if_failed()
             await self._copies(results)
-            any_number = self.options.max_removals is not None
-            removals = await prune(
-                self.stores, self.plan, self._failed, any_number=any_number, dry_run=self.options.dry_run
+            await prune(
+                self.stores,
+                self.plan,
+                self._failed,
+                self.report.removals,
+                any_number=self.options.max_removals is not None,
+                dry_run=self.options.dry_run,
             )
-            self.report.removals += removals
 
     async def _copies(self, results: Mapping[str, ImageResult]) -> None:
         async def round_of(groups: Sequence[Group]) -> list[PutOff]:

@@ -2,14 +2,15 @@
 
 1. Wanted are those that an entry fills, and those that an entry reads: by tag, or by the digest they are on or list.
 2. A repository is left as it is where any entry that goes there has failed, or could not say which tags it wants.
-3. All else goes by the delete operation, once all that is wanted is there. Signatures and lists of referrers (tags
+3. What the others point at is looked at before anything is copied. A tag that moves after that is somebody's: it stays.
+4. All else goes by the delete operation, once all that is wanted is there. Signatures and lists of referrers (tags
    sha256-…) go only with the image that they are about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import ImageEntry
@@ -25,7 +26,7 @@ from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.digest import digest_in_tag, subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
 from imagesync_cli.values.reference import Reference
-from imagesync_cli.values.tags.replacing import Replacing
+from imagesync_cli.values.tags.replacing import Replacing, keeps_by_some_template, tells_digest
 
 if TYPE_CHECKING:
     from imagesync_cli.batch.plan import Plan
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _MOST_TAGS = 10
 _LISTS_AT_ONCE = 64
 _NAMED = 3
-
+_INTERRUPTED = "interrupted before it was known to be gone"
 
 Listed = Mapping[tuple[str, str], Sequence[str] | ImagesyncError]
 
@@ -42,7 +43,7 @@ Listed = Mapping[tuple[str, str], Sequence[str] | ImagesyncError]
 class Removals:
     """What is to go from one repository: ``tags``, of those ``listed``; ``error`` is why nobody knows.
 
-    ``wanted`` are the tags that stay, whatever they are about.
+    ``wanted`` are the tags that stay, whatever they are about. ``seen`` is what each of the tags pointed at.
 
     All ``entries``, those that go into this repository, must have succeeded before.
     """
@@ -52,6 +53,7 @@ class Removals:
     listed: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     wanted: frozenset[str] = frozenset()
+    seen: Mapping[str, str] = field(default_factory=dict)
     error: ImagesyncError | None = None
 
     @property
@@ -102,20 +104,37 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing, there:
                 return Removals(pruned[place], here, error=unknown)
             if isinstance(listed := there[place], ImagesyncError):
                 return Removals(pruned[place], here, error=listed)
-            unwanted = [
-                tag
-                for tag in listed
-                if tag not in kept
-                and not subject_of_tag(tag)
-                and not any((old := way.read(tag)) and old.of in kept for way in ways if way)
-            ]
+            others = (tag for tag in listed if tag not in kept and not subject_of_tag(tag))
+            keeping = {tag: tuple(old.of for way in ways if way and (old := way.read(tag))) for tag in others}
+            unwanted = [tag for tag, of in keeping.items() if kept.isdisjoint(of)]
             store = stores.open(pruned[place], side=Side.DESTINATION)
+            like_kept = [tag for tag in unwanted if not keeping[tag] and tells_digest(tag)]
+            at = await store.tagged(like_kept) if like_kept else {}
+            earlier = {tag for tag, target in at.items() if keeps_by_some_template(tag, target.digest)}
+            unwanted = [tag for tag in unwanted if tag not in earlier]
             going = await tags_apart_from(store, unwanted, digests.get(place, set()) - {""})
         except ImagesyncError as error:
             return Removals(pruned[place], here, error=error.alone())
         return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), frozenset(kept))
 
     made.removals = dict(zip(pruned, await each_of(_LISTS_AT_ONCE, removals, pruned), strict=True))
+
+
+async def look_at_removals(stores: Stores, plan: Plan, *, any_number: bool, dry_run: bool) -> None:
+    """Note in the plan what each tag that is to go points at; one that leads nowhere is gone."""
+
+    async def seen(removals: Removals) -> Removals:
+        if not removals.tags or (removals.are_many and not (any_number or dry_run)):
+            return removals
+        try:
+            there = await stores.open(removals.repository, side=Side.DESTINATION).tagged(removals.tags)
+        except ImagesyncError as error:
+            return replace(removals, tags=(), error=error.alone())
+        digests = {tag: there[tag].digest for tag in removals.tags if tag in there}
+        return replace(removals, tags=tuple(digests), seen=digests)
+
+    looked = await each_of(_LISTS_AT_ONCE, seen, plan.removals.values())
+    plan.removals = dict(zip(plan.removals, looked, strict=True))
 
 
 def check_removals(plan: Plan, most: int | None) -> None:
@@ -130,9 +149,15 @@ def check_removals(plan: Plan, most: int | None) -> None:
 
 
 async def prune(
-    stores: Stores, plan: Plan, failed: Set[ImageEntry], *, any_number: bool, dry_run: bool
-) -> list[RemovalResult]:
-    """Remove what the plan says, but nothing from where an entry has ``failed``.
+    stores: Stores,
+    plan: Plan,
+    failed: Set[ImageEntry],
+    results: list[RemovalResult],
+    *,
+    any_number: bool,
+    dry_run: bool,
+) -> None:
+    """Remove what the plan says, but nothing from where an entry has ``failed``; ``results`` has what was done.
 
     Unless ``any_number`` may go, nothing either from where more than half or more than a few would.
     """
@@ -144,13 +169,23 @@ async def prune(
     def is_stopped(removals: Removals) -> bool:
         return not any_number and removals.are_many and failed.isdisjoint(removals.entries)
 
-    results = await gather(
-        _one(stores, removals, failed, Policy(dry_run=dry_run, referrers=attached(removals), in_use=removals.wanted))
-        for removals in plan.removals.values()
-        if dry_run or not is_stopped(removals)
-    )
-    stopped = [_stopped(plan, each) for each in plan.removals.values() if is_stopped(each)]
-    return [*(result for several in results for result in several), *stopped]
+    going = [_Pruning(stores, each) for each in plan.removals.values() if dry_run or not is_stopped(each)]
+    try:
+        await gather(
+            each.run(
+                failed,
+                Policy(
+                    dry_run=dry_run,
+                    on_replace="keep",
+                    referrers=attached(each.removals),
+                    in_use=each.removals.wanted,
+                ),
+            )
+            for each in going
+        )
+    finally:  # also where it is interrupted: what is gone is told
+        results += [result for each in going for result in each.results]
+        results += [_stopped(plan, each) for each in plan.removals.values() if is_stopped(each)]
 
 
 def _stopped(plan: Plan, removals: Removals) -> RemovalResult:
@@ -167,21 +202,51 @@ def tags_unknown(removals: Removals, error: ImagesyncError) -> RemovalResult:
     return RemovalResult(removals.repository.name, Outcome.FAILED, f"its tags are not known: {error}", error.exit_code)
 
 
-async def _one(stores: Stores, removals: Removals, failed: Set[ImageEntry], policy: Policy) -> list[RemovalResult]:
-    repository = removals.repository
-    if removals.error is not None:
-        return [tags_unknown(removals, removals.error)]
-    going = [repository.at(tag=tag) for tag in removals.tags]
-    if not failed.isdisjoint(removals.entries):
-        why = "not everything that is wanted there could be copied"
-        return [RemovalResult(str(reference), Outcome.KEPT, why) for reference in going]
-    try:
-        if going and not policy.referrers:
-            going += await _companions(stores, removals)
-        reports = await delete(stores, going, policy)
-    except ImagesyncError as error:
-        return [RemovalResult(str(reference), Outcome.FAILED, str(error), error.exit_code) for reference in going]
-    return [_result(report) for report in reports]
+class _Pruning:
+    """The removals of one repository, and what became of each until now."""
+
+    def __init__(self, stores: Stores, removals: Removals) -> None:
+        self.removals = removals
+        self._stores = stores
+        self.results = _alike(self._named, Outcome.NOT_RUN, _INTERRUPTED)
+
+    @property
+    def _named(self) -> list[Reference]:
+        return [self.removals.repository.at(tag=tag) for tag in self.removals.tags]
+
+    async def run(self, failed: Set[ImageEntry], policy: Policy) -> None:
+        """Remove them, unless something that is wanted there has failed."""
+        if self.removals.error is not None:
+            self.results = [tags_unknown(self.removals, self.removals.error)]
+        elif not failed.isdisjoint(self.removals.entries):
+            why = "not everything that is wanted there could be copied"
+            self.results = _alike(self._named, Outcome.KEPT, why)
+        elif self.removals.tags:
+            await self._remove(policy)
+
+    async def _remove(self, policy: Policy) -> None:
+        going, reports, is_whole = self._named, list[DeleteReport](), False
+        try:
+            if not policy.referrers:
+                going += await _companions(self._stores, self.removals)
+            self.results = _alike(going, Outcome.NOT_RUN, _INTERRUPTED)
+            as_seen = (each.at(tag=each.tag, digest=self.removals.seen.get(each.tag, "")) for each in going)
+            await delete(self._stores, as_seen, policy, reports=reports)
+            is_whole = True
+        except ImagesyncError as error:
+            self.results = _alike(going, Outcome.FAILED, str(error), error.exit_code)
+        finally:
+            for result, each, report in zip(self.results, going, reports, strict=False):
+                _tell(result, report, "" if is_whole or policy.dry_run else self._left(each))
+
+    def _left(self, reference: Reference) -> str:
+        digest = self.removals.seen.get(reference.tag, "")
+        how = f": imagesync delete {reference.at(digest=digest)} removes that" if digest else ""
+        return f"interrupted, its manifest may be left{how}"
+
+
+def _alike(references: Sequence[Reference], outcome: str, why: str, exit_code: int = 0) -> list[RemovalResult]:
+    return [RemovalResult(str(each), outcome, why, exit_code) for each in references]
 
 
 async def _companions(stores: Stores, removals: Removals) -> list[Reference]:
@@ -191,15 +256,20 @@ async def _companions(stores: Stores, removals: Removals) -> list[Reference]:
     if not companions:
         return []
     store = stores.open(removals.repository, Access.READ, Side.DESTINATION)
-    tags = await read_tags(store, {*removals.tags, *companions}, lambda _: None)
-    leaving = {at.digest for at in (await store.tagged(removals.tags)).values()}
+    now = await store.tagged(removals.tags)
+    going = {tag: at.digest for tag, at in now.items() if at.digest == removals.seen[tag]}
+    tags = await read_tags(store, {*going, *companions}, lambda _: None)
+    leaving = set(going.values())
     references = await read_references(store, tags, Reach(Readings(store), leaving))
     leaving -= {digest for digest in leaving if references.user_of(digest)}
     return [removals.repository.at(tag=tag) for tag, digest in companions.items() if digest in leaving]
 
 
-def _result(report: DeleteReport) -> RemovalResult:
+def _tell(result: RemovalResult, report: DeleteReport, left: str) -> None:
+    """Put what became of the tag into its result; nothing where that is not known."""
+    tag = next((item for item in report.items if item.kind == "tag"), None)
     if report.error is not None:
-        return RemovalResult(report.reference, Outcome.FAILED, str(report.error), report.error.exit_code)
-    kept = next((item for item in report.items if item.kind == "tag" and item.outcome == Outcome.KEPT), None)
-    return RemovalResult(report.reference, Outcome.KEPT if kept else Outcome.REMOVED, kept.why if kept else "")
+        result.outcome, result.why, result.exit_code = Outcome.FAILED, str(report.error), report.error.exit_code
+    elif tag is not None:
+        is_kept = tag.outcome == Outcome.KEPT
+        result.outcome, result.why = (Outcome.KEPT, tag.why) if is_kept else (Outcome.REMOVED, left)

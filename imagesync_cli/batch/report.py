@@ -64,7 +64,7 @@ class ImageResult:
 class RemovalResult:
     """What became of a destination's tag that no rule picks any more.
 
-    ``outcome`` is removed, kept or failed; unwanted, where it was only looked at.
+    ``outcome`` is removed, kept or failed; not run, where that is not known; unwanted, where it was only looked at.
     """
 
     reference: str

@@ -126,7 +126,7 @@ class _Repository:
             wish.report.add("tag" if wish.tag else "manifest", wish.tag or wish.target, "absent", "already gone")
             wish.target = wish.expect if wish.tag and self._policy.on_destroy == "delete" else ""
         elif wish.tag:
-            wish.target = wish.expect or original or wish.current
+            wish.target = (wish.expect if wish.expect != wish.current else original) or original or wish.current
             if wish.expect in ("", wish.current, original):
                 await self._release_ours(wish)
             else:

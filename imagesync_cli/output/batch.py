@@ -92,9 +92,9 @@ def _signed(result: ImageResult) -> str:
 
 
 def removal_line(removal: RemovalResult) -> str:
-    """``remove``, ``keep`` or ``unwanted``, and what."""
-    if removal.outcome == Outcome.UNWANTED:
-        return f"unwanted {removal.reference}: {removal.why}"
+    """``remove``, ``keep``, ``unwanted`` or ``not run``, and what."""
+    if removal.outcome in (Outcome.UNWANTED, Outcome.NOT_RUN):
+        return f"{removal.outcome} {removal.reference}: {removal.why}"
     verb = "remove" if removal.outcome == "removed" else "keep"
     return f"{verb:<6} {removal.reference}{f' ({removal.why})' if removal.why else ''}"
 

@@ -17,7 +17,7 @@ from tests.embedded_registry import EmbeddedRegistry, Request
 from tests.embedded_registry.faults import Fault, refusal
 from tests.embedded_registry.images import image, index, referrer
 from tests.embedded_registry.wire import Response
-from tests.stores.copying import manifest
+from tests.stores.copying import blob, manifest
 
 TAGS = ("1.0", "1.1", "1.2-rc1", "2.0", "edge")
 RULES = ({"include": ["1.*"]}, {"semver": ">=1 <2"}, {"latest": 2}, {"exclude": ["*-rc*"]}, {"include": ["edge"]})
@@ -433,3 +433,61 @@ def test_each_tag_is_looked_at_once_for_the_image_that_it_keeps(pruned: Bench, m
     assert finished.code == 0, finished.err
     assert set(pruned.tags("app")) == {"1.0", "1.1", *kept}
     assert sorted(read) == sorted({"0.9", stray, *kept})
+
+
+def test_a_tag_that_somebody_moves_meanwhile_stays(pruned: Bench) -> None:
+    """What is pushed to an unwanted tag while images are copied is not what was to go: it stays, and that is said."""
+    foreign = image("foreign")
+
+    def push(request: Request) -> Fault | None:
+        if not blob("GET")(request):
+            return None
+        foreign.seed(pruned.there("app"), "0.9")
+        return None
+
+    pruned.up.fault = push
+    finished = pruned.sync()
+    assert finished.code == 0, finished.err
+    assert pruned.tags("app")["0.9"] == foreign.digest
+    assert {foreign.digest, image("old").digest} <= pruned.there("app").manifests.keys()
+    assert f"keep   {pruned.down.host}/app:0.9 (it points at {foreign.digest} now, not at " in finished.out
+
+
+def test_a_signature_of_what_somebody_has_moved_stays(pruned: Bench) -> None:
+    """A tag that moves to an image which has a signature by tag keeps that, and the image before keeps its own."""
+    old, foreign = image("old"), image("foreign")
+    for about in (old, foreign):
+        image(("sig", about.digest)).seed(pruned.there("app"), f"{about.digest.replace(':', '-')}.sig")
+
+    def push(request: Request) -> Fault | None:
+        if blob("GET")(request):
+            foreign.seed(pruned.there("app"), "0.9")
+        return None
+
+    pruned.up.fault = push
+    finished = pruned.sync()
+    assert finished.code == 0, finished.err
+    assert {f"{each.digest.replace(':', '-')}.sig" for each in (old, foreign)} <= pruned.tags("app").keys()
+
+
+@pytest.mark.parametrize("keep_as", [None, "old-{date}-{digest}-{tag}"])
+def test_images_kept_by_an_earlier_template_stay(pruned: Bench, keep_as: str | None) -> None:
+    """Dropping or changing keep_as removes no image that it has kept; a tag that only looks like one goes."""
+    way, at = parse_keep_as("{tag}-{date}-{digest}"), datetime(2026, 1, 1, tzinfo=timezone.utc)
+    kept, stray = way.tag("1.0", image("old").digest, at), way.tag("1.0", image("other").digest, at)
+    for tag in (kept, stray):
+        image("old").seed(pruned.there("app"), tag)
+    pruned.write(pruned.entry("app", tags=["1.*"], prune=True, **({"keep_as": keep_as} if keep_as else {})))
+    finished = pruned.sync()
+    assert finished.code == 0, finished.err
+    assert set(pruned.tags("app")) == {"1.0", "1.1", kept}
+
+
+def test_a_tag_that_leads_nowhere_is_not_said_to_be_removed(pruned: Bench) -> None:
+    """A tag that a registry lists and does not have is neither in the plan nor in what was done."""
+    pruned.there("app").tags["0.7"] = image("never").digest
+    for options in (("--dry-run",), ()):
+        finished = pruned.sync(*options)
+        assert finished.code == 0, finished.err
+        assert f"remove {pruned.down.host}/app:0.9" in finished.out
+        assert "app:0.7" not in finished.out

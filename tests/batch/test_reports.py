@@ -187,6 +187,41 @@ def test_a_termination_is_quick_and_told(bench: Bench) -> None:
     assert all(bench.tags(f"app-{number}") for number in range(40))
 
 
+def test_a_termination_tells_the_tags_that_are_gone(bench: Bench) -> None:
+    """SIGTERM while tags are removed: the report has those that are gone with what they may have left, and the rest."""
+    reached, released = threading.Semaphore(0), threading.Event()
+    for name in ("app", "other"):
+        bench.seed(name, "1")
+        image(("old", name)).seed(bench.there(name), "0")
+
+    def stall(request: Request) -> Fault | None:
+        if request.method != "DELETE" or request.path == "/v2/app/manifests/0":
+            return None
+        reached.release()
+        return Fault(stall=released)
+
+    bench.down.fault = stall
+    bench.write(*(bench.entry(name, tags=["*"], prune=True) for name in ("app", "other")))
+    path = bench.folder / "report.json"
+    command = [*IMAGESYNC, "sync", "--file", str(bench.file), "--report", str(path)]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(2):
+            assert reached.acquire(timeout=20)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+        released.set()
+    assert process.returncode == 143
+    gone, unknown = json.loads(path.read_text())["removals"]
+    digest = image(("old", "app")).digest
+    assert (gone["reference"], gone["outcome"]) == (f"{bench.down.host}/app:0", "removed")
+    assert f"imagesync delete {bench.down.host}/app@{digest}" in gone["why"]
+    assert (unknown["reference"], unknown["outcome"]) == (f"{bench.down.host}/other:0", "not run")
+    assert f"not run {bench.down.host}/other:0: interrupted before it was known to be gone" in out.decode()
+    bench.down.fault = None
+    assert imagesync("delete", f"{bench.down.host}/app@{digest}").code == 0
+    assert digest not in bench.there("app").manifests
+
+
 @pytest.mark.parametrize("methods", [{"HEAD"}, {"POST"}, {"PUT"}, {"PUT", "DELETE"}], ids=sorted)
 def test_a_silent_destination_delays_no_termination(bench: Bench, methods: set[str]) -> None:
     """Whatever a destination has stopped to answer, also the giving up of uploads, SIGTERM ends the run within 2 s."""

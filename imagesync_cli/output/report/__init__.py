@@ -183,7 +183,13 @@ def _row(outcome: str, *foreign: str) -> str:
 def report_junit(report: BatchReport) -> str:
     """A test case an image: what failed is a failure, what was not run is skipped."""
     cases = [_case(image) for image in report.images] + [
-        _testcase(f"remove {removal.reference}", "prune", 0.0, removal.why if removal.outcome in _BAD else "")
+        _testcase(
+            f"remove {removal.reference}",
+            "prune",
+            0.0,
+            removal.why if removal.outcome in _BAD else "",
+            removal.why if removal.outcome == Outcome.NOT_RUN else "",
+        )
         for removal in report.removals
     ]
     failed, skipped = sum(map(report.count, _BAD)), report.count(Outcome.NOT_RUN)

@@ -45,7 +45,7 @@ def _families(
         _by(
             "outcome",
             _counted(
-                (Outcome.REMOVED, Outcome.KEPT, Outcome.UNWANTED, Outcome.FAILED),
+                (Outcome.REMOVED, Outcome.KEPT, Outcome.UNWANTED, Outcome.FAILED, Outcome.NOT_RUN),
                 (each.outcome for each in report.removals),
             ),
         ),

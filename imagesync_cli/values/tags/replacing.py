@@ -22,6 +22,7 @@ _PATTERNS = {
     "{date}": r"(?P<date>[0-9]{8}T[0-9]{6}Z)",
     "{digest}": r"(?P<digest>[0-9a-f]{12})",
 }
+_BY_SOME_TEMPLATE = re.compile(r"(?=.*[0-9]{8}T[0-9]{6}Z).*[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,16 @@ class KeepAs:
     def _pattern(self) -> re.Pattern[str]:
         parts = re.split(r"(\{[a-z]+\})", self.template)
         return re.compile("".join(_PATTERNS.get(part, re.escape(part)) for part in parts))
+
+
+def tells_digest(tag: str) -> bool:
+    """Whether some template may have made this tag: it tells a date and how a digest begins."""
+    return _BY_SOME_TEMPLATE.match(tag) is not None
+
+
+def keeps_by_some_template(tag: str, digest: str) -> bool:
+    """Whether this tag of such a name keeps the digest that it is on."""
+    return digest.partition(":")[2][:_DIGEST_LENGTH] in tag
 
 
 @dataclass(frozen=True)
