@@ -143,7 +143,7 @@ def check_removals(plan: Plan, most: int | None) -> None:
         going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
         named = ", ".join(going[:_NAMED]) + (", …" if len(going) > _NAMED else "")
         raise Refused(
-            f"{plan.removal_count} tags would be removed, more than --max-removals {most}: {named}",
+            f"tags to remove: {plan.removal_count}, more than --max-removals {most}: {named}",
             hint="nothing was changed; --dry-run without --max-removals lists all of them",
         )
 
@@ -191,7 +191,7 @@ async def prune(
 def _stopped(plan: Plan, removals: Removals) -> RemovalResult:
     name, count = removals.repository.name, len(removals.tags)
     error = Refused(
-        f"{count} of the {count + len(removals.wanted)} tags would be removed, so none is: {first_few(removals.tags)}",
+        f"no tag removed, since {count} of {count + len(removals.wanted)} would go: {first_few(removals.tags)}",
         hint=f"if that is right, --max-removals {plan.removal_count} allows it",
     )
     return RemovalResult(name, Outcome.FAILED, str(error), error.exit_code)

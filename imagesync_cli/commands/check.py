@@ -102,8 +102,9 @@ def command(
             *(f"--referrer-type {each}" for each in referrer_types),
             *(f"--platform {platform}" for platform in platforms),
         ]
-        again = " ".join(["to mend it: imagesync sync", *options, report.source, str(destination)])
-        raise Differs(f"{destination} is not as it should be", hint=again if source else "sync it again with --verify")
+        again = " ".join(["to repair it: imagesync sync", *options, report.source, str(destination)])
+        what = "is damaged" if report.findings and report.findings.problems else "is not in sync"
+        raise Differs(f"{destination} {what}", hint=again if source else "sync it again with --verify")
 
 
 @click.command(

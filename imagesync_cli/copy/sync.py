@@ -4,7 +4,7 @@
 2. Children before parents: a manifest is written when all that it names is there.
 3. With referrers: what is attached to the image, as far as the destination does not have it (copy_referrers.py).
 4. The tag comes last, so the destination is at every moment the old image or the new one, with its signatures.
-5. To verify is to look at what the destination has rather than to trust that it is whole, and to mend it (repair.py).
+5. To verify is to look at what the destination has rather than to trust that it is whole, and to repair it (repair.py).
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _check(source: Reference, destination: Reference, selection: Selection, *, v
         raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
     if verify and isinstance(destination, ArchiveReference):
         raise UsageError(
-            f"{destination.name}: an archive is not mended in place",
+            f"{destination.name}: an archive is not repaired in place",
             hint="sync into a new one; check tells what it lacks",
         )
     digest = selection.digest

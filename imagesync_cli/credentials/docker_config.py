@@ -100,7 +100,7 @@ def read_file(file: Path, *, required: bool = False) -> dict[str, Any]:
             raise UsageError(f"there is no {file}", hint="it was named as the file of logins") from None
         return {}
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}", hint="mend the file, or name another one") from error
+        raise UsageError(f"cannot read {file}: {error.strerror}", hint="repair the file, or name another one") from error
     if len(content) > _LIMIT_BYTES:
         raise UsageError(f"{file} is longer than {_LIMIT_BYTES} bytes", hint="it cannot be a file of logins")
     if not content.strip():  # what "touch" makes, and /dev/null: nobody has logged in yet
@@ -109,16 +109,16 @@ def read_file(file: Path, *, required: bool = False) -> dict[str, Any]:
         document = json.loads(content)
     except (ValueError, RecursionError):
         # Nothing of the parser's error: some quote the text, which holds passwords.
-        raise UsageError(f"{file} is not JSON", hint="mend the file, or remove it and log in again") from None
+        raise UsageError(f"{file} is not JSON", hint="repair the file, or remove it and log in again") from None
     if not isinstance(document, dict):
-        raise UsageError(f"{file} is not a JSON object", hint="mend the file, or remove it and log in again")
+        raise UsageError(f"{file} is not a JSON object", hint="repair the file, or remove it and log in again")
     return document
 
 
 def _object(document: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
     value = {} if document.get(key) is None else document[key]
     if not isinstance(value, dict):
-        raise UsageError(f"{file}: {key} is not an object", hint="mend the file, or remove it and log in again")
+        raise UsageError(f"{file}: {key} is not an object", hint="repair the file, or remove it and log in again")
     return value
 
 

@@ -33,7 +33,7 @@ def _log_in(registry: str) -> Credential | Anonymous:
     except DefaultCredentialsError as error:
         if "default credentials were not found" in str(error):
             return Anonymous(_ADVICE)
-        hint = "mend the file that GOOGLE_APPLICATION_CREDENTIALS names"
+        hint = "repair the file that GOOGLE_APPLICATION_CREDENTIALS names"
         raise Denied(f"Google gives no login for {registry}: its credentials cannot be read", hint=hint) from error
     try:
         credentials.refresh(Request())  # type: ignore[no-untyped-call]

@@ -91,7 +91,7 @@ def read_lock(path: Path, *, must_exist: bool = True) -> Lock:
         return _lock(read_document(content if must_exist else _CONFLICT.sub(rb"\1", content), MOST_FILE_BYTES))
     except (*MISREAD, UsageError) as error:
         hint = _HINT if must_exist else "remove it, and run this again"
-        hint = "git could not merge it: imagesync lock mends it" if _CONFLICT.search(content) else hint
+        hint = "git could not merge it: imagesync lock repairs it" if _CONFLICT.search(content) else hint
         raise UsageError(f"{path} is not a lock: {why_misread(error)}", hint=hint) from error
 
 

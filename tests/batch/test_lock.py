@@ -226,7 +226,7 @@ def test_a_lock_that_git_could_not_merge(bench: Bench, ending: str, base: str | 
     conflict = right.replace(size, conflicting(size, '      "size": 2,\n', base)).replace("\n", ending)
     bench.lock_file.write_bytes(conflict.encode())
     refused = bench.sync("--locked")
-    assert (refused.code, "imagesync lock mends it" in refused.err) == (2, True)
+    assert (refused.code, "imagesync lock repairs it" in refused.err) == (2, True)
     assert bench.lock().code == 0
     assert bench.lock_file.read_text() == right
 

@@ -206,7 +206,7 @@ def test_many_removals_need_a_word(bench: Bench, there: int, picked: int, goes: 
     assert finished.code == dry.code == (0 if goes else 7), finished.err
     assert set(bench.tags("app")) == set(tags[:picked] if goes else tags)
     if not goes:
-        message = f"{there - picked} of the {there} tags would be removed, so none is"
+        message = f"no tag removed, since {there - picked} of {there} would go"
         for said in (dry, finished):
             assert message in said.err
             assert "--max-removals" in said.err
