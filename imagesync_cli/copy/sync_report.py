@@ -47,7 +47,7 @@ class SyncReport:
 
 
 def action_on(before: str, digest: str) -> str:
-    """What a copy does to a tag that has had the digest ``before``, or "": add, move, or repair below the same digest."""
+    """What a copy does to a tag that has had the digest ``before``: add, move, or repair below the same digest."""
     if not before:
         return "add"
     return "repair" if before == digest else "move"

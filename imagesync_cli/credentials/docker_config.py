@@ -100,7 +100,7 @@ def read_file(file: Path, *, required: bool = False) -> dict[str, Any]:
             raise UsageError(f"there is no {file}", hint="it was named as the file of logins") from None
         return {}
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}", hint="repair the file, or name another one") from error
+        raise UsageError(f"cannot read {file}: {error.strerror}", hint="repair it, or name another one") from error
     if len(content) > _LIMIT_BYTES:
         raise UsageError(f"{file} is longer than {_LIMIT_BYTES} bytes", hint="it cannot be a file of logins")
     if not content.strip():  # what "touch" makes, and /dev/null: nobody has logged in yet

@@ -310,7 +310,7 @@ def test_headers_that_would_fill_the_memory(archive: Path) -> None:
 
 
 def test_checked(archive: Path, tmp_path: Path) -> None:
-    """A check looks into an archive and names what it lacks; to repair it in place is refused, and it stays as it is."""
+    """A check looks into an archive and names what it lacks; a repair in place is refused, and it stays as it is."""
     INDEX.write_layout(tmp_path / "source", "1")
     there = f"oci-archive:{archive}:1"
     assert sync(f"oci:{tmp_path / 'source'}:1", there).code == 0
