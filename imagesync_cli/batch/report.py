@@ -29,7 +29,7 @@ class ImageResult:
 
     ``outcome`` is copied, skipped (it was there), failed or not run; with a dry run, what it would be. A check says
     skipped or differs, ``error`` how, and ``digest`` what it should be. ``action`` says
-    what that is to the destination's tag: add, move, keep, repair (with verify: below the same digest), or "" where it
+    what that is to the destination's tag: add, move, keep, mend (with verify: below the same digest), or "" where it
     is not known. ``signed_by`` is a signer and a time for each who was verified to have signed it. ``held`` is why an
     image that is too young is not taken yet. Sizes in bytes.
     """

@@ -42,12 +42,12 @@ class SyncReport:
 
     @property
     def action(self) -> str:
-        """What was done, or would be, to the destination's tag: keep, add, move, or repair below the same digest."""
+        """What was done, or would be, to the destination's tag: keep, add, move, or mend below the same digest."""
         return action_on(self.before, self.digest) if self.changed else "keep"
 
 
 def action_on(before: str, digest: str) -> str:
-    """What a copy does to a tag that has had the digest ``before``: add, move, or repair below the same digest."""
+    """What a copy does to a tag that has had the digest ``before``: add, move, or mend below the same digest."""
     if not before:
         return "add"
-    return "repair" if before == digest else "move"
+    return "mend" if before == digest else "move"

@@ -29,7 +29,7 @@ def test_damage(workspace: Workspace, upstream: RemoteRepository, mirror: Remote
     assert (explained["kind"], explained["before"]) == ("damaged", explained["after"])
     assert f"{layer} of linux/arm64" in explained["why"]
     applied = workspace.succeeding("apply", "plan.bin")
-    assert f"repair {destination} {old.digest}" in applied.text
+    assert f"mend {destination} {old.digest}" in applied.text
     assert workspace.verbs() == ["apply"]
     assert mirror.has_blob(layer)
     clean = workspace.plan()
