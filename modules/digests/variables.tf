@@ -2,8 +2,8 @@
 
 variable "references" {
   description = <<-EOT
-    The images to look up, like `{ app = "docker.io/library/nginx:1.27" }`. A list or a set is keyed by the references
-    themselves.
+    Images to look up, like `{ app = "docker.io/library/nginx:1.27" }`. In a list or a set, each reference is its own
+    key.
   EOT
   type        = any
   nullable    = false
@@ -15,7 +15,9 @@ variable "references" {
 }
 
 variable "platforms" {
-  description = "Platforms that every image must have, like `[\"linux/amd64\"]`. Digests are those of whole images."
+  description = <<-EOT
+    Platforms that every image must have, like `["linux/amd64"]`. Digests are still those of whole images.
+  EOT
   type        = list(string)
   default     = []
   nullable    = false
@@ -27,14 +29,14 @@ variable "platforms" {
 }
 
 variable "details" {
-  description = "Whether to read manifests, for the outputs `platforms` and `sizes`. Docker Hub counts each as a pull."
+  description = "Whether to read manifests for the outputs `platforms` and `sizes`. Docker Hub counts each as a pull."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "allowed_sources" {
-  description = "Patterns like `docker.io/library/*`. Each reference must match one. `**` crosses a `/`."
+  description = "Patterns of allowed references, like `docker.io/library/*`. `**` also matches a `/`."
   type        = list(string)
   default     = ["**"]
   nullable    = false
@@ -46,7 +48,7 @@ variable "allowed_sources" {
 }
 
 variable "trust" {
-  description = "Who must have signed which images, by the rules of `trust` in modules/images. Checked at every plan."
+  description = "Who must have signed which images: rules as in modules/images. Each plan verifies all images."
   type = object({
     default      = optional(string, "refuse")
     trusted_root = optional(string)
@@ -69,7 +71,7 @@ variable "trust" {
 }
 
 variable "command" {
-  description = "The program that runs imagesync, like `[\"python3\", \"imagesync.pyz\"]`. No shell runs."
+  description = "Program that runs imagesync, like `[\"python3\", \"imagesync.pyz\"]`. No shell runs."
   type        = list(string)
   default     = ["imagesync"]
   nullable    = false

@@ -1,23 +1,23 @@
 variable "minimum_age" {
-  description = "How old the image must be to be taken, like `72h` or `3d`. Empty takes any age."
+  description = "Minimum age before an image is copied, like `72h` or `3d`. Empty accepts any age."
   type        = string
   default     = ""
 }
 
 variable "minimum_age_new" {
-  description = "Whether the image must be old enough if there is no mirror yet: `wait` (the plan fails) or `take`."
+  description = "What to do with a young image that has no mirror yet: `wait` fails the plan, `take` copies it."
   type        = string
   default     = "wait"
 }
 
 variable "minimum_age_by_created" {
-  description = "Whether what the image says of itself counts where nothing better tells its age."
+  description = "Whether the creation time in the image counts if nothing else shows its age."
   type        = bool
   default     = false
 }
 
 variable "ignore_age_for" {
-  description = "Digests that are taken at any age, like that of a security fix."
+  description = "Digests to accept at any age, such as a security fix."
   type        = list(string)
   default     = []
 }

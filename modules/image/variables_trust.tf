@@ -1,5 +1,5 @@
 variable "trust" {
-  description = "Who must have signed the image, by which rules; see modules/images."
+  description = "Who must have signed the image: rules as in modules/images."
   type = object({
     default      = optional(string, "refuse")
     trusted_root = optional(string)
@@ -16,7 +16,7 @@ variable "trust" {
 }
 
 variable "verify_trust" {
-  description = "Whether a plan verifies the image when it comes in (`changes`), or `always`."
+  description = "Whether a plan verifies the image only when it or `trust` changes (`changes`), or `always`."
   type        = string
   default     = "changes"
 }

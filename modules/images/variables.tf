@@ -3,12 +3,12 @@
 
 variable "images" {
   description = <<-EOT
-    The images to mirror. The key is the destination, or with `destination_prefix` what follows it: `app:1.0`, or `:1.0`
-    for a tag of the prefix itself. `source` is where the image comes from. `platforms` and `referrers` are like the
-    variables of that name, for this image alone. With `tags`, key and source are repositories (`:` is the prefix
-    itself). Each tag that these rules pick is an image with the key `KEY:TAG`. `include` and `exclude` are globs or
-    `/regular expressions/`, `semver` is a range of versions, and `latest` is the number of newest versions to pick,
-    with `each_variant` for each variant. An empty map removes all images.
+    Images to mirror. The key is the destination, or what follows `destination_prefix`: `app:1.0`, or `:1.0` for a tag
+    of the prefix itself. `source` is the image to copy. `platforms` and `referrers` override the variables of that
+    name. With `tags`, key and source are repositories (`:` is the prefix itself), and each tag that these rules pick is
+    an image with the key `KEY:TAG`. `include` and `exclude` are globs or `/regular expressions/`, `semver` is a range
+    of versions, and `latest` is the number of newest versions to pick, of each variant with `each_variant`. An empty
+    map removes all images.
   EOT
   type = map(object({
     source    = string
@@ -30,7 +30,7 @@ variable "images" {
     ])
     error_message = join("", [
       "Each key of images names a destination, like \"registry.example.com/app:1.0\", or \":1.0\" after a ",
-      "destination_prefix. It has no digest: the digest follows from the source. Not so: ",
+      "destination_prefix. It has no digest: the digest follows from the source. Wrong: ",
       join(", ", [for key in keys(var.images) : jsonencode(key) if !can(regex("^[^\\s@]*[^\\s@/:]$", key))]), ".",
     ])
   }
@@ -40,7 +40,7 @@ variable "images" {
       for k, one in var.images : one.tags == null || can(regex("^:$|^(docker://|oci:|\\w+-archive:)?(.*/)?[^/:]+$", k))
     ])
     error_message = join("", [
-      "The key of an entry with tags names a repository, so it has no tag of its own. Not so: ",
+      "The key of an entry with tags names a repository, so it has no tag of its own. Wrong: ",
       join(", ", [
         for key, image in var.images : jsonencode(key)
         if image.tags != null && !can(regex("^:$|^(docker://|oci:|\\w+-archive:)?(.*/)?[^/:]*$", key))
@@ -64,14 +64,14 @@ variable "images" {
   validation {
     condition = alltrue([for image in values(var.images) : can(regex("^\\S+$", image.source))])
     error_message = join("", [
-      "Each source is a reference without spaces, like \"docker.io/library/busybox:1.36\". Not so at: ",
+      "Each source is a reference without spaces, like \"docker.io/library/busybox:1.36\". Wrong at: ",
       join(", ", [for key, image in var.images : jsonencode(key) if !can(regex("^\\S+$", image.source))]), ".",
     ])
   }
 }
 
 variable "destination_prefix" {
-  description = "How each destination begins, like `registry.example.com/mirror`. May be known only at apply."
+  description = "Beginning of every destination, like `registry.example.com/mirror`. May be known only at apply."
   type        = string
   default     = ""
   nullable    = false
@@ -83,7 +83,7 @@ variable "destination_prefix" {
 }
 
 variable "platforms" {
-  description = "Which platforms are copied, like `[\"linux/amd64\"]`. An empty list copies all that a source has."
+  description = "Platforms to copy, like `[\"linux/amd64\"]`, for images that set none. An empty list copies all."
   type        = list(string)
   default     = []
   nullable    = false
@@ -95,20 +95,20 @@ variable "platforms" {
 }
 
 variable "referrers" {
-  description = "Whether signatures, SBOMs and attestations are copied and removed with their image."
+  description = "Whether to copy signatures, SBOMs and attestations, and to remove them with their image."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "wait_for" {
-  description = "Any value of what must exist before the first copy. A `depends_on` of the module fails the plan."
+  description = "Any value that must exist before the first copy. A `depends_on` of the module fails the plan."
   type        = any
   default     = null
 }
 
 variable "command" {
-  description = "The program that runs imagesync, like `[\"python3\", \"imagesync.pyz\"]`. No shell runs."
+  description = "Program that runs imagesync, like `[\"python3\", \"imagesync.pyz\"]`. No shell runs."
   type        = list(string)
   default     = ["imagesync"]
   nullable    = false

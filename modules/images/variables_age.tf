@@ -2,8 +2,9 @@
 
 variable "minimum_age" {
   description = <<-EOT
-    How old an image must be to be taken, like `72h` or `3d`. One that has moved waits: the mirror keeps what it has,
-    and the plan says until when. Needs a `destination_prefix` that is known at plan. Empty takes any age.
+    Minimum age before an image is copied, like `72h` or `3d`. If a source's tag moves to a younger image, the
+    destination keeps the old one, and the plan says until when. Needs a `destination_prefix` that is known at plan.
+    Empty accepts any age.
   EOT
   type        = string
   default     = ""
@@ -16,7 +17,7 @@ variable "minimum_age" {
 }
 
 variable "minimum_age_new" {
-  description = "Whether an image without a mirror must be old enough too (`wait`, the plan fails) or not (`take`)."
+  description = "What to do with a young image that has no mirror yet: `wait` fails the plan, `take` copies it."
   type        = string
   default     = "wait"
   nullable    = false
@@ -28,14 +29,14 @@ variable "minimum_age_new" {
 }
 
 variable "minimum_age_by_created" {
-  description = "Whether what an image says of itself counts where nothing better tells its age. Anyone can write that."
+  description = "Whether the creation time in an image counts if nothing else shows its age. Anyone can write it."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "ignore_age_for" {
-  description = "Digests that are taken at any age, like that of a security fix."
+  description = "Digests to accept at any age, such as a security fix."
   type        = list(string)
   default     = []
   nullable    = false

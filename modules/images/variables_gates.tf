@@ -2,8 +2,9 @@
 
 variable "allowed_sources" {
   description = <<-EOT
-    Patterns of repositories, or of references with a tag: `docker.io/library/*`, `quay.io/org/app:1.*`. A plan with
-    another source fails. `*` stands for anything without a `/`, `**` for anything. Docker Hub's short names count too.
+    Patterns of allowed sources: repositories, or references with a tag, like `docker.io/library/*` or
+    `quay.io/org/app:1.*`. A plan with another source fails. `*` matches anything without a `/`, and `**` matches
+    anything. Docker Hub's short names work too.
   EOT
   type        = list(string)
   default     = ["**"]
@@ -16,14 +17,14 @@ variable "allowed_sources" {
 }
 
 variable "require_digest" {
-  description = "Whether every source must name its digest, like `busybox:1.36@sha256:…`, or be pinned by `lock_file`."
+  description = "Whether every source must have a digest, like `busybox:1.36@sha256:…`, or be pinned by `lock_file`."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "required_platforms" {
-  description = "Platforms that every image must have as it arrives, like `[\"linux/amd64\"]`. Reads the manifests."
+  description = "Platforms that every copied image must have, like `[\"linux/amd64\"]`. A plan reads manifests for it."
   type        = list(string)
   default     = []
   nullable    = false
@@ -35,7 +36,7 @@ variable "required_platforms" {
 }
 
 variable "max_size_bytes" {
-  description = "How many bytes an image may have as it arrives, all platforms together. 0 sets no limit."
+  description = "Maximum size of a copied image in bytes, all platforms together. 0 sets no limit."
   type        = number
   default     = 0
   nullable    = false
@@ -49,7 +50,7 @@ variable "max_size_bytes" {
 variable "require_signature" {
   description = <<-EOT
     Whether every image must have a signature, at its root or at each image of its index. Signatures are not verified.
-    Asks the source at every plan, unless `referrers` copies them.
+    Each plan asks the source, unless `referrers` copies them.
   EOT
   type        = bool
   default     = false

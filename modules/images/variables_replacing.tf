@@ -2,8 +2,8 @@
 
 variable "overwrite" {
   description = <<-EOT
-    Whether another image under a destination's tag is replaced: `always`; `ours`, only one that this configuration has
-    put there; or `never`. A plan that meets another one fails.
+    What to do if a destination's tag has another image: `always` replaces it, `ours` replaces it only if this
+    configuration put it there, and `never` keeps it. A plan that may not replace an image fails.
   EOT
   type        = string
   default     = "always"
@@ -17,8 +17,8 @@ variable "overwrite" {
 
 variable "keep_as" {
   description = <<-EOT
-    With `on_replace = "retag"`, the tag that an image gets before its own tag moves on. `{tag}`, `{date}` (when it is
-    replaced) and `{digest}` (how it begins) are each there once.
+    With `on_replace = "retag"`, the tag for an old image. It has each of these once: `{tag}`, `{date}` (of the
+    replacement) and `{digest}` (its first 12 characters).
   EOT
   type        = string
   default     = "{tag}-{date}-{digest}"
@@ -33,7 +33,7 @@ variable "keep_as" {
 }
 
 variable "keep_last" {
-  description = "With `on_replace = \"retag\"`, how many old images of each tag stay. Without it, all."
+  description = "With `on_replace = \"retag\"`, how many old images of each tag to keep. Null keeps all."
   type        = number
   default     = null
 

@@ -2,8 +2,8 @@
 
 variable "on_replace" {
   description = <<-EOT
-    What becomes of the old image once its source has moved: `delete`, `keep`, or `retag`, which keeps it under a tag of
-    its own (`keep_as`).
+    What to do with the old image after its source has moved: `delete`, `keep`, or `retag`, which keeps it under another
+    tag (`keep_as`). Consumers change first.
   EOT
   type        = string
   default     = "delete"
@@ -16,7 +16,10 @@ variable "on_replace" {
 }
 
 variable "on_destroy" {
-  description = "What becomes of an image whose entry is removed: `delete`, `keep` or `refuse`. Apply it first."
+  description = <<-EOT
+    What to do with an image whose entry is removed: `delete`, `keep` or `refuse`. Apply a new value before you remove
+    the entry.
+  EOT
   type        = string
   default     = "delete"
   nullable    = false
@@ -28,7 +31,10 @@ variable "on_destroy" {
 }
 
 variable "source_unavailable" {
-  description = "What a plan does when a source is away: `error` fails, `use_destination` keeps what is there."
+  description = <<-EOT
+    What a plan does if a source is not reachable or lacks the image: `error` fails, and `use_destination` goes on with
+    the image at the destination.
+  EOT
   type        = string
   default     = "error"
   nullable    = false
@@ -41,8 +47,8 @@ variable "source_unavailable" {
 
 variable "lock_file" {
   description = <<-EOT
-    A file that `imagesync lock` has written, like `images.lock.json`. It gives the digests, and a plan asks no source.
-    It must have every source, with the same platforms.
+    File of `imagesync lock`, like `images.lock.json`. It provides the digests, so a plan asks no source. It must have
+    every source, with the same platforms.
   EOT
   type        = string
   default     = ""
@@ -56,8 +62,8 @@ variable "lock_file" {
 
 variable "verify" {
   description = <<-EOT
-    How a plan looks at the destination: `tag` compares the tag's digest, by one request. `deep` looks for every
-    manifest and blob too, and the next apply brings what is missing or wrong.
+    How a plan checks the destination: `tag` compares the digest of the tag, in one request. `deep` also looks for every
+    manifest and blob, and the next apply repairs damage.
   EOT
   type        = string
   default     = "tag"
@@ -71,9 +77,9 @@ variable "verify" {
 
 variable "explain" {
   description = <<-EOT
-    What a plan says of images that change: `all` tells what, why and how much is copied. It reads their manifests for
-    that (a pull on Docker Hub), but not with `lock_file`. `words` leaves out how much. `drift` tells only what was done
-    outside Terraform: `terraform test` takes each warning for a failure.
+    What a plan says about images that change: `all` says what, why and how much to copy. For the amount it reads
+    manifests (a pull on Docker Hub), except with `lock_file`. `words` leaves out the amount. `drift` reports only
+    changes outside Terraform: for `terraform test`, which takes each warning for a failure.
   EOT
   type        = string
   default     = "all"

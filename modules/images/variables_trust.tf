@@ -2,11 +2,11 @@
 
 variable "trust" {
   description = <<-EOT
-    Who must have signed which images. Of `rules` the first whose `sources` (patterns as in `allowed_sources`) name the
-    source counts. Each of its `signers` is a `key` (PEM, or a file), or an `identity` or `identity_regexp` with its
-    `issuer`; one of them must have signed, with `all` each. `attestations` are predicate types that must be there, with
-    a `value` in a `field`. `default` says what becomes of all other sources: `refuse` or `accept`. `trusted_root` is
-    the file of a private Sigstore, for all rules or one; `refresh` brings the public one's keys up to date. Needs
+    Who must have signed which images. The first of `rules` whose `sources` (patterns as in `allowed_sources`) match
+    counts. A signer is a `key` (PEM, or a file), or an `identity` or `identity_regexp` with its `issuer`. One of
+    `signers` must have signed, or each of them with `all`. `attestations` are required predicate types, with an
+    optional `value` of a `field`. `default` applies to all other sources: `refuse` or `accept`. `trusted_root` is the
+    file of a private Sigstore, for all rules or one. `refresh` updates the keys of the public one. Needs
     imagesync-cli[sigstore].
   EOT
   type = object({
@@ -32,8 +32,8 @@ variable "trust" {
 
 variable "verify_trust" {
   description = <<-EOT
-    Which images a plan verifies by the rules of `trust`: `changes`, those that come in, at a new digest or under new
-    rules; or `always` all of them.
+    Which images a plan verifies: `changes` verifies new images and new digests, and all images when `trust` changes.
+    `always` verifies all.
   EOT
   type        = string
   default     = "changes"

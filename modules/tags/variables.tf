@@ -2,9 +2,9 @@
 
 variable "repositories" {
   description = <<-EOT
-    Repositories, by names of your choice. Each has a `source`, like `docker.io/library/nginx`, and rules for its
-    `tags`: `include` and `exclude` are globs or `/regular expressions/`, `semver` is a range of versions, and `latest`
-    is the number of newest versions to pick, with `each_variant` for each variant.
+    Repositories, by names of your choice. Each has a `source`, like `docker.io/library/nginx`, and rules for `tags`:
+    `include` and `exclude` are globs or `/regular expressions/`, `semver` is a range of versions, and `latest` is the
+    number of newest versions to pick, of each variant with `each_variant`.
   EOT
   type = map(object({
     source = string
@@ -28,14 +28,14 @@ variable "repositories" {
   validation {
     condition = alltrue([for name in keys(var.repositories) : can(regex("^[\\w.-]+(/[\\w.-]+)*$", name))])
     error_message = join("", [
-      "Each name is made of letters, digits, \".\", \"_\", \"-\" and \"/\", like \"nginx\". Not so: ",
+      "Each name is made of letters, digits, \".\", \"_\", \"-\" and \"/\", like \"nginx\". Wrong: ",
       join(", ", [for k in keys(var.repositories) : jsonencode(k) if !can(regex("^[\\w.-]+(/[\\w.-]+)*$", k))]), ".",
     ])
   }
 }
 
 variable "command" {
-  description = "The program that runs imagesync, like `[\"python3\", \"imagesync.pyz\"]`. No shell runs."
+  description = "Program that runs imagesync, like `[\"python3\", \"imagesync.pyz\"]`. No shell runs."
   type        = list(string)
   default     = ["imagesync"]
   nullable    = false

@@ -27,7 +27,7 @@ def test_spaces_in_a_source(workspace: Workspace, mirror: RemoteRepository) -> N
     workspace.write({mirror.tagged("1"): "busybox --insecure"})
     plan = workspace.plan()
     assert plan.code == 1
-    assert f'Not so at: "{mirror.tagged("1")}"' in plan.text
+    assert f'Wrong at: "{mirror.tagged("1")}"' in plan.text
     assert workspace.calls() == []
 
 
