@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from imagesync_cli.batch.document import Fields, Items, Node, Value, name_of, read_nodes, why_not_one
 from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
 from imagesync_cli.batch.reading.image import Read, Reading
-from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of, parse_prefix
+from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, above, mirrors_of, parse_prefix
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores.places import place_of, tag_of
 from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
@@ -97,10 +97,19 @@ class _Reading(Reading):
         return entries
 
     def _refuse_rivals(self, entries: Sequence[Entry]) -> None:
-        for folder in (entry for entry in entries if isinstance(entry, FolderEntry)):
-            for rival in (entry for entry in entries if entry is not folder and folder.is_rivaled_by(entry)):
-                what = f"destination {rival.destination} is also a destination of {folder.name}"
-                self.wrong(rival.line, f"{what}: with prune, each needs one of its own")
+        """Each is compared with the folders at its destination and above it, up to the first that it rivals."""
+        folders: dict[tuple[tuple[str, str], bool], dict[Prefix, FolderEntry]] = {}
+        for each in entries:
+            if isinstance(each, FolderEntry):
+                folders.setdefault((each.destination.place, each.prune), {})[each.source] = each
+        for entry in entries if folders else ():
+            is_folder = isinstance(entry, FolderEntry)
+            place = entry.destination.place if isinstance(entry, FolderEntry) else place_of(entry.destination)
+            prunes = [True, False] if entry.prune else [True] * is_folder
+            near = (each for at in above(place) for how in prunes for each in folders.get((at, how), {}).values())
+            if rivaled := next((each for each in near if each.is_rivaled_by(entry)), None):
+                what = f"destination {entry.destination} is also a destination of {rivaled.name}"
+                self.wrong(entry.line, f"{what}: with prune, each needs one of its own")
 
     def _values(self, given: Mapping[str, Node]) -> dict[str, Any]:
         """What may stand in an entry or in defaults, each as it is meant; None for what is wrong."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from imagesync_cli.batch.entries import read_entries
+from imagesync_cli.batch.entry import Entry, FolderEntry
+from imagesync_cli.values.errors import UsageError
 from tests.batch.conftest import Bench
 from tests.command import imagesync
 from tests.delete.short_lists import BROKEN, NAMED, ShortList
@@ -161,6 +165,29 @@ def test_what_a_folder_fills_is_pruned_for_nobody_else(team: Bench, other: dict[
     team.write(folder(team, prune="prune" in other and not is_refused), {**other, **ends})
     finished = team.sync("--dry-run")
     assert ("is also a destination of" in finished.err) == is_refused, finished.err
+
+
+@pytest.mark.parametrize("destination", ["mirror/{}", "mirror"])
+@pytest.mark.parametrize("prune", [True, False])
+def test_many_folders_are_not_compared_with_each_other(
+    team: Bench, destination: str, prune: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of many folders and images is read in a time that grows with its length."""
+    compared, number = list[Entry](), 100
+    is_rivaled_by = FolderEntry.is_rivaled_by
+
+    def counted(self: FolderEntry, other: Entry) -> bool:
+        compared.append(other)
+        return is_rivaled_by(self, other)
+
+    monkeypatch.setattr(FolderEntry, "is_rivaled_by", counted)
+    ends = [(f"up.example/{n}", f"down.example/{destination.format(n)}") for n in range(number)]
+    images = [{"source": f"{up}/a", "destination": f"{down}/a"} for up, down in ends]
+    folders = [{"source": f"{up}/**", "destination": down} for up, down in ends]
+    team.write(*({**each, "tags": ["*"], "prune": prune} for each in (*folders, *images)))
+    with contextlib.suppress(UsageError):
+        read_entries(team.file, {})
+    assert len(compared) <= 4 * number
 
 
 def test_prune_holds_for_each_repository(team: Bench) -> None:

@@ -79,7 +79,9 @@ def test_foreign_text_stays_text() -> None:
     assert len(ElementTree.fromstring(report_junit(report))) == 2  # noqa: S314
 
 
-@pytest.mark.parametrize("name", ["report", "report.txt", "nowhere/report.json", "a.prom", "images.lock.json"])
+@pytest.mark.parametrize(
+    "name", ["report", "report.txt", "nowhere/report.json", "a.prom", "images.lock.json", "/proc/self/a.md"]
+)
 def test_a_report_that_cannot_be_is_refused_first(mixed: Bench, name: str) -> None:
     """A name without a form, a folder, or what the run reads fails before anything is copied or replaced."""
     (mixed.folder / "a.prom").mkdir()
@@ -88,6 +90,32 @@ def test_a_report_that_cannot_be_is_refused_first(mixed: Bench, name: str) -> No
         assert finished.code == 2
     assert mixed.tags("new") == {}
     assert not (mixed.folder / name).is_file()
+
+
+@pytest.mark.parametrize("fate", ["full", "gone"])
+@pytest.mark.parametrize("is_bad", [False, True])
+def test_a_report_that_cannot_be_written_hides_nothing(mixed: Bench, fate: str, is_bad: bool) -> None:
+    """Where the disk is full or the folder is gone by then, the summary comes, and the error says what to do."""
+    folder = mixed.folder / "reports"
+    folder.mkdir()
+    path = folder / "report.json"
+    if fate == "full":
+        path.symlink_to("/dev/full")
+
+    def remove(request: Request) -> Fault | None:
+        if fate == "gone" and blob("GET")(request) and folder.exists():
+            folder.rmdir()
+        return None
+
+    mixed.up.fault = remove
+    if not is_bad:
+        mixed.write(*(mixed.entry(name, "1") for name in ("new", "there")))
+    finished = mixed.sync("--report", str(path))
+    assert finished.code == (3 if is_bad else 2), finished.err
+    assert "1 copied, 1 there already" in finished.err
+    assert f"{path}" in finished.err.partition("1 there already")[2]
+    assert "another" in finished.err.splitlines()[-1]
+    assert mixed.tags("new")
 
 
 def test_a_report_does_not_replace_the_list(mixed: Bench) -> None:

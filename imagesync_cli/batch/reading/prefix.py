@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesync_cli.stores.places import place_of
@@ -49,6 +49,15 @@ class Prefix:
         if not isinstance(reference, RegistryReference) or not reference.repository.endswith(rest):
             raise UsageError(f"{rest!r} is no repository below {self}")
         return reference
+
+
+def above(place: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    """The places of all prefixes that cover this one: itself, and what it is below."""
+    registry, path = place
+    while path:
+        yield registry, path
+        path = path.rpartition("/")[0]
+    yield registry, ""
 
 
 Mirrors = Mapping[Prefix, Sequence[Prefix]]

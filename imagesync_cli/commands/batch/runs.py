@@ -142,10 +142,17 @@ def _run_reporting(
         async with output.showing(progress):
             await operation(stores, report=report, progress=progress, tell=output.told)
 
-    def finish() -> None:
-        if images.report is not None:
-            write_report(images.report, report)
+    def finish() -> int:
+        unwritten: ImagesyncError | None = None
+        try:
+            if images.report is not None:
+                write_report(images.report, report)
+        except ImagesyncError as error:  # what was done is told all the same
+            unwritten = error
         output.ended(report)
+        if unwritten is not None:
+            call.output.error(unwritten)
+        return report.exit_code or (unwritten.exit_code if unwritten is not None else 0)
 
     begun = {reference for entry in entries[:1] for reference in entry.places}
     try:
@@ -155,5 +162,4 @@ def _run_reporting(
     except BaseException:
         finish()
         raise
-    finish()
-    sys.exit(report.exit_code)
+    sys.exit(finish())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from datetime import datetime, timezone
@@ -22,22 +23,35 @@ _BAD = (Outcome.FAILED, Outcome.DIFFERS, Outcome.UNWANTED)
 
 
 def check_name(path: Path, read: Iterable[Path] = ()) -> None:
-    """Raise UsageError where no report can be: its ending says none of the forms, it is a folder or below none.
+    """Raise UsageError where no report can be: its ending says none of the forms, or nothing can be written there.
 
     Nor may it take the place of what the same run has ``read``.
     """
     if path.suffix not in _FORMS:
         raise UsageError(f"report {path}: the ending says no form", hint=f"let it end in one of {', '.join(_FORMS)}")
+    try:
+        why = _why_not_written(path, read)
+    except (OSError, RuntimeError) as error:  # links in a circle
+        why = getattr(error, "strerror", None) or str(error)
+    if why:
+        raise UsageError(f"report {path}: {why}", hint="name another file for it")
+
+
+def _why_not_written(path: Path, read: Iterable[Path]) -> str:
     if not path.parent.is_dir():
-        raise UsageError(f"report {path}: there is no folder {path.parent}")
+        return f"there is no folder {path.parent}"
     if path.is_dir():
-        raise UsageError(f"report {path}: it is a folder")
+        return "it is a folder"
     if any(path.resolve() == each.resolve() for each in read):
-        raise UsageError(f"report {path}: this run reads the file, and the report would replace it")
+        return "this run reads the file, and the report would replace it"
+    is_replaced = path.is_file() or not path.exists()  # by a new file beside it
+    if not os.access(path.parent if is_replaced else path, os.W_OK):
+        return f"{path.parent if is_replaced else path} is not writable"
+    return ""
 
 
 def write_report(path: Path, report: BatchReport) -> None:
-    """Write the report in the form that the name's ending says."""
+    """Write the report in the form that the name's ending says; UsageError where that is not possible."""
     check_name(path)
     replace_file(path, _FORMS[path.suffix](report, path))
 

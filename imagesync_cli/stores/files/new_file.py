@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 
 from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import try_lock
-from imagesync_cli.values.errors import ContentError, ImagesyncError
+from imagesync_cli.values.errors import ContentError, UsageError
 
 PREFIX = ".imagesync-new-"
 
@@ -74,7 +74,7 @@ def new_file(place: Place, *, private: bool = False) -> Iterator[BinaryIO]:
 
 
 def replace_file(path: Path, text: str, *, private: bool = False) -> None:
-    """Put a text in place of the file's; ImagesyncError if that fails. A new one that is ``private`` is its owner's."""
+    """Put a text in place of the file's; UsageError if that fails. A new one that is ``private`` is its owner's."""
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")  # a pipe, such as /dev/stdout
@@ -85,7 +85,8 @@ def replace_file(path: Path, text: str, *, private: bool = False) -> None:
             file.write(text.encode("utf-8"))
         flush_folder(place)
     except OSError as error:
-        raise ImagesyncError(f"{path} cannot be written: {error.strerror}") from error
+        hint = "make room on the disk, give this user the right to write there, or name another place"
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
 
 
 def flush_folder(place: Place) -> None:
