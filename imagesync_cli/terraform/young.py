@@ -1,23 +1,24 @@
 """Tags that rules would pick, and that are too young: they are not picked yet, and the rules pick from the others.
 
 Only a tag that the destination lacks can wait so. What it has and what has moved since is judged where it is compared.
-Where something cannot be told, the tag is picked: what judges it afterwards says so.
+A tag of which nothing tells the age waits too, so that it keeps no other image from the plan. Where somebody does not
+answer, the tag is picked: what judges it afterwards says so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather, within
 from imagesync_cli.look.selection import find_present
 from imagesync_cli.look.tags import pick_tags
-from imagesync_cli.look.trust.age import Candidate, MinimumAge, why_not_yet
+from imagesync_cli.look.trust.age import AgeUnknown, Candidate, MinimumAge, why_not_yet
 from imagesync_cli.stores import Access, Side, Stores
-from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused
+from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, first_few
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.rules import TagRules
 
@@ -55,7 +56,7 @@ class AgeJudge:
         for _ in range(_MOST_ROUNDS):
             picked = pick_tags(self.source, rules, [tag for tag in listed if tag not in young])
             if isinstance(picked, NotFound):
-                return (Refused(f"{picked.message}; too young: {', '.join(list(young)[:5])}") if young else picked), {}
+                return (Refused(f"{picked.message}; {_first(young)}") if young else picked), {}
             asked = [tag for tag in picked if tag not in known]
             known.update(asked)
             told = await gather(self._why_not_yet(tag) for tag in asked)
@@ -63,13 +64,15 @@ class AgeJudge:
             if not waiting:
                 return picked, young
             young |= waiting
-        many = f"{len(young)} tags of {self.source.name} that the rules would pick are too young"
+        many = f"{len(young)} tags of {self.source.name} that the rules would pick are not old enough; {_first(young)}"
         return Refused(many, hint="let exclude or semver leave them out"), {}
 
     async def _why_not_yet(self, tag: str) -> str:
         """Why the tag waits, "" if it does not, or if that cannot be told."""
         try:
             return await within(self.ends - time.monotonic(), self.stores.crowd.run(lambda: self._age(tag)))
+        except AgeUnknown as error:
+            return str(error)
         except (ImagesyncError, asyncio.TimeoutError):
             return ""
 
@@ -82,3 +85,9 @@ class AgeJudge:
         digest = locked.digest if locked else (await self.stores.open(source).head(tag)).digest
         rule = replace(self.waiting.rule, seen=locked.first_seen if locked else "")
         return await why_not_yet(self.stores, rule, Candidate(source, digest), is_new=True)
+
+
+def _first(young: Mapping[str, str]) -> str:
+    """The first tags that wait, and why the first of them does."""
+    tag, why = next(iter(young.items()))
+    return f"not taken yet: {first_few(young)}; {tag}: {why}"

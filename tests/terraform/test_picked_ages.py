@@ -72,15 +72,27 @@ def test_nothing_is_old_enough(source: EmbeddedRegistry, mirror: EmbeddedRegistr
     told = ask(waiting(source, mirror.host, {"semver": ">=1.2"}))
     assert (picked(told, "app"), told["app"]["kind"]) == ([], "")
     (why,) = told["app"]["refused"]
-    assert why.endswith("/app; too young: 1.3, 1.2")
+    assert "/app; not taken yet: 1.3, 1.2; 1.3: sha256:" in why
+    assert why.endswith(" was pushed 2 h ago, and is taken in 70 h")
 
 
-def test_what_nobody_can_tell_is_picked(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
-    """A destination that does not answer, or an age that nobody knows, hides no tag: its image is judged later."""
+def test_who_does_not_answer_hides_no_tag(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
+    """While a destination refuses to say what it has, a tag is picked: its image is judged later."""
     mirror.fault = lambda _: refusal(403, "DENIED")
     assert picked(ask(waiting(source, mirror.host, {"latest": 1})), "app") == ["1.3"]
-    mirror.fault = source.fault = None
-    assert picked(ask(waiting(source, mirror.host, {"latest": 1})), "app") == ["1.3"]
+
+
+def test_a_tag_of_unknown_age_waits_alone(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
+    """At a registry that tells no ages a new tag is not picked yet, with the way out; what is mirrored stays picked."""
+    source.fault = None
+    for tag in ("1.0", "1.1"):
+        image(tag).seed(mirror.repository("app"), tag)
+    told = ask(waiting(source, mirror.host, {"semver": "1.x"}))
+    assert picked(told, "app") == ["1.1", "1.0"]
+    assert list(told["app"]["waiting"]) == ["1.3", "1.2"]
+    assert all("nothing tells how old" in why and "ignore_age_for" in why for why in told["app"]["waiting"].values())
+    (why,) = ask(waiting(source, mirror.host, {"semver": ">=1.2"}))["app"]["refused"]
+    assert "not taken yet: 1.3, 1.2; 1.3: minimum_age: nothing tells how old" in why
 
 
 def test_no_end_of_young_tags(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
@@ -94,9 +106,9 @@ def test_no_end_of_young_tags(source: EmbeddedRegistry, mirror: EmbeddedRegistry
 
     source.fault = young
     told = ask(waiting(source, mirror.host, {"latest": 1}))
-    assert told["app"]["refused"] == [
-        f"20 tags of {source.host}/app that the rules would pick are too young (let exclude or semver leave them out)"
-    ]
+    (why,) = told["app"]["refused"]
+    assert why.startswith(f"20 tags of {source.host}/app that the rules would pick are not old enough; not taken yet: ")
+    assert why.endswith("(let exclude or semver leave them out)")
 
 
 def test_a_lock_tells_when_it_saw_a_tag(source: EmbeddedRegistry, mirror: EmbeddedRegistry, tmp_path: Path) -> None:

@@ -26,6 +26,10 @@ NEW = ("wait", "take")
 _MOST_IMAGES = 50
 
 
+class AgeUnknown(Refused):
+    """Nothing tells how old an image is."""
+
+
 @dataclass(frozen=True)
 class MinimumAge:
     """The least age of what is taken, and what it does not hold for.
@@ -52,7 +56,7 @@ class Candidate:
 
 
 async def why_not_yet(stores: Stores, rule: MinimumAge, candidate: Candidate, *, is_new: bool) -> str:
-    """Why the image is not taken yet, "" where it may be; Refused where nothing tells its age."""
+    """Why the image is not taken yet, "" where it may be; AgeUnknown where nothing tells its age."""
     if not rule.least or candidate.digest in rule.ignored or (is_new and rule.new == "take"):
         return ""
     time, how = await _came(stores, rule, candidate)
@@ -73,7 +77,7 @@ async def _came(stores: Stores, rule: MinimumAge, candidate: Candidate) -> tuple
         return pushed, "pushed"
     if rule.by_created and (created := await _created(stores, source, digest)):
         return created, "created, by its own word,"
-    raise Refused(
+    raise AgeUnknown(
         f"minimum_age: nothing tells how old {source.name}@{digest} is",
         hint="use a lock, verify its signature, let its own word count (minimum_age_by_created), "
         "or name the digest in ignore_age_for",
