@@ -25,7 +25,7 @@ from imagesync_cli.stores.files.runs.claimed import Claim, Claimant, Claimed, cl
 from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.stores.places import repository_of
 from imagesync_cli.stores.same_registry import may_be_one_registry
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference, RegistryReference
 from imagesync_cli.values.tags.replacing import Replacing
@@ -200,21 +200,26 @@ class Together:
             report.error = error
 
     async def _kept(self, claimed: Claimed, order: Order) -> DeleteReport | None:
-        """The report where somebody relies on the image, or the entry has only moved to another place."""
-        why = (
-            self._moved(claimed, order)
-            or await self._taken_over(claimed, order)
-            or await self._waits_for(claimed, order)
-        )
-        if not why:
-            return None
+        """The report where somebody relies on the image or the tag, or the entry has only moved to another place."""
         report = DeleteReport(str(order.reference), order.policy.dry_run)
-        report.add("tag", order.claim.tag, "kept", why)
+        if why := self._moved(claimed, order) or await self._taken_over(claimed, order):
+            report.add("tag", order.claim.tag, "kept", why)
+        elif (comes := await self._to_come(claimed, order)) is None:
+            return None
+        elif comes.call != order.claimant.call:
+            why = f"another image of this configuration is to come here: {comes.key}"
+            report.add("tag", order.claim.tag, "kept", why)
+        else:  # what stops an apply after a failed copy was left out by -target
+            still = f"{order.reference} still points at {order.claim.digest}"
+            report.error = Refused(
+                f"{still}, for its new image was not copied: {comes.key}",
+                hint="apply again; to destroy it, leave out -refresh=false",
+            )
         return report
 
     def _moved(self, claimed: Claimed, order: Order) -> str:
-        claim, now = order.claim, claimed.of(order.claimant)
-        if now is None or (now.repository, now.tag) == (claim.repository, claim.tag):
+        claim, now = order.claim, claimed.moved_to(order.claim, order.claimant)
+        if now is None:
             return ""
         where = now.repository
         if now.host == claim.host and isinstance(order.reference, RegistryReference):  # as it is spelled here
@@ -231,14 +236,12 @@ class Together:
                 return why if theirs.host == claim.host else f"{why}; {theirs.host} may be the same registry"
         return ""
 
-    async def _waits_for(self, claimed: Claimed, order: Order) -> str:
+    async def _to_come(self, claimed: Claimed, order: Order) -> Claimant | None:
         """Whose image comes under this tag, which still has the old one: without that the tag would lead nowhere."""
-        claim = order.claim
-        for other, theirs in claimed.successors(claim, order.claimant):
-            if await may_be_one_registry(theirs.host, claim.host) and await self._is_there(order):
-                which = "its new image" if other == order.claimant else "another image of this configuration"
-                return f"{which} is to come here: {other.key}"
-        return ""
+        for other, theirs in claimed.successors(order.claim, order.claimant):
+            if await may_be_one_registry(theirs.host, order.claim.host) and await self._is_there(order):
+                return other
+        return None
 
     async def _is_there(self, order: Order) -> bool:
         claim = order.claim

@@ -321,10 +321,10 @@ def test_a_removal_by_hand_asks_nobody(registry: EmbeddedRegistry, removals: Rem
 
 
 def claim(removals: Removals, tag: str, digest: str, *calls: str, key: str = "other", run: str = RUN) -> None:
-    """Let an entry of these calls rely on the tag."""
+    """Let an entry of these calls rely on the tag, as an apply says."""
     wanted = {key: claim_of(parse_reference(f"{removals.name}:{tag}"), digest)}
     for call in calls:
-        removals.claims.claim(call, run, wanted, complete=True)
+        removals.claims.claim(call, run, wanted, complete=True, is_applied=True)
 
 
 @pytest.mark.parametrize("policy", ["delete", "refuse"])
@@ -361,7 +361,7 @@ def test_a_tag_that_gets_another_image_stays_until_then(
 def test_an_entry_that_gets_another_image(
     is_applied: bool, has_come: bool, left: str | None, registry: EmbeddedRegistry, removals: Removals
 ) -> None:
-    """Its old image keeps the tag until the new one is there. A destroy, which reads of that one too, brings none."""
+    """Its old image keeps tag and object until the new one is there. A destroy, which reads that too, brings none."""
     images = {name: image(name) for name in ("old", "new")}
     old = seeded(registry, "1", **{"1": images["old"]})["1"]
     if has_come:
@@ -371,7 +371,8 @@ def test_an_entry_that_gets_another_image(
     removals.claims.claim("call", RUN, wanted, complete=True, is_applied=is_applied)
     removals.claims.claim("elsewhere", "2026-11-03T08:00:00Z", {}, complete=True, workspace="other")
     removed = removals.run("1", old)
-    assert removed.code == 0
+    assert removed.code == (7 if left == "old" else 0)
+    assert ("its new image was not copied: 1" in removed.err) == (left == "old")
     assert registry.repository(REPOSITORY).tags == ({"1": images[left].digest} if left else {})
     assert set(registry.repository(REPOSITORY).manifests) == ({images[left].digest} if left else set())
 

@@ -137,6 +137,31 @@ def test_an_edit_that_keeps_the_image_keeps_it(
         assert not any(repository.tags for repository in mirror.state.repositories.values())
 
 
+def another_prefix(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[list[str], list[str]]:
+    before, after = (
+        f'module "x" {{\n CALL\n destination_prefix = "{mirror.host}/{folder}"\n {images(source, *NAMES)}\n}}'
+        for folder in ("m", "n")
+    )
+    return [before], [after]
+
+
+OF_ONE_CALL = [prefix_into_keys, latest_spelled_out, scheme_and_case, renamed_in_dns, another_prefix]
+
+
+@pytest.mark.parametrize("edit", OF_ONE_CALL)
+def test_a_destroy_right_after_an_edit_removes_what_was_applied(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, edit: Edit
+) -> None:
+    """A destroy reads the edited entries too, and brings none of them: they keep nothing."""
+    before, after = edit(source, mirror)
+    write(workspace, *before)
+    workspace.apply()
+    assert_all_there(mirror)
+    write(workspace, *after)
+    workspace.with_environment({}).destroy()
+    assert not any(repository.tags for repository in mirror.state.repositories.values())
+
+
 def test_a_plan_that_moves_entries_is_applied_elsewhere(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, tmp_path: Path
 ) -> None:

@@ -76,19 +76,36 @@ def test_target_of_all_images(workspace: Workspace, source: EmbeddedRegistry, mi
 def test_target_of_images_whose_copy_fails(
     which: str, workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:
-    """With `-target` nothing waits for the copies to succeed: the old image keeps its tag until the new one comes."""
+    """With `-target` nothing waits for the copies to succeed: the old image stays, and goes when the new one comes."""
     workspace.write(entries(source), destination_prefix=mirror.host)
     workspace.apply()
     before, new = mirror.dump(), moved(source, "a")
     source.fault = lambda request: refusal(403) if request.path.startswith("/v2/a/blobs/") else None
     target = f'["a:1@{image("a").digest}"]' if which else ""
     failed = workspace.run("apply", "-auto-approve", f"-target=module.mirror.terraform_data.image{target}")
-    assert "kept: tag 1 (its new image is to come here: a:1)" in failed.text
+    assert failed.code == 1
+    assert f"a:1 still points at {image('a').digest}, for its new image was not copied: a:1" in failed.text
     assert mirror.dump() == before
     source.fault = None
     workspace.apply()
     assert tags(mirror) == {"a": new.digest, "b": image("b").digest}
+    assert mirror.repository("a").manifests.keys() == {new.digest}
     assert workspace.plan().code == 0
+
+
+def test_destroy_after_a_failed_copy(workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
+    """Without a refresh it cannot be told from an apply, so it keeps the image in the state; with it, it removes it."""
+    workspace.write(entries(source), destination_prefix=mirror.host)
+    workspace.apply()
+    before, _ = mirror.dump(), moved(source, "a")
+    source.fault = lambda request: refusal(403) if request.path.startswith("/v2/a/blobs/") else None
+    assert workspace.run("apply", "-auto-approve").code == 1
+    assert mirror.dump() == before
+    failed = workspace.run("destroy", "-auto-approve", "-refresh=false")
+    assert (failed.code, tags(mirror)) == (1, {"a": image("a").digest})
+    assert "to destroy it, leave out -refresh=false" in failed.text
+    workspace.destroy()
+    assert (tags(mirror), mirror.repository("a").manifests) == ({}, {})
 
 
 def test_target_of_one_image_while_another_has_moved(

@@ -31,9 +31,9 @@ def the_claim(reference: str = PLACE, digest: str = DIGEST) -> Claim:
 
 
 def relies(claims: Claims, call: str, run: str, *keys: str, complete: bool = True, **images: str) -> None:
-    """Let a call rely on PLACE under these keys, or by key on what ``images`` say."""
+    """Let a call rely on PLACE under these keys, or by key on what ``images`` say, as an apply does."""
     wanted: Mapping[str, Claim] = {key: the_claim() for key in keys} | {k: the_claim(v) for k, v in images.items()}
-    claims.claim(call, run, wanted, complete=complete)
+    claims.claim(call, run, wanted, complete=complete, is_applied=True)
 
 
 def others(claims: Claims, claimant: str, claim: Claim | None = None) -> list[str]:
@@ -95,6 +95,20 @@ def test_an_entry_may_remove_what_only_it_relies_on(claims: Claims) -> None:
     """Terraform destroy removes the image although the entry is still in the configuration that was read."""
     relies(claims, "m", MONDAY, "app")
     assert others(claims, "m/app") == []
+
+
+def test_what_a_destroy_has_read_of_its_own_call_keeps_nothing(claims: Claims) -> None:
+    """It was edited, and nothing of that is brought. What other calls are read to have, they may have."""
+    for call in ("m", "n"):
+        relies(claims, call, MONDAY, "old")
+        claims.claim(call, TUESDAY, {"new": the_claim(), "old": the_claim(f"{REPOSITORY}:2")}, complete=True)
+    read = claims.read()
+    old = Claimant("m", "old")
+    assert [str(who) for who, _ in read.others(the_claim(), old)] == ["n/new"]
+    assert read.moved_to(the_claim(), old) is None
+    claims.claim("m", TUESDAY, {}, complete=False, is_applied=True)
+    assert others(claims, "m/old") == ["m/new", "n/new"]
+    assert claims.read().moved_to(the_claim(), old) == the_claim(f"{REPOSITORY}:2")
 
 
 def test_without_claims_nobody_relies_on_anything(claims: Claims) -> None:

@@ -78,13 +78,6 @@ class CallClaims:
     workspace: str = ""
     is_applied: bool = False
 
-    def drop(self, key: str, claim: Claim) -> bool:
-        """Let the entry not rely on this any more; False where it relies on something else now."""
-        if self.images.get(key) != claim:
-            return False
-        del self.images[key]
-        return True
-
 
 class Claimed:
     """What all calls rely on, by their names."""
@@ -105,19 +98,25 @@ class Claimed:
 
     def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
         """Who else relies on this digest under this tag, in a repository of this name at any registry."""
-        return [(who, other) for who, other in self._beside(claim, claimant) if other.digest == claim.digest]
+        beside = self._beside(claim, claimant.call)
+        return [(who, other) for who, other in beside if who != claimant and other.digest == claim.digest]
 
     def successors(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
         """Who puts another digest under this tag, in a repository of this name at any registry.
 
         Calls that were not read in the newest run of their workspace do not count: they are gone, or -target left them
-        out. The entry itself counts when its call is applied: a destroy has read its new image too, and brings none.
+        out. The entry itself does.
         """
         return [
             (who, other)
-            for who, other in self._beside(claim, claimant, and_itself=self._of(claimant.call).is_applied)
+            for who, other in self._beside(claim, claimant.call)
             if other.digest != claim.digest and self._is_newest(self._of(who.call))
         ]
+
+    def moved_to(self, claim: Claim, claimant: Claimant) -> Claim | None:
+        """What the entry relies on at another place, None if it is where it was."""
+        now = self.of(claimant) if self._of(claimant.call).is_applied else None
+        return now if now and (now.repository, now.tag) != (claim.repository, claim.tag) else None
 
     def rivals(self, call: str, run: str, images: Mapping[str, Claim]) -> dict[str, list[str]]:
         """The keys of other calls' entries that have another image for the same tag, by the keys of these.
@@ -127,7 +126,7 @@ class Claimed:
         return {
             key: [
                 who.key
-                for who, other in self._beside(claim, Claimant(call, key))
+                for who, other in self._beside(claim, call)
                 if who.call != call and self._of(who.call).whole == run
                 if other.repository == claim.repository and other.digest != claim.digest
             ]
@@ -153,7 +152,8 @@ class Claimed:
 
     def drop(self, claimant: Claimant, claim: Claim) -> None:
         """Let this entry not rely on this any more, in this reading alone."""
-        self._of(claimant.call).drop(claimant.key, claim)
+        if self.of(claimant) == claim:
+            del self._of(claimant.call).images[claimant.key]
 
     def _is_newest(self, noted: CallClaims) -> bool:
         return noted.run == self._newest[noted.workspace]
@@ -161,10 +161,12 @@ class Claimed:
     def _of(self, call: str) -> CallClaims:
         return self._calls.get(call, CallClaims())
 
-    def _beside(
-        self, claim: Claim, claimant: Claimant, *, and_itself: bool = False
-    ) -> Iterator[tuple[Claimant, Claim]]:
-        """What others claim under this tag."""
+    def _beside(self, claim: Claim, call: str) -> Iterator[tuple[Claimant, Claim]]:
+        """What anybody claims under this tag, as far as it counts for this call.
+
+        Its own entries count when it is applied, which comes before its removals. A destroy has read them too, as they
+        are written by then, and brings none of them.
+        """
         for who in self._under.get((claim.path, claim.tag), ()):
-            if (and_itself or who != claimant) and (other := self.of(who)):
+            if (who.call != call or self._of(call).is_applied) and (other := self.of(who)):
                 yield who, other
