@@ -53,7 +53,7 @@ Examples:
 
 def _epilog() -> str:
     """The end of --help: how to begin, and what each exit code means."""
-    rows = {0: "done, or already so", ImagesyncError.exit_code: ImagesyncError.meaning}
+    rows = {0: "success, or nothing to do", ImagesyncError.exit_code: ImagesyncError.meaning}
     rows |= {error.exit_code: error.meaning for error in ImagesyncError.__subclasses__()}
     lines = [f"  {code:<4} {meaning.partition(':')[0]}" for code, meaning in rows.items()]
     return "\n".join([_EXAMPLES, "\b", "Exit codes:", *lines, "  130  interrupted"])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "check",
-    short_help="Check that a mirror has an image, and all of it.",
+    short_help="Check that a mirror is in sync and complete.",
     epilog=examples(
         "check busybox:1.36 registry.example.com/busybox:1.36",
         "check --deep registry.example.com/busybox:1.36",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @platform_option
 @click.option("--referrers", is_flag=True, help="Also compare what is attached to the image, such as signatures.")
 @referrer_type_option
-@click.option("--deep", is_flag=True, help="Look for every manifest and blob below DST's digest. SRC may be left out.")
+@click.option("--deep", is_flag=True, help="Check every manifest and blob below DST's digest. SRC may be left out.")
 @click.option("--read", is_flag=True, help="Like --deep, and read and hash every blob.")
 @auth_file_option("src", "SRC")
 @auth_file_option("dst", "DST")
@@ -109,7 +109,7 @@ def command(
 
 @click.command(
     "verify",
-    short_help="Verify that images are signed by whom you trust.",
+    short_help="Verify who has signed images.",
     epilog=examples("verify --trust trust.yaml ghcr.io/org/app:1.2"),
 )
 @click.argument("references", metavar="REF...", type=to_reference, nargs=-1, required=True)
@@ -124,8 +124,8 @@ def verify(
 ) -> None:
     """Verify the signatures of images by the rules of a file: exit code 0 if all are signed as demanded, 7 if not.
 
-    Prints who has signed each, and when. cosign's signatures and Sigstore bundles count, made with a key or for an
-    identity. Notation's are not supported. Nothing is written.
+    Prints who has signed each image, and when. Verifies cosign's signatures and Sigstore bundles, by key or by
+    identity. Notation's signatures are not supported. Nothing is written.
     """
     from imagesync_cli.batch.reading.trust_file import read_trust_file
     from imagesync_cli.look.selection import Selection

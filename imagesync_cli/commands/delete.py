@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 @click.argument("references", metavar="REF...", type=to_reference, nargs=-1, required=True)
 @digest_option(
     "expect",
-    help="Remove the tag only if it still points at this digest. A tag that has moved stays; this digest's manifests "
-    "are removed where nothing else uses them.",
+    help="Remove the tag only if it still points at this digest. If it has moved, only the manifests of this digest "
+    "are removed, where nothing else uses them.",
 )
 @click.option("--dry-run", is_flag=True, help="Remove nothing; print the same report.")
 @click.option("--keep-manifests", is_flag=True, help="Remove only the tag; its manifests stay.")
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     type=click.Choice(["delete", "keep", "refuse"]),
     default="delete",
     show_default=True,
-    help="With --digest: what to do if the tag still points at it; with --claimant, also if no entry has moved it.",
+    help="With --digest: what to do if the tag still points at it; with --claimant, also if somebody else moved it.",
 )
 @keep_options(
     keep_as="With --claimant: the template by which tags keep old images, as for sync.",

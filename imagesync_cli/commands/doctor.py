@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "doctor",
-    short_help="Find out what stands in the way of a sync.",
+    short_help="Find out why a sync does not work.",
     epilog=examples(
         "doctor --source busybox --destination registry.example.com/busybox",
         "doctor registry.example.com/busybox:1.36",
@@ -45,14 +45,14 @@ def command(
     destinations: tuple[Reference, ...],
     call: Call,
 ) -> None:
-    """Find out what stands between you and a sync of each REF.
+    """Try everything that a sync of each REF needs, and say what to do about each failure.
 
-    Tries name, DNS, connection, login, reading and listing, and what a destination needs: pushing, mounting and
-    deleting. Each failure comes with what to do next. The exit code is 0 if each REF can serve: as a source, as a
-    destination, or as one of both where it is not said which.
+    Tries name, DNS, connection, login, reading and listing; for a destination also pushing, mounting and deleting.
+    The exit code is 0 if every source can be read and every destination pushed to. A REF without a role needs only
+    one of these.
 
     Nothing is changed: an upload is opened and cancelled, in a repository that exists; the tag that is deleted never
-    existed. The table holds no secrets.
+    existed. The table has no secrets, so it can go into a bug report.
     """
     every = [*sources, *destinations, *references]
     if not every:

@@ -45,7 +45,7 @@ log_options = several(
         is_flag=True,
         expose_value=False,
         callback=_verbosely,
-        help="Say which login is used for which host.",
+        help="Show which login is used for which host.",
     ),
     click.option(
         "--log-level",
@@ -61,6 +61,6 @@ log_options = several(
         is_eager=True,
         expose_value=False,
         callback=_log_format,
-        help="How the log is written: as text, or as one JSON object a line.",
+        help="Write the log as text, or as one JSON object per line.",
     ),
 )

@@ -31,7 +31,7 @@ def _to_username(text: str) -> str:
 
 @click.command(
     "login",
-    short_help="Keep a login for a registry.",
+    short_help="Store a login for a registry.",
     epilog=examples("login --username ann registry.example.com < password.txt"),
 )
 @click.argument("registry", metavar="HOST", type=to_registry)
@@ -41,7 +41,7 @@ def _to_username(text: str) -> str:
 )
 @shared_options
 def log_in(registry: str, username: str, password_stdin: bool, call: Call) -> None:
-    """Try a login at the registry HOST, and keep it where Docker does: in config.json, or in the helper named there.
+    """Try a login at the registry HOST, and store it where Docker does: in config.json, or in the helper named there.
 
     The password comes from stdin, and is asked for on a terminal. No option takes it: other users see those.
     """
@@ -83,11 +83,11 @@ def _typed(prompt: str) -> str:
         signal.signal(signal.SIGINT, before)
 
 
-@click.command("logout", short_help="Forget a login.", epilog=examples("logout registry.example.com"))
+@click.command("logout", short_help="Remove a login.", epilog=examples("logout registry.example.com"))
 @click.argument("registry", metavar="HOST", type=to_registry)
 @shared_options
 def log_out(registry: str, call: Call) -> None:
-    """Forget the login for the registry HOST, in config.json or in the helper that it names. No registry is asked."""
+    """Remove the login for the registry HOST, in config.json or in the helper that it names. No registry is asked."""
 
     async def work(stores: Stores) -> tuple[list[str], list[str]]:
         from imagesync_cli.stores.logins import log_out

@@ -48,7 +48,7 @@ def resolve(references: tuple[Reference, ...], platforms: tuple[Platform, ...], 
 
 @click.command(
     "inspect",
-    short_help="Show what an image is: platforms, sizes, layers.",
+    short_help="Show the platforms, sizes and layers of an image.",
     epilog=examples("inspect busybox:1.36", "inspect --raw busybox:1.36 | sha256sum"),
 )
 @click.argument("reference", metavar="REF", type=to_reference)

@@ -115,7 +115,7 @@ platform_option = click.option(
     multiple=True,
     metavar="OS/ARCH[/VARIANT]",
     shell_complete=_usual_platforms,
-    help="Only this platform of the image, such as linux/arm64. Repeatable: several make an index of only those.",
+    help="Use only this platform of the image, such as linux/arm64. Repeatable: several make a new index of these.",
 )
 referrer_type_option = click.option(
     "--referrer-type",
@@ -124,7 +124,7 @@ referrer_type_option = click.option(
     multiple=True,
     callback=lambda _context, _parameter, types: tuple(dict.fromkeys(types)),
     metavar="TYPE",
-    help="Only referrers with this artifact type, such as application/spdx+json. Repeatable. Implies --referrers.",
+    help="Use only referrers with this artifact type, such as application/spdx+json. Repeatable. Implies --referrers.",
 )
 
 
@@ -145,7 +145,7 @@ def trust_option(*, required: bool = False) -> Decorator:
         type=PATH,
         required=required,
         metavar="FILE",
-        help="Who must have signed which images: rules in YAML or JSON. Needs imagesync-cli[sigstore].",
+        help="Rules in YAML or JSON: who must have signed which images. Needs imagesync-cli[sigstore].",
     )
 
 
@@ -172,12 +172,12 @@ def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         callback=_overwrite,
         metavar="always|ours|never|DIGEST",
-        help="What to do if DST's tag has another image: replace it; only if SRC's repository has that image (ours); "
-        "never; or only if it is DIGEST. Else nothing is written (exit code 7).",
+        help="When to replace another image under DST's tag: always; only if SRC's repository has that image too "
+        "(ours); never; or only if it is DIGEST. Otherwise nothing is written (exit code 7).",
     )
     @keep_options(
-        keep_as="Give the image that DST's tag leaves a tag of its own before: {tag}-{date}-{digest}.",
-        keep_last="With --keep-as: after a replacement, remove all old images but the last N.",
+        keep_as="Before DST's tag moves, give the old image another tag, like {tag}-{date}-{digest}.",
+        keep_last="With --keep-as: after a replacement, keep only the last N old images.",
     )
     @functools.wraps(command)
     def wrapper(*given: Any, overwrite: str, keep_as: KeepAs | None, keep_last: int | None, **more: Any) -> Any:
@@ -197,23 +197,25 @@ def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--minimum-age",
         "least",
         metavar="TIME",
-        help="Take no image that is younger than TIME (90m, 72h, 3d); DST stays as it is until then.",
+        help="Copy no image that is younger than TIME (90m, 72h, 3d). DST stays as it is until then.",
     )
     @click.option(
         "--minimum-age-new",
         type=click.Choice(["wait", "take"]),
         default="wait",
         show_default=True,
-        help="With --minimum-age: whether an image waits too if DST has none yet (exit code 7).",
+        help="With --minimum-age, if DST has no image yet: wait too (exit code 7), or take the young one.",
     )
     @click.option(
-        "--minimum-age-by-created", is_flag=True, help="With --minimum-age: believe what the image says of itself."
+        "--minimum-age-by-created",
+        is_flag=True,
+        help="With --minimum-age: use the creation time in the image if nothing else shows its age.",
     )
     @click.option(
         "--ignore-age-for",
         multiple=True,
         metavar="DIGEST",
-        help="With --minimum-age: take this digest at any age. Repeatable.",
+        help="With --minimum-age: copy this digest at any age. Repeatable.",
     )
     @functools.wraps(command)
     def wrapper(

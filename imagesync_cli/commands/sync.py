@@ -44,8 +44,8 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 @click.argument("source", metavar="[SRC", type=to_reference, required=False)
 @click.argument("destination", metavar="DST]", type=to_reference, required=False)
 @digest_option(
-    help="Copy exactly this digest of SRC's repository, wherever SRC's tag points now. With --platform, it is that of "
-    "the whole image.",
+    help="Copy this digest of SRC's repository, wherever SRC's tag points now. With --platform, give the digest of the "
+    "whole image.",
 )
 @click.option(
     "--referrers", is_flag=True, help="Also copy what is attached to the image: signatures, SBOMs, attestations."
@@ -62,20 +62,22 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 @click.option(
     "--foreign-layers",
     is_flag=True,
-    help="Also copy layers that live at URLs of their own (Windows base images). They come from SRC's registry if it "
-    "has them, else from the URLs, by https without a login. Without this option they stay where they are.",
+    help="Also copy foreign layers, which have URLs of their own (Windows base images). They come from SRC's registry "
+    "if it has them, else from the URLs, by https without a login. Without this option they stay where they are.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
     help="Write nothing. Print what would be copied; with --file, the plan: add, move, keep, remove.",
 )
-@click.option("--verify", is_flag=True, help="Check all of the image at DST, and send again what is missing or wrong.")
-@click.option("--read", is_flag=True, help="Verify by reading and hashing every blob, not only its size.")
+@click.option(
+    "--verify", is_flag=True, help="Check every part of the image at DST, and send again what is missing or wrong."
+)
+@click.option("--read", is_flag=True, help="Like --verify, and read and hash every blob.")
 @auth_file_option("src", "SRC")
 @auth_file_option("dst", "DST")
 @file_options("Copy", "copied")
-@click.option("--fail-fast", is_flag=True, help="With --file: stop everything at the first failure.")
+@click.option("--fail-fast", is_flag=True, help="With --file: stop at the first failure.")
 @click.option(
     "--shard",
     default="",

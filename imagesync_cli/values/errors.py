@@ -1,6 +1,6 @@
 """Every error that a user can meet, each with the exit code that says what to do next.
 
-ImagesyncError       1  a bug in imagesync, or nowhere to write the result
+ImagesyncError       1  a bug in imagesync, or the result could not be written
 ├── UsageError       2  fix the call, the query or the configuration
 ├── NotFound         3  the image is not there
 │   ├── Gone         3  the registry itself says that it has no such image
@@ -8,8 +8,8 @@ ImagesyncError       1  a bug in imagesync, or nowhere to write the result
 ├── Denied           4  the registry does not allow it
 ├── Unavailable      5  no usable answer: try again later
 │   └── LimitReached 5  the registry allows no more pulls for now
-├── ContentError     6  the content is not what its digest, size or type says
-├── Refused          7  imagesync, or the registry, will not do this
+├── ContentError     6  content does not match its digest, size or type
+├── Refused          7  imagesync or the registry refuses this
 │   └── Incomplete   7  the image names something that the destination lacks
 └── Differs          8  a check failed: out of sync, damaged, or moved
 """
@@ -37,7 +37,7 @@ class ImagesyncError(Exception):
 
     name = "error"
     exit_code = 1
-    meaning = "a bug in imagesync, or nowhere to write the result"
+    meaning = "a bug in imagesync, or the result could not be written"
     kind = "invalid"
     codes: frozenset[str] = frozenset()
     step = ""
@@ -170,7 +170,7 @@ class ContentError(ImagesyncError):
 
     name = "content"
     exit_code = 6
-    meaning = "the content is not what its digest, size or type says"
+    meaning = "content does not match its digest, size or type"
 
 
 class Refused(ImagesyncError):
@@ -178,7 +178,7 @@ class Refused(ImagesyncError):
 
     name = "refused"
     exit_code = 7
-    meaning = "imagesync, or the registry, will not do this"
+    meaning = "imagesync or the registry refuses this"
 
     def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
         super().__init__(message, hint=hint)

@@ -33,7 +33,7 @@ def exit_codes_page() -> str:
 
 def exit_codes_table() -> str:
     """A row a code."""
-    rows = {0: "done, or already so", ImagesyncError.exit_code: ImagesyncError.meaning}
+    rows = {0: "success, or nothing to do", ImagesyncError.exit_code: ImagesyncError.meaning}
     rows |= {error.exit_code: error.meaning for error in ImagesyncError.__subclasses__()}
     interrupted = ", ".join(str(128 + number) for number in _SIGNALS)
     return table(

@@ -72,7 +72,7 @@ def _options(context: click.Context) -> Iterator[str]:
 
 
 def _exits() -> Iterator[str]:
-    rows = {0: "done, or already so", ImagesyncError.exit_code: ImagesyncError.meaning}
+    rows = {0: "success, or nothing to do", ImagesyncError.exit_code: ImagesyncError.meaning}
     rows |= {error.exit_code: error.meaning for error in ImagesyncError.__subclasses__()}
     for code, meaning in rows.items():
         yield from (".TP", f"\\fB{code}\\fR", _text(meaning))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "lock",
-    short_help="Write down the digests of all images that a file lists.",
+    short_help="Record the digests of all images that a file lists.",
     epilog=examples("lock --file images.yaml", "lock --file images.yaml --check"),
 )
 @click.option(

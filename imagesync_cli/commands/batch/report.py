@@ -12,14 +12,14 @@ from imagesync_cli.commands.options import PATH
 from imagesync_cli.output import Output
 
 
-@click.group("report", short_help="Work with the reports of sync --report.")
+@click.group("report", short_help="Merge the reports of sync --report.")
 def command() -> None:
-    """Work with the reports that sync --report writes."""
+    """Merge the reports that sync --report writes."""
 
 
 @command.command(
     "merge",
-    short_help="Join the JSON reports of several shards.",
+    short_help="Merge the JSON reports of several shards.",
     epilog=examples("report merge --output all.md shard-*.json"),
 )
 @click.argument("reports", metavar="FILE...", type=PATH, nargs=-1, required=True)
