@@ -12,6 +12,7 @@ Tags go before what they lead to, subjects before what is attached to them: a cr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -148,8 +149,8 @@ class AttachedRemoval:
         self._plan = planned
         self._references = references
 
-    async def run(self) -> None:
-        """Remove what is attached to manifests that are gone, and to that in turn."""
+    async def run(self) -> AbstractSet[str]:
+        """Remove what is attached to manifests that are gone, and to that in turn; gives what Removal.finish does."""
         done: set[str] = set()
         while subjects := [
             digest for digest in self._plan.attached if self._removal.is_gone(digest) and digest not in done
@@ -161,6 +162,17 @@ class AttachedRemoval:
                 tags = await self._remove_tags(self._plan.tags.get(subject, {}), report)
                 level.update(dict.fromkeys([*tags.values(), *self._plan.attached[subject]], report))
             await self._removal.take(level, leaves=self._plan.lists.keys())
+        names = await self._removal.finish()
+        await self._check(names)
+        return names
+
+    async def _check(self, names: AbstractSet[str]) -> None:
+        """Fail where a tag that was removed is among these names, and is as it was, though its subject is gone."""
+        for subject in self._plan.attached.keys() & self._plan.tags.keys():
+            removed = {tag: at for tag, at in self._plan.tags[subject].items() if tag in self._plan.removed & names}
+            for tag, target in (await self._store.tagged(removed)).items():
+                if target.digest == removed[tag]:
+                    self._removal.owner_of(subject).fail_tag(self._store.name, tag, target.digest)
 
     async def _remove_tags(self, tags: dict[str, str], report: DeleteReport) -> dict[str, str]:
         """Remove tags (with what they point at) whose subject is gone; what stays keeps all that it leads to."""

@@ -68,6 +68,7 @@ class _Repository:
         self._removal = Removal(store, self._readings, dry_run=policy.dry_run)
         self._reach: Reach | None = None
         self._untagged: dict[str, str] = {}  # tag → the digest it pointed at
+        self._seen_gone: set[str] = set()  # those of them that were looked for since
         self._unknown: ImagesyncError | None = None  # why it is not known who uses what
 
     async def run(self) -> None:
@@ -78,6 +79,7 @@ class _Repository:
             await self._each(self._wishes, self._release)
             references = await self._release_by_digest(tags)
             await self._remove_unused(references)
+            await self._settle(self._wishes)
         except ImagesyncError as error:
             for wish in self._wishes:
                 wish.report.error = wish.report.error or error.alone()
@@ -149,13 +151,8 @@ class _Repository:
 
     def _leave_foreign(self, wish: Wish) -> None:
         wish.report.add_moved(wish.tag, wish.current, wish.expect)
-        policy, successors = self._policy, self._policy.successors
-        is_foreign = successors is not None and (wish.tag, wish.current) not in successors
-        name, said = "on_replace", policy.on_replace
-        if said == "delete" and is_foreign:
-            name, said = "on_destroy", policy.on_destroy
-        if said != "delete":
-            wish.report.add("manifest", wish.target, "kept", f"{name} is {said}")
+        if why := self._policy.why_kept(wish.tag, wish.current):
+            wish.report.add("manifest", wish.target, "kept", why)
             wish.target = ""
 
     async def _release_ours(self, wish: Wish) -> None:
@@ -219,11 +216,13 @@ class _Repository:
         self._note_untagged(wish)
 
     async def _settle(self, wishes: Iterable[Wish]) -> None:
-        """Wait until what went by digest is gone: some registries accept a DELETE and do it later."""
-        removed = {wish.tag: wish.current for wish in wishes if wish.tag in self._untagged}
+        """Wait until tags that were removed are gone, where no list has told: a DELETE may be done later, or never."""
+        left = set() if self._policy.dry_run else self._untagged.keys() - self._seen_gone
+        removed = {wish.tag: wish.current for wish in wishes if wish.tag in left}
         offers = {wish.offer for wish in wishes}
         if removed and not await gone_in_time(self._store, removed, offers, self._progress):
             self._check_untagged(removed)
+        self._seen_gone |= removed.keys()
 
     # Steps 3 to 5.
 
@@ -270,6 +269,7 @@ class _Repository:
         if late and await gone_in_time(self._store, late, (), self._progress):
             tags = tags.without(late)
         self._check_untagged({tag: tags.digest_of(tag) for tag in late})
+        self._seen_gone |= self._untagged.keys()
         return tags
 
     async def _remove_unused(self, references: References | None) -> None:
@@ -282,13 +282,13 @@ class _Repository:
             self._progress.doing = f"removing what nobody uses from {self._store.name}"
             self._removal.begin(references, self._untagged)
             await self._removal.take(going)
-            if references.planned is not None:
+            if references.planned is None:
+                names = await self._removal.finish()
+            else:
                 from imagesync_cli.delete.attached import AttachedRemoval
 
-                await AttachedRemoval(self._store, self._removal, references.planned, references).run()
-            names = await self._removal.finish()
-            there = await self._store.tagged(names & self._untagged.keys())
-            self._check_untagged({tag: target.digest for tag, target in there.items()})
+                names = await AttachedRemoval(self._store, self._removal, references.planned, references).run()
+            self._seen_gone -= names
 
     def _check_untagged(self, tags: Mapping[str, str]) -> None:
         """Fail where a tag that we removed is there again, as it was; pushed anew by somebody, it is like any other."""

@@ -16,7 +16,7 @@ from imagesync_cli.concurrency import each_of
 from imagesync_cli.delete.delete_report import DeleteReport, Item
 from imagesync_cli.delete.readings import AT_ONCE, Readings, may_list
 from imagesync_cli.delete.references import FEW_TAGS, References
-from imagesync_cli.stores import Store
+from imagesync_cli.stores import SAID_TO_BE_GONE, Store
 from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 
@@ -27,10 +27,12 @@ _MOST_KEPT_BYTES = 5 * 1024 * 1024
 
 
 class _Considered(NamedTuple):
-    """What becomes of a manifest, and what it lists where it goes."""
+    """What becomes of a manifest, and what it lists where it goes; the error where that is not known."""
 
-    item: Item
+    item: Item | None = None
     children: Collection[str] = ()
+    is_gone: bool = False
+    error: ImagesyncError | None = None
 
 
 class Removal:
@@ -68,7 +70,8 @@ class Removal:
     async def take(self, targets: Mapping[str, DeleteReport], leaves: Collection[str] = ()) -> None:
         """Remove the targets and what they list (not what ``leaves`` do), but for what is used.
 
-        What becomes of each manifest goes into its target's report.
+        What becomes of each manifest goes into its target's report, and so does an error: others are to be looked at
+        once more whatever comes of this one.
         """
         children = await each_of(AT_ONCE, lambda target: self._children(target, targets), targets)
         inner = {child for several in children for child in several}
@@ -104,8 +107,11 @@ class Removal:
 
     async def _levels(self, level: dict[str, DeleteReport], leaves: Collection[str]) -> None:
         async def consider(digest: str) -> _Considered | None:
-            considered = await self._consider(digest)
-            if considered and considered.item.outcome == "kept" and self._readings.has_read(digest):
+            try:
+                considered = await self._consider(digest)
+            except ImagesyncError as error:
+                considered = _Considered(error=error.alone())
+            if considered and not considered.is_gone and self._readings.has_read(digest):
                 await self._references.hold(self._readings, digest, f"index {digest}, which is kept,")
             return considered
 
@@ -117,8 +123,9 @@ class Removal:
                 if each is None:
                     postponed[digest] = report
                     continue
-                report.items.append(each.item)
-                if each.item.outcome != "kept":
+                report.error = report.error or each.error
+                report.items += [each.item] if each.item else []
+                if each.is_gone:
                     self._gone.add(digest)
                 if digest not in leaves:
                     following.update(dict.fromkeys(each.children, report))
@@ -138,7 +145,7 @@ class Removal:
             return _Considered(Item("manifest", digest, "kept", f"used by {user}"))
         manifest = await self._manifest(digest)
         if manifest is None:
-            return _Considered(Item("manifest", digest, "absent", "already gone"))
+            return _Considered(Item("manifest", digest, "absent", "already gone"), is_gone=True)
         if not self._has_room(manifest):
             return None
         self._take(manifest)  # before the request: what is cut short may have been done
@@ -146,10 +153,11 @@ class Removal:
         children = [child.digest for child in manifest.manifests]
         del manifest
         needs_delete = digest not in self._gone_with_tag and not self._dry_run
-        if needs_delete and (reason := await self._store.delete_manifest(digest)):
+        reason = await self._store.delete_manifest(digest) if needs_delete else ""
+        if reason not in ("", SAID_TO_BE_GONE):
             self._forget(digest)
             return _Considered(Item("manifest", digest, "kept", reason))
-        return _Considered(removed, children)
+        return _Considered(Item("manifest", digest, "kept", reason) if reason else removed, children, is_gone=True)
 
     def _has_room(self, manifest: Manifest) -> bool:
         """Whether its bytes can be kept; if not, nothing more is taken until the tags have been looked at."""
@@ -271,10 +279,12 @@ class Removal:
         """Add what was taken to what comes free, and forget it."""
         freed: dict[int, dict[str, int]] = {}
         for digest in list(self._taken):
-            if (manifest := self._parsed(digest)) is not None and digest in self._owners:
+            manifest = self._parsed(digest)
+            if manifest is not None and digest in self._gone:
                 sizes = freed.setdefault(id(self._owners[digest]), {})
                 sizes[digest] = manifest.size
                 sizes.update({blob.digest: blob.size for blob in manifest.blobs if not blob.is_foreign})
+            if digest in self._owners:
                 self._forget(digest)
         for report in {id(report): report for report in self._owners.values()}.values():
             report.freed_bytes += sum(freed.get(id(report), {}).values())

@@ -40,6 +40,14 @@ class Policy:
     keep_last: int | None = None
     dry_run: bool = False
 
+    def why_kept(self, tag: str, current: str) -> str:
+        """What keeps the image that was put under a tag which is on this one now, "" for nothing."""
+        is_foreign = self.successors is not None and (tag, current) not in self.successors
+        name, said = "on_replace", self.on_replace
+        if said == "delete" and is_foreign:
+            name, said = "on_destroy", self.on_destroy
+        return "" if said == "delete" else f"{name} is {said}"
+
 
 @dataclass
 class Wish:

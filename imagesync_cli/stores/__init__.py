@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.registry.client import Client
     from imagesync_cli.stores.registry.mirrored import Mirrored
     from imagesync_cli.stores.registry.probe import Probe
-    from imagesync_cli.stores.store import Store, Untagged, Written
+    from imagesync_cli.stores.store import SAID_TO_BE_GONE, Store, Untagged, Written
     from imagesync_cli.stores.transport.http import Http
     from imagesync_cli.stores.transport.preconnect import Preconnected
     from imagesync_cli.stores.transport.retry import comes_true, twice
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
 
 __all__ = [
+    "SAID_TO_BE_GONE",
     "Access",
     "Mirrored",
     "Side",
@@ -52,7 +53,7 @@ __all__ = [
 
 # A delete waits no longer for a copy, which may take hours, nor a copy for a delete.
 _PATIENCE_S = 30.0
-_MODULES = dict.fromkeys(("Store", "Untagged", "Written"), "store")
+_MODULES = dict.fromkeys(("SAID_TO_BE_GONE", "Store", "Untagged", "Written"), "store")
 _MODULES |= dict.fromkeys(("comes_true", "twice"), "transport.retry")
 _MODULES |= {"Mirrored": "registry.mirrored", "counting": "transport.tally"}
 

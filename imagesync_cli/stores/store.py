@@ -28,6 +28,11 @@ class Untagged(enum.Enum):
     NOT_OFFERED = "this registry deletes no tags"
 
 
+# Why a manifest is there that the store says it does not have: Quay answers 404 to the DELETE of one without a tag, and
+# gives it for up to an hour (Quay 3, PUSH_TEMP_TAG_EXPIRATION_SEC). It is as good as gone.
+SAID_TO_BE_GONE = "the registry says that it is not there, and still gives it"
+
+
 class Store(Protocol):
     """One repository or one layout folder. ``wanted`` is a tag or a digest; errors are those of errors.py."""
 
@@ -98,7 +103,7 @@ class Store(Protocol):
         """Remove the tag and nothing else; a store that can do so leaves a tag that is not on this digest any more."""
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
-        """Delete a manifest by digest. Gives "" when it is gone, else why the store keeps it.
+        """Delete a manifest by digest. Gives "" when it was seen to be gone, else why the store keeps it.
 
-        ``tags`` may go with it, for a store that asks.
+        ``tags`` may go with it, for a store that asks. Unavailable where the store said that it did it, and has it.
         """

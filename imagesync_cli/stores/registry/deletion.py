@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 import httpx
 
@@ -15,18 +15,19 @@ from imagesync_cli.stores.registry.hosts.own_apis import (
     api_of,
 )
 from imagesync_cli.stores.registry.refusals import read_codes, read_errors, spelled
-from imagesync_cli.stores.store import Untagged
+from imagesync_cli.stores.store import SAID_TO_BE_GONE, Untagged
 from imagesync_cli.stores.transport.retry import comes_true
-from imagesync_cli.values.errors import NotFound
-from imagesync_cli.values.manifest import MANIFEST_TYPES
+from imagesync_cli.values.errors import NotFound, Unavailable
+from imagesync_cli.values.manifest import Descriptor
 from imagesync_cli.values.progress import note
 
 
 class Deletion:
-    """What can be removed from one repository, and how."""
+    """What can be removed from one repository, and how; ``head`` tells what is there."""
 
-    def __init__(self, host_api: HostApi) -> None:
+    def __init__(self, host_api: HostApi, head: Callable[[str], Awaitable[Descriptor]]) -> None:
         self._host_api = host_api
+        self._head = head
         self._client, self._repository, self._name, self._scopes = host_api
         self._no_tag_deletion: Untagged | None = None
         self._api = api_of(self._client.registry)
@@ -39,7 +40,9 @@ class Deletion:
         if response is None:
             return Untagged.ABSENT
         if response.status_code not in NO_TAG_DELETION:
-            await self._done(response, tag, digest)
+            await response.aclose()
+            if _is_done_later(response):
+                await self._wait(tag, digest)
             return Untagged.DONE
         codes = await read_codes(response)
         way = api_by_answer(self._client.registry, response.status_code, codes)
@@ -53,41 +56,39 @@ class Deletion:
         return way
 
     async def manifest(self, digest: str, tags: Collection[str] = ()) -> str:
-        """DELETE by digest, or by the host's own API; gives the reason where the manifest is kept, else ""."""
+        """DELETE by digest, or by the host's own API; gives the reason where the manifest is kept, else "".
+
+        No answer is believed without a look: proxies drop a DELETE, and say 202 or 404.
+        """
         response = await self._delete(digest, f"deleting manifest {self._name}@{digest}", GUARDED)
         if response is None:
-            return ""
+            return "" if await self._is_gone(digest, digest) else SAID_TO_BE_GONE
         if response.status_code < 300:
-            is_gone = await self._done(response, digest, digest)
-            return "" if is_gone else "the registry took on to delete it, and has not done so yet"
+            await response.aclose()
+            if await self._is_gone(digest, digest) or await self._wait(digest, digest):
+                return ""
+            if _is_done_later(response):  # Pulp keeps in this way what an index lists
+                return "the registry took on to delete it, and has not done so yet"
+            raise Unavailable(
+                f"{self._name} still has {digest}, which it said it had deleted",
+                hint="either the request did not get there, or somebody put it back; run it again",
+            )
         errors = await read_errors(response)
         if response.status_code in NO_TAG_DELETION and self._api is not None and self._api.delete is not None:
             return await self._api.delete(self._host_api, digest, tags)
         return "; ".join(spelled(errors)) or f"it answers {response.status_code}"
 
-    async def _done(self, response: httpx.Response, wanted: str, digest: str) -> bool:
-        """Whether what was deleted is gone; some take a deletion on and do it later."""
-        await response.aclose()
-        return not _is_done_later(response) or await self._wait(wanted, digest)
+    async def _is_gone(self, wanted: str, digest: str) -> bool:
+        """Whether it is not there, or the tag is on something else."""
+        try:
+            return (await self._head(wanted)).digest != digest
+        except NotFound:
+            return True
 
     async def _wait(self, wanted: str, digest: str) -> bool:
-        """Wait until it is not there, or the tag is on something else; False if that does not come about in time."""
-
-        async def is_gone() -> bool:
-            try:
-                response = await self._client.send(
-                    "HEAD",
-                    f"/v2/{self._repository}/manifests/{wanted}",
-                    doing=f"looking whether {self._name} still has {wanted}",
-                    scopes=self._scopes,
-                    headers={"Accept": ", ".join(MANIFEST_TYPES)},
-                )
-            except NotFound:
-                return True
-            return bool(response.headers.get("docker-content-digest", digest) != digest)
-
+        """Wait until it is gone: some take a deletion on and do it later. False if that does not come about in time."""
         note(f"waiting for {self._client.registry}, which deletes after it says so")
-        return await comes_true(is_gone)
+        return await comes_true(lambda: self._is_gone(wanted, digest))
 
     async def _delete(self, wanted: str, doing: str, understood: frozenset[int]) -> httpx.Response | None:
         """The response, with a status in ``understood`` or a success; None where there was nothing to delete."""

@@ -269,7 +269,7 @@ class Repository:
         from imagesync_cli.stores.registry.deletion import Deletion  # most runs delete nothing
         from imagesync_cli.stores.registry.hosts.host_api import HostApi
 
-        return Deletion(HostApi(*self._asked))
+        return Deletion(HostApi(*self._asked), self.head)
 
     def _manifest_path(self, wanted: str) -> str:
         return f"/v2/{self.repository}/manifests/{parse_name(wanted)}"
