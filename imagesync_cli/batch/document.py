@@ -99,8 +99,10 @@ def parse_document(text: str, name: str) -> list[Node]:
         events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return list(_Reader(name, max(_LEAST_VALUES, len(text))).documents(events))
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError(f"{name}:{line}: {error.problem or error.context}") from error
+        mark = error.problem_mark
+        is_tab = mark is not None and (text.splitlines()[mark.line :] or [""])[0].startswith("\t", mark.column)
+        why = "a tab is no indentation: use spaces" if is_tab else error.problem or error.context
+        raise UsageError(f"{name}:{mark.line + 1 if mark else 1}: {why}") from error
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1
         raise UsageError(f"{name}:{line}: {error.reason}") from error

@@ -57,7 +57,7 @@ BAD = {
     "a number for a source": ("images:\n  - source: [1]\n    destination: b\n", 2, "source is a text"),
     "an empty source": ("images:\n  - source: ''\n    destination: r.io/b\n", 2, "source is a text"),
     "prune is no word": (ONE + "    tags: ['*']\n    prune: sometimes\n", 5, "prune is true or false"),
-    "latest is no number": (ONE.replace(":1", "") + "    tags: {latest: many}\n", 4, "latest is a whole number"),
+    "latest is no number": (ONE.replace(":1", "") + "    tags: {latest: many}\n", 4, "at least 1, not 'many'"),
     "latest is 0": (ONE.replace(":1", "") + "    tags: {latest: 0}\n", 4, "at least 1"),
     "rules that say nothing": (ONE.replace(":1", "") + "    tags: {}\n", 4, "tags has no rules"),
     "an unknown rule": (ONE.replace(":1", "") + "    tags: {includes: ['*']}\n", 4, "'includes' is not known"),
@@ -79,7 +79,12 @@ BAD = {
         4,
         "signers[0] is a key, or an identity",
     ),
-    "platforms are no list": (ONE + "    platforms: linux/amd64\n", 4, "platforms is a list"),
+    "platforms are no list": (ONE + "    platforms: linux/amd64\n", 4, "platforms is a list, not 'linux/amd64'"),
+    "a tag that YAML takes for a word": (
+        ONE.replace(":1", "") + "    tags:\n      - 1.10\n      - no\n",
+        6,
+        "include is a text, not 'no': put it in quotes",
+    ),
 }
 # What only the parser knows to be wrong: a schema has no word for it.
 WRONG = {
@@ -92,6 +97,7 @@ WRONG = {
     "a key twice": (ONE + "    source: a\n", 4, "'source' stands here a second time, first in line 2"),
     "two documents": (ONE + "---\n" + ONE, 1, "more than one document"),
     "a tag that makes objects": ("images: !!python/object:os.system []\n", 1, "not understood"),
+    "a tab": ("images:\n\t- source: a\n", 2, "a tab is no indentation: use spaces"),
     "no YAML": ("images: [\n  a: b: c\n", 2, ""),
     "a destination by digest": (f"images:\n  - source: a\n    destination: r.io/a@sha256:{'0' * 64}\n", 2, "digest"),
     "a destination twice": (

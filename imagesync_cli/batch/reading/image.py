@@ -23,7 +23,7 @@ _VARIABLE = re.compile(r"(\$?)\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DIGITS = re.compile(r"\d{1,9}")
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
-_SHOWN = 20
+_SHOWN, _SHOWN_TEXT = 20, 40
 STRING = frozenset({"str"})
 _RULES = frozenset({"include", "exclude", "semver", "latest", "each_variant"})
 # At the end of a path: every repository below it.
@@ -38,12 +38,11 @@ class Reading:
     def __init__(self, name: str, environ: Mapping[str, str]) -> None:
         self.name = name
         self._environ = environ
-        self.problems: list[tuple[int, str]] = []
+        self.problems: dict[tuple[int, str], None] = {}  # in their order, each once
 
     def wrong(self, line: int, what: str) -> None:
-        """Note a problem, once."""
-        if (line, what) not in self.problems:
-            self.problems.append((line, what))
+        """Note a problem."""
+        self.problems[line, what] = None
 
     def error(self) -> UsageError:
         """All problems as one error."""
@@ -76,13 +75,14 @@ class Reading:
         """The items of a list."""
         if isinstance(node, Items):
             return node.items
-        self.wrong(node.line, f"{what} is a list")
+        self.wrong(node.line, f"{what} is a list, not {_shown(node)}")
         return ()
 
     def text(self, node: Node, what: str, kinds: frozenset[str] = TEXT) -> str | None:
         """A text with its variables replaced."""
         if not isinstance(node, Value) or node.kind not in kinds or not node.text:
-            self.wrong(node.line, f"{what} is a text; in quotes, if YAML takes it for something else")
+            quotes = ": put it in quotes" if isinstance(node, Value) and node.text else ""
+            self.wrong(node.line, f"{what} is a text, not {_shown(node)}{quotes}")
             return None
         return self.filled(node.text, node.line)
 
@@ -90,21 +90,21 @@ class Reading:
         """True or false; ``or_else`` is what besides an error says it may be."""
         if isinstance(node, Value) and node.kind == "bool" and node.text.lower() in TRUTH:
             return TRUTH[node.text.lower()]
-        self.wrong(node.line, f"{what} is true or false{or_else}")
+        self.wrong(node.line, f"{what} is true or false{or_else}, not {_shown(node)}")
         return None
 
     def hours(self, node: Node, what: str) -> float | None:
         """A number of hours."""
         if isinstance(node, Value) and node.kind in ("int", "float") and _NUMBER.fullmatch(node.text):
             return float(node.text)
-        self.wrong(node.line, f"{what} is a number, at least 0")
+        self.wrong(node.line, f"{what} is a number, at least 0, not {_shown(node)}")
         return None
 
     def whole_number(self, node: Node, what: str, least: int = 0) -> int | None:
         """A whole number of at least ``least``."""
         if isinstance(node, Value) and node.kind == "int" and _DIGITS.fullmatch(node.text) and int(node.text) >= least:
             return int(node.text)
-        self.wrong(node.line, f"{what} is a whole number, at least {least}")
+        self.wrong(node.line, f"{what} is a whole number, at least {least}, not {_shown(node)}")
         return None
 
     def parsed(self, parse: Callable[[], _T], line: int) -> _T | None:
@@ -171,16 +171,22 @@ class Reading:
         """Rules, or a list of patterns."""
         if isinstance(node, Items):
             return self._rules(node.line, {"include": node})
-        return self._rules(node.line, self.fields(node, name, _RULES))
+        if isinstance(node, Fields):
+            return self._rules(node.line, self.fields(node, name, _RULES))
+        self.wrong(node.line, f"{name} is a list of patterns, or a mapping with {', '.join(sorted(_RULES))}")
+        return None
 
     def _rules(self, line: int, given: Mapping[str, Node]) -> TagRules | None:
+        before = len(self.problems)
         include, exclude = (
             tuple(self.each_parsed(given[key], key, _pattern)) if key in given else () for key in ("include", "exclude")
         )
         semver = self.text(given["semver"], "semver") if "semver" in given else ""
         latest = self.whole_number(given["latest"], "latest", least=1) if "latest" in given else None
         apart = self.truth(given["each_variant"], "each_variant") is True if "each_variant" in given else False
-        return self.parsed(lambda: TagRules(include, exclude, semver or "", latest, apart).meaningful(), line)
+        rules = self.parsed(lambda: TagRules(include, exclude, semver or "", latest, apart), line)
+        # What is wrong may be all that they say.
+        return self.parsed(rules.meaningful, line) if rules and len(self.problems) == before else rules
 
     def folder(self, node: Node, name: str) -> Prefix | None:
         """The path before /**, which stands for every repository below it; None for any other text."""
@@ -205,6 +211,13 @@ class Reading:
     def references(self, node: Node, name: str) -> list[Read]:
         """A reference, or a list of them."""
         return self.each_parsed(self.one_or_more(node, name), name, _reference, STRING)
+
+
+def _shown(node: Node) -> str:
+    """What stands there, in an error."""
+    if isinstance(node, Value):
+        return repr(node.text[:_SHOWN_TEXT]) if node.text else "nothing"
+    return "a list" if isinstance(node, Items) else "a mapping"
 
 
 def _pattern(text: str) -> str:
