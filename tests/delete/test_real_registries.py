@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,12 +14,13 @@ import pytest
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
 from imagesync_cli.stores.transport.http import Http
-from tests.command import IMAGESYNC, environment
+from tests.command import IMAGESYNC, environment, imagesync
 from tests.delete import world as worlds
 from tests.delete.world import IMAGES, TAGS, World
-from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.images import Image
 from tests.embedded_registry.state import Repository
+from tests.stores.copying import blob
 
 _SEEDS = range(6)
 _PROCESSES = 10
@@ -143,3 +146,29 @@ def test_ten_processes_on_one_tag(running: Running) -> None:
     state = running.state()
     assert state.tags == {"staying": pushed.digest}
     assert set(state.manifests) == set(pushed.manifests)
+
+
+def test_a_prune_removes_what_it_saw(running: Running, registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """While images are copied, somebody pushes over a tag that is to go: that stays whole, and the others go."""
+    IMAGES["xz"].seed(registry.repository("up"), "1")
+    running.push(IMAGES["xy"], "going", "moving")
+
+    def push(request: Request) -> Fault | None:
+        if blob("GET")(request):
+            registry.fault = None
+            running.push(IMAGES["yz"], "moving")
+        return None
+
+    registry.fault = push
+    place = f"{running.host}/{running.repository}"
+    entry = {"source": f"{registry.host}/up", "destination": place, "tags": ["*"], "prune": True}
+    (tmp_path / "images.json").write_text(json.dumps({"images": [entry]}))
+    finished = imagesync("sync", "--file", str(tmp_path / "images.json"), "--max-removals", "2")
+    assert finished.code == 0, finished.err
+    assert f"remove {place}:going" in finished.out
+    assert (
+        f"keep   {place}:moving (it points at {IMAGES['yz'].digest} now, not at {IMAGES['xy'].digest})" in finished.out
+    )
+    state = running.state()
+    assert state.tags == {"1": IMAGES["xz"].digest, "moving": IMAGES["yz"].digest}
+    assert {*IMAGES["xz"].manifests, *IMAGES["yz"].manifests} <= set(state.manifests)
