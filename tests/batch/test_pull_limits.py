@@ -202,7 +202,7 @@ def test_a_dry_run_says_how_long_a_pace_takes(bench: Bench) -> None:
     told = {each["registry"]: each for each in json.loads(dry.out.splitlines()[-1])["registries"]}
     bench.clear()
     assert (
-        f"{bench.up.host}: 3 pulls needed, about 9 requests that take at least 1 s at the pace set"
+        f"{bench.up.host}: 3 pulls needed, about 9 requests that take at least 1 s with --requests-per-second"
         in bench.sync("--dry-run", *options).err
     )
     bench.clear()

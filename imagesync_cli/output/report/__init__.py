@@ -154,9 +154,8 @@ def pulls_text(each: RegistryPulls, report: BatchReport) -> str:
     if each.unread:
         said += f", and at least {each.unread} more for images not read yet"
     if each.least_s:
-        said += (
-            f", about {counted(each.requests, 'request')} that take at least {wait_text(each.least_s)} at the pace set"
-        )
+        said += f", about {counted(each.requests, 'request')} that take at least {wait_text(each.least_s)}"
+        said += " with --requests-per-second"
     if not each.limit:
         return said
     said += f", {each.left} of {each.limit} in {wait_text(each.window_s)} left"
