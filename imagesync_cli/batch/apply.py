@@ -37,6 +37,7 @@ class ModuleCall:
 
     id: str
     run: str
+    workspace: str
     run_folder: Path
 
 
@@ -74,7 +75,7 @@ async def apply_images(
     claims, lacking = Claims(call.run_folder), list[ImageEntry]()
     named = names_of(reference for image in images for reference in (image.entry.source, image.entry.destination))
     wanted = {image.key: image.claim for image in images}
-    claims.claim(call.id, call.run, wanted, named, complete=True, is_applied=True)
+    claims.claim(call.id, call.run, wanted, named, complete=True, workspace=call.workspace, is_applied=True)
 
     async def look(image: WantedImage) -> None:
         if not image.in_place or await _has_gone(stores, image):

@@ -48,9 +48,10 @@ def external() -> None:
 @click.argument("folder", metavar="FOLDER", type=PATH)
 @click.option("--call", "call_id", required=True, metavar="ID", help="Identifies this module call among all others.")
 @click.option("--run", "run_time", required=True, metavar="TIME", help="The time of the plan, in a format that sorts.")
+@click.option("--workspace", default="", metavar="NAME", help="The workspace that the plan is of.")
 @click.option("--verify", is_flag=True, help="Check all of the images at their destinations, as sync --verify does.")
 @shared_options
-def apply(folder: Path, call_id: str, run_time: str, verify: bool, call: Call) -> None:
+def apply(folder: Path, call_id: str, run_time: str, workspace: str, verify: bool, call: Call) -> None:
     """Copy the images that IMAGESYNC_APPLY_0, IMAGESYNC_APPLY_1, … name, and leave a file in FOLDER for each failure.
 
     The Terraform modules call this. Each line of a variable is one image: its key; "lacking" or "present", as the plan
@@ -68,7 +69,7 @@ def apply(folder: Path, call_id: str, run_time: str, verify: bool, call: Call) -
     from imagesync_cli.settings import environment
 
     images = [_wanted(line) for line in _lines(environment())]
-    module_call = ModuleCall(call_id, run_time, call.settings.run_folder)
+    module_call = ModuleCall(call_id, run_time, workspace, call.settings.run_folder)
     options = BatchOptions(verify=Verify(read=False) if verify else None)
     output = BatchOutput(as_json=call.as_json, quiet=call.quiet)
     report, progress = BatchReport(), BatchProgress()

@@ -208,7 +208,7 @@ class Together:
             return None
         elif comes.call != order.claimant.call:
             why = f"another image of this configuration is to come here: {comes.key}"
-            report.add("tag", order.claim.tag, "kept", why)
+            report.add("tag", order.claim.tag, "kept", why + self._unless_gone(claimed, order, comes))
         else:  # what stops an apply after a failed copy was left out by -target
             still = f"{order.reference} still points at {order.claim.digest}"
             report.error = Refused(
@@ -227,14 +227,24 @@ class Together:
         return f"its entry is at {where}:{now.tag} now, and what was brought here before stays"
 
     async def _taken_over(self, claimed: Claimed, order: Order) -> str:
-        claim = order.claim
+        claim, perhaps = order.claim, list[str]()
         for other, theirs in claimed.others(claim, order.claimant):
             if await may_be_one_registry(theirs.host, claim.host):
                 why = f"another image of this configuration has taken it over: {other.key}"
                 if workspace := claimed.other_workspace(order.claimant, other):
                     why = f"the workspace {workspace} relies on it: {other.key}"
-                return why if theirs.host == claim.host else f"{why}; {theirs.host} may be the same registry"
-        return ""
+                if theirs.host != claim.host:
+                    why += f"; {theirs.host} may be the same registry"
+                if not (unless := self._unless_gone(claimed, order, other)):
+                    return why
+                perhaps.append(why + unless)
+        return "; ".join(perhaps)
+
+    def _unless_gone(self, claimed: Claimed, order: Order, other: Claimant) -> str:
+        """The way out where nobody can tell whether somebody who keeps this image is there."""
+        if not claimed.may_be_gone(order.claimant, other):
+            return ""
+        return f"; if that is gone, remove {self._claims.file_of(other.call)} and delete this image"
 
     async def _to_come(self, claimed: Claimed, order: Order) -> Claimant | None:
         """Whose image comes under this tag, which still has the old one: without that the tag would lead nowhere."""

@@ -45,7 +45,8 @@ resource "terraform_data" "copies" {
   # No shell: nothing to quote, nothing to inject. Images go by the environment: a command line has too little room.
   provisioner "local-exec" {
     interpreter = concat(
-      var.command, ["apply", "--call", local.call, "--run", local.run], var.verify == "deep" ? ["--verify"] : [],
+      var.command, ["apply", "--call", local.call, "--run", local.run, "--workspace", terraform.workspace],
+      var.verify == "deep" ? ["--verify"] : [],
     )
     command = "${local.failures}/${self.id}-${local.run}"
     environment = {

@@ -496,6 +496,22 @@ def test_a_replaced_image_goes_although_a_removed_one_would_stay(
     assert old not in registry.repository(REPOSITORY).manifests
 
 
+def test_who_may_be_gone_is_told_with_the_way_out(registry: EmbeddedRegistry, removals: Removals) -> None:
+    """Somebody who keeps an image for sure is named alone; of others all are, each with the file that notes it."""
+    digest = seeded(registry, "1")["1"]
+    folder = removals.wishes.with_name("claims")
+    for call in ("one", "two"):
+        claim(removals, "1", digest, call, key=call, run="2026-11-01T08:00:00Z")
+    claim(removals, "9", digest, "call", key="9")
+    kept = removals.run("1", digest).out
+    assert (
+        f"1 (another image of this configuration has taken it over: one; if that is gone, remove {folder}/one" in kept
+    )
+    assert f"has taken it over: two; if that is gone, remove {folder}/two.json and delete this image)" in kept
+    claim(removals, "1", digest, "zoo", key="zoo")
+    assert "1 (another image of this configuration has taken it over: zoo)" in removals.run("1", digest).out
+
+
 def test_a_call_that_is_not_in_this_run_brings_nothing(registry: EmbeddedRegistry, removals: Removals) -> None:
     """What a call that is gone has wanted keeps nothing."""
     digest = seeded(registry, "1")["1"]

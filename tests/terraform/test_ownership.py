@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -175,6 +176,8 @@ def test_a_plan_that_moves_entries_is_applied_elsewhere(
     shutil.rmtree(elsewhere / ".terraform" / "imagesync")
     workspace.inside(str(elsewhere)).succeeding("apply", "plan.bin")
     assert_all_there(mirror)
+    noted = map(Path.read_text, elsewhere.glob(".terraform/imagesync/claims/*.json"))
+    assert [json.loads(each)["workspace"] for each in noted] == ["default"]
 
 
 def test_two_workspaces_with_one_destination(
@@ -186,8 +189,35 @@ def test_two_workspaces_with_one_destination(
     workspace.apply()
     other.apply()
     destroyed = other.destroy()
-    assert "kept: tag latest (the workspace default relies on it: a)" in destroyed.text
+    assert (
+        "kept: tag latest (the workspace default relies on it: a; if that is gone, remove .terraform/" in destroyed.text
+    )
     assert_all_there(mirror)
+    workspace.destroy()
+    assert not any(repository.tags for repository in mirror.state.repositories.values())
+
+
+def test_a_block_that_is_gone_relies_on_an_image(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """Nobody can tell that from a block which -target leaves out: the image stays, and the log says how to go on."""
+
+    def call(name: str, *keys: str) -> str:
+        return f'module "{name}" {{\n CALL\n destination_prefix = "{mirror.host}/m"\n {images(source, *keys)}\n}}'
+
+    write(workspace, call("x", *NAMES), call("y", *NAMES))
+    workspace.apply()
+    write(workspace, call("y", *NAMES))
+    workspace.apply()
+    write(workspace, call("y"))
+    kept = workspace.apply()
+    assert_all_there(mirror)
+    told = re.search(r"a:latest: kept: tag latest \((.*?): a; if that is gone, remove (\S+) and delete", kept.text)
+    assert told is not None
+    assert told[1] == "another image of this configuration has taken it over"
+    (workspace.folder / told[2]).unlink()
+    write(workspace, call("y", *NAMES))
+    workspace.apply()
     workspace.destroy()
     assert not any(repository.tags for repository in mirror.state.repositories.values())
 

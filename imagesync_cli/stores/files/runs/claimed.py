@@ -110,7 +110,7 @@ class Claimed:
         return [
             (who, other)
             for who, other in self._beside(claim, claimant.call)
-            if other.digest != claim.digest and self._is_newest(self._of(who.call))
+            if other.digest != claim.digest and self._is_newest(who)
         ]
 
     def moved_to(self, claim: Claim, claimant: Claimant) -> Claim | None:
@@ -138,6 +138,10 @@ class Claimed:
         ours, theirs = self._of(one.call).workspace, self._of(other.call).workspace
         return theirs if ours and theirs != ours else ""
 
+    def may_be_gone(self, one: Claimant, other: Claimant) -> bool:
+        """Whether this run of the first entry tells nothing of the other one: its block or workspace may be gone."""
+        return self.other_workspace(one, other) != "" or not self._is_newest(other)
+
     def named(self) -> set[tuple[str, str]]:
         """What the sources and destinations of all calls are called (names_of)."""
         return {name for noted in self._calls.values() for name in noted.named}
@@ -155,7 +159,8 @@ class Claimed:
         if self.of(claimant) == claim:
             del self._of(claimant.call).images[claimant.key]
 
-    def _is_newest(self, noted: CallClaims) -> bool:
+    def _is_newest(self, who: Claimant) -> bool:
+        noted = self._of(who.call)
         return noted.run == self._newest[noted.workspace]
 
     def _of(self, call: str) -> CallClaims:

@@ -80,6 +80,10 @@ class Claims:
                 self._write(call, noted)
                 self._take_over(call, run, workspace, {*images.values()} - {*before.images.values()})
 
+    def file_of(self, call: str) -> Path:
+        """Where all that a call relies on is noted; what is gone, its user may remove there."""
+        return self._calls / f"{call}.json"
+
     def read(self) -> Claimed:
         """What all calls rely on now."""
         return Claimed(self._all())
@@ -93,7 +97,7 @@ class Claims:
         for claimant, claim in given_up:
             by_call.setdefault(claimant.call, set()).add((claimant.key, claim))
         for call, given in by_call.items():
-            if not (self._calls / f"{call}.json").exists():
+            if not (self.file_of(call)).exists():
                 continue
             with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
                 noted = self._read(call)
@@ -160,7 +164,7 @@ class Claims:
                 self._write(other, replace(noted, images=rest))
 
     def _read(self, call: str) -> CallClaims:
-        path = self._calls / f"{call}.json"
+        path = self.file_of(call)
         try:
             with os.fdopen(Place(str(path)).open(), "rb") as file:
                 document = json.loads(file.read(_MOST_BYTES))
@@ -186,7 +190,7 @@ class Claims:
             "workspace": noted.workspace,
             "applied": noted.is_applied,
         }
-        replace_file(self._calls / f"{call}.json", json.dumps(document))
+        replace_file(self.file_of(call), json.dumps(document))
 
 
 def _is_to_come(run: str) -> bool:
