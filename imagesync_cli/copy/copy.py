@@ -43,8 +43,8 @@ class Copy:
         # The destination had no such tag: asking it for each child would find nothing.
         self._fresh = fresh
         self.kept: list[Descriptor] = []  # children that the destination had, and that were left as they are
-        self._walk = Walk(self._child, self._blob)
-        self._again = Walk(self._child_again, self._blob_again)
+        self._walk = Walk(self._child, self._blob, asks=here)
+        self._again = Walk(self._child_again, self._blob_again, asks=here)
 
     async def __aenter__(self) -> Copy:
         return self
@@ -109,7 +109,7 @@ class Copy:
             if place.target.is_foreign:
                 await self.send(place.target)
 
-        async with Walk(manifest, blob) as walk:
+        async with Walk(manifest, blob, asks=self.there) as walk:
             await walk.visit(Descriptor.of(digest))
 
     async def _child(self, place: Place) -> None:
@@ -186,7 +186,7 @@ class Copy:
 
     async def _look_again(self) -> None:
         """A delete that ran meanwhile may have taken what was there before and so was not written."""
-        async with Walk(self._child_again, self._blob_again) as self._again:
+        async with Walk(self._child_again, self._blob_again, asks=self.here) as self._again:
             await self._again.visit(*self.kept)
 
     async def _child_again(self, place: Place) -> None:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import AT_ONCE, MOST_DIGESTS, Readings
-from imagesync_cli.delete.references import References, Tags
+from imagesync_cli.delete.references import References, Tags, listed_in
 from imagesync_cli.delete.removal import Removal
 from imagesync_cli.delete.tombstone import untag_by_digest
 from imagesync_cli.stores import Store, Untagged
@@ -29,10 +29,11 @@ from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS
 
 
 class Named(NamedTuple):
-    """What a manifest names: the children of an index, and its subject ("" for none)."""
+    """What a manifest names: the children of an index, its subject ("" for none), and all that an index lists."""
 
     children: tuple[str, ...] = ()
     subject: str = ""
+    listed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Attached:
             follows: dict[str, str] = {
                 child: f"index {one}, which is kept,"
                 for one in (digest, *lists)
-                for child in (self.manifests.get(one) or self.lists.get(one) or Named()).children
+                for child in (self.manifests.get(one) or self.lists.get(one) or Named()).listed
             }
             follows.update(dict.fromkeys(self.attached.get(digest, ()), f"{digest}, to which it is attached"))
             if subject := self.manifests[digest].subject:
@@ -133,11 +134,12 @@ class _Search:
         manifest = await self._readings.manifest(digest)
         if manifest is None:
             return Named()
-        self._digests.update(child.digest for child in manifest.manifests)
+        listed = tuple(each.digest for each in listed_in(manifest))
+        self._digests.update(listed)
         if len(self._digests) > MOST_DIGESTS:
             raise ContentError(f"what is to be removed names more than {MOST_DIGESTS} manifests")
         subject = manifest.subject.digest if manifest.subject else ""
-        return Named(tuple(child.digest for child in manifest.manifests), subject)
+        return Named(tuple(child.digest for child in manifest.manifests), subject, listed)
 
 
 class AttachedRemoval:

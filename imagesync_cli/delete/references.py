@@ -115,10 +115,10 @@ class Reach:
         manifest = await self._readings.once(unpack_digest(index), size)
         if manifest is None:
             return False
-        reached: dict[str, str] = {each.digest: "" for each in _named(manifest) if each.digest in self.candidates}
+        reached: dict[str, str] = {each.digest: "" for each in listed_in(manifest) if each.digest in self.candidates}
         if manifest.subject is not None and manifest.subject.digest in self.candidates:
             reached.setdefault(manifest.subject.digest, f"referrer {manifest.digest}")
-        nested = [(pack_digest(child.digest), child.size) for child in manifest.manifests if may_list(child)]
+        nested = [(pack_digest(child.digest), child.size) for child in _leading_on(manifest)]
         del manifest
         for child, child_size in nested:
             if child not in self._reached:
@@ -179,18 +179,23 @@ class References:
         """Count what this manifest names as used; gives what of that is new here, and may list manifests itself."""
         if holder.subject is not None:
             self.users.setdefault(holder.subject.digest, f"referrer {holder.digest}")
-        for each in _named(holder):
+        for each in listed_in(holder):
             self.users.setdefault(each.digest, why)
         if len(self.users) > MOST_DIGESTS:
             raise ContentError(f"what is kept names more than {MOST_DIGESTS} manifests")
-        further = [each for each in holder.manifests if each.digest not in self._held and may_list(each)]
+        further = [each for each in _leading_on(holder) if each.digest not in self._held]
         self._held.update(each.digest for each in further)
         return further
 
 
-def _named(index: Manifest) -> tuple[Descriptor, ...]:
+def listed_in(manifest: Manifest) -> tuple[Descriptor, ...]:
     """All that an index lists. What is a manifest is for the registry to say: others have media types of their own."""
-    return index.manifests + index.blobs if index.descriptor.is_index else index.manifests
+    return manifest.manifests + manifest.blobs if manifest.descriptor.is_index else manifest.manifests
+
+
+def _leading_on(manifest: Manifest) -> Iterable[Descriptor]:
+    """What of that may be an index itself."""
+    return (each for each in listed_in(manifest) if may_list(each) and each.may_be_manifest)
 
 
 async def read_tags(

@@ -75,7 +75,8 @@ class Inspection:
         self._progress = self.progress or Progress()
         self._reading = asyncio.Semaphore(_READ_AT_ONCE)
         # What is lost is held until it is sent; all else is let go of at once.
-        self._walk = Walk(self._manifest, self._blob, most_bytes=MOST_BYTES if self.origin else _MOST_BYTES)
+        most_bytes = MOST_BYTES if self.origin else _MOST_BYTES
+        self._walk = Walk(self._manifest, self._blob, most_bytes=most_bytes, asks=self.origin or self.store)
         self._faults: dict[str, tuple[str, str]] = {}
         self._lost: dict[str, Manifest] = {}
 

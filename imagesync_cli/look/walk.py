@@ -12,18 +12,20 @@ Nothing here lasts longer than a manifest's turn: what it names is noted by dige
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from imagesync_cli.concurrency import ByteLimit
+from imagesync_cli.concurrency import ByteLimit, gather_few
 from imagesync_cli.stores import Store
-from imagesync_cli.values.errors import ContentError
+from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
 from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 
 # Many small requests in parallel hide the round trips. Manifests beyond that are visited one after the other.
 _BLOBS_AT_ONCE = 64
 _MANIFESTS_AT_ONCE = 64
+_ASKED_AT_ONCE = 16
 # A hundred platforms have less than a megabyte of manifests.
 MOST_BYTES = 16 * 1024 * 1024
 _ARRIVING_BYTES = 8 * 1024 * 1024
@@ -65,7 +67,8 @@ class Walk:
     """One walk, with as many entries as one likes; leaving it ends all that it has begun.
 
     ``most_bytes`` bounds the manifests that it reads, together, and ``at_once`` those that are visited in parallel;
-    ``what`` names in an error what they belong to. Without a visit for blobs these are passed over.
+    ``what`` names in an error what they belong to. Without a visit for blobs these are passed over. ``asks`` is the
+    store that tells what an index lists under a type of its own: a manifest there is visited as one.
     """
 
     def __init__(
@@ -76,11 +79,13 @@ class Walk:
         most_bytes: int = MOST_BYTES,
         at_once: int = _MANIFESTS_AT_ONCE,
         what: str = "the image",
+        asks: Store | None = None,
     ) -> None:
         self._manifest = manifest
         self._blob = blob
         self._most_bytes = most_bytes
         self._what = what
+        self._asks = asks
         self.places: dict[str, Place] = {}  # by Place.key
         self._begun: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -109,7 +114,8 @@ class Walk:
 
     async def below(self, manifest: Manifest, at: Place | None = None) -> None:
         """Visit all that a manifest names and wait for it; what was visited from elsewhere is not visited again."""
-        named = _named(manifest, at or Place(manifest.descriptor), blobs=self._blob is not None)
+        among = await self._manifests_among(manifest.blobs) if manifest.descriptor.is_index else frozenset[str]()
+        named = _named(manifest, at or Place(manifest.descriptor), among, blobs=self._blob is not None)
         del manifest
         await self._all([self._named_alike(place) for place in named])
 
@@ -132,6 +138,21 @@ class Walk:
         if place.parent and manifest.size != size:
             raise ContentError(f"{place.digest} has {manifest.size} bytes, its descriptor says {size}")
         return manifest
+
+    async def _manifests_among(self, entries: Collection[Descriptor]) -> frozenset[str]:
+        """Those of an index that no known type tells apart from a blob, and that can be read as a manifest."""
+        found: set[str] = set()
+
+        async def ask(store: Store, entry: Descriptor) -> None:
+            with contextlib.suppress(ContentError, Denied, NotFound, Refused):
+                async with self._arriving.held(entry.size or _ARRIVING_BYTES):
+                    found.add((await store.manifest(entry.digest, most_bytes=entry.size or None)).digest)
+            if entry.digest in found:
+                self._count(entry.size)
+
+        if store := self._asks:
+            await gather_few(_ASKED_AT_ONCE, (ask(store, entry) for entry in entries if entry.may_be_manifest))
+        return frozenset(found)
 
     def _count(self, size: int) -> None:
         self._read_bytes += size
@@ -225,10 +246,14 @@ async def _over(place: Place) -> None:
     raise RuntimeError(f"the walk to {place.digest} is over")
 
 
-def _named(manifest: Manifest, at: Place, *, blobs: bool) -> Iterator[Place]:
-    """All that a manifest names; of a child no more than its digest, its size and what it runs on."""
+def _named(manifest: Manifest, at: Place, among: Collection[str], *, blobs: bool) -> Iterator[Place]:
+    """All that a manifest names; of a child no more than its digest, its size and what it runs on.
+
+    Those ``among`` its blobs are manifests.
+    """
     for number, blob in enumerate(manifest.blobs if blobs else ()):
-        yield Place(blob, (*at.order, number), manifest.digest, at.platform, is_blob=True)
+        is_blob = blob.digest not in among
+        yield Place(blob if is_blob else blob.bare, (*at.order, number), manifest.digest, at.platform, is_blob=is_blob)
     for number, child in enumerate(manifest.manifests, len(manifest.blobs)):
         yield Place(child.bare, (*at.order, number), manifest.digest, _platform(child) or at.platform)
 

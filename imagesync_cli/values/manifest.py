@@ -26,6 +26,14 @@ MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, ARTIFAC
 SCHEMA_1_TYPES = frozenset(f"application/vnd.docker.distribution.manifest.v1+{form}" for form in ("json", "prettyjws"))
 # Layers that registries must not hold; clients fetch them from the URLs in their descriptor.
 _FOREIGN = ("application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable.")
+# What an index may list and is a part of an image for sure, as the layers of a build cache are.
+_PARTS = (
+    "application/vnd.oci.image.layer.",
+    "application/vnd.oci.image.config.",
+    "application/vnd.docker.image.rootfs.",
+    "application/vnd.docker.container.image.",
+    "application/vnd.buildkit.cacheconfig.",
+)
 MAX_DESCRIPTORS = 10_000
 MAX_DEPTH = 16  # indexes within indexes
 _LARGEST_BYTES = 2**63 - 1  # image-spec, descriptor.md: size is an int64
@@ -74,6 +82,11 @@ class Descriptor:
     def is_manifest(self) -> bool:
         """It refers to a manifest or index: what names no type is taken for one, any other type for a blob."""
         return not self.media_type or self.media_type in MANIFEST_TYPES or self.media_type in SCHEMA_1_TYPES
+
+    @property
+    def may_be_manifest(self) -> bool:
+        """An index may list a manifest under a type of its own: only who has it can tell."""
+        return self.is_manifest or not self.media_type.startswith(_PARTS)
 
     @property
     def is_foreign(self) -> bool:

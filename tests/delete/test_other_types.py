@@ -64,6 +64,50 @@ def test_an_image_that_names_a_part_with_two_sizes(registry: EmbeddedRegistry) -
     assert not repository.manifests
 
 
+@pytest.mark.parametrize("referrers", [False, True])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_an_index_that_is_listed_as_something_else(registry: EmbeddedRegistry, depth: int, *, referrers: bool) -> None:
+    """What it lists stays, however deep it is: an index by any other type is an index."""
+    repository = registry.repository(NAME)
+    X.seed(repository, "ours")
+    bundle = an_index(describe(X.root.media_type, X.root.content))
+    for number in range(depth):
+        repository.add_manifest(OCI_INDEX, bundle)
+        bundle = an_index(describe("application/vnd.example.bundle.v1+json", bundle), depth=number)
+    repository.add_manifest(OCI_INDEX, bundle, "theirs")
+    done = imagesync("delete", *["--referrers"] * referrers, f"{registry.host}/{NAME}:ours")
+    assert done.code == 0, done.err
+    assert set(repository.tags) == {"theirs"}
+    assert X.digest in repository.manifests
+
+
+def test_the_layers_of_a_build_cache_are_not_asked_for(registry: EmbeddedRegistry) -> None:
+    """An index may list blobs as well: those of known types cost no request."""
+    repository = registry.repository(NAME)
+    X.seed(repository, "ours")
+    layers = [describe(OCI_LAYER, b"a"), describe("application/vnd.buildkit.cacheconfig.v0", b"b")]
+    repository.add_manifest(OCI_INDEX, an_index(*layers), "cache")
+    done = imagesync("delete", f"{registry.host}/{NAME}:ours")
+    assert done.code == 0, done.err
+    assert X.digest not in repository.manifests
+    assert not any(layer["digest"] in request.path for layer in layers for request in registry.requests)
+
+
+def test_an_attached_image_that_a_kept_index_lists_as_something_else(registry: EmbeddedRegistry) -> None:
+    """With --referrers as well: an index that stays keeps all that it lists."""
+    repository = registry.repository(NAME)
+    X.seed(repository)
+    inner = an_index(describe("application/vnd.example.bundle.v1+json", X.root.content))
+    repository.add_manifest(OCI_INDEX, inner)
+    ours = an_index(describe(OCI_INDEX, inner), describe(X.root.media_type, X.root.content))
+    repository.add_manifest(OCI_INDEX, ours, "ours")
+    repository.add_manifest(OCI_INDEX, an_index(describe(OCI_INDEX, inner), other=1), "theirs")
+    done = imagesync("delete", "--referrers", f"{registry.host}/{NAME}:ours")
+    assert done.code == 0, done.err
+    assert set(repository.tags) == {"theirs"}
+    assert X.digest in repository.manifests
+
+
 def test_a_part_of_an_image_that_an_index_lists_as_something_else(registry: EmbeddedRegistry) -> None:
     """Of an image's parts the one that somebody lists stays, and the rest goes."""
     repository = registry.repository(NAME)

@@ -213,8 +213,8 @@ class Repository:
         return why
 
     async def _note_missing(self, target: Descriptor, missing: list[Descriptor]) -> None:
-        is_there = await (self.has_manifest(target) if target.is_manifest else self.has_blob(target))
-        if not is_there:
+        is_there = await self.has_manifest(target) if target.may_be_manifest else False
+        if not is_there and (target.is_manifest or not await self.has_blob(target)):
             missing.append(target)
 
     async def _found(self, wanted: str) -> str:
