@@ -50,3 +50,9 @@ class DeleteReport:
         """Note that the tag stays, as it points at another image now."""
         self.has_moved = True
         self.add("tag", tag, "kept", f"it points at {current} now, not at {expected}")
+
+    def add_later(self, later: DeleteReport) -> None:
+        """Add what a later removal did: what this one has kept may be gone by then."""
+        gone = {(item.kind, item.name) for item in later.items if item.outcome == "removed"}
+        self.items = [item for item in self.items if (item.kind, item.name) not in gone] + later.items
+        self.freed_bytes += later.freed_bytes

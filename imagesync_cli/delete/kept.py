@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from imagesync_cli.delete.delete import Policy, delete
+from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.references import tags_apart_from
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.values.digest import is_digest
@@ -21,7 +22,7 @@ async def remove_old_kept(
     in_use: AbstractSet[tuple[str, str]] = frozenset(),
     *,
     referrers: bool = False,
-) -> None:
+) -> list[DeleteReport]:
     """Remove the tags that kept images of the destination's tag, but for those of its newest ``keep_last`` images.
 
     A tag goes only if it is on the digest that its name tells: nobody else has made that. What is ``in_use`` (names_of)
@@ -31,7 +32,7 @@ async def remove_old_kept(
     Raises the first error of a removal.
     """
     if replacing.keep_as is None or replacing.keep_last is None:
-        return
+        return []
     store = stores.open(destination, side=Side.DESTINATION)
     read = map(replacing.keep_as.read, await store.tags())
     named = (kept for kept in read if kept and kept.of == destination.meant_tag)
@@ -51,7 +52,9 @@ async def remove_old_kept(
         stay.add(digest)
     apart = set(await tags_apart_from(store, [each.tag for each in going], set(filter(is_digest, names))))
     going = [each for each in going if each.tag in apart]
-    for report in await delete(stores, going, Policy(referrers=referrers, in_use=names), progress):
+    reports = await delete(stores, going, Policy(referrers=referrers, in_use=names), progress)
+    for report in reports:
         if report.error is not None:
             report.error.hint = f"{destination} is copied; only an old image could not be removed"
             raise report.error
+    return reports

@@ -193,9 +193,10 @@ class Together:
             return
         replacing, stores = Replacing("always", policy.keep_as, policy.keep_last), cast(Stores, self._stores)
         try:
-            await remove_old_kept(
+            for older in await remove_old_kept(
                 stores, order.reference, replacing, self._progress, claimed.named(), referrers=policy.referrers
-            )
+            ):
+                report.add_later(older)
         except ImagesyncError as error:
             report.error = error
 

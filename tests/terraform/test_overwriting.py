@@ -9,7 +9,7 @@ import pytest
 
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
-from tests.embedded_registry.images import image
+from tests.embedded_registry.images import Image, image
 from tests.embedded_registry.state import Repository
 from tests.terraform.workspace import Expression, Workspace
 
@@ -152,6 +152,26 @@ def test_old_versions_stay_for_a_rollback(
     assert not [request for request in mirror.requests if "/blobs/" in request.path]
     assert back in repository.tags
     assert workspace.plan().code == 0
+
+
+def test_what_keep_last_removes_is_told(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, foreign: Image
+) -> None:
+    """The log of a removal names each old image that goes; one that somebody else has pushed is kept by its tag."""
+    options: dict[str, Any] = {"destination_prefix": mirror.host, "on_replace": "retag", "keep_last": 0}
+    repository = mirror.repository("a")
+    workspace.write({"a:1": f"{source.host}/a:1"}, **options)
+    first = moved_to(source, "a", "a 0")
+    workspace.apply()
+    moved_to(source, "a", "a 1")
+    log = workspace.apply().text
+    assert f"removed: manifest {first}" in log
+    assert f"kept: manifest {first}" not in log
+    foreign.seed(repository, "1")
+    assert workspace.plan().code == 2
+    assert [old["why"] for old in workspace.explained()[0]["old"]] == ["gets a tag of its own first"]
+    workspace.succeeding("apply", "plan.bin")
+    assert kept(repository) == [foreign.digest]
 
 
 def test_what_a_consumer_runs_is_kept_until_it_moves(

@@ -71,8 +71,9 @@ class Outcomes:
             self._at.setdefault(named.place, []).append(named)
             self._in_repository.setdefault((named.place.repository, named.digest), []).append(named)
         self._perhaps = set(_perhaps(plan))
-        goes = (change.before for call in plan.calls for change in call.changes if change.goes)
-        self._going = {(stored.place, stored.digest) for stored in goes if stored is not None}
+        goes = [change.before for call in plan.calls for change in call.changes if change.goes and change.before]
+        self._going = {(stored.place, stored.digest) for stored in goes}
+        self._keep_last = {stored.place: stored.keep_last for stored in goes}
         self._going_in = {(place.repository, digest) for place, digest in self._going if place is not None}
 
     def of(self, change: ImageChange, stored: Stored) -> Outcome:
@@ -89,7 +90,7 @@ class Outcomes:
         if not present or present == change.digest or (after.place, present) in self._going:
             return None
         if self._calls[change.module].on_replace == "retag":
-            return _retagged(self._calls[change.module])
+            return _retagged(self._keep_last.get(after.place, ""))
         if after.place is not None and (after.place.repository, present) in self._going_in:
             return _will(UNDECIDED, "loses this tag, and is deleted if another object's removal finds it unused")
         return _will(UNTAGGED, "loses this tag, and is not deleted")
@@ -139,7 +140,7 @@ class Outcomes:
         """Where the tag has another image."""
         for named in there:
             if named.call.on_replace == "retag" and named.present == stored.digest:
-                return _retagged(named.call)
+                return _retagged(stored.keep_last)
         if stored.on_replace != "delete":
             return _will(KEPT, "stays, and loses this tag, as on_replace is not delete")
         if other := self._elsewhere(stored):
@@ -170,11 +171,11 @@ def _will(outcome: str, words: str, *quoted: str) -> Outcome:
     return Outcome(outcome, say(words, *quoted))
 
 
-def _retagged(call: Call) -> Outcome:
-    count = call.keep_last
-    if type(count) is int and count == 0:
+def _retagged(keep_last: str) -> Outcome:
+    """``keep_last`` is that of the object that goes: its command removes what is too old."""
+    if keep_last == "0":
         return _will(DELETED, "gets a tag of its own first, and is deleted after the consumers, as keep_last is 0")
-    more = f", and of such tags the last {count} stay" if type(count) is int and count >= 0 else ""
+    more = f", and of such tags the last {keep_last} stay" if keep_last.isdecimal() else ""
     return _will(RETAGGED, f"gets a tag of its own first{more}")
 
 

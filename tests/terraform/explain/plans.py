@@ -28,6 +28,7 @@ def stored(
     on_replace: str = "delete",
     on_destroy: str = "delete",
     claimant: bool = True,
+    keep_last: int | None = None,
 ) -> Document:
     """What an object remembers, by its names in earlier modules."""
     words = [
@@ -35,6 +36,7 @@ def stored(
         "delete",
         *(["--claimant", f"c1/{key}"] if claimant else []),
         *("--digest", digest(of), "--on-replace", on_replace, "--on-destroy", on_destroy),
+        *([] if keep_last is None else ["--keep-as", "{tag}-{date}-{digest}", "--keep-last", str(keep_last)]),
     ]
     return {"destination": f"{HOST}/{place}", "digest": digest(of), "delete": " ".join(words)}
 

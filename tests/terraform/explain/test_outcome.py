@@ -219,13 +219,35 @@ def test_a_strange_image_in_the_way(on_replace: str, outcome: str) -> None:
     ]
 
 
-def test_old_images_that_are_kept_so_far() -> None:
-    """With keep_last, older images than those go when another one is kept, and a plan does not know which."""
-    call = {"expressions": {"on_replace": {"constant_value": "retag"}, "keep_last": {"constant_value": 3}}}
-    plan = PlanFile(configuration={"root_module": {"module_calls": {"mirror": call}}})
-    plan.image("app", stored("app:1", "same"), stored("app:1", "same"))
+RETAG = {"root_module": {"module_calls": {"mirror": {"expressions": {"on_replace": {"constant_value": "retag"}}}}}}
+
+
+@pytest.mark.parametrize(
+    ("keep_last", "outcome", "why"),
+    [
+        (None, "retagged", "gets a tag of its own first"),
+        (3, "retagged", "gets a tag of its own first, and of such tags the last 3 stay"),
+        (0, "deleted", "gets a tag of its own first, and is deleted after the consumers, as keep_last is 0"),
+    ],
+)
+@pytest.mark.parametrize("later", [None, 0, 5])
+def test_how_many_old_images_are_kept(keep_last: int | None, outcome: str, why: str, later: int | None) -> None:
+    """The keep_last of the last apply counts, whatever this plan changes it to: the object that goes has that."""
+    plan = PlanFile(configuration=RETAG)
+    plan.image("app", stored("app:1", "old", on_replace="keep", keep_last=keep_last), None)
+    plan.image("app", None, stored("app:1", "new", on_replace="keep", keep_last=later))
+    plan.read("app", "app:1", "new", "old")
+    old = old_of(plan.told())
+    assert (old["outcome"], old["why"]) == (outcome, why)
+
+
+def test_a_strange_image_that_is_kept() -> None:
+    """Where no object goes, no command removes what is too old: also with keep_last = 0 an overwritten image stays."""
+    plan = PlanFile(configuration=RETAG)
+    same = stored("app:1", "same", on_replace="keep", keep_last=0)
+    plan.image("app", same, same)
     plan.read("app", "app:1", "same", "foreign")
-    assert old_of(plan.told())["why"] == "gets a tag of its own first, and of such tags the last 3 stay"
+    assert old_of(plan.told())["why"] == "gets a tag of its own first"
 
 
 @pytest.mark.parametrize("on_replace", ["delete", "keep"])
@@ -233,16 +255,6 @@ def test_a_tag_that_may_have_moved(on_replace: str) -> None:
     """What on_destroy promises of an entry that goes holds wherever somebody else has moved its tag."""
     kept = removed(on_replace=on_replace, on_destroy="keep")
     assert old_of(kept.told())["why"] == "stays, as on_destroy is keep"
-
-
-def test_no_old_image_is_kept() -> None:
-    """With keep_last = 0 an old image has a tag of its own only until the consumers have moved on."""
-    call = {"expressions": {"on_replace": {"constant_value": "retag"}, "keep_last": {"constant_value": 0}}}
-    plan = PlanFile(configuration={"root_module": {"module_calls": {"mirror": call}}})
-    plan.image("app", stored("app:1", "old", on_replace="keep"), None)
-    plan.image("app", None, stored("app:1", "new", on_replace="keep"))
-    plan.read("app", "app:1", "new", "old")
-    assert plan.outcome() == "deleted"
 
 
 def test_an_image_that_another_entry_displaces() -> None:

@@ -67,8 +67,7 @@ class Call:
 
     module: str
     changes: list[ImageChange] = field(default_factory=list)
-    on_replace: Any = None  # as these are configured, where the plan says so
-    keep_last: Any = None
+    on_replace: Any = None  # as it is configured, where the plan says so
     first_planned: set[str] = field(default_factory=set)  # the keys of what earlier modules plan for the first time
     orders_removals: bool = False  # whether what keeps the order of copies and removals is in the plan
     source: Reading = UNREAD
@@ -155,8 +154,7 @@ class Plan:
 
     def _call(self, module: str) -> Call:
         if module not in self._calls:
-            policies = {name: configured(self.document, module, name) for name in ("on_replace", "keep_last")}
-            self._calls[module] = Call(module, **policies)
+            self._calls[module] = Call(module, on_replace=configured(self.document, module, "on_replace"))
         return self._calls[module]
 
     def _add(self, resource: Document) -> None:

@@ -13,7 +13,7 @@ from imagesync_cli.values.hosts import one_spelling
 from imagesync_cli.values.reference import parse_reference
 
 HIDDEN = "(sensitive)"
-_OPTIONS = {"--on-replace": "delete", "--on-destroy": "delete", "--claimant": ""}
+_OPTIONS = {"--on-replace": "delete", "--on-destroy": "delete", "--claimant": "", "--keep-last": ""}
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Place:
 class Stored:
     """The input of one object. ``destination`` is "" where it is known only at apply, and hidden if ``is_secret``.
 
-    The policies are "" where the plan does not tell them.
+    The policies are "" where the plan does not tell them, and ``keep_last`` is "" also where all old images stay.
     """
 
     digest: str
@@ -36,6 +36,7 @@ class Stored:
     on_replace: str
     on_destroy: str
     claimant: str
+    keep_last: str
     is_secret: bool
     command: list[Any] | None  # which is only compared
 
@@ -68,7 +69,7 @@ def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Store
     is_unknown = at(unknown, "input", "destination") is True
     is_secret = at(sensitive, "input", "destination") is True  # where it is left out as well, as HCP Terraform does
     if given is None and (is_unknown or is_secret):
-        return Stored(digest, "", "", "", "", is_secret, None)
+        return Stored(digest, "", "", "", "", "", is_secret, None)
     destination, words = _one_text(given) if isinstance(given, str) else _members(given, digest)
     policy = _policy(words)
     if policy is None or not (isinstance(destination, str) or is_unknown or is_secret):
@@ -79,6 +80,7 @@ def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Store
         on_replace=policy["--on-replace"],
         on_destroy=policy["--on-destroy"],
         claimant=policy["--claimant"],
+        keep_last=policy["--keep-last"],
         is_secret=is_secret,
         command=words,
     )
