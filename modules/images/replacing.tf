@@ -19,12 +19,11 @@ locals {
   found_now = {
     for name, digest in local.digests : name => local.present[name].digest == digest ? "" : local.present[name].digest
   }
-  had_now   = { for name, digest in local.digests : name => "${digest} ${local.present[name].digest}" }
-  had_first = { for name, had in terraform_data.had : name => split(" ", had.input) }
-  had_both  = { for name, now in local.had_now : name => lookup(local.had_first, name, split(" ", now)) }
+  had_now  = { for name, digest in local.digests : name => ["", digest, local.present[name].digest] }
+  had_both = { for name, now in local.had_now : name => lookup(local.put_first, name, now) }
   had = { # a plan with -refresh-only has that of another digest
     for name, digest in local.digests : name => (
-      local.had_both[name][0] == digest ? local.had_both[name][1] : local.present[name].digest
+      local.had_both[name][1] == digest ? local.had_both[name][2] : local.present[name].digest
     )
   }
 
@@ -56,25 +55,12 @@ locals {
   ]
 }
 
-# Remembers somebody else's image that an entry has found, and below, what its tag had when a digest was planned first.
-# Both are made even where the apply refuses the image: it is to be refused by the next one too. Another destination is
-# another place to look at. The digest is in no key: an apply that fails at a consumer leaves the old keys in the state,
-# and a source that goes back then would find what was remembered long ago.
+# Remembers somebody else's image that an entry has found; `own` remembers what its tag had when a digest was planned
+# first. Once images may stay, or may no longer, `own` is replaced: so all is looked at anew, as at another destination.
 resource "terraform_data" "entry" {
   for_each         = var.overwrite == "ours" ? local.entries : {}
   input            = local.found_now[each.key]
-  triggers_replace = local.shown_destination[each.key]
-
-  lifecycle {
-    create_before_destroy = true
-    ignore_changes        = [input]
-  }
-}
-
-resource "terraform_data" "had" {
-  for_each         = var.overwrite == "ours" ? local.entries : {}
-  input            = local.had_now[each.key]
-  triggers_replace = [local.shown_destination[each.key], local.digests[each.key]]
+  triggers_replace = "${local.shown_destination[each.key]}${local.may_stay ? " may stay" : ""}"
 
   lifecycle {
     create_before_destroy = true

@@ -14,8 +14,12 @@ locals {
 
   # What an entry has put there: the time of that, its digest, and what was there before, which is still there where
   # the copy has failed. What an entry finds when it is planned first is its own. Of a plan with -refresh-only there may
-  # be no object yet.
-  put_first = { for name, own in terraform_data.own : name => split(" ", own.input) }
+  # be no object yet. Earlier modules left no time with overwrite = "ours" alone.
+  put_first = {
+    for name, own in terraform_data.own : name => concat(
+      slice(["earlier"], 0, 3 - length(split(" ", own.input))), split(" ", own.input)
+    )
+  }
   put = {
     for name in local.not_taken : name => lookup(local.put_first, name, split(" ", " ${local.brought[name]}"))
   }
@@ -46,16 +50,21 @@ locals {
 }
 
 # Remembers for each entry what it has put there. It is replaced when another image is taken and not while one stays: so
-# no plan needs the value that this object had before, which nothing that it depends on can read.
+# no plan needs the value that this object had before, which nothing that it depends on can read. It is made even where
+# the apply refuses the image, which is to be refused by the next one too. Another destination is another place to look
+# at. The digest is in no key: an apply that fails at a consumer leaves the old keys in the state, and a source that goes
+# back then would find what was remembered long ago.
 resource "terraform_data" "own" {
-  for_each = local.may_stay ? local.entries : {}
+  for_each = local.may_stay || var.overwrite == "ours" ? local.entries : {}
   input = join(" ", [
     plantimestamp(), local.brought[each.key],
     contains(local.not_taken, each.key) ? "" : local.present[each.key].digest,
   ])
   triggers_replace = [
     local.shown_destination[each.key],
-    contains(local.not_taken, each.key) ? "taken" : substr("taken${terraform_data.seen[each.key].id}", 0, 5),
+    !local.may_stay ? local.brought[each.key] : contains(local.not_taken, each.key) ? "taken" : (
+      substr("taken${terraform_data.seen[each.key].id}", 0, 5)
+    ),
   ]
 
   lifecycle {
@@ -64,8 +73,14 @@ resource "terraform_data" "own" {
   }
 }
 
-# Tells which images are taken: those whose object is made in this plan, so that its id is not known yet. The digest is
-# in no key, as in `had`. Earlier modules left a time in `input`.
+# Where `overwrite` is "ours" and no image may stay, earlier modules had this.
+moved {
+  from = terraform_data.had
+  to   = terraform_data.own
+}
+
+# Tells which images are taken: those whose object is made in this plan, so that its id is not known yet. Earlier
+# modules left a time in `input`.
 resource "terraform_data" "seen" {
   for_each         = local.may_stay ? local.entries : {}
   triggers_replace = local.brought[each.key]

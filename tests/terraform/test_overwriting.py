@@ -70,6 +70,25 @@ def test_only_what_we_put_there_is_replaced(
     )
 
 
+def test_another_option_forgets_nothing(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """Where an option remembers images in another way, somebody else's is refused in the very plan that sets it."""
+    digest = moved_to(source, "a", "a 1")
+    options = {"destination_prefix": mirror.host, "overwrite": "ours"}
+    away = {**options, "source_unavailable": "use_destination"}
+    entry = {"a:1": f"{source.host}/a:1"}
+    workspace.write(entry, **options)
+    workspace.apply()
+    for changed in (away, options):
+        FOREIGN.seed(mirror.repository("a"), "1")
+        workspace.write(entry, **changed)
+        assert f"a:1 has another image, {FOREIGN.digest}, which this configuration did not" in workspace.plan().text
+        mirror.repository("a").tags["1"] = digest
+        workspace.apply()
+        assert workspace.plan().code == 0
+
+
 def test_another_place_is_looked_at_anew(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import pytest
 
 from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, image
-from tests.terraform.workspace import IMAGESYNC, Workspace
+from tests.terraform.workspace import BOTH_TOOLS, IMAGESYNC, Workspace
 from tests.trust.signing import key_pair, sign, trusting
 
 OURS = key_pair()
-OLD, NEW = image("old"), image("new")
+OLD, NEW, FOREIGN = image("old"), image("new"), image("foreign")
 TRUST: dict[str, Any] = {"trust": {"rules": [trusting(OURS)]}}
 AGE: dict[str, Any] = {"minimum_age": "1d", "ignore_age_for": [OLD.digest, NEW.digest]}
 KEPT: dict[str, Any] = {"on_replace": "retag", "keep_last": 2, "referrers": True, "verify": "deep"}
@@ -36,7 +38,8 @@ def lines_of_images(workspace: Workspace) -> int:
         (AGE, 25, 34, 28),
         ({"source_unavailable": "use_destination"}, 25, 34, 28),
         ({"overwrite": "ours"}, 27, 28, 30),
-        (ALL, 52, 53, 58),
+        ({**AGE, "overwrite": "ours"}, 33, 34, 37),
+        (ALL, 41, 42, 46),
     ],
 )
 def test_lines(workspace: Workspace, options: dict[str, Any], new: int, moved: int, gone: int) -> None:
@@ -111,6 +114,22 @@ def as_before(state: dict[str, Any]) -> None:
                 instance["index_key"] += f"@{digest}"
             elif resource["name"] == "seen":
                 attributes["input"] = attributes["output"] = {"value": "2026-11-01T06:57:57Z", "type": "string"}
+    state["resources"] += with_had(state)
+
+
+def with_had(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """The objects that told with overwrite = "ours" what a tag had: now `own` does, which was there for other options.
+
+    They are as they would have been, and other objects, as an own one may be there too.
+    """
+    (own,) = (copy.deepcopy(each) for each in state["resources"] if each["name"] == "own")
+    for number, instance in enumerate(own["instances"]):
+        attributes = instance["attributes"]
+        _, digest, before = attributes["input"]["value"].split(" ")
+        attributes["id"] = f"00000000-0000-0000-0000-{number:012}"
+        attributes["input"] = attributes["output"] = {"value": f"{digest} {before}", "type": "string"}
+        attributes["triggers_replace"]["value"][1] = digest
+    return [{**own, "name": "had"}]
 
 
 def test_states_go_over(workspace: Workspace) -> None:
@@ -146,3 +165,42 @@ def test_states_go_over(workspace: Workspace) -> None:
         assert [mirror.repository(name).tags.get("1") for name in digests] == [digests["a"], digests["b"], None]
         assert workspace.outputs()["ids"] == {key: each for key, each in before.items() if key in entries}
         assert workspace.plan().code == 0
+
+
+def ids_in(resource: dict[str, Any]) -> list[str]:
+    return [each["attributes"]["id"] for each in resource["instances"] if "deposed" not in each]
+
+
+@BOTH_TOOLS
+def test_what_earlier_modules_remember_of_a_tag(workspace: Workspace) -> None:
+    """With overwrite = "ours" alone it is gone on with: a copy that has failed, and what somebody else has pushed."""
+    with EmbeddedRegistry() as source, EmbeddedRegistry() as mirror:
+        entries = {f"{name}:1": f"{source.host}/{name}:1" for name in ("a", "b")}
+        upstream, place = source.repository("a"), mirror.repository("a")
+        for name in ("a", "b"):
+            OLD.seed(source.repository(name), "1")
+        workspace.write(entries, destination_prefix=mirror.host, overwrite="ours")
+        workspace.apply()
+        NEW.seed(upstream, "1")
+        source.fault = lambda request: refusal(403) if "blobs" in request.path else None
+        assert workspace.run("apply", "-auto-approve").code == 1
+        source.fault = None
+
+        file = workspace.folder / "terraform.tfstate"
+        state = json.loads(file.read_text())
+        had = with_had(state)
+        state["resources"] = [each for each in state["resources"] if each["name"] != "own"] + had
+        file.write_text(json.dumps(state))
+        workspace.succeeding("plan", "-refresh-only")
+        FOREIGN.seed(place, "1")
+        assert f"a:1 has another image, {FOREIGN.digest}, which this configuration did not" in workspace.plan().text
+        OLD.seed(place, "1")
+        workspace.plan()
+        assert [(each["kind"], each["key"]) for each in workspace.explained()] == [("moved", "a:1")]
+        workspace.calls()
+        workspace.succeeding("apply", "plan.bin")
+        assert workspace.verbs() == ["apply", "delete"]
+        assert (place.tags["1"], mirror.repository("b").tags["1"]) == (NEW.digest, OLD.digest)
+        assert workspace.plan().code == 0
+        (own,) = (each for each in json.loads(file.read_text())["resources"] if each["name"] == "own")
+        assert ids_in(own) == ids_in(had[0])
