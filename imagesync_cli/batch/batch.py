@@ -25,8 +25,7 @@ from imagesync_cli.batch.shards import Shard, take_share
 from imagesync_cli.batch.waiting import Group, PutOff, expect, in_rounds, reported
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.present import Present
-from imagesync_cli.copy.sync import SyncOptions, sync
-from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.copy.sync import SyncOptions, SyncReport, sync
 from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
@@ -38,7 +37,6 @@ from imagesync_cli.values.reference import ArchiveReference, RegistryReference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing, names_of
 
 if TYPE_CHECKING:
-    from imagesync_cli.copy.repair import Verify
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.look.trust.rules import Trust
@@ -52,9 +50,9 @@ class BatchOptions:
     """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for few of each place.
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
-    removes nothing, for it does not know how the others fare. ``verify``, ``require_signature``, ``replacing`` and
-    ``minimum_age`` are as for a single sync; what an entry says of the last two itself goes before. ``trust`` takes
-    the place of the entries' own.
+    removes nothing, for it does not know how the others fare. ``verify``, ``read``, ``require_signature``,
+    ``replacing`` and ``minimum_age`` are as for a single sync; what an entry says of the last two itself goes before.
+    ``trust`` takes the place of the entries' own.
     """
 
     jobs: int = JOBS
@@ -63,7 +61,8 @@ class BatchOptions:
     max_removals: int | None = None
     lock: Lock | None = None
     locked: bool = False
-    verify: Verify | None = None
+    verify: bool = False
+    read: bool = False
     require_signature: bool = False
     trust: Trust | None = None
     shard: Shard | None = None
@@ -239,6 +238,7 @@ class _Batch:
             judge=self._judges.get(self.options.trust or image.entry.trust),
             dry_run=self.options.dry_run,
             verify=self.options.verify,
+            read=self.options.read,
             replacing=replacing,
             minimum_age=self._minimum_age(image),
         )

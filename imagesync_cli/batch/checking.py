@@ -18,7 +18,7 @@ from imagesync_cli.batch.prune import tags_unknown
 from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, Outcome, RemovalResult
 from imagesync_cli.batch.waiting import reported
 from imagesync_cli.concurrency import gather_few
-from imagesync_cli.copy.sync_report import action_on
+from imagesync_cli.copy.sync import action_on
 from imagesync_cli.look.check import CheckReport, check
 from imagesync_cli.stores import Store, Stores, counting
 from imagesync_cli.values.errors import Differs, ImagesyncError
@@ -132,10 +132,10 @@ class _Looking:
         rule = image.entry.minimum_age
         if rule is None or not compared.destination_digest or compared.digest == compared.destination_digest:
             return ""
-        from imagesync_cli.look.trust.age import Candidate, why_not_yet
+        from imagesync_cli.look.trust.age import why_not_yet
 
-        candidate = Candidate(image.source, compared.source_digest)
-        return await why_not_yet(self.stores, replace(rule, seen=image.seen), candidate, is_new=False)
+        rule = replace(rule, seen=image.seen)
+        return await why_not_yet(self.stores, rule, image.source, compared.source_digest, is_new=False)
 
 
 def _why(compared: CheckReport, source: Reference) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from imagesync_cli.batch.plan import PlannedImage
 from imagesync_cli.batch.report import BatchProgress, BatchReport, RegistryPulls, registry_pulls
-from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.copy.sync import SyncReport
 from imagesync_cli.stores import Stores, Written, counting
 from imagesync_cli.values.errors import LimitReached
 from imagesync_cli.values.limits import PullLimit

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from imagesync_cli.copy.repair import Verify
-    from imagesync_cli.copy.sync_report import SyncReport
+    from imagesync_cli.copy.sync import SyncReport
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.stores import Stores
@@ -129,7 +128,8 @@ def command(
     from imagesync_cli.look.selection import Selection
 
     how: dict[str, Any] = {
-        "verify": _verify(read=read) if verify or read else None,
+        "verify": verify or read,
+        "read": read,
         "require_signature": require_signature,
         "dry_run": dry_run,
         "replacing": replacing,
@@ -155,12 +155,6 @@ def command(
 
 def _wrong_call(what: str) -> click.UsageError:
     return click.UsageError(f"{what}: {_TWO_FORMS}", ctx=click.get_current_context())
-
-
-def _verify(*, read: bool) -> Verify:
-    from imagesync_cli.copy.repair import Verify
-
-    return Verify(read=read)
 
 
 def _judge(trust: Path) -> Judge:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.copy.old_image import OldImage
 from imagesync_cli.copy.present import Destination
-from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.copy.transfer import Read, Transfers
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Written
@@ -17,6 +16,7 @@ from imagesync_cli.values.progress import Progress
 if TYPE_CHECKING:
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
     from imagesync_cli.copy.repair import Repair
+    from imagesync_cli.copy.sync import SyncReport
 
 
 class Copy:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.look.inspect import Findings, Inspection
@@ -18,24 +16,17 @@ _KEPT = (
 )
 
 
-@dataclass(frozen=True)
-class Verify:
-    """What the destination has is looked at and repaired, not trusted; ``read`` hashes its blobs too."""
-
-    read: bool = False
-
-
 class Repair:
-    """One image is looked at.
+    """One image is looked at, and with ``read`` its blobs are hashed.
 
-    ``known`` is a root that was made here, and so cannot be read at the source. ContentError says that the destination
-    keeps the damage.
+    ``known`` is the root where it was read before, or made here, and so cannot be read at the source. ContentError says
+    that the destination keeps the damage.
     """
 
-    def __init__(self, copy: Copy, known: Manifest | None, verify: Verify) -> None:
+    def __init__(self, copy: Copy, known: Manifest | None, *, read: bool) -> None:
         self._copy = copy
         self._known = known
-        self._verify = verify
+        self._read = read
 
     async def images(self, *roots: Descriptor) -> None:
         """Images that the destination has."""
@@ -54,7 +45,7 @@ class Repair:
 
     def _inspection(self) -> Inspection:
         copy = self._copy
-        return Inspection(copy.there, copy.progress, read=self._verify.read, origin=copy.here, known=self._known)
+        return Inspection(copy.there, copy.progress, read=self._read, origin=copy.here, known=self._known)
 
     async def _send_again(self, findings: Findings) -> bool:
         """Send what is lost; gives whether there is reason to look again."""

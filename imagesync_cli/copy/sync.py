@@ -9,17 +9,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.copy.old_image import check_replaceable
 from imagesync_cli.copy.present import Destination, Present
-from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
-from imagesync_cli.stores import Access, Side, Store, Stores, counting
+from imagesync_cli.stores import Access, Side, Store, Stores, Written, counting
 from imagesync_cli.values.errors import Denied, Refused, UsageError
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -28,7 +28,8 @@ from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.copy_referrers import ReferrersCopy
-    from imagesync_cli.copy.repair import Repair, Verify
+    from imagesync_cli.copy.repair import Repair
+    from imagesync_cli.look.inspect import Problem
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge, SignedBy
 
@@ -37,29 +38,61 @@ _LIKELY_UPLOADS = 2
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """What of the source is to arrive: its digest, and its root where that was read or made to find it."""
-
-    digest: str
-    root: Manifest | None = None
-    is_new: bool = False
-    source_digest: str = ""  # of the whole image, where platforms are chosen from it
-
-
-@dataclass(frozen=True)
 class SyncOptions:
     """What of the source's image arrives, by which rules, and what may be replaced by it.
 
-    ``verify`` looks at all that the destination has of it. The ``judge`` tells whether it is signed as it must be.
+    ``verify`` looks at all that the destination has of it, rather than to trust that it is whole; ``read`` hashes its
+    blobs too. The ``judge`` tells whether it is signed as it must be.
     """
 
     selection: Selection = WHOLE
     require_signature: bool = False
     judge: Judge | None = None
     dry_run: bool = False
-    verify: Verify | None = None
+    verify: bool = False
+    read: bool = False
     replacing: Replacing = ALWAYS
     minimum_age: MinimumAge | None = None
+
+
+@dataclass
+class SyncReport:
+    """What a sync did, or with ``dry_run`` would do; sizes in bytes."""
+
+    source: str
+    destination: str
+    id: str
+    digest: str
+    before: str  # the digest the destination's tag pointed at, "" for none
+    changed: bool
+    dry_run: bool
+    manifests: int = 0
+    blobs: Counter[Written] = field(default_factory=Counter)
+    sent_bytes: int = 0
+    mounted_bytes: int = 0
+    foreign: int = 0  # layers that live at URLs of their own, left there
+    foreign_copied: int = 0
+    damage: tuple[Problem, ...] = ()  # what a look at the destination found, and this run has sent again
+    referrers: dict[str, int] = field(default_factory=dict)  # what is attached at the source, by kind
+    attached: int = 0  # how many of these were written
+    left: list[str] = field(default_factory=list)  # cosign's tags that hold other signatures at the destination
+    signed_by: tuple[SignedBy, ...] = ()  # where rules of trust have verified that
+    held: str = ""  # why the image is not taken yet, "" where it is
+    kept_as: str = ""  # the tag that keeps the image that was replaced, "" for none
+    retries: int = 0
+    resumed: int = 0  # downloads that broke off and were continued
+
+    @property
+    def action(self) -> str:
+        """What was done, or would be, to the destination's tag: keep, add, move, or mend below the same digest."""
+        return action_on(self.before, self.digest) if self.changed else "keep"
+
+
+def action_on(before: str, digest: str) -> str:
+    """What a copy does to a tag that has had the digest ``before``: add, move, or mend below the same digest."""
+    if not before:
+        return "add"
+    return "mend" if before == digest else "move"
 
 
 async def sync(
@@ -79,7 +112,7 @@ async def sync(
     none, the ``judge`` trusts none that there is, or the tag has an image that is not to be replaced; every other error
     names the side and the step.
     """
-    _check(source, destination, options.selection, verify=options.verify is not None)
+    _check(source, destination, options)
     with counting() as tally:
         here = here or stores.open(source)
         there = stores.open(destination, Access.READ if options.dry_run else Access.WRITE, Side.DESTINATION)
@@ -104,19 +137,21 @@ class _Sync:
         selection, dry_run = self.options.selection, self.options.dry_run
         self.here.warm(1)
         before = await _current(self.there, self.destination.meant_tag, dry_run=dry_run)
-        chosen = await _choose(self.here, self.source, selection, before)
-        changed = not before or before != chosen.digest  # that may be "" too: the only image of a layout
-        names = str(self.source), str(self.destination)
-        report = SyncReport(*names, "", chosen.digest, before, changed=changed, dry_run=dry_run)
+        if not before:
+            self.there.warm(_LIKELY_UPLOADS)
+        wanted = await _find_wanted(self.here, self.source, selection, before)
+        names, digest = (str(self.source), str(self.destination)), wanted.descriptor.digest
+        changed = before != digest
+        report = SyncReport(*names, "", digest, before, changed=changed, dry_run=dry_run)
         if changed:
             replacing, tag = self.options.replacing, self.destination.meant_tag
             await check_replaceable(replacing.overwrite, self.here, self.there, tag, before)
             report.kept_as = _kept_as(replacing, tag, before)
         copying = self._copying(report, progress, present)
-        may_write = changed or self.options.verify is not None or selection.referrers or selection.foreign_layers
+        may_write = changed or self.options.verify or selection.referrers or selection.foreign_layers
         writes = may_write and not dry_run
         async with self.stores.copying(self.destination) if writes else nullcontext(), copying as copy:
-            await self._bring(copy, chosen)
+            await self._bring(copy, wanted)
         return report
 
     @property
@@ -131,16 +166,16 @@ class _Sync:
         read_foreign = (lambda blob: self.stores.read_foreign(blob, self.here)) if foreign else None
         return Copy(self.here, place, report, progress, fresh=fresh, read_foreign=read_foreign)
 
-    async def _bring(self, copy: Copy, chosen: _Chosen) -> None:
-        report, options, root = copy.report, self.options, chosen.root
+    async def _bring(self, copy: Copy, wanted: Wanted) -> None:
+        report, options = copy.report, self.options
         if report.changed or options.selection.referrers:
             self.there.warm(_LIKELY_UPLOADS)
-            root = root or await self.here.manifest(chosen.digest)
-            report.digest = root.digest
-        await self._check_rules(report, replace(chosen, root=root))
+            wanted = replace(wanted, root=wanted.root or await self.here.manifest(wanted.descriptor.digest))
+        await self._check_rules(report, wanted)
         if report.held:
             return
-        repair = _repair(copy, chosen.root, options.verify) if options.verify is not None else None
+        root = wanted.root
+        repair = _repair(copy, root, read=options.read) if options.verify else None
         signed = options.require_signature
         referrers = await _referrers(copy, root, options.selection, signed=signed) if root else None
         if self._is_same:
@@ -148,33 +183,36 @@ class _Sync:
         if not report.changed:
             await _complete(copy, repair, referrers, foreign_layers=options.selection.foreign_layers)
         elif root is not None:
-            in_place = self._is_same and not chosen.is_new  # a new index is not written unless its children are seen
+            in_place = self._is_same and not wanted.is_new  # a new index is not written unless its children are seen
             tag, keep_as = self.destination.meant_tag, report.kept_as
             await copy.image(root, tag, in_place=in_place, repair=repair, referrers=referrers, keep_as=keep_as)
         if repair is not None and referrers is not None:
             await repair.images(*referrers.roots)
         report.changed |= bool(report.attached or report.damage)
 
-    async def _check_rules(self, report: SyncReport, chosen: _Chosen) -> None:
+    async def _check_rules(self, report: SyncReport, wanted: Wanted) -> None:
         """Note who has signed it, and why it is not taken yet, before anything is written."""
         judge, minimum_age = self.options.judge, self.options.minimum_age
         if judge is not None and (report.changed or judge.trust.always):
-            report.signed_by = await _judged(judge, self.here, self.source, chosen)
+            report.signed_by = await judge.judge(self.here, self.source, wanted)
         if minimum_age is not None and report.changed:
-            report.held = await _why_not_yet(self.stores, minimum_age, self.source, chosen, report)
+            from imagesync_cli.look.trust.age import why_not_yet
+
+            asked = self.stores, minimum_age, self.source, wanted.source_digest
+            report.held = await why_not_yet(*asked, is_new=not report.before, signed=report.signed_by)
             if report.held:
                 _hold(report)
 
 
-def _check(source: Reference, destination: Reference, selection: Selection, *, verify: bool) -> None:
+def _check(source: Reference, destination: Reference, options: SyncOptions) -> None:
     if destination.digest:
         raise UsageError(f"destination {destination} is given by digest", hint="a destination takes a tag")
-    if verify and isinstance(destination, ArchiveReference):
+    if options.verify and isinstance(destination, ArchiveReference):
         raise UsageError(
             f"{destination.name}: an archive is not repaired in place",
             hint="sync into a new one; check tells what it lacks",
         )
-    digest = selection.digest
+    digest = options.selection.digest
     if digest and source.digest not in ("", digest):
         raise UsageError(f"source {source} and --digest {digest} name two images", hint="leave one of them out")
 
@@ -189,13 +227,15 @@ async def _current(store: Store, tag: str, *, dry_run: bool) -> str:
         return ""  # GHCR and others say so of what is not there yet: whether we may write decides
 
 
-async def _choose(here: Store, source: Reference, selection: Selection, before: str) -> _Chosen:
-    """Find out what is to arrive by as little as that takes: nothing is asked where there is nothing to compare."""
+async def _find_wanted(here: Store, source: Reference, selection: Selection, before: str) -> Wanted:
+    """What is to arrive, by as little as that takes: what will be read anyway is not asked for before."""
     told = selection.digest or source.digest
-    if not selection.platforms and (told or not before):
-        return _Chosen(told or source.wanted)
-    wanted = await find_wanted(here, source, selection)
-    return _Chosen(wanted.descriptor.digest, wanted.root, wanted.is_new, wanted.source_digest)
+    if selection.platforms or (before and not told):
+        return await find_wanted(here, source, selection)
+    if told:
+        return Wanted(Descriptor.of(told), told)
+    root = await here.manifest(source.wanted)
+    return Wanted(root.descriptor, root.digest, root)
 
 
 def _kept_as(replacing: Replacing, tag: str, before: str) -> str:
@@ -217,10 +257,10 @@ async def _referrers(copy: Copy, root: Manifest, selection: Selection, *, signed
     return ReferrersCopy(copy, attached) if attached.referrers else None
 
 
-def _repair(copy: Copy, known: Manifest | None, verify: Verify) -> Repair:
+def _repair(copy: Copy, known: Manifest | None, *, read: bool) -> Repair:
     from imagesync_cli.copy.repair import Repair
 
-    return Repair(copy, known, verify)
+    return Repair(copy, known, read=read)
 
 
 async def _complete(
@@ -234,20 +274,6 @@ async def _complete(
         await copy.foreign_layers(report.before)
     if referrers is not None:
         await referrers.complete()
-
-
-async def _judged(judge: Judge, here: Store, source: Reference, chosen: _Chosen) -> tuple[SignedBy, ...]:
-    """Who has signed what is to arrive; Refused if that is nobody who is trusted to, before anything is written."""
-    root = chosen.root or await here.manifest(chosen.digest)
-    wanted = Wanted(root.descriptor, chosen.source_digest or root.digest, root, chosen.is_new)
-    return await judge.judge(here, source, wanted)
-
-
-async def _why_not_yet(stores: Stores, rule: MinimumAge, source: Reference, chosen: _Chosen, report: SyncReport) -> str:
-    from imagesync_cli.look.trust.age import Candidate, why_not_yet
-
-    candidate = Candidate(source, chosen.source_digest or report.digest, report.signed_by)
-    return await why_not_yet(stores, rule, candidate, is_new=not report.before)
 
 
 def _hold(report: SyncReport) -> None:

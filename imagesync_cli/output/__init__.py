@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from imagesync_cli.batch.locking import LockReport
-    from imagesync_cli.copy.sync_report import SyncReport
+    from imagesync_cli.copy.sync import SyncReport
     from imagesync_cli.delete.delete_report import DeleteReport
     from imagesync_cli.look.check import CheckReport
     from imagesync_cli.look.describe import Description

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.copy.sync_report import SyncReport
 from imagesync_cli.output.console import counted, size_text
+
+if TYPE_CHECKING:
+    from imagesync_cli.copy.sync import SyncReport
 
 
 def sync_json(report: SyncReport) -> dict[str, Any]:

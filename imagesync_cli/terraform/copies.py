@@ -53,11 +53,11 @@ async def described_copy(
 
 async def _young(stores: Stores, intent: Intent, rule: MinimumAge, present: str, limit_s: float) -> dict[str, Any]:
     """Why the image is not taken yet, "" where it is; ``wait`` is said where there is no other one to go on with."""
-    from imagesync_cli.look.trust.age import Candidate, why_not_yet
+    from imagesync_cli.look.trust.age import why_not_yet
 
-    candidate = Candidate(intent.source, intent.selection.digest)
+    asked = why_not_yet(stores, rule, intent.source, intent.selection.digest, is_new=not present)
     try:
-        why = await within(limit_s, why_not_yet(stores, rule, candidate, is_new=not present))
+        why = await within(limit_s, asked)
     except (ImagesyncError, asyncio.TimeoutError) as error:
         said = str(error) or "no answer within the time that is left"
         return {"young": "", "wait": [], "refused": [f"how old the source {intent.source} is, is not known: {said}"]}

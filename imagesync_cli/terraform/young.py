@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from imagesync_cli.concurrency import gather, within
 from imagesync_cli.look.selection import find_present
 from imagesync_cli.look.tags import pick_tags
-from imagesync_cli.look.trust.age import AgeUnknown, Candidate, MinimumAge, why_not_yet
+from imagesync_cli.look.trust.age import AgeUnknown, MinimumAge, why_not_yet
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, first_few
 from imagesync_cli.values.reference import Reference
@@ -84,7 +84,7 @@ class AgeJudge:
         locked = self.lock.find(source) if self.lock else None
         digest = locked.digest if locked else (await self.stores.open(source).head(tag)).digest
         rule = replace(self.waiting.rule, seen=locked.first_seen if locked else "")
-        return await why_not_yet(self.stores, rule, Candidate(source, digest), is_new=True)
+        return await why_not_yet(self.stores, rule, source, digest, is_new=True)
 
 
 def _first(young: Mapping[str, str]) -> str:

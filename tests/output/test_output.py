@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from imagesync_cli.batch.report import BatchProgress
-from imagesync_cli.copy.sync_report import SyncReport
+from imagesync_cli.copy.sync import SyncReport
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.look.resolve import Resolved
 from imagesync_cli.output import Output

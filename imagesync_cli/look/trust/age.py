@@ -46,33 +46,30 @@ class MinimumAge:
     seen: str = ""
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """What is about to be taken: ``digest`` of the whole image at the source, and who has verifiably signed it."""
+async def why_not_yet(
+    stores: Stores, rule: MinimumAge, source: Reference, digest: str, *, is_new: bool, signed: Sequence[SignedBy] = ()
+) -> str:
+    """Why an image is not taken yet, "" where it may be; AgeUnknown where nothing tells its age.
 
-    source: Reference
-    digest: str
-    signed: Sequence[SignedBy] = ()
-
-
-async def why_not_yet(stores: Stores, rule: MinimumAge, candidate: Candidate, *, is_new: bool) -> str:
-    """Why the image is not taken yet, "" where it may be; AgeUnknown where nothing tells its age."""
-    if not rule.least or candidate.digest in rule.ignored or (is_new and rule.new == "take"):
+    ``digest`` is that of the whole image at the source, and ``signed`` who has verifiably signed it.
+    """
+    if not rule.least or digest in rule.ignored or (is_new and rule.new == "take"):
         return ""
-    time, how = await _came(stores, rule, candidate)
+    time, how = await _came(stores, rule, source, digest, signed)
     age = datetime.now(timezone.utc) - time
     if age >= rule.least:
         return ""
-    return f"{candidate.digest} was {how} {span_text(age)} ago, and is taken in {span_text(rule.least - age)}"
+    return f"{digest} was {how} {span_text(age)} ago, and is taken in {span_text(rule.least - age)}"
 
 
-async def _came(stores: Stores, rule: MinimumAge, candidate: Candidate) -> tuple[datetime, str]:
+async def _came(
+    stores: Stores, rule: MinimumAge, source: Reference, digest: str, signed: Sequence[SignedBy]
+) -> tuple[datetime, str]:
     """When the image came, and how that is known."""
-    source, digest = candidate.source, candidate.digest
     if seen := parse_time(rule.seen):
         return seen, "first seen by the lock"
-    if signed := [time for each in candidate.signed if (time := parse_time(each.time))]:
-        return min(signed), "signed"
+    if times := [time for each in signed if (time := parse_time(each.time))]:
+        return min(times), "signed"
     if pushed := await stores.pushed_at(source, digest):
         return pushed, "pushed"
     if rule.by_created and (created := await _created(stores, source, digest)):
