@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.batch.file_options import file_options
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import (
     auth_file_option,
+    file_options,
     first_given,
     platform_option,
     referrer_type_option,

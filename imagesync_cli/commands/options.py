@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,66 +15,27 @@ from imagesync_cli.commands.log_options import Decorator, several
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from imagesync_cli.stores.files.runs.claimed import Claimant
-    from imagesync_cli.values.platforms import Platform
-    from imagesync_cli.values.reference import Reference
     from imagesync_cli.values.tags.replacing import KeepAs
 
 
-# What reads an argument is loaded once there is one.
-def to_reference(text: str) -> Reference:
-    """A reference."""
-    from imagesync_cli.values.reference import parse_reference
+def _reader(function: str) -> Callable[[str], Any]:
+    """What reads an argument, by its name in the package: it is loaded once there is an argument."""
+    module, _, name = function.rpartition(".")
 
-    return parse_reference(text)
+    def read(text: str) -> Any:
+        return getattr(importlib.import_module(f"imagesync_cli.{module}"), name)(text)
 
-
-def to_registry(text: str) -> str:
-    """The name of a registry."""
-    from imagesync_cli.values.hosts import parse_registry
-
-    return parse_registry(text)
+    return read
 
 
-def to_digest(text: str) -> str:
-    """A digest."""
-    from imagesync_cli.values.digest import parse_digest
-
-    return parse_digest(text)
-
-
-def to_platform(text: str) -> Platform:
-    """A platform."""
-    from imagesync_cli.values.platforms import parse_platform
-
-    return parse_platform(text)
-
-
-def to_claimant(text: str) -> Claimant:
-    """An entry of a Terraform configuration."""
-    from imagesync_cli.stores.files.runs.claimed import parse_claimant
-
-    return parse_claimant(text)
-
-
-def _to_artifact_type(text: str) -> str:
-    from imagesync_cli.values.names import parse_artifact_type
-
-    return parse_artifact_type(text)
-
-
-def _overwrite(context: click.Context, parameter: click.Parameter, text: str) -> str:
-    if context.resilient_parsing:  # a shell completes, and waits
-        return text
-    from imagesync_cli.values.tags.replacing import parse_overwrite
-
-    return parse_overwrite(text)
-
-
-def _to_keep_as(text: str) -> KeepAs:
-    from imagesync_cli.values.tags.replacing import parse_keep_as
-
-    return parse_keep_as(text)
+to_reference = _reader("values.reference.parse_reference")
+to_registry = _reader("values.hosts.parse_registry")
+to_claimant = _reader("stores.files.runs.claimed.parse_claimant")
+_to_digest = _reader("values.digest.parse_digest")
+_to_platform = _reader("values.platforms.parse_platform")
+_to_artifact_type = _reader("values.names.parse_artifact_type")
+_to_keep_as = _reader("values.tags.replacing.parse_keep_as")
+_to_overwrite = _reader("values.tags.replacing.parse_overwrite")
 
 
 class _NamedPath(click.Path):
@@ -104,14 +66,14 @@ def _usual_platforms(context: click.Context, parameter: click.Parameter, incompl
 def digest_option(*names: str, help: str) -> Decorator:  # noqa: A002  (as click calls it)
     """The one digest that is meant; the command gets "" without it. An empty one is refused: any would do then."""
     return click.option(
-        "--digest", *names, type=to_digest, callback=lambda _c, _p, digest: digest or "", metavar="DIGEST", help=help
+        "--digest", *names, type=_to_digest, callback=lambda _c, _p, digest: digest or "", metavar="DIGEST", help=help
     )
 
 
 platform_option = click.option(
     "--platform",
     "platforms",
-    type=to_platform,
+    type=_to_platform,
     multiple=True,
     metavar="OS/ARCH[/VARIANT]",
     shell_complete=_usual_platforms,
@@ -170,7 +132,7 @@ def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--overwrite",
         default="always",
         show_default=True,
-        callback=_overwrite,
+        callback=lambda context, _, text: text if context.resilient_parsing else _to_overwrite(text),  # a shell waits
         metavar="always|ours|never|DIGEST",
         help="When to replace another image under DST's tag: always; only if SRC's repository has that image too "
         "(ours); never; or only if it is DIGEST. Otherwise nothing is written (exit code 7).",
@@ -180,11 +142,11 @@ def replacing_options(command: Callable[..., Any]) -> Callable[..., Any]:
         keep_last="With --keep-as: after a replacement, keep only the last N old images.",
     )
     @functools.wraps(command)
-    def wrapper(*given: Any, overwrite: str, keep_as: KeepAs | None, keep_last: int | None, **more: Any) -> Any:
+    def wrapper(*, overwrite: str, keep_as: KeepAs | None, keep_last: int | None, **more: Any) -> Any:
         from imagesync_cli.values.tags.replacing import Replacing
 
         check_keep(keep_as, keep_last)
-        return command(*given, replacing=Replacing(overwrite, keep_as, keep_last), **more)
+        return command(replacing=Replacing(overwrite, keep_as, keep_last), **more)
 
     replacing: Callable[..., Any] = wrapper
     return replacing
@@ -219,7 +181,7 @@ def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def wrapper(
-        *given: Any,
+        *,
         least: str | None,
         minimum_age_new: str,
         minimum_age_by_created: bool,
@@ -230,11 +192,11 @@ def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
             of_age = {"minimum_age_new": minimum_age_new != "wait", "ignore_age_for": ignore_age_for}
             if name := first_given({**of_age, "minimum_age_by_created": minimum_age_by_created}):
                 raise click.UsageError(f"{name} goes with --minimum-age", ctx=click.get_current_context())
-            return command(*given, minimum_age=None, **more)
+            return command(minimum_age=None, **more)
         from imagesync_cli.look.trust.age import parse_minimum_age
 
         rule = parse_minimum_age(least, minimum_age_new, ignore_age_for, by_created=minimum_age_by_created)
-        return command(*given, minimum_age=rule, **more)
+        return command(minimum_age=rule, **more)
 
     return wrapper
 
@@ -243,3 +205,42 @@ def first_given(options: Mapping[str, Any]) -> str:
     """The first of these options that was given, by the names of their parameters; "" for none."""
     given = (name for name, value in options.items() if value not in (None, False, "", (), "auto"))
     return next((f"--{name.replace('_', '-')}" for name in given), "")
+
+
+def file_options(verb: str, done: str) -> Decorator:
+    """``--file`` and its kin; ``verb`` is what is done to the images, and ``done`` that it was."""
+    return several(
+        click.option(
+            "--file",
+            type=PATH,
+            metavar="FILE",
+            help=f"{verb} all images that this YAML or JSON file lists, - for stdin.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help=f"With --file: images {done} in parallel (default 64).",
+        ),
+        click.option("--locked", is_flag=True, help=f"With --file: {verb.lower()} exactly what the lock says."),
+        click.option(
+            "--lock-file",
+            type=PATH,
+            metavar="FILE",
+            help="With --file: the lock (default: images.lock.json beside images.yaml).",
+        ),
+        click.option(
+            "--report",
+            type=PATH,
+            metavar="FILE",
+            help="With --file: write a report. The file's ending chooses its form: .json, .md, .xml (JUnit) or .prom "
+            "(metrics for Prometheus).",
+        ),
+        click.option(
+            "--progress",
+            type=click.Choice(["auto", "plain", "none"]),
+            default="auto",
+            show_default=True,
+            help="With --file: show a bar on a terminal and lines elsewhere (auto), always lines, or nothing.",
+        ),
+    )

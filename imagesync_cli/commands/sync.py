@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagesync_cli.commands.batch.file_options import file_options
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import (
     auth_file_option,
     digest_option,
+    file_options,
     first_given,
     minimum_age_options,
     platform_option,
