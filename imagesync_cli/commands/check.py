@@ -22,7 +22,7 @@ from imagesync_cli.values.errors import Differs, UsageError
 
 if TYPE_CHECKING:
     from imagesync_cli.look.check import CheckReport
-    from imagesync_cli.look.trust.verify import Verification
+    from imagesync_cli.look.trust.judge import Verification
     from imagesync_cli.stores import Stores
     from imagesync_cli.values.platforms import Platform
     from imagesync_cli.values.reference import Reference
@@ -129,7 +129,7 @@ def verify(
     """
     from imagesync_cli.batch.reading.trust_file import read_trust_file
     from imagesync_cli.look.selection import Selection
-    from imagesync_cli.look.trust.verify import verify_images
+    from imagesync_cli.look.trust.judge import verify_images
 
     rules = read_trust_file(trust)
 

@@ -17,7 +17,7 @@ from imagesync_cli.look.selection import Wanted, read_whole
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import NO_DIGEST
 from imagesync_cli.values.documents import read_document
-from imagesync_cli.values.errors import ContentError, NoPlatform
+from imagesync_cli.values.errors import ContentError, NoPlatform, first_few
 from imagesync_cli.values.manifest import REFERS_TO, ROLE, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.platforms import Platform, nearness, read_platform
 
@@ -63,11 +63,9 @@ async def _check_single(store: Store, root: Manifest, wanted: list[Platform], im
 
 
 def _not_for(lacking: list[Platform], has: Iterable[Platform], image: str) -> NoPlatform:
-    names = list(dict.fromkeys(map(str, has)))
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return NoPlatform(
         f"{image} is not there for {', '.join(map(str, lacking))}",
-        hint=f"it has {', '.join(names[:_MOST_NAMED])}{more}" if names else "it has no platform",
+        hint=f"it has {first_few(map(str, has), _MOST_NAMED) or 'no platform'}",
     )
 
 

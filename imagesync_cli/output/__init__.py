@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imagesync_cli.look.describe import Description
     from imagesync_cli.look.doctor import Diagnosis
     from imagesync_cli.look.resolve import Resolved
-    from imagesync_cli.look.trust.verify import Verification
+    from imagesync_cli.look.trust.judge import Verification
     from imagesync_cli.values.progress import Progress
     from imagesync_cli.values.tags.rules import Judgement
 

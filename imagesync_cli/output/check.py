@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from imagesync_cli.look.check import CheckReport
 from imagesync_cli.look.inspect import Findings, Problem
 from imagesync_cli.output.console import counted
+from imagesync_cli.values.errors import first_few
 from imagesync_cli.values.times import parse_time
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.trust.judge import SignedBy
-    from imagesync_cli.look.trust.verify import Verification
+    from imagesync_cli.look.trust.judge import SignedBy, Verification
 
-_NAMED = 3
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
@@ -68,8 +67,7 @@ def damage_text(findings: Findings) -> str:
     for (what, kind), members in groupby(sorted(findings.problems, key=group), group):
         names = [f"{each.digest}{f' of {each.platform}' if each.platform else ''}" for each in members]
         verb = "is" if len(names) == 1 else "are"
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        parts.append(f"{len(names)} of {totals[what]} {what}s {verb} {kind}: {', '.join(names[:_NAMED])}{more}")
+        parts.append(f"{len(names)} of {totals[what]} {what}s {verb} {kind}: {first_few(names)}")
     return "; ".join(parts)
 
 

@@ -229,7 +229,6 @@ def _has_current_folder() -> bool:
 # Kinds that several images may share, and what of a message is of one image alone.
 _SHARED_KINDS = frozenset({"denied", "unreachable"})
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_NAMED = 3
 
 
 def common_cause(kind: str, error: str, references: Iterable[str]) -> str:
@@ -247,8 +246,8 @@ def common_cause(kind: str, error: str, references: Iterable[str]) -> str:
     return text
 
 
-def first_few(names: Iterable[str]) -> str:
-    """The first few of these, and how many more there are."""
-    several = list(names)
-    more = len(several) - _NAMED
-    return ", ".join(several[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+def first_few(names: Iterable[str], most: int = 3, *, between: str = ", ") -> str:
+    """The first few of these, each once, and how many more there are."""
+    several = list(dict.fromkeys(names))
+    more = len(several) - most
+    return between.join(several[:most]) + (f" and {more} more" if more > 0 else "")

@@ -7,27 +7,27 @@ chosen from; or by each image of its index. What is verified is always a digest,
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from imagesync_cli.concurrency import gather
 from imagesync_cli.look.referrers import images_of
+from imagesync_cli.look.selection import Selection, Wanted, find_wanted
 from imagesync_cli.look.trust.extra import check_installed
 from imagesync_cli.look.trust.rules import KeySigner, Signer, Trust, TrustRule
 from imagesync_cli.look.trust.signatures import Budget, Signatures
 from imagesync_cli.look.trust.statements import Claim, NotGood
-from imagesync_cli.values.errors import Refused
+from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.selection import Wanted
     from imagesync_cli.look.trust.keyless import Keyless
     from imagesync_cli.look.trust.keys import Key
     from imagesync_cli.look.trust.signatures import Signature
-    from imagesync_cli.stores import Store
+    from imagesync_cli.stores import Store, Stores
     from imagesync_cli.values.reference import Reference
 
 _MOST_IMAGES = 50
-_MOST_NAMED = 3
 _MOST_CHARACTERS = 200
 
 
@@ -51,9 +51,8 @@ class _Outcome:
     @property
     def why(self) -> str:
         """Why it is not enough."""
-        reasons = list(dict.fromkeys(self.not_good))
-        more = f" and {len(reasons) - _MOST_NAMED} more" if len(reasons) > _MOST_NAMED else ""
-        found = f"no signature counts: {'; '.join(reasons[:_MOST_NAMED])}{more}" if reasons else "it has no signature"
+        reasons = first_few(self.not_good, between="; ")
+        found = f"no signature counts: {reasons}" if reasons else "it has no signature"
         alone = ", ".join(dict.fromkeys(each.signer for each in self.signed))
         return "; ".join(filter(None, [f"it is signed by {alone} alone" if alone else found, self.left]))
 
@@ -176,3 +175,35 @@ class Judge:
 def _is_enough(met: set[tuple[int, Signer]], rule: TrustRule) -> bool:
     enough = all if rule.all else any
     return all(enough((number, signer) in met for signer in rule.signers) for number in range(len(rule.demands)))
+
+
+@dataclass(frozen=True)
+class Verification:
+    """``signed`` is who has signed an image, nobody where no rule names it; ``error`` is why that is not enough."""
+
+    reference: str
+    digest: str = ""
+    signed: tuple[SignedBy, ...] = ()
+    error: ImagesyncError | None = None
+
+
+async def verify_images(
+    stores: Stores, references: Sequence[Reference], trust: Trust, selection: Selection
+) -> list[Verification]:
+    """Each image against the rule that names it, in their order; one that fails hides no other."""
+    judge = Judge(trust)
+    return await gather(
+        stores.crowd.run(lambda reference=reference: _verified(stores, reference, judge, selection))  # type: ignore[misc]
+        for reference in references
+    )
+
+
+async def _verified(stores: Stores, reference: Reference, judge: Judge, selection: Selection) -> Verification:
+    digest = ""
+    try:
+        store = stores.open(reference)
+        wanted = await find_wanted(store, reference, selection)
+        digest = wanted.descriptor.digest
+        return Verification(str(reference), digest, await judge.judge(store, reference, wanted))
+    except ImagesyncError as error:
+        return Verification(str(reference), digest, error=error.alone())

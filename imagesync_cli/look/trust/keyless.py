@@ -15,9 +15,16 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.look.trust.envelopes import document
 from imagesync_cli.look.trust.extra import importing
-from imagesync_cli.look.trust.statements import SIGNS, Claim, NotGood, check_payload, decoded, read_statement
+from imagesync_cli.look.trust.statements import (
+    SIGNS,
+    Claim,
+    NotGood,
+    check_payload,
+    decoded,
+    read_object,
+    read_statement,
+)
 from imagesync_cli.values.documents import read_file
 from imagesync_cli.values.errors import Unavailable, UsageError
 from imagesync_cli.values.times import time_text
@@ -173,7 +180,7 @@ def _private_root(file: Path) -> TrustedRoot:
 
 def _bundle(signature: Signature) -> Bundle:
     if signature.is_bundle:
-        material = document(signature.content).get("verificationMaterial")
+        material = read_object(signature.content).get("verificationMaterial")
         if isinstance(material, dict) and "publicKey" in material:
             raise NotGood(_BY_KEY)
         return Bundle.from_json(signature.content)
@@ -203,12 +210,12 @@ def _entries(note: str) -> list[rekor_v1.TransparencyLogEntry]:
     """The log's entry as cosign 2 keeps it, {"SignedEntryTimestamp": …, "Payload": {"body": …, …}}."""
     if not note:
         raise NotGood("its log entry is missing")
-    entry = document(note)
+    entry = read_object(note)
     payload = entry.get("Payload")
     if not isinstance(payload, dict):
         raise NotGood("its log entry is missing")
     body = decoded(str(payload.get("body")))
-    told = document(body)
+    told = read_object(body)
     return [
         rekor_v1.TransparencyLogEntry.model_construct(
             log_index=int(payload.get("logIndex", 0)),
@@ -227,7 +234,7 @@ def _entries(note: str) -> list[rekor_v1.TransparencyLogEntry]:
 def _timestamps(note: str) -> bundle_v1.TimestampVerificationData | None:
     if not note:
         return None
-    signed = decoded(str(document(note).get("SignedRFC3161Timestamp")))
+    signed = decoded(str(read_object(note).get("SignedRFC3161Timestamp")))
     stamp = common_v1.RFC3161SignedTimestamp(signed_timestamp=b64encode(signed))
     return bundle_v1.TimestampVerificationData(rfc3161_timestamps=[stamp])
 

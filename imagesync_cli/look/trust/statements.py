@@ -54,16 +54,27 @@ def decoded(text: str) -> bytes:
         raise NotGood("it is not base64") from error
 
 
+def read_object(content: bytes | str) -> dict[str, Any]:
+    """A JSON object of a stranger's; NotGood for anything else."""
+    try:
+        document = read_document(content if isinstance(content, bytes) else content.encode())
+    except ValueError as error:
+        raise NotGood(f"it is not in the form of its type: not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise NotGood("it is not in the form of its type")
+    return document
+
+
 def check_payload(content: bytes, digest: str) -> None:
     """NotGood unless cosign's simple signing names this digest. What it says of a name decides nothing."""
-    critical = _object(_object(_document(content), "critical"), "image")
+    critical = _object(_object(read_object(content), "critical"), "image")
     if critical.get("docker-manifest-digest") != digest:
         raise NotGood(f"it is about another image, {str(critical.get('docker-manifest-digest'))[:100]}")
 
 
 def read_statement(payload_type: str, content: bytes, digest: str) -> tuple[str, Mapping[str, Any]]:
     """The predicate's type and the predicate of an in-toto statement; NotGood unless this digest is a subject of it."""
-    document = _document(content)
+    document = read_object(content)
     if payload_type != IN_TOTO or document.get("_type") not in _STATEMENTS:
         raise NotGood("it is no in-toto statement")
     subjects, (algorithm, _, encoded) = document.get("subject"), digest.partition(":")
@@ -73,14 +84,6 @@ def read_statement(payload_type: str, content: bytes, digest: str) -> tuple[str,
     if not any(each.get(algorithm) == encoded for each in named):
         raise NotGood("it is about another image")
     return str(document.get("predicateType")), _object(document, "predicate")
-
-
-def _document(content: bytes) -> dict[str, Any]:
-    try:
-        document = read_document(content)
-    except ValueError as error:
-        raise NotGood(f"what it signs is not JSON: {error}") from error
-    return document if isinstance(document, dict) else {}
 
 
 def _object(document: Mapping[str, Any], key: str) -> dict[str, Any]:
