@@ -130,7 +130,7 @@ class _Update:
             self.report.failed[name] = error.alone()
             if before is not None:
                 self.report.lock.images[name] = before
-        progress.advance()
+        progress.done += 1
 
     async def _locked(self, wanted: _Wanted, digest: str, before: Locked | None) -> Locked:
         name = as_meant(wanted.source)

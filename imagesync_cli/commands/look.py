@@ -61,9 +61,7 @@ def inspect(reference: Reference, raw: bool, call: Call) -> None:
     """
 
     async def raw_bytes(stores: Stores) -> bytes:
-        from imagesync_cli.look.describe import raw_manifest
-
-        return await raw_manifest(stores, reference)
+        return (await stores.open(reference).manifest(reference.wanted)).content
 
     async def described(stores: Stores) -> Description:
         from imagesync_cli.look.describe import describe

@@ -7,8 +7,8 @@ for that, and does it himself if it fails.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+import weakref
+from collections.abc import Awaitable, Callable, Hashable
 
 from imagesync_cli.stores import Store, Written
 from imagesync_cli.values.manifest import Descriptor
@@ -26,24 +26,11 @@ class Present:
         self.blobs: dict[tuple[str, str], dict[Location, Store]] = {}  # by registry and digest, the repositories
         self.manifests: set[tuple[Location, str]] = set()  # that are there, with all that they name
         self.given: set[tuple[Location, str]] = set()  # the blobs of which a source has given the bytes
-        self._busy: dict[Hashable, asyncio.Future[None]] = {}
+        self._busy = weakref.WeakValueDictionary[Hashable, asyncio.Lock]()  # each as long as somebody has or wants it
 
-    async def settled(self, key: Hashable) -> bool:
-        """Wait until nobody is at work on this any more; whether there was somebody."""
-        busy = self._busy.get(key)
-        if busy is not None:
-            await asyncio.wait({busy})
-        return busy is not None
-
-    @contextlib.asynccontextmanager
-    async def at_work(self, key: Hashable) -> AsyncIterator[None]:
-        """Let others wait until the block ends, however it does."""
-        done = self._busy[key] = asyncio.get_running_loop().create_future()
-        try:
-            yield
-        finally:
-            del self._busy[key]
-            done.set_result(None)
+    def alone(self, key: Hashable) -> asyncio.Lock:
+        """What lets one after the other be at work on this."""
+        return self._busy.setdefault(key, asyncio.Lock())
 
 
 class Destination:
@@ -62,10 +49,10 @@ class Destination:
         holders = self._present.blobs.setdefault((self._registry, blob.digest), {})
         while self._location not in holders:
             # The first to send it keeps all others waiting; those that mount it, only their own repository.
-            key = (*self._location, blob.digest) if holders else id(holders)
-            if await self._present.settled(key):
-                continue
-            async with self._present.at_work(key):
+            is_first = not holders
+            async with self._present.alone(id(holders) if is_first else (*self._location, blob.digest)):
+                if self._location in holders or is_first == bool(holders):
+                    continue
                 sibling = next(iter(holders.values()), None)
                 if sibling is not None and not await self._is_given(blob, here):
                     sibling = None
@@ -88,12 +75,10 @@ class Destination:
 
     async def manifest(self, digest: str, write: Callable[[], Awaitable[bool]]) -> bool:
         """Have the manifest written unless somebody did; what ``write`` gives, False if it was not called."""
-        key, there = (*self._location, digest, "manifest"), (self._location, digest)
-        while there not in self._present.manifests:
-            if await self._present.settled(key):
-                continue
-            async with self._present.at_work(key):
-                written = await write()
-                self._present.manifests.add(there)
-                return written
-        return False
+        there = (self._location, digest)
+        async with self._present.alone((*there, "manifest")):
+            if there in self._present.manifests:
+                return False
+            written = await write()
+            self._present.manifests.add(there)
+            return written

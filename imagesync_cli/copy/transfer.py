@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import AsyncGenerator, Callable
 
 from imagesync_cli.stores import Store, Written, twice
@@ -38,42 +37,34 @@ class Transfers:
         A ``sibling`` on the destination's registry has it. ``anew`` sends it although the destination may claim to
         have it.
         """
-        origin, moved, written = sibling or self._source, _Moved(self._progress), None
+        origin, moved_bytes, written = sibling or self._source, 0, None
+        read = self._read_foreign if blob.is_foreign else self._source.read_blob
         self._progress.total += 1
         self._progress.total_bytes += blob.size
-        read = self._read_foreign if blob.is_foreign else self._source.read_blob
-        write = functools.partial(
-            self._destination.write_blob, blob, lambda: moved.counted(read(blob)), origin, anew=anew
-        )
+
+        def take_back() -> None:
+            """Nothing of it counts any more."""
+            nonlocal moved_bytes
+            self._progress.moved_bytes -= moved_bytes
+            moved_bytes = 0
+
+        async def content() -> AsyncGenerator[bytes, None]:
+            """The bytes, counted as they pass; a try that begins anew takes back what the last one had counted."""
+            nonlocal moved_bytes
+            take_back()
+            async with contextlib.aclosing(read(blob)) as chunks:
+                async for chunk in chunks:
+                    moved_bytes += len(chunk)
+                    self._progress.moved_bytes += len(chunk)
+                    yield chunk
+
         try:
             async with self._large if blob.size >= _LARGE_BYTES else self._small:
-                written = await twice(write)
+                written = await twice(lambda: self._destination.write_blob(blob, content, origin, anew=anew))
         finally:
             if written is not Written.SENT:
-                moved.take_back()
+                take_back()
         if written is not Written.SENT:
             self._progress.total_bytes -= blob.size
         self._progress.done += 1
         return written
-
-
-class _Moved:
-    """How much of one blob has been moved; a try that begins anew takes back what the last one had counted."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._bytes = 0
-
-    async def counted(self, content: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        """The same bytes, counted as they pass."""
-        self.take_back()
-        async with contextlib.aclosing(content) as chunks:
-            async for chunk in chunks:
-                self._bytes += len(chunk)
-                self._progress.moved_bytes += len(chunk)
-                yield chunk
-
-    def take_back(self) -> None:
-        """Nothing of it counts any more."""
-        self._progress.moved_bytes -= self._bytes
-        self._bytes = 0

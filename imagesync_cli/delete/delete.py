@@ -261,7 +261,7 @@ class _Repository:
 
         def advance(total: int) -> None:
             progress.total = total
-            progress.advance()
+            progress.done += 1
 
         listed = [wish.tag for wish in self._wishes if wish.offer is not Untagged.DONE and not wish.failed]
         tags = await read_tags(self._store, without, advance, listed=listed)

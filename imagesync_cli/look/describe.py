@@ -75,11 +75,6 @@ async def describe(stores: Stores, reference: Reference, *, whole: bool = True) 
     return await _Describing(store, reference, whole).run()
 
 
-async def raw_manifest(stores: Stores, reference: Reference) -> bytes:
-    """The manifest, byte for byte as its digest has it."""
-    return (await stores.open(reference).manifest(reference.wanted)).content
-
-
 @dataclass
 class _Describing:
     _store: Store

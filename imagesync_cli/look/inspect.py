@@ -133,7 +133,7 @@ class Inspection:
                 raise ContentError(f"it has {size} bytes, its descriptor says {blob.size}")
         except ImagesyncError as error:
             self._faults[blob.digest] = _fault(error)
-        self._progress.advance()
+        self._progress.done += 1
 
     async def _hash(self, blob: Descriptor) -> None:
         self._progress.total_bytes += blob.size

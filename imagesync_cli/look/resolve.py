@@ -90,16 +90,9 @@ class _Lookup:
     async def _root(self, store: Store, reference: Reference) -> Manifest:
         if reference not in self._roots:
             self._roots[reference] = asyncio.create_task(store.manifest(reference.wanted))
-        is_kept = False
-        try:
-            root = await self._roots[reference]
-            is_kept = root.size <= _KEPT_BYTES
-        except ImagesyncError:
-            is_kept = True
-            raise
-        finally:
-            if not is_kept:
-                self._roots.pop(reference, None)
+        root = await self._roots[reference]
+        if root.size > _KEPT_BYTES:
+            self._roots.pop(reference, None)
         return root
 
 

@@ -17,10 +17,6 @@ class Progress:
     moved_bytes: int = 0
     total_bytes: int = 0
 
-    def advance(self) -> None:
-        """One more is done."""
-        self.done += 1
-
 
 _heard: dict[str, None] = {}
 _listeners: list[Callable[[str], None]] = []
