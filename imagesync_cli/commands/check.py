@@ -18,6 +18,7 @@ from imagesync_cli.commands.options import (
     to_reference,
     trust_option,
 )
+from imagesync_cli.output.check import checked, verified
 from imagesync_cli.values.errors import Differs, UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def command(
         return await check(stores, source, destination, selection=selection, deep=deep, read=read, progress=progress)
 
     report = call.run(references, work, progress)
-    call.output.checked(report)
+    call.output.result(checked(report))
     if not report.in_sync:
         options = [
             *(["--verify"] if report.findings else []),
@@ -137,5 +138,5 @@ def verify(
         return await verify_images(stores, references, rules, Selection(platforms=platforms))
 
     verifications = call.run(references, work)
-    call.output.verified(verifications)
+    call.output.result(verified(verifications))
     sys.exit(max((each.error.exit_code for each in verifications if each.error), default=0))

@@ -12,7 +12,7 @@ import click
 
 from imagesync_cli.commands.call import NETWORK, Call, examples, shared_options
 from imagesync_cli.commands.options import check_keep, digest_option, keep_options, to_claimant, to_reference
-from imagesync_cli.output import Output
+from imagesync_cli.output import Output, results
 from imagesync_cli.values.errors import ImagesyncError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def command(references: tuple[Reference, ...], claimant: Claimant | None, call: 
     try:
         call.run(references, work, progress, interrupted=_interrupted)
     finally:
-        call.output.deleted(reports)
+        call.output.result(results.deleted(reports))
     sys.exit(next((report.error.exit_code for report in reports if report.error), 0))
 
 
@@ -134,7 +134,7 @@ def _delete_together(
         report = call.run(references, work, progress, interrupted=_interrupted)
     finally:
         shared.leave()
-    call.output.deleted([report])
+    call.output.result(results.deleted([report]))
     return report.error.exit_code if report.error else 0
 
 
@@ -195,5 +195,5 @@ def _answer(shared: Run, wish: Wish, order: Order, outcome: DeleteReport | Image
         return
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        Output(as_json=order.as_json, quiet=order.quiet).deleted([outcome])
+        Output(as_json=order.as_json, quiet=order.quiet).result(results.deleted([outcome]))
     shared.answer(wish, Answer(outcome.error.exit_code if outcome.error else 0, out.getvalue(), err.getvalue()))

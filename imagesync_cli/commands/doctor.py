@@ -9,6 +9,7 @@ import click
 
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import auth_file_option, to_reference
+from imagesync_cli.output import results
 
 if TYPE_CHECKING:
     from imagesync_cli.look.doctor import Diagnosis
@@ -65,5 +66,5 @@ def command(
         return [await diagnose(stores, each, role) for role, some in asked for each in some]
 
     diagnoses = call.run(every, work)
-    call.output.diagnosed(diagnoses)
+    call.output.result(results.diagnosed(diagnoses))
     sys.exit(next((each.exit_code for each in diagnoses if each.exit_code), 0))

@@ -10,6 +10,7 @@ import click
 
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import to_registry
+from imagesync_cli.output import results
 from imagesync_cli.values.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def log_in(registry: str, username: str, password_stdin: bool, call: Call) -> No
         return await log_in(stores, call.settings, account)
 
     login = replace(call, settings=only_with(call.settings, account)).run([], work)
-    call.output.logged_in(registry, login.where, checked=login.checked)
+    call.output.result(results.logged_in(registry, login.where, checked=login.checked))
 
 
 def _password(registry: str) -> Secret:
@@ -95,4 +96,4 @@ def log_out(registry: str, call: Call) -> None:
         return await log_out(call.settings, registry)
 
     forgotten, left = call.run([], work)
-    call.output.logged_out(registry, forgotten, left)
+    call.output.result(results.logged_out(registry, forgotten, left))

@@ -9,6 +9,7 @@ import click
 
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import platform_option, to_reference
+from imagesync_cli.output import results
 from imagesync_cli.values.errors import ImagesyncError, UsageError
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def resolve(references: tuple[Reference, ...], platforms: tuple[Platform, ...], 
 
         return await resolve(stores, questions)
 
-    results = call.run(references, work)
-    call.output.resolved(results)
-    sys.exit(next((result.exit_code for result in results if isinstance(result, ImagesyncError)), 0))
+    answers = call.run(references, work)
+    call.output.result(results.resolved(answers))
+    sys.exit(next((answer.exit_code for answer in answers if isinstance(answer, ImagesyncError)), 0))
 
 
 @click.command(
@@ -71,7 +72,7 @@ def inspect(reference: Reference, raw: bool, call: Call) -> None:
     if raw:
         call.output.raw(call.run([reference], raw_bytes))
     else:
-        call.output.described(call.run([reference], described))
+        call.output.result(results.described(call.run([reference], described)))
 
 
 @click.command(
@@ -119,4 +120,5 @@ def tags(
 
         return list(map(concealed, await list_names(stores, repository, must_exist=True)))
 
-    call.output.tags(repository.name, rules.judge(call.run([repository], work)), explain=explain)
+    judged = rules.judge(call.run([repository], work))
+    call.output.result(results.tags(repository.name, judged, explain=explain))

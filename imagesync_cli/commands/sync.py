@@ -19,6 +19,7 @@ from imagesync_cli.commands.options import (
     to_reference,
     trust_option,
 )
+from imagesync_cli.output.sync import synced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,7 +151,7 @@ def command(
     types = () if require_signature else referrer_types
     how["selection"] = Selection(digest, platforms, attached, foreign_layers, types)
     how["judge"] = _judge(trust) if trust else None
-    call.output.synced(_copied(source, destination, call, how))
+    call.output.result(synced(_copied(source, destination, call, how)))
 
 
 def _wrong_call(what: str) -> click.UsageError:

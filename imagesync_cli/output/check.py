@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imagesync_cli.look.check import CheckReport
-from imagesync_cli.look.inspect import Findings, Problem
+from imagesync_cli.output import Result
 from imagesync_cli.output.console import counted
 from imagesync_cli.values.errors import first_few
 from imagesync_cli.values.times import parse_time
 
 if TYPE_CHECKING:
+    from imagesync_cli.look.check import CheckReport
+    from imagesync_cli.look.inspect import Findings, Problem
     from imagesync_cli.look.trust.judge import SignedBy, Verification
 
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
-def check_json(report: CheckReport) -> dict[str, Any]:
-    findings = report.findings or Findings()
-    return {
+def checked(report: CheckReport) -> Result:
+    """Whether all is well, and what is not."""
+    findings = report.findings
+    document = {
         "source": report.source,
         "destination": report.destination,
         "digest": report.digest,
         "destination_digest": report.destination_digest,
         "in_sync": report.in_sync,
-        "manifests": findings.manifests,
-        "blobs": findings.blobs,
+        "manifests": findings.manifests if findings else 0,
+        "blobs": findings.blobs if findings else 0,
         "missing_referrers": list(report.missing),
-        "problems": [asdict(problem) for problem in findings.problems],
+        "problems": [asdict(problem) for problem in (findings.problems if findings else ())],
     }
+    return Result(document, _check_lines(report))
 
 
-def check_lines(report: CheckReport) -> Iterator[str]:
+def _check_lines(report: CheckReport) -> Iterator[str]:
     findings = report.findings
     if report.digest != report.destination_digest:
         there = report.destination_digest or "not there"
@@ -77,20 +80,25 @@ def signed_text(signed: Iterable[SignedBy]) -> str:
     return f"signed by {' and '.join(told)}" if told else ""
 
 
-def verification_json(verification: Verification) -> dict[str, Any]:
-    return {
-        "reference": verification.reference,
-        "digest": verification.digest,
-        "verified": verification.error is None,
-        "signed_by": [asdict(each) for each in verification.signed],
-        "error": str(verification.error) if verification.error else "",
-        "kind": verification.error.kind if verification.error else "",
-    }
-
-
-def verification_line(verification: Verification) -> str:
-    who = signed_text(verification.signed) or "accepted, as no rule names it"
-    return f"{verification.reference} is {who} ({verification.digest})"
+def verified(verifications: Sequence[Verification]) -> Result:
+    """Who has signed each image."""
+    documents = [
+        {
+            "reference": each.reference,
+            "digest": each.digest,
+            "verified": each.error is None,
+            "signed_by": [asdict(signer) for signer in each.signed],
+            "error": str(each.error) if each.error else "",
+            "kind": each.error.kind if each.error else "",
+        }
+        for each in verifications
+    ]
+    who = (
+        f"{each.reference} is {signed_text(each.signed) or 'accepted, as no rule names it'} ({each.digest})"
+        for each in verifications
+        if each.error is None
+    )
+    return Result(documents, who, errors=[each.error for each in verifications if each.error])
 
 
 def _ago(then: datetime) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from imagesync_cli.output import Result
 from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.values.errors import ImagesyncError
 
@@ -33,7 +34,13 @@ def error_json(error: ImagesyncError) -> dict[str, Any]:
     }
 
 
-def resolved_json(result: Resolved | ImagesyncError) -> dict[str, Any]:
+def resolved(results: Sequence[Resolved | ImagesyncError]) -> Result:
+    """One line for each reference."""
+    ids = (result.id for result in results if not isinstance(result, ImagesyncError))
+    return Result(list(map(_resolved_json, results)), ids, errors=(r for r in results if isinstance(r, ImagesyncError)))
+
+
+def _resolved_json(result: Resolved | ImagesyncError) -> dict[str, Any]:
     if isinstance(result, ImagesyncError):
         return {"error": str(result), "kind": result.kind}
     descriptor = result.descriptor
@@ -47,17 +54,23 @@ def resolved_json(result: Resolved | ImagesyncError) -> dict[str, Any]:
     }
 
 
-def tags_json(repository: str, judged: Sequence[Judgement], *, explain: bool) -> dict[str, Any]:
-    picked = [each.tag for each in judged if each.picked]
+def tags(repository: str, judged: Sequence[Judgement], *, explain: bool = False) -> Result:
+    """One tag a line, and how many there are. Explained, every tag with its reason."""
+    picked, count = [each.tag for each in judged if each.picked], len(judged)
     reasons = {"reasons": [asdict(each) for each in judged]} if explain else {}
-    return {"repository": repository, "tags": picked, "count": len(judged), **reasons}
+    explained = (f"{'pick' if each.picked else 'leave':<5}  {each.tag}  {each.why}" for each in judged)
+    all_of = f"all {count} tags" if len(picked) == count > 1 else f"{len(picked)} of {counted(count, 'tag')}"
+    note = f"{all_of} of {repository}" if count else f"{repository} has no tags"
+    document = {"repository": repository, "tags": picked, "count": count, **reasons}
+    return Result(document, explained if explain else picked, [note])
 
 
-def diagnoses_json(diagnoses: Sequence[Diagnosis]) -> list[dict[str, Any]]:
-    return [asdict(each) for each in diagnoses]
+def diagnosed(diagnoses: Sequence[Diagnosis]) -> Result:
+    """A table for each reference, to be pasted into a report."""
+    return Result(list(map(asdict, diagnoses)), (line for each in diagnoses for line in _diagnosis_lines(each)))
 
 
-def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
+def _diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"{diagnosis.reference}{f' as a {diagnosis.role}' if diagnosis.role else ''}"
     for step in diagnosis.steps:
         yield f"  {step.name:<9}  {step.outcome:<2}  {step.seen}"
@@ -65,24 +78,26 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
             yield f"{'':<17}-> {step.advice}"
 
 
-def change_line(change: Change) -> str:
-    """One reference that is not as it was."""
+def _change_line(change: Change) -> str:
     word = _WORDS.get(change.kind, change.kind)
     digests = " -> ".join(filter(None, (change.before, change.now)))
     return f"{word}: {change.reference} {digests}"
 
 
-def lock_json(report: LockReport) -> dict[str, Any]:
-    """All of it but the lock, which is in its file."""
-    return {
+def locked(report: LockReport) -> Result:
+    """What has changed; the lock itself is in its file."""
+    document = {
         "images": len(report.lock.images),
         "changes": [asdict(change) for change in report.changes],
         "failed": {name: {"error": str(error), "kind": error.kind} for name, error in report.failed.items()},
     }
+    note = f"{counted(len(report.lock.images), 'image')} in the lock, {counted(len(report.changes), 'change')}"
+    return Result(document, map(_change_line, report.changes), [note], report.failed.values())
 
 
-def description_json(image: Description) -> dict[str, Any]:
-    return {
+def described(image: Description) -> Result:
+    """What an image is."""
+    document = {
         "reference": image.reference,
         "id": image.id,
         "digest": image.digest,
@@ -97,6 +112,8 @@ def description_json(image: Description) -> dict[str, Any]:
         ],
         "left_out": image.left_out,
     }
+    note = "some layers, configs or annotations are too many or too long, and were left out"
+    return Result(document, _description_lines(image), [note] if image.left_out else [])
 
 
 def _image_json(image: ImageDescription) -> dict[str, Any]:
@@ -112,7 +129,7 @@ def _image_json(image: ImageDescription) -> dict[str, Any]:
     }
 
 
-def description_lines(image: Description) -> Iterator[str]:
+def _description_lines(image: Description) -> Iterator[str]:
     layers = {blob.digest for each in image.images for blob in each.layers}
     yield image.id
     yield f"  type        {image.media_type}"
@@ -149,7 +166,13 @@ def _config_lines(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {key.lower():<11} {told if isinstance(told, str) else json.dumps(told)}"
 
 
-def delete_json(report: DeleteReport) -> dict[str, Any]:
+def deleted(reports: Sequence[DeleteReport]) -> Result:
+    """What became of each item."""
+    lines = (line for report in reports for line in _delete_lines(report))
+    return Result(list(map(_delete_json, reports)), lines, errors=[each.error for each in reports if each.error])
+
+
+def _delete_json(report: DeleteReport) -> dict[str, Any]:
     error = report.error
     return {
         "reference": report.reference,
@@ -161,14 +184,26 @@ def delete_json(report: DeleteReport) -> dict[str, Any]:
     }
 
 
-def delete_lines(report: DeleteReport) -> list[str]:
-    lines = []
+def _delete_lines(report: DeleteReport) -> Iterator[str]:
     for item in report.items:
         outcome = f"would be {item.outcome}" if report.dry_run and item.outcome == "removed" else item.outcome
         why = f" ({item.why})" if item.why else ""
-        lines.append(f"{report.reference}: {outcome}: {item.kind} {item.name}{why}")
+        yield f"{report.reference}: {outcome}: {item.kind} {item.name}{why}"
     if report.freed_bytes:
         when = "at once" if report.freed_at_once else "when the registry collects its garbage"
         come = "would come" if report.dry_run else "come"
-        lines.append(f"{report.reference}: up to {size_text(report.freed_bytes)} {come} free {when}")
-    return lines
+        yield f"{report.reference}: up to {size_text(report.freed_bytes)} {come} free {when}"
+
+
+def logged_in(registry: str, where: str, *, checked: bool) -> Result:
+    """Where the login is kept."""
+    done = f"logged in to {registry}" if checked else f"{registry} did not ask for the login, so it was not checked"
+    return Result({"registry": registry, "kept_in": where, "checked": checked}, [f"{done}; kept in {where}"])
+
+
+def logged_out(registry: str, forgotten: Sequence[str], left: Sequence[str]) -> Result:
+    """Where the login was forgotten, and where there still is one."""
+    where = f"forgotten in {', '.join(forgotten)}" if forgotten else "no login was kept"
+    document = {"registry": registry, "forgotten_in": forgotten, "left_in": left}
+    notes = (f"{file} still has a login for {registry}" for file in left)
+    return Result(document, [f"{registry}: {where}"], notes)

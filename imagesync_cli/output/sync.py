@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from imagesync_cli.output import Result
 from imagesync_cli.output.console import counted, size_text
 
 if TYPE_CHECKING:
     from imagesync_cli.copy.sync import SyncReport
 
 
-def sync_json(report: SyncReport) -> dict[str, Any]:
+def synced(report: SyncReport) -> Result:
+    """The id; beside it what was done, and who has signed it where that was verified."""
     blobs = {how.name.lower(): count for how, count in report.blobs.items()}
-    return {**asdict(report), "blobs": blobs}
-
-
-def sync_line(report: SyncReport) -> str:
-    """What was done, and who has signed it where that was verified."""
-    return ", ".join(filter(None, [_done(report), _signed(report)]))
+    done = ", ".join(filter(None, [_done(report), _signed(report)]))
+    notes = [done, *_effort_lines(report), *_left_lines(report)]
+    return Result({**asdict(report), "blobs": blobs}, [report.id], notes)
 
 
 def _signed(report: SyncReport) -> str:
@@ -58,7 +57,7 @@ def _done(report: SyncReport) -> str:
     return f"{verb} {report.source} to {report.destination}: {', '.join(counts)}"
 
 
-def left_lines(report: SyncReport) -> list[str]:
+def _left_lines(report: SyncReport) -> list[str]:
     """What was not overwritten, and what to do about it."""
     return [
         f"{report.destination}: {tag} there holds signatures that the source does not have, so it stays as it is; "
@@ -74,7 +73,7 @@ def referrers_text(kinds: Mapping[str, int]) -> str:
     return ", ".join([*counts, *([f"{kinds['other']} other"] if kinds.get("other") else [])])
 
 
-def effort_lines(report: SyncReport) -> list[str]:
+def _effort_lines(report: SyncReport) -> list[str]:
     """What it took, nothing where everything went well at once."""
     counts = []
     if report.retries:

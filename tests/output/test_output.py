@@ -12,7 +12,7 @@ from imagesync_cli.batch.report import BatchProgress
 from imagesync_cli.copy.sync import SyncReport
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.look.resolve import Resolved
-from imagesync_cli.output import Output
+from imagesync_cli.output import Output, results, sync
 from imagesync_cli.output.batch import flight_lines
 from imagesync_cli.output.progress import progress_line
 from imagesync_cli.stores import Written
@@ -43,13 +43,13 @@ def synced(**more: object) -> SyncReport:
 
 def test_resolved(capsys: Captured) -> None:
     """Ids go to stdout, one a line; what failed goes to stderr with its hint."""
-    Output().resolved([resolved("a.example/a:1"), NotFound("no image", hint="look again")])
+    Output().result(results.resolved([resolved("a.example/a:1"), NotFound("no image", hint="look again")]))
     assert capsys.readouterr() == (f"a.example/a@{DIGEST}\n", "imagesync: no image\nimagesync:   look again\n")
 
 
 def test_resolved_as_json(capsys: Captured) -> None:
     """As JSON, found and missing references stand in one list in the order of the call."""
-    Output(as_json=True).resolved([NotFound("no image"), resolved("a.example/a:1")])
+    Output(as_json=True).result(results.resolved([NotFound("no image"), resolved("a.example/a:1")]))
     out = json.loads(capsys.readouterr().out)
     assert out == [
         {"error": "no image", "kind": "missing"},
@@ -82,7 +82,7 @@ def test_resolved_as_json(capsys: Captured) -> None:
 )
 def test_synced(capsys: Captured, more: dict[str, object], said: str) -> None:
     """The id alone is on stdout, for scripts; what was done is on stderr, for people."""
-    Output().synced(synced(**more))
+    Output().result(sync.synced(synced(**more)))
     out, err = capsys.readouterr()
     assert out == f"b.example/b@{DIGEST}\n"
     assert said in err
@@ -90,7 +90,7 @@ def test_synced(capsys: Captured, more: dict[str, object], said: str) -> None:
 
 def test_synced_quietly(capsys: Captured) -> None:
     """--quiet leaves the id alone."""
-    Output(quiet=True).synced(synced())
+    Output(quiet=True).result(sync.synced(synced()))
     assert capsys.readouterr() == (f"b.example/b@{DIGEST}\n", "")
 
 
@@ -98,7 +98,7 @@ def test_synced_as_json(capsys: Captured) -> None:
     """As JSON, a sync tells how each blob came to be there."""
     report = synced()
     report.blobs.update({Written.SENT: 2, Written.MOUNTED: 1})
-    Output(as_json=True).synced(report)
+    Output(as_json=True).result(sync.synced(report))
     out, err = capsys.readouterr()
     assert json.loads(out)["blobs"] == {"sent": 2, "mounted": 1}
     assert err == ""
@@ -116,7 +116,7 @@ def test_synced_as_json(capsys: Captured) -> None:
 def test_tags(capsys: Captured, picked: list[str], count: int, said: str) -> None:
     """Tags are lines for a script, and beside them a sentence says how many of how many they are."""
     left = [f"left-{number}" for number in range(count - len(picked))]
-    Output().tags("a.example/a", [Judgement(tag, tag in picked, "why") for tag in (*picked, *left)])
+    Output().result(results.tags("a.example/a", [Judgement(tag, tag in picked, "why") for tag in (*picked, *left)]))
     assert capsys.readouterr() == ("".join(f"{tag}\n" for tag in picked), f"imagesync: {said}\n")
 
 
@@ -124,10 +124,10 @@ def test_foreign_text_drives_no_terminal(capsys: Captured) -> None:
     """Escape sequences in tags, folders and error messages are shown, not obeyed."""
     report = DeleteReport("a.example/a:1", dry_run=False)
     report.add("manifest", DIGEST, "kept", f"tag {HOSTILE}")
-    Output().deleted([report])
+    Output().result(results.deleted([report]))
     Output().error(ImagesyncError(HOSTILE, hint=HOSTILE))
-    Output().resolved([Resolved(LayoutReference(HOSTILE), Descriptor(OCI_INDEX, DIGEST, 7), DIGEST)])
-    Output().synced(synced(source=HOSTILE, id=HOSTILE))
+    Output().result(results.resolved([Resolved(LayoutReference(HOSTILE), Descriptor(OCI_INDEX, DIGEST, 7), DIGEST)]))
+    Output().result(sync.synced(synced(source=HOSTILE, id=HOSTILE)))
     for text in capsys.readouterr():
         lines = text.splitlines(keepends=True)
         assert "\\x1b]0;owned\\x07" in text
@@ -138,7 +138,7 @@ def test_stdout_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that stdout's encoding lacks is escaped, not a crash after the work is done."""
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    Output().resolved([Resolved(LayoutReference("grüße"), Descriptor(OCI_INDEX, DIGEST, 7), DIGEST)])
+    Output().result(results.resolved([Resolved(LayoutReference("grüße"), Descriptor(OCI_INDEX, DIGEST, 7), DIGEST)]))
     assert raw.getvalue() == f"oci:gr\\xfc\\xdfe@{DIGEST}\n".encode()
 
 

@@ -11,6 +11,7 @@ import click
 from imagesync_cli.commands.batch.runs import ImageFile
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import PATH, auth_file_option
+from imagesync_cli.output import results
 
 if TYPE_CHECKING:
     from imagesync_cli.batch.locking import LockReport
@@ -57,7 +58,7 @@ def command(file: Path, lock_file: Path | None, check: bool, call: Call) -> None
     report = call.run([entry.places[0] for entry in entries[:1]], work, progress)
     if not check:
         replace_file(images.lock_path, lock_text(report.lock))
-    call.output.locked(report)
+    call.output.result(results.locked(report))
     if check and report.changes:
         sys.exit(Differs.exit_code)
     sys.exit(next((error.exit_code for error in report.failed.values()), 0))
