@@ -74,7 +74,7 @@ def command(
             raise UsageError(
                 "--file already names what is checked", hint="leave out references, --platform, --referrers"
             )
-        from imagesync_cli.commands.batch.runs import check_file
+        from imagesync_cli.commands.runs import check_file
 
         check_file(file, call, deep=deep, read=read, **of_file)
     if given := first_given(of_file):

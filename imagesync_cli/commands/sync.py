@@ -140,7 +140,7 @@ def command(
         of_one = {"digest": digest, "platform": platforms, "referrers": referrers, "referrer_type": referrer_types}
         if name := "SRC" if source else first_given({**of_one, "foreign_layers": foreign_layers}):
             raise _wrong_call(f"{name} does not go with --file, which says it for each image")
-        from imagesync_cli.commands.batch.runs import sync_file
+        from imagesync_cli.commands.runs import sync_file
 
         sync_file(file, call, trust=trust, how=how, **of_batch)
     if source is None or destination is None:

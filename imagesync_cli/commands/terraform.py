@@ -1,18 +1,21 @@
-"""What the Terraform modules call: their questions at a plan, and their copies at an apply."""
+"""What the Terraform modules call, their questions at a plan and their copies at an apply; and a plan in words."""
 
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from imagesync_cli.commands.call import Call, shared_options
+from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import PATH
+from imagesync_cli.output import Output
 from imagesync_cli.stores.session import run
+from imagesync_cli.values.errors import UsageError
 
 if TYPE_CHECKING:
     from imagesync_cli.batch.apply import WantedImage
@@ -105,3 +108,49 @@ def _wanted(line: str) -> WantedImage:
     replacing = Replacing(given["overwrite"], given["keep_as"], given["keep_last"])
     entry = ImageEntry(given["source"], given["destination"], selection, replacing=replacing)
     return WantedImage(key, entry, digest, in_place=state != "lacking", held=state == "held")
+
+
+@click.command(
+    "explain",
+    short_help="Say what a Terraform plan does to images.",
+    epilog=examples("explain < plan.json", "explain --format markdown < plan.json > comment.md"),
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="Print lines, Markdown for a pull request, or JSON.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def explain(form: str, as_json: bool) -> None:
+    """Say what a plan does to images. Reads the output of terraform show -json (or tofu show -json) on stdin.
+
+    The first line sums it up and fits a commit status. Each image that changes or is removed has a line: what moves,
+    why, how much is copied, who has signed it, what becomes of the old image, and which other resources change with
+    it. Only the plan is read: no registry, no state. Values that the plan marks as sensitive are not shown.
+
+    Exits with 0 for every plan that could be read, also for a failed one.
+    """
+    from imagesync_cli.output.escape import json_text, printable
+    from imagesync_cli.terraform.explain import explanation
+    from imagesync_cli.terraform.explain.reading.document import MOST_BYTES, read_plan_document
+    from imagesync_cli.terraform.explain.reading.plan import Plan
+    from imagesync_cli.terraform.explain.written import explanation_json, explanation_lines, explanation_markdown
+
+    stdin = _stdin()
+    if stdin is None or stdin.isatty():
+        raise UsageError("there is no plan on stdin", hint="run: terraform show -json plan.out | imagesync explain")
+    explained = explanation.explain(Plan(read_plan_document(stdin.buffer.read(MOST_BYTES + 1))))
+    output = Output()
+    if as_json or form == "json":
+        output.answer(json_text(explanation_json(explained), indent=2))
+    elif form == "markdown":
+        output.answer(explanation_markdown(explained))
+    else:
+        output.answer("\n".join(map(printable, explanation_lines(explained))))
+
+
+def _stdin() -> TextIO | None:
+    return sys.stdin

@@ -249,5 +249,5 @@ def test_no_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr("imagesync_cli.commands.explain._stdin", Terminal)
+    monkeypatch.setattr("imagesync_cli.commands.terraform._stdin", Terminal)
     assert "there is no plan on stdin" in imagesync("explain").err
