@@ -35,7 +35,6 @@ class Call:
 
     @property
     def output(self) -> Output:
-        """What says the command's result."""
         return Output(as_json=self.as_json, quiet=self.quiet)
 
     def run(

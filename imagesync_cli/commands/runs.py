@@ -53,7 +53,6 @@ class ImageFile:
         return self.file.with_name(f"{self.file.stem}.lock.json")
 
     def lock(self, *, must_exist: bool = True) -> Lock:
-        """The lock."""
         from imagesync_cli.look.lockfile import read_lock
 
         return read_lock(self.lock_path, must_exist=must_exist)

@@ -78,8 +78,24 @@ class ReferrersCopy:
         self._report.attached += len(by_subject)
 
     async def _list(self, subject: str, referrers: Sequence[Referrer]) -> None:
-        tag = digest_tag(subject)
-        await list_under(self._there, tag, referrers, self._wanted.lists.get(tag))
+        """Make the list of this subject's referrers name these and all that it names already.
+
+        Where the source's list names just these, and there is none yet, its bytes are written.
+        """
+        there, tag = self._there, digest_tag(subject)
+        for _ in range(_ROUNDS):
+            present = await there.listed(tag)
+            wanted = _merged(present, referrers, self._wanted.lists.get(tag))
+            if wanted is None:
+                return
+            try:
+                await there.put_manifest(wanted, tag)
+            except Incomplete:
+                if present is None:
+                    raise
+                # Somebody deleted a referrer and left it in the list; a registry that looks refuses that list for ever.
+                await there.put_manifest(_without(wanted, await _gone(there, present.manifests)), tag)
+        raise Unavailable(f"{there.name}:{tag} is changed faster than it can be read", hint="run it again")
 
     async def _tag(self, referrer: Referrer) -> None:
         """Put a manifest of cosign's under its tag, unless that holds what would be lost."""
@@ -106,26 +122,6 @@ def _kept(referrer: Referrer) -> Manifest:
     if referrer.manifest is None:
         raise ImagesyncError(f"{referrer.digest} was looked at and not kept")
     return referrer.manifest
-
-
-async def list_under(there: Store, tag: str, referrers: Sequence[Referrer], model: Manifest | None = None) -> None:
-    """Make the list of referrers under this tag name the referrers as well as all that it names already.
-
-    ``model`` is the list of the source: where it names just these, and there is none yet, its bytes are written.
-    """
-    for _ in range(_ROUNDS):
-        present = await there.listed(tag)
-        wanted = _merged(present, referrers, model)
-        if wanted is None:
-            return
-        try:
-            await there.put_manifest(wanted, tag)
-        except Incomplete:
-            if present is None:
-                raise
-            # Somebody deleted a referrer and left it in the list; a registry that looks refuses that list for ever.
-            await there.put_manifest(_without(wanted, await _gone(there, present.manifests)), tag)
-    raise Unavailable(f"{there.name}:{tag} is changed faster than it can be read", hint="run it again")
 
 
 def _merged(present: Manifest | None, referrers: Sequence[Referrer], model: Manifest | None) -> Manifest | None:

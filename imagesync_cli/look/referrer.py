@@ -49,7 +49,6 @@ class Referrer:
 
     @property
     def digest(self) -> Digest:
-        """Of the manifest."""
         return self.target.digest
 
     @property

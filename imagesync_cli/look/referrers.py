@@ -70,11 +70,6 @@ class Listed:
     tagged: dict[str, str] = field(default_factory=dict)
     list: Manifest | None = None
 
-    @property
-    def digests(self) -> set[str]:
-        """What names the manifest as its subject, if it is true."""
-        return {*self.by_api, *self.by_list}
-
 
 @dataclass
 class Referrers:
@@ -130,7 +125,7 @@ class Referrers:
                 attached.lists[digest_tag(subject)] = listed.list
             listed.list = None
         claimed = [
-            *((digest, "") for digest in sorted(listed.digests)),
+            *((digest, "") for digest in sorted({*listed.by_api, *listed.by_list})),
             *((at, tag) for tag, at in listed.tagged.items()),
         ]
         await gather_few(_MANIFESTS_AT_ONCE, (self._read(digest) for digest, _ in claimed))

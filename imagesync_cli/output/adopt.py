@@ -19,7 +19,6 @@ _MODULE = '  source = "git::https://git.example.com/imagesync.git//modules/image
 
 
 def as_images(adopted: Adopted) -> str:
-    """The text of an images.yaml."""
     lines = [_SCHEMA, f"# from a {adopted.kind} file", "images:" if adopted.entries else "images: []"]
     for entry in _joined(adopted.entries):
         for number, (key, value) in enumerate(entry.items()):

@@ -17,8 +17,7 @@ from imagesync_cli.batch.report import (
 )
 from imagesync_cli.output.console import counted, print_event, print_line, say, size_text
 from imagesync_cli.output.live import DONE, TO_DO, showing
-from imagesync_cli.output.progress import first_fitting, fitting_name, left_text, rate_text
-from imagesync_cli.output.rate import Rate
+from imagesync_cli.output.progress import Rate, first_fitting, fitting_name, left_text, rate_text
 from imagesync_cli.output.report import pulls_text
 from imagesync_cli.output.terminal import width
 from imagesync_cli.values.errors import first_few
@@ -122,7 +121,6 @@ def failures(report: BatchReport) -> list[str]:
 
 
 def summary(report: BatchReport) -> str:
-    """All in one line."""
     sums = totals(report)
     would = "would be " if report.dry_run else ""
     counts = [f"{sums['copied']} {would}copied", f"{sums['skipped']} there already"]
@@ -135,7 +133,6 @@ def summary(report: BatchReport) -> str:
 
 
 def check_summary(report: BatchReport) -> str:
-    """The same of a check."""
     sums = totals(report)
     counts = [f"{sums['skipped']} in sync", f"{sums['differs']} not"]
     counts += [f"{counted(sums['unwanted'], 'tag')} unwanted"] if sums["unwanted"] else []

@@ -82,7 +82,6 @@ def print_json(document: Any) -> None:
 
 
 def print_event(document: Any) -> None:
-    """One line of JSON."""
     print_text(json_text(document))
 
 

@@ -1,17 +1,45 @@
-"""How far an operation is: one line of it."""
+"""How far an operation is, in one line, and how fast it goes, by what was seen of it in the last seconds."""
 
 from __future__ import annotations
+
+from collections import deque
 
 from imagesync_cli.output.console import size_text
 from imagesync_cli.output.escape import printable
 from imagesync_cli.output.live import CUT
-from imagesync_cli.output.rate import Rate
 from imagesync_cli.output.terminal import width
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import ArchiveReference, Reference
 
 _AGAIN = "Run the same command again: it goes on from there"
 _NAME = 12  # cells that a name and the signs around it have before the numbers beside it become fewer
+_WINDOW_S = 15.0
+_SEEN_FOR_S = 1.0
+
+
+class Rate:
+    """Is told now and then how far it is (bytes, images); what was long ago says nothing about now."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque()
+
+    def note(self, now_s: float, so_far: float) -> None:
+        """It is so far at this time."""
+        self._seen.append((now_s, so_far))
+        while now_s - self._seen[0][0] > _WINDOW_S:
+            self._seen.popleft()
+
+    @property
+    def per_second(self) -> float:
+        """0 before there is enough to tell by, and where nothing moves."""
+        if not self._seen:
+            return 0
+        (since_s, at_first), (now_s, so_far) = self._seen[0], self._seen[-1]
+        return max(0.0, so_far - at_first) / (now_s - since_s) if now_s - since_s >= _SEEN_FOR_S else 0
+
+    def left_s(self, rest: float) -> float | None:
+        """How many seconds the rest takes at this pace, None if that cannot be told."""
+        return rest / self.per_second if self.per_second else None
 
 
 def progress_line(progress: Progress) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.concurrency import within
 from imagesync_cli.look.estimate import Estimate, Intent, estimate
-from imagesync_cli.output.estimate import estimate_json
+from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.values.errors import ImagesyncError, Unavailable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def described_copy(
     if intent.minimum_age is not None and intent.digest != present:
         young = await _young(stores, intent, intent.minimum_age, present, left_s)
         if young["young"] or not (intent.decides or intent.estimated):
-            return estimate_json(Estimate()) | _UNCOUNTED | {"error": "", "kind": ""} | young
+            return _numbers(Estimate()) | _UNCOUNTED | {"error": "", "kind": ""} | young
     said = f"looking at {intent.source}: no end within the time that is left"
     late = Unavailable(said, hint="it has many parts; see IMAGESYNC_TIMEOUT")
     limit_s = left_s if intent.decides else min(left_s, _NUMBERS_WITHIN_S)
@@ -47,7 +47,7 @@ async def described_copy(
     else:
         numbers = {} if intent.estimated or intent.sized else _UNCOUNTED
         refused = _refusals(intent, estimated)
-        described = estimate_json(estimated) | numbers | {"error": "", "kind": "", "refused": refused}
+        described = _numbers(estimated) | numbers | {"error": "", "kind": "", "refused": refused}
     return described | young | {"refused": [*young["refused"], *described["refused"]]}
 
 
@@ -84,4 +84,39 @@ def _failed(intent: Intent, error: ImagesyncError) -> dict[str, Any]:
     """Nothing is known; a rule that could not be checked refuses the image."""
     rules = "max_size_bytes, required_platforms and require_signature"
     refused = [f"whether {rules} allow the source {intent.source} is not known: {error}"] if intent.decides else []
-    return estimate_json(Estimate()) | {"summary": "", "error": str(error), "kind": error.kind, "refused": refused}
+    return _numbers(Estimate()) | {"summary": "", "error": str(error), "kind": error.kind, "refused": refused}
+
+
+def _numbers(estimated: Estimate) -> dict[str, Any]:
+    """Numbers for programs, ``summary`` for people; ``mounts`` moves no bytes of what is missing."""
+    return {
+        "layers": estimated.layers,
+        "layers_to_copy": estimated.layers_missing,
+        "bytes": estimated.size_bytes,
+        "bytes_to_copy": 0 if estimated.mounts else estimated.missing_bytes,
+        "summary": _summary(estimated),
+        "unsuitable": estimated.lacks,
+        "unsigned": estimated.unsigned,
+    }
+
+
+def _summary(estimated: Estimate) -> str:
+    """Such as "2 of 9 layers, 41.2 MB to copy; 7 are there already"."""
+    there = estimated.layers - estimated.layers_missing
+    if not estimated.missing_bytes:
+        all_of = (
+            f"all {estimated.layers} layers are"
+            if estimated.layers > 1
+            else "its layer is"
+            if estimated.layers
+            else "all is"
+        )
+        return f"nothing to copy; {all_of} there already"
+    some = f"{estimated.layers_missing} of {_layers(estimated.layers)}" if there else _layers(estimated.layers)
+    how = "to mount from another repository" if estimated.mounts else "to copy"
+    rest = f"; {there} {'is' if there == 1 else 'are'} there already" if there else ""
+    return f"{some}, {size_text(estimated.missing_bytes)} {how}{rest}"
+
+
+def _layers(count: int) -> str:
+    return counted(count, "layer") if count else "no layer"

@@ -145,11 +145,6 @@ def address_of(registry: str) -> str:
     return DOCKER_HUB_API if registry == DOCKER_HUB else registry
 
 
-def without_default_port(host: str) -> str:
-    """The host as it counts where names are compared: in doubt, whatever it speaks, two spellings are one."""
-    return _DEFAULT_PORT.sub("", host)
-
-
 def spellings_of(registry: str) -> list[str]:
     """What names the same registry in a pattern: without the port of HTTPS, and with it."""
     bare = registry_of(_PORT.sub(lambda port: "" if port[1] == _HTTPS else f":{port[1]}", registry))
@@ -186,5 +181,5 @@ def one_spelling(registry: str) -> str:
 
     Those are hosts that differ in a default port alone, whatever they speak, and all names of this machine.
     """
-    host = without_default_port(registry)
+    host = _DEFAULT_PORT.sub("", registry)
     return "".join(["localhost", *host.rpartition("]")[2].partition(":")[1:]]) if is_loopback(host) else host

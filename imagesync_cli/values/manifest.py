@@ -117,7 +117,6 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """The size in bytes."""
         return len(self.content)
 
     @property

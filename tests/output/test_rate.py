@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagesync_cli.output.progress import duration_text
-from imagesync_cli.output.rate import Rate
+from imagesync_cli.output.progress import Rate, duration_text
 
 
 def _noted(*seen: tuple[float, float]) -> Rate:

@@ -98,7 +98,6 @@ class Adopted:
         return True
 
     def note(self, line: int, what: str) -> None:
-        """Something that was left behind."""
         self.notes.append(f"line {line}: {what}")
 
     def unknown(self, section: Section, known: Iterable[str], what: str) -> None:

@@ -47,7 +47,7 @@ def _mapping(mapping: Section, urls: Mapping[str, str], groups: Mapping[str, lis
     more = {
         "tags": rules,
         "platforms": mapping.texts("platforms"),
-        "referrers": _referrers(mapping.line, start, mapping.section("artifacts"), adopted),
+        "referrers": _referrers(start, mapping.section("artifacts"), adopted),
     }
     source, *targets = (host.removeprefix("https://").strip("/") for host in hosts)
     for target in targets:
@@ -56,8 +56,7 @@ def _mapping(mapping: Section, urls: Mapping[str, str], groups: Mapping[str, lis
 
 def _rules(line: int, name: str, tags: Section, adopted: Adopted) -> dict[str, Any] | None:
     """The rules for tags; None where so few of them can be told here that much more would be copied."""
-    for key in sorted(tags.nodes.keys() - _TAGS):
-        adopted.note(line, f"{name}: tags: {key} was left out")
+    adopted.unknown(tags, _TAGS, f"{name}: tags")
     latest = tags.number("latest", 0)
     if latest and tags.text("sort") == "alpha":
         adopted.note(line, f"{name} was left out: latest counts versions here, not tags in alphabetical order")
@@ -87,10 +86,9 @@ def _is_name(glob: str) -> bool:
     return not any(character in glob for character in "*?[")
 
 
-def _referrers(line: int, name: str, artifacts: Section, adopted: Adopted) -> bool | list[str]:
+def _referrers(name: str, artifacts: Section, adopted: Adopted) -> bool | list[str]:
     """ocync copies referrers unless it is told not to."""
-    for key in sorted(artifacts.nodes.keys() - {"enabled", "include"}):
-        adopted.note(line, f"{name}: artifacts: {key} was left out")
+    adopted.unknown(artifacts, {"enabled", "include"}, f"{name}: artifacts")
     if artifacts.text("enabled").lower() == "false":
         return False
     return artifacts.texts("include") or True

@@ -33,15 +33,12 @@ class Section:
         return int(said.lstrip("0")[:10] or 0) if said.isdecimal() else otherwise
 
     def items(self, key: str) -> tuple[Node, ...]:
-        """The items of a list."""
         return items_of(self.nodes.get(key))
 
     def section(self, key: str) -> Section:
-        """The mapping in it."""
         return Section(self.nodes.get(key))
 
     def sections(self, key: str) -> list[Section]:
-        """The items of a list, as mappings."""
         return list(map(Section, self.items(key)))
 
 

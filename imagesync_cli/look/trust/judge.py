@@ -50,7 +50,6 @@ class _Outcome:
 
     @property
     def why(self) -> str:
-        """Why it is not enough."""
         reasons = first_few(self.not_good, between="; ")
         found = f"no signature counts: {reasons}" if reasons else "it has no signature"
         alone = ", ".join(dict.fromkeys(each.signer for each in self.signed))
