@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import re
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from imagesync_cli.values.digest import ALGORITHMS, NO_DIGEST, Digest, is_digest, parse_digest
@@ -110,26 +110,34 @@ class RegistryReference(_Reference):
         return self.registry, self.repository
 
 
-@dataclass(frozen=True)
-class LayoutReference(_Reference):
-    """An image in an OCI image layout folder; without tag and digest it is the folder's only image."""
+class _OnDisk(_Reference):
+    """What a ``path`` of this machine leads to; ``form`` is what stands before it."""
 
-    folder: str
-    tag: Tag = NO_TAG
-    digest: Digest = NO_DIGEST
+    form: str
+    path: str
 
     @property
     def name(self) -> str:
-        return f"oci:{self.folder}"
+        return f"{self.form}:{self.path}"
 
     @property
     def location(self) -> tuple[str, str]:
-        """Equal for two references into the same folder, as far as their spelling tells."""
-        return "oci", os.path.abspath(self.folder)  # noqa: PTH100  (a Path would not take out "..")
+        """Equal for two references into the same folder or file, as far as their spelling tells."""
+        return self.form, os.path.abspath(self.path)  # noqa: PTH100  (a Path would not take out "..")
 
 
 @dataclass(frozen=True)
-class ArchiveReference(_Reference):
+class LayoutReference(_OnDisk):
+    """An image in an OCI image layout folder; without tag and digest it is the folder's only image."""
+
+    path: str
+    tag: Tag = NO_TAG
+    digest: Digest = NO_DIGEST
+    form: str = field(default="oci", init=False)
+
+
+@dataclass(frozen=True)
+class ArchiveReference(_OnDisk):
     """An image in a tar file; without tag and digest it is the file's only image.
 
     ``form`` is one of FORMS. ``tag`` is a name in index.json, or for docker-archive an image's name with its tag, as
@@ -137,18 +145,9 @@ class ArchiveReference(_Reference):
     """
 
     form: str
-    file: str
+    path: str
     tag: Tag | ImageName = NO_TAG
     digest: Digest = NO_DIGEST
-
-    @property
-    def name(self) -> str:
-        return f"{self.form}:{self.file}"
-
-    @property
-    def location(self) -> tuple[str, str]:
-        """Equal for two references into the same file, as far as their spelling tells."""
-        return self.form, os.path.abspath(self.file)  # noqa: PTH100  (a Path would not take out "..")
 
 
 Reference = RegistryReference | LayoutReference | ArchiveReference

@@ -337,7 +337,7 @@ def test_variables_come_from_the_environment(tmp_path: Path) -> None:
     text = "images: [{source: 'a:${TAG}', destination: '${HOST}/a:x'}, {source: b, destination: 'oci:folder/$${x}:1'}]"
     first, second = read(tmp_path, text, TAG="1.0", HOST="r.example.com")
     assert (str(first.source), str(first.destination)) == ("docker.io/library/a:1.0", "r.example.com/a:x")
-    assert second.destination.folder == "folder/${x}"
+    assert second.destination.path == "folder/${x}"
 
 
 def test_defaults_hold_where_nothing_is_said(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from imagesync_cli.values.digest import NO_DIGEST
 from imagesync_cli.values.hosts import spellings_of
-from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
+from imagesync_cli.values.reference import Reference, RegistryReference
 
 
 def is_among(source: Reference, patterns: Iterable[str], *, in_doubt: bool = False) -> bool:
@@ -40,13 +40,8 @@ def _spellings(source: Reference, *, in_doubt: bool) -> list[Reference]:
     if isinstance(source, RegistryReference):
         hosts = spellings_of(source.registry) if in_doubt else [source.registry]
         return [replace(source, host=host) for host in hosts]
-    if isinstance(source, LayoutReference):
-        path, normal = source.folder, os.path.normpath(source.folder)
-        normalized: Reference = replace(source, folder=normal)
-    else:
-        path, normal = source.file, os.path.normpath(source.file)
-        normalized = replace(source, file=normal)
-    return [normalized] if ".." in Path(path).parts else [source, normalized]
+    normalized = replace(source, path=os.path.normpath(source.path))
+    return [normalized] if ".." in Path(source.path).parts else [source, normalized]
 
 
 def _pattern(text: str) -> str:

@@ -43,7 +43,7 @@ class Layout(LayoutFiles):
 
     def __init__(self, reference: LayoutReference, max_manifest_bytes: int) -> None:
         super().__init__(reference.name, max_manifest_bytes)
-        self._folder = Folder(Path(reference.folder))
+        self._folder = Folder(Path(reference.path))
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the file's bytes, the last chunk only when size and digest are right."""

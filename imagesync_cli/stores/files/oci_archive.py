@@ -38,7 +38,7 @@ class OciArchive(LayoutFiles):
 
     def __init__(self, reference: ArchiveReference, max_manifest_bytes: int) -> None:
         super().__init__(reference.name, max_manifest_bytes)
-        self._path = Path(reference.file)
+        self._path = Path(reference.path)
         self._opened: list[Tar] = []  # the last one is the archive as it is now
         self._new: NewArchive | None = None
         self._writing = SharedExclusive()
