@@ -14,7 +14,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import Entry
@@ -34,7 +34,7 @@ from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import ImagesyncError, LimitReached
 from imagesync_cli.values.progress import Progress, note
 from imagesync_cli.values.reference import ArchiveReference, RegistryReference
-from imagesync_cli.values.tags.replacing import ALWAYS, Replacing, names_of
+from imagesync_cli.values.tags.replacing import Replacing, names_of
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
@@ -50,24 +50,18 @@ class BatchOptions:
     """``jobs`` images are copied at a time. ``max_removals`` is how many tags may go, None for few of each place.
 
     The ``lock`` tells sizes; with ``locked`` it also says what is copied. A ``shard`` is a part of the images; it
-    removes nothing, for it does not know how the others fare. ``verify``, ``read``, ``require_signature``,
-    ``replacing`` and ``minimum_age`` are as for a single sync; what an entry says of the last two itself goes before.
-    ``trust`` takes the place of the entries' own.
+    removes nothing, for it does not know how the others fare. ``how`` each image is copied is said as for a single
+    one; what an entry says itself goes before. ``trust`` takes the place of the entries' own.
     """
 
     jobs: int = JOBS
     fail_fast: bool = False
-    dry_run: bool = False
     max_removals: int | None = None
     lock: Lock | None = None
     locked: bool = False
-    verify: bool = False
-    read: bool = False
-    require_signature: bool = False
+    how: SyncOptions = field(default_factory=SyncOptions)
     trust: Trust | None = None
     shard: Shard | None = None
-    replacing: Replacing = ALWAYS
-    minimum_age: MinimumAge | None = None
 
 
 async def sync_batch(
@@ -84,7 +78,7 @@ async def sync_batch(
     What fails is in the report. Raises, before anything is changed, UsageError for entries that contradict each other
     or the lock, and Refused for more removals than there may be.
     """
-    report.dry_run = options.dry_run
+    report.dry_run = options.how.dry_run
     with reported(stores, report, progress):
         made = await plan(
             stores,
@@ -92,12 +86,12 @@ async def sync_batch(
             options.lock,
             locked=options.locked,
             prunes=options.shard is None,
-            replacing=options.replacing,
+            replacing=options.how.replacing,
         )
         if options.shard is not None:
             take_share(made, options.shard)
         check_removals(made, options.max_removals)
-        await look_at_removals(stores, made, any_number=options.max_removals is not None, dry_run=options.dry_run)
+        await look_at_removals(stores, made, any_number=options.max_removals is not None, dry_run=options.how.dry_run)
         await _Batch(stores, made, options, report, progress, tell).run()
 
 
@@ -144,7 +138,7 @@ class _Batch:
                 self._failed,
                 self.report.removals,
                 any_number=self.options.max_removals is not None,
-                dry_run=self.options.dry_run,
+                dry_run=self.options.how.dry_run,
             )
 
     async def _copies(self, results: Mapping[str, ImageResult]) -> None:
@@ -177,7 +171,7 @@ class _Batch:
                 await self._copy(image, result, here)
             except LimitReached as error:
                 return PutOff(group[number:], error)
-            has_it = result.outcome in (Outcome.COPIED, Outcome.SKIPPED) and not self.options.dry_run
+            has_it = result.outcome in (Outcome.COPIED, Outcome.SKIPPED) and not self.options.how.dry_run
             if here is not None and has_it and not isinstance(image.destination, ArchiveReference):
                 here.add_mirror(self.stores.open(image.destination, side=Side.DESTINATION))
         return None
@@ -208,7 +202,7 @@ class _Batch:
                 if isinstance(error, LimitReached) and error.is_early:
                     raise
                 if isinstance(error, LimitReached) and isinstance(image.source, RegistryReference):
-                    self.progress.unread[image.source.registry] += self.options.dry_run
+                    self.progress.unread[image.source.registry] += self.options.how.dry_run
                 result.fail(error)
                 result.sent_bytes = progress.moved_bytes
             except asyncio.CancelledError:
@@ -231,25 +225,21 @@ class _Batch:
         self._stop_if_failed()
 
     async def _sync(self, image: PlannedImage, progress: Progress, here: Store | None) -> SyncReport:
-        replacing = image.entry.replacing or self.options.replacing
-        options = SyncOptions(
+        options = replace(
+            self.options.how,
             selection=self._selection(image),
-            require_signature=self.options.require_signature,
             judge=self._judges.get(self.options.trust or image.entry.trust),
-            dry_run=self.options.dry_run,
-            verify=self.options.verify,
-            read=self.options.read,
-            replacing=replacing,
+            replacing=image.entry.replacing or self.options.how.replacing,
             minimum_age=self._minimum_age(image),
         )
         ends = image.source, image.destination
         done = await sync(self.stores, *ends, options, progress=progress, present=self._present, here=here)
         if done.kept_as and not done.dry_run:
-            await self._remove_old_kept(image, replacing)
+            await self._remove_old_kept(image, options.replacing)
         return done
 
     def _minimum_age(self, image: PlannedImage) -> MinimumAge | None:
-        rule = image.entry.minimum_age or self.options.minimum_age
+        rule = image.entry.minimum_age or self.options.how.minimum_age
         return replace(rule, seen=image.seen) if rule else None
 
     @functools.cached_property
@@ -266,7 +256,7 @@ class _Batch:
         await remove_old_kept(self.stores, image.destination, replacing, in_use=self._in_use, referrers=with_referrers)
 
     def _selection(self, image: PlannedImage) -> Selection:
-        if not self.options.require_signature:
+        if not self.options.how.require_signature:
             return image.selection
         return replace(image.selection, referrers=True, referrer_types=())
 

@@ -87,6 +87,7 @@ def sync_file(
     from imagesync_cli.batch.batch import JOBS, BatchOptions, sync_batch
     from imagesync_cli.batch.reading.trust_file import read_trust_file
     from imagesync_cli.batch.shards import parse_shard
+    from imagesync_cli.copy.sync import SyncOptions
     from imagesync_cli.output.batch import BatchOutput, interrupted_batch
 
     images = ImageFile(file, **of_file)
@@ -101,9 +102,11 @@ def sync_file(
         fail_fast=fail_fast,
         max_removals=max_removals,
         shard=parse_shard(shard, call.settings.job_index) if shard else None,
-        **how,
+        how=SyncOptions(**how),
     )
-    output = BatchOutput(as_json=call.as_json, quiet=call.quiet, dry_run=options.dry_run, progress_mode=images.progress)
+    output = BatchOutput(
+        as_json=call.as_json, quiet=call.quiet, dry_run=options.how.dry_run, progress_mode=images.progress
+    )
     operation = partial(sync_batch, entries=entries, options=options)
     _run_reporting(images, call, entries, operation, interrupted_batch, output)
 

@@ -67,12 +67,13 @@ def apply(folder: Path, call_id: str, run_time: str, workspace: str, verify: boo
     from imagesync_cli.batch.apply import ModuleCall, apply_images, failures_in
     from imagesync_cli.batch.batch import BatchOptions
     from imagesync_cli.batch.report import BatchProgress, BatchReport
+    from imagesync_cli.copy.sync import SyncOptions
     from imagesync_cli.output.batch import BatchOutput, interrupted_batch
     from imagesync_cli.settings import environment
 
     images = [_wanted(line) for line in _lines(environment())]
     module_call = ModuleCall(call_id, run_time, workspace, call.settings.run_folder)
-    options = BatchOptions(verify=verify)
+    options = BatchOptions(how=SyncOptions(verify=verify))
     output = BatchOutput(as_json=call.as_json, quiet=call.quiet)
     report, progress = BatchReport(), BatchProgress()
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from imagesync_cli.copy.repair import Repair
     from imagesync_cli.look.inspect import Problem
     from imagesync_cli.look.trust.age import MinimumAge
-    from imagesync_cli.look.trust.judge import Judge, SignedBy
+    from imagesync_cli.look.trust.judge import Judge
+    from imagesync_cli.look.trust.statements import SignedBy
 
 # A config and a layer: what even a small image uploads, and connecting takes as long as reading its manifest.
 _LIKELY_UPLOADS = 2

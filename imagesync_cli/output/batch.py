@@ -15,6 +15,8 @@ from imagesync_cli.batch.report import (
     failed_together,
     totals,
 )
+from imagesync_cli.look.trust.statements import SignedBy
+from imagesync_cli.output.check import signed_text
 from imagesync_cli.output.console import counted, print_event, print_line, say, size_text
 from imagesync_cli.output.live import DONE, TO_DO, showing
 from imagesync_cli.output.progress import Rate, first_fitting, fitting_name, left_text, rate_text
@@ -78,16 +80,8 @@ def image_line(result: ImageResult) -> str:
         return f"differs {result.destination}: {result.error}"
     what = f"{result.action:<6} {result.destination} {result.digest}"
     was = f"was {result.before}" if result.action == "move" else ""
-    return ", ".join(filter(None, [what, was, _signed(result)]))
-
-
-def _signed(result: ImageResult) -> str:
-    if not result.signed_by:
-        return ""
-    from imagesync_cli.look.trust.judge import SignedBy
-    from imagesync_cli.output.check import signed_text
-
-    return signed_text(SignedBy(**each) for each in result.signed_by)
+    signed = signed_text(SignedBy(**each) for each in result.signed_by)
+    return ", ".join(filter(None, [what, was, signed]))
 
 
 def removal_line(removal: RemovalResult) -> str:

@@ -16,7 +16,8 @@ from imagesync_cli.values.times import parse_time
 if TYPE_CHECKING:
     from imagesync_cli.look.check import CheckReport
     from imagesync_cli.look.inspect import Findings, Problem
-    from imagesync_cli.look.trust.judge import SignedBy, Verification
+    from imagesync_cli.look.trust.judge import Verification
+    from imagesync_cli.look.trust.statements import SignedBy
 
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 

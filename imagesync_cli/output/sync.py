@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from imagesync_cli.output import Result
+from imagesync_cli.output.check import signed_text
 from imagesync_cli.output.console import counted, size_text
 
 if TYPE_CHECKING:
@@ -16,17 +17,9 @@ if TYPE_CHECKING:
 def synced(report: SyncReport) -> Result:
     """The id; beside it what was done, and who has signed it where that was verified."""
     blobs = {how.name.lower(): count for how, count in report.blobs.items()}
-    done = ", ".join(filter(None, [_done(report), _signed(report)]))
+    done = ", ".join(filter(None, [_done(report), signed_text(report.signed_by)]))
     notes = [done, *_effort_lines(report), *_left_lines(report)]
     return Result({**asdict(report), "blobs": blobs}, [report.id], notes)
-
-
-def _signed(report: SyncReport) -> str:
-    if not report.signed_by:
-        return ""
-    from imagesync_cli.output.check import signed_text
-
-    return signed_text(report.signed_by)
 
 
 def _done(report: SyncReport) -> str:

@@ -18,7 +18,7 @@ from imagesync_cli.values.errors import Refused, UsageError
 from imagesync_cli.values.times import parse_span, parse_time, span_text
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.trust.judge import SignedBy
+    from imagesync_cli.look.trust.statements import SignedBy
     from imagesync_cli.stores import Stores
     from imagesync_cli.values.reference import Reference
 

@@ -17,7 +17,7 @@ from imagesync_cli.look.selection import Selection, Wanted, find_wanted
 from imagesync_cli.look.trust.extra import check_installed
 from imagesync_cli.look.trust.rules import KeySigner, Signer, Trust, TrustRule
 from imagesync_cli.look.trust.signatures import Budget, Signatures
-from imagesync_cli.look.trust.statements import Claim, NotGood
+from imagesync_cli.look.trust.statements import Claim, NotGood, SignedBy
 from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
 
 if TYPE_CHECKING:
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 
 _MOST_IMAGES = 50
 _MOST_CHARACTERS = 200
-
-
-@dataclass(frozen=True)
-class SignedBy:
-    """Who has signed an image; ``time`` is when, in UTC (RFC 3339), "" where nothing trustworthy tells that."""
-
-    signer: str
-    time: str = ""
 
 
 @dataclass

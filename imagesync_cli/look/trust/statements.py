@@ -46,6 +46,14 @@ class Claim:
         return isinstance(value_there, (str, int, float)) and str(value_there) == value
 
 
+@dataclass(frozen=True)
+class SignedBy:
+    """Who has signed an image; ``time`` is when, in UTC (RFC 3339), "" where nothing trustworthy tells that."""
+
+    signer: str
+    time: str = ""
+
+
 def decoded(text: str) -> bytes:
     """Base64, as everything that is signed comes."""
     try:

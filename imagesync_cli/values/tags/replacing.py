@@ -14,7 +14,6 @@ from imagesync_cli.values.names import is_tag
 from imagesync_cli.values.reference import Reference
 
 OVERWRITE = ("always", "ours", "never")
-_FIELDS = ("{tag}", "{date}", "{digest}")
 _DATE = "%Y%m%dT%H%M%SZ"  # sorts as text
 _DIGEST_LENGTH = 12
 _PATTERNS = {
@@ -106,9 +105,9 @@ def names_of(references: Iterable[Reference]) -> set[tuple[str, str]]:
 def parse_keep_as(text: str) -> KeepAs:
     """A template for tags that keep images."""
     rest = text
-    for field in _FIELDS:
+    for field in _PATTERNS:
         rest = rest.replace(field, "x", 1)
-    if text.count("{") != len(_FIELDS) or any(field not in text for field in _FIELDS) or not is_tag(rest):
+    if text.count("{") != len(_PATTERNS) or any(field not in text for field in _PATTERNS) or not is_tag(rest):
         hint = "it is a tag with {tag}, {date} and {digest} in it, each once: {tag}-{date}-{digest}"
         raise UsageError(f"keep_as {text!r} is not a template for a tag", hint=hint)
     return KeepAs(text)
