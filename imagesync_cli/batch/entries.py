@@ -25,13 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.batch.document import Fields, Items, Node, Value, name_of, read_nodes, why_not_one
-from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
+from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry, renamed
 from imagesync_cli.batch.reading.image import Read, Reading
 from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, above, mirrors_of, parse_prefix
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores.places import place_of, tag_of
 from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
-from imagesync_cli.values.tags.renaming import renamed
 from imagesync_cli.values.tags.replacing import Replacing
 
 if TYPE_CHECKING:

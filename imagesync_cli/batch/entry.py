@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, mirrors_of
 from imagesync_cli.look.selection import WHOLE, Selection
 from imagesync_cli.stores.places import place_of
+from imagesync_cli.values.digest import subject_of_tag
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.names import Tag, is_tag
 from imagesync_cli.values.reference import Reference, RegistryReference
-from imagesync_cli.values.tags.renaming import renamed
 from imagesync_cli.values.tags.replacing import Replacing
 from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.rules import Trust
+
+_FIELD = "{tag}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,3 +122,20 @@ class FolderEntry:
 
 
 Entry = ImageEntry | FolderEntry
+
+
+def parse_rename(text: str) -> str:
+    """A template of other tags that has {tag} once, given back unchanged; UsageError for anything else."""
+    if text.count(_FIELD) != 1 or text.count("{") != 1 or not is_tag(text.replace(_FIELD, "x")):
+        raise UsageError(f"as {text!r} is not a template", hint="it is a tag with {tag} in it, once: {tag}-mirror")
+    return text
+
+
+def renamed(template: str, tag: str) -> Tag:
+    """What the template makes of a tag; UsageError if that is none, or belongs to signatures and lists of referrers."""
+    made = template.replace(_FIELD, tag)
+    if not is_tag(made):
+        raise UsageError(f"as makes {made!r} of the tag {tag}, which is not a valid tag", hint="use a shorter one")
+    if subject_of_tag(made):
+        raise UsageError(f"as makes {made!r} of the tag {tag}, which is a name for referrers")
+    return made

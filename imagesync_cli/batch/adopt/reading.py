@@ -9,12 +9,11 @@ from pathlib import Path
 from imagesync_cli.batch.adopt.adopted import Adopted
 from imagesync_cli.batch.adopt.flux_mirror import flux_mirror, is_config
 from imagesync_cli.batch.adopt.image_syncer import image_syncer, is_rules
-from imagesync_cli.batch.adopt.kpromo import is_manifest, is_thin, kpromo
 from imagesync_cli.batch.adopt.manifests import compose, is_kustomization, kubernetes, kustomization
 from imagesync_cli.batch.adopt.ocync import ocync
 from imagesync_cli.batch.adopt.section import Section
 from imagesync_cli.batch.adopt.state import is_state, state
-from imagesync_cli.batch.adopt.syncs import dregsy, is_skopeo, regsync, skopeo
+from imagesync_cli.batch.adopt.syncs import dregsy, is_kpromo, is_skopeo, is_thin_kpromo, kpromo, regsync, skopeo
 from imagesync_cli.batch.document import Fields, read_nodes
 from imagesync_cli.values.errors import UsageError
 
@@ -44,7 +43,7 @@ def adopt(path: Path, target: str = "") -> Adopted:
     UsageError for a file of none of the kinds, or that needs a target and has none.
     """
     nodes = read_nodes(path)
-    if any(map(is_thin, nodes)):
+    if any(map(is_thin_kpromo, nodes)):
         hint = "put it below images: in the promoter-manifest.yaml that goes with it"
         raise UsageError(f"{path} has the images of a kpromo manifest, and no registries", hint=hint)
     documents = [Section(node) for node in nodes if isinstance(node, Fields)]
@@ -71,7 +70,7 @@ _KINDS = (
     _Kind("kustomization", is_kustomization, kustomization, names_sources=True),
     _Kind("flux-mirror", is_config, flux_mirror, has_variables=True),
     _Kind("Kubernetes", _has("apiVersion", "kind"), kubernetes, names_sources=True),
-    _Kind("kpromo", is_manifest, kpromo),
+    _Kind("kpromo", is_kpromo, kpromo),
     _Kind("Terraform state", is_state, state),
     _Kind("regsync", _has("sync"), regsync, has_variables=True),
     _Kind("dregsy", _has("tasks"), dregsy),

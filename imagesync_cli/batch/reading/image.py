@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from imagesync_cli.batch.document import TRUTH, Fields, Items, Node, Value
+from imagesync_cli.batch.entry import parse_rename
 from imagesync_cli.batch.reading.prefix import Prefix, parse_prefix
 from imagesync_cli.look.tags import names_tag
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.names import parse_artifact_type
 from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
-from imagesync_cli.values.tags.renaming import parse_rename
 from imagesync_cli.values.tags.replacing import parse_keep_as, parse_overwrite
 from imagesync_cli.values.tags.rules import TagRules
 
