@@ -61,27 +61,19 @@ async def diagnose(stores: Stores, reference: Reference, role: Role = Role.EITHE
 async def _look_at_file(stores: Stores, reference: Reference, role: Role, diagnosis: Diagnosis) -> None:
     what = "folder" if isinstance(reference, LayoutReference) else "file"
     diagnosis.steps.append(Step("name", "ok", f"a {what} on this machine: {reference.name.partition(':')[2]}"))
-    if role is Role.DESTINATION:
-        _look_at_place(stores, reference, diagnosis)
-        return
+    step = "write" if role is Role.DESTINATION else "read"
     try:
-        found = await stores.open(reference).head(reference.wanted)
+        if role is Role.DESTINATION:
+            stores.check_place(reference)
+            seen = "allowed; nothing was written"
+        else:
+            seen = f"there is an image: {(await stores.open(reference).head(reference.wanted)).digest}"
     except ImagesyncError as error:
-        outcome = "no" if role is Role.SOURCE or not isinstance(error, NotFound) else "-"
-        diagnosis.steps.append(Step("read", outcome, error.message, error.hint))
-        diagnosis.exit_code = error.exit_code if outcome == "no" else 0
+        matters = role is not Role.EITHER or not isinstance(error, NotFound)
+        diagnosis.steps.append(Step(step, "no" if matters else "-", error.message, error.hint))
+        diagnosis.exit_code = error.exit_code if matters else 0
     else:
-        diagnosis.steps.append(Step("read", "ok", f"there is an image: {found.digest}"))
-
-
-def _look_at_place(stores: Stores, reference: Reference, diagnosis: Diagnosis) -> None:
-    try:
-        stores.check_place(reference)
-    except ImagesyncError as error:
-        diagnosis.steps.append(Step("write", "no", error.message, error.hint))
-        diagnosis.exit_code = error.exit_code
-    else:
-        diagnosis.steps.append(Step("write", "ok", "allowed; nothing was written"))
+        diagnosis.steps.append(Step(step, "ok", seen))
 
 
 class _Examination:
