@@ -420,19 +420,19 @@ def test_a_signature_that_its_entry_has_anew_stays(registry: EmbeddedRegistry, t
     assert repository.manifests.keys() == {new, digest}
 
 
-@pytest.mark.parametrize("policy", ["keep", "refuse"])
+@pytest.mark.parametrize(("policy", "is_kept"), [("keep", False), ("refuse", True)])
 def test_a_signature_that_its_own_policy_protects_stays(
-    policy: str, registry: EmbeddedRegistry, tmp_path: Path
+    policy: str, is_kept: bool, registry: EmbeddedRegistry, tmp_path: Path
 ) -> None:
-    """Also where the image that it is about goes in the same moment, with all that is attached to it."""
+    """Also where its image goes in the same moment with all that is attached. Later it stays only as its entry does."""
     claims, reference, own, digest = claimed_signature(registry, tmp_path)
-    together_removed(
-        claims,
-        Order(reference.at(tag="1"), Claimant("other", "app"), Policy(expect=digest, referrers=True)),
-        Order(reference, Claimant("call", "signature"), Policy(expect=own, on_destroy=policy)),
-    )
+    app = Order(reference.at(tag="1"), Claimant("other", "app"), Policy(expect=digest, referrers=True))
+    signature = Order(reference, Claimant("call", "signature"), Policy(expect=own, on_destroy=policy))
+    together_removed(claims, app, signature)
     assert registry.repository(REPOSITORY).tags == {reference.tag: own}
     assert registry.repository(REPOSITORY).manifests.keys() == {own, digest}
+    together_removed(claims, app)
+    assert registry.repository(REPOSITORY).tags == ({reference.tag: own} if is_kept else {})
 
 
 def test_an_image_that_comes_under_another_tag_is_somebody_elses_here(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.embedded_registry.images import Image
+from tests.embedded_registry.images import Image, image, index_of
 from tests.remote_repository import RemoteRepository
 from tests.terraform.workspace import Workspace
 
@@ -22,6 +22,23 @@ def test_on_replace_keep(
     workspace.apply()
     assert mirror.digest("1") == new.digest
     assert mirror.holds(old)
+
+
+@pytest.mark.parametrize(("on_replace", "is_whole"), [("keep", False), ("retag", True)])
+def test_a_part_that_a_kept_image_shares(
+    on_replace: str, is_whole: bool, workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository
+) -> None:
+    """A later removal sees that a kept image uses it only if that has a tag, as with "retag": "keep" leaves none."""
+    parts = {name: image(name) for name in ("old", "same", "new")}
+    old, new = (index_of({"linux/amd64": parts[name], "linux/arm64": parts["same"]}) for name in ("old", "new"))
+    upstream.push(old, "1")
+    workspace.write({mirror.tagged("1"): upstream.tagged("1")}, on_replace=on_replace)
+    workspace.apply()
+    upstream.push(new, "1")
+    workspace.apply()
+    assert (mirror.holds(old), mirror.holds(new)) == (True, True)
+    workspace.destroy()
+    assert [mirror.holds(each) for each in (new, old, parts["old"])] == [False, is_whole, True]
 
 
 def test_on_destroy_refuse(
