@@ -109,6 +109,19 @@ def test_blobs_that_cannot_be_asked_for(pauses: list[float], status: int) -> Non
         assert copying.arrived(app)
 
 
+@pytest.mark.parametrize("size", [0, 7])
+def test_a_blob_that_is_there_in_part(pauses: list[float], size: int) -> None:
+    """A blob of which the destination has another length is sent: it is not there."""
+    with EmbeddedRegistry() as source, EmbeddedRegistry(Manner(mount="refused")) as destination:
+        copying = Copying(source, destination, pauses)
+        app = copying.seed(image())
+        layer = app.root.blobs[1]
+        destination.repository(NAME).blobs[layer] = app.blobs[layer][:size]
+        finished = copying.run()
+        assert finished.code == 0, finished.err
+        assert copying.arrived(app)
+
+
 @pytest.mark.parametrize("status", [405, 409, 418, 451])
 def test_token_server_that_refuses(pauses: list[float], status: int) -> None:
     """What a token server refuses for good is not asked for again."""

@@ -15,6 +15,7 @@ from imagesync_cli.concurrency import finish
 from imagesync_cli.stores.registry.blobs.upload import CANCEL_TIMEOUT_S, BodySizes, Upload
 from imagesync_cli.stores.registry.client import OneRepository, Scopes, Stream
 from imagesync_cli.stores.store import Written
+from imagesync_cli.stores.transport.http import told_length
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.errors import Denied, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Descriptor
@@ -34,12 +35,15 @@ class BlobWriter:
         self._sizes = BodySizes()
 
     async def has(self, blob: Descriptor) -> bool:
-        """Whether the repository holds this blob, by one HEAD request; one that will not tell is taken for a no."""
+        """Whether the repository holds this blob, by one HEAD request; one that will not tell is taken for a no.
+
+        So is another length than the blob's: what a full disk cut short is there, and is no such blob.
+        """
         try:
             response = await self._ask("HEAD", self._path + blob.digest, blob)
         except (NotFound, Denied, Refused):
             return False
-        return response.is_success
+        return response.is_success and told_length(response.headers) in (None, blob.size)
 
     async def write(self, blob: Descriptor, content: Stream, sibling: str = "", *, anew: bool = False) -> Written:
         """Make sure that the repository holds the blob; ``content`` is called for each time it must be sent.
