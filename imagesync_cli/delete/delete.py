@@ -263,8 +263,8 @@ class _Repository:
             progress.total = total
             progress.done += 1
 
-        listed = [wish.tag for wish in self._wishes if wish.offer is not Untagged.DONE and not wish.failed]
-        tags = await read_tags(self._store, without, advance, listed=listed)
+        there = (wish.tag for wish in self._wishes if wish.current and wish.tag not in self._untagged)
+        tags = await read_tags(self._store, without, advance, listed=[*filter(None, there), *self._policy.in_use])
         late = {tag: at for tag, at in self._untagged.items() if tags.digest_of(tag) == at}
         if late and await gone_in_time(self._store, late, (), self._progress):
             tags = tags.without(late)

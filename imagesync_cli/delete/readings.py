@@ -54,10 +54,12 @@ class Readings:
         self._room = ByteLimit(_HELD_BYTES)
         self.crowd = Crowd()  # of what follows what manifests list
         self._asking = asyncio.Semaphore(_REFERRERS_AT_ONCE)
+        self.an_index = ""  # the digest of one that was read
 
     def keep(self, manifest: Manifest) -> None:
         """Remember what was read, if it fits."""
         self._read.add(manifest.digest)
+        self.an_index = manifest.digest if manifest.descriptor.is_index else self.an_index
         is_new = manifest.digest not in self._known and manifest.size <= _MOST_BYTES_OF_ONE
         if is_new and self._known_bytes + manifest.size <= _MOST_BYTES:
             self._known[manifest.digest] = manifest.content, manifest.media_type

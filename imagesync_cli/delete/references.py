@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.delete.readings import AT_ONCE, MOST_DIGESTS, Readings, may_list
 from imagesync_cli.stores import Store
-from imagesync_cli.values.digest import digest_tag, pack_digest, subject_of_tag, unpack_digest
+from imagesync_cli.values.digest import digest_tag, is_digest, pack_digest, subject_of_tag, unpack_digest
 from imagesync_cli.values.errors import ContentError, NotFound, Unavailable, first_few
 from imagesync_cli.values.manifest import MAX_DEPTH, MAX_DESCRIPTORS, Descriptor, Manifest
 
@@ -35,6 +36,7 @@ class Tags:
         self._at = dict(at or {})
         self._indexes = dict(indexes or {})  # what may list manifests, and its size in bytes
         self.silent: set[str] = set()
+        self.are_misnamed = False  # the media types that they were given are not to be believed
 
     def note(self, tag: str, target: Descriptor | None) -> None:
         """Remember what a tag points at, None for nothing."""
@@ -77,7 +79,13 @@ class Tags:
 
     def indexes(self) -> dict[bytes, int]:
         """What may list manifests of all that has a tag, with the size in bytes, 0 where nothing told it."""
-        return {at: self._indexes[at] for at in self._at.values() if at in self._indexes}
+        may_list_all = self.are_misnamed
+        return {at: self._indexes.get(at, 0) for at in self._at.values() if may_list_all or at in self._indexes}
+
+    @property
+    def count(self) -> int:
+        """How many different manifests have a tag."""
+        return len(set(self._at.values()))
 
     def items(self) -> Iterable[tuple[str, bytes]]:
         """Each tag and what it points at, packed."""
@@ -108,6 +116,17 @@ class Reach:
 
         await gather_few(AT_ONCE, (one(*index) for index in indexes.items() if index[0] not in self._reached))
         return gone
+
+    async def is_misnamed(self, store: Store) -> bool:
+        """Whether a HEAD calls an index an image here, of which a GET has told better; False where that is not known.
+
+        What a tag is said to be decides whether it is read.
+        """
+        index = self._readings.an_index
+        try:
+            return bool(index) and not may_list(await store.head(index))
+        except NotFound:
+            return False
 
     async def _read(self, index: bytes, size: int, depth: int = 0) -> bool:
         if depth > MAX_DEPTH or len(self._reached) > self._most:
@@ -203,21 +222,28 @@ async def read_tags(
 ) -> Tags:
     """What all tags point at, but those in ``without``: a HEAD for each. ``advance`` is told how many there are.
 
-    Where that takes a while, tags that came meanwhile are asked as well. ContentError where the list lacks one of
-    ``listed`` that is there: then it lacks others, too.
+    Where that takes a while, tags that came meanwhile are asked as well. ContentError where the list lacks a tag that
+    is there, of those that are known: ``listed``, and what an earlier list had.
     """
     tags = Tags()
     names = await store.tags()
-    lacking = [tag for tag in listed if tag not in names]
-    if lacking and (there := await store.tagged(lacking)):
-        raise ContentError(f"the list of tags of {store.name} lacks {first_few(there)}")
+    await _check_whole(store, names, (tag for tag in listed if not is_digest(tag)))
     tags.silent.update(without)
     many = len(names) > FEW_TAGS
     await _ask(store, names, tags, advance)
     del names
     if many:
-        await _ask(store, await store.tags(), tags, advance)
+        names = await store.tags()
+        await _check_whole(store, names, (tag for tag, _ in tags.items()))
+        await _ask(store, names, tags, advance)
     return tags
+
+
+async def _check_whole(store: Store, names: Collection[str], known: Iterable[str]) -> None:
+    """ContentError where the list lacks one of these that is there: then it lacks others, too. A few are asked for."""
+    lacking = list(islice((tag for tag in known if tag not in names), FEW_TAGS))
+    if lacking and (there := await store.tagged(lacking)):
+        raise ContentError(f"the list of tags of {store.name} lacks {first_few(there)}")
 
 
 async def _ask(
@@ -243,6 +269,7 @@ async def read_references(store: Store, tags: Tags, reach: Reach, planned: Attac
 
     Raises whatever keeps it from knowing: half an answer would look as if nobody used the rest.
     """
+    tags.are_misnamed = len(tags.indexes()) < tags.count and await reach.is_misnamed(store)
     for _ in range(_ROUNDS):
         lost = await reach.read(tags.indexes())
         if not lost:

@@ -181,7 +181,7 @@ class Together:
 
     def _in_use(self, claimed: Claimed, orders: list[Order]) -> frozenset[str]:
         """The tags of this repository that stay: a signature may be an entry's own, and goes with that."""
-        if not any(order.policy.referrers for order in orders):
+        if not orders:
             return frozenset()
         going = {(order.claimant, order.claim) for order in orders if order.policy.on_destroy == "delete"}
         return claimed.tags_in(orders[0].claim.path, going)

@@ -22,9 +22,9 @@ class Policy:
     ``on_replace`` ("delete" or "keep") rules; if it has not, ``on_destroy`` ("delete", "keep" or "refuse"). Where it is
     known what comes in its place (``successors``, by tag), any other image there is somebody else's: both policies
     protect.
-    ``referrers`` says that what is attached to an image goes with it, but for tags ``in_use``. Where a tag has moved
-    on, of the images that tags of their own keep (``keep_as``) the last ``keep_last`` stay, None for all: together.py
-    sees to that.
+    Tags ``in_use`` stay: a list of tags that lacks one which is there is not whole. ``referrers`` says that what is
+    attached to an image goes with it, but for those tags. Where a tag has moved on, of the images that tags of their
+    own keep (``keep_as``) the last ``keep_last`` stay, None for all: together.py sees to that.
     """
 
     expect: str = ""

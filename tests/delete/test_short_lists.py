@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+
 import pytest
 
+from imagesync_cli.delete.delete import Policy, delete
+from imagesync_cli.delete.delete_report import DeleteReport
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores import Stores
+from imagesync_cli.values.reference import parse_reference
 from tests.command import imagesync
 from tests.delete.short_lists import BROKEN, NAMED, ShortList, tags_answer
 from tests.embedded_registry import MANNERS, EmbeddedRegistry
-from tests.embedded_registry.faults import Fault
-from tests.embedded_registry.images import OCI_INDEX, image, index_of, referrer
-from tests.embedded_registry.wire import json_response
+from tests.embedded_registry.faults import Fault, with_header
+from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, image, index_of, referrer
+from tests.embedded_registry.wire import Response, json_response
 
 REPOSITORY = "team/app"
 X, Y = image("x"), image("y")
 XY = index_of({"linux/amd64": X, "linux/arm64": Y})
+XZ = index_of({"linux/amd64": X, "linux/s390x": image("z")})
 
 
 @pytest.mark.parametrize("first", [(), ("1.0",)], ids=["empty", "short"])
@@ -45,6 +55,72 @@ def test_a_list_without_the_tag_itself_is_not_known(manner: str, document: objec
         done = imagesync("delete", f"{registry.host}/{REPOSITORY}:1.0")
         assert repository.tags["1.1"] == XY.digest, done.err
         assert set(XY.manifests) <= repository.manifests.keys()
+
+
+def without(registry: EmbeddedRegistry, tag: str, lists: range) -> None:
+    """Leave this tag out of some of the lists that follow, and say nothing of that."""
+    numbers = iter(range(100))
+
+    def shorten(response: Response) -> Response:
+        document = json.loads(bytes(response.body))
+        return json_response(200, {"tags": [each for each in document["tags"] if each != tag]})
+
+    registry.fault = lambda request: (
+        Fault(change=shorten) if request.path.endswith("/tags/list") and next(numbers) in lists else None
+    )
+
+
+@pytest.mark.parametrize("manner", ["oci-1.1", "distribution-2.8"])
+def test_a_list_without_a_tag_that_has_moved(manner: str) -> None:
+    """A tag that was seen and stays is in the list, or the list tells nothing: what it shares with ours stays."""
+    with EmbeddedRegistry(MANNERS[manner]) as registry:
+        repository = registry.repository(REPOSITORY)
+        XY.seed(repository)
+        XZ.seed(repository, "1")
+        without(registry, "1", range(100))
+        done = imagesync("delete", "--digest", XY.digest, f"{registry.host}/{REPOSITORY}:1")
+        assert (done.code, repository.tags) == (0, {"1": XZ.digest}), done.err
+        assert {*XY.manifests, *XZ.manifests} <= repository.manifests.keys()
+        assert f"the list of tags of {registry.host}/{REPOSITORY} lacks 1" in done.out
+
+
+@pytest.mark.parametrize("lists", [range(1, 2), range(2)], ids=["second", "both"])
+@pytest.mark.parametrize("manner", ["oci-1.1", "distribution-2.8"])
+def test_a_list_without_what_is_known(manner: str, lists: range) -> None:
+    """The same for a tag that an earlier list had, or that something else relies on."""
+    with EmbeddedRegistry(MANNERS[manner]) as registry:
+        repository = registry.repository(REPOSITORY)
+        XY.seed(repository, "1.0")
+        XZ.seed(repository, "1.1")
+        for number in range(20):
+            image(number).seed(repository, f"other-{number}")
+        without(registry, "1.1", lists)
+        policy = Policy(in_use=frozenset({"1.1", "2.0", XZ.digest} if len(lists) > 1 else ()))
+        name = parse_reference(f"{registry.host}/{REPOSITORY}:1.0")
+
+        async def removed() -> list[DeleteReport]:
+            async with contextlib.aclosing(Stores(Settings())) as stores:
+                return await delete(stores, [name], policy)
+
+        (report,) = asyncio.run(removed())
+        assert "1.1" in repository.tags
+        assert {*XY.manifests, *XZ.manifests} <= repository.manifests.keys(), report
+
+
+@pytest.mark.parametrize("manner", ["oci-1.1", "distribution-2.8", "ggcr"])
+def test_an_index_that_is_called_an_image(manner: str) -> None:
+    """Where HEAD is seen to name the wrong type, every tag is read: what an index lists stays."""
+    with EmbeddedRegistry(MANNERS[manner]) as registry:
+        repository = registry.repository(REPOSITORY)
+        XY.seed(repository, "1.0")
+        XZ.seed(repository, "1.1")
+        Y.seed(repository, "y")
+        fault = with_header("Content-Type", OCI_MANIFEST)
+        registry.fault = lambda request: fault if request.method == "HEAD" else None
+        done = imagesync("delete", f"{registry.host}/{REPOSITORY}:1.0")
+        assert done.code == 0, done.err
+        assert set(repository.tags) == {"1.1", "y"}
+        assert set(repository.manifests) == {*XZ.manifests, Y.digest}
 
 
 @pytest.mark.parametrize("link", [*NAMED.values(), *BROKEN.values()], ids=[*NAMED, *BROKEN])
