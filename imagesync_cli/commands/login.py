@@ -12,6 +12,7 @@ from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import to_registry
 from imagesync_cli.output import results
 from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.progress import note
 
 if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
@@ -97,3 +98,5 @@ def log_out(registry: str, call: Call) -> None:
 
     forgotten, left = call.run([], work)
     call.output.result(results.logged_out(registry, forgotten, left))
+    for file in left:
+        note(f"{file} still has a login for {registry}")

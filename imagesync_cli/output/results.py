@@ -202,8 +202,7 @@ def logged_in(registry: str, where: str, *, checked: bool) -> Result:
 
 
 def logged_out(registry: str, forgotten: Sequence[str], left: Sequence[str]) -> Result:
-    """Where the login was forgotten, and where there still is one."""
+    """Where the login was forgotten."""
     where = f"forgotten in {', '.join(forgotten)}" if forgotten else "no login was kept"
     document = {"registry": registry, "forgotten_in": forgotten, "left_in": left}
-    notes = (f"{file} still has a login for {registry}" for file in left)
-    return Result(document, [f"{registry}: {where}"], notes)
+    return Result(document, [f"{registry}: {where}"])
