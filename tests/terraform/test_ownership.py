@@ -13,7 +13,7 @@ import pytest
 
 from tests.embedded_registry import EmbeddedRegistry, Request
 from tests.embedded_registry.images import image
-from tests.terraform.workspace import CHECKOUT, IMAGESYNC, Workspace
+from tests.terraform.workspace import BOTH_TOOLS, CHECKOUT, IMAGESYNC, Workspace
 
 NAMES = ("a", "b", "c")
 SLOW_DELETE_S = 1.5
@@ -161,6 +161,40 @@ def test_a_destroy_right_after_an_edit_removes_what_was_applied(
     write(workspace, *after)
     workspace.with_environment({}).destroy()
     assert not any(repository.tags for repository in mirror.state.repositories.values())
+
+
+@BOTH_TOOLS
+@pytest.mark.parametrize("what", ["the prefix is known late", "the new block is left out", "another image comes"])
+def test_a_block_that_waits_for_where_its_entries_go(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, what: str
+) -> None:
+    """With `wait_for` it removes nothing before the new block has the images, whatever else hides that one."""
+
+    def call(name: str, prefix: str, *keys: str, more: str = "") -> str:
+        return f'module "{name}" {{\n CALL\n destination_prefix = {prefix}\n {images(source, *keys)}\n {more}\n}}'
+
+    prefix, late, arguments = f'"{mirror.host}/m"', "", list[str]()
+    write(workspace, call("x", prefix, *NAMES), call("y", prefix))
+    workspace.apply()
+    mirror.clear_requests()
+    x = call("x", prefix, more="wait_for = module.y.ids")
+    if what == "the prefix is known late":
+        slow = 'provisioner "local-exec" {\n  command = "sleep 2"\n }'
+        late = f'resource "terraform_data" "repository" {{\n input = {prefix}\n {slow}\n}}'
+        prefix = "terraform_data.repository.output"
+    elif what == "the new block is left out":
+        arguments = ["-target=module.x"]
+    else:
+        for name in NAMES:
+            image(f"{name} again").seed(source.repository(name), "latest")
+    write(workspace, late, x, call("y", prefix, *NAMES))
+    workspace.with_environment({}).succeeding("apply", "-auto-approve", *arguments)
+    if what == "another image comes":
+        there = [set(mirror.repository(f"m/{name}").manifests) for name in NAMES]
+        assert there == [{image(f"{name} again").digest} for name in NAMES]
+    else:
+        assert_all_there(mirror)
+        assert {request.method for request in mirror.requests} <= {"HEAD", "GET"}
 
 
 def test_a_plan_that_moves_entries_is_applied_elsewhere(
