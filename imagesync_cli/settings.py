@@ -198,7 +198,7 @@ def _parse_config(content: bytes, name: str) -> Limits:
     except ValueError as error:
         raise UsageError(f"{name} is not a settings file: {error}", hint=_CONFIG_HINT) from error
     if not isinstance(document, dict):
-        raise UsageError(f"{name} is not a settings file: it is no object", hint=_CONFIG_HINT)
+        raise UsageError(f"{name} is not a settings file: it is not an object", hint=_CONFIG_HINT)
     if unknown := document.keys() - {REQUESTS_PER_SECOND, CONNECTIONS}:
         raise UsageError(f"{name} has an unknown setting: {min(unknown)[:100]!r}", hint=_CONFIG_HINT)
     for kind, told in document.items():

@@ -186,7 +186,7 @@ def test_one_host_twice() -> None:
     ("content", "said"),
     [
         ("{", "is not a settings file"),
-        ("[]", "is not a settings file: it is no object"),
+        ("[]", "is not a settings file: it is not an object"),
         ('{"connections": 4}', "connections names no hosts"),
         ('{"connections": null}', "connections names no hosts"),
         ('{"connections": 4, "conections": 4}', "unknown setting: 'conections'"),

@@ -101,7 +101,7 @@ def parse_document(text: str, name: str) -> list[Node]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         is_tab = mark is not None and (text.splitlines()[mark.line :] or [""])[0].startswith("\t", mark.column)
-        why = "a tab is no indentation: use spaces" if is_tab else error.problem or error.context
+        why = "a tab is not indentation: use spaces" if is_tab else error.problem or error.context
         raise UsageError(f"{name}:{mark.line + 1 if mark else 1}: {why}") from error
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1

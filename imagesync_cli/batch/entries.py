@@ -178,7 +178,7 @@ class _Reading(Reading):
         example = self.parsed(lambda: source.repository("path/path"), line)
         for each in destinations:
             if source.covers(each.place):
-                self.wrong(line, f"destination {each} is in its own source")
+                self.wrong(line, f"destination {each} is below its own source")
         self._note_same(line, [(each.place, str(each)) for each in destinations])
         examples = [(each, self.parsed(lambda: each.repository("path/path"), line)) for each in destinations]  # noqa: B023
         return [

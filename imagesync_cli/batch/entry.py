@@ -101,7 +101,7 @@ class FolderEntry:
         source = self.source.repository(rest)
         destination = self.destination.repository(rest)
         if self.source.covers(place_of(destination)):
-            raise UsageError(f"destination {destination.name} is in its own source, {self.name}")
+            raise UsageError(f"destination {destination.name} is below its own source, {self.name}")
         return replace(
             self.model, source=source, destination=destination, mirrors=mirrors_of(source, self.mirrors), listed=True
         )

@@ -45,7 +45,7 @@ def parse_shard(text: str, job_index: str = "") -> Shard:
         index = str(int(job_index) + 1)
     if not (_is_number(index) and _is_number(total) and 1 <= int(index) <= int(total)):
         spelled = f"{index}/{total}"[:_SHOWN]
-        raise UsageError(f"shard {spelled!r} is none", hint="it looks like 2/8, and counts from 1/8 to 8/8")
+        raise UsageError(f"{spelled!r} is not a shard", hint="it looks like 2/8, and counts from 1/8 to 8/8")
     return Shard(int(index), int(total))
 
 

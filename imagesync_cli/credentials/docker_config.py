@@ -97,12 +97,12 @@ def read_file(file: Path, *, required: bool = False) -> dict[str, Any]:
             content = stream.read(_LIMIT_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         if required:
-            raise UsageError(f"there is no {file}", hint="it was named as the file of logins") from None
+            raise UsageError(f"there is no {file}", hint="it is named as the login file") from None
         return {}
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}", hint="repair it, or name another one") from error
     if len(content) > _LIMIT_BYTES:
-        raise UsageError(f"{file} is longer than {_LIMIT_BYTES} bytes", hint="it cannot be a file of logins")
+        raise UsageError(f"{file} is longer than {_LIMIT_BYTES} bytes", hint="that is too long for a login file")
     if not content.strip():  # what "touch" makes, and /dev/null: nobody has logged in yet
         return {}
     try:

@@ -130,7 +130,7 @@ class Reach:
 
     async def _read(self, index: bytes, size: int, depth: int = 0) -> bool:
         if depth > MAX_DEPTH or len(self._reached) > self._most:
-            raise ContentError(f"{unpack_digest(index)} belongs to indexes within indexes without end")
+            raise ContentError(f"{unpack_digest(index)} is in too many nested indexes")
         manifest = await self._readings.once(unpack_digest(index), size)
         if manifest is None:
             return False

@@ -54,9 +54,7 @@ async def _check_single(store: Store, root: Manifest, wanted: list[Platform], im
         kind = read_document(root.content).get("artifactType") or (
             root.blobs[0].media_type if root.blobs else "unknown"
         )
-        raise NoPlatform(
-            f"{image} has no platform, its type is {kind}", hint="ask for what is no image without platforms"
-        )
+        raise NoPlatform(f"{image} has no platform, its type is {kind}", hint="leave the platforms out")
     lacking = [one for one in wanted if nearness(one, platform) is None]
     if lacking:
         raise _not_for(lacking, [platform], image)

@@ -30,7 +30,7 @@ async def list_tags(
     names = await list_names(stores, reference, side, must_exist=must_exist)
     for name in names:
         if not is_tag(name):
-            note(f"{reference.name} has {name[:_SHOWN]!r}, which is no tag: left out")
+            note(f"{reference.name} has {name[:_SHOWN]!r}, which is not a tag: left out")
     return [name for name in names if is_tag(name)]
 
 

@@ -137,9 +137,7 @@ class Stores:
 
         is_read = access is Access.READ
         if reference.form == DOCKER_ARCHIVE and not (is_read and side is Side.SOURCE):
-            raise UsageError(
-                f"{reference.name} is only read: docker save wrote it", hint="write to oci-archive: or oci: instead"
-            )
+            raise UsageError(f"{reference.name} is read-only", hint="write to oci-archive: or oci: instead")
         if is_read and reference.name in self._read_archives:
             return self._read_archives[reference.name]
         if reference.form == DOCKER_ARCHIVE:

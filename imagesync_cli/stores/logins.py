@@ -96,7 +96,7 @@ async def log_out(settings: Settings, registry: str) -> tuple[list[str], list[st
 
 def _file(settings: Settings) -> Path:
     if not settings.auth_files:
-        raise UsageError("there is no file to keep logins in", hint="set HOME, or name a file by IMAGESYNC_AUTH_FILE")
+        raise UsageError("there is no login file to write to", hint="set HOME, or name a file by IMAGESYNC_AUTH_FILE")
     return settings.auth_files[0].resolve()  # a link stays one
 
 

@@ -60,5 +60,7 @@ def is_image_name(text: str) -> TypeGuard[ImageName]:
 def parse_artifact_type(text: str) -> str:
     """Give the type of an artifact back unchanged, or raise UsageError."""
     if not re.fullmatch(_ARTIFACT_TYPE, text):
-        raise UsageError(f"{text[:_LONGEST_SHOWN]!r} is no artifact type", hint="it looks like application/spdx+json")
+        raise UsageError(
+            f"{text[:_LONGEST_SHOWN]!r} is not an artifact type", hint="it looks like application/spdx+json"
+        )
     return text

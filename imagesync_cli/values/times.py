@@ -34,7 +34,7 @@ def parse_span(text: str) -> timedelta:
     """A number with a unit, 90m, 72h or 3d."""
     match = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
     if match is None:
-        raise UsageError(f"{text!r} is no length of time", hint="it is like 90m, 72h or 3d")
+        raise UsageError(f"{text!r} is not a length of time", hint="it is like 90m, 72h or 3d")
     return int(match[1]) * _UNITS[match[2]]
 
 

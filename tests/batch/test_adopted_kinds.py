@@ -317,7 +317,7 @@ def test_variables_stay_variables(tmp_path: Path) -> None:
     hosts = [entry.destination.host for entry in entries if isinstance(entry.destination, RegistryReference)]
     assert hosts == ["1234.example.com", "5678.example.com"]
     assert '"${ACCOUNT}.example.com/library/nginx"' in finished.out
-    assert "'${X:-c}' is no variable" in finished.err
+    assert "'${X:-c}' is not a variable" in finished.err
     modules = imagesync("adopt", "--as", "modules", str(ocync))
     assert ("ACCOUNT" in modules.out, "has variables, modules have none" in modules.err) == (False, True)
 

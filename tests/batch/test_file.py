@@ -65,7 +65,7 @@ BAD = {
     "a destination that is no text": ("images:\n  - source: a\n    destination: [{}]\n", 3, "destination is a text"),
     "mirrors of nobody": ("mirrors: [m.io]\n" + ONE, 1, "mirrors is a mapping"),
     "no types of referrers": (ONE + "    referrers: []\n", 4, "no artifact type"),
-    "a type that is none": (ONE + "    referrers: [sbom]\n", 4, "'sbom' is no artifact type"),
+    "a type that is none": (ONE + "    referrers: [sbom]\n", 4, "'sbom' is not an artifact type"),
     "referrers that say neither": (ONE + "    referrers: all\n", 4, "or a list of artifact types"),
     "a negative age": ("defaults: {min_age_hours: -1}\n" + ONE, 1, "min_age_hours is a number"),
     "trust in nobody": (
@@ -97,7 +97,7 @@ WRONG = {
     "a key twice": (ONE + "    source: a\n", 4, "'source' stands here a second time, first in line 2"),
     "two documents": (ONE + "---\n" + ONE, 1, "more than one document"),
     "a tag that makes objects": ("images: !!python/object:os.system []\n", 1, "not understood"),
-    "a tab": ("images:\n\t- source: a\n", 2, "a tab is no indentation: use spaces"),
+    "a tab": ("images:\n\t- source: a\n", 2, "a tab is not indentation: use spaces"),
     "no YAML": ("images: [\n  a: b: c\n", 2, ""),
     "a destination by digest": (f"images:\n  - source: a\n    destination: r.io/a@sha256:{'0' * 64}\n", 2, "digest"),
     "a destination twice": (
@@ -119,7 +119,7 @@ WRONG = {
     "a folder of nobody": (
         "images:\n  - source: team/**\n    destination: s.io/a\n    tags: ['*']\n",
         2,
-        "no registry and no path in one",
+        "is not a registry or a path in one",
     ),
     "a folder within a path": (
         "images:\n  - source: r.io/a/**/b\n    destination: s.io/a\n    tags: ['*']\n",
@@ -129,12 +129,12 @@ WRONG = {
     "a folder to a tag": (
         "images:\n  - source: r.io/a/**\n    destination: s.io/a:1\n    tags: ['*']\n",
         3,
-        "no registry and no path in one",
+        "is not a registry or a path in one",
     ),
     "a folder to a folder": (
         "images:\n  - source: r.io/a/**\n    destination: oci:b\n    tags: ['*']\n",
         3,
-        "no registry and no path in one",
+        "is not a registry or a path in one",
     ),
     "a folder to nowhere": (
         "images:\n  - source: r.io/a/**\n    destination: []\n    tags: ['*']\n",
@@ -144,7 +144,7 @@ WRONG = {
     "a folder in itself": (
         "images:\n  - source: localhost:5000/a/**\n    destination: '127.0.0.1:5000/a/b'\n    tags: ['*']\n",
         2,
-        "destination 127.0.0.1:5000/a/b is in its own source",
+        "destination 127.0.0.1:5000/a/b is below its own source",
     ),
     "a folder to one place twice": (
         "images:\n  - source: r.io/a/**\n    destination: [s.io/a, 'S.io:443/a']\n    tags: ['*']\n",
@@ -164,9 +164,9 @@ WRONG = {
         2,
         "a name for referrers",
     ),
-    "a mirror that is no host": ("mirrors: {docker.io: [mirror]}\n" + ONE, 1, "no registry and no path in one"),
-    "a mirror of a tag": ("mirrors: {'docker.io/a:1': [m.io]}\n" + ONE, 1, "no registry and no path in one"),
-    "a mirror with a scheme": (ONE + "    mirrors: ['https://m.io']\n", 4, "no registry and no path in one"),
+    "a mirror that is no host": ("mirrors: {docker.io: [mirror]}\n" + ONE, 1, "is not a registry or a path in one"),
+    "a mirror of a tag": ("mirrors: {'docker.io/a:1': [m.io]}\n" + ONE, 1, "is not a registry or a path in one"),
+    "a mirror with a scheme": (ONE + "    mirrors: ['https://m.io']\n", 4, "is not a registry or a path in one"),
     "an image that mirrors itself": (
         "images:\n  - source: localhost:5000/a\n    destination: r.io/a\n    mirrors: ['127.0.0.1:5000']\n",
         2,
@@ -192,8 +192,8 @@ WRONG = {
         2,
         "${NONE} is not set",
     ),
-    "half a variable": ("images:\n  - source: a:${V\n    destination: r.io/a\n", 2, "no variable"),
-    "a variable with a default": ("images:\n  - source: a:${V:-1}\n    destination: r.io/a\n", 2, "no variable"),
+    "half a variable": ("images:\n  - source: a:${V\n    destination: r.io/a\n", 2, "is not a variable"),
+    "a variable with a default": ("images:\n  - source: a:${V:-1}\n    destination: r.io/a\n", 2, "is not a variable"),
 }
 
 
@@ -281,9 +281,7 @@ ANYTHING += [["linux/arm64", ""], {}, [{}], {"latest": 1}, {"a": 1}]
 
 
 # Refused for what a text means, which a schema has no word for.
-_BY_MEANING = (
-    "is not a platform|is not a range|matches no tag|exclude removes every tag|is not a repository|no path in one|as '"
-)
+_BY_MEANING = "is not a (platform|range|repository|registry)|matches no tag|exclude removes every tag|as '"
 
 
 def places(node: Any, *path: Any) -> Iterator[tuple[Any, ...]]:

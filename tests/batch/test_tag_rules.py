@@ -162,10 +162,10 @@ def test_a_pick_is_explained() -> None:
         "1.26": (False, "is older than the newest 2"),
         "1.26-rc1": (False, "excluded by *-rc*"),
         "latest": (True, "named in full"),
-        "edge": (False, "is no version, and latest counts versions"),
+        "edge": (False, "is not a version, and latest counts versions"),
         tags[-1]: (False, "belongs to another image: a signature, or a list of referrers"),
     }
-    assert TagRules(semver=">=1.27").judge(["1.26"])[0].why == "is no version in >=1.27"
+    assert TagRules(semver=">=1.27").judge(["1.26"])[0].why == "is not a version in >=1.27"
     assert TagRules().judge(["a"])[0].why == "nothing leaves it out"
 
 

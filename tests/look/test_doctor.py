@@ -281,10 +281,10 @@ def test_a_destination_in_a_folder() -> None:
 @pytest.mark.parametrize(
     ("destination", "said"),
     [
-        ("oci:FOLDER/file:1", "file is no folder"),
-        ("oci:FOLDER/file/below/it:1", "file is no folder"),
-        ("oci-archive:FOLDER/file/a.tar:1", "file is no folder"),
-        ("docker-archive:FOLDER/a.tar:app", "is only read"),
+        ("oci:FOLDER/file:1", "file is not a folder"),
+        ("oci:FOLDER/file/below/it:1", "file is not a folder"),
+        ("oci-archive:FOLDER/file/a.tar:1", "file is not a folder"),
+        ("docker-archive:FOLDER/a.tar:app", "is read-only"),
         ("oci:FOLDER/new/layout:1", ""),
         ("oci-archive:FOLDER/new/a.tar:1", ""),
     ],

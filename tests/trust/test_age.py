@@ -167,7 +167,7 @@ def test_a_file_says_it_for_each_entry(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"minimum_age": "soon"}, "'soon' is no length of time"),
+        ({"minimum_age": "soon"}, "'soon' is not a length of time"),
         ({"minimum_age": "3d", "minimum_age_new": "perhaps"}, "minimum_age_new 'perhaps'"),
         ({"minimum_age": "3d", "ignore_age_for": ["sha256:1"]}, "sha256:1"),
         ({"ignore_age_for": [NEW.digest]}, "needs minimum_age"),

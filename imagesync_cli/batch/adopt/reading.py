@@ -49,7 +49,7 @@ def adopt(path: Path, target: str = "") -> Adopted:
     documents = [Section(node) for node in nodes if isinstance(node, Fields)]
     kind = next((kind for kind in _KINDS if documents and kind.fits(documents[0])), None)
     if kind is None:
-        raise UsageError(f"{path} is none of the files that can be adopted", hint=_HINT)
+        raise UsageError(f"{path} has no format that adopt can read", hint=_HINT)
     if kind.names_sources and not target:
         raise UsageError(f"{path} does not say where its images go", hint="say --to registry.example.com/mirror")
     adopted = Adopted(kind.name, target, kind.has_variables)

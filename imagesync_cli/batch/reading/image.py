@@ -127,7 +127,7 @@ class Reading:
             if escaped:
                 return found[0][1:]
             if not closed or not _NAME.fullmatch(name):
-                self.wrong(line, f"{found[0]!r} is no variable: it looks like ${{NAME}}, and $${{ stands for ${{")
+                self.wrong(line, f"{found[0]!r} is not a variable: it looks like ${{NAME}}, and $${{ stands for ${{")
             elif name not in self._environ:
                 self.wrong(line, f"${{{name}}} is not set in the environment")
             else:

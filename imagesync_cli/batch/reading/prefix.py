@@ -47,7 +47,7 @@ class Prefix:
         """The repository of this name below the prefix, or for "" the prefix itself; UsageError for no such name."""
         reference = parse_reference(f"{self}/{rest}" if rest or not self.path else str(self))
         if not isinstance(reference, RegistryReference) or not reference.repository.endswith(rest):
-            raise UsageError(f"{rest!r} is no repository below {self}")
+            raise UsageError(f"{rest!r} is not a repository below {self}")
         return reference
 
 
@@ -81,7 +81,7 @@ def parse_prefix(text: str) -> Prefix:
     """Read HOST or HOST/PATH; UsageError for anything else."""
     host, slash, path = text.partition("/")
     if not _names_host(host) or (slash and not is_repository(path)):
-        raise UsageError(f"{text[:200]!r} is no registry and no path in one", hint="it looks like registry.lan/hub")
+        raise UsageError(f"{text[:200]!r} is not a registry or a path in one", hint="it looks like registry.lan/hub")
     return Prefix(host, path)
 
 

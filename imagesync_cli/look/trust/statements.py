@@ -84,7 +84,7 @@ def read_statement(payload_type: str, content: bytes, digest: str) -> tuple[str,
     """The predicate's type and the predicate of an in-toto statement; NotGood unless this digest is a subject of it."""
     document = read_object(content)
     if payload_type != IN_TOTO or document.get("_type") not in _STATEMENTS:
-        raise NotGood("it is no in-toto statement")
+        raise NotGood("it is not an in-toto statement")
     subjects, (algorithm, _, encoded) = document.get("subject"), digest.partition(":")
     named = (
         [_object(each, "digest") for each in subjects if isinstance(each, dict)] if isinstance(subjects, list) else []

@@ -28,7 +28,7 @@ def check_name(path: Path, read: Iterable[Path] = ()) -> None:
     Nor may it take the place of what the same run has ``read``.
     """
     if path.suffix not in _FORMS:
-        raise UsageError(f"report {path}: the ending says no form", hint=f"let it end in one of {', '.join(_FORMS)}")
+        raise UsageError(f"report {path}: unknown file ending", hint=f"use one of {', '.join(_FORMS)}")
     try:
         why = _why_not_written(path, read)
     except (OSError, RuntimeError) as error:  # links in a circle

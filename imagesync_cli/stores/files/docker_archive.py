@@ -123,7 +123,7 @@ class DockerArchive(OciArchive):
         return self._opened[-1]
 
     def _writer(self) -> NoReturn:
-        raise Refused(f"{self.name} is only read")
+        raise Refused(f"{self.name} is read-only")
 
     def _read(self) -> list[_Saved]:
         if self._images is None:

@@ -67,7 +67,7 @@ class Index:
         """What each name points at; an entry without a name, or with one that is none, goes by its digest."""
         for entry in self.entries:
             if entry.spelled and not entry.name:
-                note(f"{where} calls an image {entry.spelled[:_SHOWN]!r}, which is no tag: left out")
+                note(f"{where} calls an image {entry.spelled[:_SHOWN]!r}, which is not a tag: left out")
         return {entry.name or entry.target.digest: entry.target for entry in self.entries}
 
     def of(self, entries: Iterable[Entry]) -> Index:

@@ -130,7 +130,7 @@ class OciArchive(LayoutFiles):
         tar = self._tar()
         if INDEX_FILE not in tar:
             hint = "name it as docker-archive:" if "manifest.json" in tar else ""
-            raise ContentError(f"{self._path} is no OCI archive: it has no {INDEX_FILE}", hint=hint)
+            raise ContentError(f"{self._path} is not an OCI archive: it has no {INDEX_FILE}", hint=hint)
         if LAYOUT_FILE in tar:
             check_layout(tar.read(LAYOUT_FILE, self._max_manifest_bytes), f"{LAYOUT_FILE} in {self._path}")
         return read_index(tar.read(INDEX_FILE, self._max_manifest_bytes), f"{INDEX_FILE} in {self._path}")

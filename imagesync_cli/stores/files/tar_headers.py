@@ -148,7 +148,7 @@ def _header(block: bytes, kind: bytes, offset: int, common: _Extensions, own: _E
     size = _number(block[124:136])
     if b"size" in values:
         if not _DECIMAL.fullmatch(values[b"size"]):
-            raise ValueError(f"{values[b'size'][:100]!r} is no size")
+            raise ValueError(f"{values[b'size'][:100]!r} is not a size")
         size = int(values[b"size"])
     if kind in (_LINK, _SYMLINK):
         return Header(name, offset, 0, is_file=False, link=link, is_symlink=kind == _SYMLINK)

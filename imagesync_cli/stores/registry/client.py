@@ -209,7 +209,7 @@ class Client(Exchange):
             # Not the location itself: it may be signed, and then it is a login.
             where = f"{resolved.scheme}://{resolved.host}"
             raise Refused(
-                f"{url.host} points at {where}, which is no safe place to go on from {self.base.scheme}",
+                f"{url.host} points at {where}, which is not a safe place to go on from {self.base.scheme}",
                 hint="if a proxy ends its TLS, tell the registry its public address",
             )
         if resolved.host != self.base.host and is_of_machines(resolved.host):

@@ -109,9 +109,9 @@ def _sound(tags: dict[str, Descriptor | None], doing: str, *, sound_only: bool) 
     """The tags without what is none: it would become a part of a URL, and nobody could ask what it uses."""
     strange = [tag for tag in tags if not is_tag(tag)]
     if strange and not sound_only:
-        raise ContentError(f"{doing}: the registry names a tag that is none, {strange[0][:_SHOWN]!r}")
+        raise ContentError(f"{doing}: the registry lists an invalid tag, {strange[0][:_SHOWN]!r}")
     for tag in strange[:_MOST_SAID]:
-        note(redacted(f"{doing}: {tag[:_SHOWN]!r} is no tag: left out"))
+        note(redacted(f"{doing}: {tag[:_SHOWN]!r} is not a tag: left out"))
     return {tag: told for tag, told in tags.items() if is_tag(tag)} if strange else tags
 
 

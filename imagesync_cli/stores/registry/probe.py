@@ -189,7 +189,7 @@ class Probe:
             await response.aclose()
             raise ContentError(
                 f"{self._reference.registry} answers with a web page",
-                hint="check the host: this is no registry, or a proxy or a login page answers in its place",
+                hint="check the host: this is not a registry, or a proxy or a login page answers in its place",
             )
         return response
 

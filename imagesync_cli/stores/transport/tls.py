@@ -157,7 +157,7 @@ def _system_context() -> ssl.SSLContext:
 def _add_to_system(context: ssl.SSLContext, ssl_cert_file: Path) -> None:
     """OpenSSL has read SSL_CERT_FILE in place of the system's own file, and said nothing if there was none in it."""
     if not ssl_cert_file.is_file():
-        raise UsageError(f"SSL_CERT_FILE names {ssl_cert_file}, which is no file")
+        raise UsageError(f"SSL_CERT_FILE names {ssl_cert_file}, which is not a file")
     _trust(context, ssl_cert_file)
     usual = ssl.get_default_verify_paths()
     if not Path(usual.openssl_capath).is_dir() and Path(usual.openssl_cafile).is_file():

@@ -50,7 +50,9 @@ class KeepAs:
         values = {"{tag}": tag, "{date}": date, "{digest}": digest.partition(":")[2][:_DIGEST_LENGTH]}
         made = re.sub("|".join(map(re.escape, values)), lambda field: values[field[0]], self.template)
         if not is_tag(made):
-            raise UsageError(f"{made!r}, which --keep-as makes of the tag {tag}, is no tag", hint="use a shorter one")
+            raise UsageError(
+                f"{made!r}, which --keep-as makes of the tag {tag}, is not a tag", hint="use a shorter one"
+            )
         return made
 
     def read(self, kept: str) -> KeptTag | None:

@@ -107,7 +107,7 @@ class TagRules:
         if self.include and not any(matches(tag) for matches in self._included):
             return "matches no pattern of include"
         is_out = self._range is not None and parse_version(tag) not in self._range
-        return f"is no version in {self.semver}" if is_out else ""
+        return f"is not a version in {self.semver}" if is_out else ""
 
     def _why_old(self, tag: str, counts: Counter[str]) -> str:
         """Why the tag, one after the other from the newest, is not one of the newest; it counts whatever it is."""
@@ -115,7 +115,7 @@ class TagRules:
             return ""
         version = parse_version(tag)
         if version is None:
-            return "is no version, and latest counts versions"
+            return "is not a version, and latest counts versions"
         of_variant = self._of_variant(tag)
         counts[of_variant] += 1
         return f"is older than the newest {self.latest}{of_variant}" if counts[of_variant] > self.latest else ""

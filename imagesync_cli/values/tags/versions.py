@@ -145,7 +145,7 @@ def _bounds(operator: str, text: str, whole: str) -> list[Bound]:
         return [] if operator not in ("<", ">") else [("<", Version((0,) * _NUMBERS, ("0",)))]
     version = parse_version(text)
     if version is None:
-        raise UsageError(f"{whole!r} is not a range of versions: {text!r} is no version", hint=_EXAMPLE)
+        raise UsageError(f"{whole!r} is not a range of versions: {text!r} is not a version", hint=_EXAMPLE)
     open_at = version.given - 1 if version.given < 3 and not version.pre_release else None
     if operator in ("^", "~", "~>"):
         return [

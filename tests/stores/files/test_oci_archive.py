@@ -262,7 +262,7 @@ CONTENTS = {
     "no tar": (b"plain text " * 100, 6, "is not a tar file"),
     "empty": (b"", 6, "is not a tar file"),
     "gzip": (gzip.compress(b"x"), 2, "gunzip"),
-    "zeros": (bytes(10240), 6, "no OCI archive"),
+    "zeros": (bytes(10240), 6, "not an OCI archive"),
 }
 
 
@@ -287,7 +287,7 @@ def test_somebody_elses_tar(archive: Path, tmp_path: Path) -> None:
     image().write_layout(tmp_path / "source", "1")
     finished = sync(f"oci:{tmp_path / 'source'}:1", f"oci-archive:{archive}:1")
     assert (finished.code, archive.read_bytes()) == (6, before)
-    assert "no OCI archive" in finished.err
+    assert "not an OCI archive" in finished.err
 
 
 @pytest.mark.parametrize(("where", "code"), [("nothing.tar", 3), (".", 2), ("no/folder/x.tar", 3)])

@@ -187,7 +187,7 @@ def test_redirected_without_credentials(pauses: list[float], scheme: Literal["ba
     ("location", "code", "why"),
     [
         ("", 5, "more than 5 redirects"),
-        ("file:///etc/passwd", 7, "points at file://, which is no safe place"),
+        ("file:///etc/passwd", 7, "points at file://, which is not a safe place"),
         ("http://169.254.169.254/latest", 7, "a cloud's metadata address"),
         ("https://2852039166/latest", 7, "a cloud's metadata address"),
         ("https://[::ffff:169.254.169.254]/latest", 7, "a cloud's metadata address"),

@@ -90,7 +90,7 @@ def _checked(text: str, settings: Settings) -> httpx.URL:
     try:
         url = read_url(text)
     except httpx.InvalidURL as error:
-        raise Refused(f"a foreign layer's address is no URL: {text[:200]!r}") from error
+        raise Refused(f"a foreign layer's address is not a URL: {text[:200]!r}") from error
     if url.userinfo or not url.host or url.scheme not in ("https", "http"):
         raise Refused(f"a foreign layer's address is not one of https: {url.scheme}://{url.host}")
     if url.scheme == "http" and not _is_named(url, settings):

@@ -203,7 +203,7 @@ class Tokens:
         if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
             raise ContentError(
                 f"the token server of {self._registry} does not answer with a token",
-                hint=f"it is at {realm.copy_with(query=None)}; is that one?",
+                hint=f"it is at {realm.copy_with(query=None)}; check that address",
             )
         if isinstance(login, Credential) and login.identity_token and isinstance(refresh_token, str) and refresh_token:
             self._refresh_tokens[login.identity_token] = Secret(refresh_token)
