@@ -76,7 +76,7 @@ async def _came(
         return created, "created, by its own word,"
     raise AgeUnknown(
         f"minimum_age: nothing tells how old {source.name}@{digest} is",
-        hint="use a lock, verify its signature, let its own word count (minimum_age_by_created), "
+        hint="use a lock, verify its signature, accept its creation time (minimum_age_by_created), "
         "or name the digest in ignore_age_for",
     )
 
