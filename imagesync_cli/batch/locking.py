@@ -15,7 +15,7 @@ from imagesync_cli.batch.plan import Plan, plan
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.look.choose_platforms import choose_platforms, config_platform
 from imagesync_cli.look.lockfile import Lock, Locked, Pending
-from imagesync_cli.look.resolve import Answer, resolve
+from imagesync_cli.look.resolve import resolve
 from imagesync_cli.look.selection import WHOLE
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Stores
@@ -27,7 +27,7 @@ from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference, RegistryReference, as_meant, parse_reference
 from imagesync_cli.values.times import parse_time, time_text
 
-_AT_ONCE = 16  # each holds a manifest while it is measured
+_AT_ONCE = 64  # what they read while they measure is bounded by the crowd
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,8 @@ async def lock(
     _keep_unlisted(made, old, report)
     progress = progress or Progress()
     progress.doing, progress.unit, progress.total = "looking up images", "images", len(wanted)
-    answers = await resolve(stores, [(each.source, WHOLE) for each in wanted.values()])
     update = _Update(stores, old, now, report)
-    await gather_few(
-        _AT_ONCE,
-        (update.take(each, answer, progress) for each, answer in zip(wanted.values(), answers, strict=True)),
-    )
+    await gather_few(_AT_ONCE, (update.take(each, progress) for each in wanted.values()))
     gone = [Change("gone", name, old.images[name].digest) for name in old.images if name not in report.lock.images]
     report.changes = sorted([*report.changes, *gone], key=lambda change: change.reference)
     return report
@@ -118,10 +114,11 @@ class _Update:
     now: datetime
     report: LockReport
 
-    async def take(self, wanted: _Wanted, answer: Answer, progress: Progress) -> None:
+    async def take(self, wanted: _Wanted, progress: Progress) -> None:
         """Put the reference into the new lock, and note what changes by that."""
         name = as_meant(wanted.source)
         before = self.old.images.get(name)
+        (answer,) = await resolve(self.stores, [(wanted.source, WHOLE)])
         try:
             if isinstance(answer, ImagesyncError):
                 raise answer

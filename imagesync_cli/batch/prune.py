@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import ImageEntry
 from imagesync_cli.batch.report import Outcome, RemovalResult
-from imagesync_cli.concurrency import each_of, gather
+from imagesync_cli.concurrency import each_of, gather_few
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import Readings
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _MOST_TAGS = 10
 _LISTS_AT_ONCE = 64
+_PRUNED_AT_ONCE = 8  # each holds what all tags of a repository point at
 _NAMED = 3
 _INTERRUPTED = "interrupted before it was known to be gone"
 
@@ -171,17 +172,20 @@ async def prune(
 
     going = [_Pruning(stores, each) for each in plan.removals.values() if dry_run or not is_stopped(each)]
     try:
-        await gather(
-            each.run(
-                failed,
-                Policy(
-                    dry_run=dry_run,
-                    on_replace="keep",
-                    referrers=attached(each.removals),
-                    in_use=each.removals.wanted,
-                ),
-            )
-            for each in going
+        await gather_few(
+            _PRUNED_AT_ONCE,
+            (
+                each.run(
+                    failed,
+                    Policy(
+                        dry_run=dry_run,
+                        on_replace="keep",
+                        referrers=attached(each.removals),
+                        in_use=each.removals.wanted,
+                    ),
+                )
+                for each in going
+            ),
         )
     finally:  # also where it is interrupted: what is gone is told
         results += [result for each in going for result in each.results]

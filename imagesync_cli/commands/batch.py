@@ -131,5 +131,5 @@ def merge(reports: tuple[Path, ...], output: Path | None) -> None:
     if output is not None:
         write_report(output, whole)
     else:
-        Output().answer(report_json(whole).rstrip())
+        Output().answer("".join(report_json(whole)).rstrip())
     sys.exit(whole.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from imagesync_cli.look.lockfile import read_lock
+from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.reference import parse_reference
 from tests.batch.conftest import Bench
@@ -267,3 +269,18 @@ def test_a_lock_that_names_what_is_none(tmp_path: Path, changed: dict[str, Any])
         return
     with pytest.raises(UsageError, match="is not a lock"):
         read_lock(tmp_path / "lock.json")
+
+
+def test_a_lock_of_many_images_begins_few_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that is not looked at yet takes no memory but that of its entry."""
+    image("app").seed(bench.up.repository("app"), *map(str, range(300)))
+    bench.write(*(bench.entry("app", str(number)) for number in range(300)))
+    tasks, open_store = list[int](), Stores.open
+
+    def counted(self: Stores, *given: Any, **more: Any) -> Store:
+        tasks.append(len(asyncio.all_tasks()))
+        return open_store(self, *given, **more)
+
+    monkeypatch.setattr(Stores, "open", counted)
+    assert bench.lock().code == 0
+    assert max(tasks) < 200

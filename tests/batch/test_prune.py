@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from imagesync_cli.batch import prune
+from imagesync_cli.delete.delete import delete
+from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.values.tags.replacing import KeepAs, KeptTag, parse_keep_as
 from imagesync_cli.values.tags.rules import TagRules
 from tests.batch.conftest import Bench
@@ -491,3 +495,25 @@ def test_a_tag_that_leads_nowhere_is_not_said_to_be_removed(pruned: Bench) -> No
         assert finished.code == 0, finished.err
         assert f"remove {pruned.down.host}/app:0.9" in finished.out
         assert "app:0.7" not in finished.out
+
+
+def test_few_repositories_are_pruned_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all tags of a repository point at is held for a few of them, however many the file prunes."""
+    names, under_way = [f"app-{number}" for number in range(40)], [0]
+
+    async def counted(*given: Any, **more: Any) -> list[DeleteReport]:
+        under_way.append(under_way[-1] + 1)
+        try:
+            return await delete(*given, **more)
+        finally:
+            under_way.append(under_way[-1] - 1)
+
+    monkeypatch.setattr(prune, "delete", counted)
+    for name in names:
+        bench.seed(name, "1")
+        image(("old", name)).seed(bench.there(name), "0")
+    bench.write(*(bench.entry(name, tags=["*"], prune=True) for name in names))
+    finished = bench.sync()
+    assert finished.code == 0, finished.err
+    assert all(set(bench.tags(name)) == {"1"} for name in names)
+    assert 1 < max(under_way) <= 8

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from imagesync_cli.batch.report import BatchReport, ImageResult, Outcome, RemovalResult
-from imagesync_cli.output.report import report_junit, report_markdown
+from imagesync_cli.output.report import report_json, report_junit, report_markdown
 from tests.batch.conftest import Bench
 from tests.command import IMAGESYNC, environment, imagesync
 from tests.embedded_registry import Fault, Request
@@ -45,6 +45,14 @@ def test_json_tells_each_image(mixed: Bench) -> None:
     assert ("not found" in bad["error"], bad["kind"], bad["exit_code"]) == (True, "missing", 3)
     assert report["totals"]["requests"] == len(mixed.asked())
     assert all(each["seconds"] > 0 for each in report["images"])
+
+
+def test_a_long_report_is_written_in_parts() -> None:
+    """A report of many images is not made in memory as a whole."""
+    report = BatchReport(images=[ImageResult(f"s{number}", "d") for number in range(100)])
+    parts = list(report_json(report))
+    assert max(map(len, parts)) < 1000
+    assert [each["source"] for each in json.loads("".join(parts))["images"]] == [f"s{n}" for n in range(100)]
 
 
 def test_markdown_is_for_people(mixed: Bench) -> None:

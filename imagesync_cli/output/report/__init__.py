@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, fields
 from datetime import datetime, timezone
 from pathlib import Path
+from textwrap import indent
 from typing import Any, TypeVar
 
 from imagesync_cli.batch.report import FORMAT, BatchReport, ImageResult, Outcome, RegistryPulls, RemovalResult, totals
@@ -56,18 +57,22 @@ def write_report(path: Path, report: BatchReport) -> None:
     replace_file(path, _FORMS[path.suffix](report, path))
 
 
-def report_json(report: BatchReport) -> str:
-    """Everything; ``read_report`` takes it back."""
-    document = {
+def report_json(report: BatchReport) -> Iterator[str]:
+    """Everything, in parts, for it may be long; ``read_report`` takes it back."""
+    head = {
         "version": FORMAT,
         "dry_run": report.dry_run,
         "interrupted": report.interrupted,
         "totals": totals(report),
-        "images": [asdict(image) for image in report.images],
-        "removals": [asdict(removal) for removal in report.removals],
-        "registries": [asdict(each) for each in report.registries],
     }
-    return json_text(document, indent=2) + "\n"
+    yield json_text(head, indent=2).removesuffix("\n}")
+    for name in ("images", "removals", "registries"):
+        yield f',\n  "{name}": ['
+        parts = getattr(report, name)
+        for number, part in enumerate(parts):
+            yield f"{',' if number else ''}\n{indent(json_text(asdict(part), indent=2), '    ')}"
+        yield "\n  ]" if parts else "]"
+    yield "\n}\n"
 
 
 def read_report(path: Path) -> BatchReport:
@@ -232,7 +237,7 @@ def _metrics(report: BatchReport, path: Path) -> str:
     return report_metrics(report, datetime.now(timezone.utc).timestamp(), read_times(path))
 
 
-_FORMS: dict[str, Callable[[BatchReport, Path], str]] = {
+_FORMS: dict[str, Callable[[BatchReport, Path], str | Iterator[str]]] = {
     ".json": lambda report, _: report_json(report),
     ".md": lambda report, _: report_markdown(report),
     ".xml": lambda report, _: report_junit(report),

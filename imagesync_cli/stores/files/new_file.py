@@ -73,16 +73,18 @@ def new_file(place: Place, *, private: bool = False) -> Iterator[BinaryIO]:
         new.discard()
 
 
-def replace_file(path: Path, text: str, *, private: bool = False) -> None:
+def replace_file(path: Path, text: str | Iterator[str], *, private: bool = False) -> None:
     """Put a text in place of the file's; UsageError if that fails. A new one that is ``private`` is its owner's."""
+    parts = (text,) if isinstance(text, str) else text
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # a pipe, such as /dev/stdout
+            with path.open("wb") as pipe:  # such as /dev/stdout
+                pipe.writelines(part.encode() for part in parts)
             return
         place = Place(str(path))
         sweep(place)
         with new_file(place, private=private) as file:
-            file.write(text.encode("utf-8"))
+            file.writelines(part.encode() for part in parts)
         flush_folder(place)
     except OSError as error:
         hint = "make room on the disk, give this user the right to write there, or name another place"
