@@ -19,7 +19,8 @@ from imagesync_cli.concurrency import each_of, gather_few
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import Readings
-from imagesync_cli.delete.references import Reach, read_references, read_tags, tags_apart_from
+from imagesync_cli.delete.references import Reach, read_references, tags_apart_from
+from imagesync_cli.delete.tags import read_tags
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.stores.places import place_of

@@ -19,8 +19,9 @@ from typing import NamedTuple
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import AT_ONCE, MOST_DIGESTS, Readings
-from imagesync_cli.delete.references import References, Tags, listed_in
+from imagesync_cli.delete.references import References, listed_in
 from imagesync_cli.delete.removal import Removal
+from imagesync_cli.delete.tags import Tags
 from imagesync_cli.delete.tombstone import untag_by_digest
 from imagesync_cli.stores import Store, Untagged
 from imagesync_cli.values.digest import digest_tag

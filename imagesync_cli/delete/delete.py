@@ -19,8 +19,9 @@ from functools import partial
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import AT_ONCE, Readings
-from imagesync_cli.delete.references import Reach, References, Tags, read_references, read_tags
+from imagesync_cli.delete.references import Reach, References, read_references
 from imagesync_cli.delete.removal import Removal
+from imagesync_cli.delete.tags import Tags, read_tags
 from imagesync_cli.delete.tombstone import gone_in_time, moved, original_of, untag_by_digest
 from imagesync_cli.delete.wish import Policy, Wish, wish_of
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged

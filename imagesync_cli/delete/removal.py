@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.delete.delete_report import DeleteReport, Item
 from imagesync_cli.delete.readings import AT_ONCE, Readings, may_list
-from imagesync_cli.delete.references import FEW_TAGS, References
+from imagesync_cli.delete.references import References
+from imagesync_cli.delete.tags import FEW_TAGS
 from imagesync_cli.stores import SAID_TO_BE_GONE, Store
 from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest

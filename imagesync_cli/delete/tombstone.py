@@ -172,11 +172,14 @@ async def _user(store: Store, digest: str, references: References | None, offer:
 
 
 async def _points_at(store: Store, tag: str, digest: str) -> bool:
-    """Whether the tag is still there; Unavailable where it was moved meanwhile."""
+    """Whether the tag is still there; Unavailable where it was moved meanwhile. Its 404 has to be the same by GET."""
     try:
         current = await store.head(tag)
     except NotFound:
-        return False
+        try:
+            current = (await store.manifest(tag)).descriptor
+        except NotFound:
+            return False
     if current.digest != digest:
         raise moved(store, tag)
     return True

@@ -15,9 +15,9 @@ from imagesync_cli.stores import Stores
 from imagesync_cli.values.reference import parse_reference
 from tests.command import imagesync
 from tests.delete.short_lists import BROKEN, NAMED, ShortList, tags_answer
-from tests.embedded_registry import MANNERS, EmbeddedRegistry
-from tests.embedded_registry.faults import Fault, with_header
-from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, image, index_of, referrer
+from tests.embedded_registry import MANNERS, EmbeddedRegistry, Request
+from tests.embedded_registry.faults import Fault, refusal, with_header
+from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, Image, image, index_of, referrer
 from tests.embedded_registry.wire import Response, json_response
 
 REPOSITORY = "team/app"
@@ -105,6 +105,56 @@ def test_a_list_without_what_is_known(manner: str, lists: range) -> None:
         (report,) = asyncio.run(removed())
         assert "1.1" in repository.tags
         assert {*XY.manifests, *XZ.manifests} <= repository.manifests.keys(), report
+
+
+@pytest.mark.parametrize("answered", [(), ("2",)], ids=["every", "one"])
+@pytest.mark.parametrize("manner", ["oci-1.1", "distribution-2.8", "ggcr", "nexus"])
+def test_tags_that_are_there_by_get_alone(manner: str, answered: tuple[str, ...]) -> None:
+    """Where a HEAD answers 404 for what is there, the tags of the list count, and all that they use stays."""
+    with EmbeddedRegistry(MANNERS[manner]) as registry:
+        repository = registry.repository(REPOSITORY)
+        XY.seed(repository, "1", "same")
+        XZ.seed(repository, "2")
+        gone = refusal(404, "MANIFEST_UNKNOWN")
+        registry.fault = lambda request: (
+            gone if request.method == "HEAD" and request.path.rpartition("/")[2] not in answered else None
+        )
+        done = imagesync("delete", f"{registry.host}/{REPOSITORY}:1")
+        assert done.code in (0, 6), done
+        assert repository.tags.items() >= {"same": XY.digest, "2": XZ.digest}.items()
+        assert {*XY.manifests, *XZ.manifests} <= repository.manifests.keys()
+        assert "and gives it to who asks by GET" in done.out + done.err
+
+
+def test_a_cache_before_the_registry(registry: EmbeddedRegistry) -> None:
+    """What decides over a removal is asked past caches: a tag that a cache has on another image uses this one."""
+    repository = registry.repository(REPOSITORY)
+    XY.seed(repository, "1", "moved")
+    XZ.seed(repository, "2")
+
+    def stale(request: Request) -> Fault | None:
+        if request.method == "DELETE" or request.headers.get("cache-control") == "no-cache":
+            return None
+        headers = {"Content-Type": OCI_INDEX, "Docker-Content-Digest": XZ.digest}
+        return Fault(answer=Response(200, headers, XZ.root.content)) if "/manifests/moved" in request.path else None
+
+    registry.fault = stale
+    assert imagesync("delete", f"{registry.host}/{REPOSITORY}:1").code == 0
+    assert repository.tags == {"moved": XY.digest, "2": XZ.digest}
+    assert set(XY.manifests) <= repository.manifests.keys()
+
+
+@pytest.mark.parametrize("options", [(), ("--referrers",)], ids=" ".join)
+@pytest.mark.parametrize("app", [X, XY], ids=["image", "index"])
+def test_a_tag_that_is_named_by_the_digest_it_is_on(
+    registry: EmbeddedRegistry, app: Image, options: tuple[str, ...]
+) -> None:
+    """oc-mirror gives what it mirrors such a tag: it is in use like any other, and attached to nothing."""
+    repository = registry.repository(REPOSITORY)
+    app.seed(repository, "1", app.digest.replace(":", "-"))
+    assert imagesync("delete", *options, f"{registry.host}/{REPOSITORY}:1").code == 0
+    assert set(repository.tags) == {app.digest.replace(":", "-")}
+    assert set(app.manifests) <= repository.manifests.keys()
 
 
 @pytest.mark.parametrize("manner", ["oci-1.1", "distribution-2.8", "ggcr"])

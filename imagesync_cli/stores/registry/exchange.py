@@ -196,6 +196,8 @@ class Exchange:
     async def _once(self, call: Call, url: httpx.URL, login: Secret | None) -> httpx.Response:
         self._check_origin(call, url)
         headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity", **call.headers}
+        if call.method in READING and any(scope.endswith(",delete") for scope in call.scopes):
+            headers["Cache-Control"] = "no-cache"  # what a deletion is decided by has to be what the registry has now
         if login is not None:
             headers["Authorization"] = login.reveal()
         action = action_of(call.method, url.path, is_upload=call.is_upload)
