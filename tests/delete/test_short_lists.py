@@ -187,3 +187,29 @@ def test_a_referrer_on_another_page_keeps_its_image(link: str) -> None:
         assert done.code == 0, done.err
         assert X.digest in repository.manifests
         assert referrer(X).digest in repository.manifests
+
+
+@pytest.mark.parametrize("media_type", ["application/json", OCI_INDEX.upper(), "text/plain; charset=utf-8"])
+def test_a_list_of_referrers_under_another_type(registry: EmbeddedRegistry, media_type: str) -> None:
+    """A proxy may name another type: a list of referrers is known by its form as well."""
+    repository = registry.repository(REPOSITORY)
+    X.seed(repository, "1.0")
+    referrer(X).seed(repository)
+    fault = with_header("Content-Type", media_type)
+    registry.fault = lambda request: fault if "/referrers/" in request.path else None
+    assert imagesync("delete", f"{registry.host}/{REPOSITORY}:1.0").code == 0
+    assert repository.manifests.keys() == {X.digest, referrer(X).digest}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+def test_a_registry_that_lists_referrers_and_then_refuses(registry: EmbeddedRegistry, status: int) -> None:
+    """A registry that has listed some has the API: what it refuses to tell of another manifest keeps that."""
+    repository = registry.repository(REPOSITORY)
+    XY.seed(repository, "1.0")
+    referrer(X).seed(repository)
+    referrer(Y).seed(repository)
+    fault = refusal(status, "UNKNOWN")
+    registry.fault = lambda request: fault if request.path.endswith(f"/referrers/{X.digest}") else None
+    assert imagesync("delete", f"{registry.host}/{REPOSITORY}:1.0").code == 0
+    assert Y.digest in repository.manifests
+    assert (X.digest in repository.manifests) == (status != 404)

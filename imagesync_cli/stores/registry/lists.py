@@ -12,7 +12,7 @@ from imagesync_cli.stores.registry.names import PAGE_SIZES, NameList
 from imagesync_cli.stores.registry.pages import Answer, Pages
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.digest import is_digest, parse_digest
-from imagesync_cli.values.errors import ContentError, Denied, Gone, NotFound, Refused, Unavailable
+from imagesync_cli.values.errors import ContentError, Denied, Gone, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import MAX_DESCRIPTORS, OCI_INDEX, Descriptor, parse_manifest
 from imagesync_cli.values.names import is_tag
 from imagesync_cli.values.progress import note
@@ -28,6 +28,7 @@ class Lists:
         self._client, self._repository, self._name, self._scopes = repository
         self._sizes = list(PAGE_SIZES)
         self._is_denied = False  # who may read the repository may not ask for referrers
+        self._has_listed = False  # so there is a Referrers API, whatever it answers later
 
     async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
         """Every tag, following the pages (end-8b); none where the repository is not known, unless it ``must_exist``.
@@ -64,8 +65,9 @@ class Lists:
                     referrers[entry.digest] = entry.bare
                 if len(referrers) > MAX_DESCRIPTORS:
                     raise ContentError(f"{doing}: more than {MAX_DESCRIPTORS} of them")
-        except _NoApi:
-            if begun:
+        except _NoApi as error:
+            # Where there is an API, a refusal is no empty list; some say 404 for that.
+            if begun or (self._has_listed and not isinstance(error.__cause__, NotFound)):
                 raise ContentError(f"{doing}: the list ends in the middle") from None
         return list(referrers.values())
 
@@ -85,16 +87,28 @@ class Lists:
             except (Denied, NotFound, Refused) as error:
                 # A repository that is not known, or not for us, says nothing of the registry.
                 raise _NoApi(registry=not isinstance(error, (Denied, Gone))) from error
-            if answer[0].headers.get("content-type", "").partition(";")[0].strip() != OCI_INDEX:
+            if not _is_index(answer):
                 raise _NoApi(registry=True)  # any web server may answer 200
+            self._has_listed = True
             return answer
 
         try:
             return await persist(attempt)
         except _NoApi as error:
-            self._client.lists_referrers = self._client.lists_referrers and not error.registry
-            self._is_denied = isinstance(error.__cause__, Denied)
+            self._client.lists_referrers &= self._has_listed or not error.registry
+            self._is_denied = isinstance(error.__cause__, Denied) and not self._has_listed
             raise
+
+
+def _is_index(answer: Answer) -> bool:
+    """Whether it is a list of referrers, by its type or, where a proxy has put another one there, by its form."""
+    response, content = answer
+    if response.headers.get("content-type", "").partition(";")[0].strip().lower() == OCI_INDEX:
+        return True
+    try:
+        return parse_manifest(content, sound_only=True).descriptor.is_index
+    except ImagesyncError:
+        return False
 
 
 class _NoApi(Exception):
