@@ -144,8 +144,8 @@ class _Images:
         )
 
     def _why_gone(self, change: ImageChange, stored: Stored) -> str:
-        if self._outcomes.is_named(stored.place):
-            return "the tag has another image of this plan"
+        if wanted := self._outcomes.wanted_at(stored.place):
+            return "another entry has it too" if stored.digest in wanted else "the tag has another image of this plan"
         return _WHY_GONE.get(change.reason, _WHY_GONE[""])
 
     def _wanted(self, call: Call, change: ImageChange, after: Stored) -> Iterator[Change]:

@@ -95,9 +95,9 @@ class Outcomes:
             return _will(UNDECIDED, "loses this tag, and is deleted if another object's removal finds it unused")
         return _will(UNTAGGED, "loses this tag, and is not deleted")
 
-    def is_named(self, place: Place | None) -> bool:
-        """Whether an entry of the plan has this place."""
-        return bool(self._there(place))
+    def wanted_at(self, place: Place | None) -> set[str]:
+        """The digests that entries of the plan have for this place."""
+        return {named.digest for named in self._there(place)}
 
     def _relied_on(self, change: ImageChange, stored: Stored) -> Outcome | None:
         place = stored.place

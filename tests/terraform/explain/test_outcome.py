@@ -90,6 +90,7 @@ def test_taken_over() -> None:
         plan.image("app", stored("app:1", "old"), stored("app:1", "old"), module=OTHER)
         plan.read("app", "app:1", "old", "old", module=OTHER)
         assert plan.outcome() == outcome
+        assert plan.explained()["changes"][0]["why"] == "another entry has it too"
 
 
 def test_in_the_same_repository() -> None:
