@@ -414,7 +414,7 @@ def test_a_target_is_asked_for(tmp_path: Path, name: str) -> None:
 
 
 def test_odd_files_break_nothing(tmp_path: Path) -> None:
-    """Parts of another kind than expected are passed over, and nothing raises."""
+    """Parts of another kind than expected are left out with a note, or refuse the file with its line."""
     odd: list[dict[str, Any]] = [
         {"sync": [1, {"source": ["x"]}, {"type": "image", "source": "UP/per", "target": "x"}], "defaults": 3},
         {"tasks": [{"mappings": [7, {"from": "a"}]}, "x"]},
@@ -437,5 +437,48 @@ def test_odd_files_break_nothing(tmp_path: Path) -> None:
         file = tmp_path / f"{number}.json"
         file.write_text(json.dumps(document))
         finished = imagesync("adopt", str(file), "--to", "r.example.com")
-        assert finished.code == 0, finished.err
+        assert finished.code == 0 or (finished.code == 2 and f"{file}:1: " in finished.err), finished.err
         assert "bug" not in finished.err
+
+
+STEP = "{source: docker.io/library/a, target: r.io/a, type: repository, tags: %s}"
+FLUX = "{apiVersion: mirror.fluxcd.io/v1, artifacts: [{source: ghcr.io/a/b, destination: r.io/b, selector: %s}]}"
+OCYNC = "{registries: {h: {url: h.io}, m: {url: m.io}}, mappings: [{from: a, source: h, targets: m, tags: %s}]}"
+DREGSY = "{tasks: [{source: {registry: h.io}, target: {registry: m.io}, mappings: [{from: a, tags: %s}]}]}"
+
+
+@pytest.mark.parametrize(
+    ("form", "tags", "why"),
+    [
+        (f"{{sync: [{STEP}]}}", "[a]", "tags is a list, not a mapping"),
+        (f"{{sync: [{STEP}]}}", "{allow: {a: b}}", "allow is a mapping, not a list"),
+        (f"{{sync: [{STEP}]}}", "{deny: [[a]]}", "deny has what is no text"),
+        (f"{{sync: [{STEP}]}}", "{semverRange: [null]}", "semverRange has what is no text"),
+        (f"{{sync: [{STEP}]}}", "{newest: 3}", "tags: newest is not known"),
+        (FLUX, "6.x", "selector is a text, not a mapping"),
+        (FLUX, "{limit: few}", "limit is 'few', not a whole number"),
+        (FLUX, "{newest: 3}", "selector: newest is not known"),
+        (OCYNC, "[a]", "tags is a list, not a mapping"),
+        (OCYNC, "{latest: -1}", "latest is '-1', not a whole number"),
+        (OCYNC, "{semver: [1]}", "semver is a list, not a text"),
+        (DREGSY, "{a: b}", "tags is a mapping, not a list"),
+        (DREGSY, "[{semver: 1}]", "tags has what is no text"),
+    ],
+)
+def test_rules_that_are_not_understood_pick_nothing(tmp_path: Path, form: str, tags: str, why: str) -> None:
+    """An entry whose rules have another form than the tool's is left out with its line, and never copies all tags."""
+    file = tmp_path / "file.yaml"
+    file.write_text(f"# comment\n{form % tags}\n")
+    finished = imagesync("adopt", str(file))
+    assert (finished.code, "images: []" in finished.out) == (0, True), finished.out
+    assert "line 2: " in finished.err
+    assert f" was left out: {why}" in finished.err
+
+
+def test_a_file_of_a_wrong_form_is_refused(tmp_path: Path) -> None:
+    """A list that is none is an error with its line, not an empty images.yaml."""
+    file = tmp_path / "regsync.yml"
+    file.write_text("version: 1\nsync:\n  a: b\n")
+    finished = imagesync("adopt", str(file))
+    assert (finished.code, finished.out) == (2, "")
+    assert f"{file}:3: sync is a mapping, not a list" in finished.err

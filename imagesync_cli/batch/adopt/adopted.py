@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagesync_cli.batch.adopt.section import Section
+from imagesync_cli.batch.adopt.section import Misshapen, Section
 from imagesync_cli.batch.document import Fields
 from imagesync_cli.batch.entries import read_entry
 from imagesync_cli.batch.entry import Entry, FolderEntry
@@ -100,6 +101,14 @@ class Adopted:
     def note(self, line: int, what: str) -> None:
         self.notes.append(f"line {line}: {what}")
 
+    @contextlib.contextmanager
+    def leaving_out(self, name: str) -> Iterator[None]:
+        """A note where the block meets what it does not understand, in place of what it has not added yet."""
+        try:
+            yield
+        except Misshapen as error:
+            self.note(error.line, f"{name or 'an entry'} was left out: {error}")
+
     def unknown(self, section: Section, known: Iterable[str], what: str) -> None:
         """Note every key that nothing was made of."""
         for key, line in section.lines.items():
@@ -110,7 +119,7 @@ class Adopted:
         """The mappings in a list; a note for what is none."""
         for item in section.items(key):
             if isinstance(item, Fields):
-                yield Section(item, defaults)
+                yield Section(item, defaults, exact=True)
             else:
                 self.note(item.line, "an entry that is not a mapping was left out")
 

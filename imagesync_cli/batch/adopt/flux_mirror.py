@@ -6,7 +6,7 @@ from typing import Any
 
 from imagesync_cli.batch.adopt.adopted import Adopted
 from imagesync_cli.batch.adopt.go_regex import part_of_tag, python_regex
-from imagesync_cli.batch.adopt.section import Section
+from imagesync_cli.batch.adopt.section import Section, text_of
 
 _GROUPS = ("mirror.fluxcd.io/", "mirror.plugin.fluxcd.io/")
 _ARTIFACT = {"source", "destination", "selector", "includeReferrers", "overwrite", "verify"}
@@ -24,9 +24,11 @@ def flux_mirror(top: Section, adopted: Adopted) -> None:
     """Every artifact, and every chart that is in a registry."""
     adopted.unknown(top, {"apiVersion", "kind", "artifacts", "charts"}, "the file")
     for artifact in adopted.mappings(top, "artifacts"):
-        _artifact(artifact, adopted)
+        with adopted.leaving_out(text_of(artifact.nodes.get("source"))):
+            _artifact(artifact, adopted)
     for chart in adopted.mappings(top, "charts"):
-        _chart(chart, adopted)
+        with adopted.leaving_out(text_of(chart.nodes.get("name"))):
+            _chart(chart, adopted)
 
 
 def _artifact(artifact: Section, adopted: Adopted) -> None:
@@ -64,7 +66,7 @@ def _whole(expression: str) -> str:
 
 def _rules(line: int, name: str, selector: Section, adopted: Adopted) -> dict[str, Any] | None:
     """The rules for tags; None where the order that is meant is not that of versions."""
-    adopted.unknown(selector, {"regex", "semver", "sortBy", "limit"}, f"{name}: selector")
+    selector.only({"regex", "semver", "sortBy", "limit"}, "selector")
     regex = selector.section("regex")
     semver, order = selector.text("semver"), selector.text("sortBy") or "semver"
     latest = _limit(selector)

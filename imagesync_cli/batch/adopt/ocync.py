@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagesync_cli.batch.adopt.adopted import Adopted
-from imagesync_cli.batch.adopt.section import Section, texts_of
+from imagesync_cli.batch.adopt.section import Section, text_of, texts_of
 
 _TOP = {"global", "registries", "target_groups", "defaults", "mappings"}
 _MAPPING = {"from", "to", "source", "targets", "tags", "platforms", "artifacts"}
 _TAGS = {"glob", "include", "semver", "exclude", "sort", "latest"}
+# What picks no tag: only a check.
+_NO_RULES = {"min_tags"}
 # What ocync leaves out by itself, whatever case it is written in.
 _LEFT_OUT = ("rc", "alpha", "beta", "pre", "snapshot", "nightly")
 _LEFT_OUT_RULE = f"/(?i:-(?:{'|'.join(_LEFT_OUT)}))/"
@@ -21,7 +23,7 @@ _LEFT_OUT_RULE = f"/(?i:-(?:{'|'.join(_LEFT_OUT)}))/"
 def ocync(top: Section, adopted: Adopted) -> None:
     """Every mapping to every target of it; what the defaults say holds where a mapping does not say it."""
     adopted.unknown(top, _TOP - {"global"}, "the file")
-    registries = {name: Section(node) for name, node in top.section("registries").nodes.items()}
+    registries = {name: top.section("registries").section(name) for name in top.section("registries").nodes}
     for name, registry in registries.items():
         adopted.unknown(registry, {"url"}, f"registry {name}")
     urls = {name: registry.text("url") for name, registry in registries.items()}
@@ -29,7 +31,8 @@ def ocync(top: Section, adopted: Adopted) -> None:
     defaults = top.section("defaults")
     adopted.unknown(defaults, _MAPPING - {"from", "to"}, "defaults")
     for mapping in adopted.mappings(top, "mappings", defaults):
-        _mapping(mapping, urls, groups, adopted)
+        with adopted.leaving_out(text_of(mapping.nodes.get("from"))):
+            _mapping(mapping, urls, groups, adopted)
 
 
 def _mapping(mapping: Section, urls: Mapping[str, str], groups: Mapping[str, list[str]], adopted: Adopted) -> None:
@@ -56,6 +59,7 @@ def _mapping(mapping: Section, urls: Mapping[str, str], groups: Mapping[str, lis
 
 def _rules(line: int, name: str, tags: Section, adopted: Adopted) -> dict[str, Any] | None:
     """The rules for tags; None where so few of them can be told here that much more would be copied."""
+    tags.only({*_TAGS, *_NO_RULES}, "tags")
     adopted.unknown(tags, _TAGS, f"{name}: tags")
     latest = tags.number("latest", 0)
     if latest and tags.text("sort") == "alpha":

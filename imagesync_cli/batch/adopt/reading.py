@@ -11,7 +11,7 @@ from imagesync_cli.batch.adopt.flux_mirror import flux_mirror, is_config
 from imagesync_cli.batch.adopt.image_syncer import image_syncer, is_rules
 from imagesync_cli.batch.adopt.manifests import compose, is_kustomization, kubernetes, kustomization
 from imagesync_cli.batch.adopt.ocync import ocync
-from imagesync_cli.batch.adopt.section import Section
+from imagesync_cli.batch.adopt.section import Misshapen, Section
 from imagesync_cli.batch.adopt.state import is_state, state
 from imagesync_cli.batch.adopt.syncs import dregsy, is_kpromo, is_skopeo, is_thin_kpromo, kpromo, regsync, skopeo
 from imagesync_cli.batch.document import Fields, read_nodes
@@ -27,7 +27,8 @@ _HINT = (
 class _Kind:
     """A kind of file: how its first document looks, and who reads it.
 
-    Where it ``names_sources`` alone a target is needed. It may have variables, as images.yaml has them.
+    Where it ``names_sources`` alone a target is needed. It may have variables, as images.yaml has them. One that
+    ``has_shape`` is a list of rules: what is not understood must not widen them.
     """
 
     name: str
@@ -35,6 +36,7 @@ class _Kind:
     read: Callable[[Section, Adopted], None]
     names_sources: bool = False
     has_variables: bool = False
+    has_shape: bool = False
 
 
 def adopt(path: Path, target: str = "") -> Adopted:
@@ -53,11 +55,16 @@ def adopt(path: Path, target: str = "") -> Adopted:
     if kind.names_sources and not target:
         raise UsageError(f"{path} does not say where its images go", hint="say --to registry.example.com/mirror")
     adopted = Adopted(kind.name, target, kind.has_variables)
-    for number, document in enumerate(documents):
-        if number == 0 or kind.read is kubernetes:
-            kind.read(document, adopted)
-        else:
-            adopted.note(document.line, "another document was left out")
+    if kind.has_shape:
+        documents[0].exact = True
+    try:
+        for number, document in enumerate(documents):
+            if number == 0 or kind.read is kubernetes:
+                kind.read(document, adopted)
+            else:
+                adopted.note(document.line, "another document was left out")
+    except Misshapen as error:
+        raise UsageError(f"{path}:{error.line}: {error}", hint=f"it was read as a {kind.name} file") from error
     return adopted
 
 
@@ -68,13 +75,13 @@ def _has(*keys: str) -> Callable[[Section], bool]:
 # The first that fits: those that are least alike others come first.
 _KINDS = (
     _Kind("kustomization", is_kustomization, kustomization, names_sources=True),
-    _Kind("flux-mirror", is_config, flux_mirror, has_variables=True),
+    _Kind("flux-mirror", is_config, flux_mirror, has_variables=True, has_shape=True),
     _Kind("Kubernetes", _has("apiVersion", "kind"), kubernetes, names_sources=True),
-    _Kind("kpromo", is_kpromo, kpromo),
+    _Kind("kpromo", is_kpromo, kpromo, has_shape=True),
     _Kind("Terraform state", is_state, state),
-    _Kind("regsync", _has("sync"), regsync, has_variables=True),
-    _Kind("dregsy", _has("tasks"), dregsy),
-    _Kind("ocync", _has("mappings"), ocync, has_variables=True),
+    _Kind("regsync", _has("sync"), regsync, has_variables=True, has_shape=True),
+    _Kind("dregsy", _has("tasks"), dregsy, has_shape=True),
+    _Kind("ocync", _has("mappings"), ocync, has_variables=True, has_shape=True),
     _Kind("compose", _has("services"), compose, names_sources=True),
     _Kind("skopeo sync", is_skopeo, skopeo, names_sources=True),
     _Kind("image-syncer", is_rules, image_syncer),

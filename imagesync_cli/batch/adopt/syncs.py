@@ -41,7 +41,8 @@ def regsync(top: Section, adopted: Adopted) -> None:
     shared = top.section("defaults")
     adopted.unknown(shared, _REGSYNC_DEFAULTS, "defaults")
     for step in adopted.mappings(top, "sync", shared):
-        _regsync_step(step, adopted)
+        with adopted.leaving_out(text_of(step.nodes.get("source"))):
+            _regsync_step(step, adopted)
 
 
 def _regsync_step(step: Section, adopted: Adopted) -> None:
@@ -66,7 +67,7 @@ def _regsync_step(step: Section, adopted: Adopted) -> None:
         adopted.add(step.line, source, with_tag(target), **more)
         return
     for tags in _regsync_tag_sets(step):
-        rules = _regsync_tags(tags, source, adopted) or ["*"]
+        rules = _regsync_tags(tags) or ["*"]
         adopted.add(step.line, source + FOLDER if kind == "registry" else source, target, **more, tags=rules)
 
 
@@ -86,12 +87,12 @@ def _regsync_tag_sets(step: Section) -> list[Section]:
     return [*sets, *step.sections("tagSets")] or [Section(None)]
 
 
-def _regsync_tags(tags: Section, source: str, adopted: Adopted) -> dict[str, Any]:
+def _regsync_tags(tags: Section) -> dict[str, Any]:
     """allow and deny are expressions of the whole tag there; semverRange is a list of ranges. A tag must meet each.
 
     A plain name is taken here whatever the range says, so beside one it becomes an expression.
     """
-    adopted.unknown(tags, {"allow", "deny", "semverRange"}, f"{source}: tags")
+    tags.only({"allow", "deny", "semverRange"}, "tags")
     ranges, allowed = tags.texts("semverRange"), tags.texts("allow")
     rules = {
         "include": [whole_tag(each, plain=not ranges) for each in allowed],
@@ -142,7 +143,8 @@ def dregsy(top: Section, adopted: Adopted) -> None:
             adopted.unknown(task.section(side), {"registry"}, f"{name}: {side}")
         source, target = (task.section(side).text("registry") for side in ("source", "target"))
         for mapping in adopted.mappings(task, "mappings"):
-            _dregsy_mapping(mapping, source, target, adopted)
+            with adopted.leaving_out(text_of(mapping.nodes.get("from"))):
+                _dregsy_mapping(mapping, source, target, adopted)
 
 
 def _dregsy_mapping(mapping: Section, source: str, target: str, adopted: Adopted) -> None:
@@ -203,11 +205,13 @@ def kpromo(top: Section, adopted: Adopted) -> None:
     if len(sources) != 1 or not destinations:
         adopted.note(top.line, "one registry is the source (src: true), and at least one is not")
         return
-    for image in top.sections("images"):
-        name = image.text("name")
-        for digest, tags in image.section("dmap").nodes.items():
-            if not texts_of(tags):
-                adopted.note(image.line, f"{name}@{digest} has no tag, and a destination needs one")
-            for tag in texts_of(tags):
-                for destination in destinations:
-                    adopted.add(image.line, f"{sources[0]}/{name}@{digest}", f"{destination}/{name}:{tag}")
+    for image in adopted.mappings(top, "images"):
+        with adopted.leaving_out(text_of(image.nodes.get("name"))):
+            name, digests = image.text("name"), image.section("dmap")
+            for digest in digests.nodes:
+                tags = digests.texts(digest)
+                if not tags:
+                    adopted.note(image.line, f"{name}@{digest} has no tag, and a destination needs one")
+                for tag in tags:
+                    for destination in destinations:
+                        adopted.add(image.line, f"{sources[0]}/{name}@{digest}", f"{destination}/{name}:{tag}")
