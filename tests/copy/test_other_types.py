@@ -9,7 +9,9 @@ import pytest
 
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry, Manner
-from tests.embedded_registry.images import OCI_INDEX, describe, image, index_of, to_json
+from tests.embedded_registry.images import OCI_INDEX, Image, describe, image, index_of, to_json
+from tests.embedded_registry.state import Manifest
+from tests.remote_repository import RemoteRepository
 from tests.stores.copying import NAME, Copying
 
 STRANGE = "application/vnd.example.bundle.v1+json"
@@ -80,3 +82,23 @@ def test_through_a_folder(copying: Copying, strange: dict[str, bytes], tmp_path:
     there = copying.destination.repository(NAME)
     assert there.manifests.keys() | there.blobs.keys() == strange.keys()
     assert set(XY.manifests) <= there.manifests.keys()
+
+
+@pytest.mark.parametrize("real", ["docker_registry", "distribution_v3", "crane_registry"])
+def test_real_registries(request: pytest.FixtureRequest, repository_name: str, real: str) -> None:
+    """Real registries keep such an index: it arrives there, and what another one lists so is not deleted."""
+    remote = RemoteRepository(request.getfixturevalue(real), repository_name)
+    entries = [describe(STRANGE, XY.root.content)]
+    root = Manifest(OCI_INDEX, to_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}))
+    strange = Image(root, {**XY.manifests, root.digest: root}, XY.blobs)
+    remote.push(strange, "1")
+    remote.push(X, "x")
+    copied = RemoteRepository(remote.host, f"{repository_name}/copied")
+    finished = imagesync("sync", remote.tagged("1"), copied.tagged("1"))
+    assert finished.code == 0, finished.err
+    assert copied.holds(strange)
+    assert imagesync("delete", remote.tagged("x")).code == 0
+    assert remote.digest("x") is None
+    assert remote.holds(strange)
+    assert imagesync("delete", copied.tagged("1")).code == 0
+    assert copied.digest(root.digest) is None
