@@ -70,11 +70,12 @@ class Reach:
         reached: dict[str, str] = {each.digest: "" for each in listed_in(manifest) if each.digest in self.candidates}
         if manifest.subject is not None and manifest.subject.digest in self.candidates:
             reached.setdefault(manifest.subject.digest, f"referrer {manifest.digest}")
-        nested = [(pack_digest(child.digest), child.size) for child in _leading_on(manifest)]
+        nested = [(pack_digest(child.digest), child.size, child.is_index) for child in _leading_on(manifest)]
         del manifest
-        for child, child_size in nested:
-            if child not in self._reached:
-                await self._read(child, child_size, depth + 1)
+        for child, child_size, is_index in nested:
+            is_there = child in self._reached or await self._read(child, child_size, depth + 1)
+            if not is_there and is_index:
+                raise NotFound(f"index {unpack_digest(index)} lists {unpack_digest(child)}, which is not there")
             reached.update(self.of(child))
         self._reached[index] = reached or _NOTHING
         return True
@@ -170,11 +171,14 @@ async def read_references(store: Store, tags: Tags, reach: Reach, planned: Attac
 
 
 async def tags_apart_from(store: Store, tags: Sequence[str], digests: Collection[str]) -> Sequence[str]:
-    """The tags that neither are nor list one of these digests; asked only where there are some."""
+    """The tags that neither are nor list one of these digests; asked only where there are some.
+
+    One that does not answer is none of them.
+    """
     if not digests or not tags:
         return tags
     found = await store.tagged(tags)
     reach = Reach(Readings(store), digests)
     await reach.read({pack_digest(each.digest): each.size for each in found.values() if may_list(each)})
     keeping = {tag for tag, at in found.items() if at.digest in digests or reach.of(pack_digest(at.digest))}
-    return [tag for tag in tags if tag not in keeping]
+    return [tag for tag in tags if tag in found and tag not in keeping]

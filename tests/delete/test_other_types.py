@@ -8,6 +8,7 @@ import pytest
 
 from tests.command import imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry
+from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import OCI_INDEX, OCI_LAYER, describe, image, index_of, to_json
 from tests.embedded_registry.state import Repository
 
@@ -131,3 +132,22 @@ def test_an_index_that_another_one_lists_as_something_else_first(registry: Embed
     done = imagesync("delete", *(f"{registry.host}/{NAME}:{tag}" for tag in ("outer", "beside")))
     assert done.code == 0, done.err
     assert {X.digest, Y.digest, XY.digest} <= set(repository.manifests), done.out
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["once", "always"])
+def test_an_index_in_an_index_that_cannot_be_read(registry: EmbeddedRegistry, *, is_lost: bool) -> None:
+    """What it lists is not known, so all that there is stays, as where a tag's own index cannot be read."""
+    repository = registry.repository(NAME)
+    X.seed(repository, "ours")
+    inner = an_index(describe(X.root.media_type, X.root.content))
+    digest = repository.add_manifest(OCI_INDEX, inner)
+    repository.add_manifest(OCI_INDEX, an_index(describe(OCI_INDEX, inner)), "theirs")
+    left = [refusal(404, "MANIFEST_UNKNOWN")] * (100 if is_lost else 1)
+    registry.fault = lambda request: (
+        left.pop() if left and request.method == "GET" and request.path.endswith(digest) else None
+    )
+    done = imagesync("delete", f"{registry.host}/{NAME}:ours")
+    assert done.code == 0, done.err
+    assert set(repository.tags) == {"theirs"}
+    assert X.digest in repository.manifests
+    assert f"lists {digest}, which is not there" in done.out or registry.manner.name == "distribution-2.8"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from imagesync_cli.delete.delete import Policy, delete
 from imagesync_cli.delete.delete_report import DeleteReport
+from imagesync_cli.delete.references import tags_apart_from
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
 from imagesync_cli.values.reference import parse_reference
@@ -213,3 +215,19 @@ def test_a_registry_that_lists_referrers_and_then_refuses(registry: EmbeddedRegi
     assert imagesync("delete", f"{registry.host}/{REPOSITORY}:1.0").code == 0
     assert Y.digest in repository.manifests
     assert (X.digest in repository.manifests) == (status != 404)
+
+
+def test_a_tag_that_does_not_answer_is_apart_from_nothing(registry: EmbeddedRegistry) -> None:
+    """Where it is not known whether a tag's index lists what is in use, the tag is not one that may go."""
+    repository = registry.repository(REPOSITORY)
+    XY.seed(repository, "ours", "silent")
+    Y.seed(repository, "apart")
+    gone = refusal(404, "MANIFEST_UNKNOWN")
+    registry.fault = lambda request: gone if request.path.endswith("/manifests/silent") else None
+
+    async def apart() -> Sequence[str]:
+        async with contextlib.aclosing(Stores(Settings())) as stores:
+            store = stores.open(parse_reference(f"{registry.host}/{REPOSITORY}"))
+            return await tags_apart_from(store, ["ours", "silent", "apart"], {X.digest})
+
+    assert asyncio.run(apart()) == ["apart"]
