@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from imagesync_cli.values.reference import Reference
 
 
-_UNCOUNTED = {**dict.fromkeys(("layers", "layers_to_copy", "bytes", "bytes_to_copy")), "summary": ""}
+_UNCOMPARED = {**dict.fromkeys(("layers_to_copy", "bytes_to_copy")), "summary": ""}
+_UNCOUNTED = {**dict.fromkeys(("layers", "bytes")), **_UNCOMPARED}
 # A plan waits so long for numbers that decide nothing.
 _NUMBERS_WITHIN_S = 10.0
 
@@ -45,10 +46,17 @@ async def described_copy(
     except ImagesyncError as error:
         described = _failed(intent, error)
     else:
-        numbers = {} if intent.estimated or intent.sized else _UNCOUNTED
         refused = _refusals(intent, estimated)
-        described = _numbers(estimated) | numbers | {"error": "", "kind": "", "refused": refused}
+        unknown = _unknown(intent, present)
+        described = _numbers(estimated) | unknown | {"error": "", "kind": "", "refused": refused}
     return described | young | {"refused": [*young["refused"], *described["refused"]]}
+
+
+def _unknown(intent: Intent, present: str) -> dict[str, Any]:
+    """Numbers that were not asked for, or not found out: what is there already may be damaged, or lack a referrer."""
+    if intent.digest == present:
+        return _UNCOMPARED if intent.sized else _UNCOUNTED
+    return {} if intent.estimated or intent.sized else _UNCOUNTED
 
 
 async def _young(stores: Stores, intent: Intent, rule: MinimumAge, present: str, limit_s: float) -> dict[str, Any]:

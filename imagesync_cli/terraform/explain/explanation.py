@@ -76,12 +76,13 @@ def _count(plan: Plan, changes: list[Change]) -> int:
 
 
 def _summary(plan: Plan, explained: Explanation) -> str:
-    if not plan.calls:
-        return "imagesync: this plan has no images of imagesync's modules"
+    none = "no images of imagesync's modules"
     if plan.is_errored:
         refused = explained.counts.get("refused", 0)
-        why = f"{counted(refused, 'image')} refused" if refused else "no image is the cause"
+        why = f"{counted(refused, 'image')} refused" if refused else "no image was refused" if plan.calls else none
         return f"imagesync: this plan failed and cannot be applied: {why}"
+    if not plan.calls:
+        return f"imagesync: this plan has {none}"
     count = counted(explained.images, "image")
     if not any(call.changes for call in plan.calls):
         return f"imagesync: this plan leaves out its {count} (-refresh-only or -target)"

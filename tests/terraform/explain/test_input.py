@@ -96,7 +96,7 @@ def test_a_plan_that_failed() -> None:
     assert not told["can_be_applied"]
 
     del plan.document["checks"]
-    assert plan.explained()["summary"] == "imagesync: this plan failed and cannot be applied: no image is the cause"
+    assert plan.explained()["summary"] == "imagesync: this plan failed and cannot be applied: no image was refused"
 
 
 def test_what_one_object_refuses_for_all_images() -> None:
@@ -174,11 +174,12 @@ def test_what_many_have_in_common() -> None:
 
 
 def test_somebody_elses_failure() -> None:
-    """A plan that failed for a resource of the same name that is not ours has no images of ours."""
+    """A plan that failed for a resource of the same name that is not ours has no images of ours, and has failed."""
     plan = PlanFile(errored=True)
     address = {"instance_key": "app@1", "module": "module.x", "to_display": 'module.x.terraform_data.image["app@1"]'}
     plan.document["checks"] = [{"instances": [{"address": address, "status": "fail"}]}]
-    assert plan.explained()["summary"] == "imagesync: this plan has no images of imagesync's modules"
+    failed = "imagesync: this plan failed and cannot be applied: no images of imagesync's modules"
+    assert plan.explained()["summary"] == failed
 
 
 def test_not_complete() -> None:
