@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from imagesync_cli.terraform.explain.consumers import Consumers
-from imagesync_cli.terraform.explain.look import NOTHING, Copy, look_at
+from imagesync_cli.terraform.explain.copied import why_copied
+from imagesync_cli.terraform.explain.look import NOTHING, Copy, Look, look_at
 from imagesync_cli.terraform.explain.outcome import (
     DELETED,
     KEPT,
@@ -17,7 +18,7 @@ from imagesync_cli.terraform.explain.outcome import (
     Outcome,
     Outcomes,
 )
-from imagesync_cli.terraform.explain.pairs import Predecessor, predecessors
+from imagesync_cli.terraform.explain.pairs import IMAGE, Predecessor, predecessors
 from imagesync_cli.terraform.explain.reading.plan import Call, ImageChange, Plan
 from imagesync_cli.terraform.explain.reading.stored import HIDDEN, Stored
 from imagesync_cli.terraform.explain.reasons import reason_of
@@ -113,6 +114,13 @@ def changes_of(plan: Plan) -> list[Change]:
     return sorted(changes, key=lambda each: (each.module, order.index(each.kind), each.name))
 
 
+def _present(look: Look, going: Stored | None, predecessor: Predecessor | None) -> str:
+    """What the destination has now: where it was not read, what the entry has had there."""
+    if look.present is not None:
+        return look.present
+    return "" if going is None or (predecessor and predecessor.by == IMAGE) else going.digest
+
+
 class _Images:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -161,8 +169,12 @@ class _Images:
             module=change.module,
             key=change.key,
             destination=after.shown,
-            why=[*why, look.held] if look.held and look.held not in why else why,
-            before=look.present if look.present is not None else going.digest if going else "",
+            why=[
+                *why,
+                *([look.held] if look.held and look.held not in why else []),
+                *why_copied(call, change, look),
+            ],
+            before=_present(look, going, predecessor),
             after=change.digest,
             source=look.source,
             copy=look.copy,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.terraform.explain.changes import KINDS, Change, changes_of
 from imagesync_cli.terraform.explain.concealed import Concealing
+from imagesync_cli.terraform.explain.copied import add_copied
 from imagesync_cli.terraform.explain.reading.plan import UNREAD, Call, Plan
 from imagesync_cli.terraform.explain.refusals import failures_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
@@ -53,6 +54,8 @@ class Explanation:
 
 def explain(plan: Plan) -> Explanation:
     """What the plan says, and nothing that it marks as sensitive."""
+    if not plan.is_errored:
+        add_copied(plan)
     concealing = Concealing(plan)
     changes = [concealing.change(change) for change in changes_of(plan)]
     sizes = [change.copy.bytes_to_copy for change in changes if change.after]
@@ -63,7 +66,7 @@ def explain(plan: Plan) -> Explanation:
         changes=changes,
         notes=[note.mapped(concealing.text) for note in _first_few(list(_notes(plan)))],
         bytes_to_copy=sum(known) if known or not sizes else None,
-        has_unknown_sizes=len(known) < len(sizes),
+        has_unknown_sizes=len(known) < len(sizes) or any(change.copy.referrers_to_copy for change in changes),
         can_be_applied=not plan.is_errored and plan.document.get("applyable") is not False,
     )
     return replace(explained, summary=_summary(plan, explained))
@@ -119,7 +122,7 @@ def _notes(plan: Plan) -> Iterator[Sentence]:
         for call in plan.calls:
             yield from (say("{}: {}", call.name, message) for message in failures_of(call))
         return
-    left_out = [call for call in plan.calls if not call.changes and call.left_out]
+    left_out = [call for call in plan.calls if call.left_out]
     if left_out and len(left_out) < len(plan.calls):
         count = sum(len(call.left_out) for call in left_out)
         yield say(f"The plan leaves out {{}} with {counted(count, 'image')}.", _modules(left_out))

@@ -14,12 +14,16 @@ _UNAVAILABLE = ("missing", "unreachable")
 
 @dataclass(frozen=True)
 class Copy:
-    """What is copied: numbers are None where they are not known, and ``error`` may say why."""
+    """What is copied: numbers are None where they are not known, and ``error`` may say why.
+
+    ``referrers_to_copy`` are copied as well, and no number has their bytes.
+    """
 
     layers: int | None = None
     layers_to_copy: int | None = None
     bytes: int | None = None
     bytes_to_copy: int | None = None
+    referrers_to_copy: int = 0
     error: str = ""
 
 
@@ -63,7 +67,7 @@ def look_at(call: Call, key: str, digest: str) -> Look:
         is_young=bool(young),
         copy=NOTHING
         if is_whole and not missing
-        else _copy(described, hide=call.source.is_secret or call.destination.is_secret),
+        else _copy(described, missing, hide=call.source.is_secret or call.destination.is_secret),
         signed=text(call.trust.answer(key), "signed"),
     )
 
@@ -82,14 +86,14 @@ def _source(call: Call, key: str) -> str:
     )
 
 
-def _copy(described: Document, *, hide: bool) -> Copy:
+def _copy(described: Document, referrers: int, *, hide: bool) -> Copy:
     """What the answer tells; a text in it is made of the question, which the plan may hide."""
     if error := text(described, "error"):
-        return Copy(error=HIDDEN if hide else error)
+        return Copy(referrers_to_copy=referrers, error=HIDDEN if hide else error)
     layers, layers_to_copy, size, to_copy = (
         _count(described, name) for name in ("layers", "layers_to_copy", "bytes", "bytes_to_copy")
     )
-    return Copy(layers, layers_to_copy, size, to_copy)
+    return Copy(layers, layers_to_copy, size, to_copy, referrers)
 
 
 def _count(document: Document, name: str) -> int | None:

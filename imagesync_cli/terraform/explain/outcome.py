@@ -71,6 +71,8 @@ class Outcomes:
             self._at.setdefault(named.place, []).append(named)
             self._in_repository.setdefault((named.place.repository, named.digest), []).append(named)
         self._perhaps = set(_perhaps(plan))
+        comes = (change.after for call in plan.calls for change in call.wanted if change.after)
+        self._somewhere = {stored.digest for stored in comes if stored.place is None and not stored.is_secret}
         goes = [change.before for call in plan.calls for change in call.changes if change.goes and change.before]
         self._going = {(stored.place, stored.digest) for stored in goes}
         self._keep_last = {stored.place: stored.keep_last for stored in goes}
@@ -78,18 +80,21 @@ class Outcomes:
 
     def of(self, change: ImageChange, stored: Stored) -> Outcome:
         """What becomes of the image that ``stored`` tells of."""
-        return (
+        outcome = (
             _without_command(change)
             or self._relied_on(change, stored)
             or _hidden(stored)
             or self._by_policy(self._calls[change.module], stored)
         )
+        if outcome.outcome in (DELETED, UNTAGGED) and stored.claimant and stored.digest in self._somewhere:
+            return _will(UNDECIDED, "stays if an entry has it here whose place the plan does not know")
+        return outcome
 
     def displaced(self, change: ImageChange, after: Stored, present: str | None) -> Outcome | None:
         """What becomes of an image that the tag has now, if no object tells of it; None where there is none such."""
         if not present or present == change.digest or (after.place, present) in self._going:
             return None
-        if self._calls[change.module].on_replace == "retag":
+        if self._calls[change.module].retags:
             return _retagged(self._keep_last.get(after.place, ""))
         if after.place is not None and (after.place.repository, present) in self._going_in:
             return _will(UNDECIDED, "loses this tag, and is deleted if another object's removal finds it unused")
@@ -139,7 +144,7 @@ class Outcomes:
     def _replaced(self, stored: Stored, there: list[Named]) -> Outcome:
         """Where the tag has another image."""
         for named in there:
-            if named.call.on_replace == "retag" and named.present == stored.digest:
+            if named.call.retags and named.present == stored.digest:
                 return _retagged(stored.keep_last)
         if stored.on_replace != "delete":
             return _will(KEPT, "stays, and loses this tag, as on_replace is not delete")

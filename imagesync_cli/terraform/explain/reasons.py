@@ -101,15 +101,14 @@ def _drift(change: ImageChange, look: Look) -> Reason | None:
 
 
 def _settings(call: Call, before: Stored, after: Stored) -> Reason | None:
-    on_replace = "retag" if (call.on_replace, after.on_replace) == ("retag", "keep") else after.on_replace
-    was_retag = "--keep-as" in (before.command or ()) and call.on_replace in ("keep", "delete")
+    old, new = ("retag" if stored.keep_last else stored.on_replace for stored in (before, after))
+    new = "retag" if (call.on_replace, new) == ("retag", "keep") else new
+    # An object without a keep_last remembers "keep" for both.
+    alike = [("keep", "retag"), *([("retag", "keep")] if call.on_replace is None else [])]
     policies = [
-        say(f"{name} was {{}} and is {{}}", old, new)
-        for name, old, new in (
-            ("on_replace", "retag" if was_retag else before.on_replace, on_replace),
-            ("on_destroy", before.on_destroy, after.on_destroy),
-        )
-        if old != new and (old, new) != ("keep", "retag")  # an object remembers the one for the other
+        say(f"{name} was {{}} and is {{}}", was, now)
+        for name, was, now in (("on_replace", old, new), ("on_destroy", before.on_destroy, after.on_destroy))
+        if was != now and (was, now) not in alike
     ]
     if policies:
         return "policy", policies

@@ -137,11 +137,15 @@ def _to_copy(copy: Copy) -> Sentence | None:
         return say("how much to copy is not known: {}", copy.error)
     if copy.bytes_to_copy is None or copy.layers is None:
         return None
-    if not copy.bytes_to_copy and not copy.layers_to_copy:
-        return say("nothing to copy")
+    parts = [size_text(copy.bytes_to_copy)] if copy.bytes_to_copy else []
+    parts += [counted(copy.referrers_to_copy, "referrer")] if copy.referrers_to_copy else []
     some = "" if copy.layers_to_copy == copy.layers else f"{copy.layers_to_copy} of "
     layers = f"{some}{counted(copy.layers, 'layer')}"
-    return say(f"{size_text(copy.bytes_to_copy)} to copy, {layers}" if copy.bytes_to_copy else f"{layers} to mount")
+    if not copy.bytes_to_copy and copy.layers_to_copy:
+        return say(" and ".join([f"{layers} to mount", *(f"{part} to copy" for part in parts)]))
+    if not parts:
+        return say("nothing to copy")
+    return say(f"{' and '.join(parts)} to copy{f', {layers}' if copy.bytes_to_copy else ''}")
 
 
 def _signed(change: Change) -> list[Sentence]:

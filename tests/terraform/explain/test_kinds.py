@@ -246,6 +246,16 @@ def test_what_was_retag() -> None:
     assert (told["kind"], told["why"]) == ("policy", "on_replace was retag and is keep")
 
 
+@pytest.mark.parametrize(("keep_last", "kind"), [(2, None), (3, "settings"), (None, "settings")])
+def test_a_policy_that_the_configuration_does_not_tell(keep_last: int | None, kind: str | None) -> None:
+    """Where on_replace is an expression, no policy is said to change that may be the same."""
+    plan = PlanFile(configuration=calling(on_replace={"references": ["var.other"]}))
+    before, after = (stored("app:1", "same", on_replace="keep", keep_last=last) for last in (2, keep_last))
+    plan.image("app", before, after)
+    plan.read("app", "app:1", "same", "same")
+    assert [change["kind"] for change in plan.explained()["changes"]] == ([kind] if kind else [])
+
+
 @pytest.mark.parametrize(
     ("after", "kind"),
     [
@@ -305,6 +315,22 @@ def test_mounted() -> None:
     """Layers that come from another repository of the registry move no bytes."""
     assert "2 of 9 layers to mount" in new("", copy={**COPY, "bytes_to_copy": 0}).written()
     assert "nothing to copy" in new("", copy={**COPY, "layers_to_copy": 0, "bytes_to_copy": 0}).written()
+
+
+@pytest.mark.parametrize(
+    ("copy", "words"),
+    [
+        (COPY, "200 B and 2 referrers to copy, 2 of 9 layers"),
+        ({**COPY, "layers_to_copy": 0, "bytes_to_copy": 0}, "2 referrers to copy"),
+        ({**COPY, "bytes_to_copy": 0}, "2 of 9 layers to mount and 2 referrers to copy"),
+    ],
+)
+def test_referrers_of_a_new_image(copy: dict[str, object], words: str) -> None:
+    """Signatures and SBOMs are copied too, and how large they are is not known."""
+    plan = new("", copy=copy, source={"attached": ["a", "b"]})
+    told = plan.explained()
+    assert (told["has_unknown_sizes"], told["changes"][0]["referrers_to_copy"]) == (True, 2)
+    assert f"; {words}" in plan.written()
 
 
 def test_of_earlier_modules() -> None:

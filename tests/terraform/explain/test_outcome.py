@@ -172,6 +172,15 @@ def test_an_entry_that_goes_somewhere() -> None:
     assert (told["kind"], told["before"], old_of(told)["outcome"]) == ("moved", digest("old"), "undecided")
 
 
+def test_an_entry_that_goes_nobody_knows_where() -> None:
+    """An entry whose place is known only at apply may take an image over; what its place has now is not known."""
+    plan = removed()
+    later = {key: value for key, value in stored("app:1", "old", key="two").items() if key != "destination"}
+    plan.image("two", None, later, module=OTHER, after_unknown={"input": True})
+    told = plan.told()
+    assert (told["kind"], told["before"], old_of(told)["outcome"]) == ("renamed", "", "undecided")
+
+
 def test_left_out() -> None:
     """What -target leaves out may rely on an image, and nobody can say."""
     plan = removed()
@@ -240,6 +249,18 @@ def test_how_many_old_images_are_kept(keep_last: int | None, outcome: str, why: 
     plan.read("app", "app:1", "new", "old")
     old = old_of(plan.told())
     assert (old["outcome"], old["why"]) == (outcome, why)
+
+
+def test_no_old_image_is_kept_where_the_configuration_does_not_tell() -> None:
+    """Where on_replace is an expression, objects remember that the old image gets a tag, and goes with it."""
+    unknown = {
+        "root_module": {"module_calls": {"mirror": {"expressions": {"on_replace": {"references": ["each.value"]}}}}}
+    }
+    plan = PlanFile(configuration=unknown)
+    plan.image("app", stored("app:1", "old", on_replace="keep", keep_last=0), None)
+    plan.image("app", None, stored("app:1", "new", on_replace="keep", keep_last=0))
+    plan.read("app", "app:1", "new", "old")
+    assert plan.outcome() == "deleted"
 
 
 def test_a_strange_image_that_is_kept() -> None:

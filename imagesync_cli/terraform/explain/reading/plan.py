@@ -67,13 +67,16 @@ class Call:
 
     module: str
     changes: list[ImageChange] = field(default_factory=list)
-    on_replace: Any = None  # as it is configured, where the plan says so
+    on_replace: Any = None  # as these are configured, where the plan says so
+    overwrite: Any = None
     first_planned: set[str] = field(default_factory=set)  # the keys of what earlier modules plan for the first time
+    copies: bool = False  # whether the process runs that copies for all entries, whichever objects are in the plan
     orders_removals: bool = False  # whether what keeps the order of copies and removals is in the plan
     source: Reading = UNREAD
     destination: Reading = UNREAD
     trust: Reading = UNREAD
-    left_out: list[Stored] = field(default_factory=list)  # objects that are in the state and not in the plan
+    prior: dict[str, Stored] = field(default_factory=dict)  # objects that are in the state, by KEY@DIGEST
+    left_out: list[Stored] = field(default_factory=list)  # those of a call that has none in the plan
     refusals: dict[str, list[str]] = field(default_factory=dict)  # sentences by key
     failures: list[str] = field(default_factory=list)  # what else has failed the plan
 
@@ -81,7 +84,7 @@ class Call:
     def is_ours(self) -> bool:
         """Whether there is an image, or was to be one: objects tell, or what our program has answered."""
         has_read = self.source is not UNREAD or self.destination is not UNREAD
-        return bool(self.changes or self.left_out or (has_read and (self.refusals or self.failures)))
+        return bool(self.changes or self.left_out or (has_read and (self.refusals or self.failures or self.copies)))
 
     @property
     def name(self) -> str:
@@ -91,6 +94,13 @@ class Call:
     def entry(self, key: str) -> str:
         """One of its entries, for people."""
         return f"{key} of {self.module}" if self.module else key
+
+    @property
+    def retags(self) -> bool:
+        """Whether a replaced image gets a tag of its own. Where the configuration does not say, new objects may."""
+        if self.on_replace is None:
+            return any(change.after.keep_last for change in self.changes if change.after is not None)
+        return bool(self.on_replace == "retag")
 
     @property
     def wanted(self) -> list[ImageChange]:
@@ -154,7 +164,8 @@ class Plan:
 
     def _call(self, module: str) -> Call:
         if module not in self._calls:
-            self._calls[module] = Call(module, on_replace=configured(self.document, module, "on_replace"))
+            policies = {name: configured(self.document, module, name) for name in ("on_replace", "overwrite")}
+            self._calls[module] = Call(module, **policies)
         return self._calls[module]
 
     def _add(self, resource: Document) -> None:
@@ -168,6 +179,8 @@ class Plan:
                 self._call(module).first_planned.add(text(resource, "index"))
         elif name == "terraform_data.image" and (image := self._image_change(resource, change)):
             self._call(module).changes.append(image)
+        elif name == "terraform_data.copies":
+            self._call(module).copies = "create" in items(change, "actions")
 
     def _image_change(self, resource: Document, change: Document) -> ImageChange | None:
         key, _, digest = text(resource, "index").rpartition("@")
@@ -193,9 +206,10 @@ class Plan:
         name = _name_of(resource)
         values, secret = resource.get("values"), resource.get("sensitive_values")
         index = text(resource, "index")
-        if name == "terraform_data.image" and not in_plan:
+        if name == "terraform_data.image":
             if stored := read_stored(index.rpartition("@")[2], values, None, secret):
-                self._call(module).left_out.append(stored)
+                self._call(module).prior[index] = stored
+                self._call(module).left_out += [] if in_plan else [stored]
         elif name in ("external.source", "external.destination", "external.trust"):
             setattr(self._call(module), resource["name"], _reading(values, secret))
 
