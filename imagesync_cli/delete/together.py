@@ -214,7 +214,7 @@ class Together:
             still = f"{order.reference} still points at {order.claim.digest}"
             report.error = Refused(
                 f"{still}, for its new image was not copied: {comes.key}",
-                hint="apply again; to destroy it, leave out -refresh=false",
+                hint=f"apply again; if nothing brings that any more, remove {self._claims.file_of(comes.call)} before",
             )
         return report
 

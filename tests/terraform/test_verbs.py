@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -93,18 +94,27 @@ def test_target_of_images_whose_copy_fails(
     assert workspace.plan().code == 0
 
 
-def test_destroy_after_a_failed_copy(workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
-    """Without a refresh it cannot be told from an apply, so it keeps the image in the state; with it, it removes it."""
-    workspace.write(entries(source), destination_prefix=mirror.host)
+@pytest.mark.parametrize("verb", ["destroy", "apply"])
+def test_removal_after_a_failed_copy(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, verb: str
+) -> None:
+    """Where nothing was read it looks like that of an apply, so the image stays in the state, and a way out is told."""
+    options = {"destination_prefix": mirror.host, "count": Expression("1")}
+    workspace.write(entries(source), **options)
     workspace.apply()
     before, _ = mirror.dump(), moved(source, "a")
     source.fault = lambda request: refusal(403) if request.path.startswith("/v2/a/blobs/") else None
     assert workspace.run("apply", "-auto-approve").code == 1
     assert mirror.dump() == before
-    failed = workspace.run("destroy", "-auto-approve", "-refresh=false")
+    if verb == "apply":
+        workspace.write(entries(source), **options | {"count": Expression("0")})
+    failed = workspace.run(verb, "-auto-approve", "-refresh=false")
     assert (failed.code, tags(mirror)) == (1, {"a": image("a").digest})
-    assert "to destroy it, leave out -refresh=false" in failed.text
-    workspace.destroy()
+    told = re.search(r"if nothing brings that any more, remove (\S+) before", failed.text)
+    assert told is not None
+    if verb == "apply":
+        (workspace.folder / told[1]).unlink()
+    workspace.succeeding(verb, "-auto-approve")  # a destroy reads again what is wanted
     assert (tags(mirror), mirror.repository("a").manifests) == ({}, {})
 
 
