@@ -42,11 +42,10 @@ class Policy:
 
     def why_kept(self, tag: str, current: str) -> str:
         """What keeps the image that was put under a tag which is on this one now, "" for nothing."""
+        if self.on_replace != "delete":  # the modules say "keep" for "retag" too
+            return "on_replace is not delete"
         is_foreign = self.successors is not None and (tag, current) not in self.successors
-        name, said = "on_replace", self.on_replace
-        if said == "delete" and is_foreign:
-            name, said = "on_destroy", self.on_destroy
-        return "" if said == "delete" else f"{name} is {said}"
+        return "on_destroy is not delete" if is_foreign and self.on_destroy != "delete" else ""
 
 
 @dataclass

@@ -157,7 +157,8 @@ def test_old_versions_stay_for_a_rollback(
         workspace.write({"a:1": f"{source.host}/a:1"}, **options)
         planned = workspace.plan()
         assert ("and the old one gets a tag of its own" in planned.text) == (number > 0)
-        workspace.succeeding("apply", "plan.bin")
+        log = workspace.succeeding("apply", "plan.bin").text
+    assert f"kept: manifest {digests[2]} (on_replace is not delete)" in log
     assert repository.tags["1"] == digests[3]
     assert kept(repository) == digests[1:3]
     assert digests[0] not in repository.manifests
