@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from imagesync_cli.batch.adopt import adopted, manifests
+from imagesync_cli.batch.adopt.adopted import words_of
 from imagesync_cli.batch.entries import read_entries
 from imagesync_cli.batch.entry import FolderEntry, ImageEntry
 from imagesync_cli.values.tags.rules import TagRules
@@ -482,3 +484,21 @@ def test_a_file_of_a_wrong_form_is_refused(tmp_path: Path) -> None:
     finished = imagesync("adopt", str(file))
     assert (finished.code, finished.out) == (2, "")
     assert f"{file}:3: sync is a mapping, not a list" in finished.err
+
+
+def test_a_manifest_of_many_documents_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken and noted of one document is not read again for the next."""
+    number, read = 100, list[str]()
+
+    def counted(text: str) -> list[str]:
+        read.append(text)
+        return words_of(text)
+
+    for module in (adopted, manifests):
+        monkeypatch.setattr(module, "words_of", counted)
+    pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: 'r.io/a:%d', args: ['--image=r.io/b:%d']}]}\n"
+    file = tmp_path / "pods.yaml"
+    file.write_text("---\n".join(pod % (each, each) for each in range(number)))
+    finished = imagesync("adopt", str(file), "--to", "m.io")
+    assert finished.err.count("looks like an image") == number
+    assert len(read) <= 6 * number

@@ -19,6 +19,7 @@ from imagesync_cli.values.platforms import parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
 
 Images = dict[str, Any]  # an entry of images.yaml
+_BETWEEN = re.compile(r"[\s\"'`=,;|()\[\]{}<>]+")
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Adopted:
 
     Every entry is one that ``sync --file`` takes, and no two want one tag. ``target`` is where those go of which the
     file names only the source. With ``has_variables`` ${NAME} stands for a variable of the environment, as it does in
-    images.yaml.
+    images.yaml. ``told`` are the sources of the entries and the words of the notes.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Adopted:
     has_variables: bool = False
     entries: list[Images] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
     _places: dict[str, tuple[str, Images]] = field(default_factory=dict)
     _ruled: set[str] = field(default_factory=set)
 
@@ -70,13 +72,15 @@ class Adopted:
         entry: Images = {"source": source, "destination": destination, **{k: v for k, v in more.items() if v}}
         read = read_entry(entry, self._variables(source + destination) if self.has_variables else None)
         if isinstance(read, list):
-            self.notes += [f"line {line}: {source} was left out: {problem}" for problem in read]
+            for problem in read:
+                self.note(line, f"{source} was left out: {problem}")
             return ""
         place, source_meant = _ends(read)
         other, before = self._places.setdefault(place, (source_meant, entry))
         if other != source_meant:
             return other
         is_ruled = "tags" in entry
+        self.told.add(source)
         if before is entry or (is_ruled and repr(entry) not in self._ruled):
             self.entries.append(entry)
         elif not is_ruled:
@@ -100,6 +104,7 @@ class Adopted:
 
     def note(self, line: int, what: str) -> None:
         self.notes.append(f"line {line}: {what}")
+        self.told.update(words_of(what))
 
     @contextlib.contextmanager
     def leaving_out(self, name: str) -> Iterator[None]:
@@ -122,6 +127,11 @@ class Adopted:
                 yield Section(item, defaults, exact=True)
             else:
                 self.note(item.line, "an entry that is not a mapping was left out")
+
+
+def words_of(text: str) -> list[str]:
+    """What stands between spaces, quotes and brackets."""
+    return _BETWEEN.split(text)
 
 
 def _ends(read: Entry) -> tuple[str, str]:

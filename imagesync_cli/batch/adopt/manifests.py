@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from imagesync_cli.batch.adopt.adopted import Adopted
+from imagesync_cli.batch.adopt.adopted import Adopted, words_of
 from imagesync_cli.batch.adopt.section import Section, items_of, text_of
 from imagesync_cli.batch.document import Items, Node, Value
 
@@ -16,7 +16,6 @@ _LIKE_AN_IMAGE = re.compile(
     r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]+)?|[a-z0-9-]+:[0-9]+)/[a-z0-9._/-]*[a-z0-9]"
     r"(?::\w[\w.-]{0,127}(?:@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})"
 )
-_BETWEEN = re.compile(r"[\s\"'`=,;|()\[\]{}<>]+")
 _IN_ARGUMENT = re.compile(r"(?i)[\w-]*image[\w-]*=(\S+)")
 
 
@@ -24,12 +23,9 @@ def kubernetes(top: Section, adopted: Adopted) -> None:
     """Every image, wherever in a manifest and of whatever kind it stands; what only looks like one is noted."""
     values = list[Value]()
     _walk(top, adopted, values)
-    known = {entry["source"] for entry in adopted.entries}
-    known.update(word for note in adopted.notes for word in _BETWEEN.split(note))
     for value in values:
-        for word in dict.fromkeys(_BETWEEN.split(value.text)):
-            if word not in known and _LIKE_AN_IMAGE.fullmatch(word):
-                known.add(word)
+        for word in dict.fromkeys(words_of(value.text)):
+            if word not in adopted.told and _LIKE_AN_IMAGE.fullmatch(word):
                 adopted.note(value.line, f"{word} looks like an image and was left out")
 
 
