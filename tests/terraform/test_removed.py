@@ -7,7 +7,7 @@ import textwrap
 
 from tests.embedded_registry.images import Image
 from tests.remote_repository import RemoteRepository
-from tests.terraform.workspace import BOTH_TOOLS, CHECKOUT, Workspace
+from tests.terraform.workspace import BOTH_TOOLS, CHECKOUT, IMAGESYNC, Workspace
 
 pytestmark = BOTH_TOOLS
 
@@ -31,9 +31,10 @@ def test_deleted_block(workspace: Workspace, upstream: RemoteRepository, mirror:
 
 
 def test_removed_block(workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image) -> None:
-    """The documented removed block in the place of the module removes tag and image."""
+    """The documented removed block in the place of the module removes tag and image, also by a path with a space."""
+    workspace = workspace.with_program("image sync", IMAGESYNC)
     upstream.push(old, "1")
-    workspace.write({mirror.tagged("1"): upstream.tagged("1")})
+    workspace.write({mirror.tagged("1"): upstream.tagged("1")}, command=["image sync"])
     workspace.apply()
     (workspace.folder / "main.tf").write_text(removed_block())
     workspace.apply()
