@@ -150,7 +150,7 @@ REFUSED = {
     "this machine in disguise": ("https://0x7f.1/layer", (), 7, "not public"),
     "an inner network": ("https://10.0.0.1/layer", (), 7, "not public"),
     "a login in it": ("https://ann:secret@example.com/layer", (), 7, "not one of https"),
-    "no URL": ("https://example.com:port/layer", (), 7, "no URL"),
+    "no URL": ("https://example.com:port/layer", (), 7, "not a URL"),
     "a file": ("file:///etc/passwd", (), 7, "not one of https"),
     "redirect": ("http://{web}/redirect", ("--plain-http", "{web}"), 7, "not https"),
     "not there": ("http://{web}/404", ("--plain-http", "{web}"), 3, "not found"),

@@ -125,7 +125,7 @@ NOT_GOOD: dict[str, tuple[Made, str]] = {
             APP,
             key_bundle(dsseEnvelope=envelope(statement(APP.digest), OURS.sign(pae(statement(APP.digest), "a")), "a")),
         ),
-        "no in-toto statement",
+        "not an in-toto statement",
     ),
     "an attestation": (
         lambda app: attach(app, APP, signed_bundle(OURS, APP.digest, PROVENANCE)),
