@@ -28,8 +28,7 @@ from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.lists import _told
 from imagesync_cli.stores.registry.login.challenge import check_realm, parse_challenge
 from imagesync_cli.stores.registry.login.tokens import Tokens, claimed_actions
-from imagesync_cli.stores.registry.names import read_page
-from imagesync_cli.stores.registry.pages import next_link
+from imagesync_cli.stores.registry.pages import next_link, read_page
 from imagesync_cli.stores.registry.pulls import LONGEST_WINDOW_S, read_pull_limit
 from imagesync_cli.stores.registry.refusals import read_errors
 from imagesync_cli.stores.transport.http import Http, retry_after_s

@@ -14,15 +14,12 @@ from collections.abc import AsyncIterator, Callable
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.hosts import docker_hub, harbor
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
-from imagesync_cli.stores.registry.names import NameList
+from imagesync_cli.stores.registry.pages import NameList, leave_out
 from imagesync_cli.values.errors import Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import GITHUB, HUB, known_host
 from imagesync_cli.values.names import RepositoryName, is_repository
-from imagesync_cli.values.progress import note
-from imagesync_cli.values.secret import redacted
 
 _SCOPES = ("registry:catalog:*",)
-_SHOWN, _MOST_SAID = 100, 10  # of names that are none
 # Each becomes an entry, with a list of tags.
 _MOST = 10_000
 _HINT = "name each repository in the file"
@@ -38,7 +35,10 @@ async def list_repositories(client: Client, path: str) -> list[RepositoryName]:
         names = await _by_api(client, path, where, docker_hub.repositories)
     else:
         names = await _by_catalog(client, path, where)
-    return sorted(set(_sound([name for name in names if _below(path)(name)], where)))
+    below = set(filter(_below(path), names))
+    strange = [name for name in below if not is_repository(name)]
+    leave_out(strange, f"listing the repositories of {where}", "name of a repository")
+    return sorted(name for name in below if is_repository(name))
 
 
 def _below(path: str) -> Callable[[str], bool]:
@@ -51,8 +51,6 @@ async def _by_catalog(client: Client, path: str, where: str) -> list[str]:
     try:
         return list(await names.all())
     except (Denied, NotFound, Refused) as error:
-        if names.begun:
-            raise
         if path and (names_there := await _as_harbor(client, path, where)):
             return names_there
         error.hint = _HINT if isinstance(error, Denied) else f"it has no list of repositories: {_HINT}"
@@ -79,10 +77,3 @@ async def _by_api(
         if len(names) > _MOST:
             raise Unavailable(f"listing the repositories of {where}: more than {_MOST}", may_pass=False)
     return names
-
-
-def _sound(names: list[str], where: str) -> list[RepositoryName]:
-    """The names without what is none: it would become a part of a URL."""
-    for name in [name for name in names if not is_repository(name)][:_MOST_SAID]:
-        note(redacted(f"{where} has {name[:_SHOWN]!r}, which is not the name of a repository: left out"))
-    return [name for name in names if is_repository(name)]

@@ -8,17 +8,12 @@ from typing import Any
 import httpx
 
 from imagesync_cli.stores.registry.client import OneRepository
-from imagesync_cli.stores.registry.names import PAGE_SIZES, NameList
-from imagesync_cli.stores.registry.pages import Answer, Pages
+from imagesync_cli.stores.registry.pages import LONGEST_SHOWN, PAGE_SIZES, Answer, NameList, Pages, leave_out
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.digest import is_digest, parse_digest
 from imagesync_cli.values.errors import ContentError, Denied, Gone, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import MAX_DESCRIPTORS, OCI_INDEX, Descriptor, parse_manifest
 from imagesync_cli.values.names import is_tag
-from imagesync_cli.values.progress import note
-from imagesync_cli.values.secret import redacted
-
-_SHOWN, _MOST_SAID = 100, 10  # of names that are no tags
 
 
 class Lists:
@@ -41,11 +36,14 @@ class Lists:
         try:
             tags = await names.all()
         except Gone:
-            # Anything else, or a list that ends in the middle, would be taken for the whole.
-            if names.begun or must_exist:
+            if must_exist:
                 raise
             return {}
-        return _sound(tags, doing, sound_only=sound_only)
+        strange = [tag for tag in tags if not is_tag(tag)]
+        if strange and not sound_only:
+            raise ContentError(f"{doing}: the registry lists an invalid tag, {strange[0][:LONGEST_SHOWN]!r}")
+        leave_out(strange, doing, "tag")
+        return {tag: told for tag, told in tags.items() if is_tag(tag)} if strange else tags
 
     async def referrers(self, digest: str) -> list[Descriptor]:
         """The Referrers API's answer, following the pages (end-12); none where the registry does not have it.
@@ -55,20 +53,19 @@ class Lists:
         doing = f"listing the referrers of {self._name}@{digest}"
         pages = Pages(lambda target: self._referrers_page(target, doing), doing)
         referrers: dict[str, Descriptor] = {}
-        begun = False
         if not self._client.lists_referrers or self._is_denied:
             return []
         try:
             async for content in pages.starting_at(f"/v2/{self._repository}/referrers/{parse_digest(digest)}"):
-                begun = True
                 for entry in parse_manifest(content, OCI_INDEX, sound_only=True).manifests:
                     referrers[entry.digest] = entry.bare
                 if len(referrers) > MAX_DESCRIPTORS:
                     raise ContentError(f"{doing}: more than {MAX_DESCRIPTORS} of them")
         except _NoApi as error:
             # Where there is an API, a refusal is no empty list; some say 404 for that.
-            if begun or (self._has_listed and not isinstance(error.__cause__, NotFound)):
+            if self._has_listed and not isinstance(error.__cause__, NotFound):
                 raise ContentError(f"{doing}: the list ends in the middle") from None
+            return []
         return list(referrers.values())
 
     async def _referrers_page(self, target: str | httpx.URL, doing: str) -> Answer:
@@ -111,22 +108,12 @@ def _is_index(answer: Answer) -> bool:
         return False
 
 
-class _NoApi(Exception):
+class _NoApi(NotFound):
     """There is no Referrers API: in the whole ``registry``, or none that can be asked here."""
 
     def __init__(self, *, registry: bool) -> None:
-        super().__init__()
+        super().__init__("there is no Referrers API")
         self.registry = registry
-
-
-def _sound(tags: dict[str, Descriptor | None], doing: str, *, sound_only: bool) -> dict[str, Descriptor | None]:
-    """The tags without what is none: it would become a part of a URL, and nobody could ask what it uses."""
-    strange = [tag for tag in tags if not is_tag(tag)]
-    if strange and not sound_only:
-        raise ContentError(f"{doing}: the registry lists an invalid tag, {strange[0][:_SHOWN]!r}")
-    for tag in strange[:_MOST_SAID]:
-        note(redacted(f"{doing}: {tag[:_SHOWN]!r} is not a tag: left out"))
-    return {tag: told for tag, told in tags.items() if is_tag(tag)} if strange else tags
 
 
 def _told(document: Any) -> dict[str, Descriptor]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from imagesync_cli.concurrency import gather, gather_few
+from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores.registry.blobs.reader import BlobReader
 from imagesync_cli.stores.registry.blobs.writer import BlobWriter
 from imagesync_cli.stores.registry.client import Client, OneRepository
@@ -226,17 +226,15 @@ class Repository:
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         """One HEAD a tag, many at once."""
+        pointed = {}
 
-        waiting, pointed = iter(tags), {}
+        async def ask(tag: str) -> None:
+            with contextlib.suppress(NotFound):
+                pointed[tag] = await self.head(tag)
+            if advance is not None:
+                advance()
 
-        async def ask() -> None:
-            for tag in waiting:  # the next one that nobody asks for yet
-                with contextlib.suppress(NotFound):
-                    pointed[tag] = await self.head(tag)
-                if advance is not None:
-                    advance()
-
-        await gather(ask() for _ in range(_ASKED_AT_ONCE))
+        await gather_few(_ASKED_AT_ONCE, map(ask, tags))
         return pointed
 
     async def listed(self, tag: str) -> Manifest | None:

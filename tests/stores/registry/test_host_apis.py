@@ -85,6 +85,15 @@ def test_ghcr_pages_that_lead_astray(scripted: Scripted, link: str) -> None:
     assert len(scripted.requests) == 1
 
 
+def test_ghcr_page_that_is_missing(scripted: Scripted) -> None:
+    """A list whose second page is "not found" does not say that the version is gone."""
+    second = f"{GITHUB}/organizations/1/packages/container/sub%2Fapp/versions?per_page=100&page=2"
+    scripted.routes.get(f"{VERSIONS}?per_page=100").respond(json=[], headers={"Link": f"<{second}>; rel=next"})
+    scripted.routes.get(second).respond(404)
+    with pytest.raises(Refused, match="the list ends in the middle"):
+        scripted.run(lambda: ghcr.delete(scripted.api("ghcr.io"), DIGEST, ["1"]))
+
+
 def test_acr(scripted: Scripted) -> None:
     """Azure's API is at the registry and takes the registry's own token."""
     host = "team.azurecr.io"
