@@ -183,7 +183,7 @@ def test_too_many_slows_its_action_alone(bench: Bench, pauses: list[float]) -> N
 
     asyncio.run(refused_once())
     assert limit.action("PUT manifests").limit == 16
-    assert (limit.action("GET manifests").limit, limit.places.most) == (32, 32)
+    assert (limit.action("GET manifests").limit, limit.most) == (32, 32)
     fill(bench, 10)
     refused = iter(range(3))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import ssl
 import time
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from imagesync_cli.concurrency import having
 from imagesync_cli.stores.transport.addresses import Origin, is_of_machines
 from imagesync_cli.stores.transport.http1 import Answer, Connection
-from imagesync_cli.stores.transport.limits.host_limit import HostLimit, is_kept, is_needed, needed
+from imagesync_cli.stores.transport.limits.host_limit import HostLimit, is_kept, is_needed
 from imagesync_cli.stores.transport.patience import Patience
 from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, start_tls, tunnel
 from imagesync_cli.stores.transport.tls import Tls
@@ -59,8 +59,7 @@ class Connections:
 
     def warm(self, count: int) -> None:
         """Begin connections, so that ``count`` more requests than are under way find one open."""
-        places = self._limit.places
-        missing = min(count, places.most - places.taken) - len(self._idle) - len(self._opening)
+        missing = min(count, self._limit.most - self._limit.taken) - len(self._idle) - len(self._opening)
         self._opening.extend(asyncio.create_task(self._connect()) for _ in range(missing))
 
     async def exchange(self, request: httpx.Request) -> tuple[Connection, Answer]:
@@ -68,7 +67,7 @@ class Connections:
         action, sends = self._limit.action(request.extensions.get("action", "")), _sends(request)
         keeps = sends or is_kept.get()
         request.extensions["place"] = action, keeps
-        await self._limit.places.take(action, keeps=keeps, is_needed=is_needed.get())
+        await self._limit.take(action, keeps=keeps, is_needed=is_needed.get())
         try:
             while True:
                 async with self._limit.turn(action) as sent:
@@ -87,19 +86,19 @@ class Connections:
                         action.answered(answer.status)
                         return connection, answer
         except BaseException:
-            self._limit.places.free(action, keeps=keeps)
+            self._limit.free(action, keeps=keeps)
             raise
 
     async def _send(self, connection: Connection, request: httpx.Request) -> Answer:
         request.extensions["sent_at"] = time.monotonic()
         request.extensions["patience_s"] = self.patience.wait_s(request.extensions.get("longer_s", 0.0))
-        with needed() if _sends(request) else contextlib.nullcontext():
+        with having(is_needed, is_needed.get() or _sends(request)):  # what a body is read from
             return await connection.exchange(request, self._target(request))
 
     def give_back(self, connection: Connection, request: httpx.Request) -> None:
         """The exchange is over."""
         action, keeps = request.extensions["place"]
-        self._limit.places.free(action, keeps=keeps)
+        self._limit.free(action, keeps=keeps)
         if connection.idle:
             self._idle.append(connection)
         else:

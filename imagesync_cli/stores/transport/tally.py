@@ -6,6 +6,7 @@ A count belongs to whoever asked for it, with all the tasks that come of it. A c
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from contextvars import ContextVar
 
@@ -18,22 +19,10 @@ class Tally:
     ``pulls`` are the manifests that were read, by registry.
     """
 
-    def __init__(self, outer: Tally | None = None) -> None:
-        self._outer = outer
-        self.requests = 0
-        self.retries = 0
-        self.resumed = 0
-        self.pulls: dict[str, int] = {}
-
-    def add(self, requests: int = 0, retries: int = 0, resumed: int = 0, pulls_of: str = "") -> None:
-        """Count this here, and in whatever this count is a part of."""
-        self.requests += requests
-        self.retries += retries
-        self.resumed += resumed
-        if pulls_of:
-            self.pulls[pulls_of] = self.pulls.get(pulls_of, 0) + 1
-        if self._outer is not None:
-            self._outer.add(requests, retries, resumed, pulls_of)
+    def __init__(self, outer: Tally | None) -> None:
+        self.outer = outer  # what this count is a part of
+        self.requests = self.retries = self.resumed = 0
+        self.pulls: Counter[str] = Counter()
 
 
 _current: ContextVar[Tally | None] = ContextVar("tally", default=None)
@@ -49,5 +38,11 @@ def counting() -> Iterator[Tally]:
 
 def count(requests: int = 0, retries: int = 0, resumed: int = 0, pulls_of: str = "") -> None:
     """Count for whoever wants to know; ``pulls_of`` is a registry of which a manifest was read."""
-    if (tally := _current.get()) is not None:
-        tally.add(requests, retries, resumed, pulls_of)
+    tally = _current.get()
+    while tally is not None:
+        tally.requests += requests
+        tally.retries += retries
+        tally.resumed += resumed
+        if pulls_of:
+            tally.pulls[pulls_of] += 1
+        tally = tally.outer

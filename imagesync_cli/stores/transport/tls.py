@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 from imagesync_cli.concurrency import within
@@ -37,20 +36,29 @@ class Tls:
 
         A stranger, which another host named, is shown no certificate.
         """
-        folders = list(self._folders(host, port))
-        if folders:
-            return self._make(folders, is_stranger=is_stranger)
+        files = self._files(host, port)
+        if files:
+            return self._make(files, is_stranger=is_stranger)
         if self._shared is None:
             self._shared = self._make([])
         return self._shared
 
-    def _folders(self, host: str, port: int) -> Iterator[Path]:
+    def _files(self, host: str, port: int) -> list[Path]:
+        """What is in a host's folders of certs.d; one that cannot be read is not one that is empty, or not there."""
         literal = bracketed(host)
         names = [f"{literal}:{port}", literal] if port == 443 else [f"{literal}:{port}"]
-        for folder in self._settings.certificate_folders:
-            yield from (folder / name for name in names if _is_folder(folder / name))
+        files: list[Path] = []
+        for folder in (folder / name for folder in self._settings.certificate_folders for name in names):
+            try:
+                files += sorted(folder.iterdir())
+            except (FileNotFoundError, NotADirectoryError):  # noqa: PERF203
+                continue
+            except OSError as error:
+                hint = "it may hold certificates for this host: let this user read it"
+                raise UsageError(f"cannot read {folder}: {error.strerror}", hint=hint) from error
+        return files
 
-    def _make(self, folders: list[Path], *, is_stranger: bool = False) -> ssl.SSLContext:
+    def _make(self, files: list[Path], *, is_stranger: bool = False) -> ssl.SSLContext:
         context = _system_context()
         # The same on every Python, and as Go's clients have it. Python 3.13 turns both on: a private authority whose
         # basic constraints are not critical, or a certificate without its authority's key identifier, fails only there.
@@ -59,11 +67,10 @@ class Tls:
             _add_to_system(context, self._settings.ssl_cert_file)
         if self._settings.ca_file is not None:
             _trust(context, self._settings.ca_file)
-        for folder in folders:
-            files = _files(folder)
-            for file in (file for file in files if file.suffix == ".crt"):
+        for file in files:
+            if file.suffix == ".crt":
                 _trust(context, file)
-            for file in (file for file in files if file.suffix == ".cert" and not is_stranger):
+            elif file.suffix == ".cert" and not is_stranger:
                 _show(context, file)
         return context
 
@@ -107,7 +114,7 @@ class Tls:
 
     async def _names(self, host: str, port: int) -> list[str]:
         """The names in a certificate that is good but for its name; nothing is sent to the server, nor shown to it."""
-        context = self._make(list(self._folders(host, port)), is_stranger=True)
+        context = self._make(self._files(host, port), is_stranger=True)
         context.check_hostname = False
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             connecting = asyncio.open_connection(host, port, ssl=context)
@@ -120,26 +127,6 @@ class Tls:
     def _example(self, where: str) -> Path:
         folders = self._settings.certificate_folders or (Path("/etc/docker/certs.d"),)
         return folders[0] / where
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _files(folder: Path) -> list[Path]:
-    """What is in a folder of certs.d; one that cannot be read is not one that is empty."""
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
-def _unreadable(folder: Path, error: OSError) -> UsageError:
-    hint = "it may hold certificates for this host: let this user read it"
-    return UsageError(f"cannot read {folder}: {error.strerror}", hint=hint)
 
 
 def _where(host: str, port: int) -> str:

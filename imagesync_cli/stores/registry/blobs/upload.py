@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from imagesync_cli.concurrency import finish
+from imagesync_cli.concurrency import finish, having
 from imagesync_cli.stores.registry.client import OneRepository, Scopes, Stream
 from imagesync_cli.stores.transport import retry
-from imagesync_cli.stores.transport.limits.host_limit import kept, needed
+from imagesync_cli.stores.transport.limits.host_limit import is_kept, is_needed
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.manifest import Descriptor
 
@@ -96,7 +96,7 @@ class Upload:
             pieces = _Pieces(stream)
             while piece := await pieces.next(max(self._least_bytes, min(sizes.piece_bytes, most_bytes))):
                 try:
-                    with needed():
+                    with having(is_needed, value=True):
                         taken_bytes = await self._piece(piece, sent_bytes, budget)
                 except Refused as error:
                     if error.status != 413 or not sizes.piece_refused(len(piece), self._least_bytes):
@@ -218,7 +218,7 @@ class _Pieces:
 
     async def next(self, size_bytes: int) -> bytes:
         """So many bytes, or what is left; b"" at the end."""
-        with kept():
+        with having(is_kept, value=True):
             while len(self._held) < size_bytes and (chunk := await anext(self._stream, b"")):
                 self._held += chunk
         return bytes(memoryview(self._held)[:size_bytes])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable
 
 from imagesync_cli.stores.transport.limits import pace as paces
 from imagesync_cli.stores.transport.limits.pace import Pace
@@ -16,29 +14,6 @@ _MORE_AFTER_S = 30.0
 _SLOWER = 0.75
 # Answers that were under way together say "too many" together: that is one reason to go slower, not thirty.
 _AT_ONCE_S = 1.0
-
-
-class AdaptiveLimit:
-    """How many requests may be under way: ``most``, half after each refusal, more again while all is well."""
-
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
-        self._clock = clock
-        self._limit = float(most)
-        self._slower_at = float("-inf")
-
-    @property
-    def limit(self) -> int:
-        """How many may be under way now."""
-        return int(self._limit)
-
-    def answered(self, status: int) -> None:
-        """Take note of an answer."""
-        if status != 429:
-            self._limit = min(self._most, self._limit + 1 / self._limit)
-        elif self._clock() - self._slower_at > _AT_ONCE_S:
-            self._slower_at = self._clock()
-            self._limit = max(1.0, self._limit / 2)
 
 
 class LearnedPace:
@@ -56,9 +31,8 @@ class LearnedPace:
         self._per_second = 0.0
         self._changed_at = float("-inf")
 
-    def answered(self, status: int) -> None:
-        """Take note of an answer."""
-        now = asyncio.get_running_loop().time()
+    def answered(self, status: int, now: float) -> None:
+        """Take note of an answer, at this time of the event loop."""
         if status != 429:
             self._taken.append(now)
             if self.pace is not None and now - self._changed_at > _MORE_AFTER_S:
@@ -83,14 +57,17 @@ class LearnedPace:
 
 
 class Action:
-    """Its requests at the same time, at most ``most``, and its paces: the documented one and the one it has shown.
+    """Its requests at the same time, and its paces: the documented one and the one it has shown.
 
-    One request at a time waits for its turn at these paces with a connection in hand. The others wait without one, so
-    that a slow action leaves the connections to the other actions.
+    At most ``most`` are under way, half as many after each refusal, and more again while all is well. One request at a
+    time waits for its turn at the paces with a connection in hand. The others wait without one, so that a slow action
+    leaves the connections to the other actions.
     """
 
     def __init__(self, most: int, documented: Pace | None = None) -> None:
-        self._adaptive = AdaptiveLimit(most)
+        self._most = most
+        self._limit = float(most)
+        self._slower_at = float("-inf")
         self._learned = LearnedPace()
         self._documented = documented
         self._under_way = self._in_line = 0
@@ -98,7 +75,7 @@ class Action:
     @property
     def limit(self) -> int:
         """How many of its requests may be under way now."""
-        return self._adaptive.limit
+        return int(self._limit)
 
     @property
     def paces(self) -> list[Pace]:
@@ -129,5 +106,10 @@ class Action:
 
     def answered(self, status: int) -> None:
         """Take note of an answer."""
-        self._adaptive.answered(status)
-        self._learned.answered(status)
+        now = asyncio.get_running_loop().time()
+        if status != 429:
+            self._limit = min(self._most, self._limit + 1 / self._limit)
+        elif now - self._slower_at > _AT_ONCE_S:
+            self._slower_at = now
+            self._limit = max(1.0, self._limit / 2)
+        self._learned.answered(status, now)

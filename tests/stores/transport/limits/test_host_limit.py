@@ -16,13 +16,13 @@ PUT, GET = "PUT manifests", "GET blobs"
 async def ask(limit: HostLimit, action: str) -> float:
     """When one request is sent."""
     known = limit.action(action)
-    await limit.places.take(known)
+    await limit.take(known)
     try:
         async with limit.turn(known) as sent:
             sent()
             return asyncio.get_running_loop().time() - 1000
     finally:
-        limit.places.free(known)
+        limit.free(known)
 
 
 @pytest.mark.parametrize(("connections", "per_second"), [(2, None), (32, 10.0)])

@@ -40,7 +40,7 @@ class Strict:
 async def put(limit: HostLimit, host: Strict) -> int:
     """A request as connections.py sends it."""
     action = limit.action(PUT)
-    await limit.places.take(action)
+    await limit.take(action)
     try:
         async with limit.turn(action) as sent:
             sent()
@@ -48,7 +48,7 @@ async def put(limit: HostLimit, host: Strict) -> int:
             action.answered(status)
             return status
     finally:
-        limit.places.free(action)
+        limit.free(action)
 
 
 @pytest.mark.parametrize("per_second", [1, 10, 50])
@@ -95,11 +95,11 @@ def test_a_pace_that_was_learned_changes() -> None:
     async def work() -> list[float]:
         learned, seen = LearnedPace(), []
         for status in (*[200] * 10, *[429] * 8):
-            learned.answered(status)
+            learned.answered(status, asyncio.get_running_loop().time())
         seen.append(learned._per_second)
         for wait_s, status in ((1, 429), (5, 429), (31, 200), *[(5, 429)] * 20):
             await asyncio.sleep(wait_s)
-            learned.answered(status)
+            learned.answered(status, asyncio.get_running_loop().time())
             seen.append(learned._per_second)
         return seen
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from imagesync_cli.stores.transport.limits.action import Action
-from imagesync_cli.stores.transport.limits.places import Places
+from imagesync_cli.stores.transport.limits.host_limit import HostLimit
 from tests.fake_time import run_in_fake_time
 
 ANY = Action(100)
@@ -17,7 +17,7 @@ def test_no_more_than_there_are() -> None:
     """Whoever finds no place waits, in the order of coming."""
 
     async def work() -> list[int]:
-        places, order = Places(2), list[int]()
+        places, order = HostLimit(2), list[int]()
 
         async def visit(name: int) -> None:
             await places.take(ANY)
@@ -38,7 +38,7 @@ def test_senders_leave_a_place_for_what_they_read(most: int, taken: int) -> None
     """However many bodies wait to be sent, what they are read from goes on; one place alone becomes two."""
 
     async def work() -> int:
-        places, at_most = Places(most), 0
+        places, at_most = HostLimit(most), 0
 
         async def upload() -> None:
             nonlocal at_most
@@ -61,7 +61,7 @@ def test_senders_keep_nobody_else_waiting() -> None:
     """A body that must wait for its place lets a HEAD go ahead that finds one."""
 
     async def work() -> float:
-        places, began = Places(2), asyncio.get_running_loop().time()
+        places, began = HostLimit(2), asyncio.get_running_loop().time()
         await places.take(ANY, keeps=True)
         waiting = asyncio.ensure_future(places.take(ANY, keeps=True))
         await asyncio.sleep(0)
@@ -78,7 +78,7 @@ def test_whoever_leaves_the_queue_takes_no_place() -> None:
     """A request that is cancelled while it waits, or just as its turn comes, blocks nobody."""
 
     async def work() -> int:
-        one = Places(1)
+        one = HostLimit(1)
         await one.take(ANY)
         waiting = [asyncio.ensure_future(one.take(ANY)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -97,7 +97,7 @@ def test_what_is_read_in_pieces_leaves_a_place_for_the_pieces(most: int) -> None
     """However many blobs are sent in pieces to the host that they are read from, all of them arrive."""
 
     async def work() -> int:
-        places = Places(most)
+        places = HostLimit(most)
 
         async def upload() -> None:
             await places.take(ANY, keeps=True)
@@ -117,7 +117,7 @@ def test_nobody_has_one_and_waits_for_the_other() -> None:
     """One that waits for a place does not count as under way, so it keeps nobody waiting who is needed."""
 
     async def work() -> int:
-        places, reading, sending = Places(1), Action(1), Action(1)
+        places, reading, sending = HostLimit(1), Action(1), Action(1)
         await places.take(sending, keeps=True)
         behind = asyncio.ensure_future(places.take(reading))
         await asyncio.sleep(0)
