@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 
 
 async def find_login(wanted: Wanted) -> Credential | Anonymous:
-    """The first source's answer."""
     for source in SOURCES:
         login = await source(wanted)
         if isinstance(login, Credential):

@@ -26,7 +26,6 @@ _LIMIT_BYTES = 4 * 1024 * 1024
 
 
 async def from_files(wanted: Wanted) -> Credential | None:
-    """The first file's answer."""
     for file in wanted.auth_files:
         if (login := await _from_file(file, wanted)) is not None:
             return login

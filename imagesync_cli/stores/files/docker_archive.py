@@ -70,7 +70,6 @@ class DockerArchive(OciArchive):
             raise
 
     async def has_manifest(self, manifest: Descriptor) -> bool:
-        """Whether there is such an image."""
         return manifest.digest in self._manifests or await super().has_manifest(manifest)
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
@@ -86,11 +85,9 @@ class DockerArchive(OciArchive):
             yield chunk
 
     async def has_blob(self, blob: Descriptor) -> bool:
-        """Whether the blob is there."""
         return blob.digest in self._blobs or await super().has_blob(blob)
 
     async def blob_size(self, blob: Descriptor) -> int | None:
-        """The size of what is there for the blob."""
         with self._readable(blob.digest):
             self._read()
             if blob.digest in self._blobs:
@@ -98,12 +95,10 @@ class DockerArchive(OciArchive):
         return await super().blob_size(blob)
 
     async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
-        """Every name in the archive."""
         with self._readable(""):
             return {name: None for image in self._read() for name in image.names}
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
-        """What these names are."""
         return {tag: await self.head(tag) for tag in tags}
 
     async def referrers(self, digest: str) -> list[Descriptor]:

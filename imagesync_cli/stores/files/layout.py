@@ -52,18 +52,15 @@ class Layout(LayoutFiles):
                 yield chunk
 
     async def has_blob(self, blob: Descriptor) -> bool:
-        """Whether the file is there with the right size."""
         with contextlib.suppress(OSError):
             return self._folder.status(blob_name(blob.digest)).st_size == blob.size
         return False
 
     async def blob_size(self, blob: Descriptor) -> int | None:
-        """The file's size."""
         with self._readable(blob.digest):
             return self._folder.status(blob_name(blob.digest)).st_size
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
-        """Write the file, unless it is there."""
         if not anew and await self.has_blob(blob):
             return Written.THERE
         async with contextlib.aclosing(content()) as chunks:

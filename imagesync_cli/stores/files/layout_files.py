@@ -63,7 +63,6 @@ class LayoutFiles:
             return self.index(must_exist=must_exist).named(self.name)
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
-        """The entries for these names."""
         wanted = set(tags)
         return {tag: told for tag, told in (await self.tags()).items() if told is not None and tag in wanted}
 
@@ -74,7 +73,6 @@ class LayoutFiles:
             return [target for target in distinct if self._subject_of(target.digest) == digest]
 
     async def listed(self, tag: str) -> Manifest | None:
-        """The index under this tag."""
         with self._readable(tag):
             target = next((entry.target for entry in self._index_or_new().entries if entry.name == tag), None)
             if target is None:

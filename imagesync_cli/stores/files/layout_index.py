@@ -35,7 +35,6 @@ class Entry:
 
     @property
     def name(self) -> Tag | ImageName | None:
-        """The name by which it can be asked for."""
         return self.spelled if is_image_name(self.spelled) else None
 
     def annotation(self, key: str) -> str:
@@ -75,7 +74,6 @@ class Index:
         return replace(self, entries=tuple(entries))
 
     def __bytes__(self) -> bytes:
-        """As it is written."""
         document = self.document or {"schemaVersion": 2, "mediaType": OCI_INDEX}
         document = {**document, "manifests": [entry.written for entry in self.entries]}
         try:
@@ -131,7 +129,6 @@ class Reading:
         """Begin."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Raise in our words what the disk says in its own."""
         if isinstance(error, FileNotFoundError):
             if error.filename is not None and not self._folder:
                 raise Gone(f"there is no file {error.filename}") from error
@@ -152,7 +149,6 @@ class Writing:
         """Begin."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Raise in our words what the disk says in its own."""
         if isinstance(error, OSError):
             hint = "nothing that was there before is lost"
             raise UsageError(f"cannot write {self._name}: {error.strerror}", hint=hint) from error

@@ -138,7 +138,6 @@ class NewArchive:
         flush_folder(Place(str(self._path)))
 
     def discard(self) -> None:
-        """Remove what was written, if it was not published."""
         self._new.discard()
 
 

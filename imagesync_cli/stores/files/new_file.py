@@ -44,7 +44,6 @@ class NewFile:
         self.file.close()
 
     def discard(self) -> None:
-        """Remove it, if it was not published."""
         if not self.file.closed:
             self._temporary.unlink()
             with contextlib.suppress(OSError):  # a full disk, as it was before

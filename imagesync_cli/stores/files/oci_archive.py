@@ -64,7 +64,6 @@ class OciArchive(LayoutFiles):
             return self._has(blob)
 
     async def blob_size(self, blob: Descriptor) -> int | None:
-        """The member's size."""
         with self._readable(blob.digest):
             if self._is_written(blob):
                 return blob.size
@@ -122,7 +121,6 @@ class OciArchive(LayoutFiles):
         raise self._keeps()
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
-        """Refused, like untag."""
         raise self._keeps()
 
     def index(self, *, must_exist: bool = True) -> Index:

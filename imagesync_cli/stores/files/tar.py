@@ -51,7 +51,6 @@ class Tar:
             raise
 
     def close(self) -> None:
-        """Let go of the file."""
         self._file.close()
 
     @property

@@ -69,7 +69,6 @@ class Client(Exchange):
         return self.is_own(session) and path != name and re.fullmatch(r"\w[\w.=~-]*", name) is not None
 
     def warm(self, count: int) -> None:
-        """Begin connections that ``count`` requests will need soon."""
         self.http.warm(self.base, count)
 
     async def send(

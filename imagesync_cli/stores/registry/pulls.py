@@ -94,7 +94,6 @@ class Pulls:
 
     @property
     def are_used_up(self) -> bool:
-        """No pull is allowed now."""
         self._take_back()
         return self._closed_until > _now_s() or (bool(self._most) and self._left <= 0)
 
@@ -163,7 +162,6 @@ class Pulls:
         return reached
 
     def image_ended(self) -> None:
-        """An image that has pulled here needs no more."""
         self._images -= 1
         self._notify()
 

@@ -67,7 +67,6 @@ class Repository:
         self.tags, self.referrers, self.blob_size = lists.tags, lists.referrers, self._blobs.size
 
     def warm(self, count: int) -> None:
-        """Begin so many connections."""
         self._client.warm(count)
 
     async def head(self, wanted: str) -> Descriptor:
@@ -136,11 +135,9 @@ class Repository:
             return False
 
     def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
-        """Stream a blob; see BlobReader.read."""
         return self._blobs.read(blob)
 
     async def has_blob(self, blob: Descriptor) -> bool:
-        """Whether the repository holds the blob."""
         return await self._uploads.has(blob)
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
@@ -252,7 +249,6 @@ class Repository:
         return await self._deletions.untag(parse_tag(tag), parse_digest(digest))
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
-        """Delete by digest; see deletion.Deletion.manifest."""
         return await self._deletions.manifest(digest, tags)
 
     async def pushed_at(self, tag: str, digest: str) -> datetime | None:

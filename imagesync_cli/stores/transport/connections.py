@@ -96,7 +96,6 @@ class Connections:
             return await connection.exchange(request, self._target(request))
 
     def give_back(self, connection: Connection, request: httpx.Request) -> None:
-        """The exchange is over."""
         action, keeps = request.extensions["place"]
         self._limit.free(action, keeps=keeps)
         if connection.idle:
@@ -127,7 +126,6 @@ class Connections:
         return await (self._opening.popleft() if self._opening else self._connect())
 
     async def explain(self, error: ssl.SSLError) -> Exception:
-        """Our error for a handshake that failed."""
         return await self._tls.explain(error, self._name, self._port, direct=self._proxy is None)
 
     def hint(self, error: Exception) -> str:

@@ -16,7 +16,6 @@ class DaemonThreads(ThreadPoolExecutor):
     """One thread for each call, gone with the process."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Begin the call."""
         future: Future[Any] = Future()
         threading.Thread(target=_run, args=(future, fn, args, kwargs), daemon=True).start()
         return future

@@ -93,7 +93,6 @@ class Http(httpx.AsyncBaseTransport):
         return httpx.Response(answer.status, headers=answer.headers, stream=body, request=request)
 
     async def aclose(self) -> None:
-        """Close every connection."""
         for host in self._hosts.values():
             await host.aclose()
 

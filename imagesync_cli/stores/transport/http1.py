@@ -61,7 +61,6 @@ class Connection:
         self._wire.watch()
 
     def close(self) -> None:
-        """Drop the connection."""
         self._wire.close()
 
     async def _send(self, head: bytes, request: httpx.Request) -> bool:

@@ -98,7 +98,6 @@ class Wire(asyncio.Protocol):
 
     @property
     def closed(self) -> bool:
-        """One of the two sides has ended it."""
         return self._transport.is_closing()
 
     async def read(self, timeout_s: float) -> bytes:
@@ -156,7 +155,6 @@ class Wire(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
         self._transport = cast(asyncio.Transport, transport)  # other loops' transports are not its children
         self._transport.set_write_buffer_limits(high=0)  # the kernel's buffer is large enough
 
@@ -170,23 +168,19 @@ class Wire(asyncio.Protocol):
         _wake(self._readable)
 
     def eof_received(self) -> None:
-        """The other side sends no more."""
         self._ended = True
         _wake(self._readable)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing goes either way any more."""
         self._ended = True
         self._error = exc
         _wake(self._readable)
         _wake(self._writable)
 
     def pause_writing(self) -> None:
-        """Too much is unsent."""
         self._full = True
 
     def resume_writing(self) -> None:
-        """There is room again."""
         self._full = False
         _wake(self._writable)
 

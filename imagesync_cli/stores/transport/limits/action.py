@@ -32,7 +32,6 @@ class LearnedPace:
         self._changed_at = float("-inf")
 
     def answered(self, status: int, now: float) -> None:
-        """Take note of an answer, at this time of the event loop."""
         if status != 429:
             self._taken.append(now)
             if self.pace is not None and now - self._changed_at > _MORE_AFTER_S:
@@ -84,7 +83,6 @@ class Action:
 
     @property
     def is_free(self) -> bool:
-        """Whether one more may begin."""
         return self._under_way < self.limit and not (self._in_line and self.paces)
 
     def begin(self) -> None:
@@ -101,11 +99,9 @@ class Action:
         self._in_line -= 1
 
     def end(self) -> None:
-        """It is over."""
         self._under_way -= 1
 
     def answered(self, status: int) -> None:
-        """Take note of an answer."""
         now = asyncio.get_running_loop().time()
         if status != 429:
             self._limit = min(self._most, self._limit + 1 / self._limit)

@@ -80,7 +80,6 @@ class HostLimit:
             raise
 
     def free(self, action: Action, *, keeps: bool = False) -> None:
-        """Give a place back."""
         action.end()
         self.taken -= 1
         self._keepers -= keeps

@@ -68,15 +68,12 @@ class Pace:
             raise
 
     def sent(self, turn: Turn) -> None:
-        """It goes out now."""
         self._end(turn, ARRIVES_WITHIN_S + self._window_s)
 
     def answered(self, turn: Turn) -> None:
-        """Its answer is here."""
         self._end(turn, self._window_s)
 
     def forgo(self, turn: Turn) -> None:
-        """It was never sent."""
         self._end(turn, 0.0)
 
     def _grant(self) -> Turn:
