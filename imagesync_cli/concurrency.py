@@ -250,12 +250,7 @@ class _Share:
 _share: ContextVar[_Share | None] = ContextVar("share", default=None)
 
 
-def cost_of(size_bytes: int, objects: int) -> int:
-    """What a document of this length, and of so many objects of JSON, takes of the memory once it is read."""
-    return size_bytes + _OBJECT_BYTES * objects
-
-
 def take_room(content: bytes) -> None:
     """Count this part of a document for the work that reads it, if that is one of a crowd."""
     if (share := _share.get()) is not None:
-        share.take(cost_of(len(content), content.count(b"{")))
+        share.take(len(content) + _OBJECT_BYTES * content.count(b"{"))

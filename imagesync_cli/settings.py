@@ -55,6 +55,8 @@ from imagesync_cli.values.limits import CONNECTIONS, REQUESTS_PER_SECOND, Limits
 from imagesync_cli.values.secret import Secret
 
 DEFAULT_TIMEOUT_S = 30.0
+# The variables that name folders, and where these are without them.
+_DOCKER_FOLDER, _CONFIG_FOLDER = ("DOCKER_CONFIG", ".docker"), ("XDG_CONFIG_HOME", ".config")
 _DOCKER_PROXIES = {
     "httpProxy": "http_proxy",
     "httpsProxy": "https_proxy",
@@ -134,7 +136,7 @@ def read_settings(
     required = [Path(environ[name]) for name in ("IMAGESYNC_AUTH_FILE", "REGISTRY_AUTH_FILE") if environ.get(name)]
     return Settings(
         plain_http=frozenset(host.lower() for host in named),
-        external_timeout_s=_seconds(environ.get("IMAGESYNC_TIMEOUT", ""), "IMAGESYNC_TIMEOUT"),
+        external_timeout_s=_timeout_s(environ.get("IMAGESYNC_TIMEOUT", "")),
         auth_files=(*required, *_usual_auth_files(environ)),
         required_files=frozenset([*required, *filter(None, sides)]),
         source_auth_file=sides[0],
@@ -210,26 +212,17 @@ def _parse_config(content: bytes, name: str) -> Limits:
 def _config_file(environ: Mapping[str, str]) -> Path | None:
     if environ.get("IMAGESYNC_CONFIG"):
         return Path(environ["IMAGESYNC_CONFIG"])
-    folder = _config_folder(environ)
+    folder = _folder(environ, *_CONFIG_FOLDER)
     return folder / "imagesync" / "config.json" if folder else None
 
 
-def _config_folder(environ: Mapping[str, str]) -> Path | None:
-    if environ.get("XDG_CONFIG_HOME"):
-        return Path(environ["XDG_CONFIG_HOME"])
-    home = _home(environ)
-    return home / ".config" if home else None
-
-
-def _seconds(text: str, name: str) -> float:
-    if not text:
-        return DEFAULT_TIMEOUT_S
+def _timeout_s(text: str) -> float:
     try:
-        seconds = float(text)
+        seconds = float(text or DEFAULT_TIMEOUT_S)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise UsageError(f"{name} is {text!r}", hint="it takes a number of seconds, such as 30")
+        raise UsageError(f"IMAGESYNC_TIMEOUT is {text!r}", hint="it takes a number of seconds, such as 30")
     return seconds
 
 
@@ -239,9 +232,12 @@ def _logins(environ: Mapping[str, str]) -> Iterator[tuple[str, Secret]]:
             yield name.upper(), Secret(value)
 
 
-def _home(environ: Mapping[str, str]) -> Path | None:
+def _folder(environ: Mapping[str, str], variable: str, usual: str) -> Path | None:
+    """The folder that a variable names, else the usual one in the user's home; None where there is none."""
+    if environ.get(variable):
+        return Path(environ[variable])
     home = environ.get("HOME") or environ.get("USERPROFILE")
-    return Path(home) if home else None
+    return Path(home, usual) if home else None
 
 
 def _meeting_folder(environ: Mapping[str, str]) -> Path | None:
@@ -252,13 +248,6 @@ def _meeting_folder(environ: Mapping[str, str]) -> Path | None:
     return Path(environ.get("TMPDIR") or "/tmp", f"imagesync-{os.getuid()}")  # noqa: S108  # nosec B108
 
 
-def _docker_folder(environ: Mapping[str, str]) -> Path | None:
-    if environ.get("DOCKER_CONFIG"):
-        return Path(environ["DOCKER_CONFIG"])
-    home = _home(environ)
-    return home / ".docker" if home else None
-
-
 def _beginning(file: Path) -> bytes:
     """As much of a file as it may have: a device may never end."""
     with file.open("rb") as stream:
@@ -267,7 +256,7 @@ def _beginning(file: Path) -> bytes:
 
 def _docker_proxies(environ: Mapping[str, str]) -> dict[str, str]:
     """What Docker's config.json gives its containers and builds; a broken file is told where logins are read."""
-    folder = _docker_folder(environ)
+    folder = _folder(environ, *_DOCKER_FOLDER)
     with contextlib.suppress(OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         text = _beginning(folder / "config.json") if folder else b""
         if b'"proxies"' in text:  # hardly ever, and JSON takes its time to load
@@ -280,19 +269,19 @@ def _docker_proxies(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _usual_auth_files(environ: Mapping[str, str]) -> Iterator[Path]:
     """Where Docker, then Podman and skopeo, keep logins."""
-    if docker := _docker_folder(environ):
+    if docker := _folder(environ, *_DOCKER_FOLDER):
         yield docker / "config.json"
     if environ.get("XDG_RUNTIME_DIR"):
         yield Path(environ["XDG_RUNTIME_DIR"], "containers", "auth.json")
     elif hasattr(os, "getuid"):
         yield Path("/run/containers", str(os.getuid()), "auth.json")
-    if folder := _config_folder(environ):
+    if folder := _folder(environ, *_CONFIG_FOLDER):
         yield folder / "containers" / "auth.json"
 
 
 def _certificate_folders(environ: Mapping[str, str]) -> Iterator[Path]:
     """Where certs.d/HOST may lie: the user's before the machine's, Docker's before Podman's."""
-    if docker := _docker_folder(environ):
+    if docker := _folder(environ, *_DOCKER_FOLDER):
         yield docker / "certs.d"
     yield Path("/etc/docker/certs.d")
     yield Path("/etc/containers/certs.d")

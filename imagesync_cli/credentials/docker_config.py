@@ -45,10 +45,12 @@ def server_name(registry: str) -> str:
 
 def helper_for(document: dict[str, Any], registry: str, file: Path) -> Any:
     """The name of the helper that is to keep logins for the registry, None where the file itself is."""
-    for host, helper in _object(document, "credHelpers", file).items():
-        if _place(host) == (registry, ""):
-            return helper
-    return document.get("credsStore") or None
+    return next(_helpers(document, registry, file), document.get("credsStore") or None)
+
+
+def _helpers(document: dict[str, Any], registry: str, file: Path) -> Iterator[Any]:
+    """The names of those that the file names for the registry alone."""
+    return (helper for key, helper in _object(document, "credHelpers", file).items() if _place(key) == (registry, ""))
 
 
 def without_login(document: dict[str, Any], registry: str, file: Path) -> dict[str, Any]:
@@ -72,8 +74,8 @@ def has_login(document: dict[str, Any], registry: str, file: Path) -> bool:
 async def _from_file(file: Path, wanted: Wanted) -> Credential | None:
     document = _document(file, wanted)
     server = server_name(wanted.registry)
-    for host, helper in _object(document, "credHelpers", file).items():
-        if _place(host) == (wanted.registry, "") and (login := await ask_helper(helper, server, file)):
+    for helper in _helpers(document, wanted.registry, file):
+        if login := await ask_helper(helper, server, file):
             return login
     if best := _best(document, wanted, file):
         return _credential(best[1], wanted.registry, file)

@@ -23,8 +23,7 @@ from imagesync_cli.delete.remembered import RememberingStores
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.stores.files.runs.claimed import Claim, Claimant, Claimed, claim_of
 from imagesync_cli.stores.files.runs.claims import Claims
-from imagesync_cli.stores.places import repository_of
-from imagesync_cli.stores.same_registry import may_be_one_registry
+from imagesync_cli.stores.places import may_be_one_registry, repository_of
 from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference, RegistryReference

@@ -45,7 +45,6 @@ __all__ = [
     "Untagged",
     "Written",
     "comes_true",
-    "count",
     "counting",
     "twice",
 ]
@@ -194,13 +193,11 @@ class Stores:
         about = sha256("/".join(reference.location).encode()).rpartition(":")[2][:32]
         return apart(folder, about, doing, other, patience_s=_PATIENCE_S)
 
-    async def read_foreign(self, blob: Descriptor, source: Store) -> AsyncGenerator[bytes, None]:
+    def read_foreign(self, blob: Descriptor, source: Store) -> AsyncGenerator[bytes, None]:
         """A foreign layer, from the source if that has it, else from its own URLs; see foreign.py."""
         from imagesync_cli.stores.registry.blobs.foreign import read_foreign
 
-        async with contextlib.aclosing(read_foreign(blob, source, self._the_http(), self._settings)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        return read_foreign(blob, source, self._the_http(), self._settings)
 
     async def pushed_at(self, reference: Reference, digest: str) -> datetime | None:
         """When a registry says that this digest was pushed; None where nobody tells, as for files."""

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from imagesync_cli.stores.same_registry import may_be_one_registry
+from imagesync_cli.stores.places import may_be_one_registry
 
 ECR = "dkr.ecr.eu-west-1.amazonaws.com"
 

@@ -7,13 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 import httpx
 
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
-from imagesync_cli.stores.registry.hosts.own_apis import (
-    GUARDED,
-    NO_TAG_DELETION,
-    OwnApi,
-    api_by_answer,
-    api_of,
-)
+from imagesync_cli.stores.registry.hosts.own_apis import GUARDED, NO_TAG_DELETION, OwnApi, api_by_answer, api_of
 from imagesync_cli.stores.registry.refusals import read_codes, read_errors, spelled
 from imagesync_cli.stores.store import SAID_TO_BE_GONE, Untagged
 from imagesync_cli.stores.transport.retry import comes_true

@@ -12,10 +12,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 
+from imagesync_cli.concurrency import having
 from imagesync_cli.stores.registry.client import Client
 from imagesync_cli.stores.registry.repository import Repository
 from imagesync_cli.stores.store import Store
-from imagesync_cli.stores.transport.retry import waiting_at_most
+from imagesync_cli.stores.transport.retry import longest_wait_s
 from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Unavailable
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
@@ -85,7 +86,7 @@ class Mirrored(Repository):
         """The media type is what the manifest says, else the ``media_type`` that the repository has told."""
         for mirror in self._in_turn():
             try:
-                with waiting_at_most(_LONGEST_WAIT_S):
+                with having(longest_wait_s, _LONGEST_WAIT_S):
                     content = (await mirror.manifest(digest, most_bytes)).content
                 return parse_manifest(content, media_type, digest=digest)
             except ImagesyncError as error:  # noqa: PERF203
@@ -133,5 +134,5 @@ class Mirrored(Repository):
 
 async def _next(chunks: AsyncGenerator[bytes, None]) -> bytes | None:
     """The next chunk, None at the end. The generator is never ahead of us, so the limit holds for it alone."""
-    with waiting_at_most(_LONGEST_WAIT_S):
+    with having(longest_wait_s, _LONGEST_WAIT_S):
         return await anext(chunks, None)

@@ -23,15 +23,7 @@ from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.stores.transport.http import told_length
 from imagesync_cli.stores.transport.retry import persist, twice
 from imagesync_cli.values.digest import is_digest, parse_digest
-from imagesync_cli.values.errors import (
-    ContentError,
-    Denied,
-    ImagesyncError,
-    Incomplete,
-    NotFound,
-    Refused,
-    Unavailable,
-)
+from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Incomplete, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import is_loopback
 from imagesync_cli.values.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.names import parse_name, parse_tag

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     import tenacity
 
 ATTEMPTS = 5
-LONGEST_WAIT_S = 120.0
 # What the failures in a row must have brought together, or they go on counting.
 _WORTH_BYTES = 64 * 1024
 # Every 5xx is worth another try but the two that say "never"; of the 4xx these alone are.
@@ -33,7 +31,8 @@ _LOOKS_AFTER_S = (0.2, 0.3, 0.5, *(1.0,) * 23)
 _T = TypeVar("_T")
 # Which attempt this is, for the log.
 attempt_number: ContextVar[int] = ContextVar("attempt_number", default=1)
-_longest_wait_s: ContextVar[float] = ContextVar("longest_wait_s", default=LONGEST_WAIT_S)
+# A server that asks for a longer wait is not waited for: somebody else can be asked, perhaps.
+longest_wait_s: ContextVar[float] = ContextVar("longest_wait_s", default=120.0)
 
 
 def status_may_pass(status: int) -> bool:
@@ -80,7 +79,7 @@ class Budget:
         if self._state is None:
             self._state = _first_failure()
         rules = self._state.retry_object
-        is_too_long = error.retry_after_s is not None and error.retry_after_s > _longest_wait_s.get()
+        is_too_long = error.retry_after_s is not None and error.retry_after_s > longest_wait_s.get()
         if not error.may_pass or is_too_long or rules.stop(self._state):
             error.may_pass = False  # a caller that persists as well must not begin to count anew
             raise error
@@ -120,8 +119,3 @@ async def comes_true(look: Callable[[], Awaitable[bool]]) -> bool:
         if await look():
             return True
     return False
-
-
-def waiting_at_most(seconds: float) -> AbstractContextManager[None]:
-    """Wait no longer than this in the block, even if a server asks for that: somebody else can be asked instead."""
-    return having(_longest_wait_s, seconds)

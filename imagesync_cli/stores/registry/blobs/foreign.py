@@ -8,8 +8,7 @@ every blob's.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
-from functools import partial
+from collections.abc import AsyncGenerator
 
 import httpx
 
@@ -25,25 +24,21 @@ from imagesync_cli.values.manifest import Descriptor
 
 async def read_foreign(blob: Descriptor, source: Store, http: Http, settings: Settings) -> AsyncGenerator[bytes, None]:
     """Yield the layer from the first place that has it; the error of the last one, if none has."""
-    readers: list[Callable[[Descriptor], AsyncGenerator[bytes, None]]] = [source.read_blob]
-    readers += [partial(_from_url, url, http, settings) for url in blob.urls]
-    for number, read in enumerate(readers, 1):
+    for number, url in enumerate([None, *blob.urls]):
         is_given_away = False
         try:
+            read = source.read_blob if url is None else _FromUrl(url, http, settings).read
             async with contextlib.aclosing(read(blob)) as chunks:
                 async for chunk in chunks:
                     is_given_away = True
                     yield chunk
         except ImagesyncError as error:
             # Only "it is not here" leads on from the source; of the URLs any may be the one that works.
-            if is_given_away or number == len(readers) or (number == 1 and not isinstance(error, (NotFound, Denied))):
+            leads_on = number > 0 or isinstance(error, (NotFound, Denied))
+            if is_given_away or number == len(blob.urls) or not leads_on:
                 raise
             continue
         return
-
-
-def _from_url(url: str, http: Http, settings: Settings, blob: Descriptor) -> AsyncGenerator[bytes, None]:
-    return _FromUrl(url, http, settings).read(blob)
 
 
 class _FromUrl(BlobReader):

@@ -97,7 +97,8 @@ class BlobWriter:
         if response.status_code == 201:
             return Written.MOUNTED if sibling else Written.THERE
         if response.status_code == 202:
-            return await self._unless_there(blob, response) if sibling else self._upload(blob, response)
+            upload = Upload(self._repository, blob, response)
+            return await self._unless_there(blob, upload) if sibling else upload
         self._mounts = False
         return await self._begin(blob, sibling)
 
@@ -111,21 +112,18 @@ class BlobWriter:
             scopes=(*self._repository.scopes, *mounts_from),
         )
 
-    async def _unless_there(self, blob: Descriptor, opened: httpx.Response) -> Upload | Written:
+    async def _unless_there(self, blob: Descriptor, upload: Upload) -> Upload | Written:
         """A server that mounts nothing may have the blob all the same: crane's registry has one store for everything.
 
         It locks that while it reads an upload, so that one whose bytes come from it would never end (crane 0.22).
         """
-        upload = self._upload(blob, opened)
         if not await self.has(blob):
             return upload
         await upload.cancel()
         return Written.THERE
 
     async def _open(self, blob: Descriptor) -> Upload:
-        return self._upload(blob, await self._ask("POST", f"{self._path}uploads/", blob, accept=(202,)))
-
-    def _upload(self, blob: Descriptor, opened: httpx.Response) -> Upload:
+        opened = await self._ask("POST", f"{self._path}uploads/", blob, accept=(202,))
         return Upload(self._repository, blob, opened)
 
     async def _ask(

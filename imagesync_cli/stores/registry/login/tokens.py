@@ -112,36 +112,23 @@ class Tokens:
         return self._last[1]
 
     async def _bring(self, batch: _Batch) -> _Outcome:
-        outcome: _Outcome = {}
+        """One token for everything in the batch, else one each."""
+        together = []
         try:
             async with self._turn:
                 batch.is_open = False
-                if len(batch.wanted) == 1 or not await self._all_in_one(batch, outcome):
-                    await gather(self._one(scopes, batch, outcome) for scopes in batch.wanted)
+                if len(batch.wanted) > 1:
+                    every = tuple(dict.fromkeys(scope for scopes in batch.wanted for scope in scopes))
+                    together = [await self._fetch([every], batch)] * len(batch.wanted)
+                if not together or isinstance(together[0], Denied):
+                    each = (self._alternatives(scopes, batch.challenge) for scopes in batch.wanted)
+                    together = await gather(self._fetch(alternatives, batch) for alternatives in each)
         finally:
             for scopes in batch.wanted:
                 self._coming.pop(scopes, None)
+        outcome = dict(zip(batch.wanted, together, strict=True))
         self._known.update({scopes: token for scopes, token in outcome.items() if isinstance(token, _Token)})
         return outcome
-
-    async def _all_in_one(self, batch: _Batch, outcome: _Outcome) -> bool:
-        """Get one token for everything in the batch; False if the server does not give one."""
-        together = tuple(dict.fromkeys(scope for scopes in batch.wanted for scope in scopes))
-        try:
-            token = await self._fetch([together], batch)
-        except Denied:
-            return False
-        except ImagesyncError as error:
-            outcome.update(dict.fromkeys(batch.wanted, error))
-        else:
-            outcome.update(dict.fromkeys(batch.wanted, token))
-        return True
-
-    async def _one(self, scopes: Scopes, batch: _Batch, outcome: _Outcome) -> None:
-        try:
-            outcome[scopes] = await self._fetch(self._alternatives(scopes, batch.challenge), batch)
-        except ImagesyncError as error:
-            outcome[scopes] = error
 
     def _alternatives(self, scopes: Scopes, challenge: Challenge) -> list[Scopes]:
         """What to ask for, in this order, until the server does not refuse it."""
@@ -150,8 +137,11 @@ class Tokens:
         first = [scopes] if self._deletes else []
         return list(dict.fromkeys([*first, plain, plain[:1], named]))
 
-    async def _fetch(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
-        return await twice(lambda: self._try(alternatives, batch))
+    async def _fetch(self, alternatives: list[Scopes], batch: _Batch) -> _Token | ImagesyncError:
+        try:
+            return await twice(lambda: self._try(alternatives, batch))
+        except ImagesyncError as error:
+            return error
 
     async def _try(self, alternatives: list[Scopes], batch: _Batch) -> _Token:
         started, status = time.monotonic(), 0
