@@ -136,16 +136,13 @@ class SharedExclusive:
     def __init__(self) -> None:
         self._holders = 0
         self._left = asyncio.Event()
-        self._open = asyncio.Event()
-        self._open.set()
-        self._turns = asyncio.Lock()
+        self._door = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
         """Hold it with others."""
-        while not self._open.is_set():
-            await self._open.wait()
-        self._holders += 1
+        async with self._door:
+            self._holders += 1
         try:
             yield
         finally:
@@ -155,15 +152,11 @@ class SharedExclusive:
     @contextlib.asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
         """Hold it alone."""
-        async with self._turns:
-            self._open.clear()
-            try:
-                while self._holders:
-                    self._left.clear()
-                    await self._left.wait()
-                yield
-            finally:
-                self._open.set()
+        async with self._door:
+            while self._holders:
+                self._left.clear()
+                await self._left.wait()
+            yield
 
 
 # What reading a document costs beside its bytes: an object of JSON becomes a descriptor, and a place in a walk.

@@ -159,8 +159,6 @@ class Stores:
 
     def one_image(self) -> AbstractContextManager[None]:
         """A block whose pulls are for one image: LimitReached before the first of them means that it has not begun."""
-        if not self._settings.waits_for_pulls:
-            return contextlib.nullcontext()
         from imagesync_cli.stores.registry.pulls import pulls_of_one_image
 
         return pulls_of_one_image()

@@ -173,6 +173,23 @@ def try_lock(handle: int) -> bool:
     return True
 
 
+def removed_if_free(place: Place) -> bool:
+    """Remove a file that nobody has locked; False where somebody has. Who is about to lock it makes another one."""
+    if sys.platform == "win32":  # which removes no file that somebody has open
+        with contextlib.suppress(PermissionError):
+            place.unlink()
+            return True
+        return False
+    handle = place.open(os.O_RDWR)
+    try:
+        is_free = try_lock(handle)
+        if is_free:
+            place.unlink()
+        return is_free
+    finally:
+        os.close(handle)
+
+
 # Files that say that somebody is at work: each is locked by its process, and the lock ends with it. A file that nobody
 # has locked is what a killed process left, and is removed by whoever meets it.
 
@@ -198,19 +215,9 @@ def is_at_work(path: Path) -> bool:
     from imagesync_cli.stores.files.folder import Place
 
     try:
-        handle = Place(str(path)).open(os.O_RDWR)
+        return not removed_if_free(Place(str(path)))
     except FileNotFoundError:
         return False
-    try:
-        if try_lock(handle):
-            # Its maker may be about to lock it, and makes another one where it is gone (_locked_new).
-            path.unlink(missing_ok=True)
-            return False
-    except PermissionError:  # Windows removes no file that is open: its maker lives
-        pass
-    finally:
-        os.close(handle)
-    return True
 
 
 def _locked_new(folder: Path, about: str) -> tuple[int, Path]:

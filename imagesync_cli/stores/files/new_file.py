@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from imagesync_cli.stores.files.folder import Place
-from imagesync_cli.stores.files.lock import try_lock
+from imagesync_cli.stores.files.lock import removed_if_free, try_lock
 from imagesync_cli.values.errors import ContentError, UsageError
 
 PREFIX = ".imagesync-new-"
@@ -103,16 +103,4 @@ def sweep(place: Place) -> None:
         for name in place.names():
             if name.startswith(PREFIX):
                 with contextlib.suppress(OSError, ContentError):  # not ours to remove, or gone meanwhile
-                    _remove_unless_locked(place.beside(name))
-
-
-def _remove_unless_locked(place: Place) -> None:
-    if sys.platform == "win32":  # which removes no file that somebody has open
-        place.unlink()
-        return
-    handle = place.open(os.O_RDWR)
-    try:
-        if try_lock(handle):
-            place.unlink()
-    finally:
-        os.close(handle)
+                    removed_if_free(place.beside(name))

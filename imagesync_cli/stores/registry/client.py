@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -228,3 +228,13 @@ class OneRepository(NamedTuple):
     repository: str
     name: str
     scopes: Scopes
+
+    async def send(
+        self, method: str, target: str | httpx.URL, *, doing: str, scopes: Scopes | None = None, **more: Any
+    ) -> httpx.Response:
+        """One request with a token for this repository; a ``target`` that is a path is below it."""
+        return await self.client.send(method, self.at(target), doing=doing, scopes=scopes or self.scopes, **more)
+
+    def at(self, target: str | httpx.URL) -> str | httpx.URL:
+        """Where that is at the registry."""
+        return f"/v2/{self.repository}/{target}" if isinstance(target, str) else target

@@ -20,11 +20,10 @@ class Deletion:
     """What can be removed from one repository, and how; ``head`` tells what is there."""
 
     def __init__(self, host_api: HostApi, head: Callable[[str], Awaitable[Descriptor]]) -> None:
-        self._host_api = host_api
-        self._head = head
-        self._client, self._repository, self._name, self._scopes = host_api
+        self._host_api, self._head = host_api, head
+        self._registry, self._name = host_api.client.registry, host_api.name
         self._no_tag_deletion: Untagged | None = None
-        self._api = api_of(self._client.registry)
+        self._api = api_of(self._registry)
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """DELETE by tag, or the host's own API; what the registry cannot do is told, the rest is an error."""
@@ -39,7 +38,7 @@ class Deletion:
                 await self._wait(tag, digest)
             return Untagged.DONE
         codes = await read_codes(response)
-        way = api_by_answer(self._client.registry, response.status_code, codes)
+        way = api_by_answer(self._registry, response.status_code, codes)
         if isinstance(way, OwnApi):
             self._api = way
             way = await way.untag(self._host_api, tag, digest) if way.untag else Untagged.NOT_OFFERED
@@ -81,19 +80,15 @@ class Deletion:
 
     async def _wait(self, wanted: str, digest: str) -> bool:
         """Wait until it is gone: some take a deletion on and do it later. False if that does not come about in time."""
-        note(f"waiting for {self._client.registry}, which deletes after it says so")
+        note(f"waiting for {self._registry}, which deletes after it says so")
         return await comes_true(lambda: self._is_gone(wanted, digest))
 
     async def _delete(self, wanted: str, doing: str, understood: frozenset[int]) -> httpx.Response | None:
         """The response, with a status in ``understood`` or a success; None where there was nothing to delete."""
+        accept = {200, 202, 204, *understood}
         try:
-            return await self._client.send(
-                "DELETE",
-                f"/v2/{self._repository}/manifests/{wanted}",
-                doing=doing,
-                scopes=self._scopes,
-                accept={200, 202, 204, *understood},
-                with_body=True,
+            return await self._host_api.send(
+                "DELETE", f"manifests/{wanted}", doing=doing, accept=accept, with_body=True
             )
         except NotFound:
             return None

@@ -20,7 +20,7 @@ class Lists:
     """The lists of one repository."""
 
     def __init__(self, repository: OneRepository) -> None:
-        self._client, self._repository, self._name, self._scopes = repository
+        self._repository, self._client = repository, repository.client
         self._sizes = list(PAGE_SIZES)
         self._is_denied = False  # who may read the repository may not ask for referrers
         self._has_listed = False  # so there is a Referrers API, whatever it answers later
@@ -30,9 +30,9 @@ class Lists:
 
         Google's registries tell in the same answer what each points at (``size`` is 0 then: it is not told).
         """
-        doing = f"listing the tags of {self._name}"
-        path = f"/v2/{self._repository}/tags/list"
-        names = NameList(self._client, path, "tags", doing, self._scopes, _told, sizes=self._sizes)
+        doing = f"listing the tags of {self._repository.name}"
+        path, scopes = self._repository.at("tags/list"), self._repository.scopes
+        names = NameList(self._client, str(path), "tags", doing, scopes, _told, sizes=self._sizes)
         try:
             tags = await names.all()
         except Gone:
@@ -50,13 +50,13 @@ class Lists:
 
         The descriptors alone: anybody may write as much as he likes beside them.
         """
-        doing = f"listing the referrers of {self._name}@{digest}"
+        doing = f"listing the referrers of {self._repository.name}@{digest}"
         pages = Pages(lambda target: self._referrers_page(target, doing), doing)
         referrers: dict[str, Descriptor] = {}
         if not self._client.lists_referrers or self._is_denied:
             return []
         try:
-            async for content in pages.starting_at(f"/v2/{self._repository}/referrers/{parse_digest(digest)}"):
+            async for content in pages.starting_at(self._repository.at(f"referrers/{parse_digest(digest)}")):
                 for entry in parse_manifest(content, OCI_INDEX, sound_only=True).manifests:
                     referrers[entry.digest] = entry.bare
                 if len(referrers) > MAX_DESCRIPTORS:
@@ -75,7 +75,7 @@ class Lists:
             limit_bytes = self._client.settings.max_manifest_bytes
             try:
                 answer = await self._client.fetch(
-                    target, doing=doing, scopes=self._scopes, limit_bytes=limit_bytes, again=False
+                    target, doing=doing, scopes=self._repository.scopes, limit_bytes=limit_bytes, again=False
                 )
             except Unavailable as error:
                 if error.is_elsewhere:  # any web server may be asked to say that there is no such page

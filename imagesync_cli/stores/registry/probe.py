@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from imagesync_cli.stores.registry.client import Client
+from imagesync_cli.stores.registry.client import Client, OneRepository
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.hosts.own_apis import NO_TAG_DELETION, OwnApi, api_by_answer
 from imagesync_cli.stores.registry.refusals import read_codes
@@ -34,7 +34,6 @@ class Probe:
     def __init__(self, client: Client, reference: RegistryReference) -> None:
         self._client = client
         self._reference = reference
-        self._path = f"/v2/{reference.location[1]}"
         self._refused: Denied | None = None
 
     @property
@@ -56,7 +55,10 @@ class Probe:
         host = known_host(self._reference.registry)
         said = [host.name] if host else []
         try:
-            response = await self._send("GET", "/v2/", "", accept=range(200, 500))
+            doing = f"GET {self._reference.registry}"
+            response = await self._client.send(
+                "GET", "/v2/", doing=doing, scopes=(), accept=range(200, 500), again=False
+            )
         except Denied as error:
             self._refused = error
         else:
@@ -69,7 +71,7 @@ class Probe:
 
     async def read(self) -> bool:
         """Whether there is something under the reference; Denied where it may not be read."""
-        target = f"{self._path}/manifests/{self._reference.wanted}"
+        target = f"manifests/{self._reference.wanted}"
         try:
             await self._ask(target, headers={"Accept": ", ".join(MANIFEST_TYPES)})
         except NotFound:
@@ -82,16 +84,16 @@ class Probe:
 
     async def tags(self) -> None:
         """Ask for one tag of the list."""
-        await self._ask(f"{self._path}/tags/list?n=1")
+        await self._ask("tags/list?n=1")
 
     async def has_referrers_api(self) -> bool:
         """Whether signatures and the like are listed by the registry, or only by a tag (end-12a)."""
-        response = await self._ask(f"{self._path}/referrers/{_EMPTY}", accept=(200, 400, 404, 405))
+        response = await self._ask(f"referrers/{_EMPTY}", accept=(200, 400, 404, 405))
         return response.status_code == 200
 
     async def grants_push(self) -> bool:
         """Whether the token for it says so; False where there is none, or it does not tell. Nothing is opened."""
-        target = f"{self._path}/blobs/{_EMPTY}"
+        target = f"blobs/{_EMPTY}"
         await self._send("HEAD", target, "pull,push", accept=(200, 400, 404, 405))
         granted = self.granted("pull,push")
         if granted and "push" not in granted.split(","):
@@ -100,11 +102,11 @@ class Probe:
 
     async def push(self) -> None:
         """Open an upload and cancel it (end-4a)."""
-        await self._cancel(await self._send("POST", f"{self._path}/blobs/uploads/", "pull,push", accept=_SESSIONS))
+        await self._cancel(await self._send("POST", "blobs/uploads/", "pull,push", accept=_SESSIONS))
 
     async def mounts(self) -> bool:
         """Whether the registry understands a mount; what it opens for one that it cannot do is cancelled (end-11)."""
-        source = f"{self._path}/blobs/uploads/?mount={_EMPTY}&from={self._reference.location[1]}"
+        source = f"blobs/uploads/?mount={_EMPTY}&from={self._reference.location[1]}"
         response = await self._send("POST", source, "pull,push", accept=range(200, 500), with_body=True)
         if response.status_code == 404:
             # Pulp looks for the blob first and offers no upload in its place.
@@ -125,7 +127,7 @@ class Probe:
         if isinstance(way, OwnApi):
             if not repository_exists or way.untag is None:
                 return None
-            offer = await way.untag(self._host_api(), nobodys, sha256(nobodys.encode()))
+            offer = await way.untag(HostApi(*self._repository("pull,push,delete")), nobodys, sha256(nobodys.encode()))
             way = Untagged.DONE if offer is Untagged.ABSENT else offer
         if way is not Untagged.DONE and await self._delete(sha256(nobodys.encode())) is not None:
             raise Refused(
@@ -136,7 +138,7 @@ class Probe:
 
     async def _delete(self, wanted: str) -> tuple[int, frozenset[str]] | None:
         """None where the registry would delete what is called so; else its status and codes."""
-        target = f"{self._path}/manifests/{wanted}"
+        target = f"manifests/{wanted}"
         # Without a repository some say so by 400 (zot), which is no word about deleting.
         accept = {200, 202, 204, 404, *NO_TAG_DELETION}
         response = await self._send("DELETE", target, "pull,push,delete", accept=accept, with_body=True)
@@ -146,24 +148,21 @@ class Probe:
         codes = await read_codes(response)
         return None if "NAME_UNKNOWN" in codes else (response.status_code, codes)
 
-    def _host_api(self) -> HostApi:
-        scopes = self._scopes("pull,push,delete")
-        return HostApi(self._client, self._reference.location[1], self._reference.name, scopes)
-
     def login(self) -> str:
         """Where the login came from, "" where none is known or the registry has not asked for one."""
-        return self._client.login.source(self._scopes("pull"))
+        return self._client.login.source(self._repository("pull").scopes)
 
     def advice(self) -> str:
         """What to do where there is no login."""
-        return self._client.advice(self._scopes("pull"))
+        return self._client.advice(self._repository("pull").scopes)
 
     def granted(self, actions: str) -> str:
         """The actions that the last token for these grants, "" where it does not tell."""
-        return self._client.login.granted(self._scopes(actions))
+        return self._client.login.granted(self._repository(actions).scopes)
 
-    def _scopes(self, actions: str) -> tuple[str, ...]:
-        return (f"repository:{self._reference.location[1]}:{actions}",) if actions else ()
+    def _repository(self, actions: str) -> OneRepository:
+        path = self._reference.location[1]
+        return OneRepository(self._client, path, self._reference.name, (f"repository:{path}:{actions}",))
 
     async def _cancel(self, response: httpx.Response) -> None:
         location = response.headers.get("location", "")
@@ -195,5 +194,5 @@ class Probe:
 
     async def _send(self, method: str, target: str | httpx.URL, actions: str, **more: Any) -> httpx.Response:
         """One request with a token for these actions; ``more`` is for ``Client.send``."""
-        doing, scopes = f"{method} {self._reference.registry}", self._scopes(actions)
-        return await self._client.send(method, target, doing=doing, scopes=scopes, again=False, **more)
+        doing = f"{method} {self._reference.registry}"
+        return await self._repository(actions).send(method, target, doing=doing, again=False, **more)

@@ -50,9 +50,9 @@ class Repository:
         self.name = reference.name
         self.registry, self.repository = reference.location
         self._client = client
-        self._scopes = (f"repository:{self.repository}:{actions}",)
         self.drops_untagged = False
-        self._asked = OneRepository(client, self.repository, self.name, self._scopes)
+        scopes = (f"repository:{self.repository}:{actions}",)
+        self._asked = OneRepository(client, self.repository, self.name, scopes)
         lists = Lists(self._asked)
         self._blobs = BlobReader(self._asked)
         self._uploads = BlobWriter(self._asked)
@@ -65,9 +65,7 @@ class Repository:
         """One HEAD request, which registries do not count as a pull; a GET where it gives no digest (end-3)."""
         doing = f"looking up {self._spelled(wanted)}"
         try:
-            response = await self._client.send(
-                "HEAD", self._manifest_path(wanted), doing=doing, scopes=self._scopes, headers=_ACCEPT
-            )
+            response = await self._asked.send("HEAD", _manifest(wanted), doing=doing, headers=_ACCEPT)
         except (Denied, Refused) as error:
             if not may_answer_get(error):
                 raise
@@ -95,12 +93,9 @@ class Repository:
 
     async def _read_manifest_once(self, wanted: str, limit_bytes: int, *, sound_only: bool) -> Manifest:
         doing = f"reading manifest {self._spelled(wanted)}"
+        target = self._asked.at(_manifest(wanted))
         response, content = await self._client.fetch(
-            self._manifest_path(wanted),
-            doing=doing,
-            scopes=self._scopes,
-            limit_bytes=limit_bytes,
-            headers=_ACCEPT,
+            target, doing=doing, scopes=self._asked.scopes, limit_bytes=limit_bytes, headers=_ACCEPT
         )
         told = response.headers.get("docker-content-digest", "")
         try:
@@ -160,11 +155,10 @@ class Repository:
 
         async def attempt() -> httpx.Response:
             try:
-                return await self._client.send(
+                return await self._asked.send(
                     "PUT",
-                    self._manifest_path(tag or manifest.digest),
+                    _manifest(tag or manifest.digest),
                     doing=doing,
-                    scopes=self._scopes,
                     accept=(200, 201, 202),
                     headers={"Content-Type": manifest.media_type},
                     body=manifest.content,
@@ -257,11 +251,12 @@ class Repository:
 
         return Deletion(HostApi(*self._asked), self.head)
 
-    def _manifest_path(self, wanted: str) -> str:
-        return f"/v2/{self.repository}/manifests/{parse_name(wanted)}"
-
     def _spelled(self, wanted: str) -> str:
         return f"{self.name}{'@' if is_digest(wanted) else ':'}{wanted}"
+
+
+def _manifest(wanted: str) -> str:
+    return f"manifests/{parse_name(wanted)}"
 
 
 def _may_be_unwelcome(manifest: Manifest) -> bool:

@@ -24,8 +24,7 @@ class BlobReader:
     """Streams blobs out of a repository; every byte is checked before the last one is given away."""
 
     def __init__(self, repository: OneRepository) -> None:
-        self._client, path, self._name, self._scopes = repository
-        self._path = f"/v2/{path}/blobs/"
+        self._repository = repository
 
     async def read(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the blob. The last chunk is held back until size and digest are right; else ContentError.
@@ -53,16 +52,16 @@ class BlobReader:
     async def size(self, blob: Descriptor) -> int | None:
         """The length that one HEAD request tells, or the head of a GET where HEAD is refused (end-2); None if none."""
         try:
-            response = await self._look(blob, "HEAD")
+            response = await self._look("HEAD", blob)
         except (Denied, Refused) as error:
             if not may_answer_get(error):
                 raise
-            response = await self._look(blob, "GET")
+            response = await self._look("GET", blob)
         return told_length(response.headers)
 
-    async def _look(self, blob: Descriptor, method: str) -> httpx.Response:
-        doing = f"looking up blob {blob.digest} of {self._name}"
-        return await self._client.send(method, self._path + blob.digest, doing=doing, scopes=self._scopes)
+    async def _look(self, method: str, blob: Descriptor) -> httpx.Response:
+        doing = f"looking up blob {blob.digest} of {self._repository.name}"
+        return await self._repository.send(method, self._address(blob), doing=doing)
 
     async def _unbroken(self, blob: Descriptor, answers: deque[httpx.Response]) -> AsyncGenerator[bytes, None]:
         """As many bytes as the blob has, from as many connections as that takes; ``answers`` keeps the last answer."""
@@ -91,17 +90,16 @@ class BlobReader:
                 await budget.spend(broken)
 
     def _address(self, blob: Descriptor) -> str | httpx.URL:
-        return self._path + blob.digest
+        return f"blobs/{blob.digest}"
 
     def _doing(self, blob: Descriptor) -> str:
-        return f"reading blob {blob.digest} from {self._name}"
+        return f"reading blob {blob.digest} from {self._repository.name}"
 
     async def _open(self, blob: Descriptor, start: int) -> httpx.Response:
-        response = await self._client.send(
+        response = await self._repository.send(
             "GET",
             self._address(blob),
             doing=self._doing(blob),
-            scopes=self._scopes,
             accept=(200, 206, 416) if start else (200,),
             # Both ends are named: the go-containerregistry registry answers 416 to an open one.
             headers={"Range": f"bytes={start}-{blob.size - 1}"} if start else None,

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from imagesync_cli.concurrency import finish, having
-from imagesync_cli.stores.registry.client import OneRepository, Scopes, Stream
+from imagesync_cli.stores.registry.client import OneRepository, Stream
 from imagesync_cli.stores.transport import retry
 from imagesync_cli.stores.transport.limits.host_limit import is_kept, is_needed
 from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable
@@ -66,7 +66,7 @@ class Upload:
     """An open session."""
 
     def __init__(self, repository: OneRepository, blob: Descriptor, opened: httpx.Response) -> None:
-        self._client, _, self._name, self._scopes = repository
+        self._repository, self._client = repository, repository.client
         self._blob = blob
         self._opened_at = opened.url
         self._session = self._location(opened)
@@ -117,7 +117,9 @@ class Upload:
             return len(piece)
         has_bytes = await self._progress(start)
         if not start <= has_bytes <= start + len(piece):
-            raise Unavailable(f"{self._name} has {has_bytes} bytes of {self._blob.digest}: the upload is lost")
+            raise Unavailable(
+                f"{self._repository.name} has {has_bytes} bytes of {self._blob.digest}: the upload is lost"
+            )
         budget.advance(has_bytes)
         return has_bytes - start
 
@@ -161,7 +163,7 @@ class Upload:
         if not self._client.may_cancel(self._session, self._opened_at):
             return  # the blob's bytes may go to anywhere, what removes something may not
         # distribution wants the action delete for this, although nothing is deleted.
-        scopes = (f"{self._scopes[0].removesuffix(',delete')},delete",)
+        scopes = (f"{self._repository.scopes[0].removesuffix(',delete')},delete",)
         with contextlib.suppress(ImagesyncError):
             for wait_s in _CANCEL_AGAIN_AFTER_S:
                 if not self._is_new:
@@ -174,31 +176,19 @@ class Upload:
     def _location(self, response: httpx.Response) -> httpx.URL:
         location = response.headers.get("location", "")
         if not location:
-            raise Unavailable(f"{self._name} opens an upload without a location", may_pass=False)
+            raise Unavailable(f"{self._repository.name} opens an upload without a location", may_pass=False)
         return self._client.resolve_location(response.url, location)
 
     @property
     def _doing(self) -> str:
-        return f"writing blob {self._blob.digest} to {self._name}"
+        return f"writing blob {self._blob.digest} to {self._repository.name}"
 
-    async def _ask(
-        self,
-        method: str,
-        target: httpx.URL | None = None,
-        *,
-        scopes: Scopes | None = None,
-        **more: Any,
-    ) -> httpx.Response:
+    async def _ask(self, method: str, target: httpx.URL | None = None, **more: Any) -> httpx.Response:
         """One request to the session; ``more`` is for ``Client.send``."""
+        is_upload = method in ("PUT", "PATCH")
         try:
-            return await self._client.send(
-                method,
-                target or self._session,
-                doing=self._doing,
-                scopes=scopes or self._scopes,
-                again=False,
-                is_upload=method in ("PUT", "PATCH"),
-                **more,
+            return await self._repository.send(
+                method, target or self._session, doing=self._doing, again=False, is_upload=is_upload, **more
             )
         except (NotFound, Refused) as error:
             lost = isinstance(error, NotFound) or error.status in _LOST_SESSION

@@ -13,7 +13,7 @@ import httpx
 
 from imagesync_cli.concurrency import finish
 from imagesync_cli.stores.registry.blobs.upload import CANCEL_TIMEOUT_S, BodySizes, Upload
-from imagesync_cli.stores.registry.client import OneRepository, Scopes, Stream
+from imagesync_cli.stores.registry.client import OneRepository, Stream
 from imagesync_cli.stores.store import Written
 from imagesync_cli.stores.transport.http import told_length
 from imagesync_cli.stores.transport.retry import persist
@@ -29,7 +29,6 @@ class BlobWriter:
 
     def __init__(self, repository: OneRepository) -> None:
         self._repository = repository
-        self._path = f"/v2/{repository.repository}/blobs/"
         self._mounts = True
         self._closed: set[str] = set()  # siblings that we may not mount from
         self._sizes = BodySizes()
@@ -40,7 +39,7 @@ class BlobWriter:
         So is another length than the blob's: what a full disk cut short is there, and is no such blob.
         """
         try:
-            response = await self._ask("HEAD", self._path + blob.digest, blob)
+            response = await self._repository.send("HEAD", f"blobs/{blob.digest}", doing=self._doing(blob))
         except (NotFound, Denied, Refused):
             return False
         return response.is_success and told_length(response.headers) in (None, blob.size)
@@ -104,10 +103,10 @@ class BlobWriter:
 
     async def _mount(self, blob: Descriptor, sibling: str) -> httpx.Response:
         mounts_from = (f"repository:{sibling}:pull",) if sibling else ()
-        return await self._ask(
+        return await self._repository.send(
             "POST",
-            f"{self._path}uploads/?mount={blob.digest}&from={sibling or self._repository.repository}",
-            blob,
+            f"blobs/uploads/?mount={blob.digest}&from={sibling or self._repository.repository}",
+            doing=self._doing(blob),
             accept=(201, 202, 400, 404, 405, 415, 422),
             scopes=(*self._repository.scopes, *mounts_from),
         )
@@ -123,18 +122,8 @@ class BlobWriter:
         return Written.THERE
 
     async def _open(self, blob: Descriptor) -> Upload:
-        opened = await self._ask("POST", f"{self._path}uploads/", blob, accept=(202,))
+        opened = await self._repository.send("POST", "blobs/uploads/", doing=self._doing(blob), accept=(202,))
         return Upload(self._repository, blob, opened)
 
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        blob: Descriptor,
-        *,
-        accept: tuple[int, ...] = (200,),
-        scopes: Scopes | None = None,
-    ) -> httpx.Response:
-        client, _, name, own_scopes = self._repository
-        doing = f"writing blob {blob.digest} to {name}"
-        return await client.send(method, path, doing=doing, scopes=scopes or own_scopes, accept=accept)
+    def _doing(self, blob: Descriptor) -> str:
+        return f"writing blob {blob.digest} to {self._repository.name}"
