@@ -203,10 +203,12 @@ class Stores:
 
         if not isinstance(reference, RegistryReference):
             return None
-        from imagesync_cli.stores.registry.repository import Repository
+        from imagesync_cli.stores.registry.client import OneRepository
+        from imagesync_cli.stores.registry.hosts.host_api import HostApi
+        from imagesync_cli.stores.registry.hosts.own_apis import pushed_at
 
-        repository = Repository(self.client(reference.registry), reference, Access.READ.value)
-        return await repository.pushed_at(reference.meant_tag, digest)
+        repository = OneRepository.of(self.client(reference.registry), reference, Access.READ.value)
+        return await pushed_at(HostApi(*repository), reference.meant_tag, digest)
 
     async def repositories(self, registry: str, path: str) -> list[RepositoryName]:
         """Every repository of a registry below a path, "" for all; see catalog.py."""

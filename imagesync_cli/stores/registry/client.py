@@ -31,11 +31,11 @@ from imagesync_cli.stores.transport.http import Http, read_all
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Refused, Unavailable
 from imagesync_cli.values.hosts import address_of, is_loopback
+from imagesync_cli.values.reference import RegistryReference
 from imagesync_cli.values.secret import holds_secret
 
 __all__ = ["Call", "Client", "OneRepository", "Scopes", "Stream"]
 
-_ERROR_LIMIT_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD = frozenset({307, 308})
 _MOST_REDIRECTS = 5
@@ -159,8 +159,8 @@ class Client(Exchange):
         """
         async with self._finding_out:  # the first requests may all have been sent plain
             if self.base.scheme == "http" and self._may_be_https:
-                response = await self._once(Call("GET", (), {}, b"", None), self.base.join("/v2/"), None)
-                if re.search(_IS_TLS_PORT, await read_all(response, _ERROR_LIMIT_BYTES)):
+                response = await self._once(Call("GET"), self.base.join("/v2/"), None)
+                if re.search(_IS_TLS_PORT, await read_all(response)):
                     self.base = self.base.copy_with(scheme="https")
                 else:
                     self._may_be_https = False
@@ -228,6 +228,12 @@ class OneRepository(NamedTuple):
     repository: str
     name: str
     scopes: Scopes
+
+    @classmethod
+    def of(cls, client: Client, reference: RegistryReference, actions: str) -> OneRepository:
+        """That of a reference, for what takes these actions, such as "pull,push"."""
+        path = reference.location[1]
+        return cls(client, path, reference.name, (f"repository:{path}:{actions}",))
 
     async def send(
         self, method: str, target: str | httpx.URL, *, doing: str, scopes: Scopes | None = None, **more: Any

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -64,10 +64,10 @@ class Call:
     """One request, as it goes out each time it is sent; a ``body`` that is a function makes a new stream each time."""
 
     method: str
-    scopes: Scopes
-    headers: Mapping[str, str]
-    body: Body
-    size_bytes: int | None
+    scopes: Scopes = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body = b""
+    size_bytes: int | None = None
     longer_s: float = 0.0
     is_upload: bool = False
 
@@ -159,7 +159,7 @@ class Exchange:
             if await login.credential(call.scopes) is None:
                 return first
             first = await read_ahead(first)
-            ping = await self._once(Call("GET", (), {}, b"", None), self.base.join("/v2/"), None)
+            ping = await self._once(Call("GET"), self.base.join("/v2/"), None)
             await ping.aclose()
             login.offer(first if "www-authenticate" in first.headers else ping)
             response = await self._once(call, url, await login.header(call.scopes))

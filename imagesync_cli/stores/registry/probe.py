@@ -161,8 +161,7 @@ class Probe:
         return self._client.login.granted(self._repository(actions).scopes)
 
     def _repository(self, actions: str) -> OneRepository:
-        path = self._reference.location[1]
-        return OneRepository(self._client, path, self._reference.name, (f"repository:{path}:{actions}",))
+        return OneRepository.of(self._client, self._reference, actions)
 
     async def _cancel(self, response: httpx.Response) -> None:
         location = response.headers.get("location", "")

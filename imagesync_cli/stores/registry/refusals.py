@@ -13,7 +13,6 @@ from imagesync_cli.stores.transport.retry import status_may_pass
 from imagesync_cli.values.errors import ContentError, Denied, Gone, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.secret import redacted
 
-_LIMIT_BYTES = 64 * 1024
 _MOST_ERRORS = 10
 _CHANGING = frozenset({"PUT", "DELETE", "POST", "PATCH"})
 _IMMUTABLE_HINT = (
@@ -77,7 +76,7 @@ def may_answer_get(error: Denied | Refused) -> bool:
 async def read_ahead(response: httpx.Response) -> httpx.Response:
     """The same refusal with its body read: it keeps no connection from what has to be asked before it counts."""
     try:
-        content = await read_all(response, _LIMIT_BYTES)
+        content = await read_all(response)
     except ImagesyncError:
         content = b""  # as in read_errors
     stream = httpx.ByteStream(content)
@@ -90,7 +89,7 @@ async def read_errors(response: httpx.Response) -> list[tuple[str, str]]:
     What is said in another form has no code.
     """
     try:
-        content = await read_all(response, _LIMIT_BYTES)
+        content = await read_all(response)
     except ImagesyncError:
         return []  # too long or cut off: the status alone has to tell
     try:

@@ -30,8 +30,6 @@ from imagesync_cli.values.names import parse_name, parse_tag
 from imagesync_cli.values.reference import RegistryReference
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from imagesync_cli.stores.registry.deletion import Deletion
 
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
@@ -51,8 +49,7 @@ class Repository:
         self.registry, self.repository = reference.location
         self._client = client
         self.drops_untagged = False
-        scopes = (f"repository:{self.repository}:{actions}",)
-        self._asked = OneRepository(client, self.repository, self.name, scopes)
+        self._asked = OneRepository.of(client, reference, actions)
         lists = Lists(self._asked)
         self._blobs = BlobReader(self._asked)
         self._uploads = BlobWriter(self._asked)
@@ -88,10 +85,10 @@ class Repository:
         return await self._read_manifest(wanted, most_bytes)
 
     async def _read_manifest(self, wanted: str, most_bytes: int | None = None, *, sound_only: bool = False) -> Manifest:
-        limit_bytes = min(filter(None, (most_bytes, self._client.settings.max_manifest_bytes)))
-        return await twice(lambda: self._read_manifest_once(wanted, limit_bytes, sound_only=sound_only))
+        return await twice(lambda: self._read_manifest_once(wanted, most_bytes, sound_only=sound_only))
 
-    async def _read_manifest_once(self, wanted: str, limit_bytes: int, *, sound_only: bool) -> Manifest:
+    async def _read_manifest_once(self, wanted: str, most_bytes: int | None, *, sound_only: bool) -> Manifest:
+        limit_bytes = min(filter(None, (most_bytes, self._client.settings.max_manifest_bytes)))
         doing = f"reading manifest {self._spelled(wanted)}"
         target = self._asked.at(_manifest(wanted))
         response, content = await self._client.fetch(
@@ -236,13 +233,6 @@ class Repository:
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
         return await self._deletions.manifest(digest, tags)
-
-    async def pushed_at(self, tag: str, digest: str) -> datetime | None:
-        """When this digest was pushed, as the registry's own API tells; None where it does not."""
-        from imagesync_cli.stores.registry.hosts.host_api import HostApi
-        from imagesync_cli.stores.registry.hosts.own_apis import pushed_at
-
-        return await pushed_at(HostApi(*self._asked), tag, digest)
 
     @functools.cached_property
     def _deletions(self) -> Deletion:

@@ -56,6 +56,7 @@ _PIECES_BYTES = 8 * 1024 * 1024
 # Documents that arrive at the same time, beyond what of each is small: many slow ones would fill the memory together.
 _DOCUMENTS_BYTES = 8 * 1024 * 1024
 _SMALL_BYTES = 128 * 1024
+_ANSWER_BYTES = 64 * 1024  # what an error, a token or a login may have at most
 
 
 class Http(httpx.AsyncBaseTransport):
@@ -211,7 +212,7 @@ def _reason(error: BaseException) -> str:
     return ", ".join(map(os.strerror, numbers)) or re.sub(r"^\[Errno \d+\] ", "", text)
 
 
-async def read_all(response: httpx.Response, limit_bytes: int, room: ByteLimit | None = None) -> bytes:
+async def read_all(response: httpx.Response, limit_bytes: int = _ANSWER_BYTES, room: ByteLimit | None = None) -> bytes:
     """The whole body, which must not be longer than ``limit_bytes``; the response is closed.
 
     One that is not small waits until there is ``room`` for the longest that may come.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from imagesync_cli.values.errors import Unavailable
 
@@ -35,8 +35,7 @@ async def fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 class Patience:
     """Whether one host has ever answered, and for how long it has been asked in vain."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._answered = False
         self._asked_at: float | None = None
 
@@ -45,8 +44,8 @@ class Patience:
         if self._answered:
             return SILENCE_S + longer_s
         if self._asked_at is None:
-            self._asked_at = self._clock()
-        return min(_FIRST_ANSWER_S, max(_LAST_TRY_S, self._asked_at + 2 * _FIRST_ANSWER_S - self._clock()))
+            self._asked_at = time.monotonic()
+        return min(_FIRST_ANSWER_S, max(_LAST_TRY_S, self._asked_at + 2 * _FIRST_ANSWER_S - time.monotonic()))
 
     def heard(self, *, answer: bool) -> None:
         """Take in an answer, or anything else that is not silence, such as a connection that was refused."""
@@ -56,5 +55,5 @@ class Patience:
     @property
     def is_dead(self) -> bool:
         """It was asked for as long as a host that has never answered is."""
-        asked_s = 0.0 if self._asked_at is None else self._clock() - self._asked_at
+        asked_s = 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
         return asked_s >= 2 * _FIRST_ANSWER_S - _LAST_TRY_S

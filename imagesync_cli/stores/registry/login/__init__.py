@@ -28,7 +28,6 @@ from imagesync_cli.stores.transport.http import Http, read_all
 from imagesync_cli.values.errors import Denied
 from imagesync_cli.values.secret import Secret
 
-_ANSWER_LIMIT_BYTES = 64 * 1024
 # A login that is younger than this would not be another one if its source were asked again.
 _FRESH_S = 60.0
 
@@ -83,11 +82,8 @@ class Login:
             raise Denied(f"{self._registry} wants a login", hint=identity.advice)
         if used is not None:
             self._tokens.refused(self._named(scopes), Secret(used.reveal().removeprefix("Bearer ")))
-            its_own = isinstance(identity, Credential) and used in (
-                identity.basic,
-                _bearer(identity.registry_token),
-            )
-            if its_own and await self._renewed(scopes, identity) == identity:
+            its_own = isinstance(identity, Credential) and used in (identity.basic, _bearer(identity.registry_token))
+            if its_own and await self._identity(scopes, refused=identity) == identity:
                 hint = f"imagesync login --username NAME {self._registry}, or: docker login {self._registry}"
                 raise Denied(f"{self._registry} refuses the login{_with(identity)}", hint=f"log in again: {hint}")
 
@@ -139,31 +135,22 @@ class Login:
         try:
             return await self._tokens.get(named, self._realm, challenge, identity)
         except Denied as error:
-            renewed = await self._renewed(scopes, identity)
+            renewed = await self._identity(scopes, refused=identity)
             if renewed == identity:
                 error.hint = self.advice(scopes)
                 raise
         return await self._tokens.get(named, self._realm, challenge, renewed)
 
-    async def _identity(self, scopes: Scopes) -> Identity:
+    async def _identity(self, scopes: Scopes, refused: Identity | None = None) -> Identity:
+        """The login that is known, looked up again if it was ``refused``, unless that was only just done."""
         key = self._account(scopes)
         async with self._looking_up:
-            if key not in self._identities:
-                await self._look_up(key, scopes)
+            known = self._identities.get(key)
+            if known is None or (known == refused and time.monotonic() - self._found_at[key] > _FRESH_S):
+                nobody = Anonymous("this address was named by another registry, and is told no login")
+                self._identities[key] = nobody if self._nobody else await find_login(self._wanted(scopes))
+                self._found_at[key] = time.monotonic()
             return self._identities[key]
-
-    async def _renewed(self, scopes: Scopes, refused: Identity) -> Identity:
-        """The login that is known by now, looked up again unless that was only just done."""
-        key = self._account(scopes)
-        async with self._looking_up:
-            if self._identities[key] == refused and time.monotonic() - self._found_at[key] > _FRESH_S:
-                await self._look_up(key, scopes)
-            return self._identities[key]
-
-    async def _look_up(self, key: str, scopes: Scopes) -> None:
-        nobody = Anonymous("this address was named by another registry, and is told no login")
-        self._identities[key] = nobody if self._nobody else await find_login(self._wanted(scopes))
-        self._found_at[key] = time.monotonic()
 
     def _account(self, scopes: Scopes) -> str:
         if scopes not in self._accounts:
@@ -176,7 +163,7 @@ class Login:
 
     async def _post(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
         response = await self._http.handle_async_request(httpx.Request("POST", url, data=dict(form)))
-        return response.status_code, await read_all(response, _ANSWER_LIMIT_BYTES)
+        return response.status_code, await read_all(response)
 
 
 def _with(identity: Identity) -> str:

@@ -31,7 +31,6 @@ from imagesync_cli.values.secret import Secret
 
 Identity = Credential | Anonymous
 
-_LIMIT_BYTES = 64 * 1024
 _DEFAULT_LIFE_S = 60.0
 _RENEW_AFTER = 0.8
 # Each scope makes the token longer, and servers refuse headers beyond 8 KiB.
@@ -180,7 +179,7 @@ class Tokens:
         own = httpx.URL(f"{batch.realm.scheme}://{self._registry}")
         request.extensions["origin"] = origin_of(batch.realm, own)
         response = await self._http.handle_async_request(request)
-        return response, await read_all(response, _LIMIT_BYTES)
+        return response, await read_all(response)
 
     def _read(self, content: bytes, started: float, login: Identity, realm: httpx.URL) -> _Token:
         try:
