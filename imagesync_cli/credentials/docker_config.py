@@ -16,6 +16,7 @@ from typing import Any
 
 from imagesync_cli.credentials.credential import Credential, Wanted
 from imagesync_cli.credentials.helpers import ask_helper
+from imagesync_cli.values import documents
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import DOCKER_HUB, registry_of
 from imagesync_cli.values.secret import Secret
@@ -94,16 +95,13 @@ def _document(file: Path, wanted: Wanted) -> dict[str, Any]:
 def read_file(file: Path, *, required: bool = False) -> dict[str, Any]:
     """The whole document, empty where there is no file unless that is ``required``."""
     try:
-        with file.open("rb") as stream:
-            content = stream.read(_LIMIT_BYTES + 1)
+        content = documents.read_file(file, _LIMIT_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         if required:
             raise UsageError(f"there is no {file}", hint="it is named as the login file") from None
         return {}
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}", hint="repair it, or name another one") from error
-    if len(content) > _LIMIT_BYTES:
-        raise UsageError(f"{file} is longer than {_LIMIT_BYTES} bytes", hint="that is too long for a login file")
     if not content.strip():  # what "touch" makes, and /dev/null: nobody has logged in yet
         return {}
     try:

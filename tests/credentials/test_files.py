@@ -231,7 +231,7 @@ def test_a_huge_file(tmp_path: Path) -> None:
     """A file that cannot be one of logins is not read to its end."""
     file = tmp_path / "config.json"
     file.write_text('"' + "x" * 5_000_000 + '"')
-    with pytest.raises(UsageError, match="longer than"):
+    with pytest.raises(UsageError, match="File too large"):
         find(HOST, file)
 
 

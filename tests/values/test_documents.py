@@ -45,7 +45,8 @@ def _claims(path: Path) -> None:
 
 
 def _index(path: Path) -> None:
-    read_index(path.read_bytes(), str(path))
+    path.rename(path.parent / "index.json")
+    read_index(lambda name: (path.parent / name).read_bytes(), str)
 
 
 BYTES = (

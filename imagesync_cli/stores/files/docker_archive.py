@@ -151,13 +151,13 @@ class DockerArchive(OciArchive):
         if _LIST_FILE not in self._tar():
             raise ContentError(f"{self._path} is not what docker save writes: it has no {_LIST_FILE}")
         try:
-            items = read_document(self._tar().read(_LIST_FILE, self._max_manifest_bytes))
+            items = read_document(self._file(_LIST_FILE))
         except ValueError as error:
-            raise ContentError(f"{_LIST_FILE} in {self._path} is not JSON: {error}") from error
+            raise ContentError(f"{self._where(_LIST_FILE)} is not JSON: {error}") from error
         if not isinstance(items, list) or not all(_is_item(item) for item in items):
-            raise ContentError(f"{_LIST_FILE} in {self._path} is not a list of images")
+            raise ContentError(f"{self._where(_LIST_FILE)} is not a list of images")
         if sum(len(item["Layers"]) for item in items) > _MOST_LAYERS:
-            raise ContentError(f"{_LIST_FILE} in {self._path} names more than {_MOST_LAYERS} layers")
+            raise ContentError(f"{self._where(_LIST_FILE)} names more than {_MOST_LAYERS} layers")
         return items
 
     def _saved_images(self) -> list[_Saved]:
@@ -184,13 +184,13 @@ class DockerArchive(OciArchive):
     def _config(self, name: str) -> tuple[Digest, list[str]]:
         """A config's digest, and those of the layers as they are when they are not compressed, one for each."""
         if name not in self._configs:
-            content = self._tar().read(name, self._max_manifest_bytes)
+            content = self._file(name)
             try:
                 diff_ids = read_document(content)["rootfs"]["diff_ids"]
             except (ValueError, KeyError, TypeError) as error:
-                raise ContentError(f"{name} in {self._path} is not the config of an image") from error
+                raise ContentError(f"{self._where(name)} is not the config of an image") from error
             if not isinstance(diff_ids, list) or not all(isinstance(one, str) and is_digest(one) for one in diff_ids):
-                raise ContentError(f"{name} in {self._path} names layers by no digest")
+                raise ContentError(f"{self._where(name)} names layers by no digest")
             self._configs[name] = sha256(content), diff_ids
         return self._configs[name]
 

@@ -15,23 +15,13 @@ from typing import BinaryIO
 from imagesync_cli.concurrency import take_room
 from imagesync_cli.stores.files.folder import Folder, Place
 from imagesync_cli.stores.files.layout_files import LayoutFiles
-from imagesync_cli.stores.files.layout_index import (
-    INDEX_FILE,
-    LAYOUT,
-    LAYOUT_FILE,
-    Index,
-    Reading,
-    Writing,
-    blob_name,
-    check_layout,
-    read_index,
-)
+from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT, LAYOUT_FILE, Index, Reading, Writing, blob_name
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_file import flush_folder, new_file, sweep
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.values.digest import ALGORITHMS, Digest, parse_digest, verified
 from imagesync_cli.values.errors import ContentError
-from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
+from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.reference import LayoutReference
 
 _READ_BYTES = 1024 * 1024
@@ -117,10 +107,8 @@ class Layout(LayoutFiles):
 
     def index(self, *, must_exist: bool = False) -> Index:
         """index.json; one of no images where the folder has none yet, unless it ``must_exist``."""
-        with contextlib.suppress(FileNotFoundError):  # the folder itself, or older tools wrote none
-            check_layout(self._read(LAYOUT_FILE), str(self._folder.path / LAYOUT_FILE))
         try:
-            return read_index(self._read(INDEX_FILE), str(self._folder.path / INDEX_FILE))
+            return self._read_index()
         except FileNotFoundError:
             if must_exist:
                 raise
@@ -144,23 +132,23 @@ class Layout(LayoutFiles):
     def _remove(self, digest: Digest, used: Collection[str]) -> None:
         """Remove a manifest's file and the blobs that only it used."""
         try:
-            manifest = parse_manifest(self._manifest_file(digest), digest=digest)
+            manifest = self._manifest(digest)
         except FileNotFoundError:
             return
         for blob in (*(blob.digest for blob in manifest.blobs if blob.digest not in used), digest):
             self._folder.unlink(blob_name(blob))
 
-    def _read(self, name: str, most_bytes: int | None = None) -> bytes:
+    def _file(self, name: str, most_bytes: int | None = None) -> bytes:
         limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
         with self._folder.file(name) as file:
             content = file.read(limit_bytes + 1)
         take_room(content)
         if len(content) > limit_bytes:
-            raise ContentError(f"{self._folder.path / name} is longer than the {limit_bytes} bytes that it may have")
+            raise ContentError(f"{self._where(name)} is longer than the {limit_bytes} bytes that it may have")
         return content
 
-    def _manifest_file(self, digest: Digest, most_bytes: int | None = None) -> bytes:
-        return self._read(blob_name(digest), most_bytes)
+    def _where(self, name: str) -> str:
+        return str(self._folder.path / name)
 
     def _has(self, blob: Descriptor) -> bool:
         with contextlib.suppress(FileNotFoundError):

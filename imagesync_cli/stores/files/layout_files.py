@@ -6,7 +6,7 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from imagesync_cli.stores.files.layout_index import Entry, Index, Reading
+from imagesync_cli.stores.files.layout_index import Entry, Index, Reading, blob_name, read_index
 from imagesync_cli.values.digest import Digest, is_digest, subject_of_tag
 from imagesync_cli.values.errors import ContentError, Gone, Incomplete, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
@@ -28,8 +28,12 @@ class LayoutFiles:
         """index.json; a folder without one is a layout of no images unless it ``must_exist``."""
 
     @abstractmethod
-    def _manifest_file(self, digest: Digest, most_bytes: int | None = None) -> bytes:
-        """The bytes of a manifest; ContentError for more than it may have, FileNotFoundError for none."""
+    def _file(self, name: str, most_bytes: int | None = None) -> bytes:
+        """A small file whole; ContentError for more than it may have, FileNotFoundError for none."""
+
+    @abstractmethod
+    def _where(self, name: str) -> str:
+        """What that file is called in errors."""
 
     @abstractmethod
     def _has(self, blob: Descriptor) -> bool:
@@ -46,15 +50,14 @@ class LayoutFiles:
         """The manifest's bytes, checked against its digest."""
         with self._readable(wanted):
             if is_digest(wanted):
-                return parse_manifest(self._manifest_file(wanted, most_bytes), digest=wanted)
+                return self._manifest(wanted, most_bytes=most_bytes)
             target = self._target_of(wanted)
-            content = self._manifest_file(target.digest, most_bytes)
-            return parse_manifest(content, target.media_type, digest=target.digest)
+            return self._manifest(target.digest, target.media_type, most_bytes)
 
     async def has_manifest(self, manifest: Descriptor) -> bool:
         """Whether the manifest is there, and all that it names: what a delete has been at is not there."""
         with self._readable(manifest.digest), contextlib.suppress(FileNotFoundError):
-            return not self._lacking(parse_manifest(self._manifest_file(manifest.digest), digest=manifest.digest))
+            return not self._lacking(self._manifest(manifest.digest))
         return False
 
     async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
@@ -77,11 +80,19 @@ class LayoutFiles:
             target = next((entry.target for entry in self._index_or_new().entries if entry.name == tag), None)
             if target is None:
                 return None
-            content = self._manifest_file(target.digest)
-            listed = parse_manifest(content, target.media_type, digest=target.digest, sound_only=True)
+            listed = self._manifest(target.digest, target.media_type, sound_only=True)
             if not listed.descriptor.is_index:
                 raise ContentError(f"{tag} is not a list of referrers, as its name says")
             return listed
+
+    def _manifest(
+        self, digest: Digest, media_type: str = "", most_bytes: int | None = None, *, sound_only: bool = False
+    ) -> Manifest:
+        content = self._file(blob_name(digest), most_bytes)
+        return parse_manifest(content, media_type, digest=digest, sound_only=sound_only)
+
+    def _read_index(self) -> Index:
+        return read_index(self._file, self._where)
 
     def _index_or_new(self) -> Index:
         try:
@@ -107,7 +118,7 @@ class LayoutFiles:
 
     def _subject_of(self, digest: Digest) -> str:
         with contextlib.suppress(FileNotFoundError, ContentError, Refused):
-            manifest = parse_manifest(self._manifest_file(digest), digest=digest, sound_only=True)
+            manifest = self._manifest(digest, sound_only=True)
             return manifest.subject.digest if manifest.subject else ""
         return ""
 
@@ -120,7 +131,7 @@ class LayoutFiles:
             if digest not in reached:
                 reached.add(digest)
                 with contextlib.suppress(FileNotFoundError):  # an index may list what was never copied here
-                    manifest = parse_manifest(self._manifest_file(digest), digest=digest)
+                    manifest = self._manifest(digest)
                     reached.update(blob.digest for blob in manifest.blobs)
                     waiting.extend(child.digest for child in manifest.manifests)
         return reached
@@ -141,7 +152,7 @@ class LayoutFiles:
                     return named.digest
             children = {child.digest for child in holder.manifests} - seen  # each once, however often it is named
             seen |= children
-            waiting += [parse_manifest(self._manifest_file(child), digest=child) for child in children]
+            waiting += [self._manifest(child) for child in children]
         return ""
 
     def _readable(self, wanted: str) -> Reading:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,21 +83,25 @@ class Index:
             raise ContentError(f"index.json holds what cannot be written again: {error}") from error
 
 
-def read_index(content: bytes, where: str) -> Index:
-    """The index, its descriptors sound; ``where`` names it in errors."""
+def read_index(file: Callable[[str], bytes], where: Callable[[str], str]) -> Index:
+    """The index, its descriptors sound. ``file`` reads one of the layout, and ``where`` names it in errors."""
+    with contextlib.suppress(FileNotFoundError):  # the layout itself, or older tools wrote none
+        _check_layout(file(LAYOUT_FILE), where(LAYOUT_FILE))
+    content = file(INDEX_FILE)
     try:
         # Parsed as an index first: its descriptors must be sound before one of them names a file.
         parse_manifest(content, OCI_INDEX)
     except (ContentError, Refused) as error:
         raise ContentError(
-            f"{where} is not an index: {error.message}", hint="imagesync does not replace what it cannot read"
+            f"{where(INDEX_FILE)} is not an index: {error.message}",
+            hint="imagesync does not replace what it cannot read",
         ) from error
     document = read_document(content)
     return Index(tuple(map(_entry, document["manifests"] or [])), document)
 
 
-def check_layout(content: bytes, where: str) -> None:
-    """Refuse a layout of another version: what its files mean is not known. ``where`` names its file oci-layout."""
+def _check_layout(content: bytes, where: str) -> None:
+    """Refuse a layout of another version: what its files mean is not known."""
     try:
         version = read_document(content)["imageLayoutVersion"]
     except MISREAD as error:

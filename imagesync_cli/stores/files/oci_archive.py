@@ -13,21 +13,12 @@ from pathlib import Path
 
 from imagesync_cli.concurrency import SharedExclusive
 from imagesync_cli.stores.files.layout_files import LayoutFiles
-from imagesync_cli.stores.files.layout_index import (
-    INDEX_FILE,
-    LAYOUT,
-    LAYOUT_FILE,
-    Index,
-    Writing,
-    blob_name,
-    check_layout,
-    read_index,
-)
+from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT, LAYOUT_FILE, Index, Writing, blob_name
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_archive import NewArchive
 from imagesync_cli.stores.files.tar import Tar
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.values.digest import Digest, verified
+from imagesync_cli.values.digest import verified
 from imagesync_cli.values.errors import ContentError, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.reference import ArchiveReference
@@ -129,9 +120,7 @@ class OciArchive(LayoutFiles):
         if INDEX_FILE not in tar:
             hint = "name it as docker-archive:" if "manifest.json" in tar else ""
             raise ContentError(f"{self._path} is not an OCI archive: it has no {INDEX_FILE}", hint=hint)
-        if LAYOUT_FILE in tar:
-            check_layout(tar.read(LAYOUT_FILE, self._max_manifest_bytes), f"{LAYOUT_FILE} in {self._path}")
-        return read_index(tar.read(INDEX_FILE, self._max_manifest_bytes), f"{INDEX_FILE} in {self._path}")
+        return self._read_index()
 
     # The two files.
 
@@ -153,12 +142,14 @@ class OciArchive(LayoutFiles):
                 if not new.has(name, tar.member(name).size):
                     await new.carry(name, tar)
 
-    def _manifest_file(self, digest: Digest, most_bytes: int | None = None) -> bytes:
+    def _file(self, name: str, most_bytes: int | None = None) -> bytes:
         if self._new is not None:
             with contextlib.suppress(FileNotFoundError):
-                return self._new.read(blob_name(digest))
-        limit_bytes = min(filter(None, (most_bytes, self._max_manifest_bytes)))
-        return self._tar().read(blob_name(digest), limit_bytes)
+                return self._new.read(name)
+        return self._tar().read(name, min(filter(None, (most_bytes, self._max_manifest_bytes))))
+
+    def _where(self, name: str) -> str:
+        return f"{name} in {self._path}"
 
     def _has(self, blob: Descriptor) -> bool:
         if self._is_written(blob):

@@ -222,19 +222,18 @@ class Exchange:
         """Send, and take in what the registry says of pulls; nobody else's word counts for it."""
         if request.extensions["origin"] is not Origin.OWN:
             return await self.http.handle_async_request(request)
-        if request.extensions["action"] != PULL:
-            mark = self.pulls.mark()
-            response = await self.http.handle_async_request(request)
-            self.pulls.hear(mark, response.headers)
-            return response
-        mark = await self.pulls.begin()
+        is_pull = request.extensions["action"] == PULL
+        mark = await self.pulls.begin() if is_pull else self.pulls.mark()
         status, headers = None, httpx.Headers()
         try:
             response = await self.http.handle_async_request(request)
             status, headers = response.status_code, response.headers
         finally:
-            self.pulls.end(mark, status, headers)
-        if response.is_success:
+            if is_pull:
+                self.pulls.end(mark, status, headers)
+            else:
+                self.pulls.hear(mark, headers)
+        if is_pull and response.is_success:
             count(pulls_of=self.registry)
         return response
 
