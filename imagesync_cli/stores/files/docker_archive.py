@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import json
 import posixpath
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE
 from imagesync_cli.stores.files.oci_archive import OciArchive
 from imagesync_cli.stores.files.tar import Member, Tar
-from imagesync_cli.values.digest import Digest, is_digest, new_hash, sha256, verified
+from imagesync_cli.values.digest import Digest, is_digest, new_hash, sha256
 from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Gone, NotFound, Refused, UsageError
 from imagesync_cli.values.manifest import DOCKER_MANIFEST, Descriptor, Manifest, parse_manifest
@@ -72,28 +72,6 @@ class DockerArchive(OciArchive):
     async def has_manifest(self, manifest: Descriptor) -> bool:
         return manifest.digest in self._manifests or await super().has_manifest(manifest)
 
-    async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
-        """Yield the blob's bytes, the last chunk only when size and digest are right."""
-        with self._readable(blob.digest):
-            self._read()
-            if blob.digest in self._blobs:
-                chunks = self._tar().chunks(self._blobs[blob.digest])
-                for chunk in verified(chunks, blob.digest, blob.size):
-                    yield chunk
-                return
-        async for chunk in super().read_blob(blob):
-            yield chunk
-
-    async def has_blob(self, blob: Descriptor) -> bool:
-        return blob.digest in self._blobs or await super().has_blob(blob)
-
-    async def blob_size(self, blob: Descriptor) -> int | None:
-        with self._readable(blob.digest):
-            self._read()
-            if blob.digest in self._blobs:
-                return self._blobs[blob.digest].size
-        return await super().blob_size(blob)
-
     async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
         with self._readable(""):
             return {name: None for image in self._read() for name in image.names}
@@ -116,6 +94,10 @@ class DockerArchive(OciArchive):
         if not self._opened:
             self._opened.append(Tar(self._path))
         return self._opened[-1]
+
+    def _stored(self, digest: Digest) -> tuple[Tar, Member]:
+        self._read()
+        return (self._tar(), self._blobs[digest]) if digest in self._blobs else super()._stored(digest)
 
     def _writer(self) -> NoReturn:
         raise Refused(f"{self.name} is read-only")

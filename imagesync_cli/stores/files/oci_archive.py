@@ -16,9 +16,9 @@ from imagesync_cli.stores.files.layout_files import LayoutFiles
 from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT, LAYOUT_FILE, Index, Writing, blob_name
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_archive import NewArchive
-from imagesync_cli.stores.files.tar import Tar
+from imagesync_cli.stores.files.tar import Member, Tar
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
-from imagesync_cli.values.digest import verified
+from imagesync_cli.values.digest import Digest, verified
 from imagesync_cli.values.errors import ContentError, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.reference import ArchiveReference
@@ -44,9 +44,8 @@ class OciArchive(LayoutFiles):
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the member's bytes, the last chunk only when size and digest are right."""
         with self._readable(blob.digest):
-            tar = self._tar()
-            chunks = tar.chunks(tar.member(blob_name(blob.digest)))
-            for chunk in verified(chunks, blob.digest, blob.size):
+            tar, member = self._stored(blob.digest)
+            for chunk in verified(tar.chunks(member), blob.digest, blob.size):
                 yield chunk
 
     async def has_blob(self, blob: Descriptor) -> bool:
@@ -58,7 +57,7 @@ class OciArchive(LayoutFiles):
         with self._readable(blob.digest):
             if self._is_written(blob):
                 return blob.size
-            return self._tar().member(blob_name(blob.digest)).size
+            return self._stored(blob.digest)[1].size
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Write the blob to its place in the new file, unless the old one has it."""
@@ -129,6 +128,11 @@ class OciArchive(LayoutFiles):
             self._opened.append(Tar(self._path))
         return self._opened[-1]
 
+    def _stored(self, digest: Digest) -> tuple[Tar, Member]:
+        """Where a blob is; FileNotFoundError for one that is not."""
+        tar = self._tar()
+        return tar, tar.member(blob_name(digest))
+
     def _writer(self) -> NewArchive:
         if self._new is None:
             self._new = NewArchive(self._path)
@@ -155,7 +159,7 @@ class OciArchive(LayoutFiles):
         if self._is_written(blob):
             return True
         try:
-            return self._tar().member(blob_name(blob.digest)).size == blob.size
+            return self._stored(blob.digest)[1].size == blob.size
         except FileNotFoundError:
             return False
 

@@ -5,11 +5,13 @@ What has to be begun to be asked is taken back: an upload session is cancelled, 
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import Any
 
 import httpx
 
+from imagesync_cli.stores.registry.blobs.upload import Upload
 from imagesync_cli.stores.registry.client import Client, OneRepository
 from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.hosts.own_apis import NO_TAG_DELETION, OwnApi, api_by_answer
@@ -20,11 +22,11 @@ from imagesync_cli.values.digest import sha256
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import host_name, known_host
 from imagesync_cli.values.limits import PullLimit
-from imagesync_cli.values.manifest import MANIFEST_TYPES
+from imagesync_cli.values.manifest import MANIFEST_TYPES, Descriptor
 from imagesync_cli.values.reference import RegistryReference
 
 # The digest of nothing: no registry has to hold a blob by this name, and all know it for a digest.
-_EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_EMPTY = sha256(b"")
 _SESSIONS = frozenset({201, 202})
 
 
@@ -164,18 +166,10 @@ class Probe:
         return OneRepository.of(self._client, self._reference, actions)
 
     async def _cancel(self, response: httpx.Response) -> None:
-        location = response.headers.get("location", "")
         await response.aclose()
-        if response.status_code != 202 or not location:
-            return
-        try:
-            session = self._client.resolve_location(response.url, location)
-            if not self._client.may_cancel(session, response.url):
-                return
-            # distribution wants the action delete for this, although nothing is deleted.
-            await self._send("DELETE", session, "pull,push,delete", accept=range(200, 500))
-        except ImagesyncError:
-            return  # the registry forgets it by itself
+        if response.status_code == 202:
+            with contextlib.suppress(ImagesyncError):  # the registry forgets it by itself
+                await Upload(self._repository("pull,push"), Descriptor("", _EMPTY, 0), response).cancel()
 
     async def _ask(self, target: str, **more: Any) -> httpx.Response:
         """Something that is never a web page: what no registry is may answer 200 to everything.
