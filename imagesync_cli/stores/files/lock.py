@@ -173,8 +173,19 @@ def try_lock(handle: int) -> bool:
     return True
 
 
+def new_locked(beside: Place, prefix: str) -> tuple[int, Place]:
+    """A new file of a name that begins so, with our lock on it."""
+    while True:
+        place = beside.beside(f"{prefix}{os.urandom(8).hex()}")
+        handle = place.open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        # Between making and locking it, somebody may have taken it for what a dead process left.
+        if sys.platform == "win32" or (try_lock(handle) and os.fstat(handle).st_nlink):
+            return handle, place
+        os.close(handle)
+
+
 def removed_if_free(place: Place) -> bool:
-    """Remove a file that nobody has locked; False where somebody has. Who is about to lock it makes another one."""
+    """Remove a file that nobody has locked; False where somebody has. Who was about to lock it makes another one."""
     if sys.platform == "win32":  # which removes no file that somebody has open
         with contextlib.suppress(PermissionError):
             place.unlink()
@@ -195,13 +206,16 @@ def removed_if_free(place: Place) -> bool:
 
 
 @contextlib.contextmanager
-def being_at_work(folder: Path, about: str) -> Iterator[Path]:
+def being_at_work(folder: Path, about: str) -> Iterator[None]:
     """Be at work until the block ends; the folder must exist."""
-    handle, path = _locked_new(folder, about)
+    from imagesync_cli.stores.files.folder import Place
+
+    handle, place = new_locked(Place(str(folder / about)), f"{about}-")
     try:
-        yield path
+        yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Windows keeps what is open
+            place.unlink()
         os.close(handle)
 
 
@@ -218,14 +232,3 @@ def is_at_work(path: Path) -> bool:
         return not removed_if_free(Place(str(path)))
     except FileNotFoundError:
         return False
-
-
-def _locked_new(folder: Path, about: str) -> tuple[int, Path]:
-    import tempfile
-    from pathlib import Path
-
-    while True:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f"{about}-")
-        if try_lock(handle) and Path(name).exists():
-            return handle, Path(name)
-        os.close(handle)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from imagesync_cli.stores.files.folder import Place
-from imagesync_cli.stores.files.lock import removed_if_free, try_lock
+from imagesync_cli.stores.files.lock import new_locked, removed_if_free
 from imagesync_cli.values.errors import ContentError, UsageError
 
 PREFIX = ".imagesync-new-"
@@ -27,7 +27,8 @@ class NewFile:
 
     def __init__(self, place: Place, *, private: bool = False) -> None:
         self._place = place
-        self._temporary, self.file = _claimed(place)
+        handle, self._temporary = new_locked(place, PREFIX)
+        self.file = cast(BinaryIO, os.fdopen(handle, "w+b"))
         if private and sys.platform != "win32":
             os.fchmod(self.file.fileno(), 0o600)
 
@@ -48,17 +49,6 @@ class NewFile:
             self._temporary.unlink()
             with contextlib.suppress(OSError):  # a full disk, as it was before
                 self.file.close()
-
-
-def _claimed(place: Place) -> tuple[Place, BinaryIO]:
-    """A new file beside the place, with our lock on it."""
-    while True:
-        temporary = place.beside(f"{PREFIX}{os.urandom(8).hex()}")
-        file = cast(BinaryIO, os.fdopen(temporary.open(os.O_RDWR | os.O_CREAT | os.O_EXCL), "w+b"))
-        # Between making and locking it, somebody's sweep may have taken it.
-        if sys.platform == "win32" or (try_lock(file.fileno()) and os.fstat(file.fileno()).st_nlink):
-            return temporary, file
-        file.close()
 
 
 @contextlib.contextmanager
