@@ -6,7 +6,7 @@ import re
 import weakref
 
 # Anything shorter is a part of too many words to be looked for.
-_SHORTEST = 4
+_SHORTEST, _TELLING = 4, 12
 
 
 class Secret:
@@ -63,9 +63,9 @@ def concealed(name: str) -> str:
     return "***" if name.lower() in {spelling.lower() for spelling in _spellings(_SHORTEST)} else name
 
 
-def holds_secret(content: bytes, at_least: int) -> bool:
-    """Whether a secret of ``at_least`` so many characters stands in what a server answers."""
-    return any(spelling.encode("utf-8", "surrogatepass") in content for spelling in _spellings(at_least))
+def holds_secret(content: bytes) -> bool:
+    """Whether a secret stands in what a server answers; a short one may be a word that stands there by chance."""
+    return any(spelling.encode("utf-8", "surrogatepass") in content for spelling in _spellings(_TELLING))
 
 
 def _spellings(at_least: int) -> list[str]:

@@ -14,17 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores.registry.exchange import (
-    PULL,
-    READING,
-    TELLING_SECRET,
-    Body,
-    Call,
-    Exchange,
-    Scopes,
-    Stream,
-    action_of,
-)
+from imagesync_cli.stores.registry.exchange import PULL, READING, Body, Call, Exchange, Scopes, Stream, action_of
 from imagesync_cli.stores.registry.refusals import read_ahead, refusal
 from imagesync_cli.stores.transport.addresses import is_of_machines, read_url
 from imagesync_cli.stores.transport.http import Http, read_all
@@ -131,7 +121,7 @@ class Client(Exchange):
             )
             try:
                 content = await read_all(response, limit_bytes, self.http.documents)
-                if holds_secret(content, TELLING_SECRET):
+                if holds_secret(content):
                     raise ContentError(f"{response.url.host} answers with a document that has our login in it")
             except ImagesyncError as error:
                 error.during(doing)
