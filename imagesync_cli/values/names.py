@@ -26,7 +26,7 @@ _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 # A media type (RFC 6838, section 4.2), with no parameters: not compiled until one is named.
-_ARTIFACT_TYPE = r"[!#-'*+.0-9A-Z^-z|~-]{1,127}/[!#-'*+.0-9A-Z^-z|~-]{1,127}"
+_MEDIA_TYPE = r"[!#-'*+.0-9A-Z^-z|~-]{1,127}/[!#-'*+.0-9A-Z^-z|~-]{1,127}"
 _IMAGE_NAME = r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*"  # not compiled until an archive is named
 
 
@@ -57,10 +57,14 @@ def is_image_name(text: str) -> TypeGuard[ImageName]:
     return is_tag(text) or re.fullmatch(_IMAGE_NAME, text) is not None
 
 
+def is_media_type(text: str) -> bool:
+    """Whether a type of content or artifacts can be called so."""
+    return re.fullmatch(_MEDIA_TYPE, text) is not None
+
+
 def parse_artifact_type(text: str) -> str:
     """Give the type of an artifact back unchanged, or raise UsageError."""
-    if not re.fullmatch(_ARTIFACT_TYPE, text):
-        raise UsageError(
-            f"{text[:_LONGEST_SHOWN]!r} is not an artifact type", hint="it looks like application/spdx+json"
-        )
+    if not is_media_type(text):
+        hint = "it looks like application/spdx+json"
+        raise UsageError(f"{text[:_LONGEST_SHOWN]!r} is not an artifact type", hint=hint)
     return text

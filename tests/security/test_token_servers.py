@@ -20,7 +20,7 @@ PUBLIC = "https://registry.example.com"
 def realm_of(realm: str, registry: str) -> str:
     challenge = parse_challenge([f'Bearer realm="{realm}",service="s"'])
     assert challenge is not None
-    return str(check_realm(challenge, httpx.URL(f"{registry}/v2/")))
+    return str(check_realm(challenge, httpx.URL(f"{registry}/v2/")).url)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from imagesync_cli.values.digest import is_digest, parse_digest
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Incomplete, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import is_loopback
 from imagesync_cli.values.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
-from imagesync_cli.values.names import parse_name, parse_tag
+from imagesync_cli.values.names import is_media_type, parse_name, parse_tag
 from imagesync_cli.values.reference import RegistryReference
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ _MAY_MISS_SOMETHING = frozenset({400, 422})
 _MISSES = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 # Each tag that is asked for costs memory while it is asked.
 _ASKED_AT_ONCE = 64
-_MEDIA_TYPE = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]+/[!#-'*+.0-9A-Z^-z|~-]+")
 
 
 class Repository:
@@ -76,7 +74,7 @@ class Repository:
         if is_digest(wanted) and digest != wanted:
             raise ContentError(f"{doing}: the registry answers with {digest}")
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
-        if media_type and not _MEDIA_TYPE.fullmatch(media_type):
+        if media_type and not is_media_type(media_type):
             raise ContentError(f"{doing}: the registry answers with the media type {media_type[:100]!r}")
         return Descriptor(media_type, digest, size)
 

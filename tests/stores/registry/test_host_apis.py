@@ -277,7 +277,8 @@ def test_a_repository_may_be_called_manifests(scripted: Scripted, repository: st
 def test_the_bytes_of_an_upload_may_go_elsewhere(scripted: Scripted, method: str) -> None:
     """The bytes of an upload follow their Location, without a login; a DELETE to the same place does not."""
     client = scripted.client("registry.example.com")
-    client.login.offer(httpx.Response(401, headers={"WWW-Authenticate": "Basic realm=x"}))
+    request = httpx.Request("GET", "https://registry.example.com/v2/")
+    client.login.offer(httpx.Response(401, headers={"WWW-Authenticate": "Basic realm=x"}, request=request))
     scripted.routes.route(method=method, url=f"{ELSEWHERE}/upload").respond(201)
     url = httpx.URL(f"{ELSEWHERE}/upload")
 

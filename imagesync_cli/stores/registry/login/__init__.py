@@ -44,7 +44,6 @@ class Login:
         self._auth_files = (*([auth_file] if auth_file else []), *settings.auth_files)
         self._nobody = nobody
         self._challenge: Challenge | None = None
-        self._realm = httpx.URL()
         self._names: dict[str, str] = {}  # a repository, and what the registry calls it
         self._identities: dict[str, Identity] = {}
         self._found_at: dict[str, float] = {}
@@ -73,9 +72,7 @@ class Login:
             why = f": {said}" if said else " and does not say how to log in"
             raise Denied(f"{self._registry} answers 401{why}")
         await response.aclose()
-        if challenge.scheme == "bearer":
-            self._realm = check_realm(challenge, response.request.url)
-        self._challenge = challenge
+        self._challenge = challenge = check_realm(challenge, response.request.url)
         self._learn_name(challenge, scopes)
         identity = await self._identity(scopes)
         if challenge.scheme == "basic" and isinstance(identity, Anonymous):
@@ -89,10 +86,8 @@ class Login:
 
     def offer(self, response: httpx.Response) -> None:
         """Say who we are from now on although nobody has asked, in the way that this answer names, else as Basic."""
-        challenge = parse_challenge(response.headers.get_list("www-authenticate"))
-        if challenge is not None and challenge.scheme == "bearer":
-            self._realm = check_realm(challenge, response.request.url)
-        self._challenge = challenge or Challenge("basic", "", "", ())
+        challenge = parse_challenge(response.headers.get_list("www-authenticate")) or Challenge("basic", "", "", ())
+        self._challenge = check_realm(challenge, response.request.url)
 
     def withdraw(self) -> None:
         """Be nobody again, until somebody asks."""
@@ -133,13 +128,13 @@ class Login:
     async def _token(self, scopes: Scopes, challenge: Challenge, identity: Identity) -> Secret:
         named = self._named(scopes)
         try:
-            return await self._tokens.get(named, self._realm, challenge, identity)
+            return await self._tokens.get(named, challenge, identity)
         except Denied as error:
             renewed = await self._identity(scopes, refused=identity)
             if renewed == identity:
                 error.hint = self.advice(scopes)
                 raise
-        return await self._tokens.get(named, self._realm, challenge, renewed)
+        return await self._tokens.get(named, challenge, renewed)
 
     async def _identity(self, scopes: Scopes, refused: Identity | None = None) -> Identity:
         """The login that is known, looked up again if it was ``refused``, unless that was only just done."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import httpx
 
@@ -27,12 +27,13 @@ _MOST_HEADERS = 8
 
 @dataclass(frozen=True)
 class Challenge:
-    """``scheme`` is lower case; ``scopes`` are those the registry names, often none."""
+    """``scheme`` is lower case; ``scopes`` are those the registry names, often none; ``url`` is the realm, checked."""
 
     scheme: str
     realm: str
     service: str
     scopes: tuple[str, ...]
+    url: httpx.URL = field(default_factory=httpx.URL)
 
 
 def parse_challenge(headers: Iterable[str]) -> Challenge | None:
@@ -48,8 +49,10 @@ def parse_challenge(headers: Iterable[str]) -> Challenge | None:
     return challenges.get("bearer") or challenges.get("basic")
 
 
-def check_realm(challenge: Challenge, registry: httpx.URL) -> httpx.URL:
-    """The token server's URL. Denied unless it is as safe as the registry and nobody's inner network."""
+def check_realm(challenge: Challenge, registry: httpx.URL) -> Challenge:
+    """The same with the token server's URL. Denied unless it is as safe as the registry and nobody's inner network."""
+    if challenge.scheme != "bearer":
+        return challenge
     sends = f"{registry.host} sends logins to {challenge.realm[:200]!r}"
     try:
         realm = read_url(challenge.realm)
@@ -63,4 +66,4 @@ def check_realm(challenge: Challenge, registry: httpx.URL) -> httpx.URL:
         raise Denied(f"{sends}, which is not the URL of a token server")
     if realm.host != registry.host and not is_public(realm.host, registry.host):
         raise Denied(f"{sends}, an address that is not public")
-    return realm
+    return replace(challenge, url=realm)

@@ -52,7 +52,6 @@ _Outcome = dict[Scopes, _Token | ImagesyncError]
 class _Batch:
     """What one request for a token is to be good for; open until it goes out."""
 
-    realm: httpx.URL
     challenge: Challenge
     login: Identity
     wanted: list[Scopes] = field(default_factory=list)
@@ -60,7 +59,8 @@ class _Batch:
 
     def takes(self, other: _Batch, most: int) -> bool:
         """Whether what the other one wants can go out with this one."""
-        return self.is_open and self.login == other.login and self.realm == other.realm and len(self.wanted) < most
+        is_alike = self.login == other.login and self.challenge.url == other.challenge.url
+        return self.is_open and is_alike and len(self.wanted) < most
 
 
 class Tokens:
@@ -77,12 +77,12 @@ class Tokens:
         self._deletes = True
         self._refresh_tokens: dict[Secret, Secret] = {}
 
-    async def get(self, scopes: Scopes, realm: httpx.URL, challenge: Challenge, login: Identity) -> Secret:
+    async def get(self, scopes: Scopes, challenge: Challenge, login: Identity) -> Secret:
         """A token for these scopes that is still good; Denied if there is none."""
         token = self._known.get(scopes)
         if token is None or time.monotonic() >= token.renew_at:
             if scopes not in self._coming:
-                self._coming[scopes] = self._join(_Batch(realm, challenge, login, [scopes]))
+                self._coming[scopes] = self._join(_Batch(challenge, login, [scopes]))
             # Whoever else waits for it must get it although this one may be cancelled.
             outcome = (await asyncio.shield(self._coming[scopes]))[scopes]
             if isinstance(outcome, ImagesyncError):
@@ -150,7 +150,7 @@ class Tokens:
             if status == 200:
                 if scopes != alternatives[0] and "delete" in "".join(alternatives[0]):
                     self._deletes = False
-                return self._read(content, started, batch.login, batch.realm)
+                return self._read(content, started, batch.login, batch.challenge.url)
             if status not in _REFUSED:
                 raise Unavailable(
                     f"the token server of {self._registry} answers {status}",
@@ -161,23 +161,23 @@ class Tokens:
         raise Denied(f"{self._registry} gives no token for {wanted} ({status})")
 
     async def _ask(self, scopes: Scopes, batch: _Batch) -> tuple[httpx.Response, bytes]:
-        login, service = batch.login, batch.challenge.service
+        login, service, realm = batch.login, batch.challenge.service, batch.challenge.url
         headers = {"User-Agent": f"imagesync/{__version__}", "Accept-Encoding": "identity"}
         if isinstance(login, Credential) and login.identity_token:
             token = self._refresh_tokens.get(login.identity_token, login.identity_token)
             form = {"grant_type": "refresh_token", "service": service, "client_id": "imagesync"}
             form |= {"scope": " ".join(scopes), "refresh_token": token.reveal()}
-            request = httpx.Request("POST", batch.realm, headers=headers, data=form)
+            request = httpx.Request("POST", realm, headers=headers, data=form)
         else:
             if isinstance(login, Credential):
                 headers["Authorization"] = login.basic.reveal()
-            query = batch.realm.params
+            query = realm.params
             for name, value in [("service", service)] * bool(service) + [("scope", scope) for scope in scopes]:
                 query = query.add(name, value)
-            request = httpx.Request("GET", batch.realm.copy_with(params=query), headers=headers)
+            request = httpx.Request("GET", realm.copy_with(params=query), headers=headers)
         # What a token service gives for our certificate goes to the registry: that names no other host to be shown it.
-        own = httpx.URL(f"{batch.realm.scheme}://{self._registry}")
-        request.extensions["origin"] = origin_of(batch.realm, own)
+        own = httpx.URL(f"{realm.scheme}://{self._registry}")
+        request.extensions["origin"] = origin_of(realm, own)
         response = await self._http.handle_async_request(request)
         return response, await read_all(response)
 
