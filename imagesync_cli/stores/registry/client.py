@@ -58,9 +58,6 @@ class Client(Exchange):
         name = path.removeprefix(uploads).rstrip("/")
         return self.is_own(session) and path != name and re.fullmatch(r"\w[\w.=~-]*", name) is not None
 
-    def warm(self, count: int) -> None:
-        self.http.warm(self.base, count)
-
     async def send(
         self,
         method: str,
@@ -229,8 +226,9 @@ class OneRepository(NamedTuple):
         self, method: str, target: str | httpx.URL, *, doing: str, scopes: Scopes | None = None, **more: Any
     ) -> httpx.Response:
         """One request with a token for this repository; a ``target`` that is a path is below it."""
-        return await self.client.send(method, self.at(target), doing=doing, scopes=scopes or self.scopes, **more)
+        where = self.at(target) if isinstance(target, str) else target
+        return await self.client.send(method, where, doing=doing, scopes=scopes or self.scopes, **more)
 
-    def at(self, target: str | httpx.URL) -> str | httpx.URL:
-        """Where that is at the registry."""
-        return f"/v2/{self.repository}/{target}" if isinstance(target, str) else target
+    def at(self, path: str) -> str:
+        """The path at the registry."""
+        return f"/v2/{self.repository}/{path}"

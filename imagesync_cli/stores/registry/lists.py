@@ -32,7 +32,7 @@ class Lists:
         """
         doing = f"listing the tags of {self._repository.name}"
         path, scopes = self._repository.at("tags/list"), self._repository.scopes
-        names = NameList(self._client, str(path), "tags", doing, scopes, _told, sizes=self._sizes)
+        names = NameList(self._client, path, "tags", doing, scopes, _told, sizes=self._sizes)
         try:
             tags = await names.all()
         except Gone:

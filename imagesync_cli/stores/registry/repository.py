@@ -54,7 +54,7 @@ class Repository:
         self.tags, self.referrers, self.blob_size = lists.tags, lists.referrers, self._blobs.size
 
     def warm(self, count: int) -> None:
-        self._client.warm(count)
+        self._client.http.warm(self._client.base, count)
 
     async def head(self, wanted: str) -> Descriptor:
         """One HEAD request, which registries do not count as a pull; a GET where it gives no digest (end-3)."""

@@ -112,20 +112,20 @@ class Tokens:
 
     async def _bring(self, batch: _Batch) -> _Outcome:
         """One token for everything in the batch, else one each."""
-        together = []
+        tokens: list[_Token | ImagesyncError] = []
         try:
             async with self._turn:
                 batch.is_open = False
                 if len(batch.wanted) > 1:
                     every = tuple(dict.fromkeys(scope for scopes in batch.wanted for scope in scopes))
-                    together = [await self._fetch([every], batch)] * len(batch.wanted)
-                if not together or isinstance(together[0], Denied):
+                    tokens = [await self._fetch([every], batch)] * len(batch.wanted)
+                if not tokens or isinstance(tokens[0], Denied):
                     each = (self._alternatives(scopes, batch.challenge) for scopes in batch.wanted)
-                    together = await gather(self._fetch(alternatives, batch) for alternatives in each)
+                    tokens = await gather(self._fetch(alternatives, batch) for alternatives in each)
         finally:
             for scopes in batch.wanted:
                 self._coming.pop(scopes, None)
-        outcome = dict(zip(batch.wanted, together, strict=True))
+        outcome = dict(zip(batch.wanted, tokens, strict=True))
         self._known.update({scopes: token for scopes, token in outcome.items() if isinstance(token, _Token)})
         return outcome
 
