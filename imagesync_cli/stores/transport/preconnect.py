@@ -30,13 +30,32 @@ def preconnect(references: Iterable[Reference], settings: Settings) -> dict[tupl
         return {}
     # The threads compute next to nothing: they need not wait 5 ms for their turn while this one loads modules.
     sys.setswitchinterval(0.0005)
-    addresses = dict.fromkeys(
-        settings.address(reference.registry) for reference in references if isinstance(reference, RegistryReference)
-    )
-    begun = [_Connecting(address) for address in list(addresses)[:_MOST]]
+    registries = (reference.registry for reference in references if isinstance(reference, RegistryReference))
+    addresses = list(dict.fromkeys(map(settings.address, registries)))[:_MOST]
+    begun: dict[tuple[str, int], Future[socket.socket]] = {}
+    are_there = threading.Event()
+
+    def connect(address: tuple[str, int]) -> None:
+        outcome: socket.socket | Exception
+        try:
+            outcome = _connected(*address)
+        except (OSError, UnicodeError, OverflowError) as error:  # the last one for a port that does not exist
+            outcome = error
+        are_there.wait()
+        if isinstance(outcome, Exception):
+            begun[address].set_exception(outcome)
+        else:
+            begun[address].set_result(outcome)
+
+    for address in addresses:
+        threading.Thread(target=connect, args=(address,), daemon=True).start()
     from concurrent.futures import Future  # as long as connecting takes on a fast network
 
-    return {connecting.address: connecting.reports_to(Future()) for connecting in begun}
+    begun.update((address, Future()) for address in addresses)
+    for future in begun.values():
+        future.set_running_or_notify_cancel()  # from now on nobody cancels it
+    are_there.set()
+    return dict(begun)
 
 
 def close_unused(begun: Iterable[Preconnected]) -> None:
@@ -48,35 +67,6 @@ def close_unused(begun: Iterable[Preconnected]) -> None:
 def _close(future: Preconnected) -> None:
     if not future.cancelled() and future.exception() is None:
         future.result().close()
-
-
-class _Connecting(threading.Thread):
-    """Connects, and waits to be told whom to tell."""
-
-    _future: Future[socket.socket]
-
-    def __init__(self, address: tuple[str, int]) -> None:
-        super().__init__(daemon=True)
-        self.address = address
-        self._told = threading.Event()
-        self.start()
-
-    def reports_to(self, future: Future[socket.socket]) -> Future[socket.socket]:
-        """Give what it comes to, a socket or an error, to this."""
-        future.set_running_or_notify_cancel()  # from now on nobody cancels it
-        self._future = future
-        self._told.set()
-        return future
-
-    def run(self) -> None:
-        try:
-            connected = _connected(*self.address)
-        except (OSError, UnicodeError, OverflowError) as error:  # the last one for a port that does not exist
-            self._told.wait()
-            self._future.set_exception(error)
-        else:
-            self._told.wait()
-            self._future.set_result(connected)
 
 
 def _connected(name: str, port: int) -> socket.socket:
