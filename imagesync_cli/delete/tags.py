@@ -99,7 +99,10 @@ async def read_tags(
     is there, of those that are known: ``listed``, and what an earlier list had.
     """
     tags = Tags()
-    names = await store.tags()
+    try:
+        names = await store.tags(must_exist=True)
+    except NotFound:  # most likely its last tag went; but one of several servers may not know of it yet, or no longer
+        names = await store.tags()
     await _check_whole(store, names, (tag for tag in listed if not is_digest(tag)))
     tags.silent.update(without)
     many = len(names) > FEW_TAGS

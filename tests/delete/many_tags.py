@@ -56,7 +56,7 @@ class ManyTags:
         """Nobody else works here."""
         return contextlib.nullcontext()
 
-    async def tags(self) -> Mapping[str, None]:
+    async def tags(self, *, must_exist: bool = False) -> Mapping[str, None]:
         return {f"v1.{number}-{number * 7919 % 1000003:06}": None for number in range(self._count)}
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:

@@ -21,6 +21,7 @@ from tests.embedded_registry import MANNERS, EmbeddedRegistry, Request
 from tests.embedded_registry.faults import Fault, refusal, with_header
 from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, Image, image, index_of, referrer
 from tests.embedded_registry.wire import Response, json_response
+from tests.stores.copying import once
 
 REPOSITORY = "team/app"
 X, Y = image("x"), image("y")
@@ -231,3 +232,19 @@ def test_a_tag_that_does_not_answer_is_apart_from_nothing(registry: EmbeddedRegi
             return await tags_apart_from(store, ["ours", "silent", "apart"], {X.digest})
 
     assert asyncio.run(apart()) == ["apart"]
+
+
+@pytest.mark.parametrize("options", [(), ("--referrers",)], ids=" ".join)
+@pytest.mark.parametrize("manner", ["oci-1.1", "distribution-2.8", "distribution-3"])
+def test_a_repository_that_is_unknown_once(manner: str, options: tuple[str, ...]) -> None:
+    """One of several servers may not know of it: that there is no list of tags is asked twice, and tags stay."""
+    with EmbeddedRegistry(MANNERS[manner]) as registry:
+        repository = registry.repository(REPOSITORY)
+        XY.seed(repository, "1", "same")
+        XZ.seed(repository, "2")
+        referrer(X).seed(repository, "sbom")
+        registry.fault = once(lambda request: request.path.endswith("/tags/list"), refusal(404, "NAME_UNKNOWN"))
+        done = imagesync("delete", *options, f"{registry.host}/{REPOSITORY}:1")
+        assert done.code == 0, done
+        assert repository.tags == {"same": XY.digest, "2": XZ.digest, "sbom": referrer(X).digest}
+        assert {*XY.manifests, *XZ.manifests, referrer(X).digest} <= repository.manifests.keys()
