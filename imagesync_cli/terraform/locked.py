@@ -29,7 +29,10 @@ def _answer(image: Image, lock: Lock, lock_file: str) -> dict[str, Any]:
     platforms = ",".join(sorted(map(str, image.selection.platforms)))
     selected = {**locked.selected, "": locked.digest}
     if platforms not in selected:
-        return _failed(f"{lock_file} has it for other platforms than {platforms.replace(',', ', ')}")
+        wanted = platforms.replace(",", ", ")
+        return _failed(
+            f"{lock_file} has it for other platforms than {wanted}; run imagesync lock with a file that has these"
+        )
     return {"digest": selected[platforms], "source_digest": locked.digest, "first_seen": locked.first_seen}
 
 
