@@ -71,6 +71,7 @@ class Outcomes:
             self._at.setdefault(named.place, []).append(named)
             self._in_repository.setdefault((named.place.repository, named.digest), []).append(named)
         self._perhaps = set(_perhaps(plan))
+        self._found = dict(_found(plan))
         comes = (change.after for call in plan.calls for change in call.wanted if change.after)
         self._somewhere = {stored.digest for stored in comes if stored.place is None and not stored.is_secret}
         goes = [change.before for call in plan.calls for change in call.changes if change.goes and change.before]
@@ -153,7 +154,10 @@ class Outcomes:
         return _will(DELETED, "is deleted, unless something else uses it")
 
     def _removed(self, stored: Stored) -> Outcome:
-        """Where the tag still has this image, as far as a plan knows: it looks at no tag that nobody names."""
+        """Where the tag has this image, as far as a plan knows: only a destroy looks at tags that nobody names."""
+        present, wanted = self._found.get(stored.place, ("", "")) if not self._there(stored.place) else ("", "")
+        if present not in ("", stored.digest) and (present == wanted or stored.on_replace != "delete"):
+            return self._replaced(stored, [])
         if stored.on_destroy == "keep":
             return _will(KEPT, "stays, as on_destroy is keep")
         if stored.on_destroy == "refuse":
@@ -208,6 +212,14 @@ def _named(plan: Plan) -> Iterator[Named]:
             if change.after is not None and (place := change.after.place):
                 present = text(call.destination.answer(change.key), "digest")
                 yield Named(call, change.key, place, change.digest, present)
+
+
+def _found(plan: Plan) -> Iterator[tuple[Place | None, tuple[str, str]]]:
+    """What the tag of each entry has now, and what the entry wants there."""
+    for call in plan.calls:
+        for key, question in call.destination.asked.items():
+            present = text(call.destination.answer(key), "digest")
+            yield place_of(text(question, "reference")), (present, text(question, "copy", "digest"))
 
 
 def _perhaps(plan: Plan) -> Iterator[tuple[Place | None, str]]:

@@ -181,6 +181,23 @@ def test_an_entry_that_goes_nobody_knows_where() -> None:
     assert (told["kind"], told["before"], old_of(told)["outcome"]) == ("renamed", "", "undecided")
 
 
+@pytest.mark.parametrize(
+    ("present", "on_replace", "outcome"),
+    [
+        ("next", "delete", "deleted"),
+        ("next", "keep", "kept"),
+        ("foreign", "keep", "kept"),
+        ("foreign", "delete", "kept"),
+        ("old", "delete", "kept"),
+    ],
+)
+def test_a_destroy_of_a_tag_that_has_moved(present: str, on_replace: str, outcome: str) -> None:
+    """A destroy looks at the tag: where it has the next image, which came without an object, on_replace counts."""
+    plan = removed(on_replace=on_replace, on_destroy="keep")
+    plan.read("app", "app:1", "next", present)
+    assert plan.outcome() == outcome
+
+
 def test_left_out() -> None:
     """What -target leaves out may rely on an image, and nobody can say."""
     plan = removed()
