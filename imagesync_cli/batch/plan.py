@@ -6,12 +6,14 @@ digests are those of the lock. Nothing is changed here.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from imagesync_cli.batch.entry import Entry, ImageEntry
 from imagesync_cli.batch.folders import Unknown, expand
 from imagesync_cli.batch.prune import Removals, list_pruned, plan_removals
+from imagesync_cli.batch.reading.prefix import above
 from imagesync_cli.batch.report import ImageResult
 from imagesync_cli.concurrency import each_of
 from imagesync_cli.look.lockfile import Lock
@@ -94,10 +96,16 @@ class Plan:
 
     def unknown_at(self, place: tuple[str, str]) -> ImagesyncError | None:
         """Why nobody knows all that the file wants in this repository: a folder or an entry may fill it or read it."""
-        for each in self.unknown:
-            if each.folder.destination.covers(place) or each.folder.source.covers(place):
-                return each.error
-        return next((error for entry, error in self.failed.items() if place_of(entry.source) == place), None)
+        below, at = self._why_unknown
+        return next((below[each] for each in above(place) if each in below), at.get(place))
+
+    @functools.cached_property
+    def _why_unknown(self) -> tuple[dict[tuple[str, str], ImagesyncError], dict[tuple[str, str], ImagesyncError]]:
+        """Why, by the place of a folder, for all below it; and by that of a repository. Asked once the plan is made."""
+        below = {
+            side.place: each.error for each in self.unknown for side in (each.folder.source, each.folder.destination)
+        }
+        return below, {place_of(entry.source): error for entry, error in self.failed.items()}
 
     @property
     def removal_count(self) -> int:

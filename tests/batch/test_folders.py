@@ -11,7 +11,10 @@ import pytest
 
 from imagesync_cli.batch.entries import read_entries
 from imagesync_cli.batch.entry import Entry, FolderEntry
-from imagesync_cli.values.errors import UsageError
+from imagesync_cli.batch.folders import Unknown
+from imagesync_cli.batch.plan import Plan
+from imagesync_cli.batch.reading.prefix import Prefix
+from imagesync_cli.values.errors import NotFound, UsageError
 from tests.batch.conftest import Bench
 from tests.command import imagesync
 from tests.delete.short_lists import BROKEN, NAMED, ShortList
@@ -165,6 +168,27 @@ def test_what_a_folder_fills_is_pruned_for_nobody_else(team: Bench, other: dict[
     team.write(folder(team, prune="prune" in other and not is_refused), {**other, **ends})
     finished = team.sync("--dry-run")
     assert ("is also a destination of" in finished.err) == is_refused, finished.err
+
+
+def test_many_unread_folders_are_not_compared_with_each_repository(
+    team: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While many folders cannot be read, each pruned repository finds out at once whether one of them may fill it."""
+    number, compared, rest = 50, list[str](), Prefix.rest
+
+    def counted(self: Prefix, place: tuple[str, str]) -> str | None:
+        compared.append(self.path)
+        return rest(self, place)
+
+    ends = [(f"up.example/{n}", f"down.example/{n}") for n in range(number)]
+    folders = [{"source": f"{up}/**", "destination": down, "tags": ["*"]} for up, down in ends]
+    team.write(*folders)
+    unread = [each for each in read_entries(team.file, {}) if isinstance(each, FolderEntry)]
+    made = Plan([], unknown=[Unknown(each, each.name, "", NotFound("unread")) for each in unread])
+    monkeypatch.setattr(Prefix, "rest", counted)
+    known = [made.unknown_at(("down.example", f"{n}/app")) for n in range(2 * number)]
+    assert [why is None for why in known] == [False] * number + [True] * number
+    assert len(compared) <= 2 * number
 
 
 @pytest.mark.parametrize("destination", ["mirror/{}", "mirror"])
