@@ -90,9 +90,16 @@ class _Lookup:
     async def _root(self, store: Store, reference: Reference) -> Manifest:
         if reference not in self._roots:
             self._roots[reference] = asyncio.create_task(store.manifest(reference.wanted))
-        root = await self._roots[reference]
-        if root.size > _KEPT_BYTES:
-            self._roots.pop(reference, None)
+        is_kept = False
+        try:
+            root = await self._roots[reference]
+            is_kept = root.size <= _KEPT_BYTES
+        except ImagesyncError:
+            is_kept = True
+            raise
+        finally:
+            if not is_kept:  # one that found no room, too: who comes back would never find it
+                self._roots.pop(reference, None)
         return root
 
 

@@ -13,6 +13,7 @@ from imagesync_cli.concurrency import Crowd
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Stores
 from imagesync_cli.values.reference import parse_reference
+from tests.command import imagesync_process
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import OCI_INDEX, OCI_MANIFEST, image, to_json
 from tests.embedded_registry.state import Manifest, digest_of
@@ -44,13 +45,13 @@ def _heavy(number: int) -> Manifest:
     return Manifest(root.media_type, to_json({**root.document, "annotations": {f"{number}": "y" * (4 * MIB - 2000)}}))
 
 
-def _dense(number: int) -> Manifest:
+def _dense(number: int, entries_in_it: int = 8900) -> Manifest:
     """An index of nothing but entries with all that is kept of them."""
     entry = {"mediaType": OCI_MANIFEST, "size": 10, "annotations": {"a": "x" * 30}}
     platform = {"os": "linux", "architecture": "amd64", "os.version": "1"}
     entries = [
         {**entry, "digest": digest_of(f"{number} {child}".encode()), "platform": {**platform, "variant": f"v{child}"}}
-        for child in range(8900)
+        for child in range(entries_in_it)
     ]
     return Manifest(OCI_INDEX, to_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}))
 
@@ -88,6 +89,25 @@ def test_as_costly_as_allowed(
     assert "unexpected" not in said
     assert size_mib < MOST_MIB
     assert command != "delete" or repository.tags.keys() == {"0"}
+
+
+@pytest.mark.parametrize(("images", "entries"), [(60, 100), (2, 8900)])
+def test_platforms_of_many(registry: EmbeddedRegistry, images: int, entries: int) -> None:
+    """Platforms are chosen of more indexes than there is room for at once, and of two questions' one root."""
+    repository = registry.repository("app")
+    for number in range(images):
+        manifest = _dense(number, entries)
+        repository.manifests[manifest.digest] = manifest
+        repository.tags[f"t{number}"] = manifest.digest
+    asked = {
+        f"{tag} {variant}": {"reference": f"{registry.host}/app:{tag}", "platforms": [f"linux/amd64/v{variant}"]}
+        for tag in repository.tags
+        for variant in (1, 2)
+    }
+    finished = imagesync_process("external", stdin=json.dumps({"images": json.dumps(asked)}))
+    assert finished.code == 0, finished.err
+    answers = json.loads(finished.out)
+    assert [json.loads(answers[key])["error"] for key in asked] == [""] * len(asked)
 
 
 @pytest.mark.parametrize("form", ["registry", "oci", "oci-archive"])
