@@ -206,7 +206,7 @@ class Together:
             report.add("tag", order.claim.tag, "kept", why)
         elif (comes := await self._to_come(claimed, order)) is None:
             return None
-        elif comes.call != order.claimant.call:
+        elif comes.call != order.claimant.call or not claimed.is_applied(comes.call):
             why = f"another image of this configuration is to come here: {comes.key}"
             report.add("tag", order.claim.tag, "kept", why + self._unless_gone(claimed, order, comes))
         else:  # what stops an apply after a failed copy was left out by -target
@@ -218,8 +218,8 @@ class Together:
         return report
 
     def _moved(self, claimed: Claimed, order: Order) -> str:
-        claim, now = order.claim, claimed.moved_to(order.claim, order.claimant)
-        if now is None:
+        claim, now = order.claim, claimed.of(order.claimant)
+        if now is None or (now.repository, now.tag) == (claim.repository, claim.tag):
             return ""
         where = now.repository
         if now.host == claim.host and isinstance(order.reference, RegistryReference):  # as it is spelled here

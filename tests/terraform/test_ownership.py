@@ -146,21 +146,46 @@ def another_prefix(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[
     return [before], [after]
 
 
-OF_ONE_CALL = [prefix_into_keys, latest_spelled_out, scheme_and_case, renamed_in_dns, another_prefix]
+RENAMED = [prefix_into_keys, latest_spelled_out, scheme_and_case, renamed_in_dns]
 
 
-@pytest.mark.parametrize("edit", OF_ONE_CALL)
-def test_a_destroy_right_after_an_edit_removes_what_was_applied(
+CONSUMER = """
+resource "terraform_data" "consumer" {
+  triggers_replace = keys(module.x.ids)
+  provisioner "local-exec" { command = "test ! -e broken" }
+}
+"""
+
+
+@pytest.mark.parametrize("edit", RENAMED)
+def test_an_edit_whose_apply_fails_at_a_consumer_keeps_the_image(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, edit: Edit
 ) -> None:
-    """A destroy reads the edited entries too, and brings none of them: they keep nothing."""
+    """The next apply finds all in place, so it copies nothing, and it removes the old objects: none takes an image."""
+    before, after = edit(source, mirror)
+    write(workspace, *before, CONSUMER)
+    workspace.apply()
+    write(workspace, *after, CONSUMER)
+    (workspace.folder / "broken").touch()
+    assert workspace.run("apply", "-auto-approve").code == 1
+    (workspace.folder / "broken").unlink()
+    workspace.calls()
+    workspace.apply()
+    assert "apply" not in workspace.verbs()
+    assert_all_there(mirror)
+
+
+@pytest.mark.parametrize("edit", [*RENAMED, another_prefix])
+def test_a_destroy_right_after_an_edit_keeps_the_images(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, edit: Edit
+) -> None:
+    """A destroy reads the edited entries as an apply does, so nobody can tell that no object will have them."""
     before, after = edit(source, mirror)
     write(workspace, *before)
     workspace.apply()
-    assert_all_there(mirror)
     write(workspace, *after)
-    workspace.with_environment({}).destroy()
-    assert not any(repository.tags for repository in mirror.state.repositories.values())
+    workspace.destroy()
+    assert_all_there(mirror)
 
 
 @BOTH_TOOLS

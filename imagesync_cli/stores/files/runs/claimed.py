@@ -98,25 +98,25 @@ class Claimed:
 
     def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
         """Who else relies on this digest under this tag, in a repository of this name at any registry."""
-        beside = self._beside(claim, claimant.call)
+        beside = self._beside(claim)
         return [(who, other) for who, other in beside if who != claimant and other.digest == claim.digest]
 
     def successors(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
         """Who puts another digest under this tag, in a repository of this name at any registry.
 
         Calls that were not read in the newest run of their workspace do not count: they are gone, or -target left them
-        out. The entry itself does.
+        out. The entry itself counts when its call is applied: a destroy has read its new image too, and brings none.
         """
         return [
             (who, other)
-            for who, other in self._beside(claim, claimant.call)
+            for who, other in self._beside(claim)
             if other.digest != claim.digest and self._is_newest(who)
+            if who != claimant or self.is_applied(who.call)
         ]
 
-    def moved_to(self, claim: Claim, claimant: Claimant) -> Claim | None:
-        """What the entry relies on at another place, None if it is where it was."""
-        now = self.of(claimant) if self._of(claimant.call).is_applied else None
-        return now if now and (now.repository, now.tag) != (claim.repository, claim.tag) else None
+    def is_applied(self, call: str) -> bool:
+        """Whether an apply has copied for it in this run. One that finds all in place does not, and removes as well."""
+        return self._of(call).is_applied
 
     def rivals(self, call: str, run: str, images: Mapping[str, Claim]) -> dict[str, list[str]]:
         """The keys of other calls' entries that have another image for the same tag, by the keys of these.
@@ -126,7 +126,7 @@ class Claimed:
         return {
             key: [
                 who.key
-                for who, other in self._beside(claim, call)
+                for who, other in self._beside(claim)
                 if who.call != call and self._of(who.call).whole == run
                 if other.repository == claim.repository and other.digest != claim.digest
             ]
@@ -166,12 +166,8 @@ class Claimed:
     def _of(self, call: str) -> CallClaims:
         return self._calls.get(call, CallClaims())
 
-    def _beside(self, claim: Claim, call: str) -> Iterator[tuple[Claimant, Claim]]:
-        """What anybody claims under this tag, as far as it counts for this call.
-
-        Its own entries count when it is applied, which comes before its removals. A destroy has read them too, as they
-        are written by then, and brings none of them.
-        """
+    def _beside(self, claim: Claim) -> Iterator[tuple[Claimant, Claim]]:
+        """What anybody claims under this tag."""
         for who in self._under.get((claim.path, claim.tag), ()):
-            if (who.call != call or self._of(call).is_applied) and (other := self.of(who)):
+            if other := self.of(who):
                 yield who, other

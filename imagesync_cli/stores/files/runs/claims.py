@@ -4,7 +4,8 @@ Two entries, two module calls or two spellings can mean one image. Each call of 
 which images it relies on, under the keys of its entries; the command that removes an image for an entry reads that.
 
 1. A call claims all its images whenever Terraform reads, so before it looks at their tags. What a call does not claim
-   any more, it does not rely on. Its own removals heed its claims once it is applied: a destroy reads it as well.
+   any more, it does not rely on.
+   A destroy reads as an apply does, so an entry that was edited and not applied keeps its image from that, too.
 2. A call that claims an image anew takes it over from calls that were not read in the same run: those are gone from the
    configuration. One that is not gone, but was left out by -target, claims it again in the next run. Calls of another
    workspace are in no run of this one, and are not gone. What was read on a later day than today, by a clock that was
@@ -89,10 +90,7 @@ class Claims:
         return Claimed(self._all())
 
     def release(self, given_up: Iterable[tuple[Claimant, Claim]]) -> None:
-        """Forget that these entries relied on these; what they rely on now, they go on with.
-
-        Where a call is not applied but destroyed, none of its entries has them any more.
-        """
+        """Forget that these entries relied on these; what they rely on now, they go on with."""
         by_call: dict[str, set[tuple[str, Claim]]] = {}
         for claimant, claim in given_up:
             by_call.setdefault(claimant.call, set()).add((claimant.key, claim))
@@ -101,10 +99,7 @@ class Claims:
                 continue
             with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
                 noted = self._read(call)
-                gone = set[Claim]() if noted.is_applied else {claim for _, claim in given}
-                rest = {
-                    key: each for key, each in noted.images.items() if (key, each) not in given and each not in gone
-                }
+                rest = {key: each for key, each in noted.images.items() if (key, each) not in given}
                 if len(rest) < len(noted.images):
                     self._write(call, replace(noted, images=rest))
 
