@@ -35,12 +35,16 @@ __all__ = ["Output", "Result", "exit_code", "print_error", "show_log"]
 
 @dataclass(frozen=True)
 class Result:
-    """What a command has to say: a ``document`` or ``lines``, ``notes`` that sum it up, and what failed."""
+    """What a command has to say: a ``document`` or ``lines``, ``notes`` that sum it up, and what failed.
+
+    A ``summary`` stands beside a document, too.
+    """
 
     document: Any
     lines: Iterable[str] = ()
     notes: Iterable[str] = ()
     errors: Iterable[ImagesyncError] = ()
+    summary: Iterable[str] = ()
 
 
 class Output:
@@ -51,15 +55,15 @@ class Output:
         self._quiet = quiet
 
     def result(self, result: Result) -> None:
-        """The document or the lines on stdout; on stderr what failed, and without JSON what sums it up."""
+        """The document or the lines on stdout; on stderr what failed, and what sums it up."""
         if self._as_json:
             print_json(result.document)
         for line in () if self._as_json else result.lines:
             print_line(line)
         for error in result.errors:
             self.error(error)
-        if not self._quiet and not self._as_json:
-            self.notes(result.notes)
+        if not self._quiet:
+            self.notes([*(() if self._as_json else result.notes), *result.summary])
 
     def raw(self, content: bytes) -> None:
         """Bytes as they are; on a terminal as text that it does not obey."""

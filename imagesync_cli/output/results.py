@@ -91,8 +91,9 @@ def locked(report: LockReport) -> Result:
         "changes": [asdict(change) for change in report.changes],
         "failed": {name: {"error": str(error), "kind": error.kind} for name, error in report.failed.items()},
     }
-    note = f"{counted(len(report.lock.images), 'image')} in the lock, {counted(len(report.changes), 'change')}"
-    return Result(document, map(_change_line, report.changes), [note], report.failed.values())
+    summary = f"{counted(len(report.lock.images), 'image')} in the lock, {counted(len(report.changes), 'change')}"
+    changes = map(_change_line, report.changes)
+    return Result(document, changes, errors=report.failed.values(), summary=[summary])
 
 
 def described(image: Description) -> Result:

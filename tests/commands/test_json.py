@@ -142,7 +142,9 @@ def test_lock(mirror: Mirror) -> None:
     platform, old = ["linux/amd64"], {"min_age_hours": 48}
     mirror.write({"source": f"{mirror.up}:app", "destination": mirror.down, "platforms": platform}, defaults=old)
     lock = mirror.folder / "images.lock.json"
-    made = matches(imagesync("lock", "--json", "--file", str(mirror.file)).out, "lock")
+    finished = imagesync("lock", "--json", "--file", str(mirror.file))
+    assert finished.err == "imagesync: 1 image in the lock, 1 change\n"
+    made = matches(finished.out, "lock")
     assert [change["kind"] for change in made["changes"]] == ["new"]
     (locked,) = matches(lock.read_text(), "lock_file")["images"].values()
     assert list(locked["selected"]) == platform
