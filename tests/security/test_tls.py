@@ -197,19 +197,34 @@ def test_a_bad_ca_file(tls: TlsFront, home: Path, file: str) -> None:
     assert str(path) in done.err
 
 
-def test_a_folder_that_cannot_be_read(tls: TlsFront, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certs.d that this user may not look into is named: it is not taken for one that is not there."""
-    folder, real = certs_d(home, tls.host), Path.iterdir
+def refusing(folder: Path, error: OSError, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system answer so to whoever looks into this folder."""
+    real = Path.iterdir
 
-    def refuse(path: Path) -> object:
+    def iterdir(path: Path) -> object:
         if path == folder:
-            raise PermissionError(13, "Permission denied", str(path))
+            raise error
         return real(path)
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+
+
+def test_a_folder_that_cannot_be_read(tls: TlsFront, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certs.d that this user may not look into is named: it is not taken for one that is not there."""
+    folder = certs_d(home, tls.host)
+    refusing(folder, PermissionError(13, "Permission denied", str(folder)), monkeypatch)
     done = imagesync("resolve", f"{tls.host}/app:1", environ={"HOME": str(home)})
     assert done.code == 2
     assert f"cannot read {folder}: Permission denied" in done.err
+
+
+def test_a_folder_that_cannot_be(
+    tls: TlsFront, authority: Authority, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows has no certs.d/HOST:PORT, and answers EINVAL to who asks for it: each host works without one."""
+    refusing(certs_d(home, tls.host), OSError(22, "Invalid argument"), monkeypatch)
+    done = imagesync("resolve", f"{tls.host}/app:1", "--ca-file", str(authority.ca_file), environ={"HOME": str(home)})
+    assert done.code == 0, done.err
 
 
 def test_a_missing_ssl_cert_file(tls: TlsFront, home: Path) -> None:

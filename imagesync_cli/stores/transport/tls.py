@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ssl
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class Tls:
             except (FileNotFoundError, NotADirectoryError):  # noqa: PERF203
                 continue
             except OSError as error:
+                if error.errno == errno.EINVAL:  # on Windows no name has a colon, so there is no such folder
+                    continue
                 hint = "it may hold certificates for this host: let this user read it"
                 raise UsageError(f"cannot read {folder}: {error.strerror}", hint=hint) from error
         return files
