@@ -38,10 +38,10 @@ async def list_repositories(client: Client, path: str) -> list[RepositoryName]:
         names = await _by_api(client, path, where, docker_hub.repositories)
     else:
         names = await _by_catalog(client, path, where, doing)
-    below = {name for name in names if _is_below(path, name)}
+    below = sorted({name for name in names if _is_below(path, name)})
     strange = [name for name in below if not is_repository(name)]
     leave_out(strange, doing, "name of a repository")
-    return sorted(name for name in below if is_repository(name))
+    return [name for name in below if is_repository(name)]
 
 
 def _is_below(path: str, name: str) -> bool:
