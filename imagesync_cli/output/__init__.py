@@ -37,10 +37,10 @@ __all__ = ["Output", "Result", "exit_code", "print_error", "show_log"]
 class Result:
     """What a command has to say: a ``document`` or ``lines``, ``notes`` that sum it up, and what failed.
 
-    A ``summary`` stands beside a document, too.
+    The document may be long, and is made only where it is printed. A ``summary`` stands beside it, too.
     """
 
-    document: Any
+    document: Callable[[], Any]
     lines: Iterable[str] = ()
     notes: Iterable[str] = ()
     errors: Iterable[ImagesyncError] = ()
@@ -57,7 +57,7 @@ class Output:
     def result(self, result: Result) -> None:
         """The document or the lines on stdout; on stderr what failed, and what sums it up."""
         if self._as_json:
-            print_json(result.document)
+            print_json(result.document())
         for line in () if self._as_json else result.lines:
             print_line(line)
         for error in result.errors:

@@ -36,7 +36,7 @@ def checked(report: CheckReport) -> Result:
         "missing_referrers": list(report.missing),
         "problems": [asdict(problem) for problem in (findings.problems if findings else ())],
     }
-    return Result(document, _check_lines(report))
+    return Result(lambda: document, _check_lines(report))
 
 
 def _check_lines(report: CheckReport) -> Iterator[str]:
@@ -99,7 +99,7 @@ def verified(verifications: Sequence[Verification]) -> Result:
         for each in verifications
         if each.error is None
     )
-    return Result(documents, who, errors=[each.error for each in verifications if each.error])
+    return Result(lambda: documents, who, errors=[each.error for each in verifications if each.error])
 
 
 def _ago(then: datetime) -> str:

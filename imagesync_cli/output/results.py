@@ -37,7 +37,8 @@ def error_json(error: ImagesyncError) -> dict[str, Any]:
 def resolved(results: Sequence[Resolved | ImagesyncError]) -> Result:
     """One line for each reference."""
     ids = (result.id for result in results if not isinstance(result, ImagesyncError))
-    return Result(list(map(_resolved_json, results)), ids, errors=(r for r in results if isinstance(r, ImagesyncError)))
+    errors = (result for result in results if isinstance(result, ImagesyncError))
+    return Result(lambda: list(map(_resolved_json, results)), ids, errors=errors)
 
 
 def _resolved_json(result: Resolved | ImagesyncError) -> dict[str, Any]:
@@ -57,17 +58,20 @@ def _resolved_json(result: Resolved | ImagesyncError) -> dict[str, Any]:
 def tags(repository: str, judged: Sequence[Judgement], *, explain: bool = False) -> Result:
     """One tag a line, and how many there are. Explained, every tag with its reason."""
     picked, count = [each.tag for each in judged if each.picked], len(judged)
-    reasons = {"reasons": [asdict(each) for each in judged]} if explain else {}
     explained = (f"{'pick' if each.picked else 'leave':<5}  {each.tag}  {each.why}" for each in judged)
     all_of = f"all {count} tags" if len(picked) == count > 1 else f"{len(picked)} of {counted(count, 'tag')}"
     note = f"{all_of} of {repository}" if count else f"{repository} has no tags"
-    document = {"repository": repository, "tags": picked, "count": count, **reasons}
+
+    def document() -> dict[str, Any]:
+        reasons = {"reasons": [asdict(each) for each in judged]} if explain else {}
+        return {"repository": repository, "tags": picked, "count": count, **reasons}
+
     return Result(document, explained if explain else picked, [note])
 
 
 def diagnosed(diagnoses: Sequence[Diagnosis]) -> Result:
     """A table for each reference, to be pasted into a report."""
-    return Result(list(map(asdict, diagnoses)), (line for each in diagnoses for line in _diagnosis_lines(each)))
+    return Result(lambda: list(map(asdict, diagnoses)), (line for each in diagnoses for line in _diagnosis_lines(each)))
 
 
 def _diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
@@ -93,7 +97,7 @@ def locked(report: LockReport) -> Result:
     }
     summary = f"{counted(len(report.lock.images), 'image')} in the lock, {counted(len(report.changes), 'change')}"
     changes = map(_change_line, report.changes)
-    return Result(document, changes, errors=report.failed.values(), summary=[summary])
+    return Result(lambda: document, changes, errors=report.failed.values(), summary=[summary])
 
 
 def described(image: Description) -> Result:
@@ -114,7 +118,7 @@ def described(image: Description) -> Result:
         "left_out": image.left_out,
     }
     note = "some layers, configs or annotations are too many or too long, and were left out"
-    return Result(document, _description_lines(image), [note] if image.left_out else [])
+    return Result(lambda: document, _description_lines(image), [note] if image.left_out else [])
 
 
 def _image_json(image: ImageDescription) -> dict[str, Any]:
@@ -170,7 +174,8 @@ def _config_lines(document: Mapping[str, Any]) -> Iterator[str]:
 def deleted(reports: Sequence[DeleteReport]) -> Result:
     """What became of each item."""
     lines = (line for report in reports for line in _delete_lines(report))
-    return Result(list(map(_delete_json, reports)), lines, errors=[each.error for each in reports if each.error])
+    errors = [each.error for each in reports if each.error]
+    return Result(lambda: list(map(_delete_json, reports)), lines, errors=errors)
 
 
 def _delete_json(report: DeleteReport) -> dict[str, Any]:
@@ -199,11 +204,12 @@ def _delete_lines(report: DeleteReport) -> Iterator[str]:
 def logged_in(registry: str, where: str, *, checked: bool) -> Result:
     """Where the login is kept."""
     done = f"logged in to {registry}" if checked else f"{registry} did not ask for the login, so it was not checked"
-    return Result({"registry": registry, "kept_in": where, "checked": checked}, [f"{done}; kept in {where}"])
+    document = {"registry": registry, "kept_in": where, "checked": checked}
+    return Result(lambda: document, [f"{done}; kept in {where}"])
 
 
 def logged_out(registry: str, forgotten: Sequence[str], left: Sequence[str]) -> Result:
     """Where the login was forgotten."""
     where = f"forgotten in {', '.join(forgotten)}" if forgotten else "no login was kept"
     document = {"registry": registry, "forgotten_in": forgotten, "left_in": left}
-    return Result(document, [f"{registry}: {where}"])
+    return Result(lambda: document, [f"{registry}: {where}"])

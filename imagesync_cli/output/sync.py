@@ -19,7 +19,7 @@ def synced(report: SyncReport) -> Result:
     blobs = {how.name.lower(): count for how, count in report.blobs.items()}
     done = ", ".join(filter(None, [_done(report), signed_text(report.signed_by)]))
     notes = [done, *_effort_lines(report), *_left_lines(report)]
-    return Result({**asdict(report), "blobs": blobs}, [report.id], notes)
+    return Result(lambda: {**asdict(report), "blobs": blobs}, [report.id], notes)
 
 
 def _done(report: SyncReport) -> str:

@@ -12,7 +12,7 @@ from imagesync_cli.batch.report import BatchProgress
 from imagesync_cli.copy.sync import SyncReport
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.look.resolve import Resolved
-from imagesync_cli.output import Output, results, sync
+from imagesync_cli.output import Output, Result, results, sync
 from imagesync_cli.output.batch import flight_lines
 from imagesync_cli.output.progress import progress_line
 from imagesync_cli.stores import Written
@@ -118,6 +118,16 @@ def test_tags(capsys: Captured, picked: list[str], count: int, said: str) -> Non
     left = [f"left-{number}" for number in range(count - len(picked))]
     Output().result(results.tags("a.example/a", [Judgement(tag, tag in picked, "why") for tag in (*picked, *left)]))
     assert capsys.readouterr() == ("".join(f"{tag}\n" for tag in picked), f"imagesync: {said}\n")
+
+
+def test_a_document_is_made_where_it_is_printed(capsys: Captured) -> None:
+    """That of many tags takes more memory than their lines, which need none."""
+
+    def document() -> object:
+        raise AssertionError("nobody asked for JSON")
+
+    Output().result(Result(document, ["a line"], summary=["all in all"]))
+    assert capsys.readouterr() == ("a line\n", "imagesync: all in all\n")
 
 
 def test_foreign_text_drives_no_terminal(capsys: Captured) -> None:
