@@ -9,6 +9,7 @@ import pytest
 
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry, Manner
+from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import OCI_INDEX, Image, describe, image, index_of, to_json
 from tests.embedded_registry.state import Manifest
 from tests.remote_repository import RemoteRepository
@@ -47,6 +48,18 @@ def test_a_manifest_of_a_type_of_its_own(copying: Copying, strange: dict[str, by
     manifests = {digest: each.content for digest, each in there.manifests.items()}
     assert manifests | there.blobs == strange
     assert set(manifests) == {there.tags["1"], *XY.manifests}
+
+
+def test_a_source_that_fails_to_give_a_blob_as_a_manifest(copying: Copying, strange: dict[str, bytes]) -> None:
+    """distribution 2.8 answers 500. What is a blob by its own bytes arrives as one."""
+    blob = next(digest for digest, content in strange.items() if content == b'{"not": "a manifest"}')
+    failing = f"/manifests/{blob}"
+    copying.source.fault = lambda request: refusal(500, "UNKNOWN") if request.path.endswith(failing) else None
+    finished = copying.run()
+    assert finished.code == 0, finished.err
+    there = copying.destination.repository(NAME)
+    assert there.manifests.keys() | there.blobs.keys() == strange.keys()
+    assert blob in there.blobs
 
 
 def test_a_destination_that_takes_manifests_alone(source: EmbeddedRegistry, registry: EmbeddedRegistry) -> None:

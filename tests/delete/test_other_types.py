@@ -151,3 +151,17 @@ def test_an_index_in_an_index_that_cannot_be_read(registry: EmbeddedRegistry, *,
     assert set(repository.tags) == {"theirs"}
     assert X.digest in repository.manifests
     assert f"lists {digest}, which is not there" in done.out or registry.manner.name == "distribution-2.8"
+
+
+@pytest.mark.parametrize("is_blob", [True, False])
+def test_what_an_index_lists_and_the_registry_fails_to_give(registry: EmbeddedRegistry, *, is_blob: bool) -> None:
+    """distribution 2.8 answers 500 for a blob, which by its own bytes uses nothing; an index that fails may use all."""
+    repository = registry.repository(NAME)
+    X.seed(repository, "ours")
+    inner = b'{"not": "a manifest"}' if is_blob else an_index(describe(X.root.media_type, X.root.content))
+    digest = repository.add_blob(inner)
+    repository.add_manifest(OCI_INDEX, an_index(describe("application/vnd.example.bundle.v1+json", inner)), "theirs")
+    registry.fault = lambda request: refusal(500, "UNKNOWN") if request.path.endswith(f"manifests/{digest}") else None
+    done = imagesync("delete", f"{registry.host}/{NAME}:ours")
+    assert done.code == 0, done.err
+    assert (X.digest in repository.manifests) is not is_blob, done.out

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from imagesync_cli.stores.registry.refusals import may_answer_get, note_encoding
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.stores.transport.http import told_length
 from imagesync_cli.stores.transport.retry import persist, twice
-from imagesync_cli.values.digest import is_digest, parse_digest
+from imagesync_cli.values.digest import check_bytes, is_digest, parse_digest
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Incomplete, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import is_loopback
 from imagesync_cli.values.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
@@ -35,6 +36,8 @@ _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
 # What a registry may answer to a manifest that names something it does not have, and the codes that say just that.
 _MAY_MISS_SOMETHING = frozenset({400, 422})
 _MISSES = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
+# distribution 2.8 to who asks for a blob, which an index may list, as for a manifest. Others say 404.
+_SAID_OF_A_BLOB = 500
 # Each tag that is asked for costs memory while it is asked.
 _ASKED_AT_ONCE = 64
 
@@ -80,7 +83,29 @@ class Repository:
 
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""
-        return await self._read_manifest(wanted, most_bytes)
+        try:
+            return await self._read_manifest(wanted, most_bytes)
+        except Unavailable as error:
+            if error.status == _SAID_OF_A_BLOB and is_digest(wanted) and await self._is_only_a_blob(wanted):
+                raise NotFound(f"{self._spelled(wanted)} is a blob") from error
+            raise
+
+    async def _is_only_a_blob(self, digest: str) -> bool:
+        """Whether the bytes that have this digest are no manifest; False where that cannot be known."""
+        target, limit_bytes = self._asked.at(f"blobs/{parse_digest(digest)}"), self._client.settings.max_manifest_bytes
+        doing = f"looking what {self._spelled(digest)} is"
+        try:
+            _, content = await self._client.fetch(
+                target, doing=doing, scopes=self._asked.scopes, limit_bytes=limit_bytes, again=False
+            )
+            check_bytes(content, digest)
+        except ImagesyncError:
+            return False
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError):
+            return True
+        return not isinstance(document, dict) or "schemaVersion" not in document
 
     async def _read_manifest(self, wanted: str, most_bytes: int | None = None, *, sound_only: bool = False) -> Manifest:
         return await twice(lambda: self._read_manifest_once(wanted, most_bytes, sound_only=sound_only))
