@@ -102,12 +102,12 @@ def test_the_install_page(debian: BareDebian) -> None:
     assert len(re.findall(rf"^imagesync, version {re.escape(version())}", printed, re.MULTILINE)) == 4
 
 
-def test_the_ten_lines_name_the_module_by_git(debian: BareDebian) -> None:
+def test_the_block_for_terraform_names_the_module_by_git(debian: BareDebian) -> None:
     """The README's module source is fetched by git at this version's tag, and the configuration is valid.
 
     That the address, which is nobody's, means this checkout is all that git is told.
     """
-    (debian.root / "srv/main.tf").write_text(readme_block("Terraform, in ten lines"))
+    (debian.root / "srv/main.tf").write_text(readme_block("In Terraform"))
     printed = with_terraform(debian).run(
         """
         git config --global url./srv/imagesync.insteadOf https://git.example.com/imagesync.git
