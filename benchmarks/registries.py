@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 READY_WITHIN_S = 20
+_PORTS = range(15_000, 32_768)  # below net.ipv4.ip_local_port_range
 
 _CONFIG = """\
 version: 0.1
@@ -116,10 +118,15 @@ def running(program: str, folder: Path, tls: Tls | None = None) -> Iterator[Regi
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a loopback port that nothing listens on.
+
+    The system gives none of these to anybody else: no connection of another program takes it before it is used, and
+    who tries whether a server listens there yet never reaches itself.
+    """
+    while True:
+        port = random.choice(_PORTS)  # noqa: S311
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _run(command: list[str], port: int) -> subprocess.Popen[bytes]:

@@ -124,7 +124,9 @@ def test_ten_processes(running: Running) -> None:
     assert [process.wait(timeout=60) for process in processes] == [0] * _PROCESSES
     state = running.state()
     assert state.tags == {"staying-first": first.digest, "staying-third": third.digest}
-    assert set(state.manifests) == {*first.manifests, *third.manifests}
+    whole = {*first.manifests, *third.manifests}
+    # A tag that is just going is listed and leads nowhere for a moment: in doubt, what may be missing is put back.
+    assert whole <= set(state.manifests) <= {*whole, second.digest}
 
 
 def test_ten_processes_on_one_tag(running: Running) -> None:
