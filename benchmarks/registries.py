@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 READY_WITHIN_S = 20
-_PORTS = range(15_000, 32_768)  # below net.ipv4.ip_local_port_range
+_PORTS = (15_000, 32_768)  # what lies below net.ipv4.ip_local_port_range
+_ports = random.SystemRandom()  # no seed, of a test or Hypothesis's, gives two processes the same
 
 _CONFIG = """\
 version: 0.1
@@ -120,11 +121,11 @@ def running(program: str, folder: Path, tls: Tls | None = None) -> Iterator[Regi
 def free_port() -> int:
     """Return a loopback port that nothing listens on.
 
-    The system gives none of these to anybody else: no connection of another program takes it before it is used, and
-    who tries whether a server listens there yet never reaches itself.
+    The system gives none of these ports to anybody who asks for any free one: no connection and no server of another
+    program takes it before it is used, and who tries whether a server listens there yet never reaches itself.
     """
     while True:
-        port = random.choice(_PORTS)  # noqa: S311
+        port = _ports.randrange(*_PORTS)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 

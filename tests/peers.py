@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import shutil
 import socket
@@ -18,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.registries import free_port
+
 READY_WITHIN_S = 60
-PORTS = (15_000, 32_768)  # what lies below net.ipv4.ip_local_port_range
-_ports = random.SystemRandom()  # no seed of a test, nor Hypothesis's, gives two processes the same
 # Every program that a test starts and that a machine may lack. `.ci/run` installs them.
 # fmt: off
 PROGRAMS = frozenset({
@@ -107,15 +106,8 @@ def _go_programs() -> str:
 
 
 def free_host() -> str:
-    """Return a loopback HOST:PORT that nothing listens on.
-
-    The system gives none of these ports to anybody who asks for any free one: no connection and no server of another
-    test takes it before it is used.
-    """
-    while True:
-        host = f"127.0.0.1:{_ports.randrange(*PORTS)}"
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", int(host.rpartition(":")[2]))):
-            return host
+    """Return a loopback HOST:PORT that nothing listens on."""
+    return f"127.0.0.1:{free_port()}"
 
 
 @contextlib.contextmanager

@@ -95,7 +95,7 @@ class Claims:
         for claimant, claim in given_up:
             by_call.setdefault(claimant.call, set()).add((claimant.key, claim))
         for call, given in by_call.items():
-            if not (self.file_of(call)).exists():
+            if not self.file_of(call).exists():
                 continue
             with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
                 noted = self._read(call)
