@@ -106,6 +106,26 @@ def test_a_mount_with_one_scope() -> None:
         assert registry.repository("copy").tags == {"1": image().digest}
 
 
+def test_a_ping_whose_challenge_names_a_repository(tmp_path: Path) -> None:
+    """GHCR's challenge to a bare ping has a scope for "user/image": login and doctor ask for a token without one."""
+
+    def as_ghcr(response: Response) -> Response:
+        challenge = response.headers.get("WWW-Authenticate", "") + ',scope="repository:user/image:pull"'
+        return replace(response, headers={**response.headers, "WWW-Authenticate": challenge})
+
+    with registry_with(BEARER) as registry:
+        image().seed(registry.repository("app"), "1")
+        registry.fault = lambda request: Fault(change=as_ghcr) if request.path == "/v2/" else None
+        login = ["login", "--username", "ann", registry.host]
+        runs = [
+            imagesync(*login, stdin="secret\n", environ={"HOME": str(tmp_path)}),
+            signed_in(registry, "doctor", f"{registry.host}/app:1"),
+        ]
+        asked = tokens(registry)
+    assert [done.code for done in runs] == [0, 0], [done.err for done in runs]
+    assert asked[:2] == [[], []]
+
+
 def test_no_delete_scope() -> None:
     """Quay refuses a scope that names delete: the same is asked for without it, and the deletion works."""
     with registry_with(replace(BEARER, refuses_delete_scope=True)) as registry:

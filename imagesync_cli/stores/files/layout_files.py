@@ -67,7 +67,9 @@ class LayoutFiles:
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         wanted = set(tags)
-        return {tag: told for tag, told in (await self.tags()).items() if told is not None and tag in wanted}
+        with self._readable(""):
+            named = self._index_or_new().named(self.name)
+        return {tag: told for tag, told in named.items() if told is not None and tag in wanted}
 
     async def referrers(self, digest: str) -> list[Descriptor]:
         """The entries of index.json whose subject this is: where oras keeps them."""

@@ -16,8 +16,9 @@ from imagesync_cli.stores.files.new_file import PREFIX
 from tests.command import IMAGESYNC, Finished, environment, imagesync
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import flip_bit
-from tests.embedded_registry.images import Image, describe, image, index, index_of, to_json
+from tests.embedded_registry.images import Image, describe, image, index, index_of, referrer, to_json
 from tests.embedded_registry.state import Manifest, digest_of
+from tests.referrers.artifacts import ATTESTED, about, cosign
 from tests.stores.copying import always, blob
 from tests.stores.files.tars import blobs, files, layout_members, link, tags, whole, write_tar
 
@@ -49,6 +50,23 @@ def test_there_and_back(registry: EmbeddedRegistry, archive: Path) -> None:
         assert back.code == 0, back.err
         down = other.repository("down")
         assert (down.tags, down.manifests, down.blobs) == ({"1": INDEX.digest}, INDEX.manifests, INDEX.blobs)
+
+
+def test_referrers_there_and_back(registry: EmbeddedRegistry, archive: Path) -> None:
+    """What is attached to an image goes through an archive that was not there before, by subject and by tag."""
+    artifacts = [referrer(ATTESTED, "signed"), cosign(ATTESTED)]
+    up = registry.repository("up")
+    ATTESTED.seed(up, "1")
+    artifacts[0].seed(up)
+    artifacts[1].seed(up, about(ATTESTED, ".sig"))
+    there = sync(f"{registry.host}/up:1", f"oci-archive:{archive}:1", "--referrers")
+    assert there.code == 0, there.err
+    with EmbeddedRegistry() as other:
+        back = sync(f"oci-archive:{archive}:1", f"{other.host}/down:1", "--referrers")
+        assert back.code == 0, back.err
+        down = other.repository("down")
+        assert down.tags.items() >= {("1", ATTESTED.digest), (about(ATTESTED, ".sig"), artifacts[1].digest)}
+        assert {artifact.digest for artifact in artifacts} <= down.manifests.keys()
 
 
 def test_nothing_but_the_archive_remains(archive: Path, tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ class Tokens:
     def _alternatives(self, scopes: Scopes, challenge: Challenge) -> list[Scopes]:
         """What to ask for, in this order, until the server does not refuse it."""
         plain = tuple(scope.removesuffix(",delete") for scope in scopes)  # Quay has no such action
-        named = tuple(scope for scope in challenge.scopes if repository_of(scope) in ("", repository_of(scopes[0])))
+        ours = {"", *map(repository_of, scopes[:1])}  # a ping is about no repository: GHCR's challenge names one
+        named = tuple(scope for scope in challenge.scopes if repository_of(scope) in ours)
         first = [scopes] if self._deletes else []
         return list(dict.fromkeys([*first, plain, plain[:1], named]))
 
