@@ -1,12 +1,12 @@
 """Folders of repositories become an entry for each repository that is in them.
 
-A registry is asked once for each path. With a lock nothing is asked: the repositories are those of the lock. A
+A registry is asked once for all of its folders. With a lock nothing is asked: the repositories are those of the lock. A
 repository that the file names in an entry of its own, with the same destination, is left to that entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesync_cli.batch.entry import Entry, FolderEntry, ImageEntry
@@ -16,8 +16,9 @@ from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.stores import Stores
 from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import ImagesyncError, NotFound
+from imagesync_cli.values.names import names_below
 
-_Rests = Sequence[str] | ImagesyncError
+_Names = Sequence[str] | ImagesyncError
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,12 @@ async def expand(stores: Stores, entries: Sequence[Entry], lock: Lock | None) ->
     With a ``lock`` the repositories are those of the lock.
     """
     named = {_ends(entry) for entry in entries if isinstance(entry, ImageEntry)}
-    folders = dict.fromkeys(entry.source for entry in entries if isinstance(entry, FolderEntry))
-    rests = dict(zip(folders, await gather(_rests(stores, each, lock) for each in folders), strict=True))
+    folders = {entry.source for entry in entries if isinstance(entry, FolderEntry)}
+    paths: dict[str, set[str]] = {}
+    for folder in folders:
+        paths.setdefault(folder.registry, set()).add(folder.path)
+    names = dict(zip(paths, await gather(_names(stores, *each, lock) for each in paths.items()), strict=True))
+    rests = {each: _rests(each, names[each.registry][each.path]) for each in folders}
     expanded = list[ImageEntry | Unknown]()
     for entry in entries:
         if isinstance(entry, ImageEntry):
@@ -52,7 +57,7 @@ def _ends(entry: ImageEntry) -> tuple[object, object]:
     return place_of(entry.source), place_of(entry.destination)
 
 
-def _in_folder(folder: FolderEntry, rests: _Rests) -> Iterator[ImageEntry | Unknown]:
+def _in_folder(folder: FolderEntry, rests: _Names) -> Iterator[ImageEntry | Unknown]:
     if isinstance(rests, ImagesyncError):
         yield Unknown(folder, folder.name, f"{folder.destination}/**", rests)
         return
@@ -63,14 +68,16 @@ def _in_folder(folder: FolderEntry, rests: _Rests) -> Iterator[ImageEntry | Unkn
             yield Unknown(folder, f"{folder.source}/{rest}", f"{folder.destination}/{rest}", error)
 
 
-async def _rests(stores: Stores, folder: Prefix, lock: Lock | None) -> _Rests:
-    """What follows the folder in the names of all repositories that are in it, or why that is not known."""
-    try:
-        if lock is not None:
-            names: Iterable[str] = lock.repositories(folder.registry)
-        else:
-            names = await stores.repositories(folder.registry, folder.path)
-    except ImagesyncError as error:
-        return error.alone()
+async def _names(stores: Stores, registry: str, paths: set[str], lock: Lock | None) -> Mapping[str, _Names]:
+    """The repositories of a registry below each path, or why these are not known."""
+    if lock is not None:
+        return names_below(paths, lock.repositories(registry))
+    return await stores.repositories(registry, paths)
+
+
+def _rests(folder: Prefix, names: _Names) -> _Names:
+    """What follows the folder in the names of all repositories that are in it."""
+    if isinstance(names, ImagesyncError):
+        return names
     rests = [rest for name in names if (rest := folder.rest((folder.place[0], name)))]
     return rests or NotFound(f"there is no repository in {folder}", hint="or this login may not see it")

@@ -12,6 +12,7 @@ is too young to be taken. Keys are in order, so that two locks differ where imag
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import dataclass, field
@@ -64,13 +65,19 @@ class Lock:
 
     def tags(self, source: Reference) -> list[str]:
         """The locked tags of a repository."""
-        named = [parse_reference(name) for name in self.images]
-        return [each.tag for each in named if each.location == source.location and each.tag and not each.digest]
+        return self._tags.get(source.location, [])
 
     def repositories(self, registry: str) -> list[str]:
-        """The repositories of a registry that have locked tags."""
-        named = [parse_reference(name).location for name in self.images]
-        return list(dict.fromkeys(repository for host, repository in named if host == registry))
+        """The repositories of a registry that have locked images."""
+        return [repository for host, repository in self._tags if host == registry]
+
+    @functools.cached_property
+    def _tags(self) -> dict[tuple[str, str], list[str]]:
+        """The locked tags of each repository that has images here. Asked of a lock that was read, for many entries."""
+        tags: dict[tuple[str, str], list[str]] = {}
+        for image in map(parse_reference, self.images):
+            tags.setdefault(image.location, []).extend([image.tag] if image.tag and not image.digest else [])
+        return tags
 
 
 def read_lock(path: Path, *, must_exist: bool = True) -> Lock:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Collection, Iterable
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.transport.preconnect import Preconnected
     from imagesync_cli.stores.transport.retry import comes_true, twice
     from imagesync_cli.stores.transport.tally import counting
+    from imagesync_cli.values.errors import ImagesyncError
     from imagesync_cli.values.limits import PullLimit
     from imagesync_cli.values.manifest import Descriptor
     from imagesync_cli.values.names import RepositoryName
@@ -210,11 +211,13 @@ class Stores:
         repository = OneRepository.of(self.client(reference.registry), reference, Access.READ.value)
         return await pushed_at(HostApi(*repository), reference.meant_tag, digest)
 
-    async def repositories(self, registry: str, path: str) -> list[RepositoryName]:
-        """Every repository of a registry below a path, "" for all; see catalog.py."""
+    async def repositories(
+        self, registry: str, paths: Collection[str]
+    ) -> dict[str, list[RepositoryName] | ImagesyncError]:
+        """Every repository of a registry below each path, "" for all, or why that is not known; see catalog.py."""
         from imagesync_cli.stores.registry.catalog import list_repositories
 
-        return await list_repositories(self.client(registry), path)
+        return await list_repositories(self.client(registry), paths)
 
     def probe(self, reference: RegistryReference, side: Side = Side.SOURCE) -> Probe:
         """Questions to a registry that change nothing (look/doctor.py)."""

@@ -11,6 +11,7 @@ index.json may be called (image-spec v1.1, annotations.md); it is looked up in a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NewType, TypeGuard
 
 from imagesync_cli.values.digest import Digest, is_digest
@@ -33,6 +34,23 @@ _IMAGE_NAME = r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*"  # not compiled until a
 def is_repository(text: str) -> TypeGuard[RepositoryName]:
     """Whether this can be a repository of a registry."""
     return _REPOSITORY.fullmatch(text) is not None
+
+
+def paths_above(name: str) -> Iterator[str]:
+    """The paths that a repository is below, the nearest first; "" is all of a registry."""
+    while name := name.rpartition("/")[0]:
+        yield name
+    yield ""
+
+
+def names_below(paths: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:
+    """The repositories below each path, each of them looked at once, however many paths there are."""
+    below: dict[str, list[str]] = {path: [] for path in paths}
+    for name in names:
+        for path in paths_above(name):
+            if path in below:
+                below[path].append(name)
+    return below
 
 
 def is_tag(text: str) -> TypeGuard[Tag]:

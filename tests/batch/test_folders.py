@@ -214,6 +214,20 @@ def test_many_folders_are_not_compared_with_each_other(
     assert len(compared) <= 4 * number
 
 
+def test_many_folders_of_a_registry_read_its_catalog_once(team: Bench) -> None:
+    """All folders of a registry are served by one reading of its catalog; one that has too much fails alone."""
+    team.seed("far/away", "1")
+    many = [f"many/a{number}" for number in range(10_001)]
+    team.up.fault = lambda request: names("team/a", "team/b/c", "far/away", *many) if catalog(request) else None
+    places = {"team": "mirror", "team/b": "below", "far": "far", "many": "many"}
+    team.write(*(folder(team, f"/{up}", destination=f"{team.down.host}/{down}") for up, down in places.items()))
+    finished = team.sync()
+    assert finished.code == 5
+    assert finished.err.count("failed: ") == finished.err.count("/many: more than 10000 repositories") == 1
+    assert sorted(team.down.state.repositories) == ["below/c", "far/away", "mirror/a", "mirror/b/c"]
+    assert sum(map(catalog, team.up.requests)) == 1
+
+
 def test_prune_holds_for_each_repository(team: Bench) -> None:
     """Tags that the source has not go; a repository that it has not any more stays as it is."""
     image("old").seed(team.there("mirror/a"), "0")

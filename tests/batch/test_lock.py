@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from imagesync_cli.look import lockfile
 from imagesync_cli.look.lockfile import read_lock
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.errors import UsageError
-from imagesync_cli.values.reference import parse_reference
+from imagesync_cli.values.reference import Reference, parse_reference
 from tests.batch.conftest import Bench
 from tests.embedded_registry.images import image, index
 
@@ -269,6 +270,23 @@ def test_a_lock_that_names_what_is_none(tmp_path: Path, changed: dict[str, Any])
         return
     with pytest.raises(UsageError, match="is not a lock"):
         read_lock(tmp_path / "lock.json")
+
+
+def test_a_lock_is_searched_by_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each name in a lock is read once, however many entries and folders ask for their tags."""
+    names, read = [f"r.example/team/{number}:1" for number in range(100)], list[str]()
+    locked = lockfile.Locked("", 0, (), "")
+    lock = lockfile.Lock(dict.fromkeys([*names, f"r.example/by/digest@sha256:{64 * '0'}"], locked))
+    sources = list(map(parse_reference, names))
+
+    def counted(text: str) -> Reference:
+        read.append(text)
+        return parse_reference(text)
+
+    monkeypatch.setattr(lockfile, "parse_reference", counted)
+    assert [lock.tags(source) for source in sources] == [["1"]] * len(sources)
+    assert len(lock.repositories("r.example")) == len(sources) + 1
+    assert len(read) == len(lock.images)
 
 
 def test_a_lock_of_many_images_begins_few_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,10 @@ def scripted(pauses: list[float]) -> Scripted:
 
 
 def listed(scripted: Scripted, host: str, path: str, *, login: bool = False) -> list[str]:
-    return [str(name) for name in scripted.run(lambda: list_repositories(scripted.client(host, login=login), path))]
+    found = scripted.run(lambda: list_repositories(scripted.client(host, login=login), [path]))[path]
+    if isinstance(found, ImagesyncError):
+        raise found
+    return [str(name) for name in found]
 
 
 def test_docker_hub_lists_a_namespace(scripted: Scripted) -> None:
