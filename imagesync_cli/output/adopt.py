@@ -57,8 +57,11 @@ def _yaml(value: Any, *, inside: bool = False) -> str:
 
 
 def as_modules(adopted: Adopted) -> str:
-    """One block of modules/images with every entry; rules for a repository that has some already are noted."""
-    lines, keys = ['module "images" {', _MODULE, "", "  images = {"], set[str]()
+    """One block of modules/images with every entry, aligned as terraform fmt does it.
+
+    Rules for a repository that has some already are noted.
+    """
+    images = dict[str, str]()
     for entry in adopted.entries:
         if entry["source"].endswith(FOLDER):
             adopted.notes.append(f"{entry['source']} left out: modules name each repository")
@@ -69,17 +72,20 @@ def as_modules(adopted: Adopted) -> str:
         if verified := sorted(entry.keys() & {"trust", "minimum_age"}):
             adopted.notes.append(f"{entry['source']} left out: {' and '.join(verified)} apply to a whole module")
             continue
-        key = entry["destination"] if "tags" in entry else _key(entry)
-        if key in keys:
-            adopted.notes.append(f"{entry['source']} left out: {key} has rules already; write one entry for both")
+        key = _hcl(entry["destination"] if "tags" in entry else _key(entry))
+        if key in images:
+            adopted.notes.append(
+                f"{entry['source']} left out: {entry['destination']} has rules already; write one entry for both"
+            )
             continue
-        keys.add(key)
         if "overwrite" in entry:
             adopted.notes.append(f"{entry['source']}: overwrite left out: it applies to a whole module")
         if isinstance(entry.get("referrers"), list):
             adopted.notes.append(f"{entry['source']}: referrers of every type are copied: modules cannot select types")
-        lines.append(f"    {_hcl(key)} = {{ {_image(entry)} }}")
-    return "\n".join([*lines, "  }", "}"])
+        images[key] = _image(entry)
+    width = max(map(len, images), default=0)
+    lines = [f"    {key:{width}} = {{ {image} }}" for key, image in images.items()]
+    return "\n".join(['module "images" {', _MODULE, "", "  images = {", *lines, "  }", "}"])
 
 
 def _key(entry: Images) -> str:

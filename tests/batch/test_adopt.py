@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from imagesync_cli.batch.adopt.adopted import words_of
 from imagesync_cli.batch.entries import read_entries
 from imagesync_cli.batch.entry import FolderEntry, ImageEntry
 from imagesync_cli.values.tags.rules import TagRules
+from tests import peers
 from tests.command import Finished, imagesync
 
 REGSYNC = """
@@ -373,6 +375,20 @@ def test_a_default_registry_is_the_target(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("destination", [{"r.io/b": 1}, ["r.io/b", {"r.io/c": 1}], [["r.io/b"]]])
+def test_a_destination_that_is_no_text_is_not_the_default(tmp_path: Path, destination: object) -> None:
+    """A rule of image-syncer whose destination is not understood is left out, not taken for one that has none."""
+    file = tmp_path / "rules.json"
+    rules = {"quay.io/a/b:1": destination, "quay.io/a/c:1": ["", "r.io/c"]}
+    file.write_text(json.dumps({"images": rules}))
+    finished = imagesync("adopt", "--to", "m.example.com", str(file))
+    assert "quay.io/a/b:1 was left out: its destination is not understood" in finished.err
+    assert finished.out.splitlines()[3:] == [
+        "  - source: quay.io/a/c:1",
+        '    destination: ["m.example.com/a/c:1", "r.io/c:1"]',
+    ]
+
+
 def test_platforms_and_referrers_come_along(tmp_path: Path) -> None:
     """An entry keeps its platform, and the defaults of the file hold for it."""
     images = tmp_path / "images.yaml"
@@ -388,11 +404,19 @@ def test_modules_have_each_image(tmp_path: Path) -> None:
     assert [line.strip() for line in finished.out.splitlines() if " = { source = " in line] == [
         '"registry.example.com/busybox:1.36" = '
         '{ source = "busybox:1.36", platforms = ["linux/amd64"], referrers = true }',
-        '"registry.example.com/app" = { source = "ghcr.io/org/app", referrers = true, '
+        '"registry.example.com/app"          = { source = "ghcr.io/org/app", referrers = true, '
         r'tags = { include = ["/^(?:1\\..*)$/", "edge"], exclude = ["/^(?:.*-rc.*)$/"] } }',
-        '"registry.example.com/db" = { source = "ghcr.io/org/db", referrers = true, '
+        '"registry.example.com/db"           = { source = "ghcr.io/org/db", referrers = true, '
         'tags = { semver = ">=1 || <0.5" } }',
     ]
+
+
+@pytest.mark.parametrize("name", ["regsync", "ocync", "kpromo", "flux-mirror"])
+def test_modules_are_formatted(tmp_path: Path, name: str) -> None:
+    """terraform fmt has nothing to change in a block."""
+    out = adopt(tmp_path, name, "--as", "modules").out
+    command = [peers.program("terraform"), "fmt", "-"]
+    assert subprocess.run(command, input=out, capture_output=True, text=True, check=True).stdout == out
 
 
 @pytest.mark.parametrize("text", ["", "a: b\n", "- a\n", '{"version": 4}', "images: []\n"])

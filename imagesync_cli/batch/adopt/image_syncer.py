@@ -9,7 +9,7 @@ import re
 
 from imagesync_cli.batch.adopt.adopted import Adopted, with_tag
 from imagesync_cli.batch.adopt.go_regex import whole_tag
-from imagesync_cli.batch.adopt.section import Section, texts_of
+from imagesync_cli.batch.adopt.section import Section, items_of, texts_of
 from imagesync_cli.batch.document import Fields, Items, Node, Value
 
 _SOURCE = re.compile(r"(?P<name>[^@]*?/[^:@]+|[^:@/]+)(?::(?P<tags>/.+/|[^/@]*))?(?:@(?P<digest>.+))?")
@@ -41,7 +41,7 @@ def image_syncer(top: Section, adopted: Adopted) -> None:
             adopted.note(top.lines["auth"], "auth: logins come from docker login or the environment")
         rules = top.section("images")
     for source, value in rules.nodes.items():
-        if isinstance(value, Fields):
+        if isinstance(value, Fields) or not all(isinstance(each, Value) for each in items_of(value)):
             adopted.note(value.line, f"{source} was left out: its destination is not understood")
         else:
             _rule(value.line, source, texts_of(value) or [""], adopted)
