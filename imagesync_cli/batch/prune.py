@@ -234,6 +234,9 @@ class _Pruning:
         try:
             if not policy.referrers:
                 going += await _companions(self._stores, self.removals)
+            if policy.dry_run:  # what else uses their manifests is looked at when they go
+                self.results = _alike(going, Outcome.REMOVED, "")
+                return
             self.results = _alike(going, Outcome.NOT_RUN, _INTERRUPTED)
             as_seen = (each.at(tag=each.tag, digest=self.removals.seen.get(each.tag, "")) for each in going)
             await delete(self._stores, as_seen, policy, reports=reports)
@@ -242,7 +245,7 @@ class _Pruning:
             self.results = _alike(going, Outcome.FAILED, str(error), error.exit_code)
         finally:
             for result, each, report in zip(self.results, going, reports, strict=False):
-                _tell(result, report, "" if is_whole or policy.dry_run else self._left(each))
+                _tell(result, report, "" if is_whole else self._left(each))
 
     def _left(self, reference: Reference) -> str:
         digest = self.removals.seen.get(reference.tag, "")
@@ -276,5 +279,5 @@ def _tell(result: RemovalResult, report: DeleteReport, left: str) -> None:
     if report.error is not None:
         result.outcome, result.why, result.exit_code = Outcome.FAILED, str(report.error), report.error.exit_code
     elif tag is not None:
-        is_kept = tag.outcome == Outcome.KEPT
-        result.outcome, result.why = (Outcome.KEPT, tag.why) if is_kept else (Outcome.REMOVED, left)
+        result.outcome = Outcome.KEPT if tag.outcome == "kept" else Outcome.REMOVED
+        result.why = tag.why if tag.outcome == "kept" or (tag.outcome == "absent" and not left) else left

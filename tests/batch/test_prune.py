@@ -497,6 +497,31 @@ def test_a_tag_that_leads_nowhere_is_not_said_to_be_removed(pruned: Bench) -> No
         assert "app:0.7" not in finished.out
 
 
+def test_a_dry_run_reads_no_manifest_of_what_goes(pruned: Bench) -> None:
+    """What a prune would remove is told from tags alone, with the signatures that go along."""
+    signature = f"{image('old').digest.replace(':', '-')}.sig"
+    image("signature").seed(pruned.there("app"), signature)
+    going = {f"remove {pruned.down.host}/app:{tag}" for tag in ("0.9", signature)}
+    dry = pruned.sync("--dry-run")
+    assert not [each.path for each in pruned.down.requests if each.method == "GET" and "/manifests/" in each.path]
+    assert going <= set(dry.out.splitlines())
+    assert going <= set(pruned.sync().out.splitlines())
+
+
+def test_a_tag_that_another_run_has_removed_is_said_to_be_gone(pruned: Bench) -> None:
+    """Of two runs at once, the one that finds a tag gone after its copies does not claim to have removed it."""
+    there = pruned.there("app")
+
+    def copied_late(request: Request) -> None:
+        if request.method == "PUT" and request.path.endswith("/manifests/1.1"):
+            there.tags.pop("0.9", None)
+
+    pruned.down.fault = copied_late
+    finished = pruned.sync()
+    assert finished.code == 0, finished.err
+    assert f"remove {pruned.down.host}/app:0.9 (already gone)" in finished.out
+
+
 def test_few_repositories_are_pruned_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """What all tags of a repository point at is held for a few of them, however many the file prunes."""
     names, under_way = [f"app-{number}" for number in range(40)], [0]
