@@ -257,15 +257,16 @@ class _Reading(Reading):
         named = _AGE & given.keys()
         if not named:
             return None
-        if "minimum_age" not in given:
-            self.wrong(line, f"{min(named)} needs minimum_age")
+        if given.get("minimum_age") is None:
+            if "minimum_age" not in given:
+                self.wrong(line, f"{min(named)} needs minimum_age")
             return None
         from imagesync_cli.look.trust.age import parse_minimum_age
 
         return self.parsed(
             lambda: parse_minimum_age(
-                str(given["minimum_age"]),
-                str(given.get("minimum_age_new", "wait")),
+                given["minimum_age"],
+                given.get("minimum_age_new") or "wait",
                 given.get("ignore_age_for") or (),
                 by_created=bool(given.get("minimum_age_by_created")),
             ),

@@ -192,6 +192,11 @@ WRONG = {
         2,
         "${NONE} is not set",
     ),
+    "an age without a unit": (
+        "images:\n  - source: a\n    destination: r.io/a\n    minimum_age: 3\n",
+        4,
+        "'3' is not a length of time",
+    ),
     "half a variable": ("images:\n  - source: a:${V\n    destination: r.io/a\n", 2, "is not a variable"),
     "a variable with a default": ("images:\n  - source: a:${V:-1}\n    destination: r.io/a\n", 2, "is not a variable"),
 }
@@ -201,6 +206,32 @@ def read(tmp_path: Path, text: str, name: str = "images.yaml", **environ: str) -
     file = tmp_path / name
     file.write_text(text)
     return list(read_entries(file, environ))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{source: '${V}', destination: r.io/a}",
+        "{source: a, destination: '${V}'}",
+        "{source: a, destination: [r.io/a, '${V}${V}']}",
+        "{source: a, destination: r.io/a, tags: ['1.0', '${V}'], prune: true}",
+        "{source: a, destination: r.io/a, tags: {include: ['*'], exclude: ['${V}']}}",
+        "{source: a, destination: r.io/a, tags: {include: ['*'], semver: '${V}'}}",
+        "{source: 'r.io/a/**', destination: '${V}', tags: ['*']}",
+        "{source: a, destination: r.io/a, platforms: ['${V}']}",
+        "{source: a, destination: r.io/a, referrers: ['${V}']}",
+        "{source: a, destination: r.io/a, mirrors: ['${V}']}",
+        "{source: a, destination: r.io/a, overwrite: '${V}'}",
+        "{source: a, destination: r.io/a, as: '${V}'}",
+        "{source: a, destination: r.io/a, minimum_age: '${V}'}",
+        "{source: a, destination: r.io/a, minimum_age: 3d, ignore_age_for: ['${V}']}",
+        "{source: a, destination: r.io/a, trust: {rules: [{sources: ['${V}'], signers: [{key: k}]}]}}",
+    ],
+)
+def test_a_variable_that_is_empty_takes_nothing_away(tmp_path: Path, entry: str) -> None:
+    """A text that its variables leave empty is wrong by its line: without it less would be wanted, or more allowed."""
+    with pytest.raises(UsageError, match=r"images.yaml:2: .*\$\{V\} is empty in the environment"):
+        read(tmp_path, f"images:\n  - {entry}\n", V="")
 
 
 def test_trust_takes_variables(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from imagesync_cli.values.platforms import Platform, parse_platform
 from imagesync_cli.values.reference import Reference, parse_reference
 from imagesync_cli.values.tags.replacing import parse_keep_as, parse_overwrite
 from imagesync_cli.values.tags.rules import TagRules
+from imagesync_cli.values.times import parse_span
 
 _T = TypeVar("_T")
 TEXT = frozenset({"str", "int", "float", "timestamp"})  # 1.10 is a tag, whatever else YAML takes it for
@@ -116,7 +117,10 @@ class Reading:
             return None
 
     def filled(self, text: str, line: int) -> str | None:
-        """The text with each ${NAME} replaced from the environment; $${ stands for ${."""
+        """The text with each ${NAME} replaced from the environment; $${ stands for ${.
+
+        One that comes to nothing is wrong: without it an entry would be gone, or its rules would say something else.
+        """
         if "${" not in text:
             return text
         failed = False
@@ -136,6 +140,9 @@ class Reading:
             return ""
 
         filled = _VARIABLE.sub(value, text)
+        if not (filled or failed):
+            self.wrong(line, f"{text} is empty in the environment")
+            return None
         return None if failed else filled
 
     def value(self, name: str, node: Node) -> Any:
@@ -225,6 +232,11 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _span(text: str) -> str:
+    parse_span(text)
+    return text
+
+
 def _reference(text: str) -> Read:
     reference = parse_reference(text)
     return reference, names_tag(reference, text)
@@ -246,4 +258,5 @@ _PARSED_BY: dict[str, Callable[[str], object]] = {
     "as": parse_rename,
     "overwrite": parse_overwrite,
     "keep_as": parse_keep_as,
+    "minimum_age": _span,
 }
