@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,36 +94,14 @@ class RegistryPulls:
     least_s: int = 0
     unread: int = 0
 
-    def at_pace(self, requests: int, per_second: float | None) -> RegistryPulls:
-        """With as many requests to come, at this pace."""
-        return replace(self, requests=requests, least_s=math.ceil(requests / per_second) if per_second else 0)
-
-
-def registry_pulls(
-    pulls: Mapping[str, int], limits: Sequence[PullLimit], unread: Mapping[str, int]
-) -> list[RegistryPulls]:
-    """What was read, by registry, with what each says of it."""
-    told, made = {limit.registry: limit for limit in limits}, list[RegistryPulls]()
-    for name, number in sorted({**dict.fromkeys((*told, *unread), 0), **pulls}.items()):
-        each = RegistryPulls(name, number, unread=unread.get(name, 0))
-        if limit := told.get(name):
-            wait_s = limit.wait_s(number + each.unread)
-            each = replace(each, limit=limit.most, left=limit.left, window_s=limit.window_s, wait_s=wait_s)
-            each = replace(each, reset_s=limit.returns_in_s)
-        made.append(each)
-    return made
-
 
 def _merged_registries(every: Iterable[RegistryPulls]) -> list[RegistryPulls]:
+    """Each registry once: the last one tells what is left."""
     by_name: dict[str, RegistryPulls] = {}
     for each in every:
-        before = by_name.get(each.registry)
-        by_name[each.registry] = _added(before, each) if before else each
+        before = by_name.get(each.registry, RegistryPulls(each.registry, 0))
+        by_name[each.registry] = replace(each, pulls=before.pulls + each.pulls, unread=before.unread + each.unread)
     return list(by_name.values())
-
-
-def _added(before: RegistryPulls, each: RegistryPulls) -> RegistryPulls:
-    return replace(each, pulls=before.pulls + each.pulls, unread=before.unread + each.unread)
 
 
 def failed_together(report: BatchReport) -> list[list[ImageResult]]:

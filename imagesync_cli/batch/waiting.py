@@ -12,10 +12,10 @@ import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagesync_cli.batch.plan import PlannedImage
-from imagesync_cli.batch.report import BatchProgress, BatchReport, RegistryPulls, registry_pulls
+from imagesync_cli.batch.report import BatchProgress, BatchReport, RegistryPulls
 from imagesync_cli.copy.sync import SyncReport
 from imagesync_cli.stores import Stores, Written, counting
 from imagesync_cli.values.errors import LimitReached
@@ -105,6 +105,22 @@ def reported(stores: Stores, report: BatchReport, progress: BatchProgress) -> It
 
 def _registries(stores: Stores, progress: BatchProgress) -> list[RegistryPulls]:
     """What a run has read of registries, what they say of that, and what a dry run expects."""
-    pulls = {**dict.fromkeys(progress.to_send, 0), **progress.pulls}
-    known = registry_pulls(pulls, stores.pull_limits(), progress.unread)
-    return [each.at_pace(progress.to_send[each.registry], stores.pace(each.registry)) for each in known]
+    limits = {limit.registry: limit for limit in stores.pull_limits()}
+    named = sorted({*progress.pulls, *progress.unread, *progress.to_send, *limits})
+    return [_registry(name, progress, stores.pace(name), limits.get(name)) for name in named]
+
+
+def _registry(name: str, progress: BatchProgress, pace: float | None, limit: PullLimit | None) -> RegistryPulls:
+    pulls, unread, requests = progress.pulls.get(name, 0), progress.unread[name], progress.to_send[name]
+    least_s = math.ceil(requests / pace) if pace else 0
+    read = RegistryPulls(name, pulls, requests=requests, least_s=least_s, unread=unread)
+    if limit is None:
+        return read
+    return replace(
+        read,
+        limit=limit.most,
+        left=limit.left,
+        window_s=limit.window_s,
+        reset_s=limit.returns_in_s,
+        wait_s=limit.wait_s(pulls + unread),
+    )
