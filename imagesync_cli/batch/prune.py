@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _MOST_TAGS = 10
 _LISTS_AT_ONCE = 64
 _PRUNED_AT_ONCE = 8  # each holds what all tags of a repository point at
-_NAMED = 3
 _INTERRUPTED = "interrupted before it was known to be gone"
 
 Listed = Mapping[tuple[str, str], Sequence[str] | ImagesyncError]
@@ -143,9 +142,8 @@ def check_removals(plan: Plan, most: int | None) -> None:
     """Refused if more tags would go than there may, None for any number."""
     if most is not None and plan.removal_count > most:
         going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
-        named = ", ".join(going[:_NAMED]) + (", …" if len(going) > _NAMED else "")
         raise Refused(
-            f"tags to remove: {plan.removal_count}, more than --max-removals {most}: {named}",
+            f"tags to remove: {plan.removal_count}, more than --max-removals {most}: {first_few(going)}",
             hint="nothing was changed; --dry-run without --max-removals lists all of them",
         )
 
