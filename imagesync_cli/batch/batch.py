@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,6 @@ from imagesync_cli.values.reference import ArchiveReference, RegistryReference
 from imagesync_cli.values.tags.replacing import Replacing, names_of
 
 if TYPE_CHECKING:
-    from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.look.trust.rules import Trust
     from imagesync_cli.stores import Mirrored
@@ -95,11 +94,10 @@ async def sync_batch(
         await _Batch(stores, made, options, report, progress, tell).run()
 
 
-def _judges(trusts: Iterable[Trust | None]) -> dict[Trust | None, Judge]:
-    """A judge for all images with the same rules."""
+def _judge(trust: Trust) -> Judge:
     from imagesync_cli.look.trust.judge import Judge
 
-    return {trust: Judge(trust) for trust in trusts if trust is not None}
+    return Judge(trust)
 
 
 class _FailedFast(Exception):
@@ -117,7 +115,7 @@ class _Batch:
 
     def __post_init__(self) -> None:
         trusts = {self.options.trust} if self.options.trust else {entry.trust for entry in self.plan.entries}
-        self._judges = _judges(trusts) if trusts - {None} else {}
+        self._judges: dict[Trust | None, Judge] = {trust: _judge(trust) for trust in trusts if trust}
         self._present = Present()
         self._failed = set(self.plan.failed)
 
@@ -230,17 +228,13 @@ class _Batch:
             selection=self._selection(image),
             judge=self._judges.get(self.options.trust or image.entry.trust),
             replacing=image.entry.replacing or self.options.how.replacing,
-            minimum_age=self._minimum_age(image),
+            minimum_age=image.minimum_age(self.options.how.minimum_age),
         )
         ends = image.source, image.destination
         done = await sync(self.stores, *ends, options, progress=progress, present=self._present, here=here)
         if done.kept_as and not done.dry_run:
             await self._remove_old_kept(image, options.replacing)
         return done
-
-    def _minimum_age(self, image: PlannedImage) -> MinimumAge | None:
-        rule = image.entry.minimum_age or self.options.how.minimum_age
-        return replace(rule, seen=image.seen) if rule else None
 
     @functools.cached_property
     def _in_use(self) -> set[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.batch import JOBS
@@ -129,12 +129,11 @@ class _Looking:
 
     async def _why_not_yet(self, image: PlannedImage, compared: CheckReport) -> str:
         """Why a sync would leave the destination as it is, "" where it would not."""
-        rule = image.entry.minimum_age
+        rule = image.minimum_age()
         if rule is None or not compared.destination_digest or compared.digest == compared.destination_digest:
             return ""
         from imagesync_cli.look.trust.age import why_not_yet
 
-        rule = replace(rule, seen=image.seen)
         return await why_not_yet(self.stores, rule, image.source, compared.source_digest, is_new=False)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import Entry, ImageEntry
 from imagesync_cli.batch.folders import Unknown, expand
@@ -26,6 +27,9 @@ from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
 from imagesync_cli.values.tags.rules import TagRules
+
+if TYPE_CHECKING:
+    from imagesync_cli.look.trust.age import MinimumAge
 
 _LISTS_AT_ONCE = 64
 
@@ -52,6 +56,11 @@ class PlannedImage:
     def key(self) -> str:
         """What tells it from all others of its file."""
         return f"{self.source} {self.destination}"
+
+    def minimum_age(self, otherwise: MinimumAge | None = None) -> MinimumAge | None:
+        """How old it must be, by its entry or else by the call; None for any age."""
+        rule = self.entry.minimum_age or otherwise
+        return replace(rule, seen=self.seen) if rule else None
 
 
 @dataclass
