@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagesync_cli.batch.adopt.section import Misshapen, Section
+from imagesync_cli.batch.adopt.section import Misshapen, Section, text_of
 from imagesync_cli.batch.document import Fields
 from imagesync_cli.batch.entries import read_entry
 from imagesync_cli.batch.entry import Entry, FolderEntry
@@ -106,14 +105,6 @@ class Adopted:
         self.notes.append(f"line {line}: {what}")
         self.told.update(words_of(what))
 
-    @contextlib.contextmanager
-    def leaving_out(self, name: str) -> Iterator[None]:
-        """A note where the block meets what it does not understand, in place of what it has not added yet."""
-        try:
-            yield
-        except Misshapen as error:
-            self.note(error.line, f"{name or 'an entry'} was left out: {error}")
-
     def unknown(self, section: Section, known: Iterable[str], what: str) -> None:
         """Note every key that nothing was made of."""
         for key, line in section.lines.items():
@@ -127,6 +118,16 @@ class Adopted:
                 yield Section(item, defaults, exact=True)
             else:
                 self.note(item.line, "an entry that is not a mapping was left out")
+
+    def each(
+        self, section: Section, key: str, name: str, read: Callable[[Section], None], defaults: Section | None = None
+    ) -> None:
+        """Read each mapping in a list; where one is not understood, a note that calls it by its field ``name``."""
+        for mapping in self.mappings(section, key, defaults):
+            try:
+                read(mapping)
+            except Misshapen as error:  # noqa: PERF203
+                self.note(error.line, f"{text_of(mapping.nodes.get(name)) or 'an entry'} was left out: {error}")
 
 
 def words_of(text: str) -> list[str]:

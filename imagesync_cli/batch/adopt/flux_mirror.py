@@ -6,7 +6,7 @@ from typing import Any
 
 from imagesync_cli.batch.adopt.adopted import Adopted
 from imagesync_cli.batch.adopt.go_regex import part_of_tag, python_regex
-from imagesync_cli.batch.adopt.section import Section, text_of
+from imagesync_cli.batch.adopt.section import Section
 
 _GROUPS = ("mirror.fluxcd.io/", "mirror.plugin.fluxcd.io/")
 _ARTIFACT = {"source", "destination", "selector", "includeReferrers", "overwrite", "verify"}
@@ -23,12 +23,8 @@ def is_config(top: Section) -> bool:
 def flux_mirror(top: Section, adopted: Adopted) -> None:
     """Every artifact, and every chart that is in a registry."""
     adopted.unknown(top, {"apiVersion", "kind", "artifacts", "charts"}, "the file")
-    for artifact in adopted.mappings(top, "artifacts"):
-        with adopted.leaving_out(text_of(artifact.nodes.get("source"))):
-            _artifact(artifact, adopted)
-    for chart in adopted.mappings(top, "charts"):
-        with adopted.leaving_out(text_of(chart.nodes.get("name"))):
-            _chart(chart, adopted)
+    adopted.each(top, "artifacts", "source", lambda artifact: _artifact(artifact, adopted))
+    adopted.each(top, "charts", "name", lambda chart: _chart(chart, adopted))
 
 
 def _artifact(artifact: Section, adopted: Adopted) -> None:

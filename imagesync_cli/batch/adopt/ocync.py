@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagesync_cli.batch.adopt.adopted import Adopted
-from imagesync_cli.batch.adopt.section import Section, text_of, texts_of
+from imagesync_cli.batch.adopt.section import Section, texts_of
 
 _TOP = {"global", "registries", "target_groups", "defaults", "mappings"}
 _MAPPING = {"from", "to", "source", "targets", "tags", "platforms", "artifacts"}
@@ -30,9 +30,7 @@ def ocync(top: Section, adopted: Adopted) -> None:
     groups = {name: texts_of(node) for name, node in top.section("target_groups").nodes.items()}
     defaults = top.section("defaults")
     adopted.unknown(defaults, _MAPPING - {"from", "to"}, "defaults")
-    for mapping in adopted.mappings(top, "mappings", defaults):
-        with adopted.leaving_out(text_of(mapping.nodes.get("from"))):
-            _mapping(mapping, urls, groups, adopted)
+    adopted.each(top, "mappings", "from", lambda mapping: _mapping(mapping, urls, groups, adopted), defaults)
 
 
 def _mapping(mapping: Section, urls: Mapping[str, str], groups: Mapping[str, list[str]], adopted: Adopted) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from imagesync_cli.batch.adopt.adopted import Adopted, with_tag
@@ -40,9 +41,7 @@ def regsync(top: Section, adopted: Adopted) -> None:
         )
     shared = top.section("defaults")
     adopted.unknown(shared, _REGSYNC_DEFAULTS, "defaults")
-    for step in adopted.mappings(top, "sync", shared):
-        with adopted.leaving_out(text_of(step.nodes.get("source"))):
-            _regsync_step(step, adopted)
+    adopted.each(top, "sync", "source", lambda step: _regsync_step(step, adopted), shared)
 
 
 def _regsync_step(step: Section, adopted: Adopted) -> None:
@@ -142,9 +141,8 @@ def dregsy(top: Section, adopted: Adopted) -> None:
         for side in ("source", "target"):
             adopted.unknown(task.section(side), {"registry"}, f"{name}: {side}")
         source, target = (task.section(side).text("registry") for side in ("source", "target"))
-        for mapping in adopted.mappings(task, "mappings"):
-            with adopted.leaving_out(text_of(mapping.nodes.get("from"))):
-                _dregsy_mapping(mapping, source, target, adopted)
+        read = partial(_dregsy_mapping, source=source, target=target, adopted=adopted)
+        adopted.each(task, "mappings", "from", read)
 
 
 def _dregsy_mapping(mapping: Section, source: str, target: str, adopted: Adopted) -> None:
@@ -205,13 +203,15 @@ def kpromo(top: Section, adopted: Adopted) -> None:
     if len(sources) != 1 or not destinations:
         adopted.note(top.line, "one registry is the source (src: true), and at least one is not")
         return
-    for image in adopted.mappings(top, "images"):
-        with adopted.leaving_out(text_of(image.nodes.get("name"))):
-            name, digests = image.text("name"), image.section("dmap")
-            for digest in digests.nodes:
-                tags = digests.texts(digest)
-                if not tags:
-                    adopted.note(image.line, f"{name}@{digest} has no tag, and a destination needs one")
-                for tag in tags:
-                    for destination in destinations:
-                        adopted.add(image.line, f"{sources[0]}/{name}@{digest}", f"{destination}/{name}:{tag}")
+    adopted.each(top, "images", "name", lambda image: _kpromo_image(image, sources[0], destinations, adopted))
+
+
+def _kpromo_image(image: Section, source: str, destinations: list[str], adopted: Adopted) -> None:
+    name, digests = image.text("name"), image.section("dmap")
+    for digest in digests.nodes:
+        tags = digests.texts(digest)
+        if not tags:
+            adopted.note(image.line, f"{name}@{digest} has no tag, and a destination needs one")
+        for tag in tags:
+            for destination in destinations:
+                adopted.add(image.line, f"{source}/{name}@{digest}", f"{destination}/{name}:{tag}")
