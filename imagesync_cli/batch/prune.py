@@ -113,7 +113,8 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing, there:
             at = await store.tagged(like_kept) if like_kept else {}
             earlier = {tag for tag, target in at.items() if keeps_by_some_template(tag, target.digest)}
             unwanted = [tag for tag in unwanted if tag not in earlier]
-            going = await tags_apart_from(store, unwanted, digests.get(place, set()) - {""})
+            read = digests.get(place, set()) - {""}
+            going = await tags_apart_from(store, await store.tagged(unwanted), read) if read else unwanted
         except ImagesyncError as error:
             return Removals(pruned[place], here, error=error.alone())
         return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), frozenset(kept))

@@ -39,7 +39,7 @@ async def remove_old_kept(
     newest_first = sorted(named, key=lambda kept: kept.date, reverse=True)
     there = await store.tagged([kept.tag for kept in newest_first])
     names = frozenset(name for path, name in in_use if path == destination.location[1])
-    stay, going, newer = set[str](), list[Reference](), frozenset[str]()
+    stay, going, newer = set[str](), dict[str, Reference](), frozenset[str]()
     date = ""
     for kept in newest_first:
         digest = there[kept.tag].digest if kept.tag in there else ""
@@ -48,11 +48,10 @@ async def remove_old_kept(
         if kept.date != date:
             date, newer = kept.date, frozenset(stay)
         if digest in newer or len(newer) >= replacing.keep_last:
-            going.append(destination.at(tag=kept.tag, digest=digest))
+            going[kept.tag] = destination.at(tag=kept.tag, digest=digest)
         stay.add(digest)
-    apart = set(await tags_apart_from(store, [each.tag for each in going], set(filter(is_digest, names))))
-    going = [each for each in going if each.tag in apart]
-    reports = await delete(stores, going, Policy(referrers=referrers, in_use=names), progress)
+    apart = await tags_apart_from(store, {tag: there[tag] for tag in going}, set(filter(is_digest, names)))
+    reports = await delete(stores, [going[tag] for tag in apart], Policy(referrers=referrers, in_use=names), progress)
     for report in reports:
         if report.error is not None:
             report.error.hint = f"{destination} is copied; only an old image could not be removed"

@@ -6,7 +6,7 @@ not what else it lists.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -170,15 +170,9 @@ async def read_references(store: Store, tags: Tags, reach: Reach, planned: Attac
     raise Unavailable(f"the tags of {store.name} move faster than they can be read")
 
 
-async def tags_apart_from(store: Store, tags: Sequence[str], digests: Collection[str]) -> Sequence[str]:
-    """The tags that neither are nor list one of these digests; asked only where there are some.
-
-    One that does not answer is none of them.
-    """
-    if not digests or not tags:
-        return tags
-    found = await store.tagged(tags)
+async def tags_apart_from(store: Store, found: Mapping[str, Descriptor], digests: Collection[str]) -> list[str]:
+    """Those of the tags that were ``found`` which neither are nor list one of these digests."""
     reach = Reach(Readings(store), digests)
-    await reach.read({pack_digest(each.digest): each.size for each in found.values() if may_list(each)})
-    keeping = {tag for tag, at in found.items() if at.digest in digests or reach.of(pack_digest(at.digest))}
-    return [tag for tag in tags if tag in found and tag not in keeping]
+    if digests:
+        await reach.read({pack_digest(each.digest): each.size for each in found.values() if may_list(each)})
+    return [tag for tag, at in found.items() if at.digest not in digests and not reach.of(pack_digest(at.digest))]

@@ -229,7 +229,7 @@ def test_a_tag_that_does_not_answer_is_apart_from_nothing(registry: EmbeddedRegi
     async def apart() -> Sequence[str]:
         async with contextlib.aclosing(Stores(Settings())) as stores:
             store = stores.open(parse_reference(f"{registry.host}/{REPOSITORY}"))
-            return await tags_apart_from(store, ["ours", "silent", "apart"], {X.digest})
+            return await tags_apart_from(store, await store.tagged(["ours", "silent", "apart"]), {X.digest})
 
     assert asyncio.run(apart()) == ["apart"]
 
