@@ -96,16 +96,10 @@ def command(references: tuple[Reference, ...], claimant: Claimant | None, call: 
         await delete(stores, references, Policy(**policy), progress, reports)
 
     try:
-        call.run(references, work, progress, interrupted=_interrupted)
+        call.run(references, work, progress, interrupted=results.interrupted_delete)
     finally:
         call.output.result(results.deleted(reports))
     sys.exit(next((report.error.exit_code for report in reports if report.error), 0))
-
-
-def _interrupted() -> str:
-    from imagesync_cli.output.progress import interrupted_delete
-
-    return interrupted_delete()
 
 
 # For one entry of a Terraform configuration: what meets in one run is done by one process.
@@ -131,7 +125,7 @@ def _delete_together(
         return await together.carry_out(_order(references, claimant, call.as_json, call.quiet, **policy))
 
     try:
-        report = call.run(references, work, progress, interrupted=_interrupted)
+        report = call.run(references, work, progress, interrupted=results.interrupted_delete)
     finally:
         shared.leave()
     call.output.result(results.deleted([report]))

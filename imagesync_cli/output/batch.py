@@ -17,7 +17,7 @@ from imagesync_cli.batch.report import (
 )
 from imagesync_cli.look.trust.statements import SignedBy
 from imagesync_cli.output.check import signed_text
-from imagesync_cli.output.console import counted, print_event, print_line, say, size_text
+from imagesync_cli.output.console import AGAIN, counted, print_event, print_line, say, size_text
 from imagesync_cli.output.live import DONE, TO_DO, showing
 from imagesync_cli.output.progress import Rate, first_fitting, fitting_name, left_text, rate_text
 from imagesync_cli.output.report import pulls_text
@@ -154,10 +154,7 @@ def interrupted_check(progress: BatchProgress) -> str:
 
 def interrupted_batch(progress: BatchProgress) -> str:
     """What is there when it ends now, and how to go on."""
-    return (
-        f"interrupted: {progress.done} of {progress.total} images are done, and each tag moves last. "
-        "Run the same command again: it goes on from there"
-    )
+    return f"interrupted: {progress.done} of {progress.total} images are done, and each tag moves last. {AGAIN}"
 
 
 class LiveBatch:

@@ -85,6 +85,9 @@ def print_event(document: Any) -> None:
     print_text(json_text(document))
 
 
+AGAIN = "Run the same command again: it goes on from there"
+
+
 def counted(number: int, what: str) -> str:
     """Such as "1 blob" and "2 blobs"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 
-from imagesync_cli.output.console import size_text
+from imagesync_cli.output.console import AGAIN, size_text
 from imagesync_cli.output.escape import printable
 from imagesync_cli.output.live import CUT
 from imagesync_cli.output.terminal import width
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import ArchiveReference, Reference
 
-_AGAIN = "Run the same command again: it goes on from there"
 _NAME = 12  # cells that a name and the signs around it have before the numbers beside it become fewer
 _WINDOW_S = 15.0
 _SEEN_FOR_S = 1.0
@@ -66,12 +65,7 @@ def interrupted_copy(progress: Progress, destination: Reference) -> str:
     if isinstance(destination, ArchiveReference):
         return f"interrupted: {destination.name} stays as it was"
     there = f"{_count(progress)} are at {destination.name}" if progress.done else f"no blob is at {destination.name}"
-    return f"interrupted: {there} by now, and its tag moves last. {_AGAIN}"
-
-
-def interrupted_delete() -> str:
-    """The same for a removal."""
-    return f"interrupted: what is reported as removed is gone, all else stays. {_AGAIN}"
+    return f"interrupted: {there} by now, and its tag moves last. {AGAIN}"
 
 
 class LiveProgress:

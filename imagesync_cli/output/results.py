@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.output import Result
-from imagesync_cli.output.console import counted, size_text
+from imagesync_cli.output.console import AGAIN, counted, size_text
 from imagesync_cli.values.errors import ImagesyncError
 
 if TYPE_CHECKING:
@@ -169,6 +169,11 @@ def _config_lines(document: Mapping[str, Any]) -> Iterator[str]:
         told = config.get(key)
         if told:
             yield f"  {key.lower():<11} {told if isinstance(told, str) else json.dumps(told)}"
+
+
+def interrupted_delete() -> str:
+    """What is known of a removal that ends now, and how to go on."""
+    return f"interrupted: what is reported as removed is gone, all else stays. {AGAIN}"
 
 
 def deleted(reports: Sequence[DeleteReport]) -> Result:
