@@ -200,15 +200,9 @@ def _row(outcome: str, *foreign: str) -> str:
 
 def report_junit(report: BatchReport) -> str:
     """A test case an image: what failed is a failure, what was not run is skipped."""
-    cases = [_case(image) for image in report.images] + [
-        _testcase(
-            f"remove {removal.reference}",
-            "prune",
-            0.0,
-            removal.why if removal.outcome in _BAD else "",
-            removal.why if removal.outcome == Outcome.NOT_RUN else "",
-        )
-        for removal in report.removals
+    cases = [
+        *(_case(each.destination, each.source, each.outcome, each.error, each.seconds) for each in report.images),
+        *(_case(f"remove {each.reference}", "prune", each.outcome, each.why) for each in report.removals),
     ]
     failed, skipped = sum(map(report.count, _BAD)), report.count(Outcome.NOT_RUN)
     head = (
@@ -218,16 +212,9 @@ def report_junit(report: BatchReport) -> str:
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>"]) + "\n"
 
 
-def _case(image: ImageResult) -> str:
-    left_out = (image.error or "not run") if image.outcome == Outcome.NOT_RUN else ""
-    return _testcase(
-        image.destination, image.source, image.seconds, image.error if image.outcome in _BAD else "", left_out
-    )
-
-
-def _testcase(name: str, group: str, seconds: float, failure: str, left_out: str = "") -> str:
-    inner = f'<failure message="{xml(failure)}">{xml(failure)}</failure>' if failure else ""
-    inner += f'<skipped message="{xml(left_out)}"/>' if left_out else ""
+def _case(name: str, group: str, outcome: str, why: str, seconds: float = 0.0) -> str:
+    inner = f'<failure message="{xml(why)}">{xml(why)}</failure>' if outcome in _BAD else ""
+    inner += f'<skipped message="{xml(why or outcome)}"/>' if outcome == Outcome.NOT_RUN else ""
     return f'  <testcase classname="{xml(group)}" name="{xml(name)}" time="{seconds:.3f}">{inner}</testcase>'
 
 
