@@ -11,7 +11,7 @@ import click
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import PATH, auth_file_option
 from imagesync_cli.commands.runs import ImageFile
-from imagesync_cli.output import Output, results
+from imagesync_cli.output import Output, print_text, results
 
 if TYPE_CHECKING:
     from imagesync_cli.batch.locking import LockReport
@@ -98,10 +98,9 @@ def adopt(file: Path, target: str, form: str) -> None:
 
     adopted = reading.adopt(file, target.rstrip("/"))
     text = as_images(adopted) if form == "images" else as_modules(adopted)
-    output = Output()
-    output.answer(text)
+    print_text(text)
     entries = "1 entry" if len(adopted.entries) == 1 else f"{len(adopted.entries)} entries"
-    output.notes([*adopted.notes, f"{entries} from a {adopted.kind} file, {counted(len(adopted.notes), 'note')}"])
+    Output().notes([*adopted.notes, f"{entries} from a {adopted.kind} file, {counted(len(adopted.notes), 'note')}"])
 
 
 @click.group("report", short_help="Merge the reports of sync --report.")
@@ -131,5 +130,5 @@ def merge(reports: tuple[Path, ...], output: Path | None) -> None:
     if output is not None:
         write_report(output, whole)
     else:
-        Output().answer("".join(report_json(whole)).rstrip())
+        print_text("".join(report_json(whole)).rstrip())
     sys.exit(whole.exit_code)

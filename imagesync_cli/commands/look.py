@@ -9,7 +9,7 @@ import click
 
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import auth_file_option, platform_option, to_reference
-from imagesync_cli.output import results
+from imagesync_cli.output import print_bytes, results
 from imagesync_cli.values.errors import ImagesyncError, UsageError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def inspect(reference: Reference, raw: bool, call: Call) -> None:
         return await describe(stores, reference)
 
     if raw:
-        call.output.raw(call.run([reference], raw_bytes))
+        print_bytes(call.run([reference], raw_bytes))
     else:
         call.output.result(results.described(call.run([reference], described)))
 

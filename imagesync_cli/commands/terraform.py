@@ -13,7 +13,7 @@ import click
 
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import PATH
-from imagesync_cli.output import Output
+from imagesync_cli.output import print_text
 from imagesync_cli.stores.session import run
 from imagesync_cli.values.errors import UsageError
 
@@ -144,13 +144,12 @@ def explain(form: str, as_json: bool) -> None:
     if stdin is None or stdin.isatty():
         raise UsageError("there is no plan on stdin", hint="run: terraform show -json plan.out | imagesync explain")
     explained = explanation.explain(Plan(read_plan_document(stdin.buffer.read(MOST_BYTES + 1))))
-    output = Output()
     if as_json or form == "json":
-        output.answer(json_text(explanation_json(explained), indent=2))
+        print_text(json_text(explanation_json(explained), indent=2))
     elif form == "markdown":
-        output.answer(explanation_markdown(explained))
+        print_text(explanation_markdown(explained))
     else:
-        output.answer("\n".join(map(printable, explanation_lines(explained))))
+        print_text("\n".join(map(printable, explanation_lines(explained))))
 
 
 def _stdin() -> TextIO | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from imagesync_cli.values.progress import Progress
 
-__all__ = ["Output", "Result", "exit_code", "print_error", "show_log"]
+__all__ = ["Output", "Result", "exit_code", "print_bytes", "print_error", "print_text", "show_log"]
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,6 @@ class Output:
             self.error(error)
         if not self._quiet:
             self.notes([*(() if self._as_json else result.notes), *result.summary])
-
-    def raw(self, content: bytes) -> None:
-        """Bytes as they are; on a terminal as text that it does not obey."""
-        print_bytes(content)
-
-    def answer(self, text: str) -> None:
-        """An answer that is already text, with what is foreign in it escaped, as it is."""
-        print_text(text)
 
     def notes(self, notes: Iterable[str]) -> None:
         for note in notes:

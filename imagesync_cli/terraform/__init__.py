@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import sys
 
-from imagesync_cli.output import Output, exit_code
+from imagesync_cli.output import exit_code, print_text
 from imagesync_cli.settings import read_settings
 from imagesync_cli.stores.session import run
 from imagesync_cli.terraform.answers import answer
@@ -53,4 +53,4 @@ def answer_terraform() -> None:
     settings = read_settings()
     query = read_query(content.decode("utf-8", errors="replace"))
     references = [image.reference for image in query.sound.values()]
-    Output().answer(run(settings, references, lambda stores: answer(query, stores, settings)))
+    print_text(run(settings, references, lambda stores: answer(query, stores, settings)))
