@@ -23,7 +23,6 @@ _EXAMPLE = 'ask {"images": "{\\"app\\": \\"registry.example.com/app:1.0\\"}"} or
 _IMAGE_EXAMPLE = 'like {"reference": "registry.example.com/app:1.0", "platforms": ["linux/amd64"]}'
 _COPY_EXAMPLE = 'its copy is like {"source": "docker.io/library/app:1.0", "digest": "sha256:…", "estimated": true}'
 _BESIDE = ("call", "run", "workspace", "lock_file", "trust")
-_FLAGS = ("new_call", "brief")
 _MEMBERS = frozenset({"reference", "digest", "platforms", "referrers", "verify", "copy", "tags", "describe", "waiting"})
 _COPY_MEMBERS = frozenset(
     {"source", "digest", "source_digest", "platforms", "estimated", "sized", "max_size_bytes"}
@@ -74,14 +73,17 @@ class Query:
 def read_query(text: str) -> Query:
     """The question in a JSON text, or UsageError if it is none of the two."""
     asked = _object(text, "the query")
-    if "images" in asked and set(asked) <= {"images", "all", "rules", *_BESIDE, *_FLAGS}:
+    if "images" in asked and set(asked) <= {"images", "all", "rules", "new_call", "brief", *_BESIDE}:
         every = _object(asked["all"], "all", strings=False) if asked.get("all") else {}
         images = _object(asked["images"], "images", or_objects=True)
-        query = _query({key: _completed(image, every) for key, image in images.items()}, compares=False)
-        rules = _rules(_object(asked["rules"], "rules", strings=False)) if asked.get("rules") else None
-        more = {name: asked.get(name, "") for name in _BESIDE}
-        new_call, brief = (_from_text(asked, name) for name in _FLAGS)
-        return replace(query, rules=rules, new_call=new_call, brief=brief, **more)
+        return Query(
+            {key: _image_or_error(_completed(image, every)) for key, image in images.items()},
+            compares=False,
+            rules=_rules(_object(asked["rules"], "rules", strings=False)) if asked.get("rules") else None,
+            **{name: asked.get(name, "") for name in _BESIDE},
+            new_call=_from_text(asked, "new_call"),
+            brief=_from_text(asked, "brief"),
+        )
     if "source" in asked and set(asked) <= {"source", "destination", "platforms", "referrers", "verify"}:
         # Terraform sends null as "": a side, or a choice, that is left out.
         source: dict[str, Any] = {"reference": asked["source"]}
@@ -90,7 +92,9 @@ def read_query(text: str) -> Query:
         destination: dict[str, Any] = {"reference": asked.get("destination", ""), "verify": asked.get("verify", "")}
         source["referrers"] = destination["referrers"] = _from_text(asked, "referrers")
         sides = {"source": source, "destination": destination}
-        return _query({side: wanted for side, wanted in sides.items() if asked.get(side)}, compares=True)
+        return Query(
+            {side: _image_or_error(wanted) for side, wanted in sides.items() if asked.get(side)}, compares=True
+        )
     raise UsageError(f"the query has the keys {', '.join(sorted(asked)[:5])[:200] or 'none'}", hint=_EXAMPLE)
 
 
@@ -103,21 +107,13 @@ def _rules(rules: dict[str, Any]) -> Rules:
     return Rules(tuple(map(str, allowed)), digest)
 
 
-def _query(asked: dict[str, Any], *, compares: bool) -> Query:
-    return Query({key: _image_or_error(wanted) for key, wanted in asked.items()}, compares)
-
-
 def _completed(image: Any, every: dict[str, Any]) -> Any:
     """The image with the defaults in ``every``, also within its objects."""
     if not every:
         return image
     own = {"reference": image} if isinstance(image, str) else image
-    inner = {name: _completed(own[name], more) for name, more in every.items() if _are_objects(more, own.get(name))}
-    return every | own | inner
-
-
-def _are_objects(*values: Any) -> bool:
-    return all(isinstance(value, dict) for value in values)
+    both = {name: more for name, more in every.items() if isinstance(more, dict) and isinstance(own.get(name), dict)}
+    return every | own | {name: _completed(own[name], more) for name, more in both.items()}
 
 
 def _image_or_error(wanted: str | dict[str, Any]) -> Image | UsageError:
