@@ -25,32 +25,13 @@ from imagesync_cli.terraform.explain.reasons import reason_of
 from imagesync_cli.terraform.explain.refusals import refusals_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
-# Each with its word in a count, in the order in which they are told: first what somebody has done outside, then what
-# comes and goes in a registry, and last what touches no image.
-KINDS = {
-    "refused": "refused",
-    "overwritten": "overwritten",
-    "missing": "missing",
-    "damaged": "damaged",
-    "incomplete": "incomplete",
-    "new": "new",
-    "moved": "moved",
-    "renamed": "renamed",
-    "relocated": "relocated",
-    "undetermined": "undetermined",
-    "removed": "removed",
-    "not removed": "not removable",
-    "kept": "kept",
-    "forgotten": "forgotten",
-    "adopted": "adopted",
-    "handed over": "handed over",
-    "respelled": "respelled",
-    "replaced": "replaced",
-    "policy": "with another policy",
-    "settings": "with other settings",
-    "waiting": "waiting",
-    "held": "held back",
-}
+# In the order in which they are told: first what somebody has done outside, then what comes and goes in a registry, and
+# last what touches no image.
+KINDS = (
+    *("refused", "overwritten", "missing", "damaged", "incomplete"),
+    *("new", "moved", "renamed", "relocated", "undetermined", "removed", "not removed"),
+    *("kept", "forgotten", "adopted", "handed over", "respelled", "replaced", "policy", "settings", "waiting", "held"),
+)
 _OF_REMOVAL = {
     **dict.fromkeys((DELETED, UNTAGGED, UNDECIDED), "removed"),
     **dict.fromkeys((KEPT, RETAGGED), "kept"),
@@ -110,8 +91,7 @@ def changes_of(plan: Plan) -> list[Change]:
         ]
     else:
         changes = list(_Images(plan).changes())
-    order = list(KINDS)
-    return sorted(changes, key=lambda each: (each.module, order.index(each.kind), each.name))
+    return sorted(changes, key=lambda each: (each.module, KINDS.index(each.kind), each.name))
 
 
 def _present(look: Look, going: Stored | None, predecessor: Predecessor | None) -> str:

@@ -17,6 +17,13 @@ from imagesync_cli.terraform.explain.sentence import Sentence, say
 # GitHub cuts the description of a commit status there.
 MOST_CHARACTERS = 140
 _MOST_NOTES = 10
+# Kinds that a count calls by another word.
+_COUNTED_AS = {
+    "not removed": "not removable",
+    "policy": "with another policy",
+    "settings": "with other settings",
+    "held": "held back",
+}
 # Kinds that a line without room for all leaves out first.
 _LEAST = (
     *("settings", "policy", "respelled", "replaced", "handed over", "waiting", "held", "kept", "forgotten", "adopted"),
@@ -98,7 +105,11 @@ def _within_limit(explained: Explanation) -> str:
     """As many kinds as there is room for; those that matter least are added up."""
     counts = explained.counts
     for left_out in range(len(_LEAST) + 1):
-        told = [f"{number} {KINDS[kind]}" for kind, number in counts.items() if kind not in _LEAST[:left_out]]
+        told = [
+            f"{number} {_COUNTED_AS.get(kind, kind)}"
+            for kind, number in counts.items()
+            if kind not in _LEAST[:left_out]
+        ]
         rest = sum(number for kind, number in counts.items() if kind in _LEAST[:left_out])
         told += [f"{rest} more"] if rest else []
         line = "; ".join([f"imagesync: {', '.join(told)} of {counted(explained.images, 'image')}", *_ends(explained)])

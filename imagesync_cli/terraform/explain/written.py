@@ -83,8 +83,8 @@ def explanation_lines(explained: Explanation) -> Iterator[str]:
 
 def explanation_markdown(explained: Explanation) -> str:
     """The summary as it stands, for it is a commit's status as well, then a table with a row an image."""
-    order = list(KINDS)  # what is left out at the end matters least
-    rows = [_row(change) for change in sorted(explained.changes, key=lambda change: order.index(change.kind))]
+    # What is left out at the end matters least.
+    rows = [_row(change) for change in sorted(explained.changes, key=lambda change: KINDS.index(change.kind))]
     used = [index for index in range(len(_COLUMNS)) if index < 2 or any(row[index] for row in rows)]
     table = [f"| {' | '.join(row[index] for index in used)} |" for row in (_COLUMNS, *rows)]
     table.insert(1, "|---" * len(used) + "|")
