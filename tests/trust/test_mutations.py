@@ -78,7 +78,7 @@ def test_bundles_of_identities(keyless: Keyless) -> None:
     for made in (SIGSTORE.bundle(APP.digest, certificate), SIGSTORE.message_bundle(APP.digest, certificate)):
         for seed in range(SEEDS):
             changed = json.dumps(mutated(json.loads(made), _chance(seed))).encode()
-            _is_told(partial(keyless.claim, Signature("", BUNDLE, changed, {}), signer, APP.digest))
+            _is_told(partial(keyless.claim, Signature(BUNDLE, changed, {}), signer, APP.digest))
 
 
 def test_annotations_of_identities(keyless: Keyless) -> None:
@@ -98,7 +98,7 @@ def test_annotations_of_identities(keyless: Keyless) -> None:
             if seed % 2
             else {"dev.sigstore.cosign/certificate": "\n".join(lines)}
         )
-        found = Signature("", SIMPLE_SIGNING, content, {**notes, **changed})
+        found = Signature(SIMPLE_SIGNING, content, {**notes, **changed})
         _is_told(partial(keyless.claim, found, signer, APP.digest))
 
 
@@ -108,7 +108,7 @@ def test_bundles_of_keys() -> None:
     made = json.loads(signed_bundle(OURS, APP.digest))
     for seed in range(SEEDS):
         changed = json.dumps(mutated(made, _chance(seed))).encode()
-        _is_told(partial(key.claim, Signature("", BUNDLE, changed, {}), APP.digest))
+        _is_told(partial(key.claim, Signature(BUNDLE, changed, {}), APP.digest))
 
 
 def _is_told(claim: Any) -> None:

@@ -46,7 +46,6 @@ _NOTES = "dev.sigstore.cosign/"
 class Signature:
     """What may be a signature: ``content`` is a bundle, or what was signed where the ``notes`` have the signature."""
 
-    where: str
     media_type: str
     content: bytes
     notes: Mapping[str, str]
@@ -70,7 +69,6 @@ class Signature:
 class _Candidate:
     """A blob that may be a signature, still to be read."""
 
-    where: str
     blob: Descriptor
     notes: Mapping[str, str]
 
@@ -125,7 +123,7 @@ class Signatures:
             content = await read_whole(self._store, candidate.blob)
         except (ContentError, NotFound):
             return None
-        return Signature(candidate.where, candidate.blob.media_type, content, candidate.notes)
+        return Signature(candidate.blob.media_type, content, candidate.notes)
 
     async def _find(self) -> list[_Candidate]:
         places = await gather([self._by_subject(), self._by_tag()])
@@ -160,20 +158,20 @@ class Signatures:
             return []
         if _NOTATION.encode() in manifest.content:
             self.left = "one by Notation is not supported"
-        return self._in(manifest, digest)
+        return self._in(manifest)
 
     async def _by_tag(self) -> list[_Candidate]:
         tag = self._digest.replace(":", "-") + self._suffix
         manifest = await self._manifest(tag) if is_tag(tag) else None  # that of a SHA-512 digest would be too long
-        return [] if manifest is None or manifest.descriptor.is_index else self._in(manifest, tag)
+        return [] if manifest is None or manifest.descriptor.is_index else self._in(manifest)
 
-    def _in(self, manifest: Manifest, where: str) -> list[_Candidate]:
+    def _in(self, manifest: Manifest) -> list[_Candidate]:
         """The layers that may be signatures, with the annotations of those that need them."""
         document = read_document(manifest.content)
         layers = zip(manifest.layers, document.get("layers") or document.get("blobs") or [], strict=False)
         notes = [(blob, _notes(layer) if blob.media_type == _TAGGED[self._suffix] else {}) for blob, layer in layers]
         wanted = (BUNDLE, _TAGGED[self._suffix])
-        return [_Candidate(where, blob, said) for blob, said in notes if blob.media_type.startswith(wanted)]
+        return [_Candidate(blob, said) for blob, said in notes if blob.media_type.startswith(wanted)]
 
     async def _manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest | None:
         """None for what is not there, and for what is no manifest: a stranger may have put anything in its place."""
