@@ -25,6 +25,7 @@ from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.stores.files.runs.claimed import Claim, claim_of
 from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.errors import ImagesyncError, first_few
+from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import names_of
 
 # The modules make it of what tells a call from all others.
@@ -78,31 +79,25 @@ async def apply_images(
     claims.claim(call.id, call.run, wanted, named, complete=True, workspace=call.workspace, is_applied=True)
 
     async def look(image: WantedImage) -> None:
-        if not image.in_place or await _has_gone(stores, image):
-            lacking.append(await _put_back(stores, image) if image.held else image.entry)
+        destination = image.entry.destination
+        if image.in_place and await _digest_at(stores, destination, destination.meant_tag) == image.digest:
+            return
+        entry = image.entry
+        if image.held and await _digest_at(stores, destination, image.digest):  # there, without its tag
+            entry = replace(entry, source=destination.at(tag="", digest=image.digest))
+        lacking.append(entry)
 
     async with claims.copying(image.claim.repository for image in images):
         await gather_few(JOBS, map(look, images))
         await sync_batch(stores, lacking, options, report, progress, tell=tell)
 
 
-async def _has_gone(stores: Stores, image: WantedImage) -> bool:
-    destination = image.entry.destination
+async def _digest_at(stores: Stores, destination: Reference, wanted: str) -> str:
+    """What the destination has there, "" for nothing, or where that is not known: the copy tells what is the matter."""
     try:
-        at = await stores.open(destination, side=Side.DESTINATION).head(destination.meant_tag)
+        return (await stores.open(destination, side=Side.DESTINATION).head(wanted)).digest
     except ImagesyncError:
-        return True  # the copy tells what is the matter
-    return at.digest != image.digest
-
-
-async def _put_back(stores: Stores, image: WantedImage) -> ImageEntry:
-    """The entry, with its own repository as the source where the image is there without its tag."""
-    destination = image.entry.destination
-    try:
-        await stores.open(destination, side=Side.DESTINATION).head(image.digest)
-    except ImagesyncError:
-        return image.entry
-    return replace(image.entry, source=destination.at(tag="", digest=image.digest))
+        return ""
 
 
 @contextlib.contextmanager
