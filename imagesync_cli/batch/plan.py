@@ -7,7 +7,7 @@ digests are those of the lock. Nothing is changed here.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -16,26 +16,20 @@ from imagesync_cli.batch.folders import Unknown, expand
 from imagesync_cli.batch.prune import Removals, list_pruned, plan_removals
 from imagesync_cli.batch.reading.prefix import above
 from imagesync_cli.batch.report import ImageResult
-from imagesync_cli.concurrency import each_of
 from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.look.selection import Selection
-from imagesync_cli.look.tags import pick_tags, tags_to_pick
+from imagesync_cli.look.tags import pick_each, pick_tags
 from imagesync_cli.stores import Stores
 from imagesync_cli.stores.places import place_of, tag_of
 from imagesync_cli.values.errors import ImagesyncError, NotFound, UsageError
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import ALWAYS, Replacing
-from imagesync_cli.values.tags.rules import TagRules
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.age import MinimumAge
 
-_LISTS_AT_ONCE = 64
-
 Tags = Sequence[str] | ImagesyncError
-_Ruled = dict[ImageEntry, TagRules]
-_Picked = dict[ImageEntry, Tags | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,31 +175,17 @@ def _plan_images(made: Plan, entry: ImageEntry, tags: Sequence[str]) -> None:
         made.images += [PlannedImage(*each, entry.selection, entry) for each in places]
 
 
-async def _source_tags(stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None) -> _Picked:
+async def _source_tags(
+    stores: Stores, entries: Sequence[ImageEntry], lock: Lock | None
+) -> Mapping[ImageEntry, Tags | None]:
     """The picked tags of each entry that has rules; None for a listed repository that has no tags."""
-    of_source: dict[tuple[str, str], _Ruled] = {}
-    for entry in entries:
-        if entry.tags is not None:
-            of_source.setdefault(entry.source.location, {})[entry] = entry.tags
-    picks = await each_of(_LISTS_AT_ONCE, lambda ruled: _picked(stores, ruled, lock), of_source.values())
-    return {entry: tags for picked in picks for entry, tags in picked.items()}
+    ruled = {entry: (entry.source, entry.tags) for entry in entries if entry.tags is not None}
 
+    async def pick(entry: ImageEntry, listed: Sequence[str]) -> Tags | None:
+        source, rules = ruled[entry]
+        return pick_tags(source, rules, listed) if listed or rules.names_all or not entry.listed else None
 
-async def _picked(stores: Stores, ruled: _Ruled, lock: Lock | None) -> _Picked:
-    """Those of one source. A list may be long: it is held only while the rules pick, and many are not at once."""
-    source = next(iter(ruled)).source
-
-    async def work() -> _Picked:
-        try:
-            listed = await tags_to_pick(stores, source, ruled.values(), lock)
-        except ImagesyncError as error:
-            return dict.fromkeys(ruled, error.alone())
-        return {
-            entry: pick_tags(entry.source, rules, listed) if listed or rules.names_all or not entry.listed else None
-            for entry, rules in ruled.items()
-        }
-
-    return await stores.crowd.run(work)
+    return await pick_each(stores, ruled, lock, pick)
 
 
 def _without_duplicates(made: Plan, replacing: Replacing) -> list[PlannedImage]:

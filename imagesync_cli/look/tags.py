@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
+from imagesync_cli.concurrency import each_of, within
 from imagesync_cli.stores import Access, Side, Stores
 from imagesync_cli.values.digest import is_digest
-from imagesync_cli.values.errors import NotFound
+from imagesync_cli.values.errors import ImagesyncError, NotFound, Unavailable
 from imagesync_cli.values.names import Tag, is_tag
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
     from imagesync_cli.look.lockfile import Lock
     from imagesync_cli.values.tags.rules import TagRules
 
+_K = TypeVar("_K")
+_T = TypeVar("_T")
 _SHOWN = 100
+_LISTS_AT_ONCE = 64
 
 
 async def list_tags(
@@ -50,6 +56,41 @@ async def tags_to_pick(
     if all(each.names_all for each in rules):
         return []
     return lock.tags(source) if lock else await list_tags(stores, source, must_exist=must_exist)
+
+
+async def pick_each(
+    stores: Stores,
+    ruled: Mapping[_K, tuple[Reference, TagRules]],
+    lock: Lock | None,
+    pick: Callable[[_K, Sequence[str]], Awaitable[_T]],
+    *,
+    must_exist: bool = False,
+    ends: float = math.inf,
+) -> dict[_K, _T | ImagesyncError]:
+    """What ``pick`` makes of the tags of each one's repository, which is asked once for all of its rules; or its error.
+
+    A list may be long: it is held only while the rules pick, and many are not at once. ``ends`` is when it must end.
+    """
+    of_repository: dict[tuple[str, str], list[_K]] = {}
+    for key, (source, _) in ruled.items():
+        of_repository.setdefault(source.location, []).append(key)
+
+    async def of_one(keys: list[_K]) -> dict[_K, _T | ImagesyncError]:
+        source, left_s = ruled[keys[0]][0], ends - time.monotonic()
+
+        async def work() -> dict[_K, _T | ImagesyncError]:
+            rules = (ruled[key][1] for key in keys)
+            listed = await tags_to_pick(stores, source, rules, lock, must_exist=must_exist)
+            return {key: await pick(key, listed) for key in keys}
+
+        said = f"listing the tags of {source.name}: no answer within {left_s:.3g} s"
+        try:
+            return await within(left_s, stores.crowd.run(work), Unavailable(said, hint="see IMAGESYNC_TIMEOUT"))
+        except ImagesyncError as error:
+            return dict.fromkeys(keys, error.alone())
+
+    picks = await each_of(_LISTS_AT_ONCE, of_one, of_repository.values())
+    return {key: picked for each in picks for key, picked in each.items()}
 
 
 def pick_tags(source: Reference, rules: TagRules, listed: Sequence[str]) -> list[str] | NotFound:

@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagesync_cli.concurrency import gather, within
-from imagesync_cli.look.tags import names_tag, pick_tags, tags_to_pick
-from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, Unavailable, UsageError, common_cause
+from imagesync_cli.look.tags import names_tag, pick_each, pick_tags
+from imagesync_cli.values.errors import ImagesyncError, NotFound, Refused, UsageError, common_cause
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.rules import TagRules
 
@@ -69,16 +68,16 @@ def read_rules(tags: Any, reference: Reference, text: str) -> TagRules:
 
 async def pick(query: Query, stores: Stores, deadline_s: float) -> Picks:
     """The question with an image for each picked tag in place of the entries with rules."""
-    ends = time.monotonic() + deadline_s
     ruled = {key: image for key, image in query.sound.items() if image.tags}
-    picks = await _picks(ruled, _lock(query.lock_file), stores, ends)
+    picks = await _picks(ruled, query.lock_file, stores, time.monotonic() + deadline_s)
     asked = {key: image for key, image in query.asked.items() if key not in ruled}
     lists, clashes = dict[str, dict[str, Any]](), dict[str, str]()
     for key, image in ruled.items():
-        picked, young = picks[key]
-        if isinstance(picked, ImagesyncError):
-            lists[key] = _failed(image, picked)
+        result = picks[key]
+        if isinstance(result, ImagesyncError):
+            lists[key] = _failed(image, result)
             continue
+        picked, young = result
         images = {tag: replace(image, reference=image.reference.at(tag=tag), tags=None) for tag in picked}
         keys = {tag: f"{key.removesuffix(':')}:{tag}" for tag in picked}
         clashes |= {keys[tag]: _clash(keys[tag], key) for tag in picked if keys[tag] in query.asked}
@@ -88,68 +87,38 @@ async def pick(query: Query, stores: Stores, deadline_s: float) -> Picks:
     return Picks(replace(query, asked=asked), lists, clashes)
 
 
-_Picked = tuple[list[str] | ImagesyncError, dict[str, str]]
+# The tags, and those that are too young, with their why; or why nothing is picked.
+_Picked = tuple[list[str], dict[str, str]] | ImagesyncError
 
 
-async def _picks(
-    ruled: Mapping[str, Image], lock: Lock | UsageError | None, stores: Stores, ends: float
-) -> dict[str, _Picked]:
-    """What is picked by each entry, or why nothing, and its tags that are too young.
+async def _picks(ruled: Mapping[str, Image], lock_file: str, stores: Stores, ends: float) -> Mapping[str, _Picked]:
+    """What is picked by each entry."""
+    rules = {key: (image.reference, image.tags) for key, image in ruled.items() if image.tags}
+    lock: Lock | None = None
+    if lock_file:
+        from imagesync_cli.look.lockfile import read_lock
 
-    A repository is asked for its tags once, whatever the number of its entries.
-    """
-    if isinstance(lock, UsageError):
-        return dict.fromkeys(ruled, (lock, {}))
-    of_repository: dict[tuple[str, str], dict[str, Image]] = {}
-    for key, image in ruled.items():
-        of_repository.setdefault(image.reference.location, {})[key] = image
-    picks = await gather(_of_one(images, lock, stores, ends) for images in of_repository.values())
-    return {key: picked for each in picks for key, picked in each.items()}
+        try:
+            lock = read_lock(Path(lock_file))
+        except UsageError as error:
+            return dict.fromkeys(ruled, error)
 
-
-async def _of_one(images: Mapping[str, Image], lock: Lock | None, stores: Stores, ends: float) -> dict[str, _Picked]:
-    """Those of one repository. A list may be long: it is held only while the rules pick, and many are not at once."""
-    source = next(iter(images.values())).reference
-
-    async def work() -> dict[str, _Picked]:
-        rules = (image.tags for image in images.values() if image.tags)
-        listed = await tags_to_pick(stores, source, rules, lock, must_exist=True)
-        return {key: await _picked(image, listed, lock, stores, ends) for key, image in images.items()}
-
-    left_s = ends - time.monotonic()
-    said = f"listing the tags of {source.name}: no answer within {left_s:.3g} s"
-    try:
-        return await within(left_s, stores.crowd.run(work), Unavailable(said, hint="see IMAGESYNC_TIMEOUT"))
-    except ImagesyncError as error:
-        return dict.fromkeys(images, (error.alone(), {}))
-
-
-def _lock(lock_file: str) -> Lock | UsageError | None:
-    if not lock_file:
-        return None
-    from imagesync_cli.look.lockfile import read_lock
-
-    try:
-        return read_lock(Path(lock_file))
-    except UsageError as error:
-        return error
-
-
-async def _picked(image: Image, listed: Sequence[str], lock: Lock | None, stores: Stores, ends: float) -> _Picked:
-    if image.tags is None:
-        return [], {}
-    picked: list[str] | ImagesyncError = pick_tags(image.reference, image.tags, listed)
-    if isinstance(picked, list) and len(picked) > _MOST_PICKED:
-        hint = "narrow them by semver, latest or exclude, or split the entry in several"
-        many = f"its tags pick {len(picked)} images, and an entry takes {_MOST_PICKED} at most"
-        return Refused(many, hint=hint), {}
-    young = dict[str, str]()
-    if isinstance(picked, list) and image.waiting:
+    async def pick_one(key: str, listed: Sequence[str]) -> _Picked:
+        source, tags = rules[key]
+        picked, waiting = pick_tags(source, tags, listed), ruled[key].waiting
+        if isinstance(picked, NotFound):
+            return Refused(str(picked))
+        if len(picked) > _MOST_PICKED:
+            hint = "narrow them by semver, latest or exclude, or split the entry in several"
+            many = f"its tags pick {len(picked)} images, and an entry takes {_MOST_PICKED} at most"
+            return Refused(many, hint=hint)
+        if not waiting:
+            return picked, {}
         from imagesync_cli.terraform.young import AgeJudge
 
-        judge = AgeJudge(stores, image.reference, image.waiting, lock, ends)
-        picked, young = await judge.pick(image.tags, listed)
-    return (Refused(str(picked)) if isinstance(picked, NotFound) else picked), young
+        return await AgeJudge(stores, source, waiting, lock, ends).pick(tags, listed)
+
+    return await pick_each(stores, rules, lock, pick_one, must_exist=True, ends=ends)
 
 
 def _answer(image: Image) -> dict[str, Any]:

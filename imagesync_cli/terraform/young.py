@@ -47,8 +47,8 @@ class AgeJudge:
     lock: Lock | None
     ends: float
 
-    async def pick(self, rules: TagRules, listed: Sequence[str]) -> tuple[list[str] | ImagesyncError, dict[str, str]]:
-        """What the rules pick of the tags that need not wait, or why nothing; and each tag that waits, with its why.
+    async def pick(self, rules: TagRules, listed: Sequence[str]) -> tuple[list[str], dict[str, str]] | Refused:
+        """What the rules pick of the tags that need not wait, and each tag that waits, with its why; or why nothing.
 
         What ``include`` names in full is always picked.
         """
@@ -56,7 +56,7 @@ class AgeJudge:
         for _ in range(_MOST_ROUNDS):
             picked = pick_tags(self.source, rules, [tag for tag in listed if tag not in young])
             if isinstance(picked, NotFound):
-                return (Refused(f"{picked.message}; {_first(young)}") if young else picked), {}
+                return Refused(f"{picked.message}; {_first(young)}" if young else str(picked))
             asked = [tag for tag in picked if tag not in known]
             known.update(asked)
             told = await gather(self._why_not_yet(tag) for tag in asked)
@@ -65,7 +65,7 @@ class AgeJudge:
                 return picked, young
             young |= waiting
         many = f"{len(young)} tags of {self.source.name} that the rules would pick are not old enough; {_first(young)}"
-        return Refused(many, hint="let exclude or semver leave them out"), {}
+        return Refused(many, hint="let exclude or semver leave them out")
 
     async def _why_not_yet(self, tag: str) -> str:
         """Why the tag waits, "" if it does not, or if that cannot be told."""
