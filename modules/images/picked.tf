@@ -7,13 +7,9 @@ locals {
       platforms = image.platforms
       referrers = image.referrers
       tags      = image.tags
-      waiting = image.tags == null || var.minimum_age == "" ? null : {
+      waiting = image.tags == null || var.minimum_age == "" ? null : merge(local.judged.minimum_age, {
         destination = key == ":" ? var.destination_prefix : join("/", compact([var.destination_prefix, key]))
-        least       = var.minimum_age
-        new         = var.minimum_age_new
-        by_created  = var.minimum_age_by_created
-        ignored     = var.ignore_age_for
-      }
+      })
     }
   }
 
