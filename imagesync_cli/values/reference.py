@@ -159,6 +159,9 @@ def parse_reference(text: str) -> Reference:
         raise _wrong(text, f"it is longer than {_LONGEST} characters")
     if text.count("/") > _DEEPEST:  # Python makes a folder's parents by recursion
         raise _wrong(text, f"it is nested more than {_DEEPEST} deep")
+    if text.startswith(SCHEMES) and not text.startswith("oci:///"):
+        _, _, meant = text.partition("://")
+        raise _wrong(text, "is an address of the web", hint=f"leave the scheme out: {meant[:_LONGEST_SHOWN]}")
     if text.startswith("oci:"):
         return _parse_layout(text)
     form, colon, rest = text.partition(":")
@@ -220,9 +223,6 @@ def _is_path(folder: str) -> bool:
 
 
 def _parse_registry(name: str, text: str) -> RegistryReference:
-    if name.startswith(SCHEMES):
-        _, _, meant = name.partition("://")
-        raise _wrong(text, "is an address of the web", hint=f"leave the scheme out: {meant[:_LONGEST_SHOWN]}")
     rest, digest = _split_digest(name.removeprefix("docker://").partition("@"), text)
     host, path = _split_host(rest)
     path, colon, tag = path.partition(":")
