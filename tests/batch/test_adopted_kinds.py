@@ -405,6 +405,26 @@ def test_manifests_come_from_stdin() -> None:
     assert (finished.code, "source: app:1" in finished.out) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("target", "text", "said"),
+    [
+        ("https://r.example.com", "", "'https://r.example.com' is not a registry"),
+        ("r.example.com/Mirror", "", "'r.example.com/Mirror' is not a registry"),
+        ("mirror", "", "'mirror' is not a registry"),
+        (None, "", "stdin does not say where its images go"),
+        (TO, None, "stdin: there is nothing in it"),
+        (TO, "a: b\n", "stdin has no format"),
+    ],
+)
+def test_a_call_that_cannot_be_right_adopts_nothing(target: str | None, text: str | None, said: str) -> None:
+    """A target that is no place in a registry fails the call, not each image; errors call stdin by its name."""
+    options = [] if target is None else ["--to", target]
+    stdin = "" if text is None else text or f"{HEAD}spec: {{image: 'app:1'}}\n"
+    finished = imagesync("adopt", *options, "-", stdin=stdin)
+    assert (finished.code, finished.out) == (2, "")
+    assert said in finished.err
+
+
 @pytest.mark.parametrize(("limit", "latest"), [("7", 7), ("007", 7), ("9" * 5000, None)])
 def test_a_number_is_taken_or_noted(tmp_path: Path, limit: str, latest: int | None) -> None:
     """A number that no file of images takes is noted with its image, however long it is."""

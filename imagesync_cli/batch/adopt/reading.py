@@ -14,7 +14,8 @@ from imagesync_cli.batch.adopt.ocync import ocync
 from imagesync_cli.batch.adopt.section import Misshapen, Section
 from imagesync_cli.batch.adopt.state import is_state, state
 from imagesync_cli.batch.adopt.syncs import dregsy, is_kpromo, is_skopeo, is_thin_kpromo, kpromo, regsync, skopeo
-from imagesync_cli.batch.document import Fields, read_nodes
+from imagesync_cli.batch.document import Fields, name_of, read_nodes
+from imagesync_cli.batch.reading.prefix import parse_prefix
 from imagesync_cli.values.errors import UsageError
 
 _HINT = (
@@ -44,16 +45,20 @@ def adopt(path: Path, target: str = "") -> Adopted:
 
     UsageError for a file of none of the kinds, or that needs a target and has none.
     """
-    nodes = read_nodes(path)
+    nodes, name = read_nodes(path), name_of(path)
+    if not nodes:
+        raise UsageError(f"{name}: there is nothing in it", hint=_HINT)
+    if target:
+        parse_prefix(target)
     if any(map(is_thin_kpromo, nodes)):
         hint = "put it below images: in the promoter-manifest.yaml that goes with it"
-        raise UsageError(f"{path} has the images of a kpromo manifest, and no registries", hint=hint)
+        raise UsageError(f"{name} has the images of a kpromo manifest, and no registries", hint=hint)
     documents = [Section(node) for node in nodes if isinstance(node, Fields)]
     kind = next((kind for kind in _KINDS if documents and kind.fits(documents[0])), None)
     if kind is None:
-        raise UsageError(f"{path} has no format that adopt can read", hint=_HINT)
+        raise UsageError(f"{name} has no format that adopt can read", hint=_HINT)
     if kind.names_sources and not target:
-        raise UsageError(f"{path} does not say where its images go", hint="say --to registry.example.com/mirror")
+        raise UsageError(f"{name} does not say where its images go", hint="say --to registry.example.com/mirror")
     adopted = Adopted(kind.name, target, kind.has_variables)
     if kind.has_shape:
         documents[0].exact = True
@@ -64,7 +69,7 @@ def adopt(path: Path, target: str = "") -> Adopted:
             else:
                 adopted.note(document.line, "another document was left out")
     except Misshapen as error:
-        raise UsageError(f"{path}:{error.line}: {error}", hint=f"it was read as a {kind.name} file") from error
+        raise UsageError(f"{name}:{error.line}: {error}", hint=f"it was read as a {kind.name} file") from error
     return adopted
 
 
