@@ -174,23 +174,21 @@ class Stores:
 
     def copying(self, reference: Reference) -> AbstractAsyncContextManager[None]:
         """Copy into a repository while no other process of this user on this machine removes from it."""
-        return self._apart(reference, "copy", "remove")
+        return self._apart(reference, "copy")
 
     def removing(self, reference: Reference) -> AbstractAsyncContextManager[None]:
         """Remove from a repository while no other process of this user on this machine copies into it."""
-        return self._apart(reference, "remove", "copy")
+        return self._apart(reference, "remove")
 
-    def _apart(self, reference: Reference, doing: str, other: str) -> AbstractAsyncContextManager[None]:
+    def _apart(self, reference: Reference, doing: str) -> AbstractAsyncContextManager[None]:
         from imagesync_cli.values.reference import RegistryReference
 
         folder = self._settings.meeting_folder
         if folder is None or not isinstance(reference, RegistryReference):
             return contextlib.nullcontext()  # folders and archives have locks of their own
         from imagesync_cli.stores.files.lock import apart
-        from imagesync_cli.values.digest import sha256
 
-        about = sha256("/".join(reference.location).encode()).rpartition(":")[2][:32]
-        return apart(folder, about, doing, other, patience_s=_PATIENCE_S)
+        return apart(folder, doing, "/".join(reference.location), patience_s=_PATIENCE_S)
 
     def read_foreign(self, blob: Descriptor, source: Store) -> AsyncGenerator[bytes, None]:
         """A foreign layer, from the source if that has it, else from its own URLs; see foreign.py."""

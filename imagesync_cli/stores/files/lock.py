@@ -56,46 +56,6 @@ def briefly_locked(place: Place) -> Iterator[None]:
         os.close(handle)
 
 
-@contextlib.asynccontextmanager
-async def apart(folder: Path, about: str, doing: str, other: str, *, patience_s: float) -> AsyncIterator[None]:
-    """Do something beside one's like, and not while ``other`` is done ``about`` the same, by processes of this user.
-
-    1. Whoever works holds a lock that it shares with its like: a file in ``folder``, which is this user's alone.
-    2. Then it looks whether anybody holds the other lock. Of two that see each other, the one whose word comes first
-       in the alphabet waits, and the other one lets go and comes back.
-    3. Nobody waits for longer than ``patience_s``, and nobody waits at all where there can be no such file: this closes
-       what it can, and keeps nobody from working.
-    """
-    place, others, handle = folder / f"{doing}-{about}", folder / f"{other}-{about}", -1
-    with contextlib.suppress(OSError):
-        if _is_private(folder):
-            handle = await _alone(place, others, patience_s, waits=doing < other)
-    try:
-        yield
-    finally:
-        if handle >= 0:
-            with contextlib.suppress(OSError):
-                if try_lock(handle):  # nobody shares it any more
-                    place.unlink()
-            os.close(handle)
-
-
-async def _alone(place: Path, others: Path, patience_s: float, *, waits: bool) -> int:
-    """A handle that shares the lock of ``place``, when nobody has that of ``others`` or after this long."""
-    import time
-
-    since, handle = time.monotonic(), -1
-    while True:
-        handle = handle if handle >= 0 else _share(place)
-        is_over = time.monotonic() - since > patience_s
-        if handle >= 0 and (is_over or not _is_shared(others)):
-            return handle
-        if handle >= 0 and not waits:
-            os.close(handle)
-            handle = -1
-        await _wait(since, "waiting for another imagesync on this machine, which works in the same repository")
-
-
 async def _wait(since: float, why: str) -> None:
     """Not by a call that blocks, since a signal must end the waiting; and other processes set no events."""
     import asyncio
@@ -106,37 +66,6 @@ async def _wait(since: float, why: str) -> None:
     if time.monotonic() - since > _SAID_AFTER_S:
         note(why)
     await asyncio.sleep(_AGAIN_AFTER_S)
-
-
-def _share(path: Path) -> int:
-    """A handle that shares this lock; -1 where somebody looks at it or removes it at this moment."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with contextlib.suppress(BlockingIOError):
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        if is_named(handle, str(path)):
-            return handle
-    os.close(handle)
-    return -1
-
-
-def _is_shared(path: Path) -> bool:
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return False
-    try:
-        return not try_lock(handle)
-    finally:
-        os.close(handle)
-
-
-def _is_private(folder: Path) -> bool:
-    """Whether this folder is there, made if need be, and nobody else can do anything in it; never on Windows."""
-    if sys.platform == "win32":
-        return False
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
 def _try(place: Place) -> int:
@@ -201,16 +130,66 @@ def removed_if_free(place: Place) -> bool:
         os.close(handle)
 
 
-# Files that say that somebody is at work: each is locked by its process, and the lock ends with it. A file that nobody
-# has locked is what a killed process left, and is removed by whoever meets it.
+# Copies into a repository and removals from it keep apart, in all processes that meet in one folder.
+#
+# 1. Whoever works says so by a file of its own, which its process has locked; the lock ends with the process. A file
+#    that nobody has locked is what a killed process left, and is removed by whoever meets it.
+# 2. Then it looks who does the other thing. Of two that see each other, the copy waits for the end of what has begun,
+#    and the removal lets go and comes back.
+
+COPY, REMOVE = "copy", "remove"
+
+
+@contextlib.asynccontextmanager
+async def apart(folder: Path, doing: str, repository: str, *, patience_s: float) -> AsyncIterator[None]:
+    """Copy or remove apart from processes of this user; the folder is this user's alone, and made if need be.
+
+    Nobody waits for longer than ``patience_s``, and nobody waits at all where there can be no such file: this closes
+    what it can, and keeps nobody from working.
+    """
+    from imagesync_cli.values.errors import ContentError
+
+    with contextlib.ExitStack() as work:
+        with contextlib.suppress(OSError, ContentError):
+            if _is_private(folder):
+                await begin(work, folder, doing, repository, patience_s=patience_s)
+        yield
+
+
+async def begin(
+    work: contextlib.ExitStack, folder: Path, doing: str, repository: str, *, patience_s: float = float("inf")
+) -> None:
+    """Copy or remove until ``work`` is closed, as soon as nobody does the other thing or after this long."""
+    import time
+
+    since, why = time.monotonic(), "waiting for another imagesync on this machine, which works in the same repository"
+    work.enter_context(_at_work(folder, doing, repository))
+    others = at_work(folder, REMOVE if doing == COPY else COPY, repository)
+    while others and time.monotonic() - since < patience_s:
+        if doing == COPY:
+            await _wait(since, why)
+            others = list(filter(is_at_work, others))
+        else:
+            work.close()
+            await _wait(since, why)
+            work.enter_context(_at_work(folder, doing, repository))
+            others = at_work(folder, COPY, repository)
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether this folder is there, made if need be, and nobody else can do anything in it; never on Windows."""
+    if sys.platform == "win32":
+        return False
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
 @contextlib.contextmanager
-def being_at_work(folder: Path, about: str) -> Iterator[None]:
-    """Be at work until the block ends; the folder must exist."""
+def _at_work(folder: Path, doing: str, repository: str) -> Iterator[None]:
     from imagesync_cli.stores.files.folder import Place
 
-    handle, place = new_locked(Place(str(folder / about)), f"{about}-")
+    handle, place = new_locked(Place(str(folder / doing)), _prefix(doing, repository))
     try:
         yield
     finally:
@@ -219,9 +198,9 @@ def being_at_work(folder: Path, about: str) -> Iterator[None]:
         os.close(handle)
 
 
-def at_work(folder: Path, about: str) -> list[Path]:
-    """The files of those who are at work now."""
-    return [path for path in sorted(folder.glob(f"{about}-*")) if is_at_work(path)]
+def at_work(folder: Path, doing: str, repository: str) -> list[Path]:
+    """The files of those who do this now."""
+    return [path for path in sorted(folder.glob(f"{_prefix(doing, repository)}*")) if is_at_work(path)]
 
 
 def is_at_work(path: Path) -> bool:
@@ -232,3 +211,9 @@ def is_at_work(path: Path) -> bool:
         return not removed_if_free(Place(str(path)))
     except FileNotFoundError:
         return False
+
+
+def _prefix(doing: str, repository: str) -> str:
+    import hashlib
+
+    return f"{doing}-{hashlib.sha256(repository.encode()).hexdigest()[:32]}-"

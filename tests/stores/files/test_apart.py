@@ -35,15 +35,15 @@ def test_one_after_the_other(folder: Path, first: str, second: str) -> None:
 
     async def second_comes(began: asyncio.Event, alike: asyncio.Event) -> None:
         await began.wait()
-        async with apart(folder, "app", first, second, patience_s=60):
+        async with apart(folder, first, "app", patience_s=60):
             alike.set()
-        async with apart(folder, "app", second, first, patience_s=60):
+        async with apart(folder, second, "app", patience_s=60):
             told.append("second")
 
     async def run() -> None:
         began, alike = asyncio.Event(), asyncio.Event()
         other = asyncio.create_task(second_comes(began, alike))
-        async with apart(folder, "app", first, second, patience_s=60):
+        async with apart(folder, first, "app", patience_s=60):
             began.set()
             await alike.wait()
             told.append("first ends")
@@ -59,10 +59,10 @@ def test_patience_ends(folder: Path, first: str, second: str) -> None:
     """Who has waited long enough goes to work; another repository is not waited for at all."""
 
     async def run() -> None:
-        async with apart(folder, "app", first, second, patience_s=60):
-            async with apart(folder, "app", second, first, patience_s=0.05):
+        async with apart(folder, first, "app", patience_s=60):
+            async with apart(folder, second, "app", patience_s=0.05):
                 pass
-            async with apart(folder, "other", second, first, patience_s=60):
+            async with apart(folder, second, "other", patience_s=60):
                 pass
 
     asyncio.run(run())
@@ -88,10 +88,10 @@ def test_a_folder_that_is_not_ours(folder: Path, prepare: object) -> None:
     prepare(folder)  # type: ignore[operator]
 
     def left_behind() -> list[str]:
-        return [str(path) for path in folder.parent.rglob("*-app")]
+        return [str(path) for path in folder.parent.rglob("*") if path.is_file() and path != folder]
 
     async def run() -> None:
-        copying, removing = (apart(folder, "app", *kind, patience_s=600) for kind in KINDS)
+        copying, removing = (apart(folder, doing, "app", patience_s=600) for doing, _ in KINDS)
         async with copying, removing:
             left.extend(left_behind())
 
@@ -102,7 +102,7 @@ def test_a_folder_that_is_not_ours(folder: Path, prepare: object) -> None:
 
 def _hold(folder: Path, holding: object) -> None:
     async def run() -> None:
-        async with apart(folder, "app", "copy", "remove", patience_s=60):
+        async with apart(folder, "copy", "app", patience_s=60):
             holding.set()  # type: ignore[attr-defined]
             await asyncio.Event().wait()
 
@@ -121,7 +121,7 @@ def test_killed(folder: Path) -> None:
     process.join()
 
     async def run() -> None:
-        async with apart(folder, "app", "remove", "copy", patience_s=600):
+        async with apart(folder, "remove", "app", patience_s=600):
             pass
 
     asyncio.run(run())

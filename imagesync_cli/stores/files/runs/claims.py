@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -31,7 +30,7 @@ from dataclasses import astuple, replace
 from pathlib import Path
 
 from imagesync_cli.stores.files.folder import Place
-from imagesync_cli.stores.files.lock import at_work, being_at_work, briefly_locked, is_at_work
+from imagesync_cli.stores.files.lock import COPY, REMOVE, at_work, begin, briefly_locked, is_at_work
 from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.stores.files.runs.claimed import CallClaims, Claim, Claimant, Claimed, check_call
 from imagesync_cli.values.documents import MISREAD, why_misread
@@ -105,7 +104,7 @@ class Claims:
 
     async def wait_for_removals(self, repositories: Iterable[str]) -> None:
         """Wait until the removals from these repositories that have begun are over."""
-        begun = [path for repository in set(repositories) for path in at_work(self._doing, _name("remove", repository))]
+        begun = [path for repository in set(repositories) for path in at_work(self._doing, REMOVE, repository)]
         for path in begun:
             while is_at_work(path):  # noqa: ASYNC110  (other processes set no events)
                 await asyncio.sleep(_AGAIN_AFTER_S)
@@ -113,13 +112,11 @@ class Claims:
     @contextlib.asynccontextmanager
     async def copying(self, repositories: Iterable[str]) -> AsyncIterator[None]:
         """Copy into these repositories, after removals that have begun and before those that come."""
-        wanted = sorted(set(repositories))
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as work:
             with _in_words():
                 self._doing.mkdir(parents=True, exist_ok=True)
-                for repository in wanted:
-                    stack.enter_context(being_at_work(self._doing, _name("copy", repository)))
-            await self.wait_for_removals(wanted)
+                for repository in sorted(set(repositories)):
+                    await begin(work, self._doing, COPY, repository)
             self._copied.touch()  # not at the end, which a killed process does not reach; nobody removes meanwhile
             yield
 
@@ -133,12 +130,9 @@ class Claims:
             self._calls.mkdir(parents=True, exist_ok=True)
             self._doing.mkdir(exist_ok=True)
             replace_file(self._calls / "removal", "claims can be written\n")
-        while True:
-            with being_at_work(self._doing, _name("remove", repository)):
-                if not at_work(self._doing, _name("copy", repository)):
-                    yield
-                    return
-            await asyncio.sleep(_AGAIN_AFTER_S)
+        with contextlib.ExitStack() as work:
+            await begin(work, self._doing, REMOVE, repository)
+            yield
 
     def copied_at(self) -> int:
         """A number that is another one after every copy; 0 for none."""
@@ -192,10 +186,6 @@ def _is_to_come(run: str) -> bool:
     """Whether no clock of today has told this; those of two machines may differ a little."""
     tomorrow = time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + _DAY_S))
     return bool(_TIME.fullmatch(run)) and run > tomorrow
-
-
-def _name(doing: str, repository: str) -> str:
-    return f"{doing}-{hashlib.sha256(repository.encode()).hexdigest()[:32]}"
 
 
 @contextlib.contextmanager
