@@ -41,14 +41,21 @@ _PARAMETER = re.compile(r';\s*([^\s=;,"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s
 
 Answer = tuple[httpx.Response, bytes]
 Fetch = Callable[[str | httpx.URL], Awaitable[Answer]]
+Link = Callable[[httpx.Response, bytes], str | None]
 _T = TypeVar("_T")
 
 
-class Pages:
-    """The pages of one list. ``fetch`` gets one, ``doing`` opens every error."""
+def in_header(response: httpx.Response, _: bytes) -> str | None:
+    """Where all lists name the next page, but for Docker Hub's own."""
+    return next_link(response.headers.get_list("link"))
 
-    def __init__(self, fetch: Fetch, doing: str) -> None:
+
+class Pages:
+    """The pages of one list. ``fetch`` gets one, ``link`` finds the next in it, ``doing`` opens every error."""
+
+    def __init__(self, fetch: Fetch, doing: str, link: Link = in_header) -> None:
         self._fetch = fetch
+        self._link = link
         self._doing = doing
         self._read: set[httpx.URL] = set()
         self._bytes = 0
@@ -65,7 +72,7 @@ class Pages:
                 raise Refused(f"{self._doing}: the list ends in the middle: {error.reason}") from error
             self._note(response.url, len(content))
             yield content
-            following = self._next(response)
+            following = self._next(response, content)
 
     def _note(self, url: httpx.URL, size_bytes: int) -> None:
         self._read.add(url)
@@ -75,14 +82,14 @@ class Pages:
         if self._bytes > _MOST_BYTES:
             raise Unavailable(f"{self._doing}: more than {_MOST_BYTES} bytes", may_pass=False)
 
-    def _next(self, response: httpx.Response) -> httpx.URL | None:
+    def _next(self, response: httpx.Response, content: bytes) -> httpx.URL | None:
         """The next page's URL; ContentError for one that is on another host or was read already."""
         try:
-            link = next_link(response.headers.get_list("link"))
+            link = self._link(response, content)
             if link is None:
                 return None
             page = read_url(link, response.url)
-        except (ValueError, httpx.InvalidURL) as error:
+        except (ValueError, TypeError, KeyError, httpx.InvalidURL) as error:
             raise ContentError(f"{self._doing}: the next page cannot be told from the answer") from error
         if (page.scheme, page.netloc) != (response.url.scheme, response.url.netloc):
             raise ContentError(f"{self._doing}: the next page is on another host, {page.host}")

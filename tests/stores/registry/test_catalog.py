@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import httpx
 import pytest
 
@@ -28,13 +30,11 @@ def listed(scripted: Scripted, host: str, path: str, *, login: bool = False) -> 
 
 def test_docker_hub_lists_a_namespace(scripted: Scripted) -> None:
     """Docker Hub is asked by its own API, page after page; without a login nobody is told anything."""
-    pages = [
-        {"results": [{"name": "a"}, {"name": "B"}], "next": f"{HUB}/anything"},
-        {"results": [{"name": "c"}], "next": None},
-    ]
-    for number, page in enumerate(pages, 1):
-        query = {"page_size": "100", "page": str(number)}
-        scripted.routes.get(f"{HUB}/v2/namespaces/team/repositories", params=query).respond(json=page)
+    listing, more = f"{HUB}/v2/namespaces/team/repositories?page_size=100", "&page=2"
+    last = {"results": [{"name": "c"}], "next": None}
+    first = {"results": [{"name": "a"}, {"name": "B"}], "next": f"{listing}{more}"}
+    for url, page in ((f"{listing}{more}", last), (listing, first)):
+        scripted.routes.get(url).respond(json=page)
     assert listed(scripted, "docker.io", "team") == ["team/a", "team/c"]
     assert not scripted.told("Bearer")
 
@@ -47,11 +47,22 @@ def test_docker_hub_lists_what_a_login_may_see(scripted: Scripted) -> None:
     assert scripted.told("Bearer hub-token") == ["hub.docker.com"]
 
 
-@pytest.mark.parametrize("page", [[], {"results": [{}], "next": None}, {"results": 5, "next": None}, {"results": []}])
+@pytest.mark.parametrize(
+    "page",
+    [
+        [],
+        {"results": [{}], "next": None},
+        {"results": 5, "next": None},
+        {"results": []},
+        {"results": [], "next": 5},
+        {"results": [], "next": "https://example.com/?page=2"},
+        {"results": [], "next": ""},
+    ],
+)
 def test_docker_hub_says_something_else(scripted: Scripted, page: object) -> None:
-    """An answer in another form is no list."""
+    """An answer in another form is no list, and half a list is none."""
     scripted.routes.get(f"{HUB}/v2/namespaces/team/repositories").respond(json=page)
-    with pytest.raises(ContentError, match="not a list of repositories"):
+    with pytest.raises(ContentError, match=r"not a list of repositories|the next page"):
         listed(scripted, "docker.io", "team")
 
 
@@ -92,7 +103,11 @@ def test_who_is_no_harbor_is_refused_as_before(scripted: Scripted, answer: httpx
 
 def test_an_endless_list_ends(scripted: Scripted) -> None:
     """A host that always has another page is given up, whatever it names."""
-    page = {"results": [{"name": f"a{number}"} for number in range(101)], "next": "more"}
-    scripted.routes.get(f"{HUB}/v2/namespaces/team/repositories").respond(json=page)
+    numbers, results = itertools.count(2), [{"name": f"a{number}"} for number in range(101)]
+
+    def page(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"results": results, "next": f"?page={next(numbers)}"})
+
+    scripted.routes.get(f"{HUB}/v2/namespaces/team/repositories").mock(side_effect=page)
     with pytest.raises(ImagesyncError, match="more than 1"):
         listed(scripted, "docker.io", "team")

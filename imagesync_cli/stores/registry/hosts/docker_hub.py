@@ -1,7 +1,7 @@
 """Docker Hub: its own API removes a tag, lists repositories, and tells push times, with a token of its own.
 
-docs.docker.com/reference/api/hub/latest (Create access token). The removal itself is in no reference; it is what
-Docker's hub-tool sends (github.com/docker/hub-tool, pkg/hub/tags.go).
+docs.docker.com/reference/api/hub/latest (Create access token, List repositories). The removal itself is in no
+reference; it is what Docker's hub-tool sends (github.com/docker/hub-tool, pkg/hub/tags.go).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from urllib.parse import quote
 from imagesync_cli.credentials import Credential
 from imagesync_cli.stores.registry.hosts.host_api import HostApi, member, names_in
 from imagesync_cli.stores.store import Untagged
-from imagesync_cli.values.errors import ContentError, NotFound, Unavailable
+from imagesync_cli.values.documents import read_document
+from imagesync_cli.values.errors import ContentError, NotFound
 from imagesync_cli.values.secret import Secret
 from imagesync_cli.values.times import parse_time
 
 _A_PAGE = 100
-_MOST_PAGES = 1000
 
 
 async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
@@ -40,23 +40,15 @@ async def untag(api: HostApi, tag: str, digest: str) -> Untagged:
 
 
 async def repositories(api: HostApi) -> AsyncIterator[str]:
-    """The repositories of a namespace, private ones too where we are logged in; more than there are is an error.
-
-    docs.docker.com/reference/api/hub/latest, "List repositories": pages are numbered, and the last one has no next.
-    """
+    """The repositories of a namespace, private ones too where we are logged in."""
     namespace = api.repository.partition("/")[0]
     doing = f"listing the repositories of {api.name} by Docker Hub's API"
     credential = await api.client.login.credential(api.scopes)
     token = await _token(api, credential, doing) if credential is not None else None
-    for number in range(1, _MOST_PAGES + 1):
-        path = f"/v2/namespaces/{namespace}/repositories?page_size={_A_PAGE}&page={number}"
-        page = await api.ask("GET", path, doing=doing, login=token)
-        is_page = isinstance(page, dict) and page.keys() >= {"results", "next"}
-        for name in names_in(page["results"] if is_page else None, doing):
+    path = f"/v2/namespaces/{namespace}/repositories?page_size={_A_PAGE}"
+    async for page in api.pages(path, doing=doing, login=token, link=lambda _, content: read_document(content)["next"]):
+        for name in names_in(member(page, "results"), doing):
             yield f"{namespace}/{name}"
-        if page["next"] is None:
-            return
-    raise Unavailable(f"{doing}: more than {_MOST_PAGES} pages", may_pass=False)
 
 
 async def pushed_at(api: HostApi, tag: str, digest: str) -> datetime | None:

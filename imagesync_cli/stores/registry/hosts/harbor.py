@@ -57,6 +57,6 @@ async def repositories(api: HostApi) -> AsyncIterator[str]:
     credential = await api.client.login.credential(api.scopes)
     path = f"/api/v2.0/projects/{project}/repositories?page_size={_A_PAGE}"
     login = credential.basic if credential else None
-    async for page in api.pages(path, doing=doing, login=login, headers={"Accept": "application/json"}):
+    async for page in api.pages(path, doing=doing, login=login):
         for name in names_in(page, doing):
             yield name

@@ -9,7 +9,7 @@ import httpx
 
 from imagesync_cli.credentials import Credential
 from imagesync_cli.stores.registry.client import Call, Client, OneRepository
-from imagesync_cli.stores.registry.pages import Answer, Pages
+from imagesync_cli.stores.registry.pages import Answer, Link, Pages, in_header
 from imagesync_cli.stores.transport.http import read_all
 from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Denied
@@ -17,6 +17,7 @@ from imagesync_cli.values.hosts import known_host
 from imagesync_cli.values.secret import Secret
 
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+_JSON = {"Accept": "application/json"}
 
 
 class _ApiClient(Client):
@@ -69,23 +70,22 @@ class HostApi(OneRepository):
             doing=doing,
             scopes=(),
             accept=accept,
-            headers={"Accept": "application/json", **({"Content-Type": "application/json"} if content else {})}
-            | (headers or {}),
+            headers={**_JSON, **({"Content-Type": "application/json"} if content else {}), **(headers or {})},
             body=content,
             with_body=True,
         )
         return _document(await read_all(response, _ANSWER_LIMIT_BYTES), doing)
 
     async def pages(
-        self, path: str, *, doing: str, login: Secret | None, headers: dict[str, str]
+        self, path: str, *, doing: str, login: Secret | None, headers: dict[str, str] = _JSON, link: Link = in_header
     ) -> AsyncIterator[Any]:
-        """The JSON documents of a list that comes in pages."""
+        """The JSON documents of a list that comes in pages; ``link`` is as in Pages."""
         client = _ApiClient(self.client, self.address, login)
 
         async def fetch(target: str | httpx.URL) -> Answer:
             return await client.fetch(target, doing=doing, scopes=(), limit_bytes=_ANSWER_LIMIT_BYTES, headers=headers)
 
-        async for content in Pages(fetch, doing).starting_at(path):
+        async for content in Pages(fetch, doing, link).starting_at(path):
             yield _document(content, doing)
 
 
