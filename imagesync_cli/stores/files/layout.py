@@ -15,7 +15,7 @@ from typing import BinaryIO
 from imagesync_cli.concurrency import take_room
 from imagesync_cli.stores.files.folder import Folder, Place
 from imagesync_cli.stores.files.layout_files import LayoutFiles
-from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT, LAYOUT_FILE, Index, Reading, Writing, blob_name
+from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT, LAYOUT_FILE, Index, Writing, blob_name
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_file import flush_folder, new_file, sweep
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
@@ -30,6 +30,8 @@ _LOCK_FILE = ".imagesync.lock"
 
 class Layout(LayoutFiles):
     """A layout folder; it is made by the first write."""
+
+    _is_folder = True
 
     def __init__(self, reference: LayoutReference, max_manifest_bytes: int) -> None:
         super().__init__(reference.name, max_manifest_bytes)
@@ -105,15 +107,6 @@ class Layout(LayoutFiles):
 
     # The folder's files.
 
-    def index(self, *, must_exist: bool = False) -> Index:
-        """index.json; one of no images where the folder has none yet, unless it ``must_exist``."""
-        try:
-            return self._read_index()
-        except FileNotFoundError:
-            if must_exist:
-                raise
-            return Index()
-
     def _write_index(self, index: Index) -> None:
         self._write(LAYOUT_FILE, LAYOUT)
         self._settle()
@@ -169,6 +162,3 @@ class Layout(LayoutFiles):
         with self._folder.place(_LOCK_FILE, make=True) as place:
             async with locked(place, self.name):
                 yield
-
-    def _readable(self, wanted: str) -> Reading:
-        return Reading(self.name, wanted, folder=True)

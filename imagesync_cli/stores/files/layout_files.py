@@ -18,14 +18,11 @@ class LayoutFiles:
     """A store of files. Whoever derives from it knows where they are, and how they are written."""
 
     drops_untagged = False
+    _is_folder = False  # one that is not there is a layout of no images; there is no archive without a file
 
     def __init__(self, name: str, max_manifest_bytes: int) -> None:
         self.name = name
         self._max_manifest_bytes = max_manifest_bytes
-
-    @abstractmethod
-    def index(self, *, must_exist: bool = False) -> Index:
-        """index.json; a folder without one is a layout of no images unless it ``must_exist``."""
 
     @abstractmethod
     def _file(self, name: str, most_bytes: int | None = None) -> bytes:
@@ -63,7 +60,7 @@ class LayoutFiles:
     async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
         """Every name in index.json that keeps an image: its tag, or its digest where it has none."""
         with self._readable(""):
-            return self.index(must_exist=must_exist).named(self.name)
+            return self.index(must_exist=must_exist or not self._is_folder).named(self.name)
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         wanted = set(tags)
@@ -74,12 +71,12 @@ class LayoutFiles:
     async def referrers(self, digest: str) -> list[Descriptor]:
         """The entries of index.json whose subject this is: where oras keeps them."""
         with self._readable(""):
-            distinct = {entry.target.digest: entry.target for entry in self._index_or_new().entries}.values()
+            distinct = {entry.target.digest: entry.target for entry in self.index().entries}.values()
             return [target for target in distinct if self._subject_of(target.digest) == digest]
 
     async def listed(self, tag: str) -> Manifest | None:
         with self._readable(tag):
-            target = next((entry.target for entry in self._index_or_new().entries if entry.name == tag), None)
+            target = next((entry.target for entry in self.index().entries if entry.name == tag), None)
             if target is None:
                 return None
             listed = self._manifest(target.digest, target.media_type, sound_only=True)
@@ -93,26 +90,30 @@ class LayoutFiles:
         content = self._file(blob_name(digest), most_bytes)
         return parse_manifest(content, media_type, digest=digest, sound_only=sound_only)
 
+    def index(self, *, must_exist: bool = False) -> Index:
+        """index.json; one of no images where there is none yet, unless it ``must_exist``."""
+        try:
+            return self._read_index()
+        except FileNotFoundError:
+            if must_exist:
+                raise
+            return Index()
+
     def _read_index(self) -> Index:
         return read_index(self._file, self._where)
-
-    def _index_or_new(self) -> Index:
-        try:
-            return self.index()
-        except FileNotFoundError:
-            return Index()
 
     def _target_of(self, tag: str) -> Descriptor:
         """What the tag is; without one the only entry, or the one named latest. NotFound lists the tags there are."""
         # What is attached to the images comes when it is named.
-        entries = [entry for entry in self.index().entries if tag or not self._is_attached(entry)]
+        listed = self.index(must_exist=not self._is_folder).entries
+        entries = [entry for entry in listed if tag or not self._is_attached(entry)]
         tags = [entry.name for entry in entries if entry.name]
         if tag or "latest" in tags:
             entries = [entry for entry in entries if entry.name == (tag or "latest")]
         elif len({entry.target.digest for entry in entries}) != 1:
             raise Gone(f"{self.name}: which image?" if entries else f"{self.name} has no image", hint=_choices(entries))
         if not entries:
-            raise Gone(f"{self.name}: no image {tag!r}", hint=_choices(self.index().entries))
+            raise Gone(f"{self.name}: no image {tag!r}", hint=_choices(listed))
         return entries[-1].target
 
     def _is_attached(self, entry: Entry) -> bool:
@@ -158,7 +159,7 @@ class LayoutFiles:
         return ""
 
     def _readable(self, wanted: str) -> Reading:
-        return Reading(self.name, wanted)
+        return Reading(self.name, wanted, folder=self._is_folder)
 
 
 def _choices(entries: Sequence[Entry]) -> str:

@@ -95,7 +95,7 @@ class OciArchive(LayoutFiles):
         new.add(blob_name(manifest.digest), manifest.content)
         async with locked(new.lock, self.name):
             self._check_complete(manifest, tag)
-            index = self._index_or_new().tagged(manifest, tag)
+            index = self.index().tagged(manifest, tag)
             try:
                 await self._carry(new, index)
                 new.add(LAYOUT_FILE, LAYOUT)
@@ -112,14 +112,6 @@ class OciArchive(LayoutFiles):
 
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
         raise self._keeps()
-
-    def index(self, *, must_exist: bool = True) -> Index:
-        """The archive's index.json: there is no archive without one."""
-        tar = self._tar()
-        if INDEX_FILE not in tar:
-            hint = "name it as docker-archive:" if "manifest.json" in tar else ""
-            raise ContentError(f"{self._path} is not an OCI archive: it has no {INDEX_FILE}", hint=hint)
-        return self._read_index()
 
     # The two files.
 
@@ -145,6 +137,14 @@ class OciArchive(LayoutFiles):
                 tar, name = self._tar(), blob_name(digest)
                 if not new.has(name, tar.member(name).size):
                     await new.carry(name, tar)
+
+    def _read_index(self) -> Index:
+        """There is no archive without an index."""
+        tar = self._tar()
+        if INDEX_FILE not in tar:
+            hint = "name it as docker-archive:" if "manifest.json" in tar else ""
+            raise ContentError(f"{self._path} is not an OCI archive: it has no {INDEX_FILE}", hint=hint)
+        return super()._read_index()
 
     def _file(self, name: str, most_bytes: int | None = None) -> bytes:
         if self._new is not None:
