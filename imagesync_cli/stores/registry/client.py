@@ -226,8 +226,18 @@ class OneRepository(NamedTuple):
         self, method: str, target: str | httpx.URL, *, doing: str, scopes: Scopes | None = None, **more: Any
     ) -> httpx.Response:
         """One request with a token for this repository; a ``target`` that is a path is below it."""
-        where = self.at(target) if isinstance(target, str) else target
-        return await self.client.send(method, where, doing=doing, scopes=scopes or self.scopes, **more)
+        return await self.client.send(method, self._at(target), doing=doing, scopes=scopes or self.scopes, **more)
+
+    async def fetch(
+        self, target: str | httpx.URL, *, doing: str, most_bytes: int | None = None, **more: Any
+    ) -> tuple[httpx.Response, bytes]:
+        """A document whole, which is at most as long as a manifest may be."""
+        limit_bytes = min(filter(None, (most_bytes, self.client.settings.max_manifest_bytes)))
+        where = self._at(target)
+        return await self.client.fetch(where, doing=doing, scopes=self.scopes, limit_bytes=limit_bytes, **more)
+
+    def _at(self, target: str | httpx.URL) -> str | httpx.URL:
+        return self.at(target) if isinstance(target, str) else target
 
     def at(self, path: str) -> str:
         """The path at the registry."""

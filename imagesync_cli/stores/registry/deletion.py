@@ -12,15 +12,14 @@ from imagesync_cli.stores.registry.refusals import read_codes, read_errors, spel
 from imagesync_cli.stores.store import SAID_TO_BE_GONE, Untagged
 from imagesync_cli.stores.transport.retry import comes_true
 from imagesync_cli.values.errors import NotFound, Unavailable
-from imagesync_cli.values.manifest import Descriptor
 from imagesync_cli.values.progress import note
 
 
 class Deletion:
-    """What can be removed from one repository, and how; ``head`` tells what is there."""
+    """What can be removed from one repository, and how; ``found`` gives the digest of what is there."""
 
-    def __init__(self, host_api: HostApi, head: Callable[[str], Awaitable[Descriptor]]) -> None:
-        self._host_api, self._head = host_api, head
+    def __init__(self, host_api: HostApi, found: Callable[[str], Awaitable[str]]) -> None:
+        self._host_api, self._found = host_api, found
         self._registry, self._name = host_api.client.registry, host_api.name
         self._no_tag_deletion: Untagged | None = None
         self._api = api_of(self._registry)
@@ -73,10 +72,7 @@ class Deletion:
 
     async def _is_gone(self, wanted: str, digest: str) -> bool:
         """Whether it is not there, or the tag is on something else."""
-        try:
-            return (await self._head(wanted)).digest != digest
-        except NotFound:
-            return True
+        return await self._found(wanted) != digest
 
     async def _wait(self, wanted: str, digest: str) -> bool:
         """Wait until it is gone: some take a deletion on and do it later. False if that does not come about in time."""

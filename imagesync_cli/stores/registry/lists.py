@@ -56,7 +56,7 @@ class Lists:
         if not self._client.lists_referrers or self._is_denied:
             return []
         try:
-            async for content in pages.starting_at(self._repository.at(f"referrers/{parse_digest(digest)}")):
+            async for content in pages.starting_at(f"referrers/{parse_digest(digest)}"):
                 for entry in parse_manifest(content, OCI_INDEX, sound_only=True).manifests:
                     referrers[entry.digest] = entry.bare
                 if len(referrers) > MAX_DESCRIPTORS:
@@ -72,11 +72,8 @@ class Lists:
         """One page; _NoApi where there is no such API, which is remembered: for the whole registry if that is sure."""
 
         async def attempt() -> Answer:
-            limit_bytes = self._client.settings.max_manifest_bytes
             try:
-                answer = await self._client.fetch(
-                    target, doing=doing, scopes=self._repository.scopes, limit_bytes=limit_bytes, again=False
-                )
+                answer = await self._repository.fetch(target, doing=doing, again=False)
             except Unavailable as error:
                 if error.is_elsewhere:  # any web server may be asked to say that there is no such page
                     raise _NoApi(registry=True) from error

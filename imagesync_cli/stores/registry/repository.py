@@ -92,12 +92,9 @@ class Repository:
 
     async def _is_only_a_blob(self, digest: str) -> bool:
         """Whether the bytes that have this digest are no manifest; False where that cannot be known."""
-        target, limit_bytes = self._asked.at(f"blobs/{parse_digest(digest)}"), self._client.settings.max_manifest_bytes
         doing = f"looking what {self._spelled(digest)} is"
         try:
-            _, content = await self._client.fetch(
-                target, doing=doing, scopes=self._asked.scopes, limit_bytes=limit_bytes, again=False
-            )
+            _, content = await self._asked.fetch(f"blobs/{parse_digest(digest)}", doing=doing, again=False)
             check_bytes(content, digest)
         except ImagesyncError:
             return False
@@ -111,11 +108,9 @@ class Repository:
         return await twice(lambda: self._read_manifest_once(wanted, most_bytes, sound_only=sound_only))
 
     async def _read_manifest_once(self, wanted: str, most_bytes: int | None, *, sound_only: bool) -> Manifest:
-        limit_bytes = min(filter(None, (most_bytes, self._client.settings.max_manifest_bytes)))
         doing = f"reading manifest {self._spelled(wanted)}"
-        target = self._asked.at(_manifest(wanted))
-        response, content = await self._client.fetch(
-            target, doing=doing, scopes=self._asked.scopes, limit_bytes=limit_bytes, headers=_ACCEPT
+        response, content = await self._asked.fetch(
+            _manifest(wanted), doing=doing, most_bytes=most_bytes, headers=_ACCEPT
         )
         told = response.headers.get("docker-content-digest", "")
         try:
@@ -136,10 +131,7 @@ class Repository:
 
     async def has_manifest(self, manifest: Descriptor) -> bool:
         """One HEAD request."""
-        try:
-            return (await self.head(manifest.digest)).digest == manifest.digest
-        except NotFound:
-            return False
+        return await self._found(manifest.digest) == manifest.digest
 
     def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         return self._blobs.read(blob)
@@ -221,7 +213,7 @@ class Repository:
             missing.append(target)
 
     async def _found(self, wanted: str) -> str:
-        """What is there, for a registry that does not say what it has stored."""
+        """The digest of what is there, whatever the registry says of what it has stored or deleted."""
         try:
             return (await self.head(wanted)).digest
         except NotFound:
@@ -262,7 +254,7 @@ class Repository:
         from imagesync_cli.stores.registry.deletion import Deletion  # most runs delete nothing
         from imagesync_cli.stores.registry.hosts.host_api import HostApi
 
-        return Deletion(HostApi(*self._asked), self.head)
+        return Deletion(HostApi(*self._asked), self._found)
 
     def _spelled(self, wanted: str) -> str:
         return f"{self.name}{'@' if is_digest(wanted) else ':'}{wanted}"
