@@ -24,18 +24,19 @@ from imagesync_cli.values.secret import Secret
 # What "docker login" calls Docker Hub, in files and to helpers.
 _HUB_KEY = "https://index.docker.io/v1/"
 _LIMIT_BYTES = 4 * 1024 * 1024
+_REPAIR = "repair the file, or remove it and log in again"
 
 
 async def from_files(wanted: Wanted) -> Credential | None:
-    for file in wanted.auth_files:
-        if (login := await _from_file(file, wanted)) is not None:
+    for file in _files(wanted):
+        if (login := await file.login(wanted)) is not None:
             return login
     return None
 
 
 def account(wanted: Wanted) -> str:
     """The longest path under which any file has a login for this repository: equal for equal logins."""
-    entries = (_best(_document(file, wanted), wanted, file) for file in wanted.auth_files)
+    entries = (file.entry(wanted) for file in _files(wanted))
     return max((path for path, _ in filter(None, entries)), key=len, default="")
 
 
@@ -44,56 +45,76 @@ def server_name(registry: str) -> str:
     return _HUB_KEY if registry == DOCKER_HUB else registry
 
 
-def helper_for(document: dict[str, Any], registry: str, file: Path) -> Any:
-    """The name of the helper that is to keep logins for the registry, None where the file itself is."""
-    return next(_helpers(document, registry, file), document.get("credsStore") or None)
+def _files(wanted: Wanted) -> Iterator[LoginFile]:
+    for path in wanted.auth_files:
+        if path not in wanted.documents:
+            wanted.documents[path] = LoginFile(path, required=path in wanted.settings.required_files)
+        yield wanted.documents[path]
 
 
-def _helpers(document: dict[str, Any], registry: str, file: Path) -> Iterator[Any]:
-    """The names of those that the file names for the registry alone."""
-    return (helper for key, helper in _object(document, "credHelpers", file).items() if _place(key) == (registry, ""))
+class LoginFile:
+    """A file and what stands in it, which is nothing where there is no file unless that is ``required``."""
+
+    def __init__(self, path: Path, *, required: bool = False) -> None:
+        self.path = path
+        self.document = _read(path, required=required)
+
+    async def login(self, wanted: Wanted) -> Credential | None:
+        """Who we are, by the helper for the registry, the file itself, or the helper for all registries."""
+        server = server_name(wanted.registry)
+        for helper in self._helpers(wanted.registry):
+            if login := await ask_helper(helper, server, self.path):
+                return login
+        if entry := self.entry(wanted):
+            return _credential(entry[1], wanted.registry, self.path)
+        if store := self.document.get("credsStore"):
+            return await ask_helper(store, server, self.path)
+        return None
+
+    def entry(self, wanted: Wanted) -> tuple[str, dict[str, Any]] | None:
+        """The entry with the longest path that holds the repository, and that path."""
+        return max(self._entries(wanted), key=lambda entry: len(entry[0]), default=None)
+
+    def keeper(self, registry: str) -> Any:
+        """The name of the helper that is to keep logins for the registry, None where the file itself is."""
+        return next(self._helpers(registry), self.document.get("credsStore") or None)
+
+    def has_login(self, registry: str) -> bool:
+        """Whether the file itself has a login for the whole registry."""
+        return any(entry for key, entry in self._object("auths").items() if _place(key) == (registry, ""))
+
+    def without_login(self, registry: str) -> dict[str, Any]:
+        """The document without any entry for the whole registry, however it is spelled."""
+        others = {key: entry for key, entry in self._object("auths").items() if _place(key) != (registry, "")}
+        return {**self.document, "auths": others}
+
+    def with_login(self, registry: str, entry: dict[str, str]) -> dict[str, Any]:
+        """The document with this entry in place of all others for the registry."""
+        others = self.without_login(registry)
+        return {**others, "auths": {**others["auths"], server_name(registry): entry}}
+
+    def _helpers(self, registry: str) -> Iterator[Any]:
+        """The names of those that the file names for the registry alone."""
+        return (helper for key, helper in self._object("credHelpers").items() if _place(key) == (registry, ""))
+
+    def _entries(self, wanted: Wanted) -> Iterator[tuple[str, dict[str, Any]]]:
+        for key, entry in self._object("auths").items():
+            registry, path = _place(key)
+            if registry != wanted.registry or not f"{wanted.repository}/".startswith(f"{path}/" if path else ""):
+                continue
+            if not isinstance(entry, dict):
+                raise UsageError(f"{self.path}: the entry for {key} is not an object", hint="log in again")
+            if any(entry.get(name) for name in ("auth", "username", "identitytoken", "registrytoken")):
+                yield path, entry  # Docker leaves {} where a helper holds the login
+
+    def _object(self, key: str) -> dict[str, Any]:
+        value = {} if self.document.get(key) is None else self.document[key]
+        if not isinstance(value, dict):
+            raise UsageError(f"{self.path}: {key} is not an object", hint=_REPAIR)
+        return value
 
 
-def without_login(document: dict[str, Any], registry: str, file: Path) -> dict[str, Any]:
-    """The document without any entry for the whole registry, however it is spelled."""
-    auths = _object(document, "auths", file)
-    return {**document, "auths": {key: entry for key, entry in auths.items() if _place(key) != (registry, "")}}
-
-
-def with_login(document: dict[str, Any], registry: str, entry: dict[str, str], file: Path) -> dict[str, Any]:
-    """The document with this entry in place of all others for the registry."""
-    others = without_login(document, registry, file)
-    return {**others, "auths": {**others["auths"], server_name(registry): entry}}
-
-
-def has_login(document: dict[str, Any], registry: str, file: Path) -> bool:
-    """Whether the file itself has a login for the whole registry."""
-    auths = _object(document, "auths", file)
-    return any(entry for key, entry in auths.items() if _place(key) == (registry, ""))
-
-
-async def _from_file(file: Path, wanted: Wanted) -> Credential | None:
-    document = _document(file, wanted)
-    server = server_name(wanted.registry)
-    for helper in _helpers(document, wanted.registry, file):
-        if login := await ask_helper(helper, server, file):
-            return login
-    if best := _best(document, wanted, file):
-        return _credential(best[1], wanted.registry, file)
-    if store := document.get("credsStore"):
-        return await ask_helper(store, server, file)
-    return None
-
-
-def _document(file: Path, wanted: Wanted) -> dict[str, Any]:
-    if file not in wanted.documents:
-        wanted.documents[file] = read_file(file, required=file in wanted.settings.required_files)
-    document: dict[str, Any] = wanted.documents[file]
-    return document
-
-
-def read_file(file: Path, *, required: bool = False) -> dict[str, Any]:
-    """The whole document, empty where there is no file unless that is ``required``."""
+def _read(file: Path, *, required: bool) -> dict[str, Any]:
     try:
         content = documents.read_file(file, _LIMIT_BYTES)
     except (FileNotFoundError, NotADirectoryError):
@@ -108,33 +129,10 @@ def read_file(file: Path, *, required: bool = False) -> dict[str, Any]:
         document = json.loads(content)
     except (ValueError, RecursionError):
         # Nothing of the parser's error: some quote the text, which holds passwords.
-        raise UsageError(f"{file} is not JSON", hint="repair the file, or remove it and log in again") from None
+        raise UsageError(f"{file} is not JSON", hint=_REPAIR) from None
     if not isinstance(document, dict):
-        raise UsageError(f"{file} is not a JSON object", hint="repair the file, or remove it and log in again")
+        raise UsageError(f"{file} is not a JSON object", hint=_REPAIR)
     return document
-
-
-def _object(document: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
-    value = {} if document.get(key) is None else document[key]
-    if not isinstance(value, dict):
-        raise UsageError(f"{file}: {key} is not an object", hint="repair the file, or remove it and log in again")
-    return value
-
-
-def _best(document: dict[str, Any], wanted: Wanted, file: Path) -> tuple[str, dict[str, Any]] | None:
-    """The entry with the longest path that holds the repository, and that path."""
-    return max(_entries(document, wanted, file), key=lambda entry: len(entry[0]), default=None)
-
-
-def _entries(document: dict[str, Any], wanted: Wanted, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for key, entry in _object(document, "auths", file).items():
-        registry, path = _place(key)
-        if registry != wanted.registry or not f"{wanted.repository}/".startswith(f"{path}/" if path else ""):
-            continue
-        if not isinstance(entry, dict):
-            raise UsageError(f"{file}: the entry for {key} is not an object", hint="log in again")
-        if any(entry.get(name) for name in ("auth", "username", "identitytoken", "registrytoken")):
-            yield path, entry  # Docker leaves {} where a helper holds the login
 
 
 def _place(key: str) -> tuple[str, str]:

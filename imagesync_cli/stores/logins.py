@@ -11,11 +11,10 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.credentials import Credential
-from imagesync_cli.credentials import docker_config as logins
+from imagesync_cli.credentials.docker_config import LoginFile, server_name
 from imagesync_cli.credentials.environment import as_variables
 from imagesync_cli.credentials.helpers import make_helper_forget, tell_helper
 from imagesync_cli.stores.files.folder import Place
@@ -67,49 +66,42 @@ async def log_in(stores: Stores, settings: Settings, account: Account) -> KeptLo
         await client.send("GET", "/v2/", doing=f"logging in to {registry}", scopes=(), again=False)
     except Denied as error:
         raise Denied(f"{registry} refuses this user name and password", hint="nothing was kept") from error
-    file = _file(settings)
-    async with _changing(file):
-        document = logins.read_file(file)
-        if helper := logins.helper_for(document, registry, file):
-            where = await tell_helper(helper, login, logins.server_name(registry), file)
-            _write(file, document, logins.with_login(document, registry, {}, file))
+    async with _changing(settings) as file:
+        if helper := file.keeper(registry):
+            where = await tell_helper(helper, login, server_name(registry), file.path)
+            _write(file, file.with_login(registry, {}))
         else:
-            where = str(file)
-            entry = {"auth": login.basic.reveal().removeprefix("Basic ")}
-            _write(file, document, logins.with_login(document, registry, entry, file))
+            where = str(file.path)
+            _write(file, file.with_login(registry, {"auth": login.basic.reveal().removeprefix("Basic ")}))
     return KeptLogin(registry, where, bool(client.login.source(())))
 
 
 async def log_out(settings: Settings, registry: str) -> tuple[list[str], list[str]]:
     """Where a login was forgotten, and the files that still have one."""
-    file, forgotten = _file(settings), []
-    async with _changing(file):
-        document = logins.read_file(file)
-        if helper := logins.helper_for(document, registry, file):
-            forgotten.append(await make_helper_forget(helper, logins.server_name(registry), file))
-        if logins.has_login(document, registry, file):
-            forgotten.append(str(file))
-        _write(file, document, logins.without_login(document, registry, file))
-    others = [other for other in settings.auth_files if other.resolve() != file]
-    return forgotten, [str(other) for other in others if logins.has_login(logins.read_file(other), registry, other)]
-
-
-def _file(settings: Settings) -> Path:
-    if not settings.auth_files:
-        raise UsageError("there is no login file to write to", hint="set HOME, or name a file by IMAGESYNC_AUTH_FILE")
-    return settings.auth_files[0].resolve()  # a link stays one
+    forgotten = []
+    async with _changing(settings) as file:
+        if helper := file.keeper(registry):
+            forgotten.append(await make_helper_forget(helper, server_name(registry), file.path))
+        if file.has_login(registry):
+            forgotten.append(str(file.path))
+        _write(file, file.without_login(registry))
+    others = [other for other in settings.auth_files if other.resolve() != file.path]
+    return forgotten, [str(other) for other in others if LoginFile(other).has_login(registry)]
 
 
 @asynccontextmanager
-async def _changing(file: Path) -> AsyncIterator[None]:
+async def _changing(settings: Settings) -> AsyncIterator[LoginFile]:
+    if not settings.auth_files:
+        raise UsageError("there is no login file to write to", hint="set HOME, or name a file by IMAGESYNC_AUTH_FILE")
+    path = settings.auth_files[0].resolve()  # a link stays one
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ImagesyncError(f"{file.parent} cannot be made: {error.strerror}") from error
-    async with locked(Place(str(file)).beside(f".{file.name}.imagesync.lock"), str(file)):
-        yield
+        raise ImagesyncError(f"{path.parent} cannot be made: {error.strerror}") from error
+    async with locked(Place(str(path)).beside(f".{path.name}.imagesync.lock"), str(path)):
+        yield LoginFile(path)
 
 
-def _write(file: Path, before: dict[str, Any], document: dict[str, Any]) -> None:
-    if document != before and (document.get("auths") or before):
-        replace_file(file, json.dumps(document, indent="\t") + "\n", private=True)
+def _write(file: LoginFile, document: dict[str, Any]) -> None:
+    if document != file.document and (document.get("auths") or file.document):
+        replace_file(file.path, json.dumps(document, indent="\t") + "\n", private=True)
