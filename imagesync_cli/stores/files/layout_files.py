@@ -65,7 +65,7 @@ class LayoutFiles:
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
         wanted = set(tags)
         with self._readable(""):
-            named = self._index_or_new().named(self.name)
+            named = self.index().named(self.name)
         return {tag: told for tag, told in named.items() if told is not None and tag in wanted}
 
     async def referrers(self, digest: str) -> list[Descriptor]:
