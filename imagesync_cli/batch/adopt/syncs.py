@@ -12,20 +12,9 @@ from imagesync_cli.batch.adopt.section import Section, items_of, text_of, texts_
 from imagesync_cli.batch.document import Fields, Items, Node
 from imagesync_cli.batch.reading.image import FOLDER
 
-_REGSYNC_DEFAULTS = {
-    "parallel",
-    "mediaTypes",
-    "platform",
-    "platforms",
-    "referrers",
-    "referrerFilters",
-    "digestTags",
-    "tags",
-}
-_REGSYNC_STEP = {
-    *("source", "target", "type", "tags", "tagSets", "targetTag", "platform", "platforms", "repos"),
-    *("referrers", "referrerFilters", "digestTags"),
-}
+_REGSYNC_SHARED = {"tags", "platform", "platforms", "referrers", "referrerFilters", "digestTags"}
+_REGSYNC_DEFAULTS = {*_REGSYNC_SHARED, "parallel", "mediaTypes"}
+_REGSYNC_STEP = {*_REGSYNC_SHARED, "source", "target", "type", "tagSets", "targetTag", "repos"}
 # The only template that images.yaml has too.
 _ENV = re.compile(r"""\{\{-? *env +["`](\w+)["`] *-?\}\}""")
 _SKOPEO_HOST = {"images", "images-by-tag-regex", "images-by-semver"}
