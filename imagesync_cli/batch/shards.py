@@ -29,9 +29,6 @@ class Shard:
     index: int
     total: int
 
-    def __str__(self) -> str:
-        return f"{self.index}/{self.total}"
-
 
 def parse_shard(text: str, job_index: str = "") -> Shard:
     """Read ``I/N``, I from 1 to N; or ``N`` alone, where the index of a job, from 0, says the rest."""
