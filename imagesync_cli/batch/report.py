@@ -20,6 +20,7 @@ class Outcome:
     COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN = "copied", "skipped", "differs", "failed", "not run"
     REMOVED, KEPT, UNWANTED = "removed", "kept", "unwanted"
     OF_IMAGES = (COPIED, SKIPPED, DIFFERS, FAILED, NOT_RUN)
+    OF_REMOVALS = (REMOVED, KEPT, UNWANTED, FAILED, NOT_RUN)
 
 
 @dataclass(slots=True)

@@ -123,15 +123,7 @@ def described(image: Description) -> Result:
 
 def _image_json(image: ImageDescription) -> dict[str, Any]:
     layers = [{"digest": blob.digest, "media_type": blob.media_type, "size": blob.size} for blob in image.layers]
-    return {
-        "digest": image.digest,
-        "media_type": image.media_type,
-        "platform": image.platform,
-        "size": image.size,
-        "layers": layers,
-        "config": dict(image.config),
-        "annotations": dict(image.annotations),
-    }
+    return {**vars(image), "layers": layers}
 
 
 def _description_lines(image: Description) -> Iterator[str]:

@@ -121,12 +121,8 @@ def _of_its_kinds(part: _Part) -> _Part:
         value = getattr(part, each.name)
         if not _KINDS.get(str(each.type), lambda _: True)(value):
             raise ValueError(f"{each.name} is {json.dumps(value)[:40]}")
-    if isinstance(part, (ImageResult, RemovalResult)) and part.outcome not in (
-        *Outcome.OF_IMAGES,
-        Outcome.REMOVED,
-        Outcome.KEPT,
-        Outcome.UNWANTED,
-    ):
+    known = Outcome.OF_IMAGES + Outcome.OF_REMOVALS
+    if isinstance(part, (ImageResult, RemovalResult)) and part.outcome not in known:
         raise ValueError(f"outcome is {part.outcome!r}")
     return part
 

@@ -37,19 +37,10 @@ def _families(
 ) -> Iterator[tuple[str, str, Iterable[Sample]]]:
     sums = totals(report)
     failed = (image.kind or "invalid" for image in report.images if image.outcome == Outcome.FAILED)
-    outcomes = _counted(Outcome.OF_IMAGES, (image.outcome for image in report.images))
-    yield "imagesync_images", "Images by outcome.", _by("outcome", outcomes)
-    yield (
-        "imagesync_removals",
-        "Tags that no entry wants, by outcome.",
-        _by(
-            "outcome",
-            _counted(
-                (Outcome.REMOVED, Outcome.KEPT, Outcome.UNWANTED, Outcome.FAILED, Outcome.NOT_RUN),
-                (each.outcome for each in report.removals),
-            ),
-        ),
-    )
+    images_by_outcome = _counted(Outcome.OF_IMAGES, (each.outcome for each in report.images))
+    yield "imagesync_images", "Images by outcome.", _by("outcome", images_by_outcome)
+    removals = _counted(Outcome.OF_REMOVALS, (each.outcome for each in report.removals))
+    yield "imagesync_removals", "Tags that no entry wants, by outcome.", _by("outcome", removals)
     yield "imagesync_failures", "Images that failed, by kind.", _by("kind", _counted(_KINDS, failed))
     yield "imagesync_sent_bytes", "Bytes that were sent.", [({}, sums["sent_bytes"])]
     yield "imagesync_mounted_bytes", "Bytes that were mounted from another repository.", [({}, sums["mounted_bytes"])]
