@@ -163,30 +163,13 @@ async def prune(
     Unless ``any_number`` may go, nothing either from where more than half or more than a few would.
     """
 
-    def attached(removals: Removals) -> bool:
-        """Whether all that comes there comes with its referrers: then these are the images' own."""
-        return all(entry.selection.has_all_referrers for entry in removals.entries)
-
     def is_stopped(removals: Removals) -> bool:
         return not any_number and removals.are_many and failed.isdisjoint(removals.entries)
 
-    going = [_Pruning(stores, each) for each in plan.removals.values() if dry_run or not is_stopped(each)]
+    pruned = [each for each in plan.removals.values() if dry_run or not is_stopped(each)]
+    going = [_Pruning(stores, each, dry_run=dry_run) for each in pruned]
     try:
-        await gather_few(
-            _PRUNED_AT_ONCE,
-            (
-                each.run(
-                    failed,
-                    Policy(
-                        dry_run=dry_run,
-                        on_replace="keep",
-                        referrers=attached(each.removals),
-                        in_use=each.removals.wanted,
-                    ),
-                )
-                for each in going
-            ),
-        )
+        await gather_few(_PRUNED_AT_ONCE, (each.run(failed) for each in going))
     finally:  # also where it is interrupted: what is gone is told
         results += [result for each in going for result in each.results]
         results += [_stopped(plan, each) for each in plan.removals.values() if is_stopped(each)]
@@ -209,16 +192,19 @@ def tags_unknown(removals: Removals, error: ImagesyncError) -> RemovalResult:
 class _Pruning:
     """The removals of one repository, and what became of each until now."""
 
-    def __init__(self, stores: Stores, removals: Removals) -> None:
+    def __init__(self, stores: Stores, removals: Removals, *, dry_run: bool) -> None:
         self.removals = removals
         self._stores = stores
+        # Where all that comes there comes with its referrers, these are the images' own.
+        attached = all(entry.selection.has_all_referrers for entry in removals.entries)
+        self._policy = Policy(dry_run=dry_run, on_replace="keep", referrers=attached, in_use=removals.wanted)
         self.results = _alike(self._named, Outcome.NOT_RUN, _INTERRUPTED)
 
     @property
     def _named(self) -> list[Reference]:
         return [self.removals.repository.at(tag=tag) for tag in self.removals.tags]
 
-    async def run(self, failed: Set[ImageEntry], policy: Policy) -> None:
+    async def run(self, failed: Set[ImageEntry]) -> None:
         """Remove them, unless something that is wanted there has failed."""
         if self.removals.error is not None:
             self.results = [tags_unknown(self.removals, self.removals.error)]
@@ -226,19 +212,19 @@ class _Pruning:
             why = "not everything that is wanted there could be copied"
             self.results = _alike(self._named, Outcome.KEPT, why)
         elif self.removals.tags:
-            await self._remove(policy)
+            await self._remove()
 
-    async def _remove(self, policy: Policy) -> None:
+    async def _remove(self) -> None:
         going, reports, is_whole = self._named, list[DeleteReport](), False
         try:
-            if not policy.referrers:
+            if not self._policy.referrers:
                 going += await _companions(self._stores, self.removals)
-            if policy.dry_run:  # what else uses their manifests is looked at when they go
+            if self._policy.dry_run:  # what else uses their manifests is looked at when they go
                 self.results = _alike(going, Outcome.REMOVED, "")
                 return
             self.results = _alike(going, Outcome.NOT_RUN, _INTERRUPTED)
             as_seen = (each.at(tag=each.tag, digest=self.removals.seen.get(each.tag, "")) for each in going)
-            await delete(self._stores, as_seen, policy, reports=reports)
+            await delete(self._stores, as_seen, self._policy, reports=reports)
             is_whole = True
         except ImagesyncError as error:
             self.results = _alike(going, Outcome.FAILED, str(error), error.exit_code)
