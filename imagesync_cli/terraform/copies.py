@@ -77,13 +77,10 @@ async def _young(stores: Stores, intent: Intent, rule: MinimumAge, present: str,
 def _refusals(intent: Intent, estimated: Estimate) -> list[str]:
     """A sentence for each rule that the image breaks."""
     most, names = intent.max_size_bytes, ", ".join(map(str, intent.required))
+    size = f"the source {intent.source} has {estimated.size_bytes} bytes, more than max_size_bytes, {most}."
     return [
         *([f"required_platforms are {names}: {estimated.lacks}"] if estimated.lacks else []),
-        *(
-            [f"the source {intent.source} has {estimated.size_bytes} bytes, more than max_size_bytes, {most}."]
-            if 0 < most < estimated.size_bytes
-            else []
-        ),
+        *([size] if 0 < most < estimated.size_bytes else []),
         *([f"require_signature: {estimated.unsigned}"] if estimated.unsigned else []),
     ]
 
@@ -112,13 +109,7 @@ def _summary(estimated: Estimate) -> str:
     """Such as "2 of 9 layers, 41.2 MB to copy; 7 are there already"."""
     there = estimated.layers - estimated.layers_missing
     if not estimated.missing_bytes:
-        all_of = (
-            f"all {estimated.layers} layers are"
-            if estimated.layers > 1
-            else "its layer is"
-            if estimated.layers
-            else "all is"
-        )
+        all_of = {0: "all is", 1: "its layer is"}.get(estimated.layers, f"all {estimated.layers} layers are")
         return f"nothing to copy; {all_of} there already"
     some = f"{estimated.layers_missing} of {_layers(estimated.layers)}" if there else _layers(estimated.layers)
     how = "to mount from another repository" if estimated.mounts else "to copy"
