@@ -77,14 +77,12 @@ class Output:
 
     def showing(self, progress: Progress) -> AbstractAsyncContextManager[None]:
         """Show the progress while the block runs: live on a terminal, a line every few seconds elsewhere."""
+        if self._quiet:
+            return contextlib.nullcontext()
         from imagesync_cli.output.live import showing
         from imagesync_cli.output.progress import LiveProgress, progress_line
 
-        return (
-            contextlib.nullcontext()
-            if self._quiet
-            else showing(LiveProgress(progress), lambda: progress_line(progress), say)
-        )
+        return showing(LiveProgress(progress), lambda: progress_line(progress), say)
 
 
 def exit_code(call: Callable[[], int | None], *, as_json: bool = False) -> int:

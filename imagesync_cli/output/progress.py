@@ -80,11 +80,8 @@ class LiveProgress:
         progress, pace = self._progress, self._pace
         pace.note(now_s, progress.moved_bytes)
         verb, space, name = progress.doing.partition(" ")
-        count, size, left = (
-            _count(progress),
-            _size(progress),
-            left_text(pace, progress.total_bytes - progress.moved_bytes),
-        )
+        count, size = _count(progress), _size(progress)
+        left = left_text(pace, progress.total_bytes - progress.moved_bytes)
         numbers = first_fitting(
             [[count, *size, *rate_text(pace), *left], [*size, *rate_text(pace), *left], [*size, *left], size, [count]],
             columns - width(verb) - _NAME,

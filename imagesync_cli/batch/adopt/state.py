@@ -23,11 +23,8 @@ def state(top: Section, adopted: Adopted) -> None:
         name = f"{resource.text('type')}.{resource.text('name')}"
         if resource.text("mode") == "data":
             continue
-        mirrored = [
-            each
-            for each in (instance.section("attributes") for instance in resource.sections("instances"))
-            if _is_mirrored(each)
-        ]
+        attributes = (instance.section("attributes") for instance in resource.sections("instances"))
+        mirrored = list(filter(_is_mirrored, attributes))
         if not mirrored:
             adopted.note(resource.line, f"{name} mirrors no image")
         for image in mirrored:

@@ -36,12 +36,8 @@ class Consumers:
 
     def _add(self, address: str, change: Document) -> None:
         before, after = _names(change.get("before")), _names(change.get("after"))
-        hidden = (
-            _names_where(change.get("before"), change.get("after_unknown"))
-            if change.get("after") is not None
-            else set()
-        )
-        for name, digest in (before ^ after) - hidden:
+        unknown = change.get("after_unknown") if change.get("after") is not None else None
+        for name, digest in (before ^ after) - _names_where(change.get("before"), unknown):
             place = place_of(name) if name else None
             addresses = self._by_image.setdefault((place.repository if place else "", digest), {})
             addresses[address] = None

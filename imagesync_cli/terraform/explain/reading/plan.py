@@ -218,16 +218,13 @@ class Plan:
         if at(check, "address", "kind") == "check":
             return
         for instance in mappings(check, "instances"):
-            if instance.get("status") != "fail" or not isinstance(instance.get("address"), dict):
+            address = instance.get("address")
+            if instance.get("status") != "fail" or not isinstance(address, dict):
                 continue
-            module, key = (
-                text(instance, "address", "module"),
-                text(instance, "address", "instance_key").rpartition("@")[0],
-            )
+            module, key = text(address, "module"), text(address, "instance_key").rpartition("@")[0]
             messages = [text(problem, "message") for problem in mappings(instance, "problems")]
-            if key and text(instance, "address", "to_display").startswith(
-                f"{module}.terraform_data.image[".lstrip(".")
-            ):
+            is_image = text(address, "to_display").startswith(f"{module}.terraform_data.image[".lstrip("."))
+            if key and is_image:
                 self._call(module).refusals[key] = messages
             elif module in self._calls:
                 self._calls[module].failures += messages
