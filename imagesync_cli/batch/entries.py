@@ -100,15 +100,15 @@ class _Reading(Reading):
         folders: dict[tuple[tuple[str, str], bool], dict[Prefix, FolderEntry]] = {}
         for each in entries:
             if isinstance(each, FolderEntry):
-                folders.setdefault((each.destination.place, each.prune), {})[each.source] = each
+                folders.setdefault((each.destination.place, each.model.prune), {})[each.source] = each
         for entry in entries if folders else ():
             is_folder = isinstance(entry, FolderEntry)
             place = entry.destination.place if isinstance(entry, FolderEntry) else place_of(entry.destination)
-            prunes = [True, False] if entry.prune else [True] * is_folder
+            prunes = [True, False] if entry.model.prune else [True] * is_folder
             near = (each for at in above(place) for how in prunes for each in folders.get((at, how), {}).values())
             if rivaled := next((each for each in near if each.is_rivaled_by(entry)), None):
                 what = f"destination {entry.destination} is also a destination of {rivaled.name}"
-                self.wrong(entry.line, f"{what}: with prune, each needs one of its own")
+                self.wrong(entry.model.line, f"{what}: with prune, each needs one of its own")
 
     def _values(self, given: Mapping[str, Node]) -> dict[str, Any]:
         """What may stand in an entry or in defaults, each as it is meant; None for what is wrong."""

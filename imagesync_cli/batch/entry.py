@@ -60,12 +60,18 @@ class ImageEntry:
         """Where it comes from and where it goes."""
         return self.source, self.destination
 
+    @property
+    def model(self) -> ImageEntry:
+        """What any entry says beside its places: this one itself, and a folder for each of its repositories."""
+        return self
+
 
 @dataclass(frozen=True)
 class FolderEntry:
     """Every repository below ``source``, each as an entry like the ``model`` with the rest of its path.
 
-    The source and the destination of the model stand for those of any repository. ``mirrors`` are by prefix.
+    The source and the destination of the model stand for those of any repository: their registries are right.
+    ``mirrors`` are by prefix.
     """
 
     source: Prefix
@@ -77,21 +83,6 @@ class FolderEntry:
     def name(self) -> str:
         """As the file says it."""
         return f"{self.source}/**"
-
-    @property
-    def prune(self) -> bool:
-        """Whether the destination's other tags are removed, in each repository."""
-        return self.model.prune
-
-    @property
-    def line(self) -> int:
-        """Where the file says so."""
-        return self.model.line
-
-    @property
-    def places(self) -> tuple[Reference, Reference]:
-        """Some place that it comes from, and one to which it goes: the registries are right."""
-        return self.model.places
 
     def entry(self, rest: str) -> ImageEntry:
         """That of one repository; UsageError where its name cannot be, or makes one repository of the source another.
@@ -111,7 +102,7 @@ class FolderEntry:
 
         What is there and in neither source may be what the other has brought, and its source has lost since.
         """
-        if not (other.prune or (self.prune and isinstance(other, FolderEntry))):
+        if not (other.model.prune or (self.model.prune and isinstance(other, FolderEntry))):
             return False
         if isinstance(other, FolderEntry):
             here, there = self.destination, other.destination

@@ -55,7 +55,7 @@ def lock(file: Path, lock_file: Path | None, check: bool, call: Call) -> None:
     async def work(stores: Stores) -> LockReport:
         return await locking.lock(stores, entries, old, datetime.now(timezone.utc), progress)
 
-    report = call.run([entry.places[0] for entry in entries[:1]], work, progress)
+    report = call.run([entry.model.source for entry in entries[:1]], work, progress)
     if not check:
         replace_file(images.lock_path, lock_text(report.lock))
     call.output.result(results.locked(report))

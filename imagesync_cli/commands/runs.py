@@ -156,7 +156,7 @@ def _run_reporting(
             call.output.error(unwritten)
         return report.exit_code or (unwritten.exit_code if unwritten is not None else 0)
 
-    begun = {reference for entry in entries[:1] for reference in entry.places}
+    begun = {reference for entry in entries[:1] for reference in entry.model.places}
     try:
         run(call.settings, begun, work, partial(interrupted, progress))
     except ImagesyncError:  # of the whole: nothing was begun
