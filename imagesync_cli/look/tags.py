@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from imagesync_cli.concurrency import each_of, within
@@ -49,15 +49,6 @@ async def list_names(
     return [name for name in names if not is_digest(name)]  # a folder lists images without a tag by digest
 
 
-async def tags_to_pick(
-    stores: Stores, source: Reference, rules: Iterable[TagRules], lock: Lock | None, *, must_exist: bool = False
-) -> Sequence[str]:
-    """What rules for one repository pick from: those of the ``lock``, else its list; nothing if they name every tag."""
-    if all(each.names_all for each in rules):
-        return []
-    return lock.tags(source) if lock else await list_tags(stores, source, must_exist=must_exist)
-
-
 async def pick_each(
     stores: Stores,
     ruled: Mapping[_K, tuple[Reference, TagRules]],
@@ -69,7 +60,8 @@ async def pick_each(
 ) -> dict[_K, _T | ImagesyncError]:
     """What ``pick`` makes of the tags of each one's repository, which is asked once for all of its rules; or its error.
 
-    A list may be long: it is held only while the rules pick, and many are not at once. ``ends`` is when it must end.
+    The tags are those of the ``lock``, else its list; none where the rules name every tag. A list may be long: it is
+    held only while the rules pick, and many are not at once. ``ends`` is when it must end.
     """
     of_repository: dict[tuple[str, str], list[_K]] = {}
     for key, (source, _) in ruled.items():
@@ -79,8 +71,9 @@ async def pick_each(
         source, left_s = ruled[keys[0]][0], ends - time.monotonic()
 
         async def work() -> dict[_K, _T | ImagesyncError]:
-            rules = (ruled[key][1] for key in keys)
-            listed = await tags_to_pick(stores, source, rules, lock, must_exist=must_exist)
+            listed: Sequence[str] = ()
+            if not all(ruled[key][1].names_all for key in keys):
+                listed = lock.tags(source) if lock else await list_tags(stores, source, must_exist=must_exist)
             return {key: await pick(key, listed) for key in keys}
 
         said = f"listing the tags of {source.name}: no answer within {left_s:.3g} s"
