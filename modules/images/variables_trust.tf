@@ -32,8 +32,8 @@ variable "trust" {
 
 variable "verify_trust" {
   description = <<-EOT
-    Which images a plan verifies: `changes` verifies new images and new digests, and all images when `trust` changes.
-    `always` verifies all.
+    Which images a plan verifies: `changes` verifies what it copies, and images in place that are new, or whose `source`
+    or `trust` has changed. `always` verifies all.
   EOT
   type        = string
   default     = "changes"
