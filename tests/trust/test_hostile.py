@@ -82,6 +82,17 @@ def _too_many_referrers(app: Repository) -> None:
         app.manifests[manifest.digest] = manifest
 
 
+def _dense_referrers(app: Repository) -> None:
+    """As many signatures in each of 200 referrers as its manifest may name."""
+    subject = describe(APP.root.media_type, APP.root.content)
+    for number in range(200):
+        digests = (f"sha256:{number * 1000 + each:064x}" for each in range(350))
+        layers = [{"mediaType": "application/vnd.dev.sigstore.bundle", "digest": each, "size": 1} for each in digests]
+        document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": describe("a/b", b"{}"), "layers": layers}
+        manifest = Manifest(OCI_MANIFEST, to_json(document | {"subject": subject}))
+        app.manifests[manifest.digest] = manifest
+
+
 def _large_referrers(app: Repository) -> None:
     """Bundles of nearly 4 MiB each, one of them dense."""
     filled = "[" + "0," * (MIB // 2) + "0]"
@@ -99,6 +110,7 @@ ATTACKS: dict[str, Callable[[Repository], None]] = {
     "signatures that lie about their length": _lying_layers,
     "400 bundles": _many_referrers,
     "600 referrers": _too_many_referrers,
+    "70,000 signatures in 200 referrers": _dense_referrers,
     "bundles of 4 MiB": _large_referrers,
 }
 

@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagesync_cli.concurrency import each_of, gather
+from imagesync_cli.concurrency import gather, gather_few
 from imagesync_cli.look.selection import read_whole
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag
@@ -94,16 +94,18 @@ class Signatures:
         self._digest = digest
         self._budget = budget
         self._suffix = ".att" if attested else ".sig"
+        self._candidates: dict[object, _Candidate] = {}
+        self._dropped = 0
         self.left = ""
 
     async def read(self) -> AsyncGenerator[Signature, None]:
         """Each of them, the smallest first."""
-        candidates = sorted(await self._find(), key=lambda each: each.blob.size)
+        await gather([self._by_subject(), self._by_tag()])
         most = min(_MOST_SIGNATURES, self._budget.signatures)
-        if len(candidates) > most:
-            self.left = f"only the smallest {most} of {len(candidates)} signatures were looked at"
+        candidates = self._smallest(most)
+        if self._dropped:
+            self.left = f"only the smallest {most} of {most + self._dropped} signatures were looked at"
         begun, left_bytes = 0, min(_MOST_BYTES, self._budget.bytes)
-        candidates = candidates[:most]
         while begun < len(candidates):
             batch = _batch(candidates[begun:])
             size = sum(each.blob.size for each in batch)
@@ -125,13 +127,21 @@ class Signatures:
             return None
         return Signature(candidate.blob.media_type, content, candidate.notes)
 
-    async def _find(self) -> list[_Candidate]:
-        places = await gather([self._by_subject(), self._by_tag()])
+    def _add(self, found: list[_Candidate]) -> None:
+        """Keep those that may be looked at: all that strangers have attached would take too much memory."""
         # The same one twice is one; what differs in its size or type alone may be in the way of the good one.
-        candidates = {(each.blob, *sorted(each.notes.items())): each for place in places for each in place}
-        return list(candidates.values())
+        self._candidates |= {(each.blob, *sorted(each.notes.items())): each for each in found}
+        if len(self._candidates) > 2 * _MOST_SIGNATURES:
+            self._smallest(_MOST_SIGNATURES)
 
-    async def _by_subject(self) -> list[_Candidate]:
+    def _smallest(self, most: int) -> list[_Candidate]:
+        """The smallest candidates, and no others from now on."""
+        kept = sorted(self._candidates.items(), key=lambda each: each[1].blob.size)[:most]
+        self._dropped += len(self._candidates) - len(kept)
+        self._candidates = dict(kept)
+        return list(self._candidates.values())
+
+    async def _by_subject(self) -> None:
         by_api, by_list = await gather([self._store.referrers(self._digest), self._by_list()])
         named = {each.digest: each for each in (*by_api, *by_list)}
         most = min(_MOST_REFERRERS, self._budget.referrers)
@@ -141,8 +151,7 @@ class Signatures:
                 hint=f"imagesync reads at most {2 * _MOST_REFERRERS} for an index and all of its images",
             )
         self._budget.referrers -= len(named)
-        manifests = await each_of(_AT_ONCE, self._by_referrer, sorted(named))
-        return [candidate for each in manifests for candidate in each]
+        await gather_few(_AT_ONCE, map(self._by_referrer, sorted(named)))
 
     async def _by_list(self) -> list[Descriptor]:
         try:
@@ -151,19 +160,20 @@ class Signatures:
             return []
         return list(listed.manifests) if listed else []
 
-    async def _by_referrer(self, digest: str) -> list[_Candidate]:
+    async def _by_referrer(self, digest: str) -> None:
         """What is in this referrer, if it says itself that it is about our digest."""
         manifest = await self._manifest(digest, _LONGEST_REFERRER)
         if manifest is None or manifest.subject is None or manifest.subject.digest != self._digest:
-            return []
+            return
         if _NOTATION.encode() in manifest.content:
             self.left = "one by Notation is not supported"
-        return self._in(manifest)
+        self._add(self._in(manifest))
 
-    async def _by_tag(self) -> list[_Candidate]:
+    async def _by_tag(self) -> None:
         tag = self._digest.replace(":", "-") + self._suffix
         manifest = await self._manifest(tag) if is_tag(tag) else None  # that of a SHA-512 digest would be too long
-        return [] if manifest is None or manifest.descriptor.is_index else self._in(manifest)
+        if manifest is not None and not manifest.descriptor.is_index:
+            self._add(self._in(manifest))
 
     def _in(self, manifest: Manifest) -> list[_Candidate]:
         """The layers that may be signatures, with the annotations of those that need them."""
