@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -297,6 +298,42 @@ def test_attached_to_each_other(registry: EmbeddedRegistry) -> None:
     assert registry.repository("team/app").tags == {"1": PLAIN.digest} | {
         tag: made.digest for tag, made in tagged.items()
     }
+
+
+def _in_a_chain(subject: Image) -> list[tuple[Image, Image]]:
+    """Something attached to an image, something attached to that, and so on."""
+    attached = []
+    for number in range(4):
+        attached.append((subject, referrer(subject, SPDX, number)))
+        subject = attached[-1][1]
+    return attached
+
+
+def test_a_new_archive(source: EmbeddedRegistry, up: Repository, tmp_path: Path) -> None:
+    """What is attached at several levels arrives in an archive that is not there yet, and each blob is sent once."""
+    Upstream(PLAIN, _in_a_chain(PLAIN), {about(PLAIN, ".sig"): cosign(PLAIN)}).seed(up)
+    archive = f"oci-archive:{tmp_path}/carried.tar:1"
+    done = imagesync("sync", "--referrers", f"{source.host}/up/app:1", archive)
+    assert done.code == 0, done.err
+    fetched = [request.path for request in source.requests if "/blobs/" in request.path]
+    assert len(fetched) == len(set(fetched))
+    checked = imagesync("check", "--read", "--referrers", f"{source.host}/up/app:1", archive)
+    assert checked.code == 0, checked.err
+
+
+def test_several_images_in_a_new_archive(source: EmbeddedRegistry, tmp_path: Path) -> None:
+    """Each is whole, with all that is attached, whichever is written between two steps of another."""
+    images = []
+    for number in range(4):
+        made, name = image(f"number {number}"), f"up/number{number}"
+        Upstream(made, _in_a_chain(made), {}).seed(source.repository(name))
+        archive = f"oci-archive:{tmp_path}/carried.tar:number{number}"
+        images.append({"source": f"{source.host}/{name}:1", "destination": archive, "referrers": True})
+    file = tmp_path / "images.json"
+    file.write_text(json.dumps({"images": images}))
+    for command in (("sync",), ("check", "--read")):
+        done = imagesync(*command, "--file", str(file))
+        assert done.code == 0, done.err
 
 
 def test_too_deep(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegistry) -> None:

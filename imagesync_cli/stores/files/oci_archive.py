@@ -1,8 +1,8 @@
 """An OCI image layout in a tar file as a store (OCI image-spec v1.1, image-layout.md).
 
 It is read where it lies. Writing makes a new file beside it: blobs as they arrive, and when a tag is put, under a lock
-that other processes respect, whatever the images of the old file still need, index.json last; then the new file takes
-the old one's name. Nothing is deleted from an archive.
+that other processes respect, whatever the images of the old file still need, and what this writer has sent for tags to
+come, index.json last; then the new file takes the old one's name. Nothing is deleted from an archive.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ class OciArchive(LayoutFiles):
         self._path = Path(reference.path)
         self._opened: list[Tar] = []  # the last one is the archive as it is now
         self._new: NewArchive | None = None
+        self._sent: set[Digest] = set()  # what this writer has written for tags that are still to come
+        self._own: Tar | None = None  # the archive as it has published it, with all of that in it
         self._writing = SharedExclusive()
 
     def close(self) -> None:
         """Let go of the file, and of what was written for a tag that was never put."""
         if self._new is not None:
             self._new.discard()
-        for tar in self._opened:
+        for tar in filter(None, (*self._opened, self._own)):
             tar.close()
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
@@ -62,6 +64,7 @@ class OciArchive(LayoutFiles):
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
         """Write the blob to its place in the new file, unless the old one has it."""
         name = blob_name(blob.digest)
+        self._sent.add(blob.digest)
         if self._is_written(blob) or (not anew and self._has(blob)):
             return Written.THERE
         async with self._writing.shared(), contextlib.aclosing(content()) as chunks:
@@ -79,6 +82,7 @@ class OciArchive(LayoutFiles):
 
         A referrer has to be listed under its subject's tag, as in a folder.
         """
+        self._sent.add(manifest.digest)
         if not tag:
             async with self._writing.shared():
                 with Writing(self.name):
@@ -101,6 +105,7 @@ class OciArchive(LayoutFiles):
                 new.add(LAYOUT_FILE, LAYOUT)
                 new.add(INDEX_FILE, bytes(index))
                 new.publish()
+                self._keep_sent()
             finally:
                 # What could not be published holds an index that nobody must find in it.
                 self._new = None
@@ -120,10 +125,22 @@ class OciArchive(LayoutFiles):
             self._opened.append(Tar(self._path))
         return self._opened[-1]
 
+    def _keep_sent(self) -> None:
+        """Hold on to what was sent and has no tag yet: the next one who replaces the archive leaves it out."""
+        if self._own is not None:
+            self._own.close()
+        self._own = Tar(self._path) if self._sent else None
+
+    def _holder(self, name: str) -> Tar:
+        """The file that has this member, the archive as it is now where none has."""
+        tar = self._tar()
+        return self._own if self._own is not None and name not in tar and name in self._own else tar
+
     def _stored(self, digest: Digest) -> tuple[Tar, Member]:
         """Where a blob is; FileNotFoundError for one that is not."""
-        tar = self._tar()
-        return tar, tar.member(blob_name(digest))
+        name = blob_name(digest)
+        tar = self._holder(name)
+        return tar, tar.member(name)
 
     def _writer(self) -> NewArchive:
         if self._new is None:
@@ -131,12 +148,14 @@ class OciArchive(LayoutFiles):
         return self._new
 
     async def _carry(self, new: NewArchive, index: Index) -> None:
-        """Take over what the index reaches and the new file does not have."""
-        for digest in sorted(self._reached(entry.target.digest for entry in index.entries)):
+        """Take over what the index reaches, or a later tag will, and the new file does not have."""
+        reached = self._reached(entry.target.digest for entry in index.entries)
+        self._sent -= reached
+        for digest in sorted(self._sent | reached):
             with contextlib.suppress(FileNotFoundError):  # no archive yet, or one that lacks it already
-                tar, name = self._tar(), blob_name(digest)
-                if not new.has(name, tar.member(name).size):
-                    await new.carry(name, tar)
+                tar, member = self._stored(digest)
+                if not new.has(blob_name(digest), member.size):
+                    await new.carry(blob_name(digest), tar)
 
     def _read_index(self) -> Index:
         """There is no archive without an index."""
@@ -150,7 +169,7 @@ class OciArchive(LayoutFiles):
         if self._new is not None:
             with contextlib.suppress(FileNotFoundError):
                 return self._new.read(name)
-        return self._tar().read(name, min(filter(None, (most_bytes, self._max_manifest_bytes))))
+        return self._holder(name).read(name, min(filter(None, (most_bytes, self._max_manifest_bytes))))
 
     def _where(self, name: str) -> str:
         return f"{name} in {self._path}"
