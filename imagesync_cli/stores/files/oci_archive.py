@@ -31,6 +31,7 @@ class OciArchive(LayoutFiles):
         super().__init__(reference.name, max_manifest_bytes)
         self._path = Path(reference.path)
         self._opened: list[Tar] = []  # the last one is the archive as it is now
+        self._readings = 0
         self._new: NewArchive | None = None
         self._sent: set[Digest] = set()  # what this writer has written for tags that are still to come
         self._own: Tar | None = None  # the archive as it has published it, with all of that in it
@@ -40,15 +41,21 @@ class OciArchive(LayoutFiles):
         """Let go of the file, and of what was written for a tag that was never put."""
         if self._new is not None:
             self._new.discard()
-        for tar in filter(None, (*self._opened, self._own)):
-            tar.close()
+        self._readings = 0
+        self._let_go()
+        if self._own is not None:
+            self._own.close()
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the member's bytes, the last chunk only when size and digest are right."""
         with self._readable(blob.digest):
             tar, member = self._stored(blob.digest)
-            for chunk in verified(tar.chunks(member), blob.digest, blob.size):
-                yield chunk
+            self._readings += 1
+            try:
+                for chunk in verified(tar.chunks(member), blob.digest, blob.size):
+                    yield chunk
+            finally:
+                self._readings -= 1
 
     async def has_blob(self, blob: Descriptor) -> bool:
         """Whether the blob is there, or will be, with the right size."""
@@ -105,6 +112,7 @@ class OciArchive(LayoutFiles):
                 new.add(LAYOUT_FILE, LAYOUT)
                 new.add(INDEX_FILE, bytes(index))
                 new.publish()
+                self._let_go()
                 self._keep_sent()
             finally:
                 # What could not be published holds an index that nobody must find in it.
@@ -122,8 +130,14 @@ class OciArchive(LayoutFiles):
 
     def _tar(self) -> Tar:
         if not self._opened or not self._opened[-1].is_current:
+            self._let_go()
             self._opened.append(Tar(self._path))
         return self._opened[-1]
+
+    def _let_go(self) -> None:
+        """Close what was the archive before, unless it is being read: an open file takes its room on the disk."""
+        while self._opened and not self._readings:
+            self._opened.pop().close()
 
     def _keep_sent(self) -> None:
         """Hold on to what was sent and has no tag yet: the next one who replaces the archive leaves it out."""

@@ -68,3 +68,31 @@ def test_one_is_tagged_while_another_arrives(tmp_path: Path, fails: bool) -> Non
     assert tags(archive) == {"a": A.digest, "b": B.digest}
     assert blobs(archive) == whole(A, B)
     assert [path.name for path in tmp_path.iterdir()] == ["images.tar"]
+
+
+def former(archive: Path) -> list[str]:
+    """The files that were this archive and are still open."""
+    opened = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    return [name for name in opened if name.startswith(str(archive)) and name.endswith("(deleted)")]
+
+
+async def one_after_the_other(archive: Path) -> list[str]:
+    """Write two images by a writer each; what is left open of former archives."""
+    stores = Stores(Settings())
+    go = asyncio.Event()
+    go.set()
+    try:
+        for name, made in (("a", A), ("b", B)):
+            store = stores.open(parse_reference(f"oci-archive:{archive}:{name}"), Access.WRITE, Side.DESTINATION)
+            for blob in parsed(made).blobs:
+                await send(store, made, blob, go)
+            await store.put_manifest(parsed(made), name)
+        return former(archive)
+    finally:
+        await stores.aclose()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which files are open")
+def test_an_archive_that_was_replaced_takes_no_room(tmp_path: Path) -> None:
+    """Of many images, each of which replaces the archive, the disk holds one archive and what is being written."""
+    assert asyncio.run(one_after_the_other(tmp_path / "images.tar")) == []
