@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 
 from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT_FILE
 from imagesync_cli.stores.files.oci_archive import OciArchive
-from imagesync_cli.stores.files.tar import Member, Tar
+from imagesync_cli.stores.files.tar import Tar
+from imagesync_cli.stores.files.tar_headers import Member
 from imagesync_cli.values.digest import Digest, is_digest, new_hash, sha256
 from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Gone, NotFound, Refused, UsageError

@@ -16,7 +16,8 @@ from imagesync_cli.stores.files.layout_files import LayoutFiles
 from imagesync_cli.stores.files.layout_index import INDEX_FILE, LAYOUT, LAYOUT_FILE, Index, Writing, blob_name
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_archive import NewArchive
-from imagesync_cli.stores.files.tar import Member, Tar
+from imagesync_cli.stores.files.tar import Tar
+from imagesync_cli.stores.files.tar_headers import Member
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.values.digest import Digest, verified
 from imagesync_cli.values.errors import ContentError, Refused

@@ -8,31 +8,19 @@ so that an absolute one, or one with .., reaches nothing.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from imagesync_cli.concurrency import take_room
 from imagesync_cli.stores.files.folder import Place
-from imagesync_cli.stores.files.tar_headers import Header, read_headers
+from imagesync_cli.stores.files.tar_headers import Member, read_headers
 from imagesync_cli.values.errors import ContentError, UsageError
 
 READ_BYTES = 1024 * 1024
 _MOST_MEMBERS = 100_000
 _MOST_NAMES_BYTES = 8 * 1024 * 1024
 _PACKED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Where a member's bytes are; ``link`` is what a symbolic or hard link names, from the archive's root."""
-
-    offset: int
-    size: int
-    is_file: bool
-    link: str = ""
 
 
 class Tar:
@@ -114,12 +102,11 @@ class Tar:
         twice: set[str] = set()
         names_bytes = 0
         try:
-            for header in read_headers(self._file, self._status.st_size):
-                name = _plain(header.name)
+            for name, member in read_headers(self._file, self._status.st_size):
                 if name in members:
                     twice.add(name)
-                members[name] = Member(header.offset, header.size, header.is_file, _target(header))
-                names_bytes += _kept_bytes(name) + _kept_bytes(members[name].link)
+                members[name] = member
+                names_bytes += _kept_bytes(name) + _kept_bytes(member.link)
                 if len(members) > _MOST_MEMBERS or names_bytes > _MOST_NAMES_BYTES:
                     raise ContentError(
                         f"{self.path} has more than {_MOST_MEMBERS} members, or {_MOST_NAMES_BYTES} bytes of names"
@@ -132,14 +119,3 @@ class Tar:
 def _kept_bytes(text: str) -> int:
     """What a text takes in memory: one character beyond ASCII may make all of them four bytes wide."""
     return len(text) * (1 if text.isascii() else 4)
-
-
-def _plain(name: bytes) -> str:
-    """The name as an image layout has it: ``tar -C folder .`` puts ./ before it."""
-    return re.sub(rb"^(?:\./)+", b"", name).decode("utf-8", "surrogateescape")
-
-
-def _target(header: Header) -> str:
-    """What a link names, from the archive's root."""
-    folder, slash, _ = header.name.rpartition(b"/")
-    return (folder + slash + header.link if header.is_symlink else header.link).decode("utf-8", "surrogateescape")

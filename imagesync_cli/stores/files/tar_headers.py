@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 BLOCK_BYTES = 512
@@ -32,16 +32,14 @@ _LENGTH = re.compile(rb"([0-9]{1,9}) ")
 _ZEROS = bytes(BLOCK_BYTES)
 
 
-@dataclass(frozen=True)
-class Header:
-    """A member: where its data is, whether it is a whole regular file, and what a link names."""
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Where a member's bytes are; ``link`` is what a symbolic or hard link names, from the archive's root."""
 
-    name: bytes
     offset: int
     size: int
     is_file: bool
-    link: bytes = b""
-    is_symlink: bool = False
+    link: str = ""
 
 
 class _Extensions:
@@ -53,8 +51,8 @@ class _Extensions:
         self.count = 0
 
 
-def read_headers(file: BinaryIO, end: int) -> Iterator[Header]:
-    """Every member of a file of so many bytes; ValueError where it is no tar file, or damaged."""
+def read_headers(file: BinaryIO, end: int) -> Iterator[tuple[str, Member]]:
+    """Every member of a file of so many bytes, by name; ValueError where it is no tar file, or damaged."""
     offset, common, left = 0, _Extensions(), _MOST_EXTENSION_BYTES
     own = _Extensions()
     while offset < end:
@@ -75,13 +73,14 @@ def read_headers(file: BinaryIO, end: int) -> Iterator[Header]:
             own.count += 1
             offset += _rounded(size)
             continue
-        header = _header(block, kind, offset, common, own)
+        name, member = _member(block, kind, offset, common, own)
         if kind == _SPARSE:
-            header = _behind_map(file, block, header)
-        if header.offset + header.size > end:
-            raise ValueError(f"it ends in the middle of {header.name.decode('utf-8', 'replace')}")
-        yield header
-        offset, own = header.offset + _rounded(header.size), _Extensions()
+            member = replace(member, offset=_behind_map(file, block, offset), is_file=False)
+        if member.offset + member.size > end:
+            raise ValueError(f"it ends in the middle of {name.decode('utf-8', 'replace')}")
+        # As an image layout has it: ``tar -C folder .`` puts ./ before it.
+        yield _text(re.sub(rb"^(?:\./)+", b"", name)), member
+        offset, own = member.offset + _rounded(member.size), _Extensions()
     if own.count:
         raise ValueError("it ends after a header of a member that is not there")
     if not offset and not end:
@@ -137,7 +136,7 @@ def _records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         at = end
 
 
-def _header(block: bytes, kind: bytes, offset: int, common: _Extensions, own: _Extensions) -> Header:
+def _member(block: bytes, kind: bytes, offset: int, common: _Extensions, own: _Extensions) -> tuple[bytes, Member]:
     values = {**common.values, **own.values}
     name, prefix = block[:100].partition(b"\0")[0], block[345:500].partition(b"\0")[0]
     if prefix and block[257:263] == b"ustar\0":
@@ -151,24 +150,29 @@ def _header(block: bytes, kind: bytes, offset: int, common: _Extensions, own: _E
             raise ValueError(f"{values[b'size'][:100]!r} is not a size")
         size = int(values[b"size"])
     if kind in (_LINK, _SYMLINK):
-        return Header(name, offset, 0, is_file=False, link=link, is_symlink=kind == _SYMLINK)
+        folder, slash, _ = name.rpartition(b"/")
+        return name, Member(offset, 0, is_file=False, link=_text(folder + slash + link if kind == _SYMLINK else link))
     if kind[0] in _WITHOUT_DATA:
-        return Header(name, offset, 0, is_file=False)
+        return name, Member(offset, 0, is_file=False)
     is_folder = kind == b"\0" and name.endswith(b"/")  # as in tars that are older than a type for it
     is_sparse = common.is_sparse or own.is_sparse
-    return Header(name, offset, size, is_file=kind in _FILE and not is_folder and not is_sparse)
+    return name, Member(offset, size, is_file=kind in _FILE and not is_folder and not is_sparse)
 
 
-def _behind_map(file: BinaryIO, block: bytes, header: Header) -> Header:
-    """The same with its data after the blocks that go on telling where the holes of an old GNU sparse file are."""
-    offset, goes_on = header.offset, block[482]
+def _behind_map(file: BinaryIO, block: bytes, offset: int) -> int:
+    """Behind the blocks that go on telling where the holes of an old GNU sparse file are."""
+    goes_on = block[482]
     while goes_on:
         file.seek(offset)
         more = file.read(BLOCK_BYTES)
         if len(more) < BLOCK_BYTES:
             raise ValueError("it ends in the middle of a header")
         offset, goes_on = offset + BLOCK_BYTES, more[504]
-    return Header(header.name, offset, header.size, is_file=False)
+    return offset
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _rounded(size: int) -> int:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from imagesync_cli.stores.files.tar import Member as TarMember
 from imagesync_cli.stores.files.tar import Tar
+from imagesync_cli.stores.files.tar_headers import Member as TarMember
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import Image, image, index, random_bytes, tar, to_json
