@@ -187,8 +187,9 @@ class Stores:
         if folder is None or not isinstance(reference, RegistryReference):
             return contextlib.nullcontext()  # folders and archives have locks of their own
         from imagesync_cli.stores.files.lock import apart
+        from imagesync_cli.stores.places import repository_of
 
-        return apart(folder, doing, "/".join(reference.location), patience_s=_PATIENCE_S)
+        return apart(folder, doing, repository_of(reference), patience_s=_PATIENCE_S)
 
     def read_foreign(self, blob: Descriptor, source: Store) -> AsyncGenerator[bytes, None]:
         """A foreign layer, from the source if that has it, else from its own URLs; see foreign.py."""

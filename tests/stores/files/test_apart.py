@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.files.lock import apart
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores import Stores
+from imagesync_cli.stores.files.lock import COPY, apart, at_work
+from imagesync_cli.stores.places import repository_of
+from imagesync_cli.values.reference import parse_reference
 from tests.command import IMAGESYNC, RUN_WITHIN_S, environment
 from tests.embedded_registry import EmbeddedRegistry, Request
 from tests.embedded_registry.images import index
@@ -66,6 +70,17 @@ def test_patience_ends(folder: Path, first: str, second: str) -> None:
                 pass
 
     asyncio.run(run())
+
+
+def test_two_names_of_one_registry(folder: Path) -> None:
+    """Who removes by one name of this machine sees who copies by another one."""
+
+    async def run() -> list[Path]:
+        stores = Stores(Settings(meeting_folder=folder))
+        async with stores.copying(parse_reference("localhost:5000/app:1")):
+            return at_work(folder, COPY, repository_of(parse_reference("127.0.0.1:5000/app:2")))
+
+    assert len(asyncio.run(run())) == 1
 
 
 def _stranger(folder: Path) -> None:
