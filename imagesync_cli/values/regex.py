@@ -25,14 +25,12 @@ else:
 _LONGEST = 500
 _MOST_STATES = 2000
 _MATCHED = 0
-_AT: dict[str, Callable[[str, int], bool]] = {
-    "AT_BEGINNING": lambda _, at: at == 0,
-    "AT_BEGINNING_STRING": lambda _, at: at == 0,
-    "AT_END": lambda text, at: at == len(text),
-    "AT_END_STRING": lambda text, at: at == len(text),
-    "AT_BOUNDARY": lambda text, at: _is_word(text, at - 1) != _is_word(text, at),
-    "AT_NON_BOUNDARY": lambda text, at: _is_word(text, at - 1) == _is_word(text, at),
-}
+# How the parts that look at one place of a text are written. The end is the very end, as for Go's clients.
+_SPELLED = {"AT_BEGINNING": r"\A", "AT_BEGINNING_STRING": r"\A", "AT_END": r"\Z", "AT_END_STRING": r"\Z"}
+_SPELLED |= {"AT_BOUNDARY": r"\b", "AT_NON_BOUNDARY": r"\B", "ANY": ".", "NEGATE": "^"}
+_SPELLED |= {"CATEGORY_DIGIT": r"\d", "CATEGORY_SPACE": r"\s", "CATEGORY_WORD": r"\w"}
+_SPELLED |= {"CATEGORY_NOT_DIGIT": r"\D", "CATEGORY_NOT_SPACE": r"\S", "CATEGORY_NOT_WORD": r"\W"}
+_Test = Callable[[str, int], object]
 
 
 def compile_regex(expression: str) -> Callable[[str], bool]:
@@ -52,13 +50,14 @@ def compile_regex(expression: str) -> Callable[[str], bool]:
 class _Automaton:
     """States by number. ``_reads`` is the test of a state that reads a character, ``_holds`` that of one that does not.
 
+    Each is an expression for one place of the text, so it is Python's own that says what matches there.
     It is built from its end, state 0, so that each part knows the state after it; ``_next`` are those after each.
     """
 
     def __init__(self, parsed: Any, *, ignores_case: bool) -> None:
         self._next: list[tuple[int, ...]] = [()]
-        self._reads: dict[int, Callable[[str], bool]] = {}
-        self._holds: dict[int, Callable[[str, int], bool]] = {}
+        self._reads: dict[int, _Test] = {}
+        self._holds: dict[int, _Test] = {}
         self._start = self._sequence(parsed, _MATCHED, ignores_case=ignores_case)
 
     def search(self, text: str) -> bool:
@@ -69,7 +68,7 @@ class _Automaton:
             if _MATCHED in states:
                 return True
             if at < len(text):
-                reading = (each for each in states if each in self._reads and self._reads[each](text[at]))
+                reading = (each for each in states if each in self._reads and self._reads[each](text, at))
                 states = {after for each in reading for after in self._next[each]}
         return False
 
@@ -97,10 +96,6 @@ class _Automaton:
 
     def _part(self, operation: str, argument: Any, after: int, *, ignores_case: bool) -> int:
         """The state at which this part of the expression begins."""
-        if operation == "AT":
-            state = self._state(after)
-            self._holds[state] = _AT[str(argument)]
-            return state
         if operation == "BRANCH":
             return self._state(*(self._sequence(each, after, ignores_case=ignores_case) for each in argument[1]))
         if operation == "SUBPATTERN":
@@ -111,7 +106,8 @@ class _Automaton:
             least, most, inner = argument
             return self._repeat(least, most, inner, after, ignores_case=ignores_case)
         state = self._state(after)
-        self._reads[state] = _character(operation, argument, ignores_case=ignores_case)
+        tests = self._holds if operation == "AT" else self._reads
+        tests[state] = re.compile(_spelled(operation, argument), re.IGNORECASE if ignores_case else 0).match
         return state
 
     def _repeat(self, least: int, most: Any, inner: Any, after: int, *, ignores_case: bool) -> int:
@@ -127,46 +123,18 @@ class _Automaton:
         return start
 
 
-def _character(operation: str, argument: Any, *, ignores_case: bool) -> Callable[[str], bool]:
-    """Whether one character is what this part of the expression wants."""
-    if operation == "NOT_LITERAL":
-        return _none_of([_character("LITERAL", argument, ignores_case=ignores_case)])
-    if operation == "IN":
-        negated = str(argument[0][0]) == "NEGATE"
-        members = [_character(str(kind), value, ignores_case=ignores_case) for kind, value in argument[int(negated) :]]
-        return _none_of(members) if negated else lambda character: any(member(character) for member in members)
-    if operation == "CATEGORY":
-        return _category(str(argument))
-    matches = _plain_character(operation, argument)
-    if not ignores_case:
-        return matches
-    return lambda character: any(map(matches, (character, character.lower(), character.upper())))
-
-
-def _none_of(members: list[Callable[[str], bool]]) -> Callable[[str], bool]:
-    return lambda character: not any(member(character) for member in members)
-
-
-def _plain_character(operation: str, argument: Any) -> Callable[[str], bool]:
+def _spelled(operation: str, argument: Any) -> str:
+    """A part of an expression that looks at one place, as it is written."""
+    if operation in ("AT", "CATEGORY"):
+        return _SPELLED[str(argument)]
+    if operation in ("ANY", "NEGATE"):
+        return _SPELLED[operation]
     if operation == "LITERAL":
-        return lambda character: character == chr(argument)
-    if operation == "ANY":
-        return lambda character: character != "\n"
+        return f"\\U{argument:08x}"
     if operation == "RANGE":
-        return lambda character: len(character) == 1 and bool(argument[0] <= ord(character) <= argument[1])
+        return "-".join(_spelled("LITERAL", end) for end in argument)
+    if operation == "NOT_LITERAL":
+        return f"[^{_spelled('LITERAL', argument)}]"
+    if operation == "IN":
+        return f"[{''.join(_spelled(str(kind), value) for kind, value in argument)}]"
     raise re.error(f"{operation.lower().replace('_', ' ')} is not supported here")
-
-
-def _category(name: str) -> Callable[[str], bool]:
-    tests: dict[str, Callable[[str], bool]] = {
-        "DIGIT": str.isdecimal,
-        "SPACE": str.isspace,
-        "WORD": lambda character: character.isalnum() or character == "_",
-    }
-    negated = "_NOT_" in name
-    test = tests[name.rpartition("_")[2]]
-    return lambda character: test(character) != negated
-
-
-def _is_word(text: str, at: int) -> bool:
-    return 0 <= at < len(text) and (text[at].isalnum() or text[at] == "_")

@@ -75,6 +75,12 @@ def test_a_tag_may_be_counted_out() -> None:
     assert compile_regex("^.{128}$")("x" * 128)
 
 
+def test_the_end_is_the_end() -> None:
+    """A line break behind what is wanted is not wanted: an identity is matched so, too."""
+    assert compile_regex("^a$")("a")
+    assert not compile_regex("^a$")("a\n")
+
+
 def test_an_expression_may_ignore_case() -> None:
     """Flags in an expression count as they do in Python."""
     assert compile_regex("(?i)^RC")("rc1")
