@@ -91,31 +91,25 @@ class HostLimit:
 
         Its action's come first: whoever waits for those takes no turn of the whole host from the other actions.
         """
-        turns: list[tuple[Pace, Turn]] = []
-        is_sent = False
-
-        async def wait_at(pace: Pace) -> None:
-            turns.append((pace, await pace.turn()))
+        turns: list[Turn] = []
 
         def sent() -> None:
-            nonlocal is_sent
-            is_sent = True
-            for pace, turn in turns:
-                pace.sent(turn)
+            for turn in turns:
+                turn.sent()
 
         try:
             try:
                 for pace in action.paces:
-                    await wait_at(pace)
+                    turns.append(await pace.turn())  # noqa: PERF401  (one that was given is to end, whatever comes)
             finally:
                 action.leave_line()
                 self._serve()
             if self._pace is not None:
-                await wait_at(self._pace)
+                turns.append(await self._pace.turn())
             yield sent
         finally:
-            for pace, turn in turns:
-                (pace.answered if is_sent else pace.forgo)(turn)
+            for turn in turns:
+                turn.end()
 
     def _serve(self) -> None:
         """Give places to those who may have one; whoever may not keeps nobody waiting who may."""

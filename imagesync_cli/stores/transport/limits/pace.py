@@ -20,12 +20,21 @@ _MARGIN_S = 0.005
 
 
 class Turn:
-    """The right to send one request."""
+    """The right to send one request: to be told when that is ``sent``, and to ``end``, sent and answered or not."""
 
-    __slots__ = ("counts",)
+    __slots__ = ("_is_sent", "_pace", "counts")
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._is_sent = False
         self.counts = True
+
+    def sent(self) -> None:
+        self._is_sent = True
+        self._pace.end(self, ARRIVES_WITHIN_S + self._pace.window_s)
+
+    def end(self) -> None:
+        self._pace.end(self, self._pace.window_s if self._is_sent else 0.0)
 
 
 class Pace:
@@ -45,15 +54,15 @@ class Pace:
     def allow(self, per_second: float) -> None:
         """As many in a second from now on."""
         self._most = max(1, int(per_second))
-        self._window_s = max(SECOND_S, SECOND_S / per_second) + _MARGIN_S
+        self.window_s = max(SECOND_S, SECOND_S / per_second) + _MARGIN_S
 
     def rest(self) -> None:
         """Send nothing until a second after what is on its way has arrived."""
         for _ in range(self._most):
-            self.sent(self._grant())
+            self._grant().sent()
 
     async def turn(self) -> Turn:
-        """Wait for the right to send; whoever waits longest is next. To be told: ``sent``, then ``answered``."""
+        """Wait for the right to send; whoever waits longest is next."""
         self._forget()
         if self._counted < self._most and not self._waiting:
             return self._grant()
@@ -64,26 +73,18 @@ class Pace:
             return await mine
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():
-                self.forgo(mine.result())  # it was given to us at the moment we left
+                mine.result().end()  # it was given to us at the moment we left
             raise
 
-    def sent(self, turn: Turn) -> None:
-        self._end(turn, ARRIVES_WITHIN_S + self._window_s)
-
-    def answered(self, turn: Turn) -> None:
-        self._end(turn, self._window_s)
-
-    def forgo(self, turn: Turn) -> None:
-        self._end(turn, 0.0)
-
-    def _grant(self) -> Turn:
-        self._counted += 1
-        return Turn()
-
-    def _end(self, turn: Turn, in_s: float) -> None:
+    def end(self, turn: Turn, in_s: float) -> None:
+        """Count the turn no longer after so many seconds."""
         if turn.counts:
             heapq.heappush(self._ends, (_now_s() + in_s, next(self._numbers), turn))
             self._serve()
+
+    def _grant(self) -> Turn:
+        self._counted += 1
+        return Turn(self)
 
     def _forget(self) -> None:
         """Count no longer what reached the host more than a second ago."""

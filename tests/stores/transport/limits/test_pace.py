@@ -21,11 +21,11 @@ class Host:
 
     async def ask(self, pace: Pace) -> None:
         turn = await pace.turn()
-        pace.sent(turn)
+        turn.sent()
         await asyncio.sleep(self._random.uniform(0, self._slowest_s))
         self.reached_at.append(asyncio.get_running_loop().time())
         await asyncio.sleep(self._random.uniform(0, self._slowest_s))
-        pace.answered(turn)
+        turn.end()
 
     def most_in(self, window_s: float) -> int:
         """In any window of this length, its two ends included."""
@@ -70,7 +70,7 @@ def test_an_answer_that_takes_long_keeps_nobody_waiting() -> None:
 
     async def work() -> float:
         pace, began = Pace(1), asyncio.get_running_loop().time()
-        pace.sent(await pace.turn())
+        (await pace.turn()).sent()
         await pace.turn()
         return asyncio.get_running_loop().time() - began
 
@@ -86,7 +86,7 @@ def test_whoever_leaves_takes_no_turn() -> None:
         waiting = [asyncio.ensure_future(pace.turn()) for _ in range(3)]
         await asyncio.sleep(0)
         waiting[0].cancel()
-        pace.forgo(first)
+        first.end()
         waiting[1].cancel()
         await asyncio.gather(*waiting[:2], return_exceptions=True)
         await waiting[2]
@@ -104,8 +104,8 @@ def test_whoever_waits_longest_is_next() -> None:
         async def ask(number: int) -> None:
             turn = await pace.turn()
             order.append(number)
-            pace.sent(turn)
-            pace.answered(turn)
+            turn.sent()
+            turn.end()
 
         await asyncio.gather(*map(ask, range(9)))
         return order
