@@ -6,7 +6,7 @@ from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image
 from tests.repo.test_troubleshooting import headings
-from tests.terraform.workspace import Expression, Workspace
+from tests.terraform.workspace import CHECKOUT, Expression, Workspace
 
 NOT_READ = 'resource "terraform_data" "first" {}\n'
 WRONG_KEY = 'output "id" { value = module.mirror.ids["busybox"] }\n'
@@ -15,12 +15,16 @@ OF_TAGS = ["the rules pick none", "the last picks are not remembered"]
 
 
 def test_the_texts_are_what_one_sees(workspace: Workspace) -> None:
-    """A missing command, a depends_on, a wrong key, an image that is gone, and a registry that is gone for good."""
+    """A missing command, one slash, a depends_on, a wrong key, an image that is gone, a registry that is gone."""
     with EmbeddedRegistry() as source, EmbeddedRegistry() as registry:
         image().seed(source.repository("up"), "1")
         images = {f"{registry.host}/m/a:1": f"{source.host}/up:1"}
         workspace.write(images, command=["imagesync-is-not-here"])
         said = [workspace.plan().text]
+        one_slash = workspace.inside("one-slash")
+        one_slash.folder.mkdir()
+        one_slash.write_module("image", source=f"{CHECKOUT}/modules/image")
+        said.append(one_slash.shell("! terraform init -no-color 2>&1"))
         workspace.write(images, NOT_READ, depends_on=Expression("[terraform_data.first]"))
         said.append(workspace.plan().text)
         workspace.write(images, WRONG_KEY)
