@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import re
 import ssl
 import time
 from collections import deque
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores.transport.preconnect import Preconnected
 
 _CONNECT_S = 10.0
+_LONGEST_REASON = 300
 _UNREACHABLE = {errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH}
 
 
@@ -146,7 +149,8 @@ class Connections:
         except OSError as error:
             if proxy is None:
                 raise
-            raise ConnectionRefusedError(f"the proxy {name}:{port} cannot be reached: {error}") from error
+            message = f"the proxy {name}:{port} is not reachable: {reason(error)}"
+            raise ConnectionRefusedError(errno.ECONNREFUSED, message) from error
         try:
             # Nothing is sent yet to where the name leads. A proxy looks up names itself, and has to judge them.
             if proxy is None and self._origin is Origin.STRANGE and is_of_machines(wire.peer):
@@ -168,6 +172,16 @@ class Connections:
             return request.url.raw_path
         request.headers.update(proxy_login(self._proxy))
         return str(request.url).encode("ascii")  # a proxy wants the whole URL (RFC 9112, section 3.2.2)
+
+
+def reason(error: BaseException) -> str:
+    """What the system calls it: asyncio names every address it has tried, in a line that says little else.
+
+    h11 quotes the whole line of a server that it cannot read, as Python would write it: that is left out.
+    """
+    text = (str(error) or type(error).__name__)[:_LONGEST_REASON].partition(": bytearray(")[0]
+    numbers = dict.fromkeys(map(int, re.findall(r"\[Errno (\d+)\] Connect call failed", text)))
+    return ", ".join(map(os.strerror, numbers)) or re.sub(r"^\[Errno -?\d+\] ", "", text)
 
 
 def _sends(request: httpx.Request) -> bool:

@@ -12,8 +12,6 @@ import contextlib
 import datetime
 import email.utils
 import logging
-import os
-import re
 import socket
 import ssl
 import time
@@ -26,7 +24,7 @@ import httpx
 from imagesync_cli.concurrency import ByteLimit, take_room
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.transport.addresses import Origin
-from imagesync_cli.stores.transport.connections import Connections
+from imagesync_cli.stores.transport.connections import Connections, reason
 from imagesync_cli.stores.transport.http1 import Answer, Connection
 from imagesync_cli.stores.transport.limits.host_limit import HostLimit
 from imagesync_cli.stores.transport.patience import fast_enough
@@ -48,7 +46,6 @@ _LONGEST_WAIT_S = 365 * 24 * 3600.0
 _REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "x-ms-correlation-request-id", "x-github-request-id")
 _LONGEST_ID = 100
 _MOST_DIGITS = 18  # of a length
-_LONGEST_REASON = 300
 # Members of a query that say what is asked for; any other one may be a signature or a session.
 _TELLING = frozenset({"n", "last", "digest", "mount", "from", "scope", "service", "artifactType", "page", "per_page"})
 # A piece is in memory up to three times: as it is gathered, as it is sent, and what of it the socket has not taken.
@@ -139,7 +136,7 @@ def _note(
         "bytes": told_length(headers),
         "attempt": attempt_number.get(),
         "request_id": next((headers[name][:_LONGEST_ID] for name in _REQUEST_IDS if name in headers), ""),
-        "error": "" if error is None else _reason(error),
+        "error": "" if error is None else reason(error),
     }
     _log.debug("", extra={"exchange": told})
 
@@ -199,17 +196,7 @@ def _raise_ours(error: Exception, url: httpx.URL, hint: str = "", *, is_dead: bo
         why = " for half a minute" if is_dead else f": {error or 'no connection'}"
         raise Unavailable(f"{where} did not answer{why}", may_pass=not is_dead) from error
     if isinstance(error, (OSError, h11.ProtocolError)):
-        raise Unavailable(f"no answer from {where}: {_reason(error)}", hint=hint) from error
-
-
-def _reason(error: BaseException) -> str:
-    """What the system calls it: asyncio names every address it has tried, in a line that says little else.
-
-    h11 quotes the whole line of a server that it cannot read, as Python would write it: that is left out.
-    """
-    text = (str(error) or type(error).__name__)[:_LONGEST_REASON].partition(": bytearray(")[0]
-    numbers = dict.fromkeys(map(int, re.findall(r"\[Errno (\d+)\] Connect call failed", text)))
-    return ", ".join(map(os.strerror, numbers)) or re.sub(r"^\[Errno \d+\] ", "", text)
+        raise Unavailable(f"no answer from {where}: {reason(error)}", hint=hint) from error
 
 
 async def read_all(response: httpx.Response, limit_bytes: int = _ANSWER_BYTES, room: ByteLimit | None = None) -> bytes:

@@ -154,11 +154,13 @@ def test_proxy_that_speaks_no_tls(proxy: Proxy, pauses: list[float]) -> None:
     assert pauses == []
 
 
-def test_proxy_that_is_gone(pauses: list[float]) -> None:
-    """A proxy that cannot be reached is named, so that nobody looks for the fault at the registry."""
-    finished = resolve(https_proxy="http://proxy.invalid:3128")
+@pytest.mark.parametrize(("proxy", "why"), [("proxy.invalid:3128", ""), ("127.0.0.1:1", "Connection refused\n")])
+def test_proxy_that_is_gone(proxy: str, why: str, pauses: list[float]) -> None:
+    """A proxy that is not reachable is named, so that nobody looks for the fault at the registry."""
+    finished = resolve(https_proxy=f"http://{proxy}")
     assert finished.code == 5
-    assert f"no answer from {HOST}: the proxy proxy.invalid:3128 cannot be reached" in finished.err
+    assert f"no answer from {HOST}: the proxy {proxy} is not reachable: {why}" in finished.err
+    assert "check host and port, the firewall, and the proxy (HTTPS_PROXY" in finished.err
     assert len(pauses) == 4
 
 
