@@ -61,6 +61,11 @@ class WantedImage:
         """What removals are to leave."""
         return claim_of(self.entry.destination, self.digest)
 
+    @property
+    def copied(self) -> Claim:
+        """What removals are to leave until this is in place."""
+        return claim_of(self.entry.source, self.entry.selection.digest or self.entry.source.digest)
+
 
 async def apply_images(
     stores: Stores,
@@ -76,7 +81,8 @@ async def apply_images(
     claims, lacking = Claims(call.run_folder), list[ImageEntry]()
     named = names_of(reference for image in images for reference in (image.entry.source, image.entry.destination))
     wanted = {image.key: image.claim for image in images}
-    claims.claim(call.id, call.run, wanted, named, complete=True, workspace=call.workspace, is_applied=True)
+    sources = {image.key: image.copied for image in images}
+    claims.claim(call.id, call.run, wanted, named, sources, complete=True, workspace=call.workspace, is_applied=True)
 
     async def look(image: WantedImage) -> None:
         destination = image.entry.destination

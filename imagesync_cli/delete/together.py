@@ -2,7 +2,7 @@
 
 1. The process that leads (wishes.py) takes its own order and all that others leave, and answers each.
 2. What is for one repository waits a moment for its like, then goes as one removal; others go meanwhile.
-3. Who relies on an image that somebody else's entry wants removed keeps it (claims.py).
+3. Who relies on an image that somebody else's entry wants removed, or is to copy it, keeps it (claims.py).
 4. The leader stays for as long as others came lately: they are as many as Terraform does at once, and the next ones
    begin as these end.
 """
@@ -26,7 +26,7 @@ from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.stores.places import may_be_one_registry, repository_of
 from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
-from imagesync_cli.values.reference import Reference, RegistryReference
+from imagesync_cli.values.reference import Reference, RegistryReference, parse_reference
 from imagesync_cli.values.tags.replacing import Replacing
 
 _LOOK_AFTER_S = 0.02
@@ -148,6 +148,8 @@ class Together:
     async def _remove(self, orders: list[Order]) -> list[DeleteReport]:
         """One removal for all that have the same policy, but for what somebody else relies on."""
         self._stores.trust(self._claims.copied_at())
+        going = [(order.claimant, order.claim) for order in orders if not order.policy.dry_run]
+        self._claims.release(going, only_sources=True)  # what goes itself needs no copy
         claimed = self._claims.read()
         kept = dict[Order, DeleteReport]()
         for order in orders:
@@ -202,7 +204,8 @@ class Together:
     async def _kept(self, claimed: Claimed, order: Order) -> DeleteReport | None:
         """The report where somebody relies on the image or the tag, or the entry has only moved to another place."""
         report = DeleteReport(str(order.reference), order.policy.dry_run)
-        if why := self._moved(claimed, order) or await self._taken_over(claimed, order):
+        why = self._moved(claimed, order) or await self._taken_over(claimed, order)
+        if why := why or await self._to_be_copied(claimed, order):
             report.add("tag", order.claim.tag, "kept", why)
         elif (comes := await self._to_come(claimed, order)) is None:
             return None
@@ -240,6 +243,15 @@ class Together:
                 perhaps.append(why + unless)
         return "; ".join(perhaps)
 
+    async def _to_be_copied(self, claimed: Claimed, order: Order) -> str:
+        """Whose copy of this image is still to come: another call's, whose copies no order ties to removals."""
+        for other, source, wanted in claimed.copies_of(order.claim):
+            if not await may_be_one_registry(source.host, order.claim.host) or await self._has_come(order, wanted):
+                continue
+            if any(other == who for who, *_ in self._claims.read().copies_of(order.claim)):  # it does not go, too
+                return f"{other.key} is yet to be copied from it{self._unless_gone(claimed, order, other)}"
+        return ""
+
     def _unless_gone(self, claimed: Claimed, order: Order, other: Claimant) -> str:
         """The way out where nobody can tell whether somebody who keeps this image is there."""
         if not claimed.may_be_gone(order.claimant, other):
@@ -248,15 +260,21 @@ class Together:
 
     async def _to_come(self, claimed: Claimed, order: Order) -> Claimant | None:
         """Whose image comes under this tag, which still has the old one: without that the tag would lead nowhere."""
-        for other, theirs in claimed.successors(order.claim, order.claimant):
-            if await may_be_one_registry(theirs.host, order.claim.host) and await self._is_there(order):
+        claim, reference = order.claim, order.reference
+        for other, theirs in claimed.successors(claim, order.claimant):
+            if await may_be_one_registry(theirs.host, claim.host) and await self._is_there(order, reference, claim):
                 return other
         return None
 
-    async def _is_there(self, order: Order) -> bool:
-        claim = order.claim
+    async def _has_come(self, order: Order, wanted: Claim) -> bool:
+        try:
+            return await self._is_there(order, parse_reference(f"{wanted.repository}:{wanted.tag}"), wanted)
+        except ImagesyncError:
+            return False
+
+    async def _is_there(self, order: Order, reference: Reference, claim: Claim) -> bool:
         access = Access.READ if order.policy.dry_run else Access.DELETE
-        store = self._stores.open(order.reference, access, Side.DESTINATION)
+        store = self._stores.open(reference, access, Side.DESTINATION)
         pointed = await store.tagged([claim.tag])
         return claim.tag in pointed and pointed[claim.tag].digest == claim.digest
 

@@ -26,11 +26,12 @@ async def claim_wanted(query: Query, run_folder: Path) -> dict[str, list[str]]:
     Gives the entries of other calls that want another image at the same destination, by the keys of ours.
     """
     claims, wanted = Claims(run_folder), _wanted(query)
-    sources = [image.intent.source for image in query.sound.values() if image.intent]
-    named = names_of([*sources, *(image.reference for image in query.sound.values())])
+    intents = {key: image.intent for key, image in query.sound.items() if image.intent}
+    named = names_of([each.source for each in intents.values()] + [image.reference for image in query.sound.values()])
+    sources = {key: claim_of(each.source, each.selection.digest) for key, each in intents.items()}
     with contextlib.suppress(ImagesyncError):
         is_all = len(wanted) == len(query.asked)
-        claims.claim(query.call, query.run, wanted, named, complete=is_all, workspace=query.workspace)
+        claims.claim(query.call, query.run, wanted, named, sources, complete=is_all, workspace=query.workspace)
         await claims.wait_for_removals(claim.repository for claim in wanted.values())
         return claims.read().rivals(query.call, query.run, wanted)
     return {}

@@ -352,6 +352,27 @@ def test_a_tag_that_gets_another_image_stays_until_then(
     assert registry.dump() == before
 
 
+@pytest.mark.parametrize("run", [RUN, "2026-11-01T08:00:00Z"])
+@pytest.mark.parametrize("has_come", [False, True])
+def test_an_image_that_is_yet_to_be_copied_stays(
+    run: str, has_come: bool, registry: EmbeddedRegistry, removals: Removals
+) -> None:
+    """An entry of another call copies it to another repository; one that was not read in this run does not count."""
+    digest = seeded(registry, "1")["1"]
+    place = f"{removals.host}/elsewhere"
+    if has_come:
+        image("1").seed(registry.repository("elsewhere"), "2")
+    removals.claims.claim("call", RUN, {}, complete=True)
+    wanted, copied = (claim_of(parse_reference(each), digest) for each in (f"{place}:2", f"{removals.name}:1"))
+    removals.claims.claim("other-call", run, {"app:2": wanted}, sources={"app:2": copied}, complete=True)
+    stays = run == RUN and not has_come
+    removed = removals.run("1", digest)
+    assert removed.code == 0
+    assert ("kept: tag 1 (app:2 is yet to be copied from it)" in removed.out) == stays
+    assert registry.repository(REPOSITORY).tags == ({"1": digest} if stays else {})
+    assert (digest in registry.repository(REPOSITORY).manifests) == stays
+
+
 @pytest.mark.parametrize(
     ("is_applied", "has_come", "left"),
     [(True, False, "old"), (True, True, "new"), (False, False, None), (False, True, "new")],

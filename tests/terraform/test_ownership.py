@@ -222,6 +222,46 @@ def test_a_block_that_waits_for_where_its_entries_go(
         assert {request.method for request in mirror.requests} <= {"HEAD", "GET"}
 
 
+@BOTH_TOOLS
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_entry_is_copied_from_where_another_block_removes(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, waits: bool
+) -> None:
+    """Nothing orders the copy and the removal: what is yet to be copied stays. With `wait_for`, it goes after that."""
+
+    def call(name: str, source: str, *keys: str, more: str = "") -> str:
+        entries = {key: {"source": f"{source}/a"} for key in keys}
+        prefix = f'destination_prefix = "{mirror.host}"'
+        return f'module "{name}" {{\n CALL\n {prefix}\n images = {json.dumps(entries)}\n {more}\n}}'
+
+    write(workspace, call("x", source.host, "m/a"))
+    workspace.apply()
+    sleep = f'provisioner "local-exec" {{\n command = "sleep {SLOW_DELETE_S}"\n }}'
+    slow = f'resource "terraform_data" "slow" {{\n {sleep}\n}}'
+    new = call("y", f"{mirror.host}/m", "n/a", more="wait_for = terraform_data.slow")
+    write(workspace, slow, new, call("x", source.host, more="wait_for = module.y.ids" if waits else ""))
+    applied = workspace.with_environment({}).apply()
+    there = {name for name, repository in mirror.state.repositories.items() if repository.tags}
+    assert there == ({"n/a"} if waits else {"m/a", "n/a"})
+    assert ("kept: tag latest (n/a is yet to be copied from it)" in applied.text) == (not waits)
+    assert image("a").digest in mirror.state.repositories["n/a"].manifests
+
+
+def test_a_destroy_removes_a_copy_and_what_it_was_copied_from(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """Whichever goes first: what goes itself is not to be copied any more."""
+    entries = {"m/a": source.host, "n/a": f"{mirror.host}/m", "o/a": f"{mirror.host}/n"}
+    calls = list[str]()
+    for key, host in entries.items():
+        one = json.dumps({key: {"source": f"{host}/a"}})
+        calls.append(f'module "{key[0]}" {{\n CALL\n destination_prefix = "{mirror.host}"\n images = {one}\n}}')
+        write(workspace, *calls)
+        workspace.with_environment({}).apply()
+    workspace.destroy()
+    assert not any(repository.tags for repository in mirror.state.repositories.values())
+
+
 def test_a_plan_that_moves_entries_is_applied_elsewhere(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry, tmp_path: Path
 ) -> None:

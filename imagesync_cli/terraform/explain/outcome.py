@@ -72,6 +72,7 @@ class Outcomes:
             self._in_repository.setdefault((named.place.repository, named.digest), []).append(named)
         self._perhaps = set(_perhaps(plan))
         self._found = dict(_found(plan))
+        self._copied = {(place.repository, digest): entry for place, digest, entry in _copied(plan)}
         comes = (change.after for call in plan.calls for change in call.wanted if change.after)
         self._somewhere = {stored.digest for stored in comes if stored.place is None and not stored.is_secret}
         goes = [change.before for call in plan.calls for change in call.changes if change.goes and change.before]
@@ -89,6 +90,14 @@ class Outcomes:
         )
         if outcome.outcome in (DELETED, UNTAGGED) and stored.claimant and stored.digest in self._somewhere:
             return _will(UNDECIDED, "stays if an entry has it here whose place the plan does not know")
+        copied = self._copied.get((stored.place.repository, stored.digest)) if stored.place else None
+        if (
+            outcome.outcome in (DELETED, UNTAGGED)
+            and stored.claimant
+            and copied
+            and copied.call.module != change.module
+        ):
+            return _will(UNDECIDED, "stays if this comes before {} is copied from it", copied.text)
         return outcome
 
     def displaced(self, change: ImageChange, after: Stored, present: str | None) -> Outcome | None:
@@ -212,6 +221,15 @@ def _named(plan: Plan) -> Iterator[Named]:
             if change.after is not None and (place := change.after.place):
                 present = text(call.destination.answer(change.key), "digest")
                 yield Named(call, change.key, place, change.digest, present)
+
+
+def _copied(plan: Plan) -> Iterator[tuple[Place, str, Named]]:
+    """What is copied in this apply, and for which entry."""
+    for named in _named(plan):
+        copy = member(named.call.destination.asked.get(named.key), "copy")
+        source = place_of(text(copy, "source"))
+        if source is not None and named.present != named.digest:
+            yield source, text(copy, "source_digest") or named.digest, named
 
 
 def _found(plan: Plan) -> Iterator[tuple[Place | None, tuple[str, str]]]:

@@ -103,6 +103,18 @@ def test_in_the_same_repository() -> None:
     assert "as two of module.mirror has it too" in old_of(told)["why"]
 
 
+@pytest.mark.parametrize(("module", "present"), [(OTHER, ""), (OTHER, "old"), ("module.mirror", "")])
+def test_copied_from_in_the_same_apply(module: str, present: str) -> None:
+    """Nothing orders the removal and the copies of another call; those of its own come first."""
+    plan = removed()
+    plan.image("two", None, stored("elsewhere:1", "old", key="two"), module=module)
+    plan.read("two", "elsewhere:1", "old", present, reference=f"{HOST}/app:1", module=module)
+    old = next(old for change in plan.explained()["changes"] for old in change["old"])
+    undecided = module == OTHER and not present
+    assert old["outcome"] == ("undecided" if undecided else "deleted")
+    assert (old["why"] == f"stays if this comes before two of {OTHER} is copied from it") == undecided
+
+
 def moved(on_replace: str, on_destroy: str, module: str = OTHER, **more: bool) -> PlanFile:
     """A plan in which an entry goes to another call and takes another image."""
     plan = PlanFile()

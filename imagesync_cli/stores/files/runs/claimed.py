@@ -68,7 +68,8 @@ def claim_of(reference: Reference, digest: str) -> Claim:
 class CallClaims:
     """What a call relies on, when it was read, how its references are called, when it was read wholly, and where.
 
-    ``is_applied`` says that an apply has told this, which copies, and that no plan has read the call since.
+    ``is_applied`` says that an apply has told this, which copies, and that no plan has read the call since. ``sources``
+    are what its entries copy from, by their keys.
     """
 
     run: str = ""
@@ -77,6 +78,7 @@ class CallClaims:
     whole: str = ""
     workspace: str = ""
     is_applied: bool = False
+    sources: dict[str, Claim] = field(default_factory=dict)
 
 
 class Claimed:
@@ -112,6 +114,19 @@ class Claimed:
             for who, other in self._beside(claim)
             if other.digest != claim.digest and self._is_newest(who)
             if who != claimant or self.is_applied(who.call)
+        ]
+
+    def copies_of(self, claim: Claim) -> list[tuple[Claimant, Claim, Claim]]:
+        """Who copies this digest from a repository of this name at any registry: the source, and what it is to be.
+
+        Calls that were not read in the newest run of their workspace do not count, as for successors.
+        """
+        return [
+            (who, source, noted.images[key])
+            for call, noted in self._calls.items()
+            for key, source in noted.sources.items()
+            if (source.path, source.digest) == (claim.path, claim.digest) and key in noted.images
+            if self._is_newest(who := Claimant(call, key))
         ]
 
     def is_applied(self, call: str) -> bool:

@@ -14,6 +14,8 @@ which images it relies on, under the keys of its entries; the command that remov
    the same repository that have begun are over, and looks at the tags then. A removal reads the claims once it can be
    seen, and waits for copies into the same repository.
 
+4. A call notes what its entries copy from as well. A removal from there, for another call, may come before the copy.
+
 A process that is killed leaves claims that stay true, or that the next reading corrects, and no lock.
 """
 
@@ -56,6 +58,7 @@ class Claims:
         run: str,
         images: Mapping[str, Claim],
         named: Iterable[tuple[str, str]] = (),
+        sources: Mapping[str, Claim] | None = None,
         *,
         complete: bool,
         workspace: str = "",
@@ -63,8 +66,9 @@ class Claims:
     ) -> None:
         """Write down what a call relies on, by its entries' keys; ``complete`` if that is all.
 
-        ``named`` is what its sources and destinations are called (names_of). ``run`` is the time of the run in a form
-        that sorts, the same for all calls of the run. ``workspace`` is Terraform's, "" for the one told before.
+        ``named`` is what its sources and destinations are called (names_of), ``sources`` is what each entry copies.
+        ``run`` is the time of the run in a form that sorts, the same for all calls of the run. ``workspace`` is
+        Terraform's, "" for the one told before.
         ``is_applied`` says that all of this is copied next.
         """
         check_call(call)
@@ -76,7 +80,9 @@ class Claims:
                 names = {*named} if complete else {*before.named, *named}
                 whole = run if complete else before.whole
                 workspace = workspace or before.workspace
-                noted = CallClaims(max(run, before.run), images, frozenset(names), whole, workspace, is_applied)
+                copied = {**({} if complete else before.sources), **(sources or {})}
+                newest = max(run, before.run)
+                noted = CallClaims(newest, images, frozenset(names), whole, workspace, is_applied, copied)
                 self._write(call, noted)
                 self._take_over(call, run, workspace, {*images.values()} - {*before.images.values()})
 
@@ -88,8 +94,8 @@ class Claims:
         """What all calls rely on now."""
         return Claimed(self._all())
 
-    def release(self, given_up: Iterable[tuple[Claimant, Claim]]) -> None:
-        """Forget that these entries relied on these; what they rely on now, they go on with."""
+    def release(self, given_up: Iterable[tuple[Claimant, Claim]], *, only_sources: bool = False) -> None:
+        """Forget that these entries relied on these, or that they copy them; what they rely on now, they go on with."""
         by_call: dict[str, set[tuple[str, Claim]]] = {}
         for claimant, claim in given_up:
             by_call.setdefault(claimant.call, set()).add((claimant.key, claim))
@@ -99,8 +105,10 @@ class Claims:
             with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
                 noted = self._read(call)
                 rest = {key: each for key, each in noted.images.items() if (key, each) not in given}
-                if len(rest) < len(noted.images):
-                    self._write(call, replace(noted, images=rest))
+                sources = {key: each for key, each in noted.sources.items() if key in rest}
+                less = replace(noted, images=noted.images if only_sources else rest, sources=sources)
+                if less != noted:
+                    self._write(call, less)
 
     async def wait_for_removals(self, repositories: Iterable[str]) -> None:
         """Wait until the removals from these repositories that have begun are over."""
@@ -160,8 +168,9 @@ class Claims:
             images = {key: Claim(*claim) for key, claim in document["images"].items()}
             named = frozenset((path, name) for path, name in document.get("named", []))
             run = "" if _is_to_come(document["run"]) else document["run"]
+            sources = {key: Claim(*claim) for key, claim in document.get("sources", {}).items()}
             whole, workspace = document.get("whole", ""), document.get("workspace", "")
-            return CallClaims(run, images, named, whole, workspace, bool(document.get("applied")))
+            return CallClaims(run, images, named, whole, workspace, bool(document.get("applied")), sources)
         except (FileNotFoundError, NotADirectoryError):
             return CallClaims()
         except OSError as error:
@@ -178,6 +187,7 @@ class Claims:
             "whole": noted.whole,
             "workspace": noted.workspace,
             "applied": noted.is_applied,
+            "sources": {key: astuple(claim) for key, claim in noted.sources.items()},
         }
         replace_file(self.file_of(call), json.dumps(document))
 
