@@ -20,7 +20,7 @@ from imagesync_cli.credentials.helpers import make_helper_forget, tell_helper
 from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import locked
 from imagesync_cli.stores.files.new_file import replace_file
-from imagesync_cli.values.errors import Denied, ImagesyncError, UsageError
+from imagesync_cli.values.errors import Denied, UsageError
 
 if TYPE_CHECKING:
     from imagesync_cli.settings import Settings
@@ -96,10 +96,11 @@ async def _changing(settings: Settings) -> AsyncIterator[LoginFile]:
     path = settings.auth_files[0].resolve()  # a link stays one
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with locked(Place(str(path)).beside(f".{path.name}.imagesync.lock"), str(path)):
+            yield LoginFile(path)
     except OSError as error:
-        raise ImagesyncError(f"{path.parent} cannot be made: {error.strerror}") from error
-    async with locked(Place(str(path)).beside(f".{path.name}.imagesync.lock"), str(path)):
-        yield LoginFile(path)
+        hint = "give this user the right to write there, or name another file by IMAGESYNC_AUTH_FILE"
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint=hint) from error
 
 
 def _write(file: LoginFile, document: dict[str, Any]) -> None:

@@ -177,11 +177,16 @@ def test_wrong_calls(tmp_path: Path, call: list[str], stdin: str, says: str) -> 
     assert not (tmp_path / ".docker").exists()
 
 
-def test_a_home_that_is_none(registry: EmbeddedRegistry) -> None:
-    """Where nothing can be written that is said, and not taken for a login."""
-    done = imagesync("login", "--username", "ann", registry.host, stdin=CANARY, environ={"HOME": "/dev/null"})
-    assert done.code == 1
-    assert "/dev/null/.docker cannot be made" in done.err
+@pytest.mark.parametrize(
+    ("environ", "file"),
+    [({"HOME": "/dev/null"}, "/dev/null/.docker/config.json"), ({"DOCKER_CONFIG": "/proc"}, "/proc/config.json")],
+)
+def test_a_home_that_is_none(registry: EmbeddedRegistry, environ: dict[str, str], file: str) -> None:
+    """Where nothing can be written that is said, and not taken for a login: no folder, and none for new files."""
+    done = imagesync("login", "--username", "ann", registry.host, stdin=CANARY, environ=environ)
+    assert done.code == 2
+    assert f"{file} cannot be written" in done.err
+    assert "IMAGESYNC_AUTH_FILE" in done.err
 
 
 def test_a_terminal_shows_no_password(registry: EmbeddedRegistry, tmp_path: Path) -> None:
