@@ -13,7 +13,8 @@ from imagesync_cli.look.trust.rules import KeySigner, Trust, TrustRule
 from imagesync_cli.values.reference import parse_reference
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Repository
-from tests.embedded_registry.images import Image, image, index, referrer, to_json
+from tests.embedded_registry.images import Image, image, index, listing, platform_of, referrer, to_json
+from tests.embedded_registry.images import about as attests
 from tests.embedded_registry.state import Manifest, digest_of
 from tests.referrers.artifacts import NOTATION, about, child, list_of
 from tests.trust.signing import (
@@ -210,10 +211,10 @@ def test_no_signatures_but_an_index(registry: EmbeddedRegistry, app: Repository,
 
 def test_an_index_with_too_many_images(registry: EmbeddedRegistry, app: Repository, tmp_path: Path) -> None:
     """They are not looked at one by one, and the error says so."""
-    many = index("many", platforms=[f"linux/arm/v{number}" for number in range(51)])
+    many = index("many", platforms=[f"linux/arm/v{number}" for number in range(101)])
     many.seed(app, "1")
     found = verify(registry, tmp_path, trusting(OURS))
-    assert "its index has 51 images, and more than 50 are not looked at one by one" in found.err
+    assert "its index has 101 entries, and more than 100 are not looked at one by one" in found.err
 
 
 def test_any_signer_or_all(registry: EmbeddedRegistry, app: Repository, tmp_path: Path) -> None:
@@ -318,21 +319,35 @@ class Platforms:
 def test_what_counts_as_signed(
     registry: EmbeddedRegistry, app: Repository, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    """The root, also for platforms that were chosen from it; or each image by itself."""
+    """The root, also for platforms that were chosen from it; or each entry by itself."""
     image_of = Platforms(app)
     call = ("verify", "--trust", write_trust(tmp_path, trusting(OURS)), *options, f"{registry.host}/app:1")
     assert imagesync(*call).code == 7
     image_of.sign(child(image_of.index, 0 if len(options) != 2 else 1))
     found = imagesync(*call)
     assert found.code == (0 if options == ("--platform", "linux/arm64") else 7)
-    assert found.code == 0 or "it has no signature; 1 of the 2 images in its index are signed" in found.err
-    image_of.sign(child(image_of.index, 1))
-    image_of.sign(child(image_of.index, 0))
+    assert found.code == 0 or "it has no signature; 1 of the 4 entries of its index are signed" in found.err
+    for number in range(4):  # the two images, and what BuildKit attests of each
+        image_of.sign(child(image_of.index, number))
     assert imagesync(*call).code == 0
     app.tags = {name: digest for name, digest in app.tags.items() if not name.endswith(".sig")}
     assert imagesync(*call).code == 7
     image_of.sign(image_of.index)
     assert imagesync(*call).code == 0
+
+
+@pytest.mark.parametrize("members", [attests(APP), {"mediaType": "application/x.thing"}], ids=["attestation", "other"])
+def test_an_image_that_is_listed_as_something_else(
+    registry: EmbeddedRegistry, tmp_path: Path, members: dict[str, Any]
+) -> None:
+    """A stranger's index of a signed image and of another one, which it calls no image, brings neither."""
+    made = listing([(APP, {"platform": platform_of("linux/amd64")}), (OTHER, members)])
+    made.seed(registry.repository("mixed"), "1")
+    sign(registry.repository("mixed"), APP.digest, OURS)
+    rules = write_trust(tmp_path, trusting(OURS))
+    done = imagesync("sync", "--trust", rules, f"{registry.host}/mixed:1", f"{registry.host}/down:1")
+    assert (done.code, "1 of the 2 entries of its index are signed" in done.err) == (7, True)
+    assert not registry.repository("down").manifests
 
 
 def _attested(**demand: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Whether an image is signed as its rule demands.
 
 An image counts as signed by its own digest; or, where platforms were chosen, by that of the image which they were
-chosen from; or by each image of its index. What is verified is always a digest, and it is the one that is copied.
+chosen from; or by each entry of its index, for a stranger's index may list an image as an attestation of a signed one,
+or under a media type of its own. What is verified is always a digest, and it is the one that is copied.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather
-from imagesync_cli.look.referrers import images_of
 from imagesync_cli.look.selection import Selection, Wanted, find_wanted
 from imagesync_cli.look.trust.extra import check_installed
 from imagesync_cli.look.trust.rules import KeySigner, Signer, Trust, TrustRule
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Store, Stores
     from imagesync_cli.values.reference import Reference
 
-_MOST_IMAGES = 50
+_MOST_ENTRIES = 100
 _MOST_CHARACTERS = 200
 
 
@@ -89,11 +89,12 @@ class Judge:
     async def _children(
         self, search: _Search, name: str, wanted: Wanted, outcomes: list[_Outcome]
     ) -> tuple[SignedBy, ...]:
-        """Each image of the index by itself, until one is not signed."""
+        """Each entry of the index by itself, until one is not signed."""
         root = wanted.root or await search.store.manifest(wanted.descriptor.digest)
-        images = images_of(root)
+        listed = (*root.manifests, *root.blobs) if root.descriptor.is_index else ()
+        entries = list(dict.fromkeys(entry.digest for entry in listed))
         below: list[_Outcome] = []
-        for digest in images if len(images) <= _MOST_IMAGES else ():
+        for digest in entries if len(entries) <= _MOST_ENTRIES else ():
             below.append(await self._at(search, digest))
             if not below[-1].is_enough:
                 break
@@ -101,9 +102,9 @@ class Judge:
             return tuple(dict.fromkeys(each for outcome in below for each in outcome.signed))
         lacking = [each for each in (*outcomes, *below) if not each.is_enough]
         told = next((each for each in lacking if each.signed or each.not_good or each.left), lacking[0])
-        some = f"; {len(below) - 1} of the {len(images)} images in its index are signed" if len(below) > 1 else ""
-        if len(images) > _MOST_IMAGES:
-            some = f"; its index has {len(images)} images, and more than {_MOST_IMAGES} are not looked at one by one"
+        some = f"; {len(below) - 1} of the {len(entries)} entries of its index are signed" if len(below) > 1 else ""
+        if len(entries) > _MOST_ENTRIES:
+            some = f"; its index has {len(entries)} entries, and more than {_MOST_ENTRIES} are not looked at one by one"
         raise Refused(f"trust: {name}: {told.why}{some}", hint=f"wanted is {search.rule}")
 
     async def _at(self, search: _Search, digest: str) -> _Outcome:
