@@ -29,29 +29,23 @@ async def log_in(wanted: Wanted) -> Credential | Anonymous:
 
 
 def _log_in(registry: str) -> Credential | Anonymous:
-    public = AMAZON.match(registry) is None
+    private = AMAZON.match(registry)
+    service, region = ("ecr", private["region"]) if private else ("ecr-public", _PUBLIC_REGION)
+    asked = config(fips=bool(private and private["fips"]))
     try:
-        answer = _authorization(registry)
+        client = boto3.Session().client(service, region_name=region, config=asked)
+        data: Any = client.get_authorization_token()["authorizationData"]
     except NoCredentialsError:
         return Anonymous(_ADVICE)
     except ClientError as error:
-        if public:  # everybody may pull there: not being allowed to log in is no reason not to
+        if not private:  # everybody may pull there: not being allowed to log in is no reason not to
             return Anonymous(f"AWS gives no login for {registry}: {_code(error)}")
         raise _translated(error, registry) from error
     except BotoCoreError as error:
         raise Unavailable(f"AWS gives no login for {registry}: {error}", may_pass=False, hint=_ADVICE) from error
-    token = base64.b64decode(answer["authorizationToken"]).decode("ascii")
+    token = base64.b64decode((data[0] if private else data)["authorizationToken"]).decode("ascii")
     username, _, password = token.partition(":")
     return Credential("the AWS login of this machine", username, Secret(password))
-
-
-def _authorization(registry: str) -> dict[str, Any]:
-    private = AMAZON.match(registry)
-    service, region = ("ecr", private["region"]) if private else ("ecr-public", _PUBLIC_REGION)
-    client = boto3.Session().client(service, region_name=region, config=config(fips=bool(private and private["fips"])))
-    data: Any = client.get_authorization_token()["authorizationData"]
-    answer: dict[str, Any] = data[0] if private else data
-    return answer
 
 
 def config(*, fips: bool) -> Config:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 class KeptLogin:
     """``where`` is a file or a helper's program; ``checked`` is whether the registry has asked for the login."""
 
-    registry: str
     where: str
     checked: bool
 
@@ -73,7 +72,7 @@ async def log_in(stores: Stores, settings: Settings, account: Account) -> KeptLo
         else:
             where = str(file.path)
             _write(file, file.with_login(registry, {"auth": login.basic.reveal().removeprefix("Basic ")}))
-    return KeptLogin(registry, where, bool(client.login.source(())))
+    return KeptLogin(where, bool(client.login.source(())))
 
 
 async def log_out(settings: Settings, registry: str) -> tuple[list[str], list[str]]:
