@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.new_file import NewFile, flush_folder, sweep
-from imagesync_cli.stores.files.tar import READ_BYTES, Tar
+from imagesync_cli.stores.files.tar import READ_BYTES
 from imagesync_cli.values.errors import ContentError
 
 _COPY_BYTES = 64 * 1024 * 1024
@@ -88,12 +88,8 @@ class NewArchive:
             self.write(self.begin(name, len(content)), content)
             self.end(name)
 
-    async def carry(self, name: str, old: Tar) -> None:
-        """Take a member over from another archive, by a copy that the kernel makes where it can."""
-        member = old.member(name)
-        await self._take(name, member.size, old.fileno(), member.offset)
-
-    async def _take(self, name: str, size: int, source: int, offset: int) -> None:
+    async def take(self, name: str, size: int, source: int, offset: int) -> None:
+        """Take a member over from an open archive, by a copy that the kernel makes where it can."""
         to = self.begin(name, size)
         self._file.flush()
         copied = 0
@@ -115,7 +111,7 @@ class NewArchive:
             self._file.flush()
             for name, room in self._rooms.items():
                 if room.is_full:
-                    await other._take(name, room.size, self._file.fileno(), room.offset)
+                    await other.take(name, room.size, self._file.fileno(), room.offset)
         except BaseException:
             other.discard()
             raise

@@ -169,8 +169,8 @@ class OciArchive(LayoutFiles):
         for digest in sorted(self._sent | reached):
             with contextlib.suppress(FileNotFoundError):  # no archive yet, or one that lacks it already
                 tar, member = self._stored(digest)
-                if not new.has(blob_name(digest), member.size):
-                    await new.carry(blob_name(digest), tar)
+                if not new.has(name := blob_name(digest), member.size):
+                    await new.take(name, member.size, tar.fileno(), member.offset)
 
     def _read_index(self) -> Index:
         """There is no archive without an index."""

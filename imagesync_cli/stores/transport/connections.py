@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import os
 import re
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,6 +18,7 @@ import httpx
 from imagesync_cli.concurrency import having
 from imagesync_cli.stores.transport.addresses import Origin, is_of_machines
 from imagesync_cli.stores.transport.http1 import Answer, Connection
+from imagesync_cli.stores.transport.limits.action import Action
 from imagesync_cli.stores.transport.limits.host_limit import HostLimit, is_kept, is_needed
 from imagesync_cli.stores.transport.patience import Patience
 from imagesync_cli.stores.transport.proxy import is_socks, proxy_login, proxy_port, socks_connection, start_tls, tunnel
@@ -65,11 +68,10 @@ class Connections:
         missing = min(count, self._limit.most - self._limit.taken) - len(self._idle) - len(self._opening)
         self._opening.extend(asyncio.create_task(self._connect()) for _ in range(missing))
 
-    async def exchange(self, request: httpx.Request) -> tuple[Connection, Answer]:
-        """Send over a connection of our own; it is given back when the answer's body is closed."""
+    async def exchange(self, request: httpx.Request) -> tuple[Answer, Callable[[], None]]:
+        """Send over a connection of our own; to be called when the answer's body is closed, which gives it back."""
         action, sends = self._limit.action(request.extensions.get("action", "")), _sends(request)
         keeps = sends or is_kept.get()
-        request.extensions["place"] = action, keeps
         await self._limit.take(action, keeps=keeps, is_needed=is_needed.get())
         try:
             while True:
@@ -87,7 +89,7 @@ class Connections:
                         action.queue()
                     else:
                         action.answered(answer.status)
-                        return connection, answer
+                        return answer, functools.partial(self._give_back, connection, action, keeps=keeps)
         except BaseException:
             self._limit.free(action, keeps=keeps)
             raise
@@ -98,8 +100,7 @@ class Connections:
         with having(is_needed, is_needed.get() or _sends(request)):  # what a body is read from
             return await connection.exchange(request, self._target(request))
 
-    def give_back(self, connection: Connection, request: httpx.Request) -> None:
-        action, keeps = request.extensions["place"]
+    def _give_back(self, connection: Connection, action: Action, *, keeps: bool) -> None:
         self._limit.free(action, keeps=keeps)
         if connection.idle:
             self._idle.append(connection)

@@ -15,7 +15,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import h11
@@ -25,7 +25,7 @@ from imagesync_cli.concurrency import ByteLimit, take_room
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores.transport.addresses import Origin
 from imagesync_cli.stores.transport.connections import Connections, reason
-from imagesync_cli.stores.transport.http1 import Answer, Connection
+from imagesync_cli.stores.transport.http1 import Answer
 from imagesync_cli.stores.transport.limits.host_limit import HostLimit
 from imagesync_cli.stores.transport.patience import fast_enough
 from imagesync_cli.stores.transport.proxy import proxy_for
@@ -75,7 +75,7 @@ class Http(httpx.AsyncBaseTransport):
         count(requests=1)
         began = time.monotonic()
         try:
-            connection, answer = await host.exchange(request)
+            answer, give_back = await host.exchange(request)
         except ssl.SSLError as error:
             _note(request, began, error=error)
             raise await host.explain(error) from error
@@ -87,7 +87,7 @@ class Http(httpx.AsyncBaseTransport):
             raise
         host.patience.heard(answer=True)
         _note(request, began, answer)
-        body = _Body(answer, host, connection, request)
+        body = _Body(answer, give_back, url)
         return httpx.Response(answer.status, headers=answer.headers, stream=body, request=request)
 
     async def aclose(self) -> None:
@@ -156,11 +156,8 @@ def _loggable(url: httpx.URL) -> str:
 class _Body(httpx.AsyncByteStream):
     """A response's body; gives the connection back when it is closed."""
 
-    def __init__(self, answer: Answer, host: Connections, connection: Connection, request: httpx.Request) -> None:
-        self._answer = answer
-        self._host = host
-        self._connection = connection
-        self._request = request
+    def __init__(self, answer: Answer, give_back: Callable[[], None], url: httpx.URL) -> None:
+        self._answer, self._give_back, self._url = answer, give_back, url
         self._closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -168,7 +165,7 @@ class _Body(httpx.AsyncByteStream):
             async for chunk in self._answer:
                 yield chunk
         except Exception as error:
-            _raise_ours(error, self._request.url)
+            _raise_ours(error, self._url)
             raise
 
     async def aclose(self) -> None:
@@ -177,7 +174,7 @@ class _Body(httpx.AsyncByteStream):
             try:
                 await self._answer.aclose()
             finally:
-                self._host.give_back(self._connection, self._request)
+                self._give_back()
 
 
 def _raise_ours(error: Exception, url: httpx.URL, hint: str = "", *, is_dead: bool = False) -> None:
