@@ -92,10 +92,7 @@ class Plan:
         """A result for each entry whose tags, and each folder whose repositories, could not be listed: it failed."""
         ends = [(entry.source.name, entry.destination.name, error) for entry, error in self.failed.items()]
         ends += [(each.source, each.destination, each.error) for each in self.unknown]
-        results = [ImageResult(source, destination) for source, destination, _ in ends]
-        for result, (_, _, error) in zip(results, ends, strict=True):
-            result.fail(error)
-        return results
+        return [ImageResult(source, destination).fail(error) for source, destination, error in ends]
 
     def unknown_at(self, place: tuple[str, str]) -> ImagesyncError | None:
         """Why nobody knows all that the file wants in this repository: a folder or an entry may fill it or read it."""

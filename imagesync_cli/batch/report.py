@@ -50,9 +50,10 @@ class ImageResult:
     signed_by: list[dict[str, str]] = field(default_factory=list)
     held: str = ""
 
-    def fail(self, error: ImagesyncError) -> None:
-        """Note the error that ended it."""
+    def fail(self, error: ImagesyncError) -> ImageResult:
+        """Note the error that ended it; gives the result itself."""
         self.outcome, self.error, self.kind, self.exit_code = Outcome.FAILED, str(error), error.kind, error.exit_code
+        return self
 
     def differ(self, action: str, why: str) -> None:
         """Note that the destination is not as it should be, and what a sync would do there."""
