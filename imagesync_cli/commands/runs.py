@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from imagesync_cli.batch.entry import Entry
-    from imagesync_cli.batch.report import BatchProgress
     from imagesync_cli.commands.call import Call
     from imagesync_cli.look.lockfile import Lock
     from imagesync_cli.output.batch import BatchOutput
@@ -88,7 +87,7 @@ def sync_file(
     from imagesync_cli.batch.reading.trust_file import read_trust_file
     from imagesync_cli.batch.shards import parse_shard
     from imagesync_cli.copy.sync import SyncOptions
-    from imagesync_cli.output.batch import BatchOutput, interrupted_batch
+    from imagesync_cli.output.batch import BatchOutput
 
     images = ImageFile(file, **of_file)
     entries = images.entries()
@@ -108,14 +107,14 @@ def sync_file(
         as_json=call.as_json, quiet=call.quiet, dry_run=options.how.dry_run, progress_mode=images.progress
     )
     operation = partial(sync_batch, entries=entries, options=options)
-    _run_reporting(images, call, entries, operation, interrupted_batch, output)
+    _run_reporting(images, call, entries, operation, output)
 
 
 def check_file(file: Path, call: Call, *, deep: bool, read: bool, **of_file: Any) -> NoReturn:
     """Compare all of it, write the report, and exit with 8 for a difference, else with the first failure's code."""
     from imagesync_cli.batch.batch import JOBS
     from imagesync_cli.batch.checking import CheckOptions, check_batch
-    from imagesync_cli.output.batch import BatchOutput, interrupted_check
+    from imagesync_cli.output.batch import BatchOutput
 
     images = ImageFile(file, **of_file)
     entries = images.entries()
@@ -123,7 +122,7 @@ def check_file(file: Path, call: Call, *, deep: bool, read: bool, **of_file: Any
     options = CheckOptions(images.jobs or JOBS, deep, read, lock, images.locked)
     output = BatchOutput(as_json=call.as_json, quiet=call.quiet, is_check=True, progress_mode=images.progress)
     operation = partial(check_batch, entries=entries, options=options)
-    _run_reporting(images, call, entries, operation, interrupted_check, output)
+    _run_reporting(images, call, entries, operation, output)
 
 
 def _run_reporting(
@@ -131,7 +130,6 @@ def _run_reporting(
     call: Call,
     entries: Sequence[Entry],
     operation: Callable[..., Awaitable[None]],
-    interrupted: Callable[[BatchProgress], str],
     output: BatchOutput,
 ) -> NoReturn:
     """Run it, tell and write the report of what was done, also where it was interrupted, and exit with its code."""
@@ -158,7 +156,7 @@ def _run_reporting(
 
     begun = {reference for entry in entries[:1] for reference in entry.model.places}
     try:
-        run(call.settings, begun, work, partial(interrupted, progress))
+        run(call.settings, begun, work, partial(output.interrupted, progress))
     except ImagesyncError:  # of the whole: nothing was begun
         raise
     except BaseException:

@@ -68,7 +68,7 @@ def apply(folder: Path, call_id: str, run_time: str, workspace: str, verify: boo
     from imagesync_cli.batch.batch import BatchOptions
     from imagesync_cli.batch.report import BatchProgress, BatchReport
     from imagesync_cli.copy.sync import SyncOptions
-    from imagesync_cli.output.batch import BatchOutput, interrupted_batch
+    from imagesync_cli.output.batch import BatchOutput
     from imagesync_cli.settings import environment
 
     images = [_wanted(line) for line in _lines(environment())]
@@ -83,7 +83,7 @@ def apply(folder: Path, call_id: str, run_time: str, workspace: str, verify: boo
 
     begun = [image.entry.destination for image in images[:1]]
     with failures_in(folder, call_id, images, report):
-        run(call.settings, begun, work, partial(interrupted_batch, progress))
+        run(call.settings, begun, work, partial(output.interrupted, progress))
     output.ended(report)
 
 

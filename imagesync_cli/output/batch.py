@@ -49,6 +49,13 @@ class BatchOutput:
         plainly = self.progress_mode == "plain"
         return showing(LiveBatch(progress), lambda: batch_line(progress), say, plainly=plainly)
 
+    def interrupted(self, progress: BatchProgress) -> str:
+        """What is there, or known, when it ends now, and how to go on."""
+        done = f"{progress.done} of {progress.total} images"
+        if self.is_check:
+            return f"interrupted: {done} were checked"
+        return f"interrupted: {done} are done, and each tag moves last. {AGAIN}"
+
     def told(self, result: ImageResult) -> None:
         """One image is done; what was there already is only worth a line in a plan."""
         if self.as_json:
@@ -145,16 +152,6 @@ def _limit_texts(progress: BatchProgress) -> list[str]:
     """Such as "docker.io: 61 of 100 pulls left, reset in at most 4 h", and how many images wait for that."""
     waiting = [f"{counted(progress.waiting, 'image')} waiting for more pulls"] if progress.waiting else []
     return [f"{limit.registry}: {limit.text}" for limit in progress.limits()] + waiting
-
-
-def interrupted_check(progress: BatchProgress) -> str:
-    """What is known when it ends now."""
-    return f"interrupted: {progress.done} of {progress.total} images were checked"
-
-
-def interrupted_batch(progress: BatchProgress) -> str:
-    """What is there when it ends now, and how to go on."""
-    return f"interrupted: {progress.done} of {progress.total} images are done, and each tag moves last. {AGAIN}"
 
 
 class LiveBatch:
