@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from imagesync_cli.batch.entry import Entry
     from imagesync_cli.commands.call import Call
     from imagesync_cli.look.lockfile import Lock
-    from imagesync_cli.output.batch import BatchOutput
     from imagesync_cli.stores import Stores
 
 
@@ -87,7 +86,6 @@ def sync_file(
     from imagesync_cli.batch.reading.trust_file import read_trust_file
     from imagesync_cli.batch.shards import parse_shard
     from imagesync_cli.copy.sync import SyncOptions
-    from imagesync_cli.output.batch import BatchOutput
 
     images = ImageFile(file, **of_file)
     entries = images.entries()
@@ -103,26 +101,21 @@ def sync_file(
         shard=parse_shard(shard, call.settings.job_index) if shard else None,
         how=SyncOptions(**how),
     )
-    output = BatchOutput(
-        as_json=call.as_json, quiet=call.quiet, dry_run=options.how.dry_run, progress_mode=images.progress
-    )
     operation = partial(sync_batch, entries=entries, options=options)
-    _run_reporting(images, call, entries, operation, output)
+    _run_reporting(images, call, entries, operation, dry_run=options.how.dry_run)
 
 
 def check_file(file: Path, call: Call, *, deep: bool, read: bool, **of_file: Any) -> NoReturn:
     """Compare all of it, write the report, and exit with 8 for a difference, else with the first failure's code."""
     from imagesync_cli.batch.batch import JOBS
     from imagesync_cli.batch.checking import CheckOptions, check_batch
-    from imagesync_cli.output.batch import BatchOutput
 
     images = ImageFile(file, **of_file)
     entries = images.entries()
     lock = images.lock() if images.names_lock else None
     options = CheckOptions(images.jobs or JOBS, deep, read, lock, images.locked)
-    output = BatchOutput(as_json=call.as_json, quiet=call.quiet, is_check=True, progress_mode=images.progress)
     operation = partial(check_batch, entries=entries, options=options)
-    _run_reporting(images, call, entries, operation, output)
+    _run_reporting(images, call, entries, operation, is_check=True)
 
 
 def _run_reporting(
@@ -130,13 +123,15 @@ def _run_reporting(
     call: Call,
     entries: Sequence[Entry],
     operation: Callable[..., Awaitable[None]],
-    output: BatchOutput,
+    **manner: bool,
 ) -> NoReturn:
     """Run it, tell and write the report of what was done, also where it was interrupted, and exit with its code."""
     from imagesync_cli.batch.report import BatchProgress, BatchReport
+    from imagesync_cli.output.batch import BatchOutput
     from imagesync_cli.output.report import write_report
 
     report, progress = BatchReport(), BatchProgress()
+    output = BatchOutput(as_json=call.as_json, quiet=call.quiet, progress_mode=images.progress, **manner)
 
     async def work(stores: Stores) -> None:
         async with output.showing(progress):
