@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+AGAIN = "Run the same command again: it goes on from there"
+
+
 class _Stdout:
     """Whether this run has begun its answer there."""
 
@@ -83,9 +86,6 @@ def print_json(document: Any) -> None:
 
 def print_event(document: Any) -> None:
     print_text(json_text(document))
-
-
-AGAIN = "Run the same command again: it goes on from there"
 
 
 def counted(number: int, what: str) -> str:
