@@ -197,7 +197,7 @@ def _without_duplicates(made: Plan, replacing: Replacing) -> list[PlannedImage]:
         what = f"by different rules, from {image.source}" if same else f"from {other.source} and {image.source}"
         raise UsageError(
             f"lines {first} and {second} both fill {image.destination}, {what}",
-            hint="exclude the tag in one of them",
+            hint="leave one of them out, or exclude the tag in its rules",
         )
     return list(by_destination.values())
 

@@ -57,7 +57,7 @@ BAD = {
     "a number for a source": ("images:\n  - source: [1]\n    destination: b\n", 2, "source is a text"),
     "an empty source": ("images:\n  - source: ''\n    destination: r.io/b\n", 2, "source is a text"),
     "prune is no word": (ONE + "    tags: ['*']\n    prune: sometimes\n", 5, "prune is true or false"),
-    "latest is no number": (ONE.replace(":1", "") + "    tags: {latest: many}\n", 4, "at least 1, not 'many'"),
+    "latest is no number": (ONE.replace(":1", "") + "    tags: {latest: '2'}\n", 4, "at least 1, not the text '2'"),
     "latest is 0": (ONE.replace(":1", "") + "    tags: {latest: 0}\n", 4, "at least 1"),
     "rules that say nothing": (ONE.replace(":1", "") + "    tags: {}\n", 4, "tags has no rules"),
     "an unknown rule": (ONE.replace(":1", "") + "    tags: {includes: ['*']}\n", 4, "'includes' is not known"),
@@ -79,7 +79,7 @@ BAD = {
         4,
         "signers[0] is a key, or an identity",
     ),
-    "platforms are no list": (ONE + "    platforms: linux/amd64\n", 4, "platforms is a list, not 'linux/amd64'"),
+    "platforms are no list": (ONE + "    platforms: linux/amd64\n", 4, "is a list, not the text 'linux/amd64'"),
     "a tag that YAML takes for a word": (
         ONE.replace(":1", "") + "    tags:\n      - 1.10\n      - no\n",
         6,

@@ -223,7 +223,8 @@ class Reading:
 def _shown(node: Node) -> str:
     """What stands there, in an error."""
     if isinstance(node, Value):
-        return repr(node.text[:_SHOWN_TEXT]) if node.text else "nothing"
+        text = "the text " if node.kind == "str" else ""
+        return f"{text}{node.text[:_SHOWN_TEXT]!r}" if node.text else "nothing"
     return "a list" if isinstance(node, Items) else "a mapping"
 
 
