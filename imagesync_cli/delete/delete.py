@@ -12,7 +12,7 @@ do by tag is in tombstone.py. Blobs of a registry are never deleted: that is its
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
 
@@ -21,11 +21,11 @@ from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.delete.readings import AT_ONCE, Readings
 from imagesync_cli.delete.references import Reach, References, read_references
 from imagesync_cli.delete.removal import Removal
-from imagesync_cli.delete.tags import Tags, read_tags
-from imagesync_cli.delete.tombstone import gone_in_time, moved, original_of, untag_by_digest
+from imagesync_cli.delete.tags import Tags, list_before, read_tags
+from imagesync_cli.delete.tombstone import gone_in_time, look, moved, untag_by_digest
 from imagesync_cli.delete.wish import Policy, Wish, wish_of
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
-from imagesync_cli.values.errors import Gone, ImagesyncError, NotFound, Refused
+from imagesync_cli.values.errors import ImagesyncError, Refused
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
 
@@ -70,12 +70,13 @@ class _Repository:
         self._reach: Reach | None = None
         self._untagged: dict[str, str] = {}  # tag → the digest it pointed at
         self._seen_gone: set[str] = set()  # those of them that were looked for since
+        self._listed: Collection[str] = ()  # some tags that there were before anything was changed
         self._unknown: ImagesyncError | None = None  # why it is not known who uses what
 
     async def run(self) -> None:
         """All steps of the module's list."""
         try:
-            await self._check_size()
+            await self._list()
             tags = await self._tags_of_digests()
             await self._each(self._wishes, self._release)
             references = await self._release_by_digest(tags)
@@ -96,11 +97,17 @@ class _Repository:
 
         await gather_few(AT_ONCE, (attempt(wish) for wish in wishes if not wish.failed))
 
-    async def _check_size(self) -> None:
-        """Refuse before anything is changed where the repository has more tags than the user wants read."""
+    async def _list(self) -> None:
+        """List the tags while all are there: a list that lacks what is to go would lack others as well."""
         limit = self._policy.max_tags
-        if limit is not None and (count := len(await self._store.tags())) > limit:
-            raise Refused(f"{self._store.name} has {count} tags, more than --max-tags {limit}")
+        if self._policy.keep_manifests and limit is None:
+            return  # nobody needs to know
+        try:
+            self._listed = await list_before(self._store, self._wishes, limit)
+        except ImagesyncError as error:
+            if limit is not None:
+                raise
+            self._unknown = error
 
     async def _tags_of_digests(self) -> Tags | None:
         """Turn references by digest into their tags as well, or refuse them; gives the tags if they were needed."""
@@ -124,7 +131,7 @@ class _Repository:
 
     async def _release(self, wish: Wish) -> None:
         """Look, decide, and remove the tag if that is what is wanted; sets the target that is left to look at."""
-        wish.current, original = await self._look(wish.tag or wish.target)
+        wish.current, original = await look(self._readings, wish.tag or wish.target)
         if not wish.current:
             wish.report.add("tag" if wish.tag else "manifest", wish.tag or wish.target, "absent", "already gone")
             wish.target = wish.expect if wish.tag and self._policy.on_destroy == "delete" else ""
@@ -137,18 +144,6 @@ class _Repository:
         if wish.target and self._policy.keep_manifests:
             wish.report.add("manifest", wish.target, "kept", "only the tag was to be removed")
             wish.target = ""
-
-    async def _look(self, wanted: str) -> tuple[str, str]:
-        """The digest that this leads to, and that of the original if it is a tombstone; "" for none."""
-        try:
-            async with self._readings.held(wanted) as manifest:
-                self._readings.keep(manifest)
-                return manifest.digest, original_of(manifest)
-        except Gone:
-            return "", ""
-        except NotFound as error:
-            error.hint = "the answer does not say that the image is unknown; is this a registry?"
-            raise
 
     def _leave_foreign(self, wish: Wish) -> None:
         wish.report.add_moved(wish.tag, wish.current, wish.expect)
@@ -257,6 +252,8 @@ class _Repository:
     async def _tags(self, without: set[str]) -> Tags:
         # A layout folder keeps an image without a tag under its digest; that does not keep it from being deleted by it.
         without = without | {wish.target for wish in self._wishes if not wish.tag}
+        if self._unknown is not None:
+            raise self._unknown
         progress = self._progress
         progress.doing, progress.unit, progress.done = f"reading the tags of {self._store.name}", "tags", 0
 
@@ -264,8 +261,8 @@ class _Repository:
             progress.total = total
             progress.done += 1
 
-        there = (wish.tag for wish in self._wishes if wish.current and wish.tag not in self._untagged)
-        tags = await read_tags(self._store, without, advance, listed=[*filter(None, there), *self._policy.in_use])
+        there = {*(wish.tag for wish in self._wishes if wish.current), *self._listed} - {"", *self._untagged}
+        tags = await read_tags(self._store, without, advance, listed=[*there, *self._policy.in_use])
         late = {tag: at for tag, at in self._untagged.items() if tags.digest_of(tag) == at}
         if late and await gone_in_time(self._store, late, (), self._progress):
             tags = tags.without(late)

@@ -12,9 +12,10 @@ from itertools import islice
 
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.delete.readings import may_list
+from imagesync_cli.delete.wish import Wish
 from imagesync_cli.stores import Store
 from imagesync_cli.values.digest import digest_tag, is_digest, pack_digest, subject_of_tag, unpack_digest
-from imagesync_cli.values.errors import ContentError, NotFound, first_few
+from imagesync_cli.values.errors import ContentError, Gone, NotFound, Refused, first_few
 from imagesync_cli.values.manifest import Descriptor
 
 # Up to this many tags, asking all of them once more costs next to nothing.
@@ -88,6 +89,24 @@ class Tags:
     def items(self) -> Iterable[tuple[str, bytes]]:
         """Each tag and what it points at, packed."""
         return self._at.items()
+
+
+async def list_before(store: Store, wishes: Iterable[Wish], most: int | None) -> Collection[str]:
+    """Some of the tags that there are, before anything goes. Refused where there are more than ``most``.
+
+    ContentError where the list lacks a tag that is to go and is there; or where the repository is said to be unknown,
+    and has such a digest.
+    """
+    going = {wish.tag for wish in wishes}
+    try:
+        names = await store.tags(must_exist=True)
+    except Gone:  # one of several servers may not know of it yet
+        names = await store.tags()
+        going |= set() if names else {wish.expect for wish in wishes}
+    if most is not None and len(names) > most:
+        raise Refused(f"{store.name} has {len(names)} tags, more than --max-tags {most}")
+    await _check_whole(store, names, going - {""})
+    return [*names][:: -(len(names) // FEW_TAGS or 1)]  # a list that is cut short lacks the last ones
 
 
 async def read_tags(

@@ -19,10 +19,11 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from imagesync_cli.delete.readings import Readings
 from imagesync_cli.delete.references import References
 from imagesync_cli.stores import Store, Untagged, comes_true
 from imagesync_cli.values.digest import check_bytes, is_digest
-from imagesync_cli.values.errors import ContentError, ImagesyncError, NotFound, Refused, Unavailable, first_few
+from imagesync_cli.values.errors import ContentError, Gone, ImagesyncError, NotFound, Refused, Unavailable, first_few
 from imagesync_cli.values.manifest import OCI_INDEX, Manifest, parse_manifest
 from imagesync_cli.values.progress import Progress
 
@@ -36,6 +37,19 @@ _OPENED, _CLOSED = b'"annotations":{', b"},"
 def original_of(manifest: Manifest) -> str:
     """The digest that this manifest is a tombstone of, or "" if it is none."""
     return _original(manifest)[0]
+
+
+async def look(readings: Readings, wanted: str) -> tuple[str, str]:
+    """The digest that this leads to, and that of the original if it is a tombstone; "" for none."""
+    try:
+        async with readings.held(wanted) as manifest:
+            readings.keep(manifest)
+            return manifest.digest, original_of(manifest)
+    except Gone:
+        return "", ""
+    except NotFound as error:
+        error.hint = "the answer does not say that the image is unknown; is this a registry?"
+        raise
 
 
 def _original(manifest: Manifest) -> tuple[str, bytes]:

@@ -103,12 +103,12 @@ def test_a_referrers_tag_keeps_its_subject(registry: EmbeddedRegistry) -> None:
 
 
 def test_several_references(registry: EmbeddedRegistry, repository: Repository) -> None:
-    """Two tags of one repository in one call: what only they shared goes too, and the tags are listed once or twice."""
+    """Two tags of one repository in one call: what only they shared goes too, and the tags are listed thrice."""
     names = [f"{registry.host}/{REPOSITORY}:{tag}" for tag in ("1", "2")]
     registry.clear_requests()
     assert imagesync("delete", *names).code == 0
     assert repository.manifests == {}
-    assert sum(request.path.endswith("/tags/list") for request in registry.requests) == 2
+    assert sum(request.path.endswith("/tags/list") for request in registry.requests) == 3
 
 
 def test_one_failure_does_not_stop_the_others(registry: EmbeddedRegistry, repository: Repository) -> None:

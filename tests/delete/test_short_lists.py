@@ -46,7 +46,7 @@ def test_a_sibling_on_another_page_stays(manner: str, link: str, first: tuple[st
 @pytest.mark.parametrize(
     "document", [{}, {"errors": []}, {"tags": None}, {"tags": []}, {"tags": ["other"]}, []], ids=str
 )
-@pytest.mark.parametrize("manner", ["distribution-2.8", "nexus"])
+@pytest.mark.parametrize("manner", ["distribution-2.8", "distribution-3", "nexus", "oci-1.1"])
 def test_a_list_without_the_tag_itself_is_not_known(manner: str, document: object) -> None:
     """A list that lacks the tag that is being removed, or is none at all, is no proof that nobody shares its image."""
     with EmbeddedRegistry(MANNERS[manner]) as registry:
@@ -58,6 +58,29 @@ def test_a_list_without_the_tag_itself_is_not_known(manner: str, document: objec
         done = imagesync("delete", f"{registry.host}/{REPOSITORY}:1.0")
         assert repository.tags["1.1"] == XY.digest, done.err
         assert set(XY.manifests) <= repository.manifests.keys()
+
+
+@pytest.mark.parametrize("code", ["NAME_UNKNOWN", "NOT_FOUND", "MANIFEST_UNKNOWN"])
+@pytest.mark.parametrize("lists", [range(100), range(1, 100)], ids=["always", "afterwards"])
+@pytest.mark.parametrize("manner", ["distribution-2.8", "distribution-3", "harbor", "nexus", "oci-1.1", "quay"])
+def test_a_repository_that_is_said_to_be_unknown(manner: str, lists: range, code: str) -> None:
+    """Where the list of tags is answered as for no such repository, what other tags use stays all the same."""
+    for name in ("{}:1.0", "{}:1.0 {}:1.1", "{}@" + XY.digest, "--digest " + XY.digest + " {}:gone"):
+        with EmbeddedRegistry(MANNERS[manner]) as registry:
+            repository = registry.repository(REPOSITORY)
+            XY.seed(repository, "1.0", "1.1")
+            XZ.seed(repository, "2")
+            X.seed(repository, "3")
+            numbers = iter(range(100))
+            registry.fault = lambda request, numbers=numbers: (  # type: ignore[misc]
+                refusal(404, code) if request.path.endswith("/tags/list") and next(numbers) in lists else None
+            )
+            done = imagesync("delete", *name.format(*[f"{registry.host}/{REPOSITORY}"] * 2).split())
+            assert repository.tags.items() >= {"2": XZ.digest, "3": X.digest}.items(), (name, done)
+            assert {*XZ.manifests, *X.manifests} <= repository.manifests.keys(), (name, done)
+            if name == "{}:1.0":
+                assert repository.tags["1.1"] == XY.digest, done
+                assert set(XY.manifests) <= repository.manifests.keys(), done
 
 
 def without(registry: EmbeddedRegistry, tag: str, lists: range) -> None:
@@ -87,7 +110,7 @@ def test_a_list_without_a_tag_that_has_moved(manner: str) -> None:
         assert f"the list of tags of {registry.host}/{REPOSITORY} lacks 1" in done.out
 
 
-@pytest.mark.parametrize("lists", [range(1, 2), range(2)], ids=["second", "both"])
+@pytest.mark.parametrize("lists", [range(1, 2), range(2, 3), range(3)], ids=["second", "third", "all"])
 @pytest.mark.parametrize("manner", ["oci-1.1", "distribution-2.8"])
 def test_a_list_without_what_is_known(manner: str, lists: range) -> None:
     """The same for a tag that an earlier list had, or that something else relies on."""
