@@ -70,7 +70,7 @@ class _Repository:
         self._reach: Reach | None = None
         self._untagged: dict[str, str] = {}  # tag → the digest it pointed at
         self._seen_gone: set[str] = set()  # those of them that were looked for since
-        self._listed: Collection[str] = ()  # some tags that there were before anything was changed
+        self._listed: Collection[str] = ()  # tags that there were before anything was changed
         self._unknown: ImagesyncError | None = None  # why it is not known who uses what
 
     async def run(self) -> None:
@@ -133,6 +133,8 @@ class _Repository:
         """Look, decide, and remove the tag if that is what is wanted; sets the target that is left to look at."""
         wish.current, original = await look(self._readings, wish.tag or wish.target)
         if not wish.current:
+            if wish.tag in self._listed and await self._store.tagged([wish.tag]):
+                raise moved(self._store, wish.tag)  # put back, or one of several servers has not heard of it
             wish.report.add("tag" if wish.tag else "manifest", wish.tag or wish.target, "absent", "already gone")
             wish.target = wish.expect if wish.tag and self._policy.on_destroy == "delete" else ""
         elif wish.tag:

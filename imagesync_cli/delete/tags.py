@@ -92,7 +92,7 @@ class Tags:
 
 
 async def list_before(store: Store, wishes: Iterable[Wish], most: int | None) -> Collection[str]:
-    """Some of the tags that there are, before anything goes. Refused where there are more than ``most``.
+    """The tags that are to go, of those that there are, and some others. Refused where there are more than ``most``.
 
     ContentError where the list lacks a tag that is to go and is there; or where the repository is said to be unknown,
     and has such a digest.
@@ -106,7 +106,8 @@ async def list_before(store: Store, wishes: Iterable[Wish], most: int | None) ->
     if most is not None and len(names) > most:
         raise Refused(f"{store.name} has {len(names)} tags, more than --max-tags {most}")
     await _check_whole(store, names, going - {""})
-    return [*names][:: -(len(names) // FEW_TAGS or 1)]  # a list that is cut short lacks the last ones
+    others = [*names][:: -(len(names) // FEW_TAGS or 1)]  # a list that is cut short lacks the last ones
+    return going.intersection(names).union(others)
 
 
 async def read_tags(

@@ -52,6 +52,17 @@ def test_a_manifest_that_stays(registry: EmbeddedRegistry, repository: Repositor
     assert set(repository.manifests) == set(XY.manifests)
 
 
+@pytest.mark.parametrize("code", ["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN"])
+def test_a_tag_that_is_said_to_be_gone(registry: EmbeddedRegistry, repository: Repository, code: str) -> None:
+    """A tag that is listed, and that a HEAD finds, is not "already gone" because a GET says so."""
+    gone = refusal(404, code)
+    registry.fault = lambda request: gone if request.method == "GET" and request.path.endswith("/1") else None
+    done = imagesync("delete", f"{registry.host}/{NAME}:1")
+    assert (done.code, repository.tags) == (5, {"1": XY.digest}), done
+    assert "run it again" in done.err
+    assert "already gone" not in done.out
+
+
 def test_a_child_that_stays(registry: EmbeddedRegistry, repository: Repository) -> None:
     """The rest goes, and the one that stays is named."""
     registry.fault = to_delete(X.digest, DROPPED)

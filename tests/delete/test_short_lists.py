@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -71,10 +71,7 @@ def test_a_repository_that_is_said_to_be_unknown(manner: str, lists: range, code
             XY.seed(repository, "1.0", "1.1")
             XZ.seed(repository, "2")
             X.seed(repository, "3")
-            numbers = iter(range(100))
-            registry.fault = lambda request, numbers=numbers: (  # type: ignore[misc]
-                refusal(404, code) if request.path.endswith("/tags/list") and next(numbers) in lists else None
-            )
+            registry.fault = answers(refusal(404, code), lists)
             done = imagesync("delete", *name.format(*[f"{registry.host}/{REPOSITORY}"] * 2).split())
             assert repository.tags.items() >= {"2": XZ.digest, "3": X.digest}.items(), (name, done)
             assert {*XZ.manifests, *X.manifests} <= repository.manifests.keys(), (name, done)
@@ -83,17 +80,20 @@ def test_a_repository_that_is_said_to_be_unknown(manner: str, lists: range, code
                 assert set(XY.manifests) <= repository.manifests.keys(), done
 
 
+def answers(fault: Fault, lists: range) -> Callable[[Request], Fault | None]:
+    """The fault in place of some of the lists of tags that follow."""
+    numbers = iter(range(100))
+    return lambda request: fault if request.path.endswith("/tags/list") and next(numbers) in lists else None
+
+
 def without(registry: EmbeddedRegistry, tag: str, lists: range) -> None:
     """Leave this tag out of some of the lists that follow, and say nothing of that."""
-    numbers = iter(range(100))
 
     def shorten(response: Response) -> Response:
         document = json.loads(bytes(response.body))
         return json_response(200, {"tags": [each for each in document["tags"] if each != tag]})
 
-    registry.fault = lambda request: (
-        Fault(change=shorten) if request.path.endswith("/tags/list") and next(numbers) in lists else None
-    )
+    registry.fault = answers(Fault(change=shorten), lists)
 
 
 @pytest.mark.parametrize("manner", ["oci-1.1", "distribution-2.8"])
