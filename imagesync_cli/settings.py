@@ -36,6 +36,7 @@ IMAGESYNC_LOG_FILE           a file that gets the log at its end, in place of st
 IMAGESYNC_LOG_FORMAT         text (default), or json for one object a line
 TF_DATA_DIR                  Terraform's data folder (default .terraform); its runs share the folder imagesync/ in it
 IMAGESYNC_APPLY_<N>          the images of `imagesync apply`, one on each line; the Terraform modules set them
+IMAGESYNC_RUN                for `imagesync delete --claimant`: the time and workspace of the plan; the modules set it
 JOB_COMPLETION_INDEX         the share that `sync --shard N` takes, counted from 0; Kubernetes sets it
 """
 
@@ -92,6 +93,7 @@ class Settings:
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # their URLs may hold a password
     max_manifest_bytes: int = 4 * 1024 * 1024
     run_folder: Path = Path(".terraform", "imagesync")  # what the processes of one Terraform run share
+    run: str = ""  # the time of the plan that Terraform applies, and its workspace
     meeting_folder: Path | None = None  # where the processes of one user on one machine meet
     limits: Limits = field(default_factory=Limits)
     waits_for_pulls: bool = False  # until a registry allows more of them
@@ -146,6 +148,7 @@ def read_settings(
         ssl_cert_file=Path(environ["SSL_CERT_FILE"]) if environ.get("SSL_CERT_FILE") else None,
         certificate_folders=tuple(_certificate_folders(environ)),
         run_folder=Path(environ.get("TF_DATA_DIR") or ".terraform", "imagesync"),
+        run=environ.get("IMAGESYNC_RUN", ""),
         meeting_folder=_meeting_folder(environ),
         limits=_limits({REQUESTS_PER_SECOND: requests_per_second, CONNECTIONS: connections}, environ),
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),

@@ -3,7 +3,8 @@
 1. Everything that the configuration names is claimed, so that no removal of this run takes it (claims.py).
 2. What the plan found in place is looked at again, one HEAD each: it may have gone since.
 3. All that is missing is copied as a batch. An image that fails stops no other.
-4. Each failure is a file in the folder that Terraform reads; no file is success.
+4. What is in place now is noted: a plan that nobody applies takes none of it away.
+5. Each failure is a file in the folder that Terraform reads; no file is success.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from imagesync_cli.batch.batch import JOBS, BatchOptions, sync_batch
 from imagesync_cli.batch.entry import ImageEntry
-from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, failed_together
+from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, Outcome, failed_together
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.stores.files.new_file import replace_file
@@ -96,6 +97,8 @@ async def apply_images(
     async with claims.copying(image.claim.repository for image in images):
         await gather_few(JOBS, map(look, images))
         await sync_batch(stores, lacking, options, report, progress, tell=tell)
+    failed = {each.destination for each in report.images if each.outcome not in (Outcome.COPIED, Outcome.SKIPPED)}
+    claims.place(call.id, wanted, {image.key for image in images if str(image.entry.destination) in failed})
 
 
 async def _digest_at(stores: Stores, destination: Reference, wanted: str) -> str:

@@ -121,7 +121,8 @@ def _delete_together(
 
         others = partial(_others, shared, settings)
         started_within_s = time.monotonic() - shared.began
-        together = Together(stores, Claims(settings.run_folder), progress, others, started_within_s)
+        claims, (when, _, where) = Claims(settings.run_folder), settings.run.partition(" ")
+        together = Together(stores, claims, progress, others, started_within_s, run=when, workspace=where)
         return await together.carry_out(_order(references, claimant, call.as_json, call.quiet, **policy))
 
     try:

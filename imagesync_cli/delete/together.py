@@ -73,10 +73,19 @@ class Together:
     """The work of the process that leads, or of one that is alone: ``collect`` gives what others want of it."""
 
     def __init__(
-        self, stores: Stores, claims: Claims, progress: Progress, collect: Collecting, started_within_s: float
+        self,
+        stores: Stores,
+        claims: Claims,
+        progress: Progress,
+        collect: Collecting,
+        started_within_s: float,
+        *,
+        run: str = "",
+        workspace: str = "",
     ) -> None:
         self._stores = RememberingStores(stores)
         self._claims = claims
+        self._run = run, workspace
         self._progress = progress
         self._collect = collect
         self._queues: dict[str, _Queue] = {}
@@ -148,9 +157,10 @@ class Together:
     async def _remove(self, orders: list[Order]) -> list[DeleteReport]:
         """One removal for all that have the same policy, but for what somebody else relies on."""
         self._stores.trust(self._claims.copied_at())
+        claimed = self._claims.read(*self._run)
+        orders = [replace(order, claimant=claimed.as_here(order.claimant)) for order in orders]
         going = [(order.claimant, order.claim) for order in orders if not order.policy.dry_run]
         self._claims.release(going, only_sources=True)  # what goes itself needs no copy
-        claimed = self._claims.read()
         kept = dict[Order, DeleteReport]()
         for order in orders:
             if report := await self._kept(claimed, order):
@@ -238,7 +248,7 @@ class Together:
                     why = f"the workspace {workspace} relies on it: {other.key}"
                 if theirs.host != claim.host:
                     why += f"; {theirs.host} may be the same registry"
-                if not (unless := self._unless_gone(claimed, order, other)):
+                if not (unless := self._unless_gone(claimed, order, other, theirs)):
                     return why
                 perhaps.append(why + unless)
         return "; ".join(perhaps)
@@ -252,9 +262,9 @@ class Together:
                 return f"{other.key} is yet to be copied from it{self._unless_gone(claimed, order, other)}"
         return ""
 
-    def _unless_gone(self, claimed: Claimed, order: Order, other: Claimant) -> str:
+    def _unless_gone(self, claimed: Claimed, order: Order, other: Claimant, theirs: Claim | None = None) -> str:
         """The way out where nobody can tell whether somebody who keeps this image is there."""
-        if not claimed.may_be_gone(order.claimant, other):
+        if not claimed.may_be_gone(order.claimant, other, theirs or claimed.of(other)):
             return ""
         return f"; if that is gone, remove {self._claims.file_of(other.call)} and delete this image"
 

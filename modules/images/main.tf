@@ -89,7 +89,8 @@ resource "terraform_data" "image" {
       for word in split(" ", try(self.input.delete, split(" removed by: ", self.input)[1])) :
       replace(replace(replace(word, "%0A", "\n"), "%20", " "), "%25", "%")
     ])
-    command = try(self.input.destination, split(" ", self.input)[0])
+    command     = try(self.input.destination, split(" ", self.input)[0])
+    environment = { IMAGESYNC_RUN = "${formatdate("YYYYMMDDhhmmss", plantimestamp())} ${terraform.workspace}" }
   }
 
   lifecycle {

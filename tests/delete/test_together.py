@@ -380,16 +380,16 @@ def test_an_image_that_is_yet_to_be_copied_stays(
 def test_an_entry_that_gets_another_image(
     is_applied: bool, has_come: bool, left: str | None, registry: EmbeddedRegistry, removals: Removals
 ) -> None:
-    """Its old image keeps tag and object until the new one is there. A destroy, which reads that too, brings none."""
+    """Its old image keeps tag and object until the new one is there. A destroy, another run, brings none."""
     images = {name: image(name) for name in ("old", "new")}
     old = seeded(registry, "1", **{"1": images["old"]})["1"]
     if has_come:
         images["new"].seed(registry.repository(REPOSITORY), "1")
     wanted = {"1": claim_of(parse_reference(f"{removals.name}:1"), images["new"].digest)}
     removals.claims.claim("call", RUN, wanted, complete=True)
-    removals.claims.claim("call", RUN, wanted, complete=True, is_applied=is_applied)
+    removals.claims.claim("call", RUN, wanted, complete=True, is_applied=True)
     removals.claims.claim("elsewhere", "2026-11-03T08:00:00Z", {}, complete=True, workspace="other")
-    removed = removals.run("1", old)
+    removed = removals.run("1", old, IMAGESYNC_RUN=RUN if is_applied else "2026-11-02T08:00:01Z")
     assert removed.code == (7 if left == "old" else 0)
     assert ("its new image was not copied: 1" in removed.err) == (left == "old")
     assert registry.repository(REPOSITORY).tags == ({"1": images[left].digest} if left else {})
@@ -654,9 +654,9 @@ class CountedClaims(Claims):
         super().__init__(run_folder)
         self.readings, self.writings = 0, 0
 
-    def read(self) -> Claimed:
+    def read(self, run: str = "", workspace: str = "") -> Claimed:
         self.readings += 1
-        return super().read()
+        return super().read(run, workspace)
 
     def _write(self, call: str, noted: CallClaims) -> None:
         self.writings += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
 import sys
 import time
@@ -36,9 +37,9 @@ def relies(claims: Claims, call: str, run: str, *keys: str, complete: bool = Tru
     claims.claim(call, run, wanted, complete=complete, is_applied=True)
 
 
-def others(claims: Claims, claimant: str, claim: Claim | None = None) -> list[str]:
+def others(claims: Claims, claimant: str, claim: Claim | None = None, run: str = "") -> list[str]:
     """Who else relies on it, in text."""
-    return [str(other) for other, _ in claims.read().others(claim or the_claim(), parse_claimant(claimant))]
+    return [str(other) for other, _ in claims.read(run).others(claim or the_claim(), parse_claimant(claimant))]
 
 
 @pytest.fixture
@@ -157,6 +158,49 @@ def test_a_call_that_is_gone_from_the_configuration_blocks_no_removal(claims: Cl
     relies(claims, "old", MONDAY, "app")
     relies(claims, "new", TUESDAY, "app")
     assert others(claims, "new/app") == []
+
+
+def test_what_an_apply_has_put_in_place_stays_until_it_is_removed(claims: Claims) -> None:
+    """No plan that is dropped takes it from a call, and no other call that claims it anew in a run without this one."""
+    relies(claims, "one", MONDAY, "app")
+    claims.place("one", {"app": the_claim()}, ())
+    claims.claim("one", TUESDAY, {}, complete=True)
+    relies(claims, "two", WEDNESDAY, "app")
+    read = claims.read(WEDNESDAY)
+    assert others(claims, "two/app", run=WEDNESDAY) == others(claims, "two/app") == ["one/app"]
+    assert read.may_be_gone(Claimant("two", "app"), Claimant("one", "app"), the_claim())
+    assert read.tags_in(the_claim().path, {(Claimant("two", "app"), the_claim())}) == {"1"}
+    assert (read.of(Claimant("one", "app")), read.successors(the_claim(digest=OTHER_DIGEST), Claimant("m", "x"))) == (
+        None,
+        [(Claimant("two", "app"), the_claim())],
+    )
+    assert others(claims, "two/app", run=TUESDAY) == []  # the apply of that plan
+    claims.release([(Claimant("one", "app"), the_claim())])
+    assert others(claims, "two/app") == []
+
+
+def test_a_copied_state_is_of_its_own_workspace(claims: Claims) -> None:
+    """Its objects still have the ID of the first one, whose image they do not take."""
+    for workspace, call in (("default", "one"), ("own", "two"), ("", "untold")):
+        claims.claim(call, MONDAY, {"app": the_claim()}, complete=True, workspace=workspace)
+    one, two, untold = (Claimant(call, "app") for call in ("one", "two", "untold"))
+    here, newer = (
+        Claimant(hashlib.md5(each, usedforsecurity=False).hexdigest(), "app") for each in (b"one own", b"two own")
+    )
+    assert [claims.read(TUESDAY, "own").as_here(each) for each in (one, two, untold)] == [here, two, untold]
+    assert [claims.read().as_here(each) for each in (one, two, untold)] == [one, two, untold]
+    claims.claim(newer.call, TUESDAY, {}, complete=True, workspace="own")
+    assert claims.read(TUESDAY, "own").as_here(two) == newer  # earlier modules left the other ID
+
+
+def test_an_apply_whose_copies_fail_leaves_what_was_there(claims: Claims) -> None:
+    """The entry goes on with its old image, while others that are not wanted any more are forgotten."""
+    newer = the_claim(digest=OTHER_DIGEST)
+    relies(claims, "m", MONDAY)
+    claims.place("m", {"app": the_claim(), "gone": the_claim()}, ())
+    claims.place("m", {"app": newer, "new": newer}, {"app"})
+    assert others(claims, "x/app", run=TUESDAY) == ["m/app"]
+    assert others(claims, "x/app", newer, run=TUESDAY) == ["m/new"]
 
 
 def test_a_call_that_is_read_later_in_the_same_run_is_not_gone(claims: Claims) -> None:

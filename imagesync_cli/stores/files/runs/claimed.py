@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -68,8 +69,8 @@ def claim_of(reference: Reference, digest: str) -> Claim:
 class CallClaims:
     """What a call relies on, when it was read, how its references are called, when it was read wholly, and where.
 
-    ``is_applied`` says that an apply has told this, which copies, and that no plan has read the call since. ``sources``
-    are what its entries copy from, by their keys.
+    ``placed`` is what its last apply has put in place: a plan that nobody applies takes none of that away. ``applied``
+    is the run of that apply. ``sources`` are what its entries copy from, by their keys.
     """
 
     run: str = ""
@@ -77,25 +78,43 @@ class CallClaims:
     named: frozenset[tuple[str, str]] = frozenset()
     whole: str = ""
     workspace: str = ""
-    is_applied: bool = False
+    applied: str = ""
     sources: dict[str, Claim] = field(default_factory=dict)
+    placed: dict[str, Claim] = field(default_factory=dict)
 
 
 class Claimed:
-    """What all calls rely on, by their names."""
+    """What all calls rely on, by their names, as the run in a workspace sees it that removes; "" for the newest.
 
-    def __init__(self, calls: Mapping[str, CallClaims]) -> None:
+    What a call wants counts, and what its last apply has put in place, unless this run has read the call wholly: then
+    it is known what it wants in the end.
+    """
+
+    def __init__(self, calls: Mapping[str, CallClaims], run: str = "", workspace: str = "") -> None:
         self._calls = calls
+        self._run = run
+        self._workspace = workspace
         self._newest: dict[str, str] = {}  # the newest run of each workspace
         for noted in calls.values():
             self._newest[noted.workspace] = max(noted.run, self._newest.get(noted.workspace, ""))
-        self._under: dict[tuple[str, str], list[Claimant]] = {}  # by the tag, and by its repository at any registry
+        # By the tag, and by its repository at any registry.
+        self._under: dict[tuple[str, str], dict[tuple[Claimant, Claim], None]] = {}
         for call, noted in calls.items():
-            for key, claim in noted.images.items():
-                self._under.setdefault((claim.path, claim.tag), []).append(Claimant(call, key))
+            placed = {} if noted.whole == self._run_of(noted) else noted.placed
+            for key, claim in (*noted.images.items(), *placed.items()):
+                self._under.setdefault((claim.path, claim.tag), {})[Claimant(call, key), claim] = None
+
+    def as_here(self, claimant: Claimant) -> Claimant:
+        """The entry in this workspace: an object in a copy of another one's state still has the ID from there.
+
+        The modules make a call's ID in a workspace by the same rule; that of an earlier one had none.
+        """
+        here = hashlib.md5(f"{claimant.call} {self._workspace}".encode(), usedforsecurity=False).hexdigest()
+        is_elsewhere = self._of(claimant.call).workspace not in ("", self._workspace)
+        return Claimant(here, claimant.key) if self._workspace and (is_elsewhere or here in self._calls) else claimant
 
     def of(self, claimant: Claimant) -> Claim | None:
-        """What this entry relies on now."""
+        """What this entry wants now."""
         return self._of(claimant.call).images.get(claimant.key)
 
     def others(self, claim: Claim, claimant: Claimant) -> list[tuple[Claimant, Claim]]:
@@ -112,7 +131,7 @@ class Claimed:
         return [
             (who, other)
             for who, other in self._beside(claim)
-            if other.digest != claim.digest and self._is_newest(who)
+            if other.digest != claim.digest and self._is_newest(who) and self.of(who) == other
             if who != claimant or self.is_applied(who.call)
         ]
 
@@ -131,7 +150,8 @@ class Claimed:
 
     def is_applied(self, call: str) -> bool:
         """Whether an apply has copied for it in this run. One that finds all in place does not, and removes as well."""
-        return self._of(call).is_applied
+        noted = self._of(call)
+        return noted.applied == self._run_of(noted) != ""
 
     def rivals(self, call: str, run: str, images: Mapping[str, Claim]) -> dict[str, list[str]]:
         """The keys of other calls' entries that have another image for the same tag, by the keys of these.
@@ -142,7 +162,7 @@ class Claimed:
             key: [
                 who.key
                 for who, other in self._beside(claim)
-                if who.call != call and self._of(who.call).whole == run
+                if who.call != call and self._of(who.call).whole == run and self.of(who) == other
                 if other.repository == claim.repository and other.digest != claim.digest
             ]
             for key, claim in images.items()
@@ -150,12 +170,15 @@ class Claimed:
 
     def other_workspace(self, one: Claimant, other: Claimant) -> str:
         """Terraform's workspace of the other entry; "" if it is in that of the first one, or nobody has told."""
-        ours, theirs = self._of(one.call).workspace, self._of(other.call).workspace
+        ours, theirs = self._of(one.call).workspace or self._workspace, self._of(other.call).workspace
         return theirs if ours and theirs != ours else ""
 
-    def may_be_gone(self, one: Claimant, other: Claimant) -> bool:
-        """Whether this run of the first entry tells nothing of the other one: its block or workspace may be gone."""
-        return self.other_workspace(one, other) != "" or not self._is_newest(other)
+    def may_be_gone(self, one: Claimant, other: Claimant, claim: Claim | None) -> bool:
+        """Whether this run of the first entry does not tell that the other one wants this.
+
+        Its block or workspace may be gone, or its entry.
+        """
+        return self.other_workspace(one, other) != "" or not self._is_newest(other) or self.of(other) != claim
 
     def named(self) -> set[tuple[str, str]]:
         """What the sources and destinations of all calls are called (names_of)."""
@@ -164,13 +187,12 @@ class Claimed:
     def tags_in(self, path: str, going: Collection[tuple[Claimant, Claim]]) -> frozenset[str]:
         """The tags that anybody relies on in a repository of this name at any registry, but for claims that go."""
         return frozenset(
-            tag
-            for (at, tag), those in self._under.items()
-            if at == path and any((claim := self.of(who)) and (who, claim) not in going for who in those)
+            tag for (at, tag), those in self._under.items() if at == path and any(each not in going for each in those)
         )
 
     def drop(self, claimant: Claimant, claim: Claim) -> None:
         """Let this entry not rely on this any more, in this reading alone."""
+        self._under.get((claim.path, claim.tag), {}).pop((claimant, claim), None)
         if self.of(claimant) == claim:
             del self._of(claimant.call).images[claimant.key]
 
@@ -178,11 +200,12 @@ class Claimed:
         noted = self._of(who.call)
         return noted.run == self._newest[noted.workspace]
 
+    def _run_of(self, noted: CallClaims) -> str:
+        return self._run or self._newest.get(noted.workspace, "")
+
     def _of(self, call: str) -> CallClaims:
         return self._calls.get(call, CallClaims())
 
     def _beside(self, claim: Claim) -> Iterator[tuple[Claimant, Claim]]:
         """What anybody claims under this tag."""
-        for who in self._under.get((claim.path, claim.tag), ()):
-            if other := self.of(who):
-                yield who, other
+        yield from self._under.get((claim.path, claim.tag), ())

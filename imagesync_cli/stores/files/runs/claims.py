@@ -3,8 +3,9 @@
 Two entries, two module calls or two spellings can mean one image. Each call of a module writes down in the run folder
 which images it relies on, under the keys of its entries; the command that removes an image for an entry reads that.
 
-1. A call claims all its images whenever Terraform reads, so before it looks at their tags. What a call does not claim
-   any more, it does not rely on.
+1. A call claims all its images whenever Terraform reads, so before it looks at their tags. What an apply has put in
+   place counts as well, until it is removed, or another apply or the run of a removal tells that it is not wanted: a
+   plan that nobody applies, and a run with -target, which leaves the call out, take no image from it.
    A destroy reads as an apply does, so an entry that was edited and not applied keeps its image from that, too.
 2. A call that claims an image anew takes it over from calls that were not read in the same run: those are gone from the
    configuration. One that is not gone, but was left out by -target, claims it again in the next run. Calls of another
@@ -27,7 +28,7 @@ import json
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
 
@@ -69,7 +70,7 @@ class Claims:
         ``named`` is what its sources and destinations are called (names_of), ``sources`` is what each entry copies.
         ``run`` is the time of the run in a form that sorts, the same for all calls of the run. ``workspace`` is
         Terraform's, "" for the one told before.
-        ``is_applied`` says that all of this is copied next.
+        ``is_applied`` says that all of this is copied next; ``place`` tells how that went.
         """
         check_call(call)
         with _in_words():
@@ -80,19 +81,28 @@ class Claims:
                 names = {*named} if complete else {*before.named, *named}
                 whole = run if complete else before.whole
                 workspace = workspace or before.workspace
+                applied = run if is_applied else before.applied
                 copied = {**({} if complete else before.sources), **(sources or {})}
                 newest = max(run, before.run)
-                noted = CallClaims(newest, images, frozenset(names), whole, workspace, is_applied, copied)
+                noted = CallClaims(newest, images, frozenset(names), whole, workspace, applied, copied, before.placed)
                 self._write(call, noted)
                 self._take_over(call, run, workspace, {*images.values()} - {*before.images.values()})
+
+    def place(self, call: str, images: Mapping[str, Claim], failed: Collection[str]) -> None:
+        """Write down that an apply has put these in place, but for entries that failed, which have what they had."""
+        with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
+            before = self._read(call)
+            had = {key: claim for key, claim in before.placed.items() if key in failed}
+            placed = had | {key: claim for key, claim in images.items() if key not in failed}
+            self._write(call, replace(before, placed=placed))
 
     def file_of(self, call: str) -> Path:
         """Where all that a call relies on is noted; what is gone, its user may remove there."""
         return self._calls / f"{call}.json"
 
-    def read(self) -> Claimed:
-        """What all calls rely on now."""
-        return Claimed(self._all())
+    def read(self, run: str = "", workspace: str = "") -> Claimed:
+        """What all calls rely on now, as this run in this workspace sees it."""
+        return Claimed(self._all(), run, workspace)
 
     def release(self, given_up: Iterable[tuple[Claimant, Claim]], *, only_sources: bool = False) -> None:
         """Forget that these entries relied on these, or that they copy them; what they rely on now, they go on with."""
@@ -104,9 +114,13 @@ class Claims:
                 continue
             with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
                 noted = self._read(call)
-                rest = {key: each for key, each in noted.images.items() if (key, each) not in given}
-                sources = {key: each for key, each in noted.sources.items() if key in rest}
-                less = replace(noted, images=noted.images if only_sources else rest, sources=sources)
+                images, placed = (
+                    {key: each for key, each in those.items() if (key, each) not in given}
+                    for those in (noted.images, noted.placed)
+                )
+                less = replace(noted, sources={key: each for key, each in noted.sources.items() if key in images})
+                if not only_sources:
+                    less = replace(less, images=images, placed=placed)
                 if less != noted:
                     self._write(call, less)
 
@@ -153,7 +167,7 @@ class Claims:
         return {path.stem: self._read(path.stem) for path in sorted(self._calls.glob("*.json"))}
 
     def _take_over(self, call: str, run: str, workspace: str, claims: set[Claim]) -> None:
-        """Drop these claims of calls that were last read in an earlier run of this workspace."""
+        """Drop these wishes of calls that were last read in an earlier run of this workspace; what is placed stays."""
         for other, noted in self._all().items():
             rest = {key: claim for key, claim in noted.images.items() if claim not in claims}
             is_gone = noted.run < run and noted.workspace in ("", workspace)
@@ -165,12 +179,15 @@ class Claims:
         try:
             with os.fdopen(Place(str(path)).open(), "rb") as file:
                 document = json.loads(file.read(_MOST_BYTES))
-            images = {key: Claim(*claim) for key, claim in document["images"].items()}
+            images, placed = (
+                {key: Claim(*claim) for key, claim in those.items()}
+                for those in (document["images"], document.get("placed", {}))
+            )
             named = frozenset((path, name) for path, name in document.get("named", []))
             run = "" if _is_to_come(document["run"]) else document["run"]
             sources = {key: Claim(*claim) for key, claim in document.get("sources", {}).items()}
-            whole, workspace = document.get("whole", ""), document.get("workspace", "")
-            return CallClaims(run, images, named, whole, workspace, bool(document.get("applied")), sources)
+            whole, workspace, applied = (document.get(name, "") for name in ("whole", "workspace", "applied"))
+            return CallClaims(run, images, named, whole, workspace, applied, sources, placed)
         except (FileNotFoundError, NotADirectoryError):
             return CallClaims()
         except OSError as error:
@@ -179,15 +196,18 @@ class Claims:
             raise ContentError(f"{path} is damaged: {why_misread(error)}", hint="remove it, and plan again") from error
 
     def _write(self, call: str, noted: CallClaims) -> None:
-        images = {key: astuple(claim) for key, claim in noted.images.items()}
+        images, placed = (
+            {key: astuple(claim) for key, claim in those.items()} for those in (noted.images, noted.placed)
+        )
         document = {
             "run": noted.run,
             "images": images,
             "named": sorted(noted.named),
             "whole": noted.whole,
             "workspace": noted.workspace,
-            "applied": noted.is_applied,
+            "applied": noted.applied,
             "sources": {key: astuple(claim) for key, claim in noted.sources.items()},
+            "placed": placed,
         }
         replace_file(self.file_of(call), json.dumps(document))
 
