@@ -33,7 +33,8 @@ def external() -> None:
     {"source": REF, "destination": REF, "platforms": "P,P", "verify": "tag"}
         digest, id, destination_digest, in_sync, error, kind
     "call" adds "@run_folder", and claims these images for that module call.
-    "new_call": "true" adds "@call": a random ID for a new module call.
+    "new_call": "true" adds "@call": a random ID for a new module call;
+        and "@protocol": a number that the modules compare with theirs.
     "verify": "deep" adds damage: what is missing or wrong below the digest.
     "copy" adds copy: how much would be copied, and what speaks against it.
     "all": a JSON object, with defaults for the objects of all images.

@@ -6,7 +6,7 @@ for all that it is about. Beside ``images`` there may be:
 
 - ``call``, ``run``, ``workspace``: the images are what that call of a module relies on, and ``@run_folder`` tells what
   the processes of one run share
-- ``new_call``: ``@call`` is a random ID for a new call
+- ``new_call``: ``@call`` is a random ID for a new call, and ``@protocol`` a number that grows with what modules need
 - ``trust``: the answers are who has signed the images (trusted.py)
 - ``all``: a JSON object with defaults for every IMAGE
 - ``brief``: the answers leave out what is empty, or repeats the question

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
     from imagesync_cli.terraform.query import Image, Query
 
+# What the modules may ask of the command. It grows with them, and a plan refuses a command that has a smaller one.
+PROTOCOL = 1
+
 Described = dict[str, Any]
 _REPEATED = frozenset({"reference", "media_type", "size"})
 _EMPTY: tuple[object, ...] = ("", [], None)
@@ -31,7 +34,7 @@ async def answer(query: Query, stores: Stores, settings: Settings) -> str:
     within_s = settings.external_timeout_s
     if query.compares:
         return json.dumps(as_printable(_compared(await _looked_up(query, stores, within_s), query)))
-    beside = {"@call": os.urandom(16).hex()} if query.new_call and not query.call else {}
+    beside = {"@call": os.urandom(16).hex(), "@protocol": str(PROTOCOL)} if query.new_call and not query.call else {}
     if query.call:
         from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
 

@@ -11,9 +11,9 @@ locals {
     ) : split(" ", reverse(sort([for key in keys : "${local.first_planned[key]} ${key}"]))[0])[1]
   }
 
-  # Earlier modules left objects. Not of the resource itself: see first_planned.
+  # Earlier modules left objects, and `terraform import` nothing yet. Not of the resource itself: see first_planned.
   inputs = { for key, image in terraform_data.image : key => image.input }
-  places = { for key, input in local.inputs : key => try(input.destination, split(" ", input)[0]) }
+  places = { for key, input in local.inputs : key => try(input.destination, split(" ", input)[0], "") }
 }
 
 output "ids" {

@@ -18,7 +18,15 @@ locals {
 resource "terraform_data" "call" {
   input = lookup(data.external.source.result, "@call", md5(plantimestamp()))
 
-  lifecycle { ignore_changes = [input] }
+  lifecycle {
+    ignore_changes = [input]
+
+    # What is newer here needs a newer command. All else comes after this, so nothing is asked or done with it.
+    precondition {
+      condition     = tonumber(lookup(data.external.source.result, "@protocol", "0")) >= 1
+      error_message = "imagesync (${join(" ", var.command)}) is older than these modules. Install the version of the modules."
+    }
+  }
 }
 
 # What should be there. A failed reference is an answer too (kind, error): a failed read would block a destroy.

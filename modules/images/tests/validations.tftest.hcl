@@ -3,7 +3,7 @@
 
 override_data {
   target = data.external.source
-  values = { result = {} }
+  values = { result = { "@protocol" = "1" } }
 }
 
 override_data {
