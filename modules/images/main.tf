@@ -27,7 +27,7 @@ locals {
   # which puts off fileexists() to the apply, and a failure of an earlier run is none of this one.
   run_folder = try(data.external.destination.result["@run_folder"], ".terraform/imagesync")
   failures   = "${local.run_folder}/failures/${local.call}"
-  failed     = length(var.images) == 0 ? "" : "${local.failures}/${terraform_data.copies[0].id}-${local.run}"
+  failed     = "${local.failures}/${try(terraform_data.copies[0].id, "")}-${local.run}"
 }
 
 # One process copies all that an apply changes: connections, logins and layers are shared, and limits hold over all.

@@ -9,7 +9,7 @@ import pytest
 from tests.embedded_registry import EmbeddedRegistry, Request
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import Image, image
-from tests.terraform.workspace import IMAGESYNC, Expression, Workspace
+from tests.terraform.workspace import BOTH_TOOLS, IMAGESYNC, Expression, Workspace
 
 SENSITIVE = 'variable "secret" {\n  type      = string\n  sensitive = true\n}'
 
@@ -139,6 +139,26 @@ def test_refresh_only_in_the_module_of_one_image(
     assert tags(mirror) == {"a": image("a").digest}
     workspace.apply()
     assert tags(mirror) == {"a": image("a again").digest}
+
+
+@BOTH_TOOLS
+def test_refresh_only_before_the_first_apply(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """A block, or an empty block's first entries, have no object yet: that is no error, and nothing is copied."""
+    for has_empty_block in (False, True):
+        if has_empty_block:
+            workspace.write({}, destination_prefix=mirror.host)
+            workspace.apply()
+        workspace.write(entries(source), 'output "ids" { value = module.mirror.ids }', destination_prefix=mirror.host)
+        workspace.succeeding("plan", "-refresh-only")
+        assert tags(mirror) == {}
+    workspace.apply()
+    assert tags(mirror) == {name: image(name).digest for name in ("a", "b")}
+    assert workspace.plan().code == 0
+    workspace.write_module("image", source_image=f"{source.host}/a:1", destination_image=f"{mirror.host}/one:1")
+    workspace.with_environment({}).destroy()
+    workspace.with_environment({}).succeeding("plan", "-refresh-only")
 
 
 def test_changed_prefix(workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
