@@ -243,6 +243,11 @@ class _Share:
 _share: ContextVar[_Share | None] = ContextVar("share", default=None)
 
 
+def passing() -> contextlib.AbstractContextManager[None]:
+    """A block that lets go of each document before it reads the next one: they take no room."""
+    return having(_share, None)
+
+
 def take_room(content: bytes) -> None:
     """Count this part of a document for the work that reads it, if that is one of a crowd."""
     if (share := _share.get()) is not None:

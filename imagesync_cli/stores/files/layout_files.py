@@ -6,6 +6,7 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from imagesync_cli.concurrency import passing
 from imagesync_cli.stores.files.layout_index import Entry, Index, Reading, blob_name, read_index
 from imagesync_cli.values.digest import Digest, is_digest, subject_of_tag
 from imagesync_cli.values.errors import ContentError, Gone, Incomplete, Refused
@@ -133,7 +134,7 @@ class LayoutFiles:
             digest = waiting.pop()
             if digest not in reached:
                 reached.add(digest)
-                with contextlib.suppress(FileNotFoundError):  # an index may list what was never copied here
+                with passing(), contextlib.suppress(FileNotFoundError):  # an index may list what was never copied here
                     manifest = self._manifest(digest)
                     reached.update(blob.digest for blob in manifest.blobs)
                     waiting.extend(child.digest for child in manifest.manifests)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from imagesync_cli.concurrency import Crowd
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Access, Side, Store, Stores
 from imagesync_cli.values.errors import ContentError
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import parse_reference
-from tests.embedded_registry.images import Image, image
+from tests.embedded_registry.images import Image, image, index
 from tests.stores.files.tars import blobs, tags, whole
 
 A, B = image("a", layer_size_bytes=5000), image("b", layer_size_bytes=7000)
@@ -76,17 +77,24 @@ def former(archive: Path) -> list[str]:
     return [name for name in opened if name.startswith(str(archive)) and name.endswith("(deleted)")]
 
 
-async def one_after_the_other(archive: Path) -> list[str]:
-    """Write two images by a writer each; what is left open of former archives."""
-    stores = Stores(Settings())
+async def write(stores: Stores, archive: Path, name: str, made: Image) -> None:
+    """Write an image by a writer of its own."""
+    store = stores.open(parse_reference(f"oci-archive:{archive}:{name}"), Access.WRITE, Side.DESTINATION)
     go = asyncio.Event()
     go.set()
+    for part in (*(made.manifests[child] for child in made.children), made.root):
+        manifest = parse_manifest(part.content, part.media_type)
+        for blob in manifest.blobs:
+            await send(store, made, blob, go)
+        await store.put_manifest(manifest, name if part is made.root else "")
+
+
+async def one_after_the_other(archive: Path) -> list[str]:
+    """Write two images; what is left open of former archives."""
+    stores = Stores(Settings())
     try:
         for name, made in (("a", A), ("b", B)):
-            store = stores.open(parse_reference(f"oci-archive:{archive}:{name}"), Access.WRITE, Side.DESTINATION)
-            for blob in parsed(made).blobs:
-                await send(store, made, blob, go)
-            await store.put_manifest(parsed(made), name)
+            await write(stores, archive, name, made)
         return former(archive)
     finally:
         await stores.aclose()
@@ -96,3 +104,26 @@ async def one_after_the_other(archive: Path) -> list[str]:
 def test_an_archive_that_was_replaced_takes_no_room(tmp_path: Path) -> None:
     """Of many images, each of which replaces the archive, the disk holds one archive and what is being written."""
     assert asyncio.run(one_after_the_other(tmp_path / "images.tar")) == []
+
+
+async def among_many(archive: Path) -> int:
+    """How often a work begins that writes into an archive with a large image, and may hold less than that six times."""
+    stores, begun = Stores(Settings()), 0
+
+    async def work() -> None:
+        nonlocal begun
+        begun += 1
+        for number in range(6):
+            await write(stores, archive, f"number{number}", A)
+
+    try:
+        await write(stores, archive, "large", index("large", platforms=[f"linux/arm/v{each}" for each in range(60)]))
+        await Crowd(700_000).run(work)
+    finally:
+        await stores.aclose()
+    return begun
+
+
+def test_what_is_there_already_takes_no_room(tmp_path: Path) -> None:
+    """An image is sent once, however much of other images is read in the archive when it is written."""
+    assert asyncio.run(among_many(tmp_path / "images.tar")) == 1
