@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.call import Call, examples, shared_options
-from imagesync_cli.commands.options import PATH, auth_file_option
+from imagesync_cli.commands.options import PATH, auth_file_option, text_option
 from imagesync_cli.commands.runs import ImageFile
 from imagesync_cli.output import Output, print_text, results
 
@@ -70,10 +70,9 @@ def lock(file: Path, lock_file: Path | None, check: bool, call: Call) -> None:
     epilog=examples("adopt regsync.yml > images.yaml", "adopt --to registry.example.com - < manifests.yaml"),
 )
 @click.argument("file", metavar="FILE", type=PATH)
-@click.option(
+@text_option(
     "--to",
     "target",
-    default="",
     metavar="REGISTRY",
     help="Destination of images for which FILE names none, as in a manifest.",
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagesync_cli.commands.call import Call, examples, shared_options
-from imagesync_cli.commands.options import auth_file_option, platform_option, to_reference
+from imagesync_cli.commands.options import auth_file_option, platform_option, text_option, to_reference
 from imagesync_cli.output import print_bytes, results
 from imagesync_cli.values.errors import ImagesyncError, UsageError
 
@@ -86,9 +86,7 @@ def inspect(reference: Reference, raw: bool, call: Call) -> None:
     "--include", multiple=True, metavar="PATTERN", help="Tags that match this glob or /regular expression/. Repeatable."
 )
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out the tags that match this. Repeatable.")
-@click.option(
-    "--semver", default="", metavar="RANGE", help='Of those, only versions in this range, such as ">=1.24 <2".'
-)
+@text_option("--semver", metavar="RANGE", help='Of those, only versions in this range, such as ">=1.24 <2".')
 @click.option("--latest", type=click.IntRange(min=1), metavar="N", help="Of those, only the newest N versions.")
 @click.option(
     "--each-variant", is_flag=True, help="With --latest: the newest N of each variant; 1.27 and 1.27-alpine are two."

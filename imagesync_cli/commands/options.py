@@ -63,11 +63,20 @@ def _usual_platforms(context: click.Context, parameter: click.Parameter, incompl
     return [CompletionItem(name) for name in _USUAL_PLATFORMS if name.startswith(incomplete)]
 
 
+def _said(context: click.Context, parameter: click.Parameter, text: str | None) -> str:
+    if text == "":
+        raise click.BadParameter("it is empty.", context, parameter)
+    return text or ""
+
+
+def text_option(*names: str, metavar: str, help: str, to: Callable[[str], str] = str) -> Decorator:  # noqa: A002
+    """A text, read by ``to``; the command gets "" without it. An empty one is refused: anything would do then."""
+    return click.option(*names, type=to, callback=_said, metavar=metavar, help=help)
+
+
 def digest_option(*names: str, help: str) -> Decorator:  # noqa: A002  (as click calls it)
-    """The one digest that is meant; the command gets "" without it. An empty one is refused: any would do then."""
-    return click.option(
-        "--digest", *names, type=_to_digest, callback=lambda _c, _p, digest: digest or "", metavar="DIGEST", help=help
-    )
+    """The one digest that is meant."""
+    return text_option("--digest", *names, to=_to_digest, metavar="DIGEST", help=help)
 
 
 platform_option = click.option(

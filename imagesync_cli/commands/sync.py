@@ -16,6 +16,7 @@ from imagesync_cli.commands.options import (
     platform_option,
     referrer_type_option,
     replacing_options,
+    text_option,
     to_reference,
     trust_option,
 )
@@ -78,9 +79,8 @@ _TWO_FORMS = "say either imagesync sync SRC DST, or imagesync sync --file images
 @auth_file_option("dst", "DST")
 @file_options("Copy", "copied")
 @click.option("--fail-fast", is_flag=True, help="With --file: stop at the first failure.")
-@click.option(
+@text_option(
     "--shard",
-    default="",
     metavar="I/N",
     help="With --file: copy only the Ith of N shares. N alone takes I from JOB_COMPLETION_INDEX. Prunes nothing.",
 )

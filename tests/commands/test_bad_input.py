@@ -161,6 +161,21 @@ def test_truncated_blob(registry: EmbeddedRegistry) -> None:
     del registry.state.repositories["team/new"]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("sync", "--file", "images.yaml", "--shard", ""),
+        ("tags", "--semver", "", "r.invalid/a"),
+        ("adopt", "--to", "", "images.yaml"),
+    ],
+)
+def test_an_empty_text_is_no_option_left_out(call: tuple[str, ...]) -> None:
+    """A shell's empty variable is refused: without its share, a job would copy everything and prune."""
+    done = imagesync(*call)
+    assert (done.code, done.out) == (2, "")
+    assert "it is empty." in done.err
+
+
 def test_destination_by_digest(registry: EmbeddedRegistry) -> None:
     """A destination takes a tag, not a digest."""
     destination = f"{registry.host}/new@{DIGEST}"
