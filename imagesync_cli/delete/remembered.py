@@ -4,7 +4,8 @@ Before a manifest goes, every tag of its repository is asked what it points at. 
 the next one asks those that are not known from the last one. What a tag answered counts for TRUSTED_S: of a repository
 with thousands of tags, the first answers are as old as that when one removal has them all.
 
-Only the reading of many tags is answered from memory. What a removal looks at once more, it asks the registry.
+Only the reading of many tags is answered from memory, which tells, too, whether their list is whole. What a removal
+looks at once more, it asks the registry. Where several come together, it begins with what a plan has seen (seen.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
-from imagesync_cli.stores import Access, Side, Store, Stores
+from imagesync_cli.delete.tags import check_whole
+from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
 from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import Reference
@@ -32,31 +34,36 @@ class RememberingStores:
         self._stores = stores
         self._written_at = 0
         self._remembered: dict[tuple[str, str], Store] = {}
+        self._seen: Mapping[str, tuple[float, Descriptor]] = {}
 
     def open(self, reference: Reference, access: Access = Access.READ, side: Side = Side.SOURCE) -> Store:
         """The store that holds the reference."""
         if reference.location not in self._remembered:
             store = self._stores.open(reference, access, side)
-            self._remembered[reference.location] = cast(Store, _Remembering(store))
+            self._remembered[reference.location] = cast(Store, _Remembering(store, self._seen))
         return self._remembered[reference.location]
 
     def removing(self, reference: Reference) -> AbstractAsyncContextManager[None]:
         """As the stores themselves do."""
         return self._stores.removing(reference)
 
-    def trust(self, written_at: int) -> None:
-        """Go on with what is remembered, unless somebody has written since: ``written_at`` is when that was last."""
+    def trust(self, written_at: int, seen: Mapping[str, tuple[float, Descriptor]]) -> None:
+        """Go on with what is remembered, unless somebody has written since: ``written_at`` is when that was last.
+
+        A repository that is opened next begins with what was ``seen`` of its tags, and how many seconds ago.
+        """
         if written_at != self._written_at:
             self._remembered.clear()
-        self._written_at = written_at
+        self._written_at, self._seen = written_at, seen
 
 
 class _Remembering:
     """A store; what is not defined here, it does itself."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, seen: Mapping[str, tuple[float, Descriptor]]) -> None:
         self._store = store
-        self._tags: dict[str, tuple[float, Descriptor]] = {}  # when it was told, and what
+        now = time.monotonic()
+        self._tags = {tag: (now - age_s, told) for tag, (age_s, told) in seen.items()}  # when it was told, and what
         self._indexes: dict[str, tuple[bytes, str]] = {}
         self._read_bytes = 0
 
@@ -67,9 +74,6 @@ class _Remembering:
         """What these tags point at; from memory, where it is a reading of many, whose advance is shown."""
         wanted, since = list(tags), time.monotonic() - TRUSTED_S
         known = {tag: told[1] for tag in wanted if (told := self._tags.get(tag)) and told[0] > since} if advance else {}
-        if advance:
-            for _ in known:
-                advance()
         asked = [tag for tag in wanted if tag not in known]
         asked_now = await self._store.tagged(asked, advance)
         for tag in asked:
@@ -78,6 +82,18 @@ class _Remembering:
             now = time.monotonic()
             self._tags.update((tag, (now, told)) for tag, told in asked_now.items())
         return {**known, **asked_now}
+
+    async def tags(self, *, sound_only: bool = False, must_exist: bool = False) -> Mapping[str, Descriptor | None]:
+        """Every tag. ContentError where a reading (``must_exist``) lacks one that is remembered and still there."""
+        names = await self._store.tags(sound_only=sound_only, must_exist=must_exist)
+        if must_exist:
+            await check_whole(self._store, names, self._tags)
+        return names
+
+    async def untag(self, tag: str, digest: str) -> Untagged:
+        """Remove the tag, and remember it no more."""
+        self._tags.pop(tag, None)
+        return await self._store.untag(tag, digest)
 
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """The manifest; an index that was read before does not change."""
@@ -93,4 +109,6 @@ class _Remembering:
     async def delete_manifest(self, digest: str, tags: Collection[str] = ()) -> str:
         """Delete it, and remember it no more."""
         self._indexes.pop(digest, None)
+        for tag in tags:
+            self._tags.pop(tag, None)
         return await self._store.delete_manifest(digest, tags)

@@ -105,7 +105,7 @@ async def list_before(store: Store, wishes: Iterable[Wish], most: int | None) ->
         going |= set() if names else {wish.expect for wish in wishes}
     if most is not None and len(names) > most:
         raise Refused(f"{store.name} has {len(names)} tags, more than --max-tags {most}")
-    await _check_whole(store, names, going - {""})
+    await check_whole(store, names, going - {""})
     others = [*names][:: -(len(names) // FEW_TAGS or 1)]  # a list that is cut short lacks the last ones
     return going.intersection(names).union(others)
 
@@ -115,27 +115,33 @@ async def read_tags(
 ) -> Tags:
     """What all tags point at, but those in ``without``: a HEAD for each. ``advance`` is told how many there are.
 
-    Where that takes a while, tags that came meanwhile are asked as well. ContentError where the list lacks a tag that
-    is there, of those that are known: ``listed``, and what an earlier list had.
+    Where many are asked, which takes a while, tags that came meanwhile are asked as well. ContentError where the list
+    lacks a tag that is there, of those that are known: ``listed``, and what an earlier list had.
     """
     tags = Tags()
     try:
         names = await store.tags(must_exist=True)
     except NotFound:  # most likely its last tag went; but one of several servers may not know of it yet, or no longer
         names = await store.tags()
-    await _check_whole(store, names, (tag for tag in listed if not is_digest(tag)))
+    await check_whole(store, names, (tag for tag in listed if not is_digest(tag)))
     tags.silent.update(without)
-    many = len(names) > FEW_TAGS
-    await _ask(store, names, tags, advance)
+    asked = 0
+
+    def asking(total: int) -> None:
+        nonlocal asked
+        asked += 1
+        advance(total)
+
+    await _ask(store, names, tags, asking)
     del names
-    if many:
+    if asked > FEW_TAGS:
         names = await store.tags()
-        await _check_whole(store, names, (tag for tag, _ in tags.items()))
+        await check_whole(store, names, (tag for tag, _ in tags.items()))
         await _ask(store, names, tags, advance)
     return tags
 
 
-async def _check_whole(store: Store, names: Collection[str], known: Iterable[str]) -> None:
+async def check_whole(store: Store, names: Collection[str], known: Iterable[str]) -> None:
     """ContentError where the list lacks one of these that is there: then it lacks others, too. A few are asked for."""
     lacking = list(islice((tag for tag in known if tag not in names), FEW_TAGS))
     if lacking and (there := await store.tagged(lacking)):
@@ -155,6 +161,8 @@ async def _ask(
     for start in range(0, len(wanted), _ASKED_TOGETHER):
         some = wanted[start : start + _ASKED_TOGETHER]
         told = {tag: target for tag in some if (target := names[tag]) is not None}
+        for _ in told:
+            advance(len(names))
         told.update(await store.tagged([tag for tag in some if tag not in told], partial(advance, len(names))))
         await gather_few(_GETS_AT_ONCE, (_check_silent(store, tag) for tag in some if tag not in told))
         for tag in some:

@@ -156,7 +156,9 @@ class Together:
 
     async def _remove(self, orders: list[Order]) -> list[DeleteReport]:
         """One removal for all that have the same policy, but for what somebody else relies on."""
-        self._stores.trust(self._claims.copied_at())
+        # One alone asks everything anew, which costs next to nothing.
+        seen = self._claims.seen().read(orders[0].claim.repository) if len(orders) > 1 else {}
+        self._stores.trust(self._claims.copied_at(), seen)
         claimed = self._claims.read(*self._run)
         orders = [replace(order, claimant=claimed.as_here(order.claimant)) for order in orders]
         going = [(order.claimant, order.claim) for order in orders if not order.policy.dry_run]

@@ -36,9 +36,11 @@ async def answer(query: Query, stores: Stores, settings: Settings) -> str:
         return json.dumps(as_printable(_compared(await _looked_up(query, stores, within_s), query)))
     beside = {"@call": os.urandom(16).hex(), "@protocol": str(PROTOCOL)} if query.new_call and not query.call else {}
     if query.call:
+        from imagesync_cli.stores.files.runs.claims import Claims
         from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
 
-        query = replace(query, rivals=await claim_wanted(query, settings.run_folder))
+        rivals = await claim_wanted(query, settings.run_folder)
+        query = replace(query, rivals=rivals, seen=Claims(settings.run_folder).seen())
     answers = await _answers(query, stores, within_s)
     if query.call:
         claim_found(query, settings.run_folder, {key: each["digest"] for key, each in answers.items()})
@@ -60,6 +62,10 @@ async def _answers(query: Query, stores: Stores, deadline_s: float) -> dict[str,
         told = await trusted_answers(stores, query.sound, query.trust, deadline_s)
         return {key: {"signed": "", "refused": [str(error)]} for key, error in query.wrong.items()} | told
     described = await (_locked(query) if query.lock_file else _looked_up(query, stores, deadline_s))
+    if query.seen:
+        from imagesync_cli.terraform.relied_on import note_seen
+
+        note_seen(query, described)
     _add_refusals(query, described)
     if not query.brief:
         return described

@@ -14,6 +14,7 @@ from imagesync_cli.values.reference import Reference, parse_reference
 if TYPE_CHECKING:
     from imagesync_cli.look.estimate import Intent
     from imagesync_cli.look.trust.age import MinimumAge
+    from imagesync_cli.stores.files.runs.seen import Seen
     from imagesync_cli.terraform.rules import Rules
     from imagesync_cli.terraform.young import Waiting
     from imagesync_cli.values.platforms import Platform
@@ -54,6 +55,7 @@ class Query:
     run: str = ""  # when that is
     workspace: str = ""  # of Terraform, where that is
     rivals: dict[str, list[str]] = field(default_factory=dict)  # other calls' keys with the same destination, by ours
+    seen: Seen | None = None  # where what this call's references are is noted
     rules: Rules | None = None  # what these references may be, as sources
     lock_file: str = ""  # where these sources are locked, and then nobody is asked
     trust: str = ""  # rules about who must have signed these sources, as JSON; then nothing else is asked

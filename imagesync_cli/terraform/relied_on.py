@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.stores.files.runs.claimed import Claim, claim_of
 from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.manifest import Descriptor
 from imagesync_cli.values.tags.replacing import names_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ def _wanted(query: Query) -> dict[str, Claim]:
         for key, image in query.sound.items()
         if image.intent and image.intent.digest
     }
+
+
+def note_seen(query: Query, described: Mapping[str, Mapping[str, Any]]) -> None:
+    """Note what has been found as it is wanted: a destroy that follows at once does not ask for it again."""
+    if query.seen:
+        wanted = {claim: described[key] for key, claim in _wanted(query).items()}
+        sound = {claim: there for claim, there in wanted.items() if there["digest"] == claim.digest}
+        images = {claim: Descriptor(at["media_type"], at["digest"], at["size"]) for claim, at in sound.items()}
+        query.seen.note(query.call, images)
 
 
 def claim_found(query: Query, run_folder: Path, digests: Mapping[str, str]) -> None:

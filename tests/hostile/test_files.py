@@ -61,6 +61,15 @@ def test_a_file_that_does_not_end(command: str, registry: EmbeddedRegistry, tmp_
 
 
 @pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+def test_what_a_plan_has_seen_and_is_none(planted: Callable[[Path], object], tmp_path: Path) -> None:
+    """Whatever lies there, a removal asks the registry then."""
+    (tmp_path / "seen").mkdir()
+    planted(tmp_path / "seen" / "call.json")
+    seen = Claims(tmp_path).seen()
+    assert seen.read("registry.example/app") == {}
+
+
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
 def test_claims_that_are_none(planted: Callable[[Path], object], tmp_path: Path) -> None:
     """Nothing is removed, nor waited for, while it cannot be told who relies on what."""
     (tmp_path / "claims").mkdir()

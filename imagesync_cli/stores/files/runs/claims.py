@@ -36,6 +36,7 @@ from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import COPY, REMOVE, at_work, begin, briefly_locked, is_at_work
 from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.stores.files.runs.claimed import CallClaims, Claim, Claimant, Claimed, check_call
+from imagesync_cli.stores.files.runs.seen import Seen
 from imagesync_cli.values.documents import MISREAD, why_misread
 from imagesync_cli.values.errors import ContentError, ImagesyncError
 
@@ -49,6 +50,7 @@ class Claims:
     """The claims in one run folder, which need not exist yet."""
 
     def __init__(self, run_folder: Path) -> None:
+        self._run_folder = run_folder
         self._calls = run_folder / "claims"
         self._doing = run_folder / "doing"
         self._copied = self._doing / "copied"
@@ -162,6 +164,10 @@ class Claims:
             return self._copied.stat().st_mtime_ns
         except OSError:
             return 0
+
+    def seen(self) -> Seen:
+        """What plans have seen in the registries, and what is seen from now on."""
+        return Seen(self._run_folder, self.copied_at)
 
     def _all(self) -> dict[str, CallClaims]:
         return {path.stem: self._read(path.stem) for path in sorted(self._calls.glob("*.json"))}
