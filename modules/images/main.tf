@@ -15,6 +15,18 @@ locals {
     )
   }
 
+  # How each image is removed. It is one text, whose words have no space in them: of a list or an object, a plan prints
+  # each element on a line, twice here. Made here, since each expression in an object costs Terraform more.
+  program = join(" ", [for word in var.command : replace(replace(replace(word, "%", "%25"), " ", "%20"), "\n", "%0A")])
+  removed_by = {
+    for key, name in local.pinned : key => join(" ", concat(
+      [local.destinations[name], "removed by:", local.program, "delete", "--claimant", "${local.call}/${name}"],
+      ["--digest", local.digests[name]],
+      ["--on-replace", var.on_replace == "retag" ? "keep" : var.on_replace, "--on-destroy", var.on_destroy],
+      local.kept_long, local.referrers[name] ? ["--referrers"] : [],
+    ))
+  }
+
   # What each copy is told: its key, how the plan has found it, what its tag points at in the end, and sync's arguments.
   orders = [
     for name in values(local.pinned) : join(" ", concat(
@@ -70,15 +82,8 @@ resource "terraform_data" "copies" {
 resource "terraform_data" "image" {
   for_each = local.pinned
 
-  # All that destroy can see is `self`, as the last apply left it. A change of policy updates it in place. It is one
-  # text, whose words have no space in them: of a list or an object, a plan prints each element on a line, twice here.
-  input = join(" ", concat(
-    [local.destinations[each.value], "removed", "by:"],
-    [for word in var.command : replace(replace(replace(word, "%", "%25"), " ", "%20"), "\n", "%0A")],
-    ["delete", "--claimant", "${local.call}/${each.value}", "--digest", local.digests[each.value]],
-    ["--on-replace", var.on_replace == "retag" ? "keep" : var.on_replace, "--on-destroy", var.on_destroy],
-    local.kept_long, local.referrers[each.value] ? ["--referrers"] : [],
-  ))
+  # All that destroy can see is `self`, as the last apply left it. A change of policy updates it in place.
+  input            = local.removed_by[each.key]
   triggers_replace = plantimestamp() # when it was first planned, see below
 
   # The tag tells imagesync which policy applies: it has moved on (on_replace), or is still at this digest (on_destroy).
