@@ -40,7 +40,7 @@ async def _below(client: Client, path: str, catalog: _Catalog) -> list[Repositor
     where = f"{client.registry}/{path}" if path else client.registry
     doing = f"listing the repositories of {where}"
     try:
-        names = sorted(await _names_below(client, path, where, catalog))
+        names = sorted({*await _names_below(client, path, where, catalog)})  # a host's pages may move as they are read
     except ImagesyncError as error:
         return error.alone()
     if len(names) > _MOST:

@@ -29,9 +29,12 @@ def listed(scripted: Scripted, host: str, path: str, *, login: bool = False) -> 
 
 
 def test_docker_hub_lists_a_namespace(scripted: Scripted) -> None:
-    """Docker Hub is asked by its own API, page after page; without a login nobody is told anything."""
+    """Docker Hub is asked by its own API, page after page; without a login nobody is told anything.
+
+    A push moves its repository to the first page, and so the last one of a page that was read to the next.
+    """
     listing, more = f"{HUB}/v2/namespaces/team/repositories?page_size=100", "&page=2"
-    last = {"results": [{"name": "c"}], "next": None}
+    last = {"results": [{"name": "a"}, {"name": "c"}], "next": None}
     first = {"results": [{"name": "a"}, {"name": "B"}], "next": f"{listing}{more}"}
     for url, page in ((f"{listing}{more}", last), (listing, first)):
         scripted.routes.get(url).respond(json=page)
@@ -82,7 +85,9 @@ def test_harbor_lists_a_project(scripted: Scripted) -> None:
     link = {"Link": '</api/v2.0/projects/team/repositories?page=2&page_size=100>; rel="next"'}
     page = [{"name": "team/a"}, {"name": "team/x/y"}]
     route = f"{HARBOR}/api/v2.0/projects/team/repositories"
-    scripted.routes.get(route, params={"page": "2"}).respond(json=[{"name": "team/x/z"}, {"name": "other/a"}])
+    scripted.routes.get(route, params={"page": "2"}).respond(
+        json=[{"name": "team/x/y"}, {"name": "team/x/z"}, {"name": "other/a"}]
+    )
     scripted.routes.get(route).respond(json=page, headers=link)
     assert listed(scripted, "harbor.example.com", "team/x", login=True) == ["team/x/y", "team/x/z"]
 
