@@ -95,14 +95,20 @@ async def list_before(store: Store, wishes: Iterable[Wish], most: int | None) ->
     """The tags that are to go, of those that there are, and some others. Refused where there are more than ``most``.
 
     ContentError where the list lacks a tag that is to go and is there; or where the repository is said to be unknown,
-    and has such a digest.
+    and has such a digest. distribution says that of one that never had a tag.
     """
     going = {wish.tag for wish in wishes}
     try:
         names = await store.tags(must_exist=True)
     except Gone:  # one of several servers may not know of it yet
         names = await store.tags()
-        going |= set() if names else {wish.expect for wish in wishes}
+        digests = () if names else filter(None, dict.fromkeys(wish.expect for wish in wishes))
+        for digest in await store.tagged(islice(digests, FEW_TAGS)):
+            image = f"{store.name}@{digest}"
+            raise ContentError(
+                f"which tags {store.name} has is not known: the registry lists it as unknown, and has {digest}",
+                hint=f"if it has none, give it one, and delete that: imagesync sync {image} {store.name}:TAG",
+            ) from None
     if most is not None and len(names) > most:
         raise Refused(f"{store.name} has {len(names)} tags, more than --max-tags {most}")
     await check_whole(store, names, going - {""})

@@ -174,3 +174,17 @@ def test_a_prune_removes_what_it_saw(running: Running, registry: EmbeddedRegistr
     state = running.state()
     assert state.tags == {"1": IMAGES["xz"].digest, "moving": IMAGES["yz"].digest}
     assert {*IMAGES["xz"].manifests, *IMAGES["yz"].manifests} <= set(state.manifests)
+
+
+@pytest.mark.parametrize("running", ["docker_registry", "distribution_v3"], indirect=True)
+def test_a_repository_that_never_had_a_tag(running: Running) -> None:
+    """distribution lists it as unknown, so nothing goes; what the error tells to do removes it all."""
+    never, index = f"{running.host}/{running.repository}", next(iter(IMAGES.values()))
+    running.push(index)
+    done = imagesync("delete", f"{never}@{index.digest}")
+    assert (done.code, running.state().manifests.keys()) == (6, index.manifests.keys()), done
+    assert "the registry lists it as unknown" in done.err
+    words = done.err.rpartition("imagesync sync ")[2].replace("TAG", "given").split()
+    assert imagesync("sync", *words).code == 0
+    assert imagesync("delete", f"{never}:given").code == 0
+    assert running.state() == Repository()
