@@ -61,7 +61,8 @@ async def pick_each(
     """What ``pick`` makes of the tags of each one's repository, which is asked once for all of its rules; or its error.
 
     The tags are those of the ``lock``, else its list; none where the rules name every tag. A list may be long: it is
-    held only while the rules pick, and many are not at once. ``ends`` is when it must end.
+    held only while the rules pick, and many are not at once. ``ends`` is when it must end: then none waits for another,
+    which may not answer before.
     """
     of_repository: dict[tuple[str, str], list[_K]] = {}
     for key, (source, _) in ruled.items():
@@ -82,7 +83,8 @@ async def pick_each(
         except ImagesyncError as error:
             return dict.fromkeys(keys, error.alone())
 
-    picks = await each_of(_LISTS_AT_ONCE, of_one, of_repository.values())
+    at_once = _LISTS_AT_ONCE if ends == math.inf else len(of_repository)
+    picks = await each_of(at_once, of_one, of_repository.values())
     return {key: picked for each in picks for key, picked in each.items()}
 
 

@@ -164,6 +164,18 @@ def test_a_list_that_takes_too_long(registry: EmbeddedRegistry) -> None:
     assert told["other"]["digest"] == image().digest
 
 
+def test_lists_that_take_too_long_are_in_nobodys_way(registry: EmbeddedRegistry) -> None:
+    """However many repositories do not answer, the one that does is listed."""
+    busy = refusal(503, "BUSY", {"Retry-After": "9"})
+    registry.fault = lambda request: busy if "/busy/" in request.path else None
+    slow = {f"busy-{number}": {"reference": f"{registry.host}/busy/{number}"} for number in range(80)}
+    told = ask(
+        {key: each | {"tags": {"latest": 1}} for key, each in slow.items()} | {"mirror": ruled(registry, latest=1)}, 2
+    )
+    assert {told[key]["kind"] for key in slow} == {"unreachable"}
+    assert picked(told) == ["1.27.0"], told["mirror"]
+
+
 def test_an_image_that_is_an_entry_too(registry: EmbeddedRegistry) -> None:
     """Both keys are one object to Terraform, so neither is taken for the other: it is refused."""
     told = ask({"mirror": ruled(registry, latest=1, exclude=["*rc*"]), "mirror:1.27.0": f"{registry.host}/app:latest"})
