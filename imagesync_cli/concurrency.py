@@ -72,21 +72,18 @@ async def within(
 ) -> _T:
     """The work's result, or after so many seconds ``late`` or asyncio.TimeoutError; a cancellation always arrives."""
     task = asyncio.ensure_future(work)
-    expired = False
-
-    def expire() -> None:
-        nonlocal expired
-        expired = task.cancel()
-
-    timer = asyncio.get_running_loop().call_later(timeout_s, expire)
     try:
-        return await task
+        # Not the task itself: whoever cancels us would cancel it as the timeout does, and nobody could tell them apart.
+        await asyncio.wait({task}, timeout=timeout_s)
     except asyncio.CancelledError:
-        if expired:
-            raise late or asyncio.TimeoutError(f"nothing within {timeout_s:g} s") from None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         raise
-    finally:
-        timer.cancel()
+    if expired := task.cancel():
+        await asyncio.gather(task, return_exceptions=True)
+    if expired and task.cancelled():
+        raise late or asyncio.TimeoutError(f"nothing within {timeout_s:g} s")
+    return task.result()
 
 
 async def finish(timeout_s: float, task: asyncio.Future[Any]) -> bool:

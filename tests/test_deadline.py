@@ -44,6 +44,44 @@ def test_cancelled_as_it_ends() -> None:
     assert asyncio.run(run())
 
 
+def test_cancelled_in_the_moment_of_the_timeout() -> None:
+    """A cancellation that comes together with the timeout is not taken for it."""
+
+    async def run() -> bool:
+        loop = asyncio.get_running_loop()
+        waiting = asyncio.ensure_future(within(0, loop.create_future()))
+        await asyncio.sleep(0)
+        cancelling = loop.call_later(0, waiting.cancel)
+        while loop.time() <= cancelling.when():  # so that the next step of the loop has both
+            pass
+        await asyncio.wait({waiting})
+        return waiting.cancelled()
+
+    assert asyncio.run(run())
+
+
+def test_cancelled_after_the_timeout() -> None:
+    """A cancellation arrives while what has taken too long is still on its way to its end."""
+
+    async def run() -> bool:
+        ending, never = asyncio.Event(), asyncio.Event()
+
+        async def ends_slowly() -> None:
+            try:
+                await never.wait()
+            finally:
+                ending.set()
+                await never.wait()
+
+        waiting = asyncio.ensure_future(within(0, ends_slowly()))
+        await ending.wait()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        return waiting.cancelled()
+
+    assert asyncio.run(run())
+
+
 def test_finished_although_cancelled() -> None:
     """What must still be done is done, however often its caller is cancelled, and that is told."""
 
