@@ -11,7 +11,7 @@ index.json may be called (image-spec v1.1, annotations.md); it is looked up in a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NewType, TypeGuard
 
 from imagesync_cli.values.digest import Digest, is_digest
@@ -43,13 +43,28 @@ def paths_above(name: str) -> Iterator[str]:
     yield ""
 
 
-def names_below(paths: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:
+def paths_over(paths: Iterable[str]) -> Callable[[str], list[str]]:
+    """Which of these paths a name is below.
+
+    A stranger's name may be megabytes of slashes, so no more of it is looked at than paths have lengths.
+    """
+    wanted = set(paths)
+    lengths = {len(path) for path in wanted}
+
+    def over(name: str) -> list[str]:
+        ends = [length for length in lengths if not length or name[length : length + 1] == "/"]
+        return [path for end in ends if (path := name[:end]) in wanted]
+
+    return over
+
+
+def names_below(paths: Collection[str], names: Iterable[str]) -> dict[str, list[str]]:
     """The repositories below each path, each of them looked at once, however many paths there are."""
     below: dict[str, list[str]] = {path: [] for path in paths}
+    over = paths_over(paths)
     for name in names:
-        for path in paths_above(name):
-            if path in below:
-                below[path].append(name)
+        for path in over(name):
+            below[path].append(name)
     return below
 
 

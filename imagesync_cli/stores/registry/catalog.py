@@ -19,7 +19,7 @@ from imagesync_cli.stores.registry.hosts.host_api import HostApi
 from imagesync_cli.stores.registry.pages import NameList, leave_out
 from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, NotFound, Refused, Unavailable
 from imagesync_cli.values.hosts import GITHUB, HUB, known_host
-from imagesync_cli.values.names import RepositoryName, is_repository, names_below, paths_above
+from imagesync_cli.values.names import RepositoryName, is_repository, names_below, paths_over
 
 _SCOPES = ("registry:catalog:*",)
 # Each becomes an entry, with a list of tags.
@@ -70,14 +70,9 @@ async def _names_below(client: Client, path: str, where: str, catalog: _Catalog)
 async def _read_catalog(client: Client, paths: Collection[str]) -> _Catalog:
     """The names below each path, from one reading of the catalog."""
     doing = f"listing the repositories of {client.registry}"
-
-    def is_wanted(name: str) -> bool:
-        return any(path in wanted for path in paths_above(name))
-
-    wanted = set(paths)
-    names = NameList[None](client, "/v2/_catalog", "repositories", doing, _SCOPES, keeps=is_wanted)
+    names = NameList[None](client, "/v2/_catalog", "repositories", doing, _SCOPES, keeps=paths_over(paths))
     try:
-        return names_below(wanted, await names.all())
+        return names_below(paths, await names.all())
     except ImagesyncError as error:
         return error
 

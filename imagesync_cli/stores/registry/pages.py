@@ -114,7 +114,7 @@ class NameList(Generic[_T]):
     doing: str
     scopes: Scopes
     told: Callable[[Any], Mapping[str, _T]] = lambda _: {}
-    keeps: Callable[[str], bool] = lambda _: True
+    keeps: Callable[[str], object] = lambda _: True
     most: int = _MOST_NAMES
     sizes: list[int] = field(default_factory=lambda: list(PAGE_SIZES))
 

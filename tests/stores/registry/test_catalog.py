@@ -116,3 +116,11 @@ def test_an_endless_list_ends(scripted: Scripted) -> None:
     scripted.routes.get(f"{HUB}/v2/namespaces/team/repositories").mock(side_effect=page)
     with pytest.raises(ImagesyncError, match="more than 1"):
         listed(scripted, "docker.io", "team")
+
+
+def test_a_name_of_nothing_but_slashes(scripted: Scripted) -> None:
+    """A registry may name anything: two million folders deep takes no longer than any other name."""
+    deep = f"team/{'a/' * 2_000_000}"
+    scripted.routes.get(f"{HARBOR}/v2/_catalog").respond(json={"repositories": ["team/a", deep, "teams/b"]})
+    assert listed(scripted, "harbor.example.com", "team") == ["team/a"]
+    assert listed(scripted, "harbor.example.com", "") == ["team/a", "teams/b"]
