@@ -38,10 +38,11 @@ class Destination:
 
     def __init__(self, present: Present, location: Location, store: Store, source: Location) -> None:
         self._present = present
-        self._location = location
+        # Until its tag is put, each image of an archive is in a new file of its own, and takes from those of others.
+        self._location = (location[0], f"{location[1]}:{id(store)}") if location[0] in FORMS else location
         self._source = source
         self.store = store
-        # A folder or an archive mounts from nowhere: it shares with itself alone.
+        # A folder or an archive shares with itself alone.
         self._registry = "/".join(location) if location[0] in _FILES else location[0]
 
     async def blob(self, blob: Descriptor, here: Store, write: Callable[[Store | None], Awaitable[Written]]) -> Written:

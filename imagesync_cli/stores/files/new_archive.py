@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -53,10 +54,15 @@ class NewArchive:
         """What a writer holds while it replaces the archive."""
         return Place(str(self._path.with_name(f".{self._path.name}.lock")))
 
-    def has(self, name: str, size: int) -> bool:
-        """Whether the member is here, whole."""
+    @property
+    def names(self) -> set[str]:
+        """Those of the members that are whole."""
+        return {name for name, room in self._rooms.items() if room.is_full}
+
+    def has(self, name: str, size: int | None = None) -> bool:
+        """Whether the member is here, whole, and of this size."""
         room = self._rooms.get(name)
-        return room is not None and room.is_full and room.size == size
+        return room is not None and room.is_full and size in (None, room.size)
 
     def begin(self, name: str, size: int) -> int:
         """Make room for a member, or give that of an earlier try; the offset at which its bytes begin."""
@@ -102,16 +108,21 @@ class NewArchive:
             await asyncio.sleep(0)  # a signal may want to end this
         self.end(name)
 
+    async def take_from(self, other: NewArchive, names: Iterable[str]) -> None:
+        """Take over those of these members that another one has whole."""
+        other._file.flush()
+        for name in names:
+            if other.has(name) and not self.has(name):
+                room = other._rooms[name]
+                await self.take(name, room.size, other._file.fileno(), room.offset)
+
     async def without_torn(self) -> NewArchive:
         """This archive, or one in its place without the members that were begun and will never be whole."""
         if all(room.is_full for room in self._rooms.values()):
             return self
         other = NewArchive(self._path)
         try:
-            self._file.flush()
-            for name, room in self._rooms.items():
-                if room.is_full:
-                    await other.take(name, room.size, self._file.fileno(), room.offset)
+            await other.take_from(self, self._rooms)
         except BaseException:
             other.discard()
             raise

@@ -1,14 +1,15 @@
 """An OCI image layout in a tar file as a store (OCI image-spec v1.1, image-layout.md).
 
 It is read where it lies. Writing makes a new file beside it: blobs as they arrive, and when a tag is put, under a lock
-that other processes respect, whatever the images of the old file still need, and what this writer has sent for tags to
-come, index.json last; then the new file takes the old one's name. Nothing is deleted from an archive.
+that other processes respect, whatever the images of the old file still need, index.json last; then the new file takes
+the old one's name. What has come for tags that are still to be put waits in a file of its own: in the archive others
+would take it for what is there to stay. Nothing is deleted from an archive.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
 from pathlib import Path
 
 from imagesync_cli.concurrency import SharedExclusive
@@ -34,8 +35,6 @@ class OciArchive(LayoutFiles):
         self._opened: list[Tar] = []  # the last one is the archive as it is now
         self._readings = 0
         self._new: NewArchive | None = None
-        self._sent: set[Digest] = set()  # what this writer has written for tags that are still to come
-        self._own: Tar | None = None  # the archive as it has published it, with all of that in it
         self._writing = SharedExclusive()
 
     def close(self) -> None:
@@ -44,19 +43,14 @@ class OciArchive(LayoutFiles):
             self._new.discard()
         self._readings = 0
         self._let_go()
-        if self._own is not None:
-            self._own.close()
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the member's bytes, the last chunk only when size and digest are right."""
         with self._readable(blob.digest):
             tar, member = self._stored(blob.digest)
-            self._readings += 1
-            try:
+            with self._reading():
                 for chunk in verified(tar.chunks(member), blob.digest, blob.size):
                     yield chunk
-            finally:
-                self._readings -= 1
 
     async def has_blob(self, blob: Descriptor) -> bool:
         """Whether the blob is there, or will be, with the right size."""
@@ -70,9 +64,10 @@ class OciArchive(LayoutFiles):
             return self._stored(blob.digest)[1].size
 
     async def write_blob(self, blob: Descriptor, content: Content, origin: Store, *, anew: bool = False) -> Written:
-        """Write the blob to its place in the new file, unless the old one has it."""
+        """Write the blob to its place in the new file, unless the old one has it, or another image's new file."""
         name = blob_name(blob.digest)
-        self._sent.add(blob.digest)
+        if not anew and isinstance(origin, OciArchive) and await self._took(blob, origin):
+            return Written.MOUNTED
         if self._is_written(blob) or (not anew and self._has(blob)):
             return Written.THERE
         async with self._writing.shared(), contextlib.aclosing(content()) as chunks:
@@ -85,39 +80,50 @@ class OciArchive(LayoutFiles):
                 new.end(name)
         return Written.SENT
 
+    async def _took(self, blob: Descriptor, other: OciArchive) -> bool:
+        """Take the blob from another new file, if it is there and not published meanwhile."""
+        first, second = sorted((self, other), key=id)  # one order for all: two that wait for each other wait forever
+        async with first._writing.shared(), second._writing.shared():
+            if other is self or other._new is None or not other._is_written(blob):
+                return False
+            with Writing(self.name):
+                await self._writer().take_from(other._new, [blob_name(blob.digest)])
+            return True
+
     async def put_manifest(self, manifest: Manifest, tag: str = "") -> bool:
         """Add the manifest to the new file and, with a tag, put that file in the place of the old one.
 
         A referrer has to be listed under its subject's tag, as in a folder.
         """
-        self._sent.add(manifest.digest)
         if not tag:
             async with self._writing.shared():
                 with Writing(self.name):
                     self._writer().add(blob_name(manifest.digest), manifest.content)
             return False
-        # Other images may be on their way into the same file: what of them is here by now goes along.
+        # Other images may be on their way into the same file: what of them is here by now waits.
         async with self._writing.exclusive():
             with Writing(self.name):
                 await self._publish(manifest, tag)
         return False
 
     async def _publish(self, manifest: Manifest, tag: str) -> None:
-        self._new = new = await self._writer().without_torn()
-        new.add(blob_name(manifest.digest), manifest.content)
-        async with locked(new.lock, self.name):
+        self._new = arrived = await self._writer().without_torn()
+        arrived.add(blob_name(manifest.digest), manifest.content)
+        async with locked(arrived.lock, self.name):
             self._check_complete(manifest, tag)
             index = self.index().tagged(manifest, tag)
+            names = sorted(map(blob_name, self._reached(entry.target.digest for entry in index.entries)))
+            new = arrived if arrived.names <= {*names} else NewArchive(self._path)
             try:
-                await self._carry(new, index)
+                await new.take_from(arrived, names)
+                await self._carry(new, names)
                 new.add(LAYOUT_FILE, LAYOUT)
                 new.add(INDEX_FILE, bytes(index))
                 new.publish()
                 self._let_go()
-                self._keep_sent()
             finally:
                 # What could not be published holds an index that nobody must find in it.
-                self._new = None
+                self._new = None if new is arrived else arrived
                 new.discard()
 
     async def untag(self, tag: str, digest: str) -> Untagged:
@@ -140,37 +146,32 @@ class OciArchive(LayoutFiles):
         while self._opened and not self._readings:
             self._opened.pop().close()
 
-    def _keep_sent(self) -> None:
-        """Hold on to what was sent and has no tag yet: the next one who replaces the archive leaves it out."""
-        if self._own is not None:
-            self._own.close()
-        self._own = Tar(self._path) if self._sent else None
-
-    def _holder(self, name: str) -> Tar:
-        """The file that has this member, the archive as it is now where none has."""
-        tar = self._tar()
-        return self._own if self._own is not None and name not in tar and name in self._own else tar
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        self._readings += 1
+        try:
+            yield
+        finally:
+            self._readings -= 1
 
     def _stored(self, digest: Digest) -> tuple[Tar, Member]:
         """Where a blob is; FileNotFoundError for one that is not."""
-        name = blob_name(digest)
-        tar = self._holder(name)
-        return tar, tar.member(name)
+        tar = self._tar()
+        return tar, tar.member(blob_name(digest))
 
     def _writer(self) -> NewArchive:
         if self._new is None:
             self._new = NewArchive(self._path)
         return self._new
 
-    async def _carry(self, new: NewArchive, index: Index) -> None:
-        """Take over what the index reaches, or a later tag will, and the new file does not have."""
-        reached = self._reached(entry.target.digest for entry in index.entries)
-        self._sent -= reached
-        for digest in sorted(self._sent | reached):
-            with contextlib.suppress(FileNotFoundError):  # no archive yet, or one that lacks it already
-                tar, member = self._stored(digest)
-                if not new.has(name := blob_name(digest), member.size):
-                    await new.take(name, member.size, tar.fileno(), member.offset)
+    async def _carry(self, new: NewArchive, names: Iterable[str]) -> None:
+        """Take over those of these members that the new file does not have."""
+        with self._reading():
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):  # no archive yet, or one that lacks it already
+                    if not new.has(name):
+                        member = (tar := self._tar()).member(name)
+                        await new.take(name, member.size, tar.fileno(), member.offset)
 
     def _read_index(self) -> Index:
         """There is no archive without an index."""
@@ -184,7 +185,7 @@ class OciArchive(LayoutFiles):
         if self._new is not None:
             with contextlib.suppress(FileNotFoundError):
                 return self._new.read(name)
-        return self._holder(name).read(name, min(filter(None, (most_bytes, self._max_manifest_bytes))))
+        return self._tar().read(name, min(filter(None, (most_bytes, self._max_manifest_bytes))))
 
     def _where(self, name: str) -> str:
         return f"{name} in {self._path}"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from imagesync_cli.concurrency import Crowd
+from imagesync_cli.copy.present import Destination, Present
 from imagesync_cli.settings import Settings
-from imagesync_cli.stores import Access, Side, Store, Stores
+from imagesync_cli.stores import Access, Side, Store, Stores, Written
 from imagesync_cli.values.errors import ContentError
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import parse_reference
@@ -54,6 +56,7 @@ async def interleaved(archive: Path, *, fails: bool) -> None:
         await first
         assert [isinstance(result, ContentError) for result in results] == [fails] * 2
         assert tags(archive) == {"a": A.digest}
+        assert blobs(archive) == whole(A)
         for blob in parsed(B).blobs:
             await send(store, B, blob, now)
         await store.put_manifest(parsed(B), "b")
@@ -69,6 +72,37 @@ def test_one_is_tagged_while_another_arrives(tmp_path: Path, fails: bool) -> Non
     assert tags(archive) == {"a": A.digest, "b": B.digest}
     assert blobs(archive) == whole(A, B)
     assert [path.name for path in tmp_path.iterdir()] == ["images.tar"]
+
+
+async def shared(archive: Path) -> list[Written]:
+    """Put one image under two tags by a writer each, where the second one is done before the first one's tag is put."""
+    stores, present, source = Stores(Settings()), Present(), ("registry.example.com", "app")
+    references = [parse_reference(f"oci-archive:{archive}:{tag}") for tag in "ab"]
+    writers = [stores.open(each, Access.WRITE, Side.DESTINATION) for each in references]
+    done = []
+
+    async def content() -> AsyncGenerator[bytes, None]:
+        yield A.blobs[blob.digest]
+
+    try:
+        for reference, writer in zip(references, writers, strict=True):
+            for blob in parsed(A).blobs:
+                place = Destination(present, reference.location, writer, source)
+                write = partial(writer.write_blob, blob, content)
+                done.append(await place.blob(blob, writer, lambda sibling: write(sibling or writer)))  # noqa: B023
+        for tag, writer in reversed([*zip("ab", writers, strict=True)]):
+            await writer.put_manifest(parsed(A), tag)
+        return done
+    finally:
+        await stores.aclose()
+
+
+def test_what_another_image_has_brought(tmp_path: Path) -> None:
+    """What two images have in common is read once, and neither counts on what waits for the other one's tag."""
+    done = asyncio.run(shared(archive := tmp_path / "images.tar"))
+    assert done == [Written.SENT, Written.SENT, Written.MOUNTED, Written.MOUNTED]
+    assert tags(archive) == {"a": A.digest, "b": A.digest}
+    assert blobs(archive) == whole(A)
 
 
 def former(archive: Path) -> list[str]:
