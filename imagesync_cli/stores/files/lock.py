@@ -106,11 +106,14 @@ def new_locked(beside: Place, prefix: str) -> tuple[int, Place]:
     """A new file of a name that begins so, with our lock on it."""
     while True:
         place = beside.beside(f"{prefix}{os.urandom(8).hex()}")
-        handle = place.open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        # Between making and locking it, somebody may have taken it for what a dead process left.
-        if sys.platform == "win32" or (try_lock(handle) and os.fstat(handle).st_nlink):
-            return handle, place
-        os.close(handle)
+        with contextlib.ExitStack() as undo:
+            handle = place.open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            undo.callback(os.close, handle)
+            undo.callback(place.unlink)  # no lock may be to be had here, as on some network file systems
+            # Between making and locking it, somebody may have taken it for what a dead process left.
+            if sys.platform == "win32" or (try_lock(handle) and os.fstat(handle).st_nlink):
+                undo.pop_all()
+                return handle, place
 
 
 def removed_if_free(place: Place) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 import signal
@@ -122,6 +123,27 @@ def _hold(folder: Path, holding: object) -> None:
             await asyncio.Event().wait()
 
     asyncio.run(run())
+
+
+def test_a_folder_without_locks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file system has no locks, nobody is kept from working, and no file stays or stays open."""
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    async def run() -> None:
+        async with apart(folder, COPY, "app", patience_s=60):
+            pass
+
+    monkeypatch.setattr("fcntl.flock", none)
+    asyncio.run(run())
+    opened = os.dup(0)  # the lowest number that is free
+    os.close(opened)
+    asyncio.run(run())
+    again = os.dup(0)
+    os.close(again)
+    assert again == opened
+    assert list(folder.iterdir()) == []
 
 
 def test_killed(folder: Path) -> None:
