@@ -241,9 +241,10 @@ def file_options(verb: str, done: str) -> Decorator:
         click.option(
             "--report",
             type=PATH,
+            multiple=True,
             metavar="FILE",
             help="With --file: write a report. The file's ending chooses its form: .json, .md, .xml (JUnit) or .prom "
-            "(metrics for Prometheus).",
+            "(metrics for Prometheus). Repeatable.",
         ),
         click.option(
             "--progress",

@@ -28,7 +28,7 @@ class ImageFile:
     jobs: int | None = None
     locked: bool = False
     lock_file: Path | None = None
-    report: Path | None = None
+    report: Sequence[Path] = ()
     progress: str = "auto"
 
     @property
@@ -56,16 +56,16 @@ class ImageFile:
         return read_lock(self.lock_path, must_exist=must_exist)
 
     def entries(self) -> list[Entry]:
-        """The entries; UsageError too where the report could not be written, or would replace a file that is read."""
+        """The entries; UsageError too where a report could not be written, or would replace a file that is read."""
         from imagesync_cli.batch.entries import read_entries
         from imagesync_cli.settings import environment
 
-        if self.report is not None:
+        for report in self.report:
             from imagesync_cli.output.report import check_name
 
             files = [] if self.is_stdin else [self.file]
             has_lock = self.lock_file is not None or not self.is_stdin
-            check_name(self.report, [*files, self.lock_path] if has_lock else files)
+            check_name(report, [*files, self.lock_path] if has_lock else files)
         return read_entries(self.file, environment())
 
 
@@ -138,16 +138,16 @@ def _run_reporting(
             await operation(stores, report=report, progress=progress, tell=output.told)
 
     def finish() -> int:
-        unwritten: ImagesyncError | None = None
-        try:
-            if images.report is not None:
-                write_report(images.report, report)
-        except ImagesyncError as error:  # what was done is told all the same
-            unwritten = error
+        unwritten = []
+        for path in images.report:
+            try:
+                write_report(path, report)
+            except ImagesyncError as error:  # noqa: PERF203  (what was done is told all the same)
+                unwritten.append(error)
         output.ended(report)
-        if unwritten is not None:
-            call.output.error(unwritten)
-        return report.exit_code or (unwritten.exit_code if unwritten is not None else 0)
+        for why in unwritten:
+            call.output.error(why)
+        return report.exit_code or (unwritten[0].exit_code if unwritten else 0)
 
     begun = {reference for entry in entries[:1] for reference in entry.model.places}
     try:

@@ -100,6 +100,21 @@ def test_a_report_that_cannot_be_is_refused_first(mixed: Bench, name: str) -> No
     assert not (mixed.folder / name).is_file()
 
 
+@pytest.mark.parametrize("verb", ["sync", "check"])
+def test_one_run_writes_several_reports(mixed: Bench, verb: str) -> None:
+    """Metrics for an alert and a page for people come from one run; one that cannot be written keeps none back."""
+    (mixed.folder / "full.json").symlink_to("/dev/full")
+    names = ("a.prom", "full.json", "a.md", "a.json")
+    reports = [f"--report={mixed.folder / name}" for name in names]
+    finished = imagesync(verb, "--file", str(mixed.file), *reports)
+    assert "full.json" in finished.err
+    assert "imagesync_images{" in (mixed.folder / "a.prom").read_text()
+    assert "### " in (mixed.folder / "a.md").read_text()
+    assert len(json.loads((mixed.folder / "a.json").read_text())["images"]) == 3
+    refused = imagesync(verb, "--file", str(mixed.file), reports[0], f"--report={mixed.folder / 'a.txt'}")
+    assert refused.code == 2
+
+
 @pytest.mark.parametrize("fate", ["full", "gone"])
 @pytest.mark.parametrize("is_bad", [False, True])
 def test_a_report_that_cannot_be_written_hides_nothing(mixed: Bench, fate: str, is_bad: bool) -> None:
