@@ -99,7 +99,7 @@ def adopt(file: Path, target: str, form: str) -> None:
     text = as_images(adopted) if form == "images" else as_modules(adopted)
     print_text(text)
     entries = "1 entry" if len(adopted.entries) == 1 else f"{len(adopted.entries)} entries"
-    Output().notes([*adopted.notes, f"{entries} from a {adopted.kind} file, {counted(len(adopted.notes), 'note')}"])
+    Output().notes([*adopted.notes, f"{entries} from {adopted.origin}, {counted(len(adopted.notes), 'note')}"])
 
 
 @click.group("report", short_help="Merge the reports of sync --report.")

@@ -19,7 +19,7 @@ _MODULE = '  source = "git::https://git.example.com/imagesync.git//modules/image
 
 
 def as_images(adopted: Adopted) -> str:
-    lines = [_SCHEMA, f"# from a {adopted.kind} file", "images:" if adopted.entries else "images: []"]
+    lines = [_SCHEMA, f"# from {adopted.origin}", "images:" if adopted.entries else "images: []"]
     for entry in _joined(adopted.entries):
         for number, (key, value) in enumerate(entry.items()):
             text = _yaml(value if adopted.has_variables else _literal(value))

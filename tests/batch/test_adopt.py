@@ -313,6 +313,7 @@ def test_what_is_for_several_places_is_one_entry(tmp_path: Path) -> None:
     """A file with groups of targets becomes entries with lists, so that each source is read once."""
     images = tmp_path / "images.yaml"
     images.write_text(adopt(tmp_path, "ocync").out)
+    assert "# from an ocync file\n" in images.read_text()
     east, west, python, *_ = images_in(images)
     assert (east.item, west.item, python.item) == (1, 1, 2)
     assert (east.selection.referrer_types, python.selection.referrers) == (("application/spdx+json",), False)

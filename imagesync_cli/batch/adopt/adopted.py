@@ -39,6 +39,11 @@ class Adopted:
     _places: dict[str, tuple[str, Images]] = field(default_factory=dict)
     _ruled: set[str] = field(default_factory=set)
 
+    @property
+    def origin(self) -> str:
+        """Such as "a regsync file" and "an ocync file"."""
+        return f"{'an' if self.kind[0] in 'aeio' else 'a'} {self.kind} file"
+
     def add(self, line: int, source: str, destination: str, **more: Any) -> None:
         """One entry, or a note where it would not be taken or wants another one's place; the same twice is one."""
         other = self._take(line, source, destination, more)
