@@ -48,14 +48,18 @@ def main() -> None:
 
 
 def _log(level: str) -> None:
-    """Write the log that the environment asks for: under Terraform nobody gives options, or sees stderr."""
-    from imagesync_cli.output.console import say, show_log
+    """Write the log that the environment asks for: under Terraform nobody gives options, or sees stderr.
 
-    form = os.environ.get("IMAGESYNC_LOG_FORMAT") or "text"
-    if level not in ("info", "debug") or form not in ("text", "json"):
-        say("nothing is logged: IMAGESYNC_LOG is info or debug, IMAGESYNC_LOG_FORMAT text or json")
-        return
-    show_log(level, form, os.environ.get("IMAGESYNC_LOG_FILE", ""))
+    Who writes TF_LOG=DEBUG writes this in capitals, too; and a wrong word is told where the log would be read.
+    """
+    from imagesync_cli.output.console import log_writer, show_log
+
+    level, form = level.lower(), (os.environ.get("IMAGESYNC_LOG_FORMAT") or "text").lower()
+    file = os.environ.get("IMAGESYNC_LOG_FILE", "")
+    if level in ("info", "debug") and form in ("text", "json"):
+        show_log(level, form, file)
+    else:
+        log_writer(file)("nothing is logged: IMAGESYNC_LOG is info or debug, IMAGESYNC_LOG_FORMAT text or json")
 
 
 def _join_others() -> Run:

@@ -74,10 +74,14 @@ def print_bytes(content: bytes) -> None:
 
 def say(text: str) -> None:
     """A line on stderr, if there is one: not having it must not fail what was done."""
+    _say_as_it_is(f"imagesync: {printable(text)}")
+
+
+def _say_as_it_is(line: str) -> None:
     if sys.stderr is not None:
         hide()
         with contextlib.suppress(OSError):
-            print(f"imagesync: {printable(text)}", file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
 
 
 def print_json(document: Any) -> None:
@@ -110,7 +114,7 @@ def show_log(level: str = "info", form: str = "text", file: str = "") -> Callabl
     """
     import logging
 
-    write = say if not file else _appending(file)
+    write = log_writer(file) if file or form == "text" else _say_as_it_is
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -123,8 +127,10 @@ def show_log(level: str = "info", form: str = "text", file: str = "") -> Callabl
     return lambda: log.removeHandler(lines)
 
 
-def _appending(file: str) -> Callable[[str], None]:
-    """What writes lines to the end of a file, where several processes may do so."""
+def log_writer(file: str) -> Callable[[str], None]:
+    """What writes lines to the end of a file, where several processes may do so; or to stderr if none is named."""
+    if not file:
+        return say
     try:
         handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     except OSError as error:

@@ -32,7 +32,7 @@ def test_every_request_is_told(registry: EmbeddedRegistry) -> None:
     assert line.startswith(f"imagesync: HEAD http://{registry.host}/v2/app/manifests/1: 200, ")
     assert f"{len(made.root.content)} bytes" in line
     told = imagesync("--log-format", "json", "--log-level", "debug", "resolve", f"{registry.host}/app:1").err
-    (event,) = (json.loads(line.removeprefix("imagesync: ")) for line in told.splitlines())
+    (event,) = events(told)
     assert event["level"] == "debug"
     assert (event["method"], event["status"], event["attempt"]) == ("HEAD", 200, 1)
     assert event["bytes"] == len(made.root.content)
@@ -105,6 +105,19 @@ def test_a_log_that_cannot_be_written_stops_nothing(
     done = imagesync_process("resolve", f"{registry.host}/app:1", **environ)
     assert done.code == 0
     assert said in done.err
+
+
+def test_words_are_taken_as_terraform_takes_its_own(registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    """TF_LOG is written in capitals, and knows TRACE: what this does not know is told in the file, where it is read."""
+    image().seed(registry.repository("app"), "1")
+    file = tmp_path / "imagesync.log"
+    for level in ("DEBUG", "TRACE"):
+        environ = {"IMAGESYNC_LOG": level, "IMAGESYNC_LOG_FILE": str(file), "IMAGESYNC_LOG_FORMAT": "JSON"}
+        done = imagesync_process("resolve", f"{registry.host}/app:1", **environ)
+        assert (done.code, done.err) == (0, "")
+    *lines, last = file.read_text().splitlines()
+    assert [event["method"] for event in events("\n".join(lines))] == ["HEAD"]
+    assert "IMAGESYNC_LOG is info or debug" in last
 
 
 @pytest.mark.parametrize("scheme", ["basic", "bearer"])
