@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,7 +98,8 @@ async def apply_images(
         await gather_few(JOBS, map(look, images))
         await sync_batch(stores, lacking, options, report, progress, tell=tell)
     failed = {each.destination for each in report.images if each.outcome not in (Outcome.COPIED, Outcome.SKIPPED)}
-    claims.place(call.id, wanted, {image.key for image in images if str(image.entry.destination) in failed})
+    not_copied = {image.key for image in images if str(image.entry.destination) in failed}
+    claims.place(call.id, wanted, not_copied, call.workspace)
 
 
 async def _digest_at(stores: Stores, destination: Reference, wanted: str) -> str:
@@ -110,13 +111,15 @@ async def _digest_at(stores: Stores, destination: Reference, wanted: str) -> str
 
 
 @contextlib.contextmanager
-def failures_in(folder: Path, call: str, images: Sequence[WantedImage], report: BatchReport) -> Iterator[None]:
+def failures_in(
+    folder: Path, calls: Collection[str], images: Sequence[WantedImage], report: BatchReport
+) -> Iterator[None]:
     """Leave a file for each image that failed in the block, named by the MD5 of its key: HCL can make that.
 
-    What is beside the folder goes, where all of that is this call's. Nothing is copied where the folder cannot be made:
-    Terraform would see no failure.
+    What is beside the folder goes, where all of that is this call's, by a name in ``calls``. Nothing is copied
+    where the folder cannot be made: Terraform would see no failure.
     """
-    if _CALL.fullmatch(call) and folder.parent.name == call:  # else it may be anybody's, such as /tmp
+    if _CALL.fullmatch(own := folder.parent.name) and own in calls:  # else it may be anybody's, such as /tmp
         shutil.rmtree(folder.parent, ignore_errors=True)  # of earlier applies, which Terraform has read
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -71,6 +71,7 @@ def apply(folder: Path, call_id: str, run_time: str, workspace: str, verify: boo
     from imagesync_cli.copy.sync import SyncOptions
     from imagesync_cli.output.batch import BatchOutput
     from imagesync_cli.settings import environment
+    from imagesync_cli.stores.files.runs.claimed import call_in
 
     images = [_wanted(line) for line in _lines(environment())]
     module_call = ModuleCall(call_id, run_time, workspace, call.settings.run_folder)
@@ -83,7 +84,8 @@ def apply(folder: Path, call_id: str, run_time: str, workspace: str, verify: boo
             await apply_images(stores, module_call, images, options, report=report, progress=progress, tell=output.told)
 
     begun = [image.entry.destination for image in images[:1]]
-    with failures_in(folder, call_id, images, report):
+    own = call_id, call_in(call_id, workspace)  # earlier modules told no workspaces apart
+    with failures_in(folder, own, images, report):
         run(call.settings, begun, work, partial(output.interrupted, progress))
     output.ended(report)
 

@@ -34,7 +34,7 @@ async def claim_wanted(query: Query, run_folder: Path) -> dict[str, list[str]]:
         is_all = len(wanted) == len(query.asked)
         claims.claim(query.call, query.run, wanted, named, sources, complete=is_all, workspace=query.workspace)
         await claims.wait_for_removals(claim.repository for claim in wanted.values())
-        return claims.read().rivals(query.call, query.run, wanted)
+        return claims.read(query.run, query.workspace).rivals(query.call, query.run, wanted)
     return {}
 
 
@@ -63,4 +63,4 @@ def claim_found(query: Query, run_folder: Path, digests: Mapping[str, str]) -> N
     if unknown:
         claims = {key: claim_of(image.reference, digests[key]) for key, image in unknown.items()}
         with contextlib.suppress(ImagesyncError):
-            Claims(run_folder).claim(query.call, query.run, claims, (), complete=False)
+            Claims(run_folder).claim(query.call, query.run, claims, (), complete=False, workspace=query.workspace)

@@ -38,7 +38,7 @@ locals {
   # What became of each copy is in a folder that nothing else has: the object's id is unknown at plan where it will run,
   # which puts off fileexists() to the apply, and a failure of an earlier run is none of this one.
   run_folder = try(data.external.destination.result["@run_folder"], ".terraform/imagesync")
-  failures   = "${local.run_folder}/failures/${local.call}"
+  failures   = "${local.run_folder}/failures/${md5("${local.call} ${terraform.workspace}")}"
   failed     = "${local.failures}/${try(terraform_data.copies[0].id, "")}-${local.run}"
 }
 

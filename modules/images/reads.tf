@@ -6,10 +6,8 @@ locals {
     var.destination_prefix == "" ? name : "${var.destination_prefix}${startswith(name, ":") ? "" : "/"}${name}"
   }
 
-  # It tells no secret. A state that another workspace has copied has the same ID, and is another call.
-  call_id = try(nonsensitive(terraform_data.call.input), terraform_data.call.input)
-  call    = terraform.workspace == "default" ? local.call_id : md5("${local.call_id} ${terraform.workspace}")
-  run     = formatdate("YYYYMMDDhhmmss", plantimestamp())
+  call = try(nonsensitive(terraform_data.call.input), terraform_data.call.input) # it tells no secret
+  run  = formatdate("YYYYMMDDhhmmss", plantimestamp())
 }
 
 # What tells this call of the module from all others, for as long as it lives. It is known at its first plan already,

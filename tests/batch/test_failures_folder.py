@@ -28,6 +28,6 @@ def test_what_is_beside_it(tmp_path: Path, parent: str, call: str, stays: bool) 
     (tmp_path / "downloads").mkdir()
     beside.parent.mkdir(parents=True)
     beside.touch()
-    with failures_in(tmp_path / parent / "now", call, [], BatchReport()):
+    with failures_in(tmp_path / parent / "now", [call], [], BatchReport()):
         assert (tmp_path / parent / "now").is_dir()
         assert beside.exists() == stays

@@ -296,6 +296,25 @@ def test_two_workspaces_with_one_destination(
     assert not any(repository.tags for repository in mirror.state.repositories.values())
 
 
+@BOTH_TOOLS
+def test_a_workspace_with_a_copied_state(
+    workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
+) -> None:
+    """A workspace's own images go when their entries do, those that its copy has as well stay, and no plan changes."""
+    call = f'module "x" {{\n CALL\n destination_prefix = "{mirror.host}/m"\n'
+    write(workspace, f"{call} {images(source, *NAMES)}\n}}")
+    first, copy = (workspace.with_environment({"TF_WORKSPACE": name}) for name in ("first", "copy"))
+    first.apply()
+    states = workspace.folder / "terraform.tfstate.d"
+    shutil.copytree(states / "first", states / "copy")
+    assert (copy.plan().code, first.plan().code) == (0, 0)
+    assert "the workspace first relies on it: a" in copy.destroy().text
+    assert_all_there(mirror)
+    write(workspace, f"{call} {images(source, 'a')}\n}}")
+    first.apply()
+    assert {name for name, repository in mirror.state.repositories.items() if repository.tags} == {"m/a"}
+
+
 def test_a_block_that_is_gone_relies_on_an_image(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:

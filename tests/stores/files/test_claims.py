@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesync_cli.stores.files.runs.claimed import Claim, Claimant, claim_of, parse_claimant
+from imagesync_cli.stores.files.runs.claimed import Claim, Claimant, call_in, claim_of, parse_claimant
 from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.stores.places import repository_of
 from imagesync_cli.values.errors import ContentError, ImagesyncError, UsageError
@@ -184,13 +183,16 @@ def test_a_copied_state_is_of_its_own_workspace(claims: Claims) -> None:
     for workspace, call in (("default", "one"), ("own", "two"), ("", "untold")):
         claims.claim(call, MONDAY, {"app": the_claim()}, complete=True, workspace=workspace)
     one, two, untold = (Claimant(call, "app") for call in ("one", "two", "untold"))
-    here, newer = (
-        Claimant(hashlib.md5(each, usedforsecurity=False).hexdigest(), "app") for each in (b"one own", b"two own")
-    )
+    here = Claimant(call_in("one", "own"), "app")
     assert [claims.read(TUESDAY, "own").as_here(each) for each in (one, two, untold)] == [here, two, untold]
     assert [claims.read().as_here(each) for each in (one, two, untold)] == [one, two, untold]
-    claims.claim(newer.call, TUESDAY, {}, complete=True, workspace="own")
-    assert claims.read(TUESDAY, "own").as_here(two) == newer  # earlier modules left the other ID
+    claims.claim("one", TUESDAY, {"app": the_claim()}, complete=True, workspace="own", is_applied=True)
+    claims.place("one", {"app": the_claim()}, (), "own")
+    assert {*others(claims, "two/app")} == {"one/app", str(here)}
+    claims.release([(one, the_claim())])
+    claims.file_of("one").unlink()  # the copy does not become the first one
+    claims.claim("one", TUESDAY, {}, complete=True, workspace="own")
+    assert [claims.read(TUESDAY, "own").as_here(one), claims.file_of("one").exists()] == [here, False]
 
 
 def test_an_apply_whose_copies_fail_leaves_what_was_there(claims: Claims) -> None:

@@ -50,6 +50,11 @@ def check_call(call: str) -> None:
         raise UsageError(f"the call {call[:200]!r} is not an ID", hint="it is made of letters, digits, . _ and -")
 
 
+def call_in(call: str, workspace: str) -> str:
+    """An ID of this call that it has in no other workspace."""
+    return hashlib.md5(f"{call} {workspace}".encode(), usedforsecurity=False).hexdigest()
+
+
 def parse_claimant(text: str) -> Claimant:
     """CALL/KEY."""
     call, slash, key = text.partition("/")
@@ -105,13 +110,14 @@ class Claimed:
                 self._under.setdefault((claim.path, claim.tag), {})[Claimant(call, key), claim] = None
 
     def as_here(self, claimant: Claimant) -> Claimant:
-        """The entry in this workspace: an object in a copy of another one's state still has the ID from there.
+        """The entry in this workspace: a copy of another one's state has the same ID of the call, and is another call.
 
-        The modules make a call's ID in a workspace by the same rule; that of an earlier one had none.
+        The first workspace that is known to have it keeps it.
         """
-        here = hashlib.md5(f"{claimant.call} {self._workspace}".encode(), usedforsecurity=False).hexdigest()
+        copied = call_in(claimant.call, self._workspace)
         is_elsewhere = self._of(claimant.call).workspace not in ("", self._workspace)
-        return Claimant(here, claimant.key) if self._workspace and (is_elsewhere or here in self._calls) else claimant
+        is_copied = self._workspace != "" and (is_elsewhere or copied in self._calls)
+        return Claimant(copied, claimant.key) if is_copied else claimant
 
     def of(self, claimant: Claimant) -> Claim | None:
         """What this entry wants now."""
@@ -154,15 +160,16 @@ class Claimed:
         return noted.applied == self._run_of(noted) != ""
 
     def rivals(self, call: str, run: str, images: Mapping[str, Claim]) -> dict[str, list[str]]:
-        """The keys of other calls' entries that have another image for the same tag, by the keys of these.
+        """The keys of other calls' entries that have another image for the same tag, by the keys of these of a call.
 
         Only calls that were read wholly in this run count: others may have left an entry.
         """
+        here = self.as_here(Claimant(call, "")).call
         return {
             key: [
                 who.key
                 for who, other in self._beside(claim)
-                if who.call != call and self._of(who.call).whole == run and self.of(who) == other
+                if who.call != here and self._of(who.call).whole == run and self.of(who) == other
                 if other.repository == claim.repository and other.digest != claim.digest
             ]
             for key, claim in images.items()

@@ -78,6 +78,7 @@ class Claims:
         with _in_words():
             self._calls.mkdir(parents=True, exist_ok=True)
             with briefly_locked(Place(str(self._calls / ".lock"))):
+                call = self._here(call, workspace)
                 before = self._read(call)
                 images = dict(images) if complete else {**before.images, **images}
                 names = {*named} if complete else {*before.named, *named}
@@ -90,9 +91,10 @@ class Claims:
                 self._write(call, noted)
                 self._take_over(call, run, workspace, {*images.values()} - {*before.images.values()})
 
-    def place(self, call: str, images: Mapping[str, Claim], failed: Collection[str]) -> None:
+    def place(self, call: str, images: Mapping[str, Claim], failed: Collection[str], workspace: str = "") -> None:
         """Write down that an apply has put these in place, but for entries that failed, which have what they had."""
         with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
+            call = self._here(call, workspace)
             before = self._read(call)
             had = {key: claim for key, claim in before.placed.items() if key in failed}
             placed = had | {key: claim for key, claim in images.items() if key not in failed}
@@ -168,6 +170,9 @@ class Claims:
     def seen(self) -> Seen:
         """What plans have seen in the registries, and what is seen from now on."""
         return Seen(self._run_folder, self.copied_at)
+
+    def _here(self, call: str, workspace: str) -> str:
+        return self.read(workspace=workspace).as_here(Claimant(call, "")).call
 
     def _all(self) -> dict[str, CallClaims]:
         return {path.stem: self._read(path.stem) for path in sorted(self._calls.glob("*.json"))}
