@@ -52,7 +52,7 @@ def _followed(change: ImageChange, look: Look, predecessor: Predecessor) -> Reas
         return "renamed", [say("the same image as {}, which no entry names any more", was), *_found(change, look, "")]
     why = _entry_was(change, going)
     if predecessor.by == ENTRY:
-        why = say("{} gives another image now", look.source)
+        why = say("its source gives another image now: {}", look.source)
     if not is_same:
         return "moved", [why, *_found(change, look, going.digest)]
     if drift := _drift(change, look):

@@ -97,7 +97,7 @@ def moved(present: str = "old", *, on_replace: str = "delete", **configured: Any
 @pytest.mark.parametrize(
     ("present", "words"),
     [
-        ("old", "source.example.com/app gives another image now"),
+        ("old", "its source gives another image now: source.example.com/app"),
         ("", "its tag is missing at the destination"),
         ("new", "it is there already"),
         ("foreign", f"the destination has another image, {digest('foreign')[:19]}"),

@@ -70,7 +70,7 @@ def test_every_column() -> None:
         "Change": "moved",
         "Image": f"<code>{HOST}/app:1</code> in <code>module.mirror</code>",
         "Digest": f"<code>{digest('old')[:19]}</code> -&gt; <code>{digest('new')[:19]}</code>",
-        "Why": "<code>source.example.com/app</code> gives another image now",
+        "Why": "its source gives another image now: <code>source.example.com/app</code>",
         "To copy": "7 B to copy, 1 layer",
         "Old image": "the old image is deleted, unless something else uses it",
     }
