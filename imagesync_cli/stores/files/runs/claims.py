@@ -35,7 +35,7 @@ from pathlib import Path
 from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import COPY, REMOVE, at_work, begin, briefly_locked, is_at_work
 from imagesync_cli.stores.files.new_file import replace_file
-from imagesync_cli.stores.files.runs.claimed import CallClaims, Claim, Claimant, Claimed, check_call
+from imagesync_cli.stores.files.runs.claimed import CallClaims, Claim, Claimant, Claimed, call_in, check_call
 from imagesync_cli.stores.files.runs.seen import Seen
 from imagesync_cli.values.documents import MISREAD, why_misread
 from imagesync_cli.values.errors import ContentError, ImagesyncError
@@ -172,7 +172,8 @@ class Claims:
         return Seen(self._run_folder, self.copied_at)
 
     def _here(self, call: str, workspace: str) -> str:
-        return self.read(workspace=workspace).as_here(Claimant(call, "")).call
+        names = [name for name in (call, call_in(call, workspace)) if self.file_of(name).exists()]
+        return Claimed({name: self._read(name) for name in names}, workspace=workspace).as_here(Claimant(call, "")).call
 
     def _all(self) -> dict[str, CallClaims]:
         return {path.stem: self._read(path.stem) for path in sorted(self._calls.glob("*.json"))}
