@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagesync_cli.settings import Settings
-    from imagesync_cli.stores.files.oci_archive import OciArchive
+    from imagesync_cli.stores.files.oci_archive import OciArchive, OpenArchive
     from imagesync_cli.stores.registry.client import Client
     from imagesync_cli.stores.registry.mirrored import Mirrored
     from imagesync_cli.stores.registry.probe import Probe
@@ -91,6 +91,7 @@ class Stores:
         self._clients: dict[tuple[str, Path | None], Client] = {}
         self._archives: list[OciArchive] = []
         self._read_archives: dict[str, OciArchive] = {}
+        self._written_archives: dict[str, OpenArchive] = {}
         self._http: Http | None = None
         self._left_out: set[str] = set()  # mirrors that have failed
 
@@ -148,6 +149,8 @@ class Stores:
         self._archives.append(archive)
         if is_read:
             self._read_archives[reference.name] = archive
+        else:
+            archive.opened = self._written_archives.setdefault(reference.path, archive.opened)
         return archive
 
     def pull_limits(self) -> list[PullLimit]:

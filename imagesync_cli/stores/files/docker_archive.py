@@ -92,9 +92,7 @@ class DockerArchive(OciArchive):
 
     def _tar(self) -> Tar:
         """The file as it was when it was first looked at: where its blobs are is known from then."""
-        if not self._opened:
-            self._opened.append(Tar(self._path))
-        return self._opened[-1]
+        return self.opened.tar(as_it_was=True)
 
     def _stored(self, digest: Digest) -> tuple[Tar, Member]:
         self._read()

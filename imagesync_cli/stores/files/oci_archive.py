@@ -26,14 +26,46 @@ from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.reference import ArchiveReference
 
 
+class OpenArchive:
+    """The archive as it is now, open once for all of a run who write to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: list[Tar] = []  # the last one is the archive as it is now
+        self._readings = 0
+
+    def tar(self, *, as_it_was: bool = False) -> Tar:
+        if not self._opened or not (as_it_was or self._opened[-1].is_current):
+            self.let_go()
+            self._opened.append(Tar(self._path))
+        return self._opened[-1]
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Keep open what is open."""
+        self._readings += 1
+        try:
+            yield
+        finally:
+            self._readings -= 1
+
+    def let_go(self) -> None:
+        """Close what was the archive before, unless it is being read: an open file takes its room on the disk."""
+        while self._opened and not self._readings:
+            self._opened.pop().close()
+
+    def close(self) -> None:
+        self._readings = 0
+        self.let_go()
+
+
 class OciArchive(LayoutFiles):
     """An archive file; it is made by the first tag that is put. ``close`` ends what was not."""
 
     def __init__(self, reference: ArchiveReference, max_manifest_bytes: int) -> None:
         super().__init__(reference.name, max_manifest_bytes)
         self._path = Path(reference.path)
-        self._opened: list[Tar] = []  # the last one is the archive as it is now
-        self._readings = 0
+        self.opened = OpenArchive(self._path)  # the same for all who write to it
         self._new: NewArchive | None = None
         self._writing = SharedExclusive()
 
@@ -41,14 +73,13 @@ class OciArchive(LayoutFiles):
         """Let go of the file, and of what was written for a tag that was never put."""
         if self._new is not None:
             self._new.discard()
-        self._readings = 0
-        self._let_go()
+        self.opened.close()
 
     async def read_blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the member's bytes, the last chunk only when size and digest are right."""
         with self._readable(blob.digest):
             tar, member = self._stored(blob.digest)
-            with self._reading():
+            with self.opened.reading():
                 for chunk in verified(tar.chunks(member), blob.digest, blob.size):
                     yield chunk
 
@@ -120,7 +151,7 @@ class OciArchive(LayoutFiles):
                 new.add(LAYOUT_FILE, LAYOUT)
                 new.add(INDEX_FILE, bytes(index))
                 new.publish()
-                self._let_go()
+                self.opened.let_go()
             finally:
                 # What could not be published holds an index that nobody must find in it.
                 self._new = None if new is arrived else arrived
@@ -136,23 +167,7 @@ class OciArchive(LayoutFiles):
     # The two files.
 
     def _tar(self) -> Tar:
-        if not self._opened or not self._opened[-1].is_current:
-            self._let_go()
-            self._opened.append(Tar(self._path))
-        return self._opened[-1]
-
-    def _let_go(self) -> None:
-        """Close what was the archive before, unless it is being read: an open file takes its room on the disk."""
-        while self._opened and not self._readings:
-            self._opened.pop().close()
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        self._readings += 1
-        try:
-            yield
-        finally:
-            self._readings -= 1
+        return self.opened.tar()
 
     def _stored(self, digest: Digest) -> tuple[Tar, Member]:
         """Where a blob is; FileNotFoundError for one that is not."""
@@ -166,7 +181,7 @@ class OciArchive(LayoutFiles):
 
     async def _carry(self, new: NewArchive, names: Iterable[str]) -> None:
         """Take over those of these members that the new file does not have."""
-        with self._reading():
+        with self.opened.reading():
             for name in names:
                 with contextlib.suppress(FileNotFoundError):  # no archive yet, or one that lacks it already
                     if not new.has(name):

@@ -112,7 +112,7 @@ def former(archive: Path) -> list[str]:
 
 
 async def write(stores: Stores, archive: Path, name: str, made: Image) -> None:
-    """Write an image by a writer of its own."""
+    """Write an image by a writer of its own, which then looks what is there."""
     store = stores.open(parse_reference(f"oci-archive:{archive}:{name}"), Access.WRITE, Side.DESTINATION)
     go = asyncio.Event()
     go.set()
@@ -121,6 +121,7 @@ async def write(stores: Stores, archive: Path, name: str, made: Image) -> None:
         for blob in manifest.blobs:
             await send(store, made, blob, go)
         await store.put_manifest(manifest, name if part is made.root else "")
+    await store.tags()
 
 
 async def one_after_the_other(archive: Path) -> list[str]:
