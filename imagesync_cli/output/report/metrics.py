@@ -59,7 +59,7 @@ def _families(
     dry = report.dry_run
     yield (
         "imagesync_image_drift",
-        "1 if a destination is not as its entry says, otherwise 0.",
+        "0 if a destination was found as its entry says, otherwise 1.",
         [(_labels(name), not _in_sync(image, dry_run=dry)) for name, image in images.items()],
     )
     times = {name: now_s if _in_sync(image, dry_run=dry) else before.get(name) for name, image in images.items()}
