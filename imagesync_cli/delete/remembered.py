@@ -4,8 +4,9 @@ Before a manifest goes, every tag of its repository is asked what it points at. 
 the next one asks those that are not known from the last one. What a tag answered counts for TRUSTED_S: of a repository
 with thousands of tags, the first answers are as old as that when one removal has them all.
 
-Only the reading of many tags is answered from memory, which tells, too, whether their list is whole. What a removal
-looks at once more, it asks the registry. Where several come together, it begins with what a plan has seen (seen.py).
+Only the reading of many tags is answered from memory, which tells, too, whether their list is whole. Few are asked
+anew, and so is what a removal looks at once more: somebody else may have moved them meanwhile. Where several come
+together, it begins with what a plan has seen (seen.py).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
-from imagesync_cli.delete.tags import check_whole
+from imagesync_cli.delete.tags import FEW_TAGS, check_whole
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
 from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
@@ -71,9 +72,10 @@ class _Remembering:
         return getattr(self._store, name)
 
     async def tagged(self, tags: Iterable[str], advance: Callable[[], None] | None = None) -> Mapping[str, Descriptor]:
-        """What these tags point at; from memory, where it is a reading of many, whose advance is shown."""
+        """What these tags point at; from memory, where it is a reading, whose advance is shown, and of many."""
         wanted, since = list(tags), time.monotonic() - TRUSTED_S
-        known = {tag: told[1] for tag in wanted if (told := self._tags.get(tag)) and told[0] > since} if advance else {}
+        remembered = self._tags if advance and len(wanted) > FEW_TAGS else {}
+        known = {tag: told[1] for tag in wanted if (told := remembered.get(tag)) and told[0] > since}
         asked = [tag for tag in wanted if tag not in known]
         asked_now = await self._store.tagged(asked, advance)
         for tag in asked:

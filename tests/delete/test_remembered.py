@@ -181,6 +181,19 @@ def test_one_alone_asks_everything(run: Run, registry: EmbeddedRegistry, digests
     assert digests[GOING[0]] in registry.repository(REPOSITORY).manifests
 
 
+def test_few_tags_are_asked_anew(run: Run, registry: EmbeddedRegistry, digests: dict[str, str]) -> None:
+    """Of a small repository no plan is believed: what somebody has moved since keeps its image."""
+    repository = registry.repository(REPOSITORY)
+    for tag in TAGS[12:]:
+        del repository.tags[tag]
+    run.plan()
+    repository.tags[STAYING] = digests[GOING[1]]
+    run.remove(GOING)
+    assert repository.tags == {STAYING: digests[GOING[1]]} | {tag: digests[tag] for tag in TAGS[3:12]}
+    assert digests[GOING[1]] in repository.manifests
+    assert digests[GOING[0]] not in repository.manifests
+
+
 @pytest.mark.parametrize("planned", [False, True])
 def test_later_removals_list_the_tags_once_less(run: Run, registry: EmbeddedRegistry, planned: bool) -> None:
     """What came while many tags were asked is listed once more only where many were asked."""
