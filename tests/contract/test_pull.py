@@ -58,7 +58,7 @@ def test_unknown_repository(subject: Subject) -> None:
     """What is said of a repository that nobody pushed to depends on the registry."""
     assert outcome(subject.get("1.0")) == subject.expected.unknown_repository
     assert outcome(subject.client.get(subject.path("tags/list"))) == (404, "NAME_UNKNOWN")
-    blob = subject.client.get(subject.path(f"blobs/{digest_of(b'')}"))
+    blob = subject.client.get(subject.path(f"blobs/{digest_of(b'nobody has this')}"))
     assert blob.status_code == 404
 
 
