@@ -52,8 +52,8 @@ locals {
 # Remembers for each entry what it has put there. It is replaced when another image is taken and not while one stays: so
 # no plan needs the value that this object had before, which nothing that it depends on can read. It is made even where
 # the apply refuses the image, which is to be refused by the next one too. Another destination is another place to look
-# at. The digest is in no key: an apply that fails at a consumer leaves the old keys in the state, and a source that goes
-# back then would find what was remembered long ago.
+# at. The digest is in no key: an apply that fails at a consumer leaves the old keys in the state, and a source that
+# goes back then would find what was remembered long ago.
 resource "terraform_data" "own" {
   for_each = local.may_stay || var.overwrite == "ours" ? local.entries : {}
   input = join(" ", [

@@ -168,3 +168,11 @@ def test_a_strange_import_is_found(module: str, source: str, breach: str) -> Non
     """A change that breaks the picture is told which import does."""
     room = room_of(PACKAGE / module)
     assert breaches(PACKAGE / module, source) == [f"{room} must not use {breach}"]
+
+
+def test_modules_fit_on_a_screen() -> None:
+    """A file of modules/images is read at once, and each of its lines without scrolling."""
+    files = {path: path.read_text().splitlines() for path in (ROOT / "modules" / "images").glob("*.tf")}
+    assert files
+    assert {path.name: len(lines) for path, lines in files.items() if len(lines) > 120} == {}
+    assert [line for lines in files.values() for line in lines if len(line) > 120] == []

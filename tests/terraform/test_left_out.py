@@ -136,6 +136,6 @@ def test_a_command_that_is_older_than_the_modules(workspace: Workspace, mirror: 
     assert planned.code == 1
     assert planned.text.count("Error:") == 1
     assert f"imagesync ({sys.executable} -I " in planned.text
-    assert "is older than these modules. Install the version of the modules." in planned.text
+    assert "is older than these modules. Install the modules' version." in planned.text
     assert len(workspace.calls()) == 1
     assert is_there(mirror)

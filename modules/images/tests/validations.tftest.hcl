@@ -3,7 +3,7 @@
 
 override_data {
   target = data.external.source
-  values = { result = { "@protocol" = "1" } }
+  values = { result = {} }
 }
 
 override_data {
