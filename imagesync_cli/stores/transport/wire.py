@@ -69,9 +69,10 @@ class Wire(asyncio.Protocol):
                 connected.close()  # it has not: nobody else knows of the socket
             raise
         connected = transport.get_extra_info("socket")
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if sys.platform != "win32":
-            wire._descriptor = connected.fileno()
+        if not transport.is_closing():  # it may have ended as it was made
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sys.platform != "win32":
+                wire._descriptor = connected.fileno()
         return wire
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, timeout_s: float) -> None:

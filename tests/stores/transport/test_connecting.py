@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
+from imagesync_cli.concurrency import within
 from imagesync_cli.stores.transport.wire import Wire
 
 
@@ -37,8 +39,20 @@ def test_given_up_as_a_begun_connection_is_taken_over(steps: int) -> None:
         assert here.fileno() == -1
 
 
-def test_nobody_at_the_other_end() -> None:
-    """A connection that ended as it was made has no address to look at: it is one that broke, and no bug."""
+@pytest.mark.parametrize("steps", [0, 9])
+def test_nobody_at_the_other_end(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """A connection that ended as it was made has no address to look at: it is one that broke, and no bug.
+
+    So it is where the event loop goes on for some steps before anybody looks.
+    """
+
+    async def within_and_on(timeout_s: float, work: Any) -> Any:
+        result = await within(timeout_s, work)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        return result
+
+    monkeypatch.setattr("imagesync_cli.stores.transport.wire.within", within_and_on)
 
     async def look() -> None:
         early: Future[socket.socket] = Future()
