@@ -65,7 +65,7 @@ async def _answers(query: Query, stores: Stores, deadline_s: float) -> dict[str,
     if query.seen:
         from imagesync_cli.terraform.relied_on import note_seen
 
-        note_seen(query, described)
+        note_seen(query.seen, query, described)
     _add_refusals(query, described)
     if not query.brief:
         return described

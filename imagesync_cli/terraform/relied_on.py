@@ -18,6 +18,7 @@ from imagesync_cli.values.tags.replacing import names_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imagesync_cli.stores.files.runs.seen import Seen
     from imagesync_cli.terraform.query import Query
 
 
@@ -46,13 +47,12 @@ def _wanted(query: Query) -> dict[str, Claim]:
     }
 
 
-def note_seen(query: Query, described: Mapping[str, Mapping[str, Any]]) -> None:
+def note_seen(seen: Seen, query: Query, described: Mapping[str, Mapping[str, Any]]) -> None:
     """Note what has been found as it is wanted: a destroy that follows at once does not ask for it again."""
-    if query.seen:
-        wanted = {claim: described[key] for key, claim in _wanted(query).items()}
-        sound = {claim: there for claim, there in wanted.items() if there["digest"] == claim.digest}
-        images = {claim: Descriptor(at["media_type"], at["digest"], at["size"]) for claim, at in sound.items()}
-        query.seen.note(query.call, images)
+    wanted = {claim: described[key] for key, claim in _wanted(query).items()}
+    sound = {claim: there for claim, there in wanted.items() if there["digest"] == claim.digest}
+    images = {claim: Descriptor(at["media_type"], at["digest"], at["size"]) for claim, at in sound.items()}
+    seen.note(query.call, images)
 
 
 def claim_found(query: Query, run_folder: Path, digests: Mapping[str, str]) -> None:

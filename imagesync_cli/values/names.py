@@ -11,7 +11,7 @@ index.json may be called (image-spec v1.1, annotations.md); it is looked up in a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from typing import NewType, TypeGuard
 
 from imagesync_cli.values.digest import Digest, is_digest
@@ -34,13 +34,6 @@ _IMAGE_NAME = r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*"  # not compiled until a
 def is_repository(text: str) -> TypeGuard[RepositoryName]:
     """Whether this can be a repository of a registry."""
     return _REPOSITORY.fullmatch(text) is not None
-
-
-def paths_above(name: str) -> Iterator[str]:
-    """The paths that a repository is below, the nearest first; "" is all of a registry."""
-    while name := name.rpartition("/")[0]:
-        yield name
-    yield ""
 
 
 def paths_over(paths: Iterable[str]) -> Callable[[str], list[str]]:

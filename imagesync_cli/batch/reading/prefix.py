@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import is_host, one_spelling, registry_of
-from imagesync_cli.values.names import is_repository, paths_above
+from imagesync_cli.values.names import is_repository
 from imagesync_cli.values.reference import Reference, RegistryReference, parse_reference
 
 
@@ -53,11 +53,11 @@ class Prefix:
 
 def above(place: tuple[str, str]) -> Iterator[tuple[str, str]]:
     """The places of all prefixes that cover this one: itself, and what it is below."""
-    registry, repository = place
-    if repository:
-        yield place
-    for path in paths_above(repository):
+    registry, path = place
+    while path:
         yield registry, path
+        path = path.rpartition("/")[0]
+    yield registry, ""
 
 
 Mirrors = Mapping[Prefix, Sequence[Prefix]]

@@ -88,15 +88,12 @@ class Outcomes:
             or _hidden(stored)
             or self._by_policy(self._calls[change.module], stored)
         )
-        if outcome.outcome in (DELETED, UNTAGGED) and stored.claimant and stored.digest in self._somewhere:
+        if outcome.outcome not in (DELETED, UNTAGGED) or not stored.claimant:
+            return outcome
+        if stored.digest in self._somewhere:
             return _will(UNDECIDED, "stays if an entry has it here whose place the plan does not know")
         copied = self._copied.get((stored.place.repository, stored.digest)) if stored.place else None
-        if (
-            outcome.outcome in (DELETED, UNTAGGED)
-            and stored.claimant
-            and copied
-            and copied.call.module != change.module
-        ):
+        if copied and copied.call.module != change.module:
             return _will(UNDECIDED, "stays if this comes before {} is copied from it", copied.text)
         return outcome
 

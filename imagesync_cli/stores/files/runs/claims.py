@@ -191,13 +191,12 @@ class Claims:
         try:
             with os.fdopen(Place(str(path)).open(), "rb") as file:
                 document = json.loads(file.read(_MOST_BYTES))
-            images, placed = (
+            images, sources, placed = (
                 {key: Claim(*claim) for key, claim in those.items()}
-                for those in (document["images"], document.get("placed", {}))
+                for those in (document["images"], document.get("sources", {}), document.get("placed", {}))
             )
             named = frozenset((path, name) for path, name in document.get("named", []))
             run = "" if _is_to_come(document["run"]) else document["run"]
-            sources = {key: Claim(*claim) for key, claim in document.get("sources", {}).items()}
             whole, workspace, applied = (document.get(name, "") for name in ("whole", "workspace", "applied"))
             return CallClaims(run, images, named, whole, workspace, applied, sources, placed)
         except (FileNotFoundError, NotADirectoryError):
@@ -208,8 +207,9 @@ class Claims:
             raise ContentError(f"{path} is damaged: {why_misread(error)}", hint="remove it, and plan again") from error
 
     def _write(self, call: str, noted: CallClaims) -> None:
-        images, placed = (
-            {key: astuple(claim) for key, claim in those.items()} for those in (noted.images, noted.placed)
+        images, sources, placed = (
+            {key: astuple(claim) for key, claim in those.items()}
+            for those in (noted.images, noted.sources, noted.placed)
         )
         document = {
             "run": noted.run,
@@ -218,7 +218,7 @@ class Claims:
             "whole": noted.whole,
             "workspace": noted.workspace,
             "applied": noted.applied,
-            "sources": {key: astuple(claim) for key, claim in noted.sources.items()},
+            "sources": sources,
             "placed": placed,
         }
         replace_file(self.file_of(call), json.dumps(document))
