@@ -62,12 +62,12 @@ class Relay:
     def join(self, client: socket.socket, address: str) -> None:
         """Pass bytes both ways until one side has no more."""
         host, _, port = address.rpartition(":")
-        server = socket.create_connection((host, int(port)))
-        self._open.append(server)
-        back = threading.Thread(target=self.pass_on, args=(server, client), daemon=True)
-        back.start()
-        self.pass_on(client, server, self.hear)
-        back.join()
+        with socket.create_connection((host, int(port))) as server:  # __exit__ may have closed all others by now
+            self._open.append(server)
+            back = threading.Thread(target=self.pass_on, args=(server, client), daemon=True)
+            back.start()
+            self.pass_on(client, server, self.hear)
+            back.join()
 
     def hear(self, data: bytes) -> None:
         """Take note of what a client says, before it goes on."""
