@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from tests.embedded_registry import EmbeddedRegistry
 from tests.terraform.generated import Place
 
 STAY = {"waiting", "held", "handed over", "respelled", "replaced", "policy", "settings", "adopted"}
+_OF_SIGNATURE = re.compile("sha256-([0-9a-f]{64})[.]sig")
 # What a line says that nothing is done to the place that it names.
 NOT_DONE = {"kept", "not removed", "forgotten"}
 
@@ -39,6 +41,9 @@ def watch(registry: EmbeddedRegistry) -> Watched:
         for (name, _), digest in tags.items():
             found = registry.repository(name).manifests.get(digest)
             reachable.setdefault(name, set()).update([digest, *(found.children if found else ())])
+        for name, tag in tags:  # cosign's tags of signatures: a signature that stays keeps what it signs
+            if match := _OF_SIGNATURE.fullmatch(tag):
+                reachable[name].add(f"sha256:{match[1]}")
     return Watched(tags, manifests, reachable)
 
 
@@ -72,23 +77,26 @@ def _wrong(change: dict[str, Any], before: Watched, after: Watched, taken: set[P
     if not expected.get(kind, True):
         yield f"not {kind}: {was}: {said}"
     for old in change["old"]:
-        if not _is_so(old["outcome"], place_of(old["destination"]), old["digest"], before, after):
+        if not _is_so(old, before, after):
             yield f"not {old}: {said}"
 
 
-def _is_so(outcome: str, at: Place, digest: str, before: Watched, after: Watched) -> bool:
+def _is_so(old: dict[str, str], before: Watched, after: Watched) -> bool:
+    at, digest = place_of(old["destination"]), old["digest"]
     was_there, is_there, reachable = before.has(at, digest), after.has(at, digest), after.reachable.get(at[0], set())
     tag_was_its = before.tags.get(at) == digest
+    has_moved = not tag_was_its and "unless the tag has moved" in old["why"]
     stays = is_there or not was_there
+    goes = not is_there or digest in reachable or has_moved
     others = {tag for place, tag in after.tags.items() if place[0] == at[0] and place != at}
     return {
-        "deleted": (not is_there or digest in reachable) and not (tag_was_its and after.tags.get(at) == digest),
+        "deleted": goes and not (tag_was_its and after.tags.get(at) == digest),
         "untagged": stays and after.tags.get(at) != digest,
         "kept": stays,
         "retagged": is_there and digest in others,
         "refused": stays and (after.tags.get(at) == digest or not tag_was_its),
         "undecided": True,
-    }[outcome]
+    }[old["outcome"]]
 
 
 def _untold(changes: list[dict[str, Any]], before: Watched, after: Watched) -> Iterator[str]:

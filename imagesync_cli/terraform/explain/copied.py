@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from imagesync_cli.terraform.explain.look import Look, look_at
 from imagesync_cli.terraform.explain.reading.members import items, text
 from imagesync_cli.terraform.explain.reading.plan import Call, ImageChange, Plan
-from imagesync_cli.terraform.explain.reading.stored import Stored
+from imagesync_cli.terraform.explain.reading.stored import Stored, place_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 from imagesync_cli.values.digest import is_digest
 
@@ -40,8 +40,10 @@ def _copied(call: Call) -> Iterator[ImageChange]:
             continue
         if look.present == digest and not look.damage and not look.missing_referrers:
             continue
-        before = call.prior.get(index)
-        after = before or Stored(digest, text(question, "reference"), "", "", "", "", call.destination.is_secret, None)
+        before, reference = call.prior.get(index), text(question, "reference")
+        # Its object may remember another place, and keeps that.
+        after = before if before and before.place == place_of(reference) else None
+        after = after or Stored(digest, reference, "", "", "", "", call.destination.is_secret, None)
         address = f"{call.module}.terraform_data.image[{json.dumps(index)}]".lstrip(".")
         yield ImageChange(call.module, key, digest, address, (COPY,), "", before, after)
 

@@ -64,7 +64,9 @@ class Outcomes:
 
     def __init__(self, plan: Plan) -> None:
         self._calls = {call.module: call for call in plan.calls}
-        self._entries = {(change.module, change.key): change for call in plan.calls for change in call.wanted}
+        self._entries = {(module, key): place for module, key, place, _ in _asked(plan)}
+        comes = [change for call in plan.calls for change in call.wanted]
+        self._entries |= {(each.module, each.key): each.after.place for each in comes if each.after}
         self._at: dict[Place, list[Named]] = {}
         self._in_repository: dict[tuple[str, str], list[Named]] = {}
         for named in _named(plan):
@@ -73,8 +75,8 @@ class Outcomes:
         self._perhaps = set(_perhaps(plan))
         self._found = dict(_found(plan))
         self._copied = {(place.repository, digest): entry for place, digest, entry in _copied(plan)}
-        comes = (change.after for call in plan.calls for change in call.wanted if change.after)
-        self._somewhere = {stored.digest for stored in comes if stored.place is None and not stored.is_secret}
+        after = [change.after for change in comes if change.after]
+        self._somewhere = {stored.digest for stored in after if stored.place is None and not stored.is_secret}
         goes = [change.before for call in plan.calls for change in call.changes if change.goes and change.before]
         self._going = {(stored.place, stored.digest) for stored in goes}
         self._keep_last = {stored.place: stored.keep_last for stored in goes}
@@ -115,9 +117,9 @@ class Outcomes:
         place = stored.place
         if not stored.claimant:
             return None
-        entry = self._entries.get((change.module, change.key))
-        if entry is not None and entry.after is not None and entry.after.place != place:
-            if entry.after.place is None:
+        now = self._entries.get((change.module, change.key), place)
+        if now != place:
+            if now is None:
                 return _will(UNDECIDED, "stays if its entry gets another place, which the plan does not know")
             return _will(KEPT, "stays, as its entry is at another place now")
         for named in self._there(place):
@@ -239,9 +241,16 @@ def _found(plan: Plan) -> Iterator[tuple[Place | None, tuple[str, str]]]:
 
 def _perhaps(plan: Plan) -> Iterator[tuple[Place | None, str]]:
     """What may be relied on as well: by calls that are left out, and by entries that a destroy has read."""
+    yield from ((stored.place, stored.digest) for call in plan.calls for stored in call.left_out)
+    wanted = {(change.module, change.key) for call in plan.calls for change in call.wanted}
+    goes = (change for call in plan.calls for change in call.changes if change.goes)
+    gone = {(change.module, change.key, change.before and change.before.place, change.digest) for change in goes}
+    yield from ((place, digest) for module, key, place, digest in {*_asked(plan)} - gone if (module, key) not in wanted)
+
+
+def _asked(plan: Plan) -> Iterator[tuple[str, str, Place | None, str]]:
+    """What each entry of each call wants, as it was read: its place and its digest."""
     for call in plan.calls:
-        yield from ((stored.place, stored.digest) for stored in call.left_out)
-        planned = {change.key for change in call.changes}
         for key, question in call.destination.asked.items():
-            if key not in planned and isinstance(member(question, "copy"), dict):
-                yield place_of(text(question, "reference")), text(question, "copy", "digest")
+            if isinstance(member(question, "copy"), dict):
+                yield call.module, key, place_of(text(question, "reference")), text(question, "copy", "digest")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.terraform.explain.plans import MODULE, Document, PlanFile, as_input, digest, stored
+from tests.terraform.explain.plans import HOST, MODULE, Document, PlanFile, as_input, digest, stored
 
 COPIES = {"type": "terraform_data", "name": "copies", "module_address": MODULE, "mode": "managed", "index": 0}
 
@@ -67,6 +67,16 @@ def test_what_may_not_be_overwritten() -> None:
     told: list[Document] = entries(targeted(["create", "delete"], overwrite="ours")).explained()["changes"]
     conditions = {change["key"]: change["why"].endswith(", if overwrite allows it") for change in told}
     assert [key for key, condition in conditions.items() if condition] == ["strange"]
+
+
+def test_another_place() -> None:
+    """An image is copied where its entry is now, though its object, which is left out, remembers another place."""
+    plan = targeted(["create", "delete"])
+    in_state(plan, "app")
+    plan.read("app", "elsewhere/app:1", "same", "")
+    told = {change["key"]: change for change in plan.explained()["changes"]}["app"]
+    assert (told["kind"], told["destination"]) == ("relocated", f"{HOST}/elsewhere/app:1")
+    assert [(old["outcome"], old["destination"]) for old in told["old"]] == [("kept", f"{HOST}/app:1")]
 
 
 def test_another_call() -> None:

@@ -229,6 +229,17 @@ def test_what_a_destroy_has_read() -> None:
     assert plan.outcome() == "undecided"
 
 
+def test_a_destroy_after_an_edit_of_the_prefix() -> None:
+    """An entry whose new place was not applied keeps its image, and may hold what another entry has there."""
+    plan = PlanFile()
+    plan.image("app", stored("old/app:1", "old"), None)
+    plan.image("app", stored("new/app:1", "old"), None, module=OTHER)
+    plan.read("app", "new/app:1", "old", "")
+    plan.read("app", "new/app:1", "old", "old", module=OTHER)
+    outcomes = {old_of(told)["destination"]: old_of(told)["outcome"] for told in plan.explained()["changes"]}
+    assert outcomes == {f"{HOST}/old/app:1": "kept", f"{HOST}/new/app:1": "undecided"}
+
+
 def test_left_from_failed_runs() -> None:
     """Of several old objects of one entry, the one that the tag has is followed; the others say why they go."""
     plan = PlanFile()
