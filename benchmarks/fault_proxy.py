@@ -22,6 +22,8 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import BinaryIO
 
+from benchmarks.listener import Listener
+
 _PIECE_BYTES = 64 * 1024
 _DELIVERED_WITHIN_S = 10
 _TLS = b"\x16"
@@ -117,50 +119,31 @@ class FaultProxy:
     def __enter__(self) -> FaultProxy:
         self._lock = threading.Lock()
         self._happened = 0
-        self._stopped = threading.Event()
-        self._open: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._listener = Listener(self._serve)
+        self.host = self._listener.host
+        self._listener.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopped.set()
-        with contextlib.suppress(OSError):  # wakes accept()
-            socket.create_connection(self._listener.getsockname(), timeout=1).close()
-        for sock in list(self._open):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self._listener.__exit__(kind, error, trace)
 
     @property
     def happened(self) -> int:
         """How often the fault was met."""
         return self._happened
 
-    def _accept(self) -> None:
-        while True:
-            client, _ = self._listener.accept()
-            if self._stopped.is_set():
-                client.close()
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
     def _serve(self, client: socket.socket) -> None:
-        host, _, port = self.upstream.rpartition(":")
-        with contextlib.suppress(OSError, _EndError, ValueError), client:
+        with contextlib.suppress(_EndError, ValueError):
             if client.recv(1, socket.MSG_PEEK) == _TLS:
                 # skopeo and crane try TLS before plain HTTP.
                 client.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
                 return
-            with socket.create_connection((host, int(port))) as server:
-                self._open |= {client, server}
+            with self._listener.connect(self.upstream) as server:
                 exchange = _Exchange(self, client, server)
                 while exchange.one():
                     pass
-        self._open -= {client}
 
     def due(self, method: str, path: str) -> Fault | None:
         """The fault, if it is for this request."""
@@ -175,7 +158,7 @@ class FaultProxy:
 
     def stall(self) -> None:
         """Say nothing more until the proxy is closed."""
-        self._stopped.wait()
+        self._listener.ending.wait()
         raise _EndError
 
     def count(self, size: int) -> None:

@@ -122,11 +122,16 @@ def free_port() -> int:
     """Return a loopback port that nothing listens on.
 
     The system gives none of these ports to anybody who asks for any free one: no connection and no server of another
-    program takes it before it is used, and who tries whether a server listens there yet never reaches itself.
+    program takes it before it is used, and who tries whether a server listens there yet never reaches itself. Nor is
+    it given to anybody else who asks here, in whatever process, for as long as this one runs.
     """
     while True:
         port = _ports.randrange(*_PORTS)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            if sys.platform == "linux":
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:
+                    claim.bind(f"\0imagesync-port-{port}")  # a name without a file, which goes with the process
+                    claim.detach()
             return port
 
 

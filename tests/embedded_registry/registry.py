@@ -28,17 +28,23 @@ class EmbeddedRegistry:
         self.host = self._server.host
         self.authenticator = Authenticator(self.manner.authentication, self.host)
         self._routes = self._distribution_routes() + host_apis.routes(self.manner.host_api)
-        self._running = ExitStack()
+        self._closing = ExitStack()
+        for server in (self._server, self.storage):
+            self._closing.push(server)
 
     def __enter__(self) -> EmbeddedRegistry:
-        self._running.enter_context(self._server)
-        self._running.enter_context(self.storage)
+        self._server.__enter__()
+        self.storage.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._running.close()
+        self.close()
+
+    def close(self) -> None:
+        """End it, also where it has not been entered: its ports are its own from the beginning."""
+        self._closing.close()
 
     @property
     def requests(self) -> list[Request]:

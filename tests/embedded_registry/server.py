@@ -1,6 +1,6 @@
 """A loopback HTTP server on threads: accepts, records, applies faults, and hands requests to a function.
 
-It knows nothing of registries. One thread a connection; keep-alive; all sockets are closed on stop.
+It knows nothing of registries. One thread a connection; keep-alive.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from benchmarks.listener import Listener
 from tests.embedded_registry.faults import NOT_EVEN_THE_HEAD, Fault, FaultHook
 from tests.embedded_registry.wire import Connection, ConnectionEndedError, Request, Response, without_body
 
@@ -26,59 +27,33 @@ class LoopbackServer:
         self.delay_s = delay_ms / 1000
         self.fault: FaultHook | None = None
         self.requests: list[Request] = []
-        self.connections_opened = 0
-        self._stopping = threading.Event()
-        self._open: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
-        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = Listener(self._serve, port)
+        self.host = self._listener.host
 
     def __enter__(self) -> LoopbackServer:
-        self._start_thread(self._accept)
+        self._listener.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
-        with contextlib.suppress(OSError):  # wakes accept() on every platform
-            socket.create_connection(self._listener.getsockname(), timeout=1).close()
-        for sock in list(self._open):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(timeout=5)
-        self._listener.close()
+        self._listener.__exit__(kind, error, trace)
+
+    @property
+    def connections_opened(self) -> int:
+        return self._listener.accepted
 
     def wait(self) -> None:
         """Serve until the process is told to end."""
-        self._stopping.wait()
-
-    def _start_thread(self, target: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        self._threads = [known for known in self._threads if known.is_alive()] + [thread]
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            sock, _ = self._listener.accept()
-            if self._stopping.is_set():
-                sock.close()
-                return
-            self._open.add(sock)
-            self.connections_opened += 1
-            self._start_thread(self._serve, sock)
+        self._listener.ending.wait()
 
     def _serve(self, sock: socket.socket) -> None:
         connection = Connection(sock)
-        try:
-            with contextlib.suppress(OSError, ConnectionEndedError), sock:
-                while (request := connection.read_request()) is not None:
-                    self.requests.append(request)
-                    if not self._exchange(connection, request):
-                        return
-        finally:
-            self._open.discard(sock)
+        with contextlib.suppress(ConnectionEndedError):
+            while (request := connection.read_request()) is not None:
+                self.requests.append(request)
+                if not self._exchange(connection, request):
+                    return
 
     def _exchange(self, connection: Connection, request: Request) -> bool:
         """Answer one request; False when the connection is to be closed."""
@@ -126,7 +101,7 @@ class LoopbackServer:
         connection.sock.sendall(response.head())
         for byte in bytes(response.body):
             connection.sock.sendall(bytes([byte]))
-            if self._stopping.wait(every_s):
+            if self._listener.ending.wait(every_s):
                 return False
         return True
 
@@ -136,5 +111,5 @@ class LoopbackServer:
         return False
 
     def _hold(self, released: threading.Event) -> None:
-        while not released.wait(0.02) and not self._stopping.is_set():
+        while not released.wait(0.02) and not self._listener.ending.is_set():
             pass

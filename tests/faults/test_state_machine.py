@@ -80,8 +80,7 @@ class Mirroring(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for registry in (self.upstream, self.registry):
-            registry._server._listener.close()
-            registry.storage._listener.close()
+            registry.close()
 
     def _do(self, tag: str, becomes: str, work: Callable[[Stores], Awaitable[Any]], crash: int, reached: bool) -> None:
         """Do the work; ``becomes`` is what the tag is then, "" for gone. A crash leaves what was there, or that."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
+
+from benchmarks.listener import Listener, shut
 
 # What Go's servers answer to plain HTTP on a TLS port.
 _GO_SAYS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
@@ -23,49 +24,25 @@ class Relay:
     """Listens on a free loopback port while the ``with`` block lasts."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self._listener.getsockname()[1]
-        self.host = f"127.0.0.1:{self.port}"
-        self._open: list[socket.socket] = []
-        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self.listener = Listener(self.serve)
+        self.port, self.host = self.listener.port, self.listener.host
 
     def __enter__(self: _R) -> _R:
-        self._accepting.start()
+        self.listener.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)  # ends accept()
-        self._accepting.join()
-        for sock in self._open:
-            _close(sock)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(client)
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            self.serve(client)
-        _close(client)
+        self.listener.__exit__(kind, error, trace)
 
     def serve(self, client: socket.socket) -> None:
         raise NotImplementedError
 
     def join(self, client: socket.socket, address: str) -> None:
         """Pass bytes both ways until one side has no more."""
-        host, _, port = address.rpartition(":")
-        with socket.create_connection((host, int(port))) as server:  # __exit__ may have closed all others by now
-            self._open.append(server)
-            back = threading.Thread(target=self.pass_on, args=(server, client), daemon=True)
-            back.start()
+        with self.listener.connect(address) as server:
+            back = self.listener.start(self.pass_on, server, client)
             self.pass_on(client, server, self.hear)
             back.join()
 
@@ -79,8 +56,7 @@ class Relay:
                 hear(data)
                 target.sendall(data)
         for sock in (source, target):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+            shut(sock)
 
 
 class TlsFront(Relay):
@@ -98,10 +74,12 @@ class TlsFront(Relay):
             client.recv(64 * 1024)
             client.sendall(_GO_SAYS)
             return
-        with self._context.wrap_socket(client, server_side=True) as safe:
-            if certificate := safe.getpeercert():
+        wrapped = self._context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+        with self.listener.own(wrapped):
+            wrapped.do_handshake()
+            if certificate := wrapped.getpeercert():
                 self.shown.append(certificate)
-            self.join(safe, self._backend)
+            self.join(wrapped, self._backend)
 
 
 class ConnectProxy(Relay):
@@ -127,9 +105,3 @@ class ConnectProxy(Relay):
             return
         client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         self.join(client, self._backends[target])
-
-
-def _close(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-    sock.close()

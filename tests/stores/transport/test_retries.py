@@ -10,9 +10,11 @@ import pytest
 from imagesync_cli.stores.registry.blobs import upload as uploads
 from imagesync_cli.stores.transport.retry import Budget
 from imagesync_cli.values.errors import Unavailable
+from tests.command import imagesync
 from tests.embedded_registry import Authentication, EmbeddedRegistry, Fault, Manner
 from tests.embedded_registry.faults import drop_answer, refusal, reset_before_handling
 from tests.embedded_registry.images import image
+from tests.peers import free_host
 from tests.stores.copying import NAME, Copying, Matches, always, blob, manifest, sent, times, upload
 
 PASSING = [408, 425, 429, 499, 500, 502, 503, 504, 520, 524]
@@ -133,12 +135,10 @@ def test_failure_without_end(copying: Copying, kind: str) -> None:
 def test_nobody_listens(copying: Copying) -> None:
     """A port where nothing listens is tried five times and then named."""
     copying.seed(image())
-    gone = EmbeddedRegistry()
-    with gone:
-        copying.destination = gone
-    finished = copying.run()
+    gone = free_host()
+    finished = imagesync("sync", f"{copying.source.host}/{NAME}:1", f"{gone}/{NAME}:1")
     assert finished.code == 5
-    assert f"looking up {gone.host}/team/app:1: no answer from {gone.host}" in finished.err
+    assert f"looking up {gone}/team/app:1: no answer from {gone}" in finished.err
     assert len(copying.pauses) == 4
 
 
