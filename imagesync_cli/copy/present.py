@@ -26,6 +26,7 @@ class Present:
         self.blobs: dict[tuple[str, str], dict[Location, Store]] = {}  # by registry and digest, the repositories
         self.manifests: set[tuple[Location, str]] = set()  # that are there, with all that they name
         self.given: set[tuple[Location, str]] = set()  # the blobs of which a source has given the bytes
+        self.before: dict[tuple[Location, str], str] = {}  # what each tag pointed at when this run came to it
         self._busy = weakref.WeakValueDictionary[Hashable, asyncio.Lock]()  # each as long as somebody has or wants it
 
     def alone(self, key: Hashable) -> asyncio.Lock:

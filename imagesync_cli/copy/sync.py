@@ -138,6 +138,7 @@ class _Sync:
         selection, dry_run = self.options.selection, self.options.dry_run
         self.here.warm(1)
         before = await _current(self.there, self.destination.meant_tag, dry_run=dry_run)
+        first = present.before.setdefault((self.destination.location, self.destination.meant_tag), before)
         if not before:
             self.there.warm(_LIKELY_UPLOADS)
         wanted = await _find_wanted(self.here, self.source, selection, before)
@@ -153,6 +154,8 @@ class _Sync:
         writes = may_write and not dry_run
         async with self.stores.copying(self.destination) if writes else nullcontext(), copying as copy:
             await self._bring(copy, wanted)
+        if not changed and first != before:  # one that has begun again finds what it has brought itself
+            report.before, report.changed = first, True
         return report
 
     @property

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from imagesync_cli.copy import sync as copying
+from imagesync_cli.copy.present import Present
 from imagesync_cli.look import walk
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores import Stores
+from imagesync_cli.values.reference import parse_reference
 from tests.command import Finished, imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Request
 from tests.embedded_registry.images import (
@@ -267,3 +273,21 @@ def test_same_repository(registry: EmbeddedRegistry, down: Repository) -> None:
     assert finished.code == 0
     assert down.tags == {"1": made.digest, "2": made.digest}
     assert not any("/blobs/" in request.path for request in registry.requests)
+
+
+def test_begun_again(source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegistry, down: Repository) -> None:
+    """A run that must begin an image again, for want of memory, has copied it: it was not there already."""
+    image().seed(up, "1")
+    ends = parse_reference(f"{source.host}/up/app:1"), parse_reference(f"{registry.host}/team/app:1")
+
+    async def copied(present: Present) -> tuple[bool, str]:
+        stores = Stores(Settings())
+        try:
+            report = await copying.sync(stores, *ends, present=present)
+        finally:
+            await stores.aclose()
+        return report.changed, report.before
+
+    one_run = Present()
+    assert [asyncio.run(copied(one_run)) for _ in range(2)] == [(True, "")] * 2
+    assert asyncio.run(copied(Present())) == (False, down.tags["1"])

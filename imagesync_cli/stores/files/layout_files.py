@@ -101,7 +101,9 @@ class LayoutFiles:
             return Index()
 
     def _read_index(self) -> Index:
-        return read_index(self._file, self._where)
+        with passing():
+            index = read_index(self._file, self._where)
+        return index  # noqa: RET504  (type checkers take the block for one that may swallow its errors)
 
     def _target_of(self, tag: str) -> Descriptor:
         """What the tag is; without one the only entry, or the one named latest. NotFound lists the tags there are."""
@@ -121,7 +123,7 @@ class LayoutFiles:
         return bool(subject_of_tag(entry.name) if entry.name else self._subject_of(entry.target.digest))
 
     def _subject_of(self, digest: Digest) -> str:
-        with contextlib.suppress(FileNotFoundError, ContentError, Refused):
+        with passing(), contextlib.suppress(FileNotFoundError, ContentError, Refused):
             manifest = self._manifest(digest, sound_only=True)
             return manifest.subject.digest if manifest.subject else ""
         return ""
@@ -148,16 +150,18 @@ class LayoutFiles:
 
     def _lacking(self, manifest: Manifest) -> str:
         """The first digest below this manifest that is not there, "" if all are; foreign layers need not be."""
-        waiting, seen = [manifest], {manifest.digest}
-        while waiting:
-            holder = waiting.pop()
-            for named in (*holder.blobs, *holder.manifests):
-                if not named.is_foreign and not self._has(named):
-                    return named.digest
-            children = {child.digest for child in holder.manifests} - seen  # each once, however often it is named
-            seen |= children
-            waiting += [self._manifest(child) for child in children]
-        return ""
+        waiting, seen, holder = list[Digest](), {manifest.digest}, manifest
+        with passing():
+            while True:
+                for named in (*holder.blobs, *holder.manifests):
+                    if not named.is_foreign and not self._has(named):
+                        return named.digest
+                children = {child.digest for child in holder.manifests} - seen  # each once, however often it is named
+                seen |= children
+                waiting += children
+                if not waiting:
+                    return ""
+                holder = self._manifest(waiting.pop())
 
     def _readable(self, wanted: str) -> Reading:
         return Reading(self.name, wanted, folder=self._is_folder)

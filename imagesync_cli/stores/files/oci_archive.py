@@ -2,12 +2,14 @@
 
 It is read where it lies. Writing makes a new file beside it: blobs as they arrive, and when a tag is put, under a lock
 that other processes respect, whatever the images of the old file still need, index.json last; then the new file takes
-the old one's name. What has come for tags that are still to be put waits in a file of its own: in the archive others
-would take it for what is there to stay. Nothing is deleted from an archive.
+the old one's name. All tags of a run that wait for that go into the same new file. What has come for tags that are
+still to be put waits in a file of its own: in the archive others would take it for what is there to stay. Nothing is
+deleted from an archive.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
 from pathlib import Path
@@ -21,15 +23,20 @@ from imagesync_cli.stores.files.tar import Tar
 from imagesync_cli.stores.files.tar_headers import Member
 from imagesync_cli.stores.store import Content, Store, Untagged, Written
 from imagesync_cli.values.digest import Digest, verified
-from imagesync_cli.values.errors import ContentError, Refused
+from imagesync_cli.values.errors import ContentError, Incomplete, Refused
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.reference import ArchiveReference
 
 
 class OpenArchive:
-    """The archive as it is now, open once for all of a run who write to it."""
+    """The archive as it is now, open once for all of a run who write to it.
+
+    ``waiting`` has the tag that each of them is about to put. Who has the ``turn`` puts all that wait by then.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.turn = asyncio.Lock()
+        self.waiting: dict[OciArchive, tuple[Manifest, str]] = {}
         self._path = path
         self._opened: list[Tar] = []  # the last one is the archive as it is now
         self._readings = 0
@@ -67,6 +74,7 @@ class OciArchive(LayoutFiles):
         self._path = Path(reference.path)
         self.opened = OpenArchive(self._path)  # the same for all who write to it
         self._new: NewArchive | None = None
+        self._along: list[NewArchive] = []  # those of others, while their tags are put with ours
         self._writing = SharedExclusive()
 
     def close(self) -> None:
@@ -138,24 +146,52 @@ class OciArchive(LayoutFiles):
         return False
 
     async def _publish(self, manifest: Manifest, tag: str) -> None:
+        """Put the tag, unless somebody who puts one before has put this one along with it."""
         self._new = arrived = await self._writer().without_torn()
         arrived.add(blob_name(manifest.digest), manifest.content)
-        async with locked(arrived.lock, self.name):
-            self._check_complete(manifest, tag)
-            index = self.index().tagged(manifest, tag)
-            names = sorted(map(blob_name, self._reached(entry.target.digest for entry in index.entries)))
-            new = arrived if arrived.names <= {*names} else NewArchive(self._path)
+        waiting = self.opened.waiting
+        waiting[self] = manifest, tag
+        try:
+            async with self.opened.turn:
+                if self in waiting:
+                    async with locked(arrived.lock, self.name):
+                        await self._publish_waiting(arrived)
+        finally:
+            waiting.pop(self, None)
+            self._along = []
+
+    async def _publish_waiting(self, arrived: NewArchive) -> None:
+        """Put our tag, and those of others that lack nothing: what another one lacks, it says when it has the turn."""
+        waiting = {each: (each._writer(), *wanted) for each, wanted in self.opened.waiting.items()}
+        self._along = [new for new, *_ in waiting.values() if new is not arrived]
+        index, put = self.index(), dict[OciArchive, NewArchive]()
+        for each, (brought, manifest, tag) in waiting.items():
             try:
-                await new.take_from(arrived, names)
-                await self._carry(new, names)
-                new.add(LAYOUT_FILE, LAYOUT)
-                new.add(INDEX_FILE, bytes(index))
-                new.publish()
-                self.opened.let_go()
-            finally:
-                # What could not be published holds an index that nobody must find in it.
-                self._new = None if new is arrived else arrived
-                new.discard()
+                self._check_complete(manifest, tag)
+            except Incomplete:  # noqa: PERF203  (of one of them)
+                if each is self:
+                    raise
+            else:
+                index, put[each] = index.tagged(manifest, tag), brought
+        names = sorted(map(blob_name, self._reached(entry.target.digest for entry in index.entries)))
+        new = arrived if arrived.names <= {*names} else NewArchive(self._path)
+        try:
+            for each_new in (arrived, *self._along):
+                await new.take_from(each_new, names)
+            await self._carry(new, names)
+            new.add(LAYOUT_FILE, LAYOUT)
+            new.add(INDEX_FILE, bytes(index))
+            new.publish()
+            self.opened.let_go()
+            for other, brought in put.items():
+                self.opened.waiting.pop(other, None)
+                if other is not self and brought.names <= {*names}:
+                    other._new = None
+                    brought.discard()
+        finally:
+            # What could not be published holds an index that nobody must find in it.
+            self._new = None if new is arrived else arrived
+            new.discard()
 
     async def untag(self, tag: str, digest: str) -> Untagged:
         """Refused: an archive is written, carried and thrown away whole."""
@@ -197,9 +233,9 @@ class OciArchive(LayoutFiles):
         return super()._read_index()
 
     def _file(self, name: str, most_bytes: int | None = None) -> bytes:
-        if self._new is not None:
+        for new in self._news():
             with contextlib.suppress(FileNotFoundError):
-                return self._new.read(name)
+                return new.read(name)
         return self._tar().read(name, min(filter(None, (most_bytes, self._max_manifest_bytes))))
 
     def _where(self, name: str) -> str:
@@ -214,7 +250,10 @@ class OciArchive(LayoutFiles):
             return False
 
     def _is_written(self, blob: Descriptor) -> bool:
-        return self._new is not None and self._new.has(blob_name(blob.digest), blob.size)
+        return any(new.has(blob_name(blob.digest), blob.size) for new in self._news())
+
+    def _news(self) -> list[NewArchive]:
+        return [*filter(None, [self._new]), *self._along]
 
     def _keeps(self) -> Refused:
         return Refused(

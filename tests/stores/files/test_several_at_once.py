@@ -13,7 +13,8 @@ from imagesync_cli.concurrency import Crowd
 from imagesync_cli.copy.present import Destination, Present
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Access, Side, Store, Stores, Written
-from imagesync_cli.values.errors import ContentError
+from imagesync_cli.stores.files.new_archive import NewArchive
+from imagesync_cli.values.errors import ContentError, Incomplete
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import parse_reference
 from tests.embedded_registry.images import Image, image, index
@@ -162,3 +163,62 @@ async def among_many(archive: Path) -> int:
 def test_what_is_there_already_takes_no_room(tmp_path: Path) -> None:
     """An image is sent once, however much of other images is read in the archive when it is written."""
     assert asyncio.run(among_many(tmp_path / "images.tar")) == 1
+
+
+async def at_once(archive: Path, *, lacking: Image | None = None, cancelled: bool = False) -> list[object]:
+    """Put the tags of six images at once, each by a writer of its own; what each comes to, None for done."""
+    stores, go = Stores(Settings()), asyncio.Event()
+    go.set()
+    many = [image(f"{number}") for number in range(6)]
+    try:
+        await write(stores, archive, "there", B)
+        tasks = []
+        for number, made in enumerate([*many, *filter(None, [lacking])]):
+            store = stores.open(parse_reference(f"oci-archive:{archive}:t{number}"), Access.WRITE, Side.DESTINATION)
+            for blob in parsed(made).blobs if made is not lacking else ():
+                await send(store, made, blob, go)
+            tasks.append(asyncio.create_task(store.put_manifest(parsed(made), f"t{number}")))
+        await asyncio.sleep(0)
+        if cancelled:
+            tasks[0].cancel()
+        return [result or None for result in await asyncio.gather(*tasks, return_exceptions=True)]
+    finally:
+        await stores.aclose()
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[NewArchive]:
+    """The archives that took the place of the one before."""
+    archives, publish = list[NewArchive](), NewArchive.publish
+
+    def noted(self: NewArchive) -> None:
+        archives.append(self)
+        publish(self)
+
+    monkeypatch.setattr(NewArchive, "publish", noted)
+    return archives
+
+
+def test_tags_at_once_take_one_file(tmp_path: Path, written: list[NewArchive]) -> None:
+    """Images that are ready while the archive is written wait for one more file, not for one each."""
+    assert asyncio.run(at_once(archive := tmp_path / "images.tar")) == [None] * 6
+    assert len(written) == 3  # the one that is there, the first of the six, and the others
+    assert tags(archive) == {"there": B.digest, **{f"t{number}": image(f"{number}").digest for number in range(6)}}
+    assert blobs(archive) == whole(B, *(image(f"{number}") for number in range(6)))
+    assert [path.name for path in tmp_path.iterdir()] == ["images.tar"]
+
+
+def test_one_that_lacks_something_fails_alone(tmp_path: Path) -> None:
+    """Of images whose tags are put together, one that is not whole keeps no other one away."""
+    *others, failed = asyncio.run(at_once(archive := tmp_path / "images.tar", lacking=A))
+    assert isinstance(failed, Incomplete)
+    assert others == [None] * 6
+    assert set(tags(archive)) == {"there", *(f"t{number}" for number in range(6))}
+
+
+def test_one_that_is_given_up_keeps_no_other_away(tmp_path: Path) -> None:
+    """Whoever writes the file for all may be interrupted: the others write one without it."""
+    given_up, *others = asyncio.run(at_once(archive := tmp_path / "images.tar", cancelled=True))
+    assert isinstance(given_up, asyncio.CancelledError)
+    assert others == [None] * 5
+    assert set(tags(archive)) == {"there", *(f"t{number}" for number in range(1, 6))}
