@@ -25,6 +25,12 @@ _LEAST_VALUES = 10_000
 _TAG = "tag:yaml.org,2002:"
 # How people write what the kind bool is.
 TRUTH = {"true": True, "false": False}
+# What people do where the parser says this, in the words of libyaml and of PyYAML.
+_HINTS = {
+    "mapping values are not allowed": "look at the line before too: a colon takes a space, and a text with ': ' quotes",
+    "alphabetic or numeric character": "a text that begins with * or & needs quotes",
+    "expected": "look at the line before too: items and keys of one list or mapping begin in the same column",
+}
 _PLAIN = {"str", "int", "float", "bool", "null", "timestamp"}
 
 
@@ -101,8 +107,9 @@ def parse_document(text: str, name: str) -> list[Node]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         is_tab = mark is not None and (text.splitlines()[mark.line :] or [""])[0].startswith("\t", mark.column)
-        why = "a tab is not indentation: use spaces" if is_tab else error.problem or error.context
-        raise UsageError(f"{name}:{mark.line + 1 if mark else 1}: {why}") from error
+        why = "a tab is not indentation: use spaces" if is_tab else error.problem or error.context or ""
+        hint = next((hint for words, hint in _HINTS.items() if words in why), "")
+        raise UsageError(f"{name}:{mark.line + 1 if mark else 1}: {why}", hint=hint) from error
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1
         raise UsageError(f"{name}:{line}: {error.reason}") from error
@@ -167,7 +174,8 @@ class _Reader:
     def _alias(self, name: str | None, line: int, depth: int) -> Node:
         anchored = self._anchors.get(name or "")
         if anchored is None:
-            raise self._wrong(line, f"there is no anchor &{name} before this alias")
+            why = f"there is no anchor &{name} before this alias; a text that begins with * needs quotes"
+            raise self._wrong(line, why)
         if depth + anchored.height > _DEEPEST:
             raise self._wrong(line, "this is nested too deep")
         self._deepest = max(self._deepest, depth + anchored.height)

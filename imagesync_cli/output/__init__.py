@@ -71,7 +71,8 @@ class Output:
 
     def error(self, error: ImagesyncError) -> None:
         """What went wrong, and what to do about it."""
-        say(error.message)
+        for line in error.lines:
+            say(line)
         if error.hint:
             say(f"  {error.hint}")
 

@@ -42,10 +42,16 @@ class ImagesyncError(Exception):
     codes: frozenset[str] = frozenset()
     step = ""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
         super().__init__(message)
         self._message = message
         self._hint = hint
+        self._problems = problems
+
+    @property
+    def lines(self) -> list[str]:
+        """What went wrong, a problem a line where there are several; ``message`` has all of them in one."""
+        return list(map(redacted, self._problems)) or [self.message]
 
     @property
     def reason(self) -> str:

@@ -361,6 +361,36 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert "images.yaml:3: an image has no source" in refused.value.message
 
 
+def test_each_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
+    """A log shows one mistake a line, and what a misspelled key was meant to be."""
+    file = tmp_path / "images.yaml"
+    file.write_text(
+        "default: {}\nimages:\n- source: a\n  destination: b\n  Tag: [c]\n- {source: d, destination: e, x: 1}\n"
+    )
+    finished = imagesync("sync", "--file", str(file))
+    one, two, three, *_ = finished.err.splitlines()
+    assert one == f"imagesync: {file}:1: 'default' is not known in the file: did you mean defaults?"
+    assert two == f"imagesync: {file}:5: 'Tag' is not known in an image: did you mean tags?"
+    assert three.startswith(f"imagesync: {file}:6: 'x' is not known in an image: it takes as, destination")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("images:\n- source:a\n  destination: b\n", "a colon takes a space"),
+        ("images:\n- source: a\n destination: b\n", "begin in the same column"),
+        ("images:\n- source: a\n  tags: [*]\n", "a text that begins with * or & needs quotes"),
+        ("images:\n- source: a\n  tags: [*-rc]\n", "a text that begins with * needs quotes"),
+        ("images:\n- {source: a, destination: b\n", "same column"),
+    ],
+)
+def test_what_is_no_yaml_says_what_to_look_for(tmp_path: Path, text: str, hint: str) -> None:
+    """The parser's own words do not say what somebody has to change."""
+    with pytest.raises(UsageError) as refused:
+        read(tmp_path, text)
+    assert hint in str(refused.value)
+
+
 def test_variables_come_from_the_environment(tmp_path: Path) -> None:
     """${NAME} is replaced in every text, and $${ stands for ${."""
     text = "images: [{source: 'a:${TAG}', destination: '${HOST}/a:x'}, {source: b, destination: 'oci:folder/$${x}:1'}]"

@@ -48,8 +48,9 @@ class Reading:
     def error(self) -> UsageError:
         """All problems as one error."""
         lines = [f"{self.name}:{line}: {what}" for line, what in sorted(self.problems)]
-        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-        return UsageError("; ".join(lines[:_SHOWN]) + more, hint="the form of the file: docs/many-images.md")
+        if len(lines) > _SHOWN:
+            lines[_SHOWN:] = [f"and {len(lines) - _SHOWN} more"]
+        return UsageError("; ".join(lines), hint="the form of the file: docs/many-images.md", problems=lines)
 
     def fields(
         self,
@@ -66,7 +67,9 @@ class Reading:
             return {}
         for key in node.fields:
             if key not in known and not (extensions and key.startswith("x-")):
-                self.wrong(node.lines[key], f"{key!r} is not known in {what}: it takes {', '.join(sorted(known))}")
+                self.wrong(
+                    node.lines[key], f"{key!r} is not known in {what}: {_meant(key, known, 'x-' if extensions else '')}"
+                )
         for key in required:
             if key not in node.fields:
                 self.wrong(node.line, f"{what} has no {key}")
@@ -218,6 +221,15 @@ class Reading:
     def references(self, node: Node, name: str) -> list[Read]:
         """A reference, or a list of them."""
         return self.each_parsed(self.one_or_more(node, name), name, _reference, STRING)
+
+
+def _meant(key: str, known: frozenset[str], free: str) -> str:
+    """What somebody may have meant by a key, else all that there are; ``free`` begins those that are ignored."""
+    from difflib import get_close_matches
+
+    if close := get_close_matches(key.lower(), sorted(known), n=2):
+        return f"did you mean {' or '.join(close)}?"
+    return f"it takes {', '.join(sorted(known))}{f', and ignores {free}…' if free else ''}"
 
 
 def _shown(node: Node) -> str:
