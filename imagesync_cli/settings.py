@@ -52,7 +52,7 @@ from pathlib import Path
 
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import address_of, host_name, is_loopback
-from imagesync_cli.values.limits import CONNECTIONS, REQUESTS_PER_SECOND, Limits, read_limits, split_pairs
+from imagesync_cli.values.limits import CONNECTIONS, KINDS, REQUESTS_PER_SECOND, Limits, read_limits, split_pairs
 from imagesync_cli.values.secret import Secret
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -95,7 +95,7 @@ class Settings:
     run_folder: Path = Path(".terraform", "imagesync")  # what the processes of one Terraform run share
     run: str = ""  # the time of the plan that Terraform applies, and its workspace
     meeting_folder: Path | None = None  # where the processes of one user on one machine meet
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=lambda: read_limits({}))
     waits_for_pulls: bool = False  # until a registry allows more of them
     job_index: str = ""  # which of several equal jobs this is, counted from 0
 
@@ -111,10 +111,11 @@ class Settings:
 
     def limits_at(self, name: str, port: int) -> tuple[int | None, float | None]:
         """Connections at the same time and requests in a second for the host at this name and port, None for any."""
-        at = (name, port)
-        connections = (each for host, each in self.limits.connections.items() if self.address(host) == at)
-        paces = (each for host, each in self.limits.requests_per_second.items() if self.address(host) == at)
-        return min(connections, default=None), min(paces, default=None)
+        connections, paces = (
+            [most for host, most in self.limits[kind].items() if self.address(host) == (name, port)]
+            for kind in (CONNECTIONS, REQUESTS_PER_SECOND)
+        )
+        return min(map(int, connections), default=None), min(paces, default=None)
 
 
 def read_settings(
@@ -176,12 +177,12 @@ def environment() -> Mapping[str, str]:
 
 def _limits(options: Mapping[str, Iterable[str]], environ: Mapping[str, str]) -> Limits:
     """Options before variables before the file, host by host."""
-    limits = read_limits({kind: split_pairs(texts) for kind, texts in options.items()})
-    for kind in (REQUESTS_PER_SECOND, CONNECTIONS):
+    told = [read_limits({kind: split_pairs(texts) for kind, texts in options.items()})]
+    for kind in KINDS:
         name = f"IMAGESYNC_{kind.upper()}"
-        texts = environ.get(name, "").replace(",", " ").split()
-        limits = limits.over(read_limits({kind: split_pairs(texts)}, name))
-    return limits.over(_limits_of_file(environ))
+        told.append(read_limits({kind: split_pairs(environ.get(name, "").replace(",", " ").split())}, name))
+    told.append(_limits_of_file(environ))
+    return {kind: {host: most for each in reversed(told) for host, most in each[kind].items()} for kind in KINDS}
 
 
 def _limits_of_file(environ: Mapping[str, str]) -> Limits:
@@ -191,8 +192,8 @@ def _limits_of_file(environ: Mapping[str, str]) -> Limits:
     except OSError as error:
         if environ.get("IMAGESYNC_CONFIG") or (file and os.access(file, os.F_OK)):
             raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-        return Limits()
-    return _parse_config(content, str(file)) if content else Limits()
+        content = b""
+    return _parse_config(content, str(file)) if content else read_limits({})
 
 
 def _parse_config(content: bytes, name: str) -> Limits:
@@ -204,7 +205,7 @@ def _parse_config(content: bytes, name: str) -> Limits:
         raise UsageError(f"{name} is not a settings file: {error}", hint=_CONFIG_HINT) from error
     if not isinstance(document, dict):
         raise UsageError(f"{name} is not a settings file: it is not an object", hint=_CONFIG_HINT)
-    if unknown := document.keys() - {REQUESTS_PER_SECOND, CONNECTIONS}:
+    if unknown := document.keys() - KINDS:
         raise UsageError(f"{name} has an unknown setting: {min(unknown)[:100]!r}", hint=_CONFIG_HINT)
     for kind, told in document.items():
         if not isinstance(told, dict):

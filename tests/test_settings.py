@@ -95,7 +95,7 @@ def test_the_run_folder_is_in_terraforms_own() -> None:
 
 def limits_of(options: tuple[str, ...] = (), file: Path | None = None, **environ: str) -> dict[str, float]:
     named = {"IMAGESYNC_CONFIG": str(file)} if file else {}
-    return dict(read_settings(requests_per_second=options, environ={**environ, **named}).limits.requests_per_second)
+    return dict(read_settings(requests_per_second=options, environ={**environ, **named}).limits["requests_per_second"])
 
 
 def test_limits_of_hosts(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_limits_of_hosts(tmp_path: Path) -> None:
     variable = {"IMAGESYNC_REQUESTS_PER_SECOND": "a.lan=2,b.lan=2"}
     assert limits_of(("a.lan=3",), file, **variable) == {"a.lan": 3, "b.lan": 2, "c.lan": 0.5}
     settings = read_settings(connections=["b.lan=1"], environ={"IMAGESYNC_CONFIG": str(file)})
-    assert settings.limits.connections == {"a.lan": 4, "b.lan": 1}
+    assert settings.limits["connections"] == {"a.lan": 4, "b.lan": 1}
 
 
 def test_the_settings_file_is_where_others_are(tmp_path: Path) -> None:

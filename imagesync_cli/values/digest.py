@@ -95,39 +95,40 @@ class Verifier:
         self.size_bytes = size_bytes
         self.seen_bytes = 0
         self._hash = new_hash(digest)
+        self._last = b""
 
-    def update(self, chunk: bytes) -> None:
-        """Take the next chunk; more bytes than the descriptor promises are a ContentError at once."""
+    def update(self, chunk: bytes) -> bytes:
+        """Take the next chunk; give it back, or nothing yet of the last one, which ``check`` gives.
+
+        More bytes than the descriptor promises are a ContentError at once.
+        """
         self.seen_bytes += len(chunk)
         if self.seen_bytes > self.size_bytes:
             raise ContentError(f"{self.digest} is longer than the {self.size_bytes} bytes its descriptor names")
         self._hash.update(chunk)
+        if self.seen_bytes < self.size_bytes:
+            return chunk
+        self._last += chunk
+        return b""
 
-    @property
-    def complete(self) -> bool:
-        """All bytes that the descriptor names have been seen."""
-        return self.seen_bytes == self.size_bytes
-
-    def check(self) -> None:
-        """Raise ContentError unless the bytes seen are exactly those of the digest."""
-        if not self.complete:
+    def check(self) -> bytes:
+        """The last chunk; ContentError unless the bytes seen are exactly those of the digest."""
+        if self.seen_bytes < self.size_bytes:
             raise ContentError(f"{self.digest} ended after {self.seen_bytes} of {self.size_bytes} bytes")
         actual = f"{self.digest.partition(':')[0]}:{self._hash.hexdigest()}"
         if actual != self.digest:
             raise ContentError(f"{self.digest} arrived as {actual}")
+        return self._last
 
 
 def verified(chunks: Iterable[bytes], digest: str, size_bytes: int) -> Iterator[bytes]:
     """Yield the chunks, the last one only when all of them are the right bytes; else ContentError."""
-    verifier, held = Verifier(digest, size_bytes), b""
+    verifier = Verifier(digest, size_bytes)
     for chunk in chunks:
-        verifier.update(chunk)
-        if held:
-            yield held
-        held = chunk
-    verifier.check()
-    if held:
-        yield held
+        if right := verifier.update(chunk):
+            yield right
+    if last := verifier.check():
+        yield last
 
 
 def check_bytes(content: bytes, digest: str) -> None:

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from imagesync_cli.values.errors import UsageError
 from imagesync_cli.values.hosts import is_loopback, parse_registry, spellings_of, without_login
 
-REQUESTS_PER_SECOND, CONNECTIONS = "requests_per_second", "connections"
+REQUESTS_PER_SECOND, CONNECTIONS = KINDS = ("requests_per_second", "connections")
+# By kind and registry. Docker Hub's aliases are one, and so is a host with HTTPS's own port.
+Limits = Mapping[str, Mapping[str, float]]
 _DECIMAL, _WHOLE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?", "[0-9]{1,6}"
 # A request in a quarter of an hour is the slowest; a process may have no more open files than it has connections.
 _NUMBERS = {REQUESTS_PER_SECOND: (_DECIMAL, 0.001, 100_000.0), CONNECTIONS: (_WHOLE, 1.0, 256.0)}
 _EXAMPLES = {REQUESTS_PER_SECOND: "docker.io=10 or docker.io=0.5", CONNECTIONS: "docker.io=4"}
 _LONGEST_SHOWN = 100
-
-
-class Limits(NamedTuple):
-    """By registry: requests in any second, and connections at the same time.
-
-    Docker Hub's aliases are one, and so is a host with HTTPS's own port.
-    """
-
-    requests_per_second: Mapping[str, float] = MappingProxyType({})
-    connections: Mapping[str, int] = MappingProxyType({})
-
-    def over(self, other: Limits) -> Limits:
-        """These, and of the others those of hosts that these say nothing of."""
-        return Limits(
-            {**other.requests_per_second, **self.requests_per_second}, {**other.connections, **self.connections}
-        )
 
 
 class PullLimit(NamedTuple):
@@ -80,7 +65,7 @@ def read_limits(pairs: Mapping[str, Iterable[tuple[str, Any]]], where: str = "")
 
     ``where`` opens the errors: a file, a variable; "" for options, which are named as they are written.
     """
-    read: dict[str, dict[str, float]] = {REQUESTS_PER_SECOND: {}, CONNECTIONS: {}}
+    read: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
     for kind, told in pairs.items():
         for host, number in told:
             name = where or f"--{kind.replace('_', '-')}"
@@ -88,8 +73,7 @@ def read_limits(pairs: Mapping[str, Iterable[tuple[str, Any]]], where: str = "")
             if registry in read[kind]:
                 raise UsageError(f"{name} has two numbers for {registry}", hint="leave one of them")
             read[kind][registry] = _number(str(number), host, name, kind)
-    connections = {registry: int(number) for registry, number in read[CONNECTIONS].items()}
-    return Limits(read[REQUESTS_PER_SECOND], connections)
+    return read
 
 
 def split_pairs(texts: Iterable[str]) -> list[tuple[str, str]]:

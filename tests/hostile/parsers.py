@@ -201,7 +201,7 @@ def _environment(text: str) -> None:
 
 def _limits(text: str) -> None:
     limits = read_settings(environ={"IMAGESYNC_REQUESTS_PER_SECOND": text}).limits
-    assert all(0 < number < float("inf") for number in limits.requests_per_second.values())
+    assert all(0 < number < float("inf") for number in limits["requests_per_second"].values())
 
 
 def _pull_limit(text: str) -> None:
@@ -213,7 +213,7 @@ def _pull_limit(text: str) -> None:
 
 def _settings_file(content: bytes) -> None:
     limits = _parse_config(content, "config.json")
-    assert all(0 < number < 1000 for number in limits.connections.values())
+    assert all(0 < number < 1000 for number in limits["connections"].values())
 
 
 class _Recorded(Wire):

@@ -156,7 +156,7 @@ def test_a_mark_at_the_beginning_of_the_settings_means_nothing(tmp_path: Path) -
     """Some editors begin each file with a byte-order mark."""
     path = tmp_path / "config.json"
     path.write_text('{"connections": {"registry.lan": 4}}', "utf-8-sig")
-    assert read_settings(environ={"IMAGESYNC_CONFIG": str(path)}).limits.connections == {"registry.lan": 4}
+    assert read_settings(environ={"IMAGESYNC_CONFIG": str(path)}).limits["connections"] == {"registry.lan": 4}
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

@@ -35,6 +35,12 @@ async def locked(place: Place, what: str) -> AsyncIterator[None]:
     since = time.monotonic()
     while (handle := _try(place)) < 0:
         await _wait(since, f"waiting for {what}: another process is writing it")
+    with _held(handle, place):
+        yield
+
+
+@contextlib.contextmanager
+def _held(handle: int, place: Place) -> Iterator[None]:
     try:
         yield
     finally:
@@ -188,17 +194,10 @@ def _is_private(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
-@contextlib.contextmanager
-def _at_work(folder: Path, doing: str, repository: str) -> Iterator[None]:
+def _at_work(folder: Path, doing: str, repository: str) -> contextlib.AbstractContextManager[None]:
     from imagesync_cli.stores.files.folder import Place
 
-    handle, place = new_locked(Place(str(folder / doing)), _prefix(doing, repository))
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # Windows keeps what is open
-            place.unlink()
-        os.close(handle)
+    return _held(*new_locked(Place(str(folder / doing)), _prefix(doing, repository)))
 
 
 def at_work(folder: Path, doing: str, repository: str) -> list[Path]:

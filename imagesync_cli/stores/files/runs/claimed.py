@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from imagesync_cli.stores.places import repository_of
 from imagesync_cli.values.errors import UsageError
@@ -25,8 +26,7 @@ class Claimant:
         return f"{self.call}/{self.key}"
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """An image that an entry relies on: where it is, all spellings of that alike, and its digest."""
 
     repository: str

@@ -29,7 +29,7 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 
 from imagesync_cli.stores.files.folder import Place
@@ -207,21 +207,7 @@ class Claims:
             raise ContentError(f"{path} is damaged: {why_misread(error)}", hint="remove it, and plan again") from error
 
     def _write(self, call: str, noted: CallClaims) -> None:
-        images, sources, placed = (
-            {key: astuple(claim) for key, claim in those.items()}
-            for those in (noted.images, noted.sources, noted.placed)
-        )
-        document = {
-            "run": noted.run,
-            "images": images,
-            "named": sorted(noted.named),
-            "whole": noted.whole,
-            "workspace": noted.workspace,
-            "applied": noted.applied,
-            "sources": sources,
-            "placed": placed,
-        }
-        replace_file(self.file_of(call), json.dumps(document))
+        replace_file(self.file_of(call), json.dumps(vars(noted), default=sorted))  # what is named is a set
 
 
 def _is_to_come(run: str) -> bool:

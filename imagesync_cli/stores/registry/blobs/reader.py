@@ -31,16 +31,13 @@ class BlobReader:
 
         A connection that breaks is replaced and the blob continued by Range as long as bytes keep coming.
         """
-        verifier, last, answers = Verifier(blob.digest, blob.size), b"", deque[httpx.Response](maxlen=1)
+        verifier, answers = Verifier(blob.digest, blob.size), deque[httpx.Response](maxlen=1)
         try:
             async with contextlib.aclosing(self._unbroken(blob, answers)) as chunks:
                 async for chunk in chunks:
-                    verifier.update(chunk)
-                    if verifier.complete:
-                        last = chunk
-                    else:
-                        yield chunk
-            verifier.check()
+                    if right := verifier.update(chunk):
+                        yield right
+            last = verifier.check()
         except ImagesyncError as error:
             error.during(self._doing(blob))
             for response in answers:
