@@ -78,6 +78,10 @@ def read_query(text: str) -> Query:
     if "images" in asked and set(asked) <= {"images", "all", "rules", "new_call", "brief", *_BESIDE}:
         every = _object(asked["all"], "all", strings=False) if asked.get("all") else {}
         images = _object(asked["images"], "images", or_objects=True)
+        if asked.get("call"):
+            from imagesync_cli.stores.files.runs.claimed import check_call
+
+            check_call(asked["call"])
         return Query(
             {key: _image_or_error(_completed(image, every)) for key, image in images.items()},
             compares=False,

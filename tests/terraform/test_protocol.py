@@ -258,6 +258,18 @@ def test_brief_answers_of_a_call(layout: str) -> None:
     assert found["wrong"].keys() == {"digest", "refused"}
 
 
+def test_a_call_that_is_no_id(layout: str, tmp_path: Path) -> None:
+    """A call names files of the run folder: what would lead out of it is a wrong question, and nothing is written."""
+    run_folder, destination = tmp_path / "run" / "imagesync", f"{layout}:1.0"
+    copy = {"source": destination, "digest": image().digest}
+    images = {"app": {"reference": destination, "copy": copy}}
+    question = {"images": json.dumps(images), "call": "../../outside", "run": "20260101000000"}
+    settings = Settings(run_folder=run_folder)
+    with pytest.raises(UsageError, match="is not an ID"):
+        asyncio.run(answer(read_query(json.dumps(question)), Stores(settings), settings))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["layout"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "kind", "why"),
     [
