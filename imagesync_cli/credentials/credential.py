@@ -34,7 +34,9 @@ class Credential:
     def __post_init__(self) -> None:
         secrets = (self.password, self.identity_token, self.registry_token)
         texts = [self.username, *(secret.reveal() for secret in secrets)]
-        if any("\ud800" <= c <= "\udfff" for text in texts for c in text) or not _is_word(self.registry_token):
+        # A bearer token is visible ASCII without spaces (RFC 6750).
+        is_word = all("!" <= c <= "~" for c in self.registry_token.reveal())
+        if any("\ud800" <= c <= "\udfff" for text in texts for c in text) or not is_word:
             # Whoever sends it would say what it cannot send, secret and all.
             raise UsageError(f"the login of {self.source} has characters that cannot be sent", hint="log in again")
 
@@ -43,11 +45,6 @@ class Credential:
         """The value of an Authorization header (RFC 7617); kept, since what a server repeats is known as long as it."""
         pair = f"{self.username}:{self.password.reveal()}".encode()
         return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
-
-
-def _is_word(token: Secret) -> bool:
-    """Whether a bearer token can be part of a header: visible ASCII, no spaces (RFC 6750)."""
-    return all("!" <= c <= "~" for c in token.reveal())
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ async def pick(query: Query, stores: Stores, deadline_s: float) -> Picks:
         picked, young = result
         images = {tag: replace(image, reference=image.reference.at(tag=tag), tags=None) for tag in picked}
         keys = {tag: f"{key.removesuffix(':')}:{tag}" for tag in picked}
-        clashes |= {keys[tag]: _clash(keys[tag], key) for tag in picked if keys[tag] in query.asked}
+        pick_it = f"the tags of images[{json.dumps(key)}] pick"
+        way_out = "as well: let them exclude it, or remove this entry."
+        clashes |= {keys[tag]: f"{pick_it} {keys[tag]} {way_out}" for tag in picked if keys[tag] in query.asked}
         asked |= {keys[tag]: each for tag, each in images.items()}
         told = [{"tag": tag, "key": keys[tag], "source": str(each.reference)} for tag, each in images.items()]
         lists[key] = _answer(image) | {"picked": told, "waiting": young}
@@ -131,7 +133,3 @@ def _failed(image: Image, error: ImagesyncError) -> dict[str, Any]:
         return _answer(image) | {"refused": [str(error)]}
     cause = common_cause(error.kind, str(error), [image.reference.name])
     return _answer(image) | {"error": str(error), "kind": error.kind} | ({"cause": cause} if cause else {})
-
-
-def _clash(key: str, ruled: str) -> str:
-    return f"the tags of images[{json.dumps(ruled)}] pick {key} as well: let them exclude it, or remove this entry."

@@ -107,7 +107,10 @@ class DockerArchive(OciArchive):
                 entries = self.index().entries
                 self._images = [_Saved(_names([e.annotation(_IMAGE_NAME)]), e.target.digest) for e in entries]
             # Docker 25 lists no image that it saves by its digest alone.
-            self._images = self._images or self._saved_images()
+            try:
+                self._images = self._images or [self._saved_image(item) for item in self._items()]
+            except FileNotFoundError as error:
+                raise ContentError(f"{self._path} lacks {error}, which its {_LIST_FILE} names") from error
         return self._images
 
     def _find(self, images: list[_Saved], wanted: str) -> _Saved:
@@ -140,12 +143,6 @@ class DockerArchive(OciArchive):
         if sum(len(item["Layers"]) for item in items) > _MOST_LAYERS:
             raise ContentError(f"{self._where(_LIST_FILE)} names more than {_MOST_LAYERS} layers")
         return items
-
-    def _saved_images(self) -> list[_Saved]:
-        try:
-            return [self._saved_image(item) for item in self._items()]
-        except FileNotFoundError as error:
-            raise ContentError(f"{self._path} lacks {error}, which its {_LIST_FILE} names") from error
 
     def _saved_image(self, item: dict[str, Any]) -> _Saved:
         """Make the manifest of an image that came without."""

@@ -109,7 +109,11 @@ class LayoutFiles:
         """What the tag is; without one the only entry, or the one named latest. NotFound lists the tags there are."""
         # What is attached to the images comes when it is named.
         listed = self.index(must_exist=not self._is_folder).entries
-        entries = [entry for entry in listed if tag or not self._is_attached(entry)]
+        entries = [
+            entry
+            for entry in listed
+            if tag or not (subject_of_tag(entry.name) if entry.name else self._subject_of(entry.target.digest))
+        ]
         tags = [entry.name for entry in entries if entry.name]
         if tag or "latest" in tags:
             entries = [entry for entry in entries if entry.name == (tag or "latest")]
@@ -118,9 +122,6 @@ class LayoutFiles:
         if not entries:
             raise Gone(f"{self.name}: no image {tag!r}", hint=_choices(listed))
         return entries[-1].target
-
-    def _is_attached(self, entry: Entry) -> bool:
-        return bool(subject_of_tag(entry.name) if entry.name else self._subject_of(entry.target.digest))
 
     def _subject_of(self, digest: Digest) -> str:
         with passing(), contextlib.suppress(FileNotFoundError, ContentError, Refused):

@@ -26,6 +26,7 @@ _FILE, _LINK, _SYMLINK = (b"0", b"\0", b"7"), b"1", b"2"
 _WITHOUT_DATA = frozenset(b"123456")  # whatever size they tell
 _PAX, _PAX_OF_ALL, _LONG_NAME, _LONG_LINK, _SPARSE = b"x", b"g", b"L", b"K", b"S"
 _PAX_KEYS = frozenset({b"path", b"linkpath", b"size"})
+_SPARSE_KEYS = b"GNU.sparse."
 _OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*")
 _DECIMAL = re.compile(rb"[0-9]{1,19}")
 _LENGTH = re.compile(rb"([0-9]{1,9}) ")
@@ -42,19 +43,10 @@ class Member:
     link: str = ""
 
 
-class _Extensions:
-    """What the headers before a member say of it."""
-
-    def __init__(self) -> None:
-        self.values: dict[bytes, bytes] = {}
-        self.is_sparse = False
-        self.count = 0
-
-
 def read_headers(file: BinaryIO, end: int) -> Iterator[tuple[str, Member]]:
     """Every member of a file of so many bytes, by name; ValueError where it is no tar file, or damaged."""
-    offset, common, left = 0, _Extensions(), _MOST_EXTENSION_BYTES
-    own = _Extensions()
+    offset, left = 0, _MOST_EXTENSION_BYTES
+    common, own, count = dict[bytes, bytes](), dict[bytes, bytes](), 0  # what the headers before a member say of it
     while offset < end:
         file.seek(offset)
         block = file.read(BLOCK_BYTES)
@@ -64,24 +56,24 @@ def read_headers(file: BinaryIO, end: int) -> Iterator[tuple[str, Member]]:
         offset += BLOCK_BYTES
         if kind in (_PAX, _PAX_OF_ALL, _LONG_NAME, _LONG_LINK):
             left -= size
-            if size > _LONGEST_EXTENSION_BYTES or left < 0 or own.count >= _MOST_EXTENSIONS:
-                raise ValueError(f"a header of {size} bytes, after {own.count} others")
+            if size > _LONGEST_EXTENSION_BYTES or left < 0 or count >= _MOST_EXTENSIONS:
+                raise ValueError(f"a header of {size} bytes, after {count} others")
             content = file.read(size)
             if len(content) < size:
                 raise ValueError("it ends in the middle of a header")
             _extend(common if kind == _PAX_OF_ALL else own, kind, content)
-            own.count += 1
+            count += 1
             offset += _rounded(size)
             continue
-        name, member = _member(block, kind, offset, common, own)
+        name, member = _member(block, kind, offset, {**common, **own})
         if kind == _SPARSE:
             member = replace(member, offset=_behind_map(file, block, offset), is_file=False)
         if member.offset + member.size > end:
             raise ValueError(f"it ends in the middle of {name.decode('utf-8', 'replace')}")
         # As an image layout has it: ``tar -C folder .`` puts ./ before it.
         yield _text(re.sub(rb"^(?:\./)+", b"", name)), member
-        offset, own = member.offset + _rounded(member.size), _Extensions()
-    if own.count:
+        offset, own, count = member.offset + _rounded(member.size), {}, 0
+    if count:
         raise ValueError("it ends after a header of a member that is not there")
     if not offset and not end:
         raise ValueError("it is empty")
@@ -111,15 +103,15 @@ def _number(field: bytes) -> int:
     return number
 
 
-def _extend(extensions: _Extensions, kind: bytes, content: bytes) -> None:
+def _extend(values: dict[bytes, bytes], kind: bytes, content: bytes) -> None:
     if kind in (_LONG_NAME, _LONG_LINK):
-        extensions.values[b"path" if kind == _LONG_NAME else b"linkpath"] = content.partition(b"\0")[0]
+        values[b"path" if kind == _LONG_NAME else b"linkpath"] = content.partition(b"\0")[0]
         return
     for key, value in _records(content):
         if key in _PAX_KEYS:
-            extensions.values[key] = value
-        elif key.startswith(b"GNU.sparse."):
-            extensions.is_sparse = True
+            values[key] = value
+        elif key.startswith(_SPARSE_KEYS):
+            values[_SPARSE_KEYS] = b""
 
 
 def _records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -136,8 +128,7 @@ def _records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         at = end
 
 
-def _member(block: bytes, kind: bytes, offset: int, common: _Extensions, own: _Extensions) -> tuple[bytes, Member]:
-    values = {**common.values, **own.values}
+def _member(block: bytes, kind: bytes, offset: int, values: dict[bytes, bytes]) -> tuple[bytes, Member]:
     name, prefix = block[:100].partition(b"\0")[0], block[345:500].partition(b"\0")[0]
     if prefix and block[257:263] == b"ustar\0":
         name = prefix + b"/" + name
@@ -155,8 +146,7 @@ def _member(block: bytes, kind: bytes, offset: int, common: _Extensions, own: _E
     if kind[0] in _WITHOUT_DATA:
         return name, Member(offset, 0, is_file=False)
     is_folder = kind == b"\0" and name.endswith(b"/")  # as in tars that are older than a type for it
-    is_sparse = common.is_sparse or own.is_sparse
-    return name, Member(offset, size, is_file=kind in _FILE and not is_folder and not is_sparse)
+    return name, Member(offset, size, is_file=kind in _FILE and not is_folder and _SPARSE_KEYS not in values)
 
 
 def _behind_map(file: BinaryIO, block: bytes, offset: int) -> int:

@@ -41,11 +41,11 @@ class Explanation:
 
     summary: str
     images: int
-    changes: list[Change]
-    notes: list[Sentence]
     bytes_to_copy: int | None
     has_unknown_sizes: bool
     can_be_applied: bool
+    changes: list[Change]
+    notes: list[Sentence]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -67,22 +67,21 @@ def explain(plan: Plan) -> Explanation:
     changes = [concealing.change(change) for change in changes_of(plan)]
     sizes = [change.copy.bytes_to_copy for change in changes if change.after]
     known = [size for size in sizes if size is not None]
+    # Those that are there before or after; one that has another object or another entry now counts once.
+    images = sum(len(call.wanted) + len(call.left_out) for call in plan.calls) + sum(not each.after for each in changes)
+    notes = list(_notes(plan))
+    if (more := len(notes) - _MOST_NOTES) > 0:
+        notes = [*notes[:_MOST_NOTES], say(f"And {counted(more, 'more note')}.")]
     explained = Explanation(
         summary="",
-        images=_count(plan, changes),
+        images=images,
         changes=changes,
-        notes=[note.mapped(concealing.text) for note in _first_few(list(_notes(plan)))],
+        notes=[note.mapped(concealing.text) for note in notes],
         bytes_to_copy=sum(known) if known or not sizes else None,
         has_unknown_sizes=len(known) < len(sizes) or any(change.copy.referrers_to_copy for change in changes),
         can_be_applied=not plan.is_errored and plan.document.get("applyable") is not False,
     )
     return replace(explained, summary=_summary(plan, explained))
-
-
-def _count(plan: Plan, changes: list[Change]) -> int:
-    """Images that are there before or after; one that has another object or another entry now counts once."""
-    wanted = sum(len(call.wanted) + len(call.left_out) for call in plan.calls)
-    return wanted + sum(1 for change in changes if not change.after)
 
 
 def _summary(plan: Plan, explained: Explanation) -> str:
@@ -137,18 +136,13 @@ def _notes(plan: Plan) -> Iterator[Sentence]:
     if left_out and len(left_out) < len(plan.calls):
         count = sum(len(call.left_out) for call in left_out)
         yield say(f"The plan leaves out {{}} with {counted(count, 'image')}.", _modules(left_out))
-    elif not plan.is_complete:
+    elif plan.document.get("complete") is False:  # older Terraform does not say
         yield say("The plan is not complete: it leaves out or defers something.")
     late = [call for call in plan.calls if call.wanted and call.destination is UNREAD]
     if late:
         yield say("The plan does not know the present content of the destinations of {}.", _modules(late))
     for places in _shared(plan):
         yield say("{} and {} name the same destination, but different images.", *places[:2])
-
-
-def _first_few(notes: list[Sentence]) -> list[Sentence]:
-    more = len(notes) - _MOST_NOTES
-    return notes if more <= 0 else [*notes[:_MOST_NOTES], say(f"And {counted(more, 'more note')}.")]
 
 
 def _modules(calls: list[Call]) -> str:

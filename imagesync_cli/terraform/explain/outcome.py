@@ -24,6 +24,7 @@ OUTCOMES = (DELETED, UNTAGGED, KEPT, RETAGGED, REFUSED, UNDECIDED)
 # By on_replace and by on_destroy: in the end there is no difference.
 _THE_SAME = ((DELETED, DELETED), (KEPT, KEPT), (KEPT, UNTAGGED), (RETAGGED, KEPT))
 _NO_BLOCK = ("delete_because_no_resource_config", "delete_because_no_move_target")
+_POLICY_HIDDEN = "is kept or removed by a policy that the plan does not tell"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Outcomes:
         outcome = (
             _without_command(change)
             or self._relied_on(change, stored)
-            or _hidden(stored)
+            or (None if stored.on_destroy else _will(UNDECIDED, _POLICY_HIDDEN))
             or self._by_policy(self._calls[change.module], stored)
         )
         if outcome.outcome not in (DELETED, UNTAGGED) or not stored.claimant:
@@ -194,10 +195,6 @@ def _retagged(keep_last: str) -> Outcome:
         return _will(DELETED, "gets a tag of its own first, and is deleted after the consumers, as keep_last is 0")
     more = f", and of such tags the last {keep_last} stay" if keep_last.isdecimal() else ""
     return _will(RETAGGED, f"gets a tag of its own first{more}")
-
-
-def _hidden(stored: Stored) -> Outcome | None:
-    return None if stored.on_destroy else _will(UNDECIDED, "is kept or removed by a policy that the plan does not tell")
 
 
 def _without_command(change: ImageChange) -> Outcome | None:

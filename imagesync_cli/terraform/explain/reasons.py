@@ -18,18 +18,14 @@ def reason_of(
 ) -> Reason | None:
     """Why this image changes or is held back; None where it is as it was."""
     if change.before is not None and change.before.place != after.place:
-        return _relocated(change.before, after)
+        if after.place is None:
+            return "undetermined", [say("it is at {}, and the plan does not know its new place", change.before.shown)]
+        return "relocated", [say("it was at {}", change.before.shown)]
     if predecessor is not None:
         return _followed(change, look, predecessor)
     if call.is_new(change):
         return _new(change, look)
     return _drift(change, look) or _in_place(call, change, after) or _held(look)
-
-
-def _relocated(before: Stored, after: Stored) -> Reason:
-    if after.place is None:
-        return "undetermined", [say("it is at {}, and the plan does not know its new place", before.shown)]
-    return "relocated", [say("it was at {}", before.shown)]
 
 
 def _in_place(call: Call, change: ImageChange, after: Stored) -> Reason | None:
@@ -50,20 +46,17 @@ def _followed(change: ImageChange, look: Look, predecessor: Predecessor) -> Reas
     if predecessor.by == IMAGE:
         was = going.before.shown if going.before else going.key
         return "renamed", [say("the same image as {}, which no entry names any more", was), *_found(change, look, "")]
-    why = _entry_was(change, going)
     if predecessor.by == ENTRY:
         why = say("its source gives another image now: {}", look.source)
+    elif going.module == change.module:
+        why = say("its entry was {}", going.key)
+    else:
+        why = say("its entry was {} of {}", going.key, going.module or ROOT)
     if not is_same:
         return "moved", [why, *_found(change, look, going.digest)]
     if drift := _drift(change, look):
         return drift[0], [*drift[1], why]
     return ("handed over" if going.module != change.module else "respelled"), [why]
-
-
-def _entry_was(change: ImageChange, going: ImageChange) -> Sentence:
-    if going.module == change.module:
-        return say("its entry was {}", going.key)
-    return say("its entry was {} of {}", going.key, going.module or ROOT)
 
 
 def _found(change: ImageChange, look: Look, expected: str) -> list[Sentence]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -27,12 +26,8 @@ _COLUMNS = ("Change", "Image", "Digest", "Why", "To copy", "Old image", "Changes
 def explanation_json(explained: Explanation) -> dict[str, Any]:
     """Everything, with whole digests and all consumers."""
     return {
-        "summary": explained.summary,
-        "images": explained.images,
+        **vars(explained),
         "counts": explained.counts,
-        "bytes_to_copy": explained.bytes_to_copy,
-        "has_unknown_sizes": explained.has_unknown_sizes,
-        "can_be_applied": explained.can_be_applied,
         "consumers": explained.consumers,
         "changes": [_change_json(change) for change in explained.changes],
         "notes": [note.written() for note in explained.notes],
@@ -40,28 +35,10 @@ def explanation_json(explained: Explanation) -> dict[str, Any]:
 
 
 def _change_json(change: Change) -> dict[str, Any]:
-    return {
-        "kind": change.kind,
-        "module": change.module,
-        "key": change.key,
-        "destination": change.destination,
-        "source": change.source,
-        "before": change.before,
-        "after": change.after,
-        "why": written(change.why),
-        **asdict(change.copy),
-        "signed": change.signed,
-        "old": [
-            {
-                "outcome": old.outcome.outcome,
-                "why": old.outcome.why.written(),
-                "digest": old.digest,
-                "destination": old.destination,
-            }
-            for old in change.old
-        ],
-        "consumers": change.consumers,
-    }
+    old = [{**vars(each), "outcome": each.outcome.outcome, "why": each.outcome.why.written()} for each in change.old]
+    document = {**vars(change), **vars(change.copy), "why": written(change.why), "old": old}
+    del document["copy"]
+    return document
 
 
 def explanation_lines(explained: Explanation) -> Iterator[str]:
@@ -73,9 +50,9 @@ def explanation_lines(explained: Explanation) -> Iterator[str]:
             yield ""
             yield f"{module or ROOT}:"
         for change in changes:
-            parts = [_digests(change), *change.why, _to_copy(change.copy), *_signed(change), *_old(change)]
-            parts.append(_consumers(change, "with it change {}"))
-            yield f"  {change.kind:<12} {_limited(change.name)}: {written(filter(None, parts), _limited)}"
+            parts = [*_digests(change), *change.why, *_to_copy(change.copy), *_signed(change), *_old(change)]
+            parts += _consumers(change, "with it change {}")
+            yield f"  {change.kind:<12} {_limited(change.name)}: {written(parts, _limited)}"
     for note in explained.notes:
         yield ""
         yield note.written(_limited)
@@ -109,43 +86,37 @@ def _row(change: Change) -> tuple[str, ...]:
     return (
         change.kind,
         image,
-        _markdown(_digests(change)),
+        written(_digests(change), _code),
         written([*change.why, *_signed(change)], _code),
-        _markdown(_to_copy(change.copy)),
+        written(_to_copy(change.copy), _code),
         written(_old(change), _code),
-        _markdown(_consumers(change, "{}")),
+        written(_consumers(change, "{}"), _code),
     )
-
-
-def _markdown(sentence: Sentence | None) -> str:
-    return sentence.written(_code) if sentence else ""
 
 
 def _code(text: str) -> str:
     return cell(_limited(text))
 
 
-def _digests(change: Change) -> Sentence | None:
-    if change.before and change.after and change.before != change.after:
-        return say("{} -> {}", short(change.before), short(change.after))
-    digest = change.after or change.before
-    return say("{}", short(digest)) if digest else None
+def _digests(change: Change) -> list[Sentence]:
+    digests = [short(digest) for digest in dict.fromkeys((change.before, change.after)) if digest]
+    return [say(" -> ".join(["{}"] * len(digests)), *digests)] if digests else []
 
 
-def _to_copy(copy: Copy) -> Sentence | None:
+def _to_copy(copy: Copy) -> list[Sentence]:
     if copy.error:
-        return say("how much to copy is not known: {}", copy.error)
+        return [say("how much to copy is not known: {}", copy.error)]
     if copy.bytes_to_copy is None or copy.layers is None:
-        return None
+        return []
     parts = [size_text(copy.bytes_to_copy)] if copy.bytes_to_copy else []
     parts += [counted(copy.referrers_to_copy, "referrer")] if copy.referrers_to_copy else []
     some = "" if copy.layers_to_copy == copy.layers else f"{copy.layers_to_copy} of "
     layers = f"{some}{counted(copy.layers, 'layer')}"
     if not copy.bytes_to_copy and copy.layers_to_copy:
-        return say(" and ".join([f"{layers} to mount", *(f"{part} to copy" for part in parts)]))
+        return [say(" and ".join([f"{layers} to mount", *(f"{part} to copy" for part in parts)]))]
     if not parts:
-        return say("nothing to copy")
-    return say(f"{' and '.join(parts)} to copy{f', {layers}' if copy.bytes_to_copy else ''}")
+        return [say("nothing to copy")]
+    return [say(f"{' and '.join(parts)} to copy{f', {layers}' if copy.bytes_to_copy else ''}")]
 
 
 def _signed(change: Change) -> list[Sentence]:
@@ -163,12 +134,10 @@ def _old(change: Change) -> Iterator[Sentence]:
             yield Sentence(f"the image at {{}} {words}", (old.destination, *quoted))
 
 
-def _consumers(change: Change, words: str) -> Sentence | None:
+def _consumers(change: Change, words: str) -> list[Sentence]:
     shown, more = change.consumers[:_MOST_CONSUMERS], len(change.consumers) - _MOST_CONSUMERS
-    if not shown:
-        return None
     listed = ", ".join(["{}"] * len(shown)) + (f" and {more} more" if more > 0 else "")
-    return Sentence(words.format(listed), tuple(shown))
+    return [say(words.format(listed), *shown)] if shown else []
 
 
 def _limited(text: str) -> str:

@@ -14,6 +14,7 @@ only in a set that names one.
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ _DATE = re.compile(r"[vV]?(?:19|20)\d\d([.-])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d
 _EARLY = {"a", "alpha", "b", "beta", "canary", "dev", "devel", "m", "milestone", "next", "nightly", "pre", "preview"}
 _EARLY |= {"rc", "snapshot"}
 _REPACKED = {"build", "p", "patch", "post", "r", "rev"}
+_HOLDS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "=": operator.eq}
 Bound = tuple[str, "Version"]
 
 
@@ -105,20 +107,13 @@ def parse_range(text: str) -> Range:
 
 
 def _in_set(version: Version, bounds: tuple[Bound, ...]) -> bool:
-    if not all(_holds(version, operator, bound) for operator, bound in bounds):
+    if not all(_HOLDS[how](version.order, bound.order) for how, bound in bounds):
         return False
     if version.is_date:
         alike = range(_LONG_NUMBER, 10**19) if version.numbers[0] >= _LONG_NUMBER else _YEARS
         return any(bound.numbers[0] in alike for _, bound in bounds)
     named = any(bound.pre_release and bound.numbers == version.numbers for _, bound in bounds)
     return not version.pre_release or named
-
-
-def _holds(version: Version, operator: str, bound: Version) -> bool:
-    mine, other = version.order, bound.order
-    return {">=": mine >= other, ">": mine > other, "<=": mine <= other, "<": mine < other, "=": mine == other}[
-        operator
-    ]
 
 
 def _set(text: str, whole: str) -> tuple[Bound, ...]:
@@ -138,27 +133,25 @@ def _set(text: str, whole: str) -> tuple[Bound, ...]:
     return tuple(bounds)
 
 
-def _bounds(operator: str, text: str, whole: str) -> list[Bound]:
+def _bounds(how: str, text: str, whole: str) -> list[Bound]:
     """What one part means in plain comparisons; "*" asks nothing."""
     text = re.sub(r"(?:^|\.)[xX*](?:\.[xX*])*$", "", text)
     if not text:
-        return [] if operator not in ("<", ">") else [("<", Version((0,) * _NUMBERS, ("0",)))]
+        return [] if how not in ("<", ">") else [("<", Version((0,) * _NUMBERS, ("0",)))]
     version = parse_version(text)
     if version is None:
         raise UsageError(f"{whole!r} is not a range of versions: {text!r} is not a version", hint=_EXAMPLE)
     open_at = version.given - 1 if version.given < 3 and not version.pre_release else None
-    if operator in ("^", "~", "~>"):
-        return [
-            (">=", version),
-            ("<", version.next_after(_caret(version) if operator == "^" else min(1, version.given - 1))),
-        ]
-    if open_at is None or operator in (">=", "<"):
-        return [(operator, version)]
+    if how in ("^", "~", "~>"):
+        fixed = _caret(version) if how == "^" else min(1, version.given - 1)
+        return [(">=", version), ("<", version.next_after(fixed))]
+    if open_at is None or how in (">=", "<"):
+        return [(how, version)]
     return {
         "=": [(">=", version), ("<", version.next_after(open_at))],
         ">": [(">=", version.next_after(open_at))],
         "<=": [("<", version.next_after(open_at))],
-    }[operator]
+    }[how]
 
 
 def _caret(version: Version) -> int:

@@ -28,8 +28,11 @@ async def delete(api: HostApi, digest: str, tags: Collection[str]) -> str:
     versions, version = await _version(api, digest, login, doing)
     if version is None:
         return ""
+    number = version.get("id")
+    if not isinstance(number, int):
+        raise ContentError(f"{doing}: the answer names a version without a number")
     try:
-        return await _delete(api, f"{versions}/{_number(version, doing)}", tags, login, doing)
+        return await _delete(api, f"{versions}/{number}", tags, login, doing)
     except NotFound:
         return ""  # it went meanwhile
 
@@ -56,13 +59,6 @@ async def _version(api: HostApi, digest: str, login: Secret, doing: str) -> tupl
                         return path, version
             break
     return "", None
-
-
-def _number(version: dict[str, Any], doing: str) -> int:
-    number = version.get("id")
-    if not isinstance(number, int):
-        raise ContentError(f"{doing}: the answer names a version without a number")
-    return number
 
 
 async def _delete(api: HostApi, path: str, tags: Collection[str], login: Secret, doing: str) -> str:

@@ -139,11 +139,6 @@ class Plan:
         checks = mappings(self.document, "checks")
         return any(each.get("status") == "fail" and at(each, "address", "kind") != "check" for each in checks)
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether it leaves nothing out, by -target or otherwise; older Terraform does not say."""
-        return self.document.get("complete") is not False
-
     @cached_property
     def calls(self) -> list[Call]:
         """The calls that have images, or would have had them."""

@@ -13,7 +13,7 @@ from imagesync_cli.values.hosts import one_spelling
 from imagesync_cli.values.reference import parse_reference
 
 HIDDEN = "(sensitive)"
-_OPTIONS = {"--on-replace": "delete", "--on-destroy": "delete", "--claimant": "", "--keep-last": ""}
+_OPTIONS = {"on_replace": "delete", "on_destroy": "delete", "claimant": "", "keep_last": ""}
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,20 @@ def read_stored(digest: str, values: Any, unknown: Any, sensitive: Any) -> Store
     is_secret = at(sensitive, "input", "destination") is True  # where it is left out as well, as HCP Terraform does
     if given is None and (is_unknown or is_secret):
         return Stored(digest, "", "", "", "", "", is_secret, None)
-    destination, words = _one_text(given) if isinstance(given, str) else _members(given, digest)
+    if isinstance(given, str):
+        destination, _, command = given.partition(" removed by: ")
+        words: list[Any] = command.split(" ")
+    else:
+        destination, words = _members(given, digest)
     policy = _policy(words)
     if policy is None or not (isinstance(destination, str) or is_unknown or is_secret):
         return None
     return Stored(
         digest=digest,
         destination=destination if isinstance(destination, str) else "",
-        on_replace=policy["--on-replace"],
-        on_destroy=policy["--on-destroy"],
-        claimant=policy["--claimant"],
-        keep_last=policy["--keep-last"],
         is_secret=is_secret,
         command=words,
+        **policy,
     )
 
 
@@ -93,11 +94,6 @@ def at(marks: Any, *path: str) -> Any:
             return marks
         marks = marks.get(name)
     return marks
-
-
-def _one_text(given: str) -> tuple[Any, list[Any]]:
-    destination, _, command = given.partition(" removed by: ")
-    return destination, command.split(" ")
 
 
 def _members(given: Any, digest: str) -> tuple[Any, list[Any]]:
@@ -115,4 +111,4 @@ def _policy(command: list[Any]) -> dict[str, str] | None:
     following = dict(itertools.pairwise(words))
     if not following.get("delete", "").startswith("--"):
         return None
-    return {name: following.get(name, default) for name, default in _OPTIONS.items()}
+    return {name: following.get(f"--{name.replace('_', '-')}", default) for name, default in _OPTIONS.items()}
