@@ -186,11 +186,13 @@ def _limits(options: Mapping[str, Iterable[str]], environ: Mapping[str, str]) ->
 
 
 def _limits_of_file(environ: Mapping[str, str]) -> Limits:
-    file = _config_file(environ)
+    folder = _folder(environ, *_CONFIG_FOLDER)
+    named, usual = environ.get("IMAGESYNC_CONFIG"), folder / "imagesync" / "config.json" if folder else None
+    file = Path(named) if named else usual
     try:
         content = _beginning(file) if file else b""
     except OSError as error:
-        if environ.get("IMAGESYNC_CONFIG") or (file and os.access(file, os.F_OK)):
+        if named or (file and os.access(file, os.F_OK)):
             raise UsageError(f"{file} cannot be read: {error.strerror}") from error
         content = b""
     return _parse_config(content, str(file)) if content else read_limits({})
@@ -211,13 +213,6 @@ def _parse_config(content: bytes, name: str) -> Limits:
         if not isinstance(told, dict):
             raise UsageError(f"{name} is not a settings file: {kind} names no hosts", hint=_CONFIG_HINT)
     return read_limits({kind: told.items() for kind, told in document.items()}, name)
-
-
-def _config_file(environ: Mapping[str, str]) -> Path | None:
-    if environ.get("IMAGESYNC_CONFIG"):
-        return Path(environ["IMAGESYNC_CONFIG"])
-    folder = _folder(environ, *_CONFIG_FOLDER)
-    return folder / "imagesync" / "config.json" if folder else None
 
 
 def _timeout_s(text: str) -> float:

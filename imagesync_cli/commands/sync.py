@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from imagesync_cli.copy.sync import SyncReport
     from imagesync_cli.look.trust.age import MinimumAge
-    from imagesync_cli.look.trust.judge import Judge
     from imagesync_cli.stores import Stores
     from imagesync_cli.values.platforms import Platform
     from imagesync_cli.values.reference import Reference
@@ -150,19 +149,16 @@ def command(
     attached = referrers or bool(referrer_types) or require_signature
     types = () if require_signature else referrer_types
     how["selection"] = Selection(digest, platforms, attached, foreign_layers, types)
-    how["judge"] = _judge(trust) if trust else None
+    if trust is not None:
+        from imagesync_cli.batch.reading.trust_file import read_trust_file
+        from imagesync_cli.look.trust.judge import Judge
+
+        how["judge"] = Judge(read_trust_file(trust))
     call.output.result(synced(_copied(source, destination, call, how)))
 
 
 def _wrong_call(what: str) -> click.UsageError:
     return click.UsageError(f"{what}: {_TWO_FORMS}", ctx=click.get_current_context())
-
-
-def _judge(trust: Path) -> Judge:
-    from imagesync_cli.batch.reading.trust_file import read_trust_file
-    from imagesync_cli.look.trust.judge import Judge
-
-    return Judge(read_trust_file(trust))
 
 
 def _copied(source: Reference, destination: Reference, call: Call, how: Mapping[str, Any]) -> SyncReport:

@@ -12,7 +12,7 @@ from imagesync_cli.output.console import AGAIN, counted, size_text
 from imagesync_cli.values.errors import ImagesyncError
 
 if TYPE_CHECKING:
-    from imagesync_cli.batch.locking import Change, LockReport
+    from imagesync_cli.batch.locking import LockReport
     from imagesync_cli.delete.delete_report import DeleteReport
     from imagesync_cli.look.describe import Description, ImageDescription
     from imagesync_cli.look.doctor import Diagnosis
@@ -82,12 +82,6 @@ def _diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
             yield f"{'':<17}-> {step.advice}"
 
 
-def _change_line(change: Change) -> str:
-    word = _WORDS.get(change.kind, change.kind)
-    digests = " -> ".join(filter(None, (change.before, change.now)))
-    return f"{word}: {change.reference} {digests}"
-
-
 def locked(report: LockReport) -> Result:
     """What has changed; the lock itself is in its file."""
     document = {
@@ -96,7 +90,10 @@ def locked(report: LockReport) -> Result:
         "failed": {name: {"error": str(error), "kind": error.kind} for name, error in report.failed.items()},
     }
     summary = f"{counted(len(report.lock.images), 'image')} in the lock, {counted(len(report.changes), 'change')}"
-    changes = map(_change_line, report.changes)
+    changes = (
+        f"{_WORDS.get(each.kind, each.kind)}: {each.reference} {' -> '.join(filter(None, (each.before, each.now)))}"
+        for each in report.changes
+    )
     return Result(lambda: document, changes, errors=report.failed.values(), summary=[summary])
 
 

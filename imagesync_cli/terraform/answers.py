@@ -7,18 +7,21 @@ import os
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.output.escape import as_printable
-from imagesync_cli.values.errors import ImagesyncError, UsageError, common_cause
+from imagesync_cli.values.errors import ContentError, ImagesyncError, Unavailable, UsageError, common_cause
 from imagesync_cli.values.reference import as_meant
 
 if TYPE_CHECKING:
     from imagesync_cli.look.estimate import Intent
+    from imagesync_cli.look.lockfile import Lock
     from imagesync_cli.look.resolve import Answer
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.terraform.query import Image, Query
+    from imagesync_cli.values.reference import Reference
 
 # What the modules may ask of the command. It grows with them, and a plan refuses a command that has a smaller one.
 PROTOCOL = 1
@@ -61,7 +64,7 @@ async def _answers(query: Query, stores: Stores, deadline_s: float) -> dict[str,
 
         told = await trusted_answers(stores, query.sound, query.trust, deadline_s)
         return {key: {"signed": "", "refused": [str(error)]} for key, error in query.wrong.items()} | told
-    described = await (_locked(query) if query.lock_file else _looked_up(query, stores, deadline_s))
+    described = _locked(query) if query.lock_file else await _looked_up(query, stores, deadline_s)
     if query.seen:
         from imagesync_cli.terraform.relied_on import note_seen
 
@@ -74,12 +77,31 @@ async def _answers(query: Query, stores: Stores, deadline_s: float) -> dict[str,
     return {key: _brief(each, untold) for key, each in described.items()}
 
 
-async def _locked(query: Query) -> dict[str, Described]:
-    from imagesync_cli.terraform.locked import locked_answers
+def _locked(query: Query) -> dict[str, Described]:
+    """What the lock says of each source; nobody is asked. A lock that cannot be read is an answer too."""
+    from imagesync_cli.look.lockfile import read_lock
 
-    locked = locked_answers(query.sound, query.lock_file)
+    try:
+        lock = read_lock(Path(query.lock_file))
+    except UsageError as error:
+        told = {key: _described(error) for key in query.sound}
+    else:
+        told = {key: _pinned(image, lock, query.lock_file) for key, image in query.sound.items()}
     named = {key: {"reference": as_meant(image.reference)} for key, image in query.sound.items()}
-    return _wrong(query) | {key: _described(None) | named[key] | each for key, each in locked.items()}
+    return _wrong(query) | {key: each | named[key] for key, each in told.items()}
+
+
+def _pinned(image: Image, lock: Lock, lock_file: str) -> Described:
+    locked = lock.find(image.reference)
+    if locked is None:
+        return _described(UsageError(f"{lock_file} does not have it; run imagesync lock with a file that does"))
+    platforms = ",".join(sorted(map(str, image.selection.platforms)))
+    selected = {**locked.selected, "": locked.digest}
+    if platforms not in selected:
+        others = f"{lock_file} has it for other platforms than {platforms.replace(',', ', ')}"
+        return _described(UsageError(f"{others}; run imagesync lock with a file that has these"))
+    told = {"digest": selected[platforms], "source_digest": locked.digest, "first_seen": locked.first_seen}
+    return _described(None) | told
 
 
 async def _looked_up(query: Query, stores: Stores, deadline_s: float) -> dict[str, Described]:
@@ -117,16 +139,36 @@ async def _looked_at(stores: Stores, image: Image, resolved: Answer, ends: float
     if error and (cause := common_cause(described["kind"], error, [str(image.reference)])):
         described["cause"] = cause
     if image.described:
-        from imagesync_cli.terraform.described import NOTHING, described_parts
-
-        whole = described["source_digest"]
-        described |= await described_parts(stores, image.reference, whole, ends) if whole else NOTHING
+        described |= await _parts(stores, image.reference, described["source_digest"], ends)
     intent = _intent(image, described)
     if intent is None:
         return described
     from imagesync_cli.terraform.copies import described_copy
 
     return described | {"copy": await described_copy(stores, image.reference, intent, described["digest"], ends)}
+
+
+async def _parts(stores: Stores, reference: Reference, digest: str, ends: float) -> Described:
+    """What the image is made of: ``platforms``, each with its image's digest, and ``bytes``, each layer's once.
+
+    ``error`` and ``kind`` where it cannot be read.
+    """
+    parts: Described = {"platforms": {}, "bytes": 0}
+    if not digest:
+        return parts
+    from imagesync_cli.concurrency import within
+    from imagesync_cli.look.describe import describe
+
+    late = Unavailable(f"reading {reference}: no end within the time that is left", hint="see IMAGESYNC_TIMEOUT")
+    reading = describe(stores, reference.at(digest=digest), whole=False)
+    try:
+        description = await within(ends - time.monotonic(), reading, late)
+        if description.left_out:
+            raise ContentError(f"{reference} has more parts than can be told")
+    except ImagesyncError as error:
+        return parts | {"error": str(error), "kind": error.kind}
+    platforms = {image.platform: image.digest for image in reversed(description.images) if image.platform}
+    return {"platforms": dict(sorted(platforms.items())), "bytes": description.size}
 
 
 async def _with_damage(stores: Stores, resolved: Answer, ends: float) -> Described:
@@ -220,16 +262,13 @@ def _compared(described: dict[str, Described], query: Query) -> dict[str, str]:
     source, destination = (described.get(side) or _described(None) for side in ("source", "destination"))
     damage = destination.get("damage")
     failed = source if source["error"] else destination if destination["kind"] not in ("", "missing") else None
+    same = source["digest"] and source["digest"] == destination["digest"] and not damage
+    has_all = {*source.get("attached", ())} <= {*destination.get("attached", ())}
     return {
         "digest": source["digest"],
         "id": f"{wanted.name}@{source['digest']}" if wanted and not failed else "",
         "destination_digest": destination["digest"],
-        "in_sync": "true" if _in_sync(source, destination) else "false",
+        "in_sync": "true" if same and has_all else "false",
         "error": str(failed["error"]) if failed else "",
         "kind": str(failed["kind"]) if failed else "",
     } | ({} if damage is None else {"damage": str(damage)})
-
-
-def _in_sync(source: Described, destination: Described) -> bool:
-    same = source["digest"] and source["digest"] == destination["digest"] and not destination.get("damage")
-    return same and set(source.get("attached", ())) <= set(destination.get("attached", ()))

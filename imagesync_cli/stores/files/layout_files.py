@@ -165,7 +165,7 @@ class LayoutFiles:
                 holder = self._manifest(waiting.pop())
 
     def _readable(self, wanted: str) -> Reading:
-        return Reading(self.name, wanted, folder=self._is_folder)
+        return Reading(self.name, wanted, self._is_folder)
 
 
 def _choices(entries: Sequence[Entry]) -> str:

@@ -97,7 +97,11 @@ def read_index(file: Callable[[str], bytes], where: Callable[[str], str]) -> Ind
             hint="imagesync does not replace what it cannot read",
         ) from error
     document = read_document(content)
-    return Index(tuple(map(_entry, document["manifests"] or [])), document)
+    entries = (
+        Entry(Descriptor(written["mediaType"], parse_digest(written["digest"]), written["size"]), written)
+        for written in document["manifests"] or []
+    )
+    return Index(tuple(entries), document)
 
 
 def _check_layout(content: bytes, where: str) -> None:
@@ -110,50 +114,40 @@ def _check_layout(content: bytes, where: str) -> None:
         raise Refused(f"{where} has the layout's version {str(version)[:_SHOWN]!r}, and only {_VERSION} is known")
 
 
-def _entry(written: dict[str, Any]) -> Entry:
-    return Entry(Descriptor(written["mediaType"], parse_digest(written["digest"]), written["size"]), written)
-
-
 def blob_name(digest: Digest) -> str:
     """The file of a blob or manifest, below the layout's root."""
     return f"blobs/{digest.replace(':', '/')}"
 
 
-class Reading:
+@dataclass(frozen=True)
+class Reading(contextlib.AbstractContextManager[None]):
     """Says of each error that it came of reading this layout; of an archive, whether its own file is what is missing.
 
     A class, since type checkers take a generator's block for one that may swallow its errors.
     """
 
-    def __init__(self, name: str, wanted: str, *, folder: bool = False) -> None:
-        self._name = name
-        self._wanted = wanted
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        """Begin."""
+    name: str
+    wanted: str
+    is_folder: bool
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, FileNotFoundError):
-            if error.filename is not None and not self._folder:
+            if error.filename is not None and not self.is_folder:
                 raise Gone(f"there is no file {error.filename}") from error
-            raise Gone(f"{self._name} has no {self._wanted or 'image'}") from error
+            raise Gone(f"{self.name} has no {self.wanted or 'image'}") from error
         if isinstance(error, OSError):
-            raise UsageError(f"cannot read {self._name}: {error.strerror}") from error
-        if isinstance(error, ImagesyncError) and self._name not in error.message:
-            error.during(f"reading {self._name}")
+            raise UsageError(f"cannot read {self.name}: {error.strerror}") from error
+        if isinstance(error, ImagesyncError) and self.name not in error.message:
+            error.during(f"reading {self.name}")
 
 
-class Writing:
+@dataclass(frozen=True)
+class Writing(contextlib.AbstractContextManager[None]):
     """Says of each failure of the disk that it came of writing this layout."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        """Begin."""
+    name: str
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
             hint = "nothing that was there before is lost"
-            raise UsageError(f"cannot write {self._name}: {error.strerror}", hint=hint) from error
+            raise UsageError(f"cannot write {self.name}: {error.strerror}", hint=hint) from error

@@ -209,11 +209,10 @@ class Exchange:
             async with contextlib.aclosing(call.body()) as content:
                 request = httpx.Request(call.method, url, headers=headers, content=content, extensions=told)
                 response = await self._send(request)
-        try:
-            _check_headers(response)
-        except ContentError:
+        read = "\n".join(response.headers[name] for name in _READ_HEADERS if name in response.headers)
+        if holds_secret(read.encode()):
             await response.aclose()
-            raise
+            raise ContentError(f"{url.host} answers with a header that has our login in it")
         return response
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
@@ -244,13 +243,6 @@ def _as_any_server_reads(path: str) -> str:
     while (decoded := unquote(path)) != path:
         path = decoded
     return re.sub(r";[^/?#]*", "", path.replace("\\", "/"))
-
-
-def _check_headers(response: httpx.Response) -> None:
-    host, headers = response.url.host, response.headers
-    read = "\n".join(headers[name] for name in _READ_HEADERS if name in headers)
-    if holds_secret(read.encode()):
-        raise ContentError(f"{host} answers with a header that has our login in it")
 
 
 def action_of(method: str, path: str, *, is_upload: bool = False) -> str:

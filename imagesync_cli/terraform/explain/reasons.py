@@ -25,7 +25,10 @@ def reason_of(
         return _followed(change, look, predecessor)
     if call.is_new(change):
         return _new(change, look)
-    return _drift(change, look) or _in_place(call, change, after) or _held(look)
+    if reason := _drift(change, look) or _in_place(call, change, after):
+        return reason
+    kind = "waiting" if look.is_young else "held"
+    return (kind, [look.held, say("it stays as it is")]) if look.held else None
 
 
 def _in_place(call: Call, change: ImageChange, after: Stored) -> Reason | None:
@@ -33,12 +36,6 @@ def _in_place(call: Call, change: ImageChange, after: Stored) -> Reason | None:
         request = " by request (-replace)" if change.reason == "replace_by_request" else ""
         return "replaced", [say(f"its object is replaced{request}")]
     return _settings(call, change.before, after) if change.before is not None else None
-
-
-def _held(look: Look) -> Reason | None:
-    if look.held is None:
-        return None
-    return ("waiting" if look.is_young else "held"), [look.held, say("it stays as it is")]
 
 
 def _followed(change: ImageChange, look: Look, predecessor: Predecessor) -> Reason:

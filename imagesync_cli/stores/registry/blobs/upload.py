@@ -108,8 +108,11 @@ class Upload:
 
     async def _piece(self, piece: bytes, start: int, budget: retry.Budget) -> int:
         """Send a piece; how much of it the registry has now."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{start}-{start + len(piece) - 1}"}
         try:
-            await self._patch(piece, start)
+            # ECR answers 201.
+            response = await self._ask("PATCH", accept=(201, 202, 204), headers=headers, body=piece)
+            self._session = self._location(response)
         except Unavailable as error:
             await budget.spend(error)
         else:
@@ -122,12 +125,6 @@ class Upload:
             )
         budget.advance(has_bytes)
         return has_bytes - start
-
-    async def _patch(self, piece: bytes, start: int) -> None:
-        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{start}-{start + len(piece) - 1}"}
-        # ECR answers 201.
-        response = await self._ask("PATCH", accept=(201, 202, 204), headers=headers, body=piece)
-        self._session = self._location(response)
 
     async def _progress(self, expected: int) -> int:
         """How many bytes are there: as ``expected`` where the registry does not tell (end-13)."""

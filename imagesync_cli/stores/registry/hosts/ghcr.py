@@ -64,8 +64,11 @@ async def _version(api: HostApi, digest: str, login: Secret, doing: str) -> tupl
 async def _delete(api: HostApi, path: str, tags: Collection[str], login: Secret, doing: str) -> str:
     # Asked again, alone: the list may be pages and seconds old.
     version = await api.ask("GET", path, doing=doing, login=login, headers=_HEADERS)
-    others = sorted(set(_tags(version, doing)) - set(tags))
-    if others:
+    try:
+        its_tags = [str(tag) for tag in version["metadata"]["container"]["tags"]]
+    except (KeyError, TypeError) as error:
+        raise ContentError(f"{doing}: the answer names no tags") from error
+    if others := sorted({*its_tags} - {*tags}):
         return f"its package version has the tags {', '.join(others)}"
     try:
         await api.ask("DELETE", path, doing=doing, login=login, accept=(204,), headers=_HEADERS)
@@ -75,10 +78,3 @@ async def _delete(api: HostApi, path: str, tags: Collection[str], login: Secret,
     except Refused as error:
         return error.message  # such as: the last tagged version, or more than 5,000 downloads
     return ""
-
-
-def _tags(version: Any, doing: str) -> list[str]:
-    try:
-        return [str(tag) for tag in version["metadata"]["container"]["tags"]]
-    except (KeyError, TypeError) as error:
-        raise ContentError(f"{doing}: the answer names no tags") from error

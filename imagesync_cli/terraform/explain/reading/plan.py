@@ -6,12 +6,12 @@ is to become of it. A plan may come from any version of the modules, of Terrafor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from imagesync_cli.terraform.explain.reading.configured import configured
 from imagesync_cli.terraform.explain.reading.members import Document, items, mapping, mappings, member, text
 from imagesync_cli.terraform.explain.reading.stored import Stored, at, read_stored
 from imagesync_cli.values.digest import is_digest
@@ -22,6 +22,7 @@ ROOT = "the root module"
 _ORDERING = ("terraform_data.done", "terraform_data.settled")
 # What one read answers about 10,000 images with all that can be asked.
 _MOST_VALUES = 1_000_000
+_STEP = re.compile(r'module\.([\w-]+)(?:\[(?:"(?:[^"\\]|\\.)*"|[0-9]+)\])?(?:\.|$)')  # of a module's address
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Plan:
 
     def _call(self, module: str) -> Call:
         if module not in self._calls:
-            policies = {name: configured(self.document, module, name) for name in ("on_replace", "overwrite")}
+            policies = {name: _configured(self.document, module, name) for name in ("on_replace", "overwrite")}
             self._calls[module] = Call(module, **policies)
         return self._calls[module]
 
@@ -223,6 +224,23 @@ class Plan:
                 self._call(module).refusals[key] = messages
             elif module in self._calls:
                 self._calls[module].failures += messages
+
+
+def _configured(document: Document, module: str, variable: str) -> Any:
+    """The value that this variable has in the module at this address; None where the plan does not say.
+
+    A variable that is passed on as it is, from the root or from one module to the next, is followed.
+    """
+    inside, given = member(document, "configuration", "root_module"), member(document, "variables", variable)
+    value = member(given, "value") if given else member(inside, "variables", variable, "default")
+    for name in _STEP.findall(module):
+        call = member(inside, "module_calls", name)
+        inside, expression = member(call, "module"), member(call, "expressions", variable)
+        if expression is None:
+            value = member(inside, "variables", variable, "default")
+        elif member(expression, "references") != [f"var.{variable}"]:
+            value = member(expression, "constant_value")
+    return value
 
 
 def _prior_resources(document: Document) -> Iterator[tuple[str, Document]]:
