@@ -19,20 +19,19 @@ if TYPE_CHECKING:
 AGAIN = "Run the same command again: it goes on from there"
 
 
-class _Stdout:
-    """Whether this run has begun its answer there."""
-
-    has_answer = False
+_answered: list[
+    object
+] = []  # where this run has begun an answer: what it prints for another process is none of its own
 
 
 def begin() -> None:
     """A run begins that has answered nothing yet."""
-    _Stdout.has_answer = False
+    _answered.clear()
 
 
 def has_answered() -> bool:
     """Whether anything was printed on stdout, or was tried to be."""
-    return _Stdout.has_answer
+    return sys.stdout in _answered
 
 
 def print_line(text: str) -> None:
@@ -42,7 +41,7 @@ def print_line(text: str) -> None:
 
 def print_text(text: str) -> None:
     """Lines on stdout as they are: whoever made them has escaped what is foreign in them."""
-    _Stdout.has_answer = True
+    _answered[:] = [sys.stdout]
     if sys.stdout is None:
         raise ImagesyncError("the result has nowhere to go: stdout is closed")
     hide()
@@ -62,7 +61,7 @@ def print_bytes(content: bytes) -> None:
     if buffer is None or sys.stdout.isatty():
         print_text("\n".join(map(printable, content.decode("utf-8", "backslashreplace").split("\n"))))
         return
-    _Stdout.has_answer = True
+    _answered[:] = [sys.stdout]
     try:
         buffer.write(content)
         buffer.flush()

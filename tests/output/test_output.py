@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sys
@@ -12,7 +13,7 @@ from imagesync_cli.batch.report import BatchProgress
 from imagesync_cli.copy.sync import SyncReport
 from imagesync_cli.delete.delete_report import DeleteReport
 from imagesync_cli.look.resolve import Resolved
-from imagesync_cli.output import Output, Result, results, sync
+from imagesync_cli.output import Output, Result, exit_code, print_text, results, sync
 from imagesync_cli.output.batch import flight_lines
 from imagesync_cli.output.progress import progress_line
 from imagesync_cli.stores import Written
@@ -168,3 +169,15 @@ def test_progress_never_tells_more_than_all() -> None:
 def test_progress_of_what_is_not_counted_yet(doing: str) -> None:
     """Before anything is counted the line says what is done, and not that it is 0 of 0 blobs."""
     assert progress_line(Progress(doing)) == doing
+
+
+def test_an_error_after_answers_to_other_processes(capsys: Captured) -> None:
+    """A removal that leads others writes down what they are to print: its own error is still all that it has said."""
+
+    def lead() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            print_text("{}")
+        raise NotFound("no image")
+
+    assert exit_code(lead, as_json=True) == NotFound.exit_code
+    assert json.loads(capsys.readouterr().out)["error"] == "no image"
