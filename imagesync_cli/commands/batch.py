@@ -58,10 +58,8 @@ def lock(file: Path, lock_file: Path | None, check: bool, call: Call) -> None:
     report = call.run([entry.model.source for entry in entries[:1]], work, progress)
     if not check:
         replace_file(images.lock_path, lock_text(report.lock))
-    call.output.result(results.locked(report))
-    if check and report.changes:
-        sys.exit(Differs.exit_code)
-    sys.exit(next((error.exit_code for error in report.failed.values()), 0))
+    code = call.output.result(results.locked(report))
+    sys.exit(Differs.exit_code if check and report.changes else code)
 
 
 @click.command(

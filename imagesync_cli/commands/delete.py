@@ -129,8 +129,7 @@ def _delete_together(
         report = call.run(references, work, progress, interrupted=results.interrupted_delete)
     finally:
         shared.leave()
-    call.output.result(results.deleted([report]))
-    return report.error.exit_code if report.error else 0
+    return call.output.result(results.deleted([report]))
 
 
 def _check(references: tuple[Reference, ...], policy: Mapping[str, Any]) -> None:
@@ -149,7 +148,6 @@ def _order(references: tuple[Reference, ...], claimant: Claimant, as_json: bool,
 
 
 def _others(shared: Run, settings: Settings) -> Iterator[tuple[Order, Callable[[DeleteReport | ImagesyncError], None]]]:
-    """What other processes of the run want by now."""
     for wish in shared.wishes():
         order = _parse(wish.args, settings)
         if order is None:
@@ -190,5 +188,5 @@ def _answer(shared: Run, wish: Wish, order: Order, outcome: DeleteReport | Image
         return
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        Output(as_json=order.as_json, quiet=order.quiet).result(results.deleted([outcome]))
-    shared.answer(wish, Answer(outcome.error.exit_code if outcome.error else 0, out.getvalue(), err.getvalue()))
+        code = Output(as_json=order.as_json, quiet=order.quiet).result(results.deleted([outcome]))
+    shared.answer(wish, Answer(code, out.getvalue(), err.getvalue()))

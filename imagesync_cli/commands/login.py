@@ -16,7 +16,6 @@ from imagesync_cli.values.progress import note
 
 if TYPE_CHECKING:
     from imagesync_cli.stores import Stores
-    from imagesync_cli.stores.logins import KeptLogin
     from imagesync_cli.values.secret import Secret
 
 _LONGEST_PASSWORD = 64 * 1024
@@ -51,13 +50,13 @@ def log_in(registry: str, username: str, password_stdin: bool, call: Call) -> No
 
     account = Account(registry, username, _password(registry))
 
-    async def work(stores: Stores) -> KeptLogin:
+    async def work(stores: Stores) -> tuple[str, bool]:
         from imagesync_cli.stores.logins import log_in
 
         return await log_in(stores, call.settings, account)
 
-    login = replace(call, settings=only_with(call.settings, account)).run([], work)
-    call.output.result(results.logged_in(registry, login.where, checked=login.checked))
+    where, checked = replace(call, settings=only_with(call.settings, account)).run([], work)
+    call.output.result(results.logged_in(registry, where, checked=checked))
 
 
 def _password(registry: str) -> Secret:

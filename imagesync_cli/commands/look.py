@@ -10,7 +10,7 @@ import click
 from imagesync_cli.commands.call import Call, examples, shared_options
 from imagesync_cli.commands.options import auth_file_option, platform_option, text_option, to_reference
 from imagesync_cli.output import print_bytes, results
-from imagesync_cli.values.errors import ImagesyncError, UsageError
+from imagesync_cli.values.errors import UsageError
 
 if TYPE_CHECKING:
     from imagesync_cli.look.describe import Description
@@ -43,9 +43,7 @@ def resolve(references: tuple[Reference, ...], platforms: tuple[Platform, ...], 
 
         return await resolve(stores, questions)
 
-    answers = call.run(references, work)
-    call.output.result(results.resolved(answers))
-    sys.exit(next((answer.exit_code for answer in answers if isinstance(answer, ImagesyncError)), 0))
+    sys.exit(call.output.result(results.resolved(call.run(references, work))))
 
 
 @click.command(

@@ -143,7 +143,7 @@ def explain(form: str, as_json: bool) -> None:
     from imagesync_cli.terraform.explain.reading.plan import Plan
     from imagesync_cli.terraform.explain.written import explanation_json, explanation_lines, explanation_markdown
 
-    stdin: TextIO | None = sys.stdin
+    stdin = _stdin()
     if stdin is None or stdin.isatty():
         raise UsageError("there is no plan on stdin", hint="run: terraform show -json plan.out | imagesync explain")
     explained = explanation.explain(Plan(read_plan_document(stdin.buffer.read(MOST_BYTES + 1))))
@@ -153,3 +153,7 @@ def explain(form: str, as_json: bool) -> None:
         print_text(explanation_markdown(explained))
     else:
         print_text("\n".join(map(printable, explanation_lines(explained))))
+
+
+def _stdin() -> TextIO | None:
+    return sys.stdin

@@ -94,7 +94,6 @@ class LoginFile:
         return {**others, "auths": {**others["auths"], server_name(registry): entry}}
 
     def _helpers(self, registry: str) -> Iterator[Any]:
-        """The names of those that the file names for the registry alone."""
         return (helper for key, helper in self._object("credHelpers").items() if _place(key) == (registry, ""))
 
     def _entries(self, wanted: Wanted) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -54,16 +54,18 @@ class Output:
         self._as_json = as_json
         self._quiet = quiet
 
-    def result(self, result: Result) -> None:
-        """The document or the lines on stdout; on stderr what failed, and what sums it up."""
+    def result(self, result: Result) -> int:
+        """The document or the lines on stdout; on stderr what failed, and what sums it up. The first failure's code."""
         if self._as_json:
             print_json(result.document())
         for line in () if self._as_json else result.lines:
             print_line(line)
-        for error in result.errors:
+        errors = list(result.errors)
+        for error in errors:
             self.error(error)
         if not self._quiet:
             self.notes([*(() if self._as_json else result.notes), *result.summary])
+        return errors[0].exit_code if errors else 0
 
     def notes(self, notes: Iterable[str]) -> None:
         for note in notes:

@@ -37,7 +37,7 @@ def error_json(error: ImagesyncError) -> dict[str, Any]:
 def resolved(results: Sequence[Resolved | ImagesyncError]) -> Result:
     """One line for each reference."""
     ids = (result.id for result in results if not isinstance(result, ImagesyncError))
-    errors = (result for result in results if isinstance(result, ImagesyncError))
+    errors = [result for result in results if isinstance(result, ImagesyncError)]
     return Result(lambda: list(map(_resolved_json, results)), ids, errors=errors)
 
 

@@ -51,7 +51,6 @@ def _done(report: SyncReport) -> str:
 
 
 def _left_lines(report: SyncReport) -> list[str]:
-    """What was not overwritten, and what to do about it."""
     return [
         f"{report.destination}: {tag} there holds signatures that the source does not have, so it stays as it is; "
         f"to have the source's instead, remove that tag"

@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class KeptLogin:
-    """``where`` is a file or a helper's program; ``checked`` is whether the registry has asked for the login."""
-
-    where: str
-    checked: bool
-
-
-@dataclass(frozen=True)
 class Account:
     """Who somebody is at a registry."""
 
@@ -57,8 +49,11 @@ def only_with(settings: Settings, account: Account) -> Settings:
     )
 
 
-async def log_in(stores: Stores, settings: Settings, account: Account) -> KeptLogin:
-    """Try the login and keep it. ``stores`` are of a run ``only_with`` it; ``settings`` say where it is kept."""
+async def log_in(stores: Stores, settings: Settings, account: Account) -> tuple[str, bool]:
+    """Try the login and keep it: gives the file or the helper's program, and whether the registry has asked for it.
+
+    ``stores`` are of a run ``only_with`` it; ``settings`` say where it is kept.
+    """
     registry, login = account.registry, Credential("stdin", account.username, account.password)
     client = stores.client(registry)
     try:
@@ -72,7 +67,7 @@ async def log_in(stores: Stores, settings: Settings, account: Account) -> KeptLo
         else:
             where = str(file.path)
             _write(file, file.with_login(registry, {"auth": login.basic.reveal().removeprefix("Basic ")}))
-    return KeptLogin(where, bool(client.login.source(())))
+    return where, bool(client.login.source(()))
 
 
 async def log_out(settings: Settings, registry: str) -> tuple[list[str], list[str]]:

@@ -75,7 +75,6 @@ async def _young(stores: Stores, intent: Intent, rule: MinimumAge, present: str,
 
 
 def _refusals(intent: Intent, estimated: Estimate) -> list[str]:
-    """A sentence for each rule that the image breaks."""
     most, names = intent.max_size_bytes, ", ".join(map(str, intent.required))
     size = f"the source {intent.source} has {estimated.size_bytes} bytes, more than max_size_bytes, {most}."
     return [

@@ -94,7 +94,6 @@ _Picked = tuple[list[str], dict[str, str]] | ImagesyncError
 
 
 async def _picks(ruled: Mapping[str, Image], lock_file: str, stores: Stores, ends: float) -> Mapping[str, _Picked]:
-    """What is picked by each entry."""
     rules = {key: (image.reference, image.tags) for key, image in ruled.items() if image.tags}
     lock: Lock | None = None
     if lock_file:

@@ -193,7 +193,6 @@ def _parse_archive(text: str, form: str, rest: str) -> ArchiveReference:
 
 
 def _archived(name: str, form: str, text: str) -> Tag | ImageName:
-    """What an image of an archive is called."""
     if form == DOCKER_ARCHIVE:
         if not re.fullmatch(_NUMBER, name):
             _parse_registry(name, text)

@@ -61,7 +61,6 @@ class _Automaton:
         self._start = self._sequence(parsed, _MATCHED, ignores_case=ignores_case)
 
     def search(self, text: str) -> bool:
-        """Whether a match begins at any place of the text."""
         states: set[int] = set()
         for at in range(len(text) + 1):
             states = self._reached({*states, self._start}, text, at)

@@ -131,7 +131,6 @@ class DockerArchive(OciArchive):
         )
 
     def _items(self) -> list[dict[str, Any]]:
-        """The images in manifest.json."""
         if _LIST_FILE not in self._tar():
             raise ContentError(f"{self._path} is not what docker save writes: it has no {_LIST_FILE}")
         try:
@@ -145,7 +144,6 @@ class DockerArchive(OciArchive):
         return items
 
     def _saved_image(self, item: dict[str, Any]) -> _Saved:
-        """Make the manifest of an image that came without."""
         digest, diff_ids = self._config(item["Config"])
         if len(diff_ids) != len(item["Layers"]):
             raise ContentError(f"{self._path} has {len(item['Layers'])} layers for the {len(diff_ids)} of its config")

@@ -123,7 +123,6 @@ class Layout(LayoutFiles):
                 sweep(here)
 
     def _remove(self, digest: Digest, used: Collection[str]) -> None:
-        """Remove a manifest's file and the blobs that only it used."""
         try:
             manifest = self._manifest(digest)
         except FileNotFoundError:

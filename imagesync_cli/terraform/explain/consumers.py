@@ -54,7 +54,6 @@ class Consumers:
 
 
 def _names(value: Any) -> Names:
-    """All images that texts in the value name."""
     return {name for text in texts_in(value) for name in _names_in(text)}
 
 

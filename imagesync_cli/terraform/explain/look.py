@@ -78,7 +78,6 @@ def _wanted(call: Call, key: str) -> Document:
 
 
 def _source(call: Call, key: str) -> str:
-    """Where the image comes from, as its entry spells it."""
     if (call.destination if call.source is UNREAD else call.source).is_secret:
         return HIDDEN
     return (

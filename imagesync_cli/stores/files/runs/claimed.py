@@ -214,5 +214,4 @@ class Claimed:
         return self._calls.get(call, CallClaims())
 
     def _beside(self, claim: Claim) -> Iterator[tuple[Claimant, Claim]]:
-        """What anybody claims under this tag."""
         yield from self._under.get((claim.path, claim.tag), ())
