@@ -132,9 +132,7 @@ def _image_or_error(wanted: str | dict[str, Any]) -> Image | UsageError:
 def _image(image: dict[str, Any]) -> Image:
     if unknown := image.keys() - _MEMBERS:
         raise UsageError(f"an image has no {', '.join(map(repr, sorted(unknown)))}", hint=_IMAGE_EXAMPLE)
-    reference = image.get("reference")
-    if not isinstance(reference, str):
-        raise UsageError("the 'reference' of an image is a string", hint=_IMAGE_EXAMPLE)
+    reference = _text(image, "reference", None)
     verify = image.get("verify", "")
     if verify not in ("", "tag", "deep"):
         raise UsageError('the \'verify\' of an image is "tag" or "deep"', hint=_IMAGE_EXAMPLE)
@@ -207,14 +205,17 @@ def _minimum_age(rule: Any) -> MinimumAge:
 
 def _digest(image: dict[str, Any]) -> str:
     """That of the whole image, "" for what the reference names."""
-    digest = image.get("digest", "")
-    if not isinstance(digest, str):
-        raise UsageError("the 'digest' of an image is a string", hint=_IMAGE_EXAMPLE)
-    if not digest:
-        return ""
     from imagesync_cli.values.digest import parse_digest
 
-    return parse_digest(digest)
+    digest = _text(image, "digest", "")
+    return parse_digest(digest) if digest else ""
+
+
+def _text(image: dict[str, Any], name: str, default: str | None) -> str:
+    text = image.get(name, default)
+    if not isinstance(text, str):
+        raise UsageError(f"the '{name}' of an image is a string", hint=_IMAGE_EXAMPLE)
+    return text
 
 
 def _flag(image: dict[str, Any], name: str) -> bool:

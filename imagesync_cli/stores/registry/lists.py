@@ -76,20 +76,20 @@ class Lists:
                 answer = await self._repository.fetch(target, doing=doing, again=False)
             except Unavailable as error:
                 if error.is_elsewhere:  # any web server may be asked to say that there is no such page
-                    raise _NoApi(registry=True) from error
+                    raise _NoApi("") from error
                 raise
             except (Denied, NotFound, Refused) as error:
-                # A repository that is not known, or not for us, says nothing of the registry.
-                raise _NoApi(registry=not isinstance(error, (Denied, Gone))) from error
+                raise _NoApi("") from error
             if not _is_index(answer):
-                raise _NoApi(registry=True)  # any web server may answer 200
+                raise _NoApi("")  # any web server may answer 200
             self._has_listed = True
             return answer
 
         try:
             return await persist(attempt)
         except _NoApi as error:
-            self._client.lists_referrers &= self._has_listed or not error.registry
+            # A repository that is not known, or not for us, says nothing of the registry.
+            self._client.lists_referrers &= self._has_listed or isinstance(error.__cause__, (Denied, Gone))
             self._is_denied = isinstance(error.__cause__, Denied) and not self._has_listed
             raise
 
@@ -106,11 +106,7 @@ def _is_index(answer: Answer) -> bool:
 
 
 class _NoApi(NotFound):
-    """There is no Referrers API: in the whole ``registry``, or none that can be asked here."""
-
-    def __init__(self, *, registry: bool) -> None:
-        super().__init__("there is no Referrers API")
-        self.registry = registry
+    """There is no Referrers API, or none that can be asked here."""
 
 
 def _told(document: Any) -> dict[str, Descriptor]:

@@ -19,7 +19,7 @@ from imagesync_cli.terraform.explain.outcome import (
     Outcomes,
 )
 from imagesync_cli.terraform.explain.pairs import IMAGE, Predecessor, predecessors
-from imagesync_cli.terraform.explain.reading.plan import Call, ImageChange, Plan
+from imagesync_cli.terraform.explain.reading.plan import ImageChange, Plan
 from imagesync_cli.terraform.explain.reading.stored import HIDDEN, Stored
 from imagesync_cli.terraform.explain.reasons import reason_of
 from imagesync_cli.terraform.explain.refusals import refusals_of
@@ -113,7 +113,7 @@ class _Images:
         for call in self._plan.calls:
             for change in call.changes:
                 if change.after is not None:
-                    yield from self._wanted(call, change, change.after)
+                    yield from self._wanted(change, change.after)
                 elif change.before is not None and change.address not in followed:
                     yield self._going(change, change.before)
 
@@ -136,10 +136,10 @@ class _Images:
             return "another entry has it too" if stored.digest in wanted else "the tag has another image of this plan"
         return _WHY_GONE.get(change.reason, _WHY_GONE[""])
 
-    def _wanted(self, call: Call, change: ImageChange, after: Stored) -> Iterator[Change]:
-        look = look_at(call, change.key, change.digest)
+    def _wanted(self, change: ImageChange, after: Stored) -> Iterator[Change]:
+        look = look_at(change.call, change.key, change.digest)
         predecessor = self._before.get(change.address)
-        reason = reason_of(call, change, after, look, predecessor)
+        reason = reason_of(change, after, look, predecessor)
         if reason is None:
             return
         kind, why = reason
@@ -152,7 +152,7 @@ class _Images:
             why=[
                 *why,
                 *([look.held] if look.held and look.held not in why else []),
-                *why_copied(call, change, look),
+                *why_copied(change, look),
             ],
             before=_present(look, going, predecessor),
             after=change.digest,

@@ -45,13 +45,13 @@ def _copied(call: Call) -> Iterator[ImageChange]:
         after = before if before and before.place == place_of(reference) else None
         after = after or Stored(digest, reference, "", "", "", "", call.destination.is_secret, None)
         address = f"{call.module}.terraform_data.image[{json.dumps(index)}]".lstrip(".")
-        yield ImageChange(call.module, key, digest, address, (COPY,), "", before, after)
+        yield ImageChange(call, key, digest, address, (COPY,), "", before, after)
 
 
-def why_copied(call: Call, change: ImageChange, look: Look) -> list[Sentence]:
+def why_copied(change: ImageChange, look: Look) -> list[Sentence]:
     """Why this image is copied, where that is no change of its object."""
     if change.actions != (COPY,):
         return []
     is_another = look.present not in ("", change.digest)
-    condition = ", if overwrite allows it" if is_another and call.overwrite != "always" else ""
+    condition = ", if overwrite allows it" if is_another and change.call.overwrite != "always" else ""
     return [say(f"the plan leaves out its object, and copies it all the same{condition}")]

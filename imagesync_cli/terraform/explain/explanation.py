@@ -154,7 +154,6 @@ def _shared(plan: Plan) -> Iterator[list[str]]:
     places: dict[object, dict[str, str]] = {}
     for call in plan.calls:
         for change in call.wanted:
-            place = change.after.place if change.after else None
-            if place is not None:
-                places.setdefault(place, {}).setdefault(change.digest, call.entry(change.key))
+            if change.place is not None:
+                places.setdefault(change.place, {}).setdefault(change.digest, change.entry)
     yield from ([*entries.values()] for entries in places.values() if len(entries) > 1)

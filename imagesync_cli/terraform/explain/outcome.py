@@ -10,7 +10,7 @@ The policy is the one that the object remembers. In this order:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from imagesync_cli.terraform.explain.reading.members import member, text
@@ -44,38 +44,22 @@ class Outcome:
         return self.outcome in (KEPT, RETAGGED) or self.is_left_behind
 
 
-@dataclass(frozen=True)
-class Named:
-    """An image that an entry names after the apply."""
-
-    call: Call
-    key: str
-    place: Place
-    digest: str
-    present: str  # what its tag has now, as far as the plan knows
-
-    @property
-    def text(self) -> str:
-        """The entry, for people."""
-        return self.call.entry(self.key)
-
-
 class Outcomes:
     """Tells for each object that goes what becomes of its image."""
 
     def __init__(self, plan: Plan) -> None:
-        self._calls = {call.module: call for call in plan.calls}
         self._entries = {(module, key): place for module, key, place, _ in _asked(plan)}
         comes = [change for call in plan.calls for change in call.wanted]
-        self._entries |= {(each.module, each.key): each.after.place for each in comes if each.after}
-        self._at: dict[Place, list[Named]] = {}
-        self._in_repository: dict[tuple[str, str], list[Named]] = {}
-        for named in _named(plan):
-            self._at.setdefault(named.place, []).append(named)
-            self._in_repository.setdefault((named.place.repository, named.digest), []).append(named)
+        self._entries |= {(each.module, each.key): each.place for each in comes}
+        self._at: dict[Place, list[ImageChange]] = {}
+        self._in_repository: dict[tuple[str, str], list[ImageChange]] = {}
+        for named in comes:
+            if named.place is not None:
+                self._at.setdefault(named.place, []).append(named)
+                self._in_repository.setdefault((named.place.repository, named.digest), []).append(named)
         self._perhaps = set(_perhaps(plan))
         self._found = dict(_found(plan))
-        self._copied = {(place.repository, digest): entry for place, digest, entry in _copied(plan)}
+        self._copied = {(place.repository, digest): entry for place, digest, entry in _copied(comes)}
         after = [change.after for change in comes if change.after]
         self._somewhere = {stored.digest for stored in after if stored.place is None and not stored.is_secret}
         goes = [change.before for call in plan.calls for change in call.changes if change.goes and change.before]
@@ -89,22 +73,22 @@ class Outcomes:
             _without_command(change)
             or self._relied_on(change, stored)
             or (None if stored.on_destroy else _will(UNDECIDED, _POLICY_HIDDEN))
-            or self._by_policy(self._calls[change.module], stored)
+            or self._by_policy(change.call, stored)
         )
         if outcome.outcome not in (DELETED, UNTAGGED) or not stored.claimant:
             return outcome
         if stored.digest in self._somewhere:
             return _will(UNDECIDED, "stays if an entry has it here whose place the plan does not know")
         copied = self._copied.get((stored.place.repository, stored.digest)) if stored.place else None
-        if copied and copied.call.module != change.module:
-            return _will(UNDECIDED, "stays if this comes before {} is copied from it", copied.text)
+        if copied and copied.module != change.module:
+            return _will(UNDECIDED, "stays if this comes before {} is copied from it", copied.entry)
         return outcome
 
     def displaced(self, change: ImageChange, after: Stored, present: str | None) -> Outcome | None:
         """What becomes of an image that the tag has now, if no object tells of it; None where there is none such."""
         if not present or present == change.digest or (after.place, present) in self._going:
             return None
-        if self._calls[change.module].retags:
+        if change.call.retags:
             return _retagged(self._keep_last.get(after.place, ""))
         if after.place is not None and (after.place.repository, present) in self._going_in:
             return _will(UNDECIDED, "loses this tag, and is deleted if another object's removal finds it unused")
@@ -125,15 +109,15 @@ class Outcomes:
             return _will(KEPT, "stays, as its entry is at another place now")
         for named in self._there(place):
             if named.digest == stored.digest:
-                return _will(KEPT, f"stays, as {{}} has taken it over{self._noted(change, named)}", named.text)
+                return _will(KEPT, f"stays, as {{}} has taken it over{self._noted(change, named)}", named.entry)
         if (place, stored.digest) in self._perhaps:
             return _will(UNDECIDED, "stays if an entry that this plan leaves out still names it")
         return None
 
-    def _noted(self, change: ImageChange, named: Named) -> str:
+    def _noted(self, change: ImageChange, named: ImageChange) -> str:
         """A call that copies in this apply notes again what it relies on; of others only the plan has noted it."""
         copies = any({"create", "delete"}.intersection(each.actions) for each in named.call.changes)
-        return "" if copies or named.call.module == change.module else ", if this is applied where it was planned"
+        return "" if copies or named.module == change.module else ", if this is applied where it was planned"
 
     def _by_policy(self, call: Call, stored: Stored) -> Outcome:
         there = self._there(stored.place)
@@ -151,7 +135,7 @@ class Outcomes:
             return replaced
         return _will(UNDECIDED, "is kept or removed: on_replace applies if the copy comes first, on_destroy otherwise")
 
-    def _replaced(self, stored: Stored, there: list[Named]) -> Outcome:
+    def _replaced(self, stored: Stored, there: list[ImageChange]) -> Outcome:
         """Where the tag has another image."""
         for named in there:
             if named.call.retags and named.present == stored.digest:
@@ -159,7 +143,7 @@ class Outcomes:
         if stored.on_replace != "delete":
             return _will(KEPT, "stays, and loses this tag, as on_replace is not delete")
         if other := self._elsewhere(stored):
-            return _will(KEPT, "stays, as {} has it too", other.text)
+            return _will(KEPT, "stays, as {} has it too", other.entry)
         return _will(DELETED, "is deleted, unless something else uses it")
 
     def _removed(self, stored: Stored) -> Outcome:
@@ -172,16 +156,16 @@ class Outcomes:
         if stored.on_destroy == "refuse":
             return _will(REFUSED, "stays, and fails the apply unless the tag has moved, as on_destroy is refuse")
         if other := self._elsewhere(stored):
-            return _will(UNTAGGED, "loses this tag, and stays, as {} has it too", other.text)
+            return _will(UNTAGGED, "loses this tag, and stays, as {} has it too", other.entry)
         return _will(DELETED, "is deleted with its tag, unless the tag has moved or something else uses it")
 
-    def _elsewhere(self, stored: Stored) -> Named | None:
+    def _elsewhere(self, stored: Stored) -> ImageChange | None:
         """Another entry that has the same image in the same repository."""
         place = stored.place
         alike = self._in_repository.get((place.repository, stored.digest), []) if place else []
         return next((named for named in alike if named.place != place), None)
 
-    def _there(self, place: Place | None) -> list[Named]:
+    def _there(self, place: Place | None) -> list[ImageChange]:
         return self._at.get(place, []) if place else []
 
 
@@ -211,21 +195,13 @@ def _without_command(change: ImageChange) -> Outcome | None:
     return None
 
 
-def _named(plan: Plan) -> Iterator[Named]:
-    for call in plan.calls:
-        for change in call.wanted:
-            if change.after is not None and (place := change.after.place):
-                present = text(call.destination.answer(change.key), "digest")
-                yield Named(call, change.key, place, change.digest, present)
-
-
-def _copied(plan: Plan) -> Iterator[tuple[Place, str, Named]]:
+def _copied(comes: Iterable[ImageChange]) -> Iterator[tuple[Place, str, ImageChange]]:
     """What is copied in this apply, and for which entry."""
-    for named in _named(plan):
-        copy = member(named.call.destination.asked.get(named.key), "copy")
-        source = place_of(text(copy, "source"))
-        if source is not None and named.present != named.digest:
-            yield source, text(copy, "source_digest") or named.digest, named
+    for change in comes:
+        copy = member(change.call.destination.asked.get(change.key), "copy")
+        source = place_of(text(copy, "source")) if change.place else None
+        if source is not None and change.present != change.digest:
+            yield source, text(copy, "source_digest") or change.digest, change
 
 
 def _found(plan: Plan) -> Iterator[tuple[Place | None, tuple[str, str]]]:

@@ -27,41 +27,32 @@ def predecessors(plan: Plan) -> dict[str, Predecessor]:
     """The object that went before, by the address of the one that comes."""
     followed: dict[str, Predecessor] = {}
     going = {change.address: change for call in plan.calls for change in call.changes if change.goes}
-    there = {call.module: call.destination for call in plan.calls}
-
-    def has(change: ImageChange) -> Hashable:
-        return there[change.module].answer(change.key).get("digest")
-
-    def is_there(change: ImageChange) -> bool:
-        return has(change) == change.digest
-
     # An object that a failed run has left may be wanted again: then the one that the tag has goes.
     left = {(*_entry(change), change.digest) for change in going.values()}
     coming = {
         change.address: change
         for call in plan.calls
         for change in call.wanted
-        if change.before is None or "create" in change.actions or (*_entry(change), has(change)) in left
+        if change.before is None or "create" in change.actions or (*_entry(change), change.present) in left
     }
 
     for by, trait in _TRAITS.items():
-        olds, news = _alone(going.values(), trait, is_there), _alone(coming.values(), trait, is_there)
+        olds, news = _alone(going.values(), trait), _alone(coming.values(), trait)
         for name in olds.keys() & news.keys():
             followed[news[name].address] = Predecessor(olds[name], by)
             del going[olds[name].address], coming[news[name].address]
     return followed
 
 
-def _alone(
-    changes: Iterable[ImageChange],
-    trait: Callable[[ImageChange], Hashable],
-    is_there: Callable[[ImageChange], bool],
-) -> dict[Hashable, ImageChange]:
+def _alone(changes: Iterable[ImageChange], trait: Callable[[ImageChange], Hashable]) -> dict[Hashable, ImageChange]:
     """Those that share the trait with no other; of several the one that the tag has: others are left of failed runs."""
     groups: dict[Hashable, list[ImageChange]] = {}
     for change in changes:
         groups.setdefault(trait(change), []).append(change)
-    chosen = {name: group if len(group) == 1 else list(filter(is_there, group)) for name, group in groups.items()}
+    chosen = {
+        name: [each for each in group if len(group) == 1 or each.present == each.digest]
+        for name, group in groups.items()
+    }
     return {name: group[0] for name, group in chosen.items() if name is not None and len(group) == 1}
 
 

@@ -13,9 +13,7 @@ Reason = tuple[str, list[Sentence]]  # one of KINDS, and why
 _LATE = say("the plan does not know its present content")
 
 
-def reason_of(
-    call: Call, change: ImageChange, after: Stored, look: Look, predecessor: Predecessor | None
-) -> Reason | None:
+def reason_of(change: ImageChange, after: Stored, look: Look, predecessor: Predecessor | None) -> Reason | None:
     """Why this image changes or is held back; None where it is as it was."""
     if change.before is not None and change.before.place != after.place:
         if after.place is None:
@@ -23,19 +21,19 @@ def reason_of(
         return "relocated", [say("it was at {}", change.before.shown)]
     if predecessor is not None:
         return _followed(change, look, predecessor)
-    if call.is_new(change):
+    if change.is_new:
         return _new(change, look)
-    if reason := _drift(change, look) or _in_place(call, change, after):
+    if reason := _drift(change, look) or _in_place(change, after):
         return reason
     kind = "waiting" if look.is_young else "held"
     return (kind, [look.held, say("it stays as it is")]) if look.held else None
 
 
-def _in_place(call: Call, change: ImageChange, after: Stored) -> Reason | None:
+def _in_place(change: ImageChange, after: Stored) -> Reason | None:
     if "create" in change.actions:
         request = " by request (-replace)" if change.reason == "replace_by_request" else ""
         return "replaced", [say(f"its object is replaced{request}")]
-    return _settings(call, change.before, after) if change.before is not None else None
+    return _settings(change.call, change.before, after) if change.before is not None else None
 
 
 def _followed(change: ImageChange, look: Look, predecessor: Predecessor) -> Reason:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from imagesync_cli.terraform.explain.reading.members import Document, items, mapping, mappings, member, text
-from imagesync_cli.terraform.explain.reading.stored import Stored, at, read_stored
+from imagesync_cli.terraform.explain.reading.stored import Place, Stored, at, read_stored
 from imagesync_cli.values.digest import is_digest
 from imagesync_cli.values.documents import read_document
 
@@ -29,7 +29,7 @@ _STEP = re.compile(r'module\.([\w-]+)(?:\[(?:"(?:[^"\\]|\\.)*"|[0-9]+)\])?(?:\.|
 class ImageChange:
     """What a plan does to one object of an image; ``key`` is that of its entry, ``actions`` are Terraform's words."""
 
-    module: str
+    call: Call = field(repr=False, compare=False)
     key: str
     digest: str
     address: str
@@ -43,6 +43,30 @@ class ImageChange:
     def goes(self) -> bool:
         """Whether the object is gone afterwards."""
         return self.before is not None and self.after is None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this image is planned for the first time, at this digest."""
+        return self.before is None or f"{self.key}@{self.digest}" in self.call.first_planned
+
+    @property
+    def module(self) -> str:
+        return self.call.module
+
+    @property
+    def entry(self) -> str:
+        """Its entry, for people."""
+        return f"{self.key} of {self.module}" if self.module else self.key
+
+    @property
+    def place(self) -> Place | None:
+        """Where the image is afterwards; None if that is not known, or nowhere."""
+        return self.after.place if self.after else None
+
+    @property
+    def present(self) -> str:
+        """What its destination has now, as far as the plan knows."""
+        return text(self.call.destination.answer(self.key), "digest")
 
 
 @dataclass(frozen=True)
@@ -92,10 +116,6 @@ class Call:
         """Its address, for people."""
         return self.module or ROOT
 
-    def entry(self, key: str) -> str:
-        """One of its entries, for people."""
-        return f"{key} of {self.module}" if self.module else key
-
     @property
     def retags(self) -> bool:
         """Whether a replaced image gets a tag of its own. Where the configuration does not say, new objects may."""
@@ -107,10 +127,6 @@ class Call:
     def wanted(self) -> list[ImageChange]:
         """What is there afterwards."""
         return [change for change in self.changes if change.after is not None]
-
-    def is_new(self, change: ImageChange) -> bool:
-        """Whether this image is planned for the first time, at this digest."""
-        return change.before is None or f"{change.key}@{change.digest}" in self.first_planned
 
 
 class Plan:
@@ -187,7 +203,7 @@ class Plan:
             return None
         address = text(resource, "address")
         return ImageChange(
-            module=text(resource, "module_address"),
+            call=self._call(text(resource, "module_address")),
             key=key,
             digest=digest,
             address=address,
