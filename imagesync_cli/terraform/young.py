@@ -88,6 +88,5 @@ class AgeJudge:
 
 
 def _first(young: Mapping[str, str]) -> str:
-    """The first tags that wait, and why the first of them does."""
     tag, why = next(iter(young.items()))
     return f"not taken yet: {first_few(young)}; {tag}: {why}"

@@ -89,7 +89,6 @@ def read_report(path: Path) -> BatchReport:
                 requests=document["totals"]["requests"],
                 seconds=document["totals"]["seconds"],
                 interrupted=document["interrupted"],
-                # Reports of before 0.4 do not have it.
                 registries=[_of_its_kinds(RegistryPulls(**each)) for each in document.get("registries", [])],
             )
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from imagesync_cli.terraform.explain.consumers import Consumers
 from imagesync_cli.terraform.explain.copied import why_copied
-from imagesync_cli.terraform.explain.look import NOTHING, Copy, Look, look_at
+from imagesync_cli.terraform.explain.look import NOTHING, Copy, look_at
 from imagesync_cli.terraform.explain.outcome import (
     DELETED,
     KEPT,
@@ -94,13 +94,6 @@ def changes_of(plan: Plan) -> list[Change]:
     return sorted(changes, key=lambda each: (each.module, KINDS.index(each.kind), each.name))
 
 
-def _present(look: Look, going: Stored | None, predecessor: Predecessor | None) -> str:
-    """What the destination has now: where it was not read, what the entry has had there."""
-    if look.present is not None:
-        return look.present
-    return "" if going is None or (predecessor and predecessor.by == IMAGE) else going.digest
-
-
 class _Images:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -144,6 +137,9 @@ class _Images:
             return
         kind, why = reason
         going = predecessor.change.before if predecessor else change.before
+        present = look.present
+        if present is None:  # it was not read: what the entry has had there
+            present = "" if going is None or (predecessor and predecessor.by == IMAGE) else going.digest
         yield Change(
             kind=kind,
             module=change.module,
@@ -154,7 +150,7 @@ class _Images:
                 *([look.held] if look.held and look.held not in why else []),
                 *why_copied(change, look),
             ],
-            before=_present(look, going, predecessor),
+            before=present,
             after=change.digest,
             source=look.source,
             copy=look.copy,

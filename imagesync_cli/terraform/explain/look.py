@@ -49,7 +49,9 @@ class Look:
 
 def look_at(call: Call, key: str, digest: str) -> Look:
     """What the reads of this call say of an entry whose image has this digest."""
-    wanted, there = _wanted(call, key), call.destination.answer(key)
+    # Where the list of tags is away, what picks KEY:TAG is the answer about the rule KEY.
+    wanted = call.source.answer(key) or call.source.answer(key.rpartition(":")[0] or ":")
+    there = call.destination.answer(key)
     described = mapping(there, "copy")
     present = text(there, "digest") if isinstance(there.get("digest"), str) else None
     source, young = _source(call, key), text(described, "young")
@@ -70,11 +72,6 @@ def look_at(call: Call, key: str, digest: str) -> Look:
         else _copy(described, missing, hide=call.source.is_secret or call.destination.is_secret),
         signed=text(call.trust.answer(key), "signed"),
     )
-
-
-def _wanted(call: Call, key: str) -> Document:
-    """The answer about the source; where the list of tags is away, that about the rule KEY that has picked KEY:TAG."""
-    return call.source.answer(key) or call.source.answer(key.rpartition(":")[0] or ":")
 
 
 def _source(call: Call, key: str) -> str:
