@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,10 @@ from imagesync_cli.delete.references import Reach, read_references, tags_apart_f
 from imagesync_cli.delete.tags import read_tags
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Access, Side, Stores
-from imagesync_cli.stores.places import place_of
+from imagesync_cli.stores.places import may_be_one_registry, place_of
 from imagesync_cli.values.digest import digest_in_tag, subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
+from imagesync_cli.values.progress import note
 from imagesync_cli.values.reference import Reference
 from imagesync_cli.values.tags.replacing import Replacing, keeps_by_some_template, tells_digest
 
@@ -37,7 +38,8 @@ _LISTS_AT_ONCE = 64
 _PRUNED_AT_ONCE = 8  # each holds what all tags of a repository point at
 _INTERRUPTED = "interrupted before it was known to be gone"
 
-Listed = Mapping[tuple[str, str], Sequence[str] | ImagesyncError]
+Place = tuple[str, str]  # see place_of
+Listed = Mapping[Place, Sequence[str] | ImagesyncError]
 
 
 @dataclass(frozen=True)
@@ -81,30 +83,36 @@ async def list_pruned(stores: Stores, entries: Sequence[ImageEntry]) -> Listed:
 
 async def plan_removals(stores: Stores, made: Plan, replacing: Replacing, there: Listed) -> None:
     """Put into the plan what is to go of what is ``there``. ``replacing`` is for entries that do not say it."""
+    pruned = {place_of(entry.destination): entry.destination for entry in made.entries if entry.prune}
+    alike = await _alike_places(made, pruned)
     # A source without any tag may have lost them, and one that was not read may have all: what it has brought stays.
     left = {place_of(entry.destination) for entry in (*made.empty, *made.failed)}
-    wishes = ((place_of(entry.destination), entry.destination) for entry in made.entries if entry.prune)
-    pruned = {place: destination for place, destination in wishes if place not in left}
-    wanted: dict[tuple[str, str], set[str]] = {}
-    digests: dict[tuple[str, str], set[str]] = {}
+    pruned = {place: destination for place, destination in pruned.items() if left.isdisjoint(alike[place])}
+    read_too = {each for place in pruned for each in alike[place]}
+    wanted: dict[Place, set[str]] = {}
+    digests: dict[Place, set[str]] = {}
     for image in made.images:
         wanted.setdefault(place_of(image.destination), set()).add(image.destination.tag)
         source, place = image.source, place_of(image.source)
-        if place in pruned:
+        if place in read_too:
             wanted.setdefault(place, set()).add(source.tag or ("" if source.digest else "latest"))
             digests.setdefault(place, set()).update({source.digest, image.selection.digest})
-    filling: dict[tuple[str, str], list[ImageEntry]] = {}
+    filling: dict[Place, list[ImageEntry]] = {}
     for entry in made.entries:
         filling.setdefault(place_of(entry.destination), []).append(entry)
     ways = {(each.entry.replacing or replacing).keep_as for each in made.images}
 
-    async def removals(place: tuple[str, str]) -> Removals:
-        here, kept = filling[place], wanted.get(place, set()) - {""}
+    async def removals(place: Place) -> Removals:
+        names = alike[place]
+        here = [entry for each in names for entry in filling.get(each, ())]
+        kept = _of_all(wanted, names)
         try:
-            if unknown := made.unknown_at(place):
+            if unknown := next(filter(None, map(made.unknown_at, names)), None):
                 return Removals(pruned[place], here, error=unknown)
             if isinstance(listed := there[place], ImagesyncError):
                 return Removals(pruned[place], here, error=listed)
+            if not kept.intersection(listed) <= wanted.get(place, set()):
+                note(f"{pruned[place].name}: what is wanted at {names[1][0]} stays, as that may be the same registry")
             others = (tag for tag in listed if tag not in kept and not subject_of_tag(tag))
             keeping = {tag: tuple(old.of for way in ways if way and (old := way.read(tag))) for tag in others}
             unwanted = [tag for tag, of in keeping.items() if kept.isdisjoint(of)]
@@ -113,13 +121,35 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing, there:
             at = await store.tagged(like_kept) if like_kept else {}
             earlier = {tag for tag, target in at.items() if keeps_by_some_template(tag, target.digest)}
             unwanted = [tag for tag in unwanted if tag not in earlier]
-            read = digests.get(place, set()) - {""}
+            read = _of_all(digests, names)
             going = await tags_apart_from(store, await store.tagged(unwanted), read) if read else unwanted
         except ImagesyncError as error:
             return Removals(pruned[place], here, error=error.alone())
         return Removals(pruned[place], here, tuple(listed), tuple(sorted(going)), frozenset(kept))
 
     made.removals = dict(zip(pruned, await each_of(_LISTS_AT_ONCE, removals, pruned), strict=True))
+
+
+async def _alike_places(made: Plan, pruned: Collection[Place]) -> dict[Place, list[Place]]:
+    """Each of these places, with those of the same path at what may be the same registry by another name."""
+    at: dict[str, set[str]] = {}
+    for reference in (each for entry in made.entries for each in (entry.source, entry.destination)):
+        host, path = place_of(reference)
+        at.setdefault(path, set()).add(host)
+    folders = {side.place[0] for each in made.unknown for side in (each.folder.source, each.folder.destination)}
+
+    others = {place: sorted((at[place[1]] | folders) - {place[0]}) for place in pruned}
+    pairs = sorted({(host, other) for (host, _), hosts in others.items() for other in hosts})
+    answers = await each_of(_LISTS_AT_ONCE, lambda pair: may_be_one_registry(*pair), pairs)
+    same = {pair for pair, is_one in zip(pairs, answers, strict=True) if is_one}
+    return {
+        (host, path): [(host, path), *((other, path) for other in hosts if (host, other) in same)]
+        for (host, path), hosts in others.items()
+    }
+
+
+def _of_all(named: Mapping[Place, Set[str]], places: Sequence[Place]) -> set[str]:
+    return set[str]().union(*(named.get(each, ()) for each in places)) - {""}
 
 
 async def look_at_removals(stores: Stores, plan: Plan, *, any_number: bool, dry_run: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from datetime import datetime, timezone
 from typing import Any
 
@@ -230,6 +231,30 @@ def test_another_name_of_the_same_registry(bench: Bench, spelled: str) -> None:
     for _ in range(2):
         assert bench.sync().code == 0
         assert set(bench.tags("app")) == {"0.9", "1.0"}
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_registry_of_two_names(bench: Bench, monkeypatch: pytest.MonkeyPatch, reads: bool) -> None:
+    """What an entry fills or reads by another name of the registry, at the same address, is not pruned."""
+    resolve, host = socket.getaddrinfo, bench.down.host.replace("127.0.0.1", "mirror.example")
+
+    def resolver(name: Any, *rest: Any, **more: Any) -> Any:
+        return resolve("127.0.0.1" if name in ("mirror.example", b"mirror.example") else name, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    bench.seed("app", "1.0")
+    bench.seed("other", "0.9")
+    image("old").seed(bench.there("app"), "0.8")
+    there = {"source": f"{bench.up.host}/other:0.9", "destination": f"{host}/app:0.9"}
+    if reads:
+        image("stable").seed(bench.there("app"), "0.9")
+        there = {"source": f"{host}/app:0.9", "destination": f"{bench.down.host}/live:0.9"}
+    bench.write(bench.entry("app", tags=["1.*"], prune=True), there)
+    for _ in range(2):
+        finished = bench.sync("--plain-http", host)
+        assert finished.code == 0, finished.err
+        assert set(bench.tags("app")) == {"0.9", "1.0"}
+    assert f"{bench.down.host}/app: what is wanted at {host} stays, as that may be the same registry" in finished.err
 
 
 @pytest.mark.parametrize("link", [*NAMED.values(), *BROKEN.values()], ids=[*NAMED, *BROKEN])
