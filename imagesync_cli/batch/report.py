@@ -109,10 +109,10 @@ def _merged_registries(every: Iterable[RegistryPulls]) -> list[RegistryPulls]:
 def failed_together(report: BatchReport) -> list[list[ImageResult]]:
     """The images that have failed; those that one cause has kept from us are together."""
     groups: dict[str, list[ImageResult]] = {}
-    for number, image in enumerate(report.images):
+    for image in report.images:
         if image.outcome == Outcome.FAILED:
             cause = common_cause(image.kind, image.error, (image.source, image.destination))
-            groups.setdefault(cause or str(number), []).append(image)
+            groups.setdefault(cause, []).append(image)
     return list(groups.values())
 
 

@@ -26,6 +26,7 @@ from imagesync_cli.values.errors import first_few
 
 _IN_FLIGHT = 8
 _BAR = 30
+_LISTING = "listing images"
 
 
 @dataclass(kw_only=True)
@@ -143,6 +144,8 @@ def check_summary(report: BatchReport) -> str:
 
 def batch_line(progress: BatchProgress) -> str:
     """How far it is, in a line."""
+    if not progress.total:
+        return _LISTING
     failed = f", {progress.failed} failed" if progress.failed else ""
     so_far = f"{progress.done} of {progress.total} images{failed}, {size_text(progress.moved_bytes)} moved"
     return "; ".join([so_far, *_limit_texts(progress)])
@@ -168,7 +171,7 @@ class LiveBatch:
         self._bytes.note(now_s, progress.moved_bytes)
         self._images.note(now_s, share)
         if not progress.total:
-            return ["listing images"]
+            return [_LISTING]
         count = f"{progress.done} of {progress.total} images"
         failed = [f"{progress.failed} failed"] if progress.failed else []
         left = left_text(self._images, progress.total - share)

@@ -232,7 +232,7 @@ def _has_current_folder() -> bool:
     return True
 
 
-# Kinds that several images may share, and what of a message is of one image alone.
+# Kinds that several images may share by other names, and what of a message is of one image alone.
 _SHARED_KINDS = frozenset({"denied", "unreachable"})
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -240,10 +240,11 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 def common_cause(kind: str, error: str, references: Iterable[str]) -> str:
     """The error without what is of one image alone: equal for all images that one cause keeps from us.
 
-    "" where it is about the image itself. The ``references`` are those that it may name.
+    Of other kinds it is as it is: one that says the same of several images is about a disk or a file of theirs. The
+    ``references`` are those that it may name.
     """
     if kind not in _SHARED_KINDS:
-        return ""
+        return error
     text = _DIGEST.sub("…", error)
     for reference in references:
         path = reference.partition("/")[2].partition("@")[0]

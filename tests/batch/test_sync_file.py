@@ -7,6 +7,8 @@ from collections import Counter
 
 import pytest
 
+from imagesync_cli.batch.report import BatchProgress
+from imagesync_cli.output.batch import batch_line
 from tests.batch.conftest import Bench
 from tests.command import imagesync
 from tests.embedded_registry import Fault, Request
@@ -126,6 +128,26 @@ def test_what_one_cause_keeps_away_is_told_once(bench: Bench) -> None:
     assert f"failed: {bench.up.host}/a:1 to " in lines[0]
     assert lines[0].endswith(f"and 3 more: {', '.join(f'{bench.up.host}/{name}:1' for name in ('b', 'ab', 'b/a'))}")
     assert f"failed: {bench.up.host}/c:1 to " in lines[1]
+
+
+def test_a_disk_that_takes_nothing_is_told_once(bench: Bench) -> None:
+    """Of many images for one folder that cannot be made, the log says so in one line."""
+    (bench.folder / "file").write_text("")
+    for name in ("a", "b", "c"):
+        bench.seed(name, "1")
+    where = f"oci:{bench.folder}/file/images"
+    bench.write(*({"source": f"{bench.up.host}/{name}:1", "destination": f"{where}:{name}"} for name in "abc"))
+    finished = bench.sync()
+    assert finished.code == 2
+    line, summary = finished.err.splitlines()
+    assert f"{where}: Not a directory" in line
+    assert line.endswith(f"; and 2 more: {bench.up.host}/b:1, {bench.up.host}/c:1")
+    assert "3 failed" in summary
+
+
+def test_a_log_does_not_count_to_nothing() -> None:
+    """While tags and repositories are listed, nobody knows how many images there are."""
+    assert batch_line(BatchProgress()) == "listing images"
 
 
 def test_a_failure_hands_a_shared_layer_on(bench: Bench) -> None:
