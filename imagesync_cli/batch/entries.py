@@ -30,7 +30,7 @@ from imagesync_cli.batch.reading.image import Read, Reading
 from imagesync_cli.batch.reading.prefix import Mirrors, Prefix, above, mirrors_of, parse_prefix
 from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores.places import place_of, tag_of
-from imagesync_cli.values.reference import LayoutReference, Reference, RegistryReference
+from imagesync_cli.values.reference import ArchiveReference, LayoutReference, Reference, RegistryReference
 from imagesync_cli.values.tags.replacing import Replacing
 
 if TYPE_CHECKING:
@@ -201,6 +201,10 @@ class _Reading(Reading):
                 self.wrong(
                     common.line, f"{side} {reference} names an image, and tags pick images: leave one of them out"
                 )
+        if given.get("prune") and isinstance(destination[0], ArchiveReference):
+            self.wrong(
+                common.line, f"destination {destination[0].name} takes no prune: nothing is deleted from an archive"
+            )
         common = replace(common, source=source[0], destination=destination[0], tags=given["tags"])
         return replace(self._made(common, given), prune=bool(given.get("prune")), rename=given.get("as") or "")
 

@@ -187,6 +187,11 @@ WRONG = {
         2,
         "destination R.io/a is its own source",
     ),
+    "an archive that is pruned": (
+        "images:\n  - source: a\n    destination: oci-archive:a.tar\n    tags: ['*']\n    prune: true\n",
+        2,
+        "destination oci-archive:a.tar takes no prune",
+    ),
     "a variable that is not set": (
         "images:\n  - source: a:${NONE}\n    destination: r.io/a\n",
         2,
