@@ -18,7 +18,7 @@ from imagesync_cli.stores.registry.client import Client, Scopes
 from imagesync_cli.stores.transport.addresses import read_url
 from imagesync_cli.stores.transport.retry import persist
 from imagesync_cli.values.documents import read_document
-from imagesync_cli.values.errors import ContentError, NotFound, Refused, Unavailable
+from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused, Unavailable
 from imagesync_cli.values.progress import note
 from imagesync_cli.values.secret import redacted
 
@@ -66,10 +66,11 @@ class Pages:
         while following is not None:
             try:
                 response, content = await self._fetch(following)
-            except NotFound as error:
+            except (Denied, NotFound, Refused) as error:
                 if not self._read:
                     raise
-                raise Refused(f"{self._doing}: the list ends in the middle: {error.reason}") from error
+                why = f"{self._doing}: the list ends in the middle: {error.reason}"
+                raise ContentError(why, hint=error.hint) from error
             self._note(response.url, len(content))
             yield content
             following = self._next(response, content)

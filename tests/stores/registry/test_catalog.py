@@ -106,6 +106,18 @@ def test_who_is_no_harbor_is_refused_as_before(scripted: Scripted, answer: httpx
     assert CANARY not in str(denied.value)
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+def test_a_catalog_that_breaks_off(scripted: Scripted, status: int) -> None:
+    """A registry whose second page is refused has a catalog: nobody is asked instead, and half of it is no list."""
+    page = {"Link": '</v2/_catalog?last=a>; rel="next"'}
+    scripted.routes.get(f"{HARBOR}/v2/_catalog", params={"last": "a"}).respond(status)
+    scripted.routes.get(f"{HARBOR}/v2/_catalog").respond(json={"repositories": ["team/a"]}, headers=page)
+    with pytest.raises(ContentError, match="the list ends in the middle") as broken:
+        listed(scripted, "harbor.example.com", "team")
+    assert "name each" not in broken.value.hint
+    assert not [request for request in scripted.requests if "/api/" in request]
+
+
 def test_an_endless_list_ends(scripted: Scripted) -> None:
     """A host that always has another page is given up, whatever it names."""
     numbers, results = itertools.count(2), [{"name": f"a{number}"} for number in range(101)]

@@ -90,7 +90,7 @@ def test_ghcr_page_that_is_missing(scripted: Scripted) -> None:
     second = f"{GITHUB}/organizations/1/packages/container/sub%2Fapp/versions?per_page=100&page=2"
     scripted.routes.get(f"{VERSIONS}?per_page=100").respond(json=[], headers={"Link": f"<{second}>; rel=next"})
     scripted.routes.get(second).respond(404)
-    with pytest.raises(Refused, match="the list ends in the middle"):
+    with pytest.raises(ContentError, match="the list ends in the middle"):
         scripted.run(lambda: ghcr.delete(scripted.api("ghcr.io"), DIGEST, ["1"]))
 
 
