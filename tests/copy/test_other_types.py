@@ -21,10 +21,10 @@ XY = index_of({"linux/amd64": X, "linux/arm64": Y})
 
 
 @pytest.fixture
-def copying(source: EmbeddedRegistry) -> Iterator[Copying]:
+def copying(source: EmbeddedRegistry, pauses: list[float]) -> Iterator[Copying]:
     """To a registry that takes blobs in an index as well."""
     with EmbeddedRegistry(Manner(missing_child=None)) as destination:
-        yield Copying(source, destination, [])
+        yield Copying(source, destination, pauses)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_manifest_of_a_type_of_its_own(copying: Copying, strange: dict[str, by
 
 
 def test_a_source_that_fails_to_give_a_blob_as_a_manifest(copying: Copying, strange: dict[str, bytes]) -> None:
-    """distribution 2.8 answers 500. What is a blob by its own bytes arrives as one."""
+    """distribution 2.8 answers 500. What is a blob by its own bytes arrives as one, and nothing is waited for."""
     blob = next(digest for digest, content in strange.items() if content == b'{"not": "a manifest"}')
     failing = f"/manifests/{blob}"
     copying.source.fault = lambda request: refusal(500, "UNKNOWN") if request.path.endswith(failing) else None
@@ -60,6 +60,8 @@ def test_a_source_that_fails_to_give_a_blob_as_a_manifest(copying: Copying, stra
     there = copying.destination.repository(NAME)
     assert there.manifests.keys() | there.blobs.keys() == strange.keys()
     assert blob in there.blobs
+    assert len([request for request in copying.source.requests if request.path.endswith(failing)]) == 1
+    assert not copying.pauses
 
 
 def test_a_destination_that_takes_manifests_alone(source: EmbeddedRegistry, registry: EmbeddedRegistry) -> None:

@@ -83,12 +83,7 @@ class Repository:
 
     async def manifest(self, wanted: str, most_bytes: int | None = None) -> Manifest:
         """One GET request, its body checked against the digest asked for and the one in its header (end-3)."""
-        try:
-            return await self._read_manifest(wanted, most_bytes)
-        except Unavailable as error:
-            if error.status == _SAID_OF_A_BLOB and is_digest(wanted) and await self._is_only_a_blob(wanted):
-                raise NotFound(f"{self._spelled(wanted)} is a blob") from error
-            raise
+        return await self._read_manifest(wanted, most_bytes)
 
     async def _is_only_a_blob(self, digest: str) -> bool:
         """Whether the bytes that have this digest are no manifest; False where that cannot be known."""
@@ -105,12 +100,25 @@ class Repository:
         return not isinstance(document, dict) or "schemaVersion" not in document
 
     async def _read_manifest(self, wanted: str, most_bytes: int | None = None, *, sound_only: bool = False) -> Manifest:
-        return await twice(lambda: self._read_manifest_once(wanted, most_bytes, sound_only=sound_only))
+        may_be_blob = is_digest(wanted)
+
+        async def attempt() -> Manifest:
+            nonlocal may_be_blob
+            try:
+                return await twice(lambda: self._read_manifest_once(wanted, most_bytes, sound_only=sound_only))
+            except Unavailable as error:
+                if may_be_blob and error.status == _SAID_OF_A_BLOB:
+                    may_be_blob = False  # or nobody can tell: not asked again
+                    if await self._is_only_a_blob(wanted):
+                        raise NotFound(f"{self._spelled(wanted)} is a blob") from error
+                raise
+
+        return await persist(attempt)
 
     async def _read_manifest_once(self, wanted: str, most_bytes: int | None, *, sound_only: bool) -> Manifest:
         doing = f"reading manifest {self._spelled(wanted)}"
         response, content = await self._asked.fetch(
-            _manifest(wanted), doing=doing, most_bytes=most_bytes, headers=_ACCEPT
+            _manifest(wanted), doing=doing, most_bytes=most_bytes, headers=_ACCEPT, again=False
         )
         told = response.headers.get("docker-content-digest", "")
         try:
