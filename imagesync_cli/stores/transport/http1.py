@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import h11
 import httpx
 
-from imagesync_cli.stores.transport.patience import SILENCE_S
+from imagesync_cli.stores.transport.patience import SILENCE_S, Silence
 from imagesync_cli.stores.transport.wire import Wire
 
 # So much of a body that nobody reads is still read to its end, because then the connection can be used again.
@@ -43,16 +43,22 @@ class Connection:
         self._between = False
         protocol = h11.Connection(h11.CLIENT)
         head = protocol.send(h11.Request(method=request.method, target=target, headers=request.headers.raw))
+        early: h11.Response | None = None
+        sent = False
         try:
-            sent = await self._send(head or b"", request)
+            early = await self._send(protocol, head or b"", request)
+            sent = early is None
+        except asyncio.TimeoutError:
+            raise
         except OSError as error:
             # A server that refuses a body may answer and close without reading it.
             with contextlib.suppress(OSError):
-                return Answer(
-                    self, self._wire, protocol, await self._head(protocol, patience_s), request.method, sent=False
-                )
-            raise error from None
-        return Answer(self, self._wire, protocol, await self._head(protocol, patience_s), request.method, sent=sent)
+                early = await self._head(protocol, patience_s)
+            if early is None:
+                raise error from None
+        return Answer(
+            self, self._wire, protocol, early or await self._head(protocol, patience_s), request.method, sent=sent
+        )
 
     def release(self) -> None:
         """Both messages are over and the server keeps the connection."""
@@ -63,30 +69,59 @@ class Connection:
     def close(self) -> None:
         self._wire.close()
 
-    async def _send(self, head: bytes, request: httpx.Request) -> bool:
-        """Send head and body; False where the server answered before the body's end."""
+    async def _send(self, protocol: h11.Connection, head: bytes, request: httpx.Request) -> h11.Response | None:
+        """Send head and body; gives the head of an answer that comes before the body's end."""
         if isinstance(request.stream, httpx.ByteStream):
-            await self._wire.write(b"".join([head, *request.stream]), SILENCE_S)
-            return True
+            return await self._pass(protocol, b"".join([head, *request.stream]))
         # The head goes ahead of a stream: this server gets ready while the stream's own source does.
-        await self._wire.write(head, SILENCE_S)
-        async for chunk in request.stream:  # type: ignore[union-attr]
-            if self._wire.readable:
-                return False
-            await self._wire.write(chunk, SILENCE_S)
-        return True
+        early = await self._pass(protocol, head)
+        if early is None:
+            async for chunk in request.stream:  # type: ignore[union-attr]
+                if (early := await self._pass(protocol, chunk)) is not None:
+                    break
+        return early
+
+    async def _pass(self, protocol: h11.Connection, data: bytes) -> h11.Response | None:
+        """Send as fast as the server takes it; gives the head of an answer that is there before that."""
+        early = await self._heard(protocol)
+        if early is not None:
+            return early
+        self._wire.write(data)
+        silence = Silence(self._wire, SILENCE_S) if self._wire.full else None
+        while silence is not None and self._wire.full and early is None:
+            await self._until(silence, self._wire.settle)
+            if self._wire.full:
+                early = await self._heard(protocol)
+        return early
 
     async def _head(self, protocol: h11.Connection, patience_s: float) -> h11.Response:
-        deadline = time.monotonic() + patience_s
-        while not isinstance(event := protocol.next_event(), h11.Response):
-            if event is h11.NEED_DATA:
-                if time.monotonic() > deadline:  # interim answers (1xx) may come for ever
-                    raise asyncio.TimeoutError(f"no answer within {SILENCE_S:.0f} s")
-                data = await self._wire.read(deadline - time.monotonic())
-                if not data:
-                    raise ConnectionResetError("the connection was closed without an answer")
-                protocol.receive_data(data)
-        return event
+        """The head of the answer; interim answers (1xx) may come for ever, and are no news."""
+        silence, head = Silence(self._wire, patience_s), None
+        while head is None:
+            await self._until(silence, self._wire.news)
+            head = await self._heard(protocol)
+        return head
+
+    async def _until(self, silence: Silence, happens: Callable[[float], Awaitable[None]]) -> None:
+        """Wait for something as long as the server may be silent, or takes what it was sent."""
+        left_s = silence.left_s()
+        try:
+            await happens(left_s)
+        except asyncio.TimeoutError:
+            if self._wire.readable:  # it is the connection's own end
+                raise
+
+    async def _heard(self, protocol: h11.Connection) -> h11.Response | None:
+        """The head of the answer, as far as it has come; interim answers are passed over."""
+        while self._wire.readable:
+            data = await self._wire.read(SILENCE_S)
+            if not data:
+                raise ConnectionResetError("the connection was closed without an answer")
+            protocol.receive_data(data)
+            while (event := protocol.next_event()) is not h11.NEED_DATA:
+                if isinstance(event, h11.Response):
+                    return event
+        return None
 
 
 class Answer:

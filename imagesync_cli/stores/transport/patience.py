@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from imagesync_cli.values.errors import Unavailable
 
@@ -30,6 +32,40 @@ async def fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 raise Unavailable(f"only {seen_bytes} bytes in {_WINDOW_S:.0f} s")
             window_ends, seen_bytes = now + _WINDOW_S, 0
         yield chunk
+
+
+class Sending(Protocol):
+    """Where something is on its way to a server."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the server has not taken yet."""
+
+
+class Silence:
+    """How long a server may say nothing: so many seconds, and again as many while it takes what it was sent.
+
+    A line that is slow takes minutes for what this machine holds of a body, and no answer can come before.
+    """
+
+    def __init__(self, sending: Sending, most_s: float) -> None:
+        self._sending = sending
+        self._most_s = most_s
+        self._begin()
+
+    def left_s(self) -> float:
+        """How many seconds are left; asyncio.TimeoutError for none."""
+        left_s = self._ends - time.monotonic()
+        if left_s > 0:
+            return left_s
+        before = self._unsent_bytes
+        self._begin()
+        if before - self._unsent_bytes < max(1, min(before, SLOWEST_BYTES_A_SECOND * self._most_s)):
+            raise asyncio.TimeoutError(f"nothing moved for {self._most_s:.0f} s")
+        return self._most_s
+
+    def _begin(self) -> None:
+        self._ends, self._unsent_bytes = time.monotonic() + self._most_s, self._sending.unsent_bytes
 
 
 class Patience:

@@ -38,7 +38,7 @@ class Wire(asyncio.Protocol):
         self._chunks: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._paused = False
-        self._full = False
+        self.full = False  # what was written last is not sent yet
         self._ended = False
         self._error: Exception | None = None
         self._readable: asyncio.Future[None] | None = None
@@ -101,11 +101,15 @@ class Wire(asyncio.Protocol):
     def closed(self) -> bool:
         return self._transport.is_closing()
 
-    async def read(self, timeout_s: float) -> bytes:
-        """The next bytes as they came, b"" at the end."""
-        if not self._chunks and not self._ended:
+    async def news(self, timeout_s: float) -> None:
+        """Wait until something can be read, or the end."""
+        if not self.readable:
             self._readable = asyncio.get_running_loop().create_future()
             await _within(self._readable, timeout_s)
+
+    async def read(self, timeout_s: float) -> bytes:
+        """The next bytes as they came, b"" at the end."""
+        await self.news(timeout_s)
         if not self._chunks:
             if self._error is not None:
                 raise self._error
@@ -136,16 +140,30 @@ class Wire(asyncio.Protocol):
         if self._descriptor >= 0:
             self._transport.resume_reading()
 
-    async def write(self, data: bytes, timeout_s: float) -> None:
-        """Send; waits while too much is still unsent."""
+    def write(self, data: bytes) -> None:
+        """Send; while ``full``, too much is still unsent."""
         if self._transport.is_closing():
             raise self._error or ConnectionResetError(_CLOSED)
         self._transport.write(data)
-        if self._full:
+
+    async def settle(self, timeout_s: float) -> None:
+        """Wait until no more is too much, or something comes from the other side."""
+        if self.full and not self.readable:
             self._writable = asyncio.get_running_loop().create_future()
             await _within(self._writable, timeout_s)
-            if self._transport.is_closing():
-                raise self._error or ConnectionResetError(_CLOSED)
+        if self._transport.is_closing():
+            raise self._error or ConnectionResetError(_CLOSED)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the other side has not taken yet, as far as this system tells."""
+        sock, queued = self._transport.get_extra_info("socket"), 0
+        with contextlib.suppress(ImportError, OSError, ValueError):  # Linux alone counts what a socket holds like that
+            import fcntl
+            import termios
+
+            queued = int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return queued + self._transport.get_write_buffer_size()
 
     def close(self) -> None:
         """Drop the connection, if there is one, and what came unread; what is unsent is not worth waiting for."""
@@ -166,29 +184,29 @@ class Wire(asyncio.Protocol):
         if self._waiting_bytes > _HIGH_WATER_BYTES and not self._paused:
             self._paused = True
             self._transport.pause_reading()
-        _wake(self._readable)
+        _wake(self._readable, self._writable)
 
     def eof_received(self) -> None:
         self._ended = True
-        _wake(self._readable)
+        _wake(self._readable, self._writable)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
         self._error = exc
-        _wake(self._readable)
-        _wake(self._writable)
+        _wake(self._readable, self._writable)
 
     def pause_writing(self) -> None:
-        self._full = True
+        self.full = True
 
     def resume_writing(self) -> None:
-        self._full = False
+        self.full = False
         _wake(self._writable)
 
 
-def _wake(future: asyncio.Future[None] | None) -> None:
-    if future is not None and not future.done():
-        future.set_result(None)
+def _wake(*futures: asyncio.Future[None] | None) -> None:
+    for future in futures:
+        if future is not None and not future.done():
+            future.set_result(None)
 
 
 async def _within(future: asyncio.Future[None], timeout_s: float) -> None:

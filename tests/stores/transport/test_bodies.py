@@ -144,7 +144,9 @@ class _Dripping(Wire):
             raise asyncio.TimeoutError
         return self._coming.pop() if self._coming else self._goes_on
 
-    async def write(self, data: bytes, timeout_s: float) -> None:
+    readable, unsent_bytes = True, 0
+
+    def write(self, data: bytes) -> None:
         """Nobody listens."""
 
 

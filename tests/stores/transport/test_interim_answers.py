@@ -21,12 +21,15 @@ class Chatty(Wire):
         self._times = times
         self._last = last
 
-    async def read(self, timeout_s: float) -> bytes:
-        await asyncio.sleep(0)
-        self._times -= 1
-        return INTERIM if self._times >= 0 else self._last
+    unsent_bytes = 0
 
-    async def write(self, data: bytes, timeout_s: float) -> None:
+    async def news(self, timeout_s: float) -> None:
+        await asyncio.sleep(0)
+        if not self.readable:
+            self._times -= 1
+            self.data_received(INTERIM if self._times >= 0 else self._last)
+
+    def write(self, data: bytes) -> None:
         """Nobody listens."""
 
 
