@@ -112,7 +112,8 @@ def failed_together(report: BatchReport) -> list[list[ImageResult]]:
     for image in report.images:
         if image.outcome == Outcome.FAILED:
             cause = common_cause(image.kind, image.error, (image.source, image.destination))
-            groups.setdefault(cause, []).append(image)
+            # What says the same of several images all the same is about a disk or a file of theirs.
+            groups.setdefault(cause or image.error, []).append(image)
     return list(groups.values())
 
 

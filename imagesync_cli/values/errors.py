@@ -240,11 +240,10 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 def common_cause(kind: str, error: str, references: Iterable[str]) -> str:
     """The error without what is of one image alone: equal for all images that one cause keeps from us.
 
-    Of other kinds it is as it is: one that says the same of several images is about a disk or a file of theirs. The
-    ``references`` are those that it may name.
+    "" where it is about the image itself. The ``references`` are those that it may name.
     """
     if kind not in _SHARED_KINDS:
-        return error
+        return ""
     text = _DIGEST.sub("…", error)
     for reference in references:
         path = reference.partition("/")[2].partition("@")[0]
