@@ -1,7 +1,8 @@
 """Say what a copy would come to before it is made: how much the destination lacks, and what speaks against it.
 
 Manifests are read where that costs least: at the destination what it has already, at the source the rest. Blobs are
-asked for by HEAD, none is read but the config that tells a single image's platform. Nothing is written.
+asked for by HEAD, none is read but the config that tells a single image's platform; and a config is not asked for where
+one of its layers is missing, for it arrives with them. Nothing is written.
 """
 
 from __future__ import annotations
@@ -146,6 +147,7 @@ class _Content:
     present: set[str] = field(default_factory=set)
     blobs: dict[str, Descriptor] = field(default_factory=dict)
     layers: set[str] = field(default_factory=set)
+    configs: dict[str, set[str]] = field(default_factory=dict)  # with the layers that they come with
 
     async def add(self, root: Manifest) -> None:
         """This manifest and all below it."""
@@ -156,7 +158,10 @@ class _Content:
     def _note(self, manifest: Manifest, *, present: bool) -> None:
         blobs: dict[str, Descriptor] = {blob.digest: blob for blob in manifest.blobs if not blob.is_foreign}
         self.blobs |= blobs
-        self.layers.update(layer.digest for layer in manifest.layers if layer.digest in blobs)
+        layers = {layer.digest for layer in manifest.layers if layer.digest in blobs}
+        self.layers |= layers
+        if manifest.has_config:
+            self.configs.setdefault(manifest.blobs[0].digest, set()).update(layers)
         self.present.update(blobs if present else ())
         if len(self.blobs) > MAX_DESCRIPTORS:
             raise ContentError(f"the image names more than {MAX_DESCRIPTORS} manifests and blobs")
@@ -176,14 +181,19 @@ class _Content:
 
     async def missing(self) -> list[Descriptor]:
         """The blobs that the destination does not have."""
-        there, lacking = self.there, list[Descriptor]()
+        there, lacking = self.there, dict[str, Descriptor]()
         if there is None:
             return []
 
         async def look(blob: Descriptor) -> None:
-            if not await there.has_blob(blob):
-                lacking.append(blob)
+            alone = lacking.keys().isdisjoint(self.configs.get(blob.digest, ()))
+            if not (alone and await there.has_blob(blob)):
+                lacking[blob.digest] = blob
 
         unknown = [blob for digest, blob in self.blobs.items() if digest not in self.present]
-        await gather_few(min(_AT_ONCE, len(unknown)), map(look, unknown))
-        return lacking
+        for some in (
+            [blob for blob in unknown if blob.digest not in self.configs],
+            [blob for blob in unknown if blob.digest in self.configs],
+        ):
+            await gather_few(min(_AT_ONCE, len(some)), map(look, some))
+        return list(lacking.values())

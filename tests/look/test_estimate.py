@@ -144,6 +144,19 @@ def test_children_that_are_there_are_read_there(source: EmbeddedRegistry, regist
     assert sorted(read) == sorted([ONE_MOVED.digest, ONE_MOVED.children[1]])
 
 
+@pytest.mark.parametrize(("there", "configs_asked"), [([], 0), ([of_layers(1, 2)], 1), ([of_layers(1, 2, 3)], 2)])
+def test_a_config_is_asked_for_only_if_its_layers_are_there(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, there: list[Image], configs_asked: int
+) -> None:
+    """A plan of many new images asks their registry for each layer, and not for configs, which come with them."""
+    TWO.seed(source.repository("app"), "1")
+    for before in there:
+        before.seed(registry.repository("app"), "before")
+    ask(f"{source.host}/app:1", f"{registry.host}/app:1", TWO, estimated=True)
+    asked = [request.path.rpartition("/")[2] for request in registry.requests if "/blobs/" in request.path]
+    assert len(asked) == len(set(asked)) == 3 + configs_asked
+
+
 @pytest.mark.parametrize("referrers", [False, True])
 def test_signatures(source: EmbeddedRegistry, registry: EmbeddedRegistry, referrers: bool) -> None:
     """A signature is looked for at the source, or at the destination where it was copied along."""
