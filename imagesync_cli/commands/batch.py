@@ -86,8 +86,8 @@ def adopt(file: Path, target: str, form: str) -> None:
     """Print what FILE mirrors, as an images.yaml or as Terraform modules.
 
     FILE, or - for stdin, is a regsync, skopeo sync, dregsy, image-syncer, ocync, flux-mirror or kpromo file, a
-    Kubernetes manifest (also Argo's, Tekton's or an operator's), a kustomization, a compose file, or a Terraform
-    state. What cannot be carried over is listed on stderr. No registry is asked.
+    Kubernetes manifest (also Argo's, Tekton's or an operator's), a kustomization, a compose file, a Terraform state, or
+    an images.yaml. What cannot be carried over is listed on stderr. No registry is asked.
     """
     from imagesync_cli.batch.adopt import reading
     from imagesync_cli.output.adopt import as_images, as_modules

@@ -15,6 +15,8 @@ from imagesync_cli.values.reference import parse_reference
 _SCHEMA = (
     "# yaml-language-server: $schema=https://git.example.com/imagesync/raw/main/imagesync_cli/batch/images.schema.json"
 )
+# prune is what a module does.
+_IN_MODULES = frozenset({"source", "destination", "platforms", "referrers", "tags", "prune"})
 _MODULE = '  source = "git::https://git.example.com/imagesync.git//modules/images?ref=v0.1.0"'
 
 
@@ -78,8 +80,11 @@ def as_modules(adopted: Adopted) -> str:
                 f"{entry['source']} left out: {entry['destination']} has rules already; write one entry for both"
             )
             continue
-        if "overwrite" in entry:
-            adopted.notes.append(f"{entry['source']}: overwrite left out: it applies to a whole module")
+        if "as" in entry:
+            adopted.notes.append(f"{entry['source']} left out: as: the keys of a module are the names")
+            continue
+        if others := sorted(entry.keys() - _IN_MODULES):
+            adopted.notes.append(f"{entry['source']}: {' and '.join(others)} left out: not for one image of a module")
         if isinstance(entry.get("referrers"), list):
             adopted.notes.append(f"{entry['source']}: referrers of every type are copied: modules cannot select types")
         images[key] = _image(entry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -383,6 +384,48 @@ def test_compose_merges_what_is_below_an_anchor(tmp_path: Path) -> None:
     images, notes = adopted(tmp_path, content)
     assert [source for source, _ in images] == [f"docker.io/library/{name}:1" for name in ("base", "own", "more")]
     assert notes == []
+
+
+OWN = """
+defaults: {platforms: [linux/amd64], tags: ["1.*"], prune: true}
+images:
+- {source: r.io/a, destination: [m.io/a, n.io/a], keep_as: "{tag}-{date}-{digest}"}
+- {source: "r.io/b:1.10", destination: m.io/b, platforms: []}
+- {source: r.io/c, destination: m.io/c, as: "{tag}-c"}
+- {source: r.io/d, destination: m.io/d, tags: {include: [1.10, 010], latest: 2}, referrers: true}
+- {source: "r.io/e:1", dest: m.io/e}
+- {source: "r.io/f/**", destination: "${M}/f", tags: ["*"]}
+"""
+
+
+def test_our_own_file(tmp_path: Path) -> None:
+    """An images.yaml comes into modules with its defaults; what modules do otherwise is noted."""
+    file = tmp_path / "images.yaml"
+    file.write_text(OWN)
+    finished = imagesync("adopt", "--as", "modules", str(file))
+    assert finished.code == 0
+    entries = [" ".join(line.split()) for line in finished.out.splitlines() if " = { " in line]
+    rules = 'source = "r.io/a", platforms = ["linux/amd64"], tags = { include = ["1.*"] }'
+    assert entries == [
+        f'"m.io/a" = {{ {rules} }}',
+        f'"n.io/a" = {{ {rules} }}',
+        '"m.io/b:1.10" = { source = "r.io/b:1.10" }',
+        '"m.io/d" = { source = "r.io/d", platforms = ["linux/amd64"], referrers = true,'
+        ' tags = { include = ["1.10", "010"], latest = 2 } }',
+    ]
+    for words in ("r.io/a: keep_as left out", "r.io/c left out: as", "'dest' is not known", "r.io/f/** left out"):
+        assert words in finished.err
+
+
+def test_our_own_file_stays_what_it_is(tmp_path: Path) -> None:
+    """As an images.yaml it says the same, each entry for itself, and asks for a trusted signer where it did."""
+    file, again = tmp_path / "images.yaml", tmp_path / "again.yaml"
+    file.write_text(f"trust: {{rules: [{{sources: ['*'], signers: [{{identity: a, issuer: b}}]}}]}}\n{OWN.lstrip()}")
+    text = file.read_text().replace('- {source: "r.io/e:1", dest: m.io/e}\n', "").replace("${M}", "o.io")
+    file.write_text(text)
+    again.write_text(imagesync("adopt", str(file)).out)
+    same = [repr(replace(entry.model, line=0, item=0)) for entry in read_entries(file, {})]
+    assert [repr(replace(entry.model, line=0, item=0)) for entry in read_entries(again, {})] == same
 
 
 def test_a_large_file_takes_a_time_that_grows_with_it(tmp_path: Path) -> None:

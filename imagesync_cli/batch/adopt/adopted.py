@@ -96,7 +96,7 @@ class Adopted:
     @staticmethod
     def _variables(text: str) -> dict[str, str]:
         """Something for each variable, as it may stand in the name of a host."""
-        return {name: name.lower().replace("_", "-") for name in re.findall(r"\$\{(\w+)\}", text)}
+        return {name: f"{name.lower().replace('_', '-')}.example" for name in re.findall(r"\$\{(\w+)\}", text)}
 
     def _is_platform(self, line: int, source: str, name: str) -> bool:
         try:

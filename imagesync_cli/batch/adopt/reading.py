@@ -11,6 +11,7 @@ from imagesync_cli.batch.adopt.flux_mirror import flux_mirror, is_config
 from imagesync_cli.batch.adopt.image_syncer import image_syncer, is_rules
 from imagesync_cli.batch.adopt.manifests import compose, is_kustomization, kubernetes, kustomization
 from imagesync_cli.batch.adopt.ocync import ocync
+from imagesync_cli.batch.adopt.own import is_own, own
 from imagesync_cli.batch.adopt.section import Misshapen, Section
 from imagesync_cli.batch.adopt.state import is_state, state
 from imagesync_cli.batch.adopt.syncs import dregsy, is_kpromo, is_skopeo, is_thin_kpromo, kpromo, regsync, skopeo
@@ -20,7 +21,7 @@ from imagesync_cli.values.errors import UsageError
 
 _HINT = (
     "a regsync, skopeo sync, dregsy, image-syncer, ocync, flux-mirror or kpromo file, a Kubernetes manifest or "
-    "kustomization, a compose file, a Terraform state"
+    "kustomization, a compose file, a Terraform state, or with --as modules an images.yaml"
 )
 
 
@@ -79,6 +80,7 @@ def _has(*keys: str) -> Callable[[Section], bool]:
 
 # The first that fits: those that are least alike others come first.
 _KINDS = (
+    _Kind("images.yaml", is_own, own, has_variables=True, has_shape=True),
     _Kind("kustomization", is_kustomization, kustomization, names_sources=True),
     _Kind("flux-mirror", is_config, flux_mirror, has_variables=True, has_shape=True),
     _Kind("Kubernetes", _has("apiVersion", "kind"), kubernetes, names_sources=True),
