@@ -9,8 +9,6 @@ having arrived soon after it was sent.
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 from collections import deque
 
 ARRIVES_WITHIN_S = 1.0
@@ -22,19 +20,26 @@ _MARGIN_S = 0.005
 class Turn:
     """The right to send one request: to be told when that is ``sent``, and to ``end``, sent and answered or not."""
 
-    __slots__ = ("_is_sent", "_pace", "counts")
+    __slots__ = ("_counts", "_pace")
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
-        self._is_sent = False
-        self.counts = True
+        self._counts: asyncio.TimerHandle | None = None  # until then
 
     def sent(self) -> None:
-        self._is_sent = True
-        self._pace.end(self, ARRIVES_WITHIN_S + self._pace.window_s)
+        self._count_for(ARRIVES_WITHIN_S + self._pace.window_s)
 
     def end(self) -> None:
-        self._pace.end(self, self._pace.window_s if self._is_sent else 0.0)
+        self._count_for(self._pace.window_s if self._counts else 0.0)
+
+    def _count_for(self, seconds: float) -> None:
+        """Count no longer after so many seconds, or what was said before if that is less."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        if self._counts is None or until < self._counts.when():
+            if self._counts is not None:
+                self._counts.cancel()
+            self._counts = loop.call_at(until, self._pace.free)
 
 
 class Pace:
@@ -46,10 +51,7 @@ class Pace:
     def __init__(self, per_second: float) -> None:
         self.allow(per_second)
         self._counted = 0
-        self._ends: list[tuple[float, int, Turn]] = []  # a heap; the first end of a turn is the one that holds
-        self._numbers = itertools.count()
         self._waiting: deque[asyncio.Future[Turn]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
 
     def allow(self, per_second: float) -> None:
         """As many in a second from now on."""
@@ -63,9 +65,6 @@ class Pace:
 
     async def turn(self) -> Turn:
         """Wait for the right to send; whoever waits longest is next."""
-        self._forget()
-        if self._counted < self._most and not self._waiting:
-            return self._grant()
         mine: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         self._waiting.append(mine)
         self._serve()
@@ -76,37 +75,18 @@ class Pace:
                 mine.result().end()  # it was given to us at the moment we left
             raise
 
-    def end(self, turn: Turn, in_s: float) -> None:
-        """Count the turn no longer after so many seconds."""
-        if turn.counts:
-            heapq.heappush(self._ends, (_now_s() + in_s, next(self._numbers), turn))
-            self._serve()
+    def free(self) -> None:
+        """One of them counts no longer."""
+        self._counted -= 1
+        self._serve()
 
     def _grant(self) -> Turn:
         self._counted += 1
         return Turn(self)
 
-    def _forget(self) -> None:
-        """Count no longer what reached the host more than a second ago."""
-        now = _now_s()
-        while self._ends and self._ends[0][0] <= now:
-            turn = heapq.heappop(self._ends)[2]
-            self._counted -= turn.counts
-            turn.counts = False
-
     def _serve(self) -> None:
-        """Let those go on who may, and look again when the next may."""
-        self._forget()
+        """Let those go on who may."""
         while self._waiting and self._counted < self._most:
             waiting = self._waiting.popleft()
             if not waiting.done():
                 waiting.set_result(self._grant())
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._waiting and self._ends:
-            self._timer = asyncio.get_running_loop().call_later(self._ends[0][0] - _now_s(), self._serve)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()
