@@ -87,6 +87,7 @@ class Exchange:
         self._logins: dict[tuple[str, str, int | None], Login] = {}  # by origin; all but the registry's are nobody's
         self._heard: asyncio.Event | None = None
         self._offered = False
+        self._offering = asyncio.Lock()
 
     @property
     def login(self) -> Login:
@@ -146,28 +147,43 @@ class Exchange:
         return self._logins[origin]
 
     def _hides(self, call: Call, url: httpx.URL, response: httpx.Response) -> bool:
-        """Whether the registry may have said so only because we are nobody; found out once."""
-        return response.status_code in (403, 404) and call.method in READING and self.is_own(url) and not self._offered
+        """Whether the registry may have said so only because we are nobody."""
+        return response.status_code in (403, 404) and call.method in READING and self.is_own(url)
 
     async def _as_somebody(self, call: Call, url: httpx.URL, first: httpx.Response) -> httpx.Response:
-        """GitLab, Artifactory and Nexus say 403 or 404, not 401, to nobody: try once more where there is a login."""
-        self._offered = True
+        """GitLab, Artifactory and Nexus say 403 or 404, not 401, to nobody: try once more where there is a login.
+
+        That is found out once. Who is answered so meanwhile waits for it, and asks anew if it was of use.
+        """
+        if not self._offered or self._offering.locked():
+            first = await read_ahead(first)  # it keeps no connection from what is asked now
+        async with self._offering:
+            if not self._offered:
+                answer = await self._offer(call, url, first)
+                self._offered = True
+                return answer
+        if await self.login.header(call.scopes) is None:
+            return first
+        await first.aclose()
+        return await self._signed(call, url)
+
+    async def _offer(self, call: Call, url: httpx.URL, first: httpx.Response) -> httpx.Response:
+        """What is answered to our login; the ``first`` answer where there is none, or it is of no use."""
         login = self.login
         try:
             if await login.credential(call.scopes) is None:
                 return first
-            first = await read_ahead(first)
             ping = await self._once(Call("GET"), self.base.join("/v2/"), None)
             await ping.aclose()
             login.offer(first if "www-authenticate" in first.headers else ping)
             response = await self._once(call, url, await login.header(call.scopes))
-        except ImagesyncError:
-            return first  # nobody has asked for a login: that it is of no use is no error
-        if response.status_code == 401:
+            if response.status_code != 401:
+                return response
             await response.aclose()
-            login.withdraw()
-            return first
-        return response
+        except ImagesyncError:  # nobody has asked for a login: that it is of no use is no error
+            pass
+        login.withdraw()
+        return first
 
     def is_own(self, url: httpx.URL) -> bool:
         """Whether the URL is at the registry itself: scheme, host and port."""

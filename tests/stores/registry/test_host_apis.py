@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 
 import httpx
 import pytest
 
+from imagesync_cli.concurrency import gather
 from imagesync_cli.stores import Untagged
+from imagesync_cli.stores.registry import exchange
 from imagesync_cli.stores.registry.hosts import acr, docker_hub, ghcr, harbor, pulp
-from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, Refused
+from imagesync_cli.values.errors import ContentError, Denied, ImagesyncError, NotFound, Refused
 from tests.logins import CANARY
 from tests.stores.registry.scripted import NAME, SCOPES, Scripted
 
@@ -328,6 +331,48 @@ def test_hidden_from_nobody(scripted: Scripted, status: int, challenge: str) -> 
     scripted.routes.get(f"{REGISTRY}/v2/").respond(200, headers=headers)
     scripted.run(lambda: client.send("GET", "/v2/app/manifests/1", doing="", scopes=("repository:app:pull",)))
     assert scripted.told(BASIC) == ["registry.example.com"]
+
+
+def test_hidden_from_nobody_while_a_login_is_tried(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is answered with 404 as nobody, while another request tries the login, asks once more with it as well."""
+    monkeypatch.setattr(exchange, "_FIRST_ANSWER_WITHIN_S", 0.0)  # a registry that is slower than that
+    client = scripted.client("registry.example.com")
+
+    async def work() -> list[httpx.Response]:
+        second_is_out = asyncio.Event()
+
+        async def ping(request: httpx.Request) -> httpx.Response:
+            await second_is_out.wait()
+            return httpx.Response(200)
+
+        def hidden(request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith("2"):
+                second_is_out.set()
+            return httpx.Response(200 if "authorization" in request.headers else 404)
+
+        scripted.routes.get(url__regex=f"{REGISTRY}/v2/app/manifests/.").mock(side_effect=hidden)
+        scripted.routes.get(f"{REGISTRY}/v2/").mock(side_effect=ping)
+        paths = ("/v2/app/manifests/1", "/v2/app/manifests/2")
+        return await gather(client.send("GET", path, doing="", scopes=("repository:app:pull",)) for path in paths)
+
+    assert [response.status_code for response in scripted.run(work)] == [200, 200]
+
+
+def test_a_login_that_is_of_no_use(scripted: Scripted) -> None:
+    """A login that the token server refuses keeps nobody from what everybody may read, also after a 404."""
+    client = scripted.client("registry.example.com")
+    challenge = f'Bearer realm="{REGISTRY}/token",service="s"'
+    scripted.routes.get(f"{REGISTRY}/v2/").respond(401, headers={"WWW-Authenticate": challenge})
+    scripted.routes.get(url__startswith=f"{REGISTRY}/token").respond(401)
+    scripted.routes.get(f"{REGISTRY}/v2/app/manifests/1").respond(404)
+    scripted.routes.get(f"{REGISTRY}/v2/app/manifests/2").respond(200)
+
+    async def work() -> httpx.Response:
+        with pytest.raises(NotFound):
+            await client.send("GET", "/v2/app/manifests/1", doing="", scopes=("repository:app:pull",))
+        return await client.send("GET", "/v2/app/manifests/2", doing="", scopes=("repository:app:pull",))
+
+    assert scripted.run(work).status_code == 200
 
 
 @pytest.mark.parametrize("login", [True, False])
