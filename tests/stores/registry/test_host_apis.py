@@ -88,6 +88,20 @@ def test_ghcr_pages_that_lead_astray(scripted: Scripted, link: str) -> None:
     assert len(scripted.requests) == 1
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_ghcr_shows_no_package(scripted: Scripted, is_there: bool) -> None:
+    """GitHub says 404 of a package to who may not see it: what the registry still gives has not gone."""
+    for kind in ("orgs", "users"):
+        scripted.routes.get(url__startswith=f"{GITHUB}/{kind}/team/packages/").respond(
+            404, json={"message": "Not Found"}
+        )
+    scripted.routes.head(f"https://ghcr.io/v2/{NAME}/manifests/{DIGEST}").respond(200 if is_there else 404)
+    if not is_there:  # perhaps to nobody alone
+        scripted.routes.get("https://ghcr.io/v2/").respond(200)
+    why = scripted.run(lambda: ghcr.delete(scripted.api("ghcr.io"), DIGEST, ["1"]))
+    assert why == ("GitHub's API knows no such package version: " + ghcr._NEEDS if is_there else "")
+
+
 def test_ghcr_page_that_is_missing(scripted: Scripted) -> None:
     """A list whose second page is "not found" does not say that the version is gone."""
     second = f"{GITHUB}/organizations/1/packages/container/sub%2Fapp/versions?per_page=100&page=2"

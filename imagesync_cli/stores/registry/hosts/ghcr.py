@@ -14,10 +14,12 @@ from urllib.parse import quote
 
 from imagesync_cli.stores.registry.hosts.host_api import HostApi, member
 from imagesync_cli.values.errors import ContentError, Denied, NotFound, Refused
+from imagesync_cli.values.manifest import MANIFEST_TYPES
 from imagesync_cli.values.secret import Secret
 from imagesync_cli.values.times import parse_time
 
 _A_PAGE = 100
+_NEEDS = "the token needs read:packages and delete:packages, and the role admin on the package"
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
 
@@ -26,15 +28,20 @@ async def delete(api: HostApi, digest: str, tags: Collection[str]) -> str:
     doing = f"deleting {api.name}@{digest} by GitHub's API"
     login = Secret(f"Bearer {(await api.login()).password.reveal()}")
     versions, version = await _version(api, digest, login, doing)
-    if version is None:
-        return ""
-    number = version.get("id")
+    number = version.get("id") if version else 0
     if not isinstance(number, int):
         raise ContentError(f"{doing}: the answer names a version without a number")
     try:
-        return await _delete(api, f"{versions}/{number}", tags, login, doing)
+        if version is not None:
+            return await _delete(api, f"{versions}/{number}", tags, login, doing)
     except NotFound:
-        return ""  # it went meanwhile
+        pass  # it went meanwhile, or so GitHub says
+    # Who may not see a package is told that there is none, although the registry gives him the image.
+    try:
+        await api.send("HEAD", f"manifests/{digest}", doing=doing, headers={"Accept": ", ".join(MANIFEST_TYPES)})
+    except NotFound:
+        return ""
+    return f"GitHub's API knows no such package version: {_NEEDS}"
 
 
 async def pushed_at(api: HostApi, _: str, digest: str) -> datetime | None:
@@ -73,7 +80,7 @@ async def _delete(api: HostApi, path: str, tags: Collection[str], login: Secret,
     try:
         await api.ask("DELETE", path, doing=doing, login=login, accept=(204,), headers=_HEADERS)
     except Denied as error:
-        error.hint = "the token needs read:packages and delete:packages, and the role admin on the package"
+        error.hint = _NEEDS
         raise
     except Refused as error:
         return error.message  # such as: the last tagged version, or more than 5,000 downloads
