@@ -212,7 +212,8 @@ def minimum_age_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def first_given(options: Mapping[str, Any]) -> str:
     """The first of these options that was given, by the names of their parameters; "" for none."""
-    given = (name for name, value in options.items() if value not in (None, False, "", (), "auto"))
+    absent = (None, "", (), "auto")  # and False, which 0 is not
+    given = (name for name, value in options.items() if value is not False and value not in absent)
     return next((f"--{name.replace('_', '-')}" for name in given), "")
 
 

@@ -283,10 +283,11 @@ def test_the_wait_can_be_interrupted(bench: Bench) -> None:
     assert "interrupted: 1 of 3 images are done" in rest
 
 
-def test_the_option_goes_with_a_file(bench: Bench) -> None:
-    """A single image has nothing to go on with while it waits."""
-    finished = imagesync("sync", f"{bench.up.host}/a:1", f"{bench.down.host}/a:1", "--wait-for-limit")
-    assert (finished.code, "--wait-for-limit goes with --file" in finished.err) == (2, True)
+@pytest.mark.parametrize("option", ["--wait-for-limit", "--max-removals=0"])
+def test_the_option_goes_with_a_file(bench: Bench, option: str) -> None:
+    """A single image has nothing to go on with while it waits, and no tags that are pruned, none at all either."""
+    finished = imagesync("sync", f"{bench.up.host}/a:1", f"{bench.down.host}/a:1", option)
+    assert (finished.code, f"{option.partition('=')[0]} goes with --file" in finished.err) == (2, True)
 
 
 def test_progress_tells_what_is_left() -> None:
