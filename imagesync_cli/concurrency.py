@@ -106,25 +106,21 @@ class ByteLimit:
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = self._free_bytes = most_bytes
-        self._waiting: list[asyncio.Future[None]] = []
+        self._freed = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def held(self, size_bytes: int) -> AsyncIterator[None]:
         """Wait until there is room, and hold it until the block ends."""
         wanted = min(size_bytes, self._most_bytes)
         while self._free_bytes < wanted:
-            freed = asyncio.get_running_loop().create_future()
-            self._waiting.append(freed)
-            await freed
+            self._freed.clear()
+            await self._freed.wait()
         self._free_bytes -= wanted
         try:
             yield
         finally:
             self._free_bytes += wanted
-            for freed in self._waiting:
-                if not freed.done():
-                    freed.set_result(None)
-            self._waiting.clear()
+            self._freed.set()
 
 
 class SharedExclusive:
