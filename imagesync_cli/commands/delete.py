@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagesync_cli.commands.call import NETWORK, Call, examples, shared_options
+from imagesync_cli.commands.log_options import LOG_SHOWN
 from imagesync_cli.commands.options import check_keep, digest_option, keep_options, to_claimant, to_reference
 from imagesync_cli.output import Output, results
 from imagesync_cli.values.errors import ImagesyncError
@@ -162,10 +163,10 @@ def _parse(args: tuple[str, ...], settings: Settings) -> Order | None:
 
     from imagesync_cli.settings import read_settings
 
-    if {"-v", "--verbose"} & {*args}:
-        return None
     try:
         with command.make_context("delete", list(args)) as context:
+            if LOG_SHOWN in context.meta:  # which that process shows, and nobody else
+                return None
             options = dict(context.params)
             _check(options["references"], options)
         theirs = read_settings(**{name: options.pop(name) for name in NETWORK})

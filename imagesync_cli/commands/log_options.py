@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 Decorator = Callable[[Any], Any]
+LOG_SHOWN = "log shown"  # in a context's meta
 
 
 def several(*options: Decorator) -> Decorator:
@@ -28,11 +29,11 @@ def _log_format(context: click.Context, parameter: click.Parameter, form: str) -
 
 
 def _verbosely(context: click.Context, parameter: click.Parameter, level: str | bool | None) -> None:
-    again = context.meta.get("log shown")  # it may stand before and after the command
+    again = context.meta.get(LOG_SHOWN)  # it may stand before and after the command
     if level and not again and not context.resilient_parsing:
         from imagesync_cli.output import show_log
 
-        context.meta["log shown"] = True
+        context.meta[LOG_SHOWN] = True
         form = context.meta.get("log format", "text")
         context.call_on_close(show_log("info" if level is True else level, form))
 

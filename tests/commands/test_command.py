@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from imagesync_cli import __version__
+from imagesync_cli.commands import delete
+from imagesync_cli.settings import read_settings
 from tests.command import IMAGESYNC, environment, imagesync, imagesync_process
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import image
@@ -166,3 +168,11 @@ def test_locale(registry: EmbeddedRegistry, tmp_path: Path, locale: str) -> None
     done = run(f"imagesync sync {registry.host}/app:1 oci:'{tmp_path}/grüße':1", LC_ALL=locale, PYTHONUTF8="0")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "grüße" / "index.json").exists()
+
+
+@pytest.mark.parametrize("log", [[], ["-v"], ["--log-level", "debug"], ["--log-level=info"]])
+def test_a_removal_that_logs_does_so_itself(log: list[str]) -> None:
+    """Another process of a Terraform run carries a removal out, unless its log is asked for: that it would not show."""
+    options = ["--claimant", "c1/app", "--digest", f"sha256:{'a' * 64}"]
+    order = delete._parse(("registry.example.com/app:1", *options, *log), read_settings())
+    assert (order is None) == bool(log)
