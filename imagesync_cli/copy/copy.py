@@ -118,15 +118,19 @@ class Copy:
             self.kept.append(place.target)
 
     async def _write_child(self, place: Place) -> bool:
-        """Whether it had to be written: False where the destination has it."""
-        if not self._fresh and await self.there.has_manifest(place.target):
-            if self.report.dry_run:  # what another image would bring is not there to be looked at
-                self.kept.append(place.target)
-            return False
-        manifest = await self._walk.read(self.here, place)
-        await self.below(manifest, place)
-        await self.put(manifest)
-        return True
+        """Whether it had to be written: False where the destination has it.
+
+        An index may have lost what it lists: without a tag, nothing keeps that from being deleted.
+        """
+        is_there = not self._fresh and await self.there.has_manifest(place.target)
+        if is_there and self.report.dry_run:  # what another image would bring is not there to be looked at
+            self.kept.append(place.target)
+        if not is_there or place.target.may_be_index:
+            manifest = await self._walk.read(self.here, place)
+            await self.below(manifest, place)
+            if not is_there:
+                await self.put(manifest)
+        return not is_there
 
     async def _blob(self, place: Place) -> None:
         if place.target.is_foreign and not self._takes_foreign:

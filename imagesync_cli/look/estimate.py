@@ -167,14 +167,11 @@ class _Content:
             raise ContentError(f"the image names more than {MAX_DESCRIPTORS} manifests and blobs")
 
     async def _child(self, place: Place) -> None:
-        """What is below a manifest that is present at the destination is there too."""
+        """The blobs of a manifest that is present at the destination are there too."""
         there = self.there
-        present = place.parent in self.present
-        present = present or (there is not None and not self.is_fresh and await there.has_manifest(place.target))
+        present = there is not None and not self.is_fresh and await there.has_manifest(place.target)
         manifest = await self._walk.read(there if present and there is not None else self.here, place)
         self._note(manifest, present=present)
-        if present:
-            self.present.add(place.digest)
         below = self._walk.below(manifest, place)
         del manifest
         await below

@@ -79,6 +79,11 @@ class Descriptor:
         return self.media_type in INDEX_TYPES
 
     @property
+    def may_be_index(self) -> bool:
+        """It may refer to a list of manifests, which an index may list under a type of its own."""
+        return self.is_index or self.media_type not in MANIFEST_TYPES
+
+    @property
     def is_manifest(self) -> bool:
         """It refers to a manifest or index: what names no type is taken for one, any other type for a blob."""
         return not self.media_type or self.media_type in MANIFEST_TYPES or self.media_type in SCHEMA_1_TYPES

@@ -27,10 +27,12 @@ from tests.embedded_registry.images import (
     image,
     index,
     index_of,
+    listing,
     referrer,
     to_json,
 )
 from tests.embedded_registry.state import Manifest, Repository, digest_of
+from tests.faults.mirror import lacking
 
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 
@@ -291,3 +293,21 @@ def test_begun_again(source: EmbeddedRegistry, up: Repository, registry: Embedde
     one_run = Present()
     assert [asyncio.run(copied(one_run)) for _ in range(2)] == [(True, "")] * 2
     assert asyncio.run(copied(Present())) == (False, down.tags["1"])
+
+
+@pytest.mark.parametrize("media_type", [OCI_INDEX, "application/vnd.example.index"])
+def test_an_index_without_what_it_lists(registry: EmbeddedRegistry, media_type: str) -> None:
+    """An index without a tag, whose image went with another tag, is made whole before a new tag leads to it."""
+    inner = index(platforms=("linux/amd64", "linux/arm64"))
+    made = listing([(inner, {"mediaType": media_type})])
+    there = registry.repository("team/app")
+    image("old").seed(there, "1")
+    there.manifests[inner.digest] = inner.root
+    with EmbeddedRegistry() as source:
+        made.seed(source.repository("up/app"), "1")
+        estimated = sync(source, registry, "--dry-run", "--json")
+        finished = sync(source, registry)
+    assert finished.code == 0, finished.err
+    assert there.tags["1"] == made.digest
+    assert list(lacking(there, made.digest)) == []
+    assert json.loads(estimated.out)["blobs"] == {"sent": 4}
