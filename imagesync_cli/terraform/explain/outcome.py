@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from imagesync_cli.terraform.explain.reading.members import member, text
-from imagesync_cli.terraform.explain.reading.plan import Call, ImageChange, Plan
+from imagesync_cli.terraform.explain.reading.plan import UNREAD, Call, ImageChange, Plan
 from imagesync_cli.terraform.explain.reading.stored import Place, Stored, place_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
@@ -102,7 +102,8 @@ class Outcomes:
         place = stored.place
         if not stored.claimant:
             return None
-        now = self._entries.get((change.module, change.key), place)
+        is_read = change.reason != "" or change.call.destination is not UNREAD
+        now = self._entries.get((change.module, change.key), place if is_read else None)
         if now != place:
             if now is None:
                 return _will(UNDECIDED, "stays if its entry gets another place, which the plan does not know")

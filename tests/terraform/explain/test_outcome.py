@@ -240,6 +240,13 @@ def test_a_destroy_after_an_edit_of_the_prefix() -> None:
     assert outcomes == {f"{HOST}/old/app:1": "kept", f"{HOST}/new/app:1": "undecided"}
 
 
+def test_a_destroy_that_reads_no_places() -> None:
+    """Where the prefix is known only at apply, a plan before this one may have named another place for the entry."""
+    plan = removed()
+    del plan.document["resource_changes"][0]["action_reason"]
+    assert plan.outcome() == "undecided"
+
+
 def test_left_from_failed_runs() -> None:
     """Of several old objects of one entry, the one that the tag has is followed; the others say why they go."""
     plan = PlanFile()
