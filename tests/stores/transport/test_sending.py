@@ -20,7 +20,7 @@ from tests.stores.transport.test_bodies import connected
 BODY = bytes(16 * 1024 * 1024)
 CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
 # What a system takes of it without that the server has it.
-HELD = 1024 * 1024
+HELD = 1536 * 1024
 
 
 async def stream() -> AsyncIterator[bytes]:
