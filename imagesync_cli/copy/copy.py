@@ -66,8 +66,9 @@ class Copy:
     ) -> None:
         """Everything below the root, then the root under its tag; ``in_place``, the repository has it all already.
 
-        ``repair`` looks at all that is below the root before the tag is there. ``referrers`` brings what belongs to the
-        image besides, before the tag too, and once more after that: somebody else may have taken what was there.
+        ``repair`` looks at all that is below the root before the tag is there, and then at the tag. ``referrers``
+        brings what belongs to the image besides, before the tag too, and once more after that: somebody else may have
+        taken what was there.
         ``keep_as`` is a tag for the image that is replaced, "" for none.
         """
         if not in_place:
@@ -82,6 +83,8 @@ class Copy:
         if not self.report.dry_run:
             await old.keep()
         await self.put(root, tag)
+        if repair is not None:
+            await repair.tag(tag, root)
         if not self.report.dry_run:
             await old.put_back()
             await self._look_again()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.look.inspect import Findings, Inspection
-from imagesync_cli.values.errors import ContentError
+from imagesync_cli.look.selection import find_present
+from imagesync_cli.values.errors import ContentError, Unavailable
 from imagesync_cli.values.manifest import Descriptor, Manifest
 
 # distribution 2.8 and 3 take a blob that they have a file for, answer 201, and keep that file as it is. A file that is
@@ -42,6 +43,15 @@ class Repair:
             await self._send_again(await self._inspection().images(*self._copy.kept))
         elif await self._send_again(await self._inspection().below(root)):
             self._check_repaired(await self._inspection().below(root))
+
+    async def tag(self, tag: str, root: Manifest) -> None:
+        """The tag of an image that was written, by a look at it."""
+        there = self._copy.there
+        if not self._copy.report.dry_run and (await find_present(there, tag)).digest != root.digest:
+            raise Unavailable(
+                f"{there.name}:{tag} is not on {root.digest}, though it was stored there",
+                hint="either the request did not get there, or somebody moved the tag; run it again",
+            )
 
     def _inspection(self) -> Inspection:
         copy = self._copy

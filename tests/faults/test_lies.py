@@ -47,6 +47,45 @@ def test_nothing_stored(copying: Copying) -> None:
     )
 
 
+@pytest.mark.parametrize("checks", [True, False])
+def test_a_mount_that_is_said_to_be_done(source: EmbeddedRegistry, *, checks: bool) -> None:
+    """A 201 that names no blob is none: the blob is looked for, and sent, also where no registry checks that."""
+    manner = Manner() if checks else Manner(missing_blob=None)
+    with EmbeddedRegistry(manner) as destination:
+        copying = Copying(source, destination, [])
+        app = copying.seed(image())
+        destination.fault = lambda request: Fault(answer=Response(201)) if "mount" in request.query else None
+        finished = copying.run()
+        assert finished.code == 0, finished.err
+        assert copying.arrived(app)
+
+
+@pytest.mark.usefixtures("pauses")
+def test_an_upload_that_is_said_to_be_done(source: EmbeddedRegistry) -> None:
+    """The same at an upload's end: what is not there then is sent again, and in the end it is an error."""
+    with EmbeddedRegistry(Manner(missing_blob=None)) as destination:
+        copying = Copying(source, destination, [])
+        app = copying.seed(image())
+        destination.fault = times(3, upload("PUT"), Fault(answer=Response(201)))
+        finished = copying.run()
+        assert finished.code == 0, finished.err
+        assert copying.arrived(app)
+        destination.state.repositories.clear()
+        destination.fault = always(upload("PUT"), Fault(answer=Response(201)))
+        finished = copying.run()
+        assert (finished.code, copying.untouched()) == (5, True)
+        assert f"to {destination.host}/{NAME}: the registry took it, and does not have it" in finished.err
+
+
+def test_a_tag_that_is_said_to_be_written(copying: Copying, app: Image) -> None:
+    """With --verify the tag is looked at as well, whatever the registry says that it has stored."""
+    told = Fault(answer=Response(201, {"Docker-Content-Digest": app.digest}))
+    copying.destination.fault = always(lambda r: manifest("PUT")(r) and r.path.endswith("/1"), told)
+    finished = copying.run("--verify")
+    assert (finished.code, copying.untouched()) == (5, True), finished
+    assert f"{copying.destination.host}/{NAME}:1 is not on {app.digest}, though it was stored there" in finished.err
+
+
 @pytest.mark.usefixtures("app")
 def test_something_else_under_the_tag(copying: Copying) -> None:
     """A tag that leads to another image afterwards is an error, although the registry said 201."""

@@ -29,6 +29,9 @@ __all__ = ["Call", "Client", "OneRepository", "Scopes", "Stream"]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD = frozenset({307, 308})
 _MOST_REDIRECTS = 5
+_FROM_HERE = (
+    "it is told no login: a firewall may be in the way, or the address that the registry gives is wrong or too old"
+)
 # What a TLS port answers to plain HTTP: Go (and so most registries), nginx, Apache.
 _IS_TLS_PORT = (
     rb"(?i)client sent an HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port"
@@ -154,7 +157,11 @@ class Client(Exchange):
         return self.base.scheme == "https"
 
     async def _refusal(self, response: httpx.Response, call: Call, target: str | httpx.URL) -> ImagesyncError:
-        error = await refusal(response, call.method)
+        is_elsewhere = self._origin(response.url) != self._origin(self.base.join(target))
+        elsewhere = response.url.netloc.decode("ascii") if is_elsewhere else ""
+        error = await refusal(response, call.method, elsewhere)
+        if elsewhere and isinstance(error, Denied):
+            error.hint = error.hint or _FROM_HERE
         if (
             response.status_code == 400 and self._is_named_plain and response.url.scheme == "http"
         ):  # a TLS port says no more

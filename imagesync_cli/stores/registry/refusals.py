@@ -29,12 +29,13 @@ _UNKNOWN = frozenset(
 )
 
 
-async def refusal(response: httpx.Response, method: str) -> ImagesyncError:
-    """Our error for a status that was not expected."""
+async def refusal(response: httpx.Response, method: str, elsewhere: str = "") -> ImagesyncError:
+    """Our error for a status that was not expected; ``elsewhere`` is the host that the registry has sent us on to."""
     errors = await read_errors(response) if method != "HEAD" else []
     await response.aclose()
     status = response.status_code
-    answer = "not found (404)" if status == 404 else f"the registry answers {status}"
+    who = f"{elsewhere}, to which the registry sends on," if elsewhere else "the registry"
+    answer = "not found (404)" if status == 404 and not elsewhere else f"{who} answers {status}"
     said = "; ".join([answer, *spelled(errors)])
     codes = frozenset(code for code, _ in errors if code)
     error: ImagesyncError

@@ -183,6 +183,21 @@ def test_redirected_without_credentials(pauses: list[float], scheme: Literal["ba
         assert not any("authorization" in request.headers for request in source.storage.requests)
 
 
+@pytest.mark.parametrize(("status", "code"), [(403, 4), (404, 3)])
+def test_refused_where_it_is_redirected_to(pauses: list[float], status: int, code: int) -> None:
+    """What a storage host refuses is said of that host, which a firewall may keep from us, and of no login."""
+    with EmbeddedRegistry(Manner(redirects_blobs=True)) as source, EmbeddedRegistry() as destination:
+        copying = Copying(source, destination, pauses)
+        copying.seed(image())
+        source.storage.fault = lambda _: Fault(
+            answer=Response(status, {"Content-Type": "application/xml"}, b"<Error/>")
+        )
+        finished = copying.run()
+        assert finished.code == code
+        assert f"{source.storage.host}, to which the registry sends on, answers {status}" in finished.err
+        assert ("a firewall may be in the way" in finished.err) == (status == 403)
+
+
 @pytest.mark.parametrize(
     ("location", "code", "why"),
     [

@@ -74,21 +74,23 @@ class Upload:
         least = opened.headers.get("oci-chunk-min-length", "")
         self._least_bytes = min(int(least), _LARGEST_PIECE_BYTES) if re.fullmatch("[0-9]{1,18}", least) else 0
 
-    async def send(self, content: Stream, sizes: BodySizes, *, breaks: bool) -> None:
-        """Send the blob in one piece, or in several where that is refused or the line ``breaks`` again and again."""
+    async def send(self, content: Stream, sizes: BodySizes, *, breaks: bool) -> bool:
+        """Send the blob in one piece, or in several where that is refused or the line ``breaks`` again and again.
+
+        Whether the registry names it as what it has now.
+        """
         self._is_new = False
         if self._blob.size > sizes.whole_bytes or (breaks and self._blob.size > SMALL_CHUNK_BYTES):
-            await self._send_in_pieces(content, sizes, SMALL_CHUNK_BYTES if breaks else sys.maxsize)
-            return
+            return await self._send_in_pieces(content, sizes, SMALL_CHUNK_BYTES if breaks else sys.maxsize)
         try:
-            await self._put(content, self._blob.size)
+            return await self._put(content, self._blob.size)
         except Refused as error:
             if error.status not in _TOO_LARGE_AT_ONCE:
                 raise
             sizes.whole_refused(self._blob.size, error.status)
             raise Unavailable(f"{error.message}; sending it in chunks", retry_after_s=0) from error
 
-    async def _send_in_pieces(self, content: Stream, sizes: BodySizes, most_bytes: int) -> None:
+    async def _send_in_pieces(self, content: Stream, sizes: BodySizes, most_bytes: int) -> bool:
         """One that breaks off goes on where the registry says that it has come to (end-5, end-13)."""
         budget, sent_bytes = retry.Budget(), 0
         held_bytes = max(self._least_bytes, min(sizes.piece_bytes, most_bytes))
@@ -104,7 +106,7 @@ class Upload:
                     taken_bytes = 0
                 pieces.taken(taken_bytes)
                 sent_bytes += taken_bytes
-        await self._put(b"", 0)
+        return await self._put(b"", 0)
 
     async def _piece(self, piece: bytes, start: int, budget: retry.Budget) -> int:
         """Send a piece; how much of it the registry has now."""
@@ -136,7 +138,7 @@ class Upload:
             self._session = self._location(response)
         return int(told[1]) + 1 if told[1] != "0" else 0  # "0-0" is also said of nothing
 
-    async def _put(self, content: bytes | Stream, size_bytes: int) -> None:
+    async def _put(self, content: bytes | Stream, size_bytes: int) -> bool:
         query = f"{self._session.query.decode('ascii')}&" if self._session.query else ""
         response = await self._ask(
             "PUT",
@@ -150,6 +152,7 @@ class Upload:
         stored, wanted = response.headers.get("docker-content-digest", self._blob.digest), self._blob.digest
         if stored != wanted and stored.partition(":")[0] == wanted.partition(":")[0]:
             raise ContentError(f"{self._doing}: the registry stored {stored}")
+        return names(response, self._blob)
 
     async def cancel(self) -> None:
         """Give up the session, even while this copy is itself given up; if that fails, the registry forgets it."""
@@ -194,6 +197,12 @@ class Upload:
             if "DIGEST_INVALID" in error.codes and method == "PUT":  # we have checked what we sent
                 raise ContentError(f"{error.message}; it was damaged on the way") from error
             raise
+
+
+def names(response: httpx.Response, blob: Descriptor) -> bool:
+    """Whether an answer names the blob as what is there: by its digest, or where it is (end-4b, end-6, end-11)."""
+    told = (response.headers.get(name, "") for name in ("docker-content-digest", "location"))
+    return blob.digest.partition(":")[2] in "\n".join(told)
 
 
 class _Pieces:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from imagesync_cli.concurrency import finish
-from imagesync_cli.stores.registry.blobs.upload import CANCEL_TIMEOUT_S, BodySizes, Upload
+from imagesync_cli.stores.registry.blobs.upload import CANCEL_TIMEOUT_S, BodySizes, Upload, names
 from imagesync_cli.stores.registry.client import OneRepository, Stream
 from imagesync_cli.stores.store import Written
 from imagesync_cli.stores.transport.http import told_length
@@ -59,12 +59,14 @@ class BlobWriter:
             if isinstance(opened, Written):
                 return opened
             try:
-                await opened.send(content, self._sizes, breaks=broken >= _MOST_BROKEN)
+                is_named = await opened.send(content, self._sizes, breaks=broken >= _MOST_BROKEN)
             except BaseException as error:
                 # An answer, whatever it says, is no line that breaks.
                 broken += isinstance(error, Unavailable) and not error.status
                 await opened.cancel()
                 raise
+            if not is_named and await self._lacks(blob):
+                raise Unavailable(f"{self._doing(blob)}: the registry took it, and does not have it")
             return Written.SENT
 
         return await persist(attempt)
@@ -93,13 +95,23 @@ class BlobWriter:
             # Perhaps only what is mounted from is not ours to read. If it is more, the upload is denied as well.
             self._closed.add(sibling)
             return await self._begin(blob, sibling)
-        if response.status_code == 201:
+        if response.status_code == 201 and (names(response, blob) or not await self._lacks(blob)):
             return Written.MOUNTED if sibling else Written.THERE
         if response.status_code == 202:
             upload = Upload(self._repository, blob, response)
             return await self._unless_there(blob, upload) if sibling else upload
         self._mounts = False
         return await self._begin(blob, sibling)
+
+    async def _lacks(self, blob: Descriptor) -> bool:
+        """Whether it is not there: asked where a success does not name the blob, as a proxy's own would not."""
+        try:
+            await self._repository.send("HEAD", f"blobs/{blob.digest}", doing=self._doing(blob))
+        except NotFound:
+            return True
+        except (Denied, Refused):
+            pass  # who may push may not look
+        return False
 
     async def _mount(self, blob: Descriptor, sibling: str) -> httpx.Response:
         mounts_from = (f"repository:{sibling}:pull",) if sibling else ()
