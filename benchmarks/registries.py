@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-READY_WITHIN_S = 20
+READY_WITHIN_S = 60
 _PORTS = (15_000, 32_768)  # what lies below net.ipv4.ip_local_port_range
 _ports = random.SystemRandom()  # no seed, of a test or Hypothesis's, gives two processes the same
 

@@ -19,7 +19,7 @@ from imagesync_cli.cli import main
 
 IMAGESYNC = (sys.executable, "-m", "imagesync_cli")
 CHECKOUT = Path(__file__).parents[1]
-RUN_WITHIN_S = 60
+RUN_WITHIN_S = 120
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import httpx
 from tests.embedded_registry.images import Image
 
 MANIFESTS = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
+WITHIN_S = 60  # a registry on a busy machine may take longer than the 5 s that httpx gives it
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class RemoteRepository:
         for digest, blob in image.blobs.items():
             opened = self._request("POST", "blobs/uploads/")
             location = opened.url.join(opened.headers["Location"]).copy_merge_params({"digest": digest})
-            httpx.put(location, content=blob).raise_for_status()
+            httpx.put(location, content=blob, timeout=WITHIN_S).raise_for_status()
         for target, manifest in [*image.manifests.items(), *((tag, image.root) for tag in tags)]:
             headers = {"Content-Type": manifest.media_type}
             self._request("PUT", f"manifests/{target}", manifest.content, headers).raise_for_status()
@@ -86,4 +87,5 @@ class RemoteRepository:
         self, method: str, path: str, content: bytes = b"", headers: dict[str, str] | None = None
     ) -> httpx.Response:
         url = f"http://{self.host}/v2/{self.name}/{path}"
-        return httpx.request(method, url, content=content, headers={"Accept": MANIFESTS} | (headers or {}))
+        accepting = {"Accept": MANIFESTS} | (headers or {})
+        return httpx.request(method, url, content=content, headers=accepting, timeout=WITHIN_S)

@@ -30,7 +30,7 @@ class Served:
         trusted = ssl.create_default_context(cafile=str(self.ca_file)) if self.ca_file else False
         url = f"{'https' if self.ca_file else 'http'}://{self.host}"
         return httpx.Client(
-            base_url=url, trust_env=False, timeout=30, auth=self._auth(url), verify=trusted, follow_redirects=True
+            base_url=url, trust_env=False, timeout=60, auth=self._auth(url), verify=trusted, follow_redirects=True
         )
 
     @property

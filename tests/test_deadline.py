@@ -133,7 +133,7 @@ def test_a_resolver_that_does_not_answer() -> None:
         check=True,
         timeout=50,
     )
-    assert time.monotonic() - began_at < 20
+    assert time.monotonic() - began_at < 40
     assert json.loads(json.loads(done.stdout)["a"])["kind"] == "unreachable"
 
 

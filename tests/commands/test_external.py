@@ -50,12 +50,12 @@ def test_deadline(registry: EmbeddedRegistry) -> None:
     never = threading.Event()
     registry.fault = lambda request: Fault(stall=never) if "silent" in request.path else None
     started = time.monotonic()
-    found = ask({"a": f"{registry.host}/app:1", "b": f"{registry.host}/silent:1"}, IMAGESYNC_TIMEOUT="0.3")
-    assert time.monotonic() - started < 5
+    found = ask({"a": f"{registry.host}/app:1", "b": f"{registry.host}/silent:1"}, IMAGESYNC_TIMEOUT="2")
+    assert time.monotonic() - started < 20
     never.set()
     assert found["a"]["digest"] == digest
     assert found["b"]["kind"] == "unreachable"
-    assert f"looking up {registry.host}/silent:1: no answer within 0.3 s" in found["b"]["error"]
+    assert f"looking up {registry.host}/silent:1: no answer within 2 s" in found["b"]["error"]
     assert "IMAGESYNC_TIMEOUT" in found["b"]["error"]
 
 

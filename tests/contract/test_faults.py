@@ -23,7 +23,7 @@ def blob(registry: EmbeddedRegistry) -> str:
 
 @pytest.fixture
 def client(registry: EmbeddedRegistry) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://{registry.host}", timeout=5, trust_env=False) as opened:
+    with httpx.Client(base_url=f"http://{registry.host}", timeout=60, trust_env=False) as opened:
         yield opened
 
 

@@ -17,7 +17,7 @@ from tests.peers import program
 from tests.real_image import TAG
 from tests.served import Served
 
-RUN_WITHIN_S = 60
+RUN_WITHIN_S = 120
 # Pulp once: these two wait 10 s a command for it to speak TLS before they try without, and share the library that does.
 PAIRS = [
     *itertools.product(

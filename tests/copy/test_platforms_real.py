@@ -14,7 +14,7 @@ from tests.embedded_registry.images import DOCKER_LIST, OCI_INDEX, Image, index
 from tests.peers import program
 from tests.real_image import TAG
 
-RUN_WITHIN_S = 60
+RUN_WITHIN_S = 120
 REGISTRIES = ["docker_registry", "distribution_v3", "crane_registry"]
 WANTED = ("--platform", "linux/arm64", "--platform", "linux/arm")
 THREE = ("linux/amd64", "linux/arm64", "linux/arm/v7")

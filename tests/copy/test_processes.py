@@ -21,8 +21,8 @@ from tests.embedded_registry.state import Manifest, digest_of
 from tests.peers import unavailable
 from tests.stores.copying import blob, manifest, sent, upload
 
-END_WITHIN_S = 5
-START_WITHIN_S = 10
+END_WITHIN_S = 15  # 5, on a machine that does nothing else
+START_WITHIN_S = 60
 MEMORY_KIB = 90 * 1024
 _MEASURED = """
 import atexit, re, sys
@@ -136,7 +136,7 @@ def test_memory(
     large(300 * 1024 * 1024).seed(source.repository("up/app"), "large")
     destination = f"oci:{tmp_path / 'layout'}:1" if layout else f"{docker_registry}/{repository_name}:1"
     command = [sys.executable, "-c", _MEASURED, "sync", f"{source.host}/up/app:large", destination]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     peak_kib = int(done.stderr.rpartition("peak ")[2])
     assert peak_kib < MEMORY_KIB

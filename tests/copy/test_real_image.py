@@ -18,7 +18,7 @@ from tests.peers import program
 from tests.real_image import TAG
 
 ACCEPT = {"Accept": f"{OCI_INDEX}, {OCI_MANIFEST}"}
-RUN_WITHIN_S = 60
+RUN_WITHIN_S = 120
 
 
 @pytest.fixture(params=["docker_registry", "distribution_v3", "crane_registry"])
@@ -33,7 +33,7 @@ def copied(request: pytest.FixtureRequest, busybox: Image, busybox_layout: Path,
 
 def read(name: str, kind: str, digest: str) -> bytes:
     host, _, repository = name.partition("/")
-    answer = httpx.get(f"http://{host}/v2/{repository}/{kind}/{digest}", headers=ACCEPT, trust_env=False)
+    answer = httpx.get(f"http://{host}/v2/{repository}/{kind}/{digest}", headers=ACCEPT, trust_env=False, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.content
 

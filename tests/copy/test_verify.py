@@ -68,7 +68,7 @@ def test_one_part_lost_in_a_real_registry(
     for seed in range(12):
         lost = part(seed)
         kind = "manifests" if lost in ATTESTED.manifests else "blobs"
-        httpx.delete(f"http://{host}/v2/{repository_name}/{kind}/{lost}").raise_for_status()
+        httpx.delete(f"http://{host}/v2/{repository_name}/{kind}/{lost}", timeout=60).raise_for_status()
         found = check(source, destination, "--deep")
         assert (found.code, lost in found.out) == (8, True), (seed, lost, found)
         mended = sync(source, destination, "--verify")

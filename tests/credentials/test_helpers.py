@@ -138,13 +138,13 @@ def test_hanging(programs: Path, config: Path, tmp_path: Path, monkeypatch: pyte
     started = time.monotonic()
     with pytest.raises(UsageError, match="did not answer within"):
         find(HOST, config)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     _wait_for_its_end(int(pid_file.read_text()))
 
 
 def _wait_for_its_end(pid: int) -> None:
     """Return when it is dead: a signal is sent before a busy machine has let it end."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while _lives(pid):
         assert time.monotonic() < until
 
@@ -162,7 +162,7 @@ def test_children_that_stay(programs: Path, config: Path) -> None:
     helper(programs, f"sleep 60 >/dev/null 2>&1 & echo '{ANSWERS}'")
     started = time.monotonic()
     assert isinstance(find(HOST, config), Credential)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_children_that_hold_the_output(programs: Path, config: Path) -> None:

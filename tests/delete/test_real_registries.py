@@ -32,7 +32,9 @@ class Running:
 
     def __init__(self, host: str, repository: str, *, is_distribution: bool) -> None:
         self.host, self.repository, self.is_distribution = host, repository, is_distribution
-        self.http = httpx.Client(base_url=f"http://{host}/v2/{repository}/", headers=_ACCEPT, trust_env=False)
+        self.http = httpx.Client(
+            base_url=f"http://{host}/v2/{repository}/", headers=_ACCEPT, trust_env=False, timeout=60
+        )
 
     def push(self, pushed: Image, *tags: str) -> None:
         for digest, content in pushed.blobs.items():
@@ -121,7 +123,7 @@ def test_ten_processes(running: Running) -> None:
         )
         for tag in going
     ]
-    assert [process.wait(timeout=60) for process in processes] == [0] * _PROCESSES
+    assert [process.wait(timeout=120) for process in processes] == [0] * _PROCESSES
     state = running.state()
     assert state.tags == {"staying-first": first.digest, "staying-third": third.digest}
     whole = {*first.manifests, *third.manifests}
@@ -143,7 +145,7 @@ def test_ten_processes_on_one_tag(running: Running) -> None:
         )
         for _ in range(_PROCESSES)
     ]
-    told = [process.communicate(timeout=60)[1].decode() for process in processes]
+    told = [process.communicate(timeout=120)[1].decode() for process in processes]
     assert {process.returncode for process in processes} <= {0, 5}, told
     state = running.state()
     assert state.tags == {"staying": pushed.digest}

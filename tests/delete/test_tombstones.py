@@ -66,11 +66,11 @@ def test_a_thousand_claims_take_no_longer_than_one() -> None:
     claims = ",".join(f'{{"annotations":{{{claim}}}}}' for _ in range(15_000))
     rest = to_json(X.root.document).decode()[:-1]
     manifest = parse_manifest(f'{rest}, "annotations": {{{claim}}}, "x": [{claims}]}}'.encode())
-    started = time.monotonic()
+    started = time.process_time()
     assert original_of(manifest) == ""
     with pytest.raises(Refused, match="cannot be given another annotation"):
         tombstone_of(manifest)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def _claiming(victim: str, how: str) -> Manifest:

@@ -30,8 +30,8 @@ from tests.faults.mirror import OLD, UP, Mirror, mirror
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits and signals of POSIX")
 
 MIB = 1024 * 1024
-END_WITHIN_S = 5
-START_WITHIN_S = 15
+END_WITHIN_S = 15  # 5, on a machine that does nothing else
+START_WITHIN_S = 60
 # A user that no list of users has, who owns what we own and may do no more with it than an owner may.
 AS_NOBODY = ("unshare", "--user", "--map-user=54321")
 
@@ -59,7 +59,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
         preexec_fn=before,
         cwd="/",
     )
@@ -371,8 +371,8 @@ def test_signal_while_a_step_does_not_end(tmp_path: Path, step: str, number: sig
         assert process.stdout.readline() == "begun\n"
         sent_at = time.monotonic()
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
-    assert time.monotonic() - sent_at < 5
+        out, err = process.communicate(timeout=START_WITHIN_S)
+    assert time.monotonic() - sent_at < END_WITHIN_S
     assert (process.returncode, out, err) == (128 + number, "cleaned up\n", "")
 
 
@@ -384,5 +384,5 @@ def test_signal_while_the_cleaning_up_does_not_end(tmp_path: Path) -> None:
         assert process.stdout.readline() == "begun\n"
         sent_at = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 128 + signal.SIGTERM
-    assert time.monotonic() - sent_at < 9
+        assert process.wait(START_WITHIN_S) == 128 + signal.SIGTERM
+    assert time.monotonic() - sent_at < END_WITHIN_S

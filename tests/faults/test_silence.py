@@ -18,12 +18,12 @@ from tests.embedded_registry.server import LoopbackServer
 from tests.stores.copying import NAME, Copying, Matches, always, blob, manifest, once, sent, upload
 
 # How many seconds a second of these tests stands for.
-_SCALE = 60
+_SCALE = 20
 
 
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence lasts half a second where it would last 30 s."""
+    """Silence lasts 1.5 s where it would last 30 s."""
     monkeypatch.setattr(http1, "SILENCE_S", patience.SILENCE_S / _SCALE)
     for name in ("SILENCE_S", "_WINDOW_S", "_FIRST_ANSWER_S", "_LAST_TRY_S"):
         monkeypatch.setattr(patience, name, getattr(patience, name) / _SCALE)
@@ -66,7 +66,7 @@ def test_dead(copying: Copying, side: str) -> None:
     assert f"looking up HOST/{NAME}:1: HOST did not" in said or f"reading manifest HOST/{NAME}:1: HOST did not" in said
     assert "HOST did not answer for half a minute" in said
     assert len(copying.pauses) == 1
-    assert took_s * _SCALE < 90  # 30, and what a busy machine adds
+    assert took_s < 20  # 1.5, and what a busy machine adds
 
 
 @pytest.mark.soak
@@ -100,7 +100,7 @@ def test_no_answer_once(copying: Copying, never: threading.Event, kind: str) -> 
     assert finished.code == 0, finished.err
     assert copying.arrived(made)
     assert len(copying.pauses) == 1
-    assert (time.monotonic() - started) * _SCALE < 120
+    assert time.monotonic() - started < 20
     assert "1 retry" in finished.err
 
 

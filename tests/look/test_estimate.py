@@ -202,7 +202,7 @@ def test_too_late(source: EmbeddedRegistry, registry: EmbeddedRegistry) -> None:
     never = threading.Event()
     source.fault = lambda request: Fault(stall=never) if request.method == "GET" else None
     copy = {"source": f"{source.host}/app:1", "digest": TWO.digest, "sized": True}
-    found = answer(f"{registry.host}/app:1", copy, IMAGESYNC_TIMEOUT="1")
+    found = answer(f"{registry.host}/app:1", copy, IMAGESYNC_TIMEOUT="2")
     never.set()
     assert found["digest"] == image().digest
     assert (found["copy"]["kind"], "IMAGESYNC_TIMEOUT" in found["copy"]["error"]) == ("unreachable", True)

@@ -25,7 +25,7 @@ from tests.command import imagesync
 CHECKOUT = Path(__file__).parents[2]
 RECORDED = Path(__file__).with_name("recorded.py")
 IMAGESYNC = (sys.executable, "-m", "imagesync_cli")
-RUN_WITHIN_S = 120
+RUN_WITHIN_S = 240
 BOTH_TOOLS = pytest.mark.parametrize("tool", ["terraform", "tofu"], indirect=True)
 
 _COMMON = dict.fromkeys(("plan", "apply", "destroy"), ("-input=false", "-no-color")) | {

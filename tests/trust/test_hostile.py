@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -122,11 +121,9 @@ def test_bounds(
     """The image is refused with a reason, within 80 MiB and 10 s."""
     attack(app)
     rules = write_trust(tmp_path, trusting(OURS))
-    started = time.monotonic()
-    code, size_mib, said = run("verify", "--trust", rules, f"{registry.host}/app:1")
+    code, size_mib, said = run("verify", "--trust", rules, f"{registry.host}/app:1", cpu_s=10)
     assert code == 7, said
     assert "trust: " in said or "referrers" in said
-    assert time.monotonic() - started < 10
     assert size_mib < MOST_MIB
 
 
@@ -245,8 +242,6 @@ def test_identities(
     attack(app)
     rule = {"sources": ["**"], "signers": [{"identity": RELEASE, "issuer": ISSUER}]}
     rules = write_trust(tmp_path, rule, trusted_root=SIGSTORE.write_root(tmp_path))
-    started = time.monotonic()
-    code, size_mib, said = run("verify", "--trust", rules, f"{registry.host}/app:1")
+    code, size_mib, said = run("verify", "--trust", rules, f"{registry.host}/app:1", cpu_s=10)
     assert code == 7, said
-    assert time.monotonic() - started < 10
     assert size_mib < MOST_MIB + 25

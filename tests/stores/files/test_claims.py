@@ -308,9 +308,9 @@ def test_copying_waits_for_a_removal_that_has_begun(claims: Claims) -> None:
             entering = begun(copying)
             waiting = asyncio.create_task(claims.wait_for_removals([REPOSITORY]))
             assert await is_held_up(entering, waiting)
-            await asyncio.wait_for(claims.wait_for_removals(["registry.example.com/other"]), 1)
-        await asyncio.wait_for(waiting, 5)
-        await asyncio.wait_for(entering, 5)
+            await asyncio.wait_for(claims.wait_for_removals(["registry.example.com/other"]), 30)
+        await asyncio.wait_for(waiting, 30)
+        await asyncio.wait_for(entering, 30)
         await copying.__aexit__(None, None, None)
 
     asyncio.run(main())
@@ -326,7 +326,7 @@ def test_a_removal_waits_for_copies_to_its_repository(claims: Claims) -> None:
             removing = claims.removing(REPOSITORY)
             entering = begun(removing)
             assert await is_held_up(entering)
-        await asyncio.wait_for(entering, 5)
+        await asyncio.wait_for(entering, 30)
         await removing.__aexit__(None, None, None)
 
     asyncio.run(main())
@@ -376,7 +376,7 @@ def test_a_removal_that_is_killed_holds_up_nobody(tmp_path: Path) -> None:
             entering = begun(copying)
             assert await is_held_up(entering)
             process.kill()
-            await asyncio.wait_for(entering, 5)
+            await asyncio.wait_for(entering, 30)
             await copying.__aexit__(None, None, None)
 
         asyncio.run(main())

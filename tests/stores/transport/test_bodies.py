@@ -80,7 +80,7 @@ def test_a_connection_that_closes_after_a_body_is_not_used_again() -> None:
 
     def serve(client: socket.socket) -> None:
         answer(client, iter([len(BODY)]))
-        closing.wait(10)
+        closing.wait(60)
 
     async def use(port: int) -> tuple[bool, bool]:
         with contextlib.closing(Connection(await Wire.connect("127.0.0.1", port, 10))) as connection:
@@ -93,7 +93,7 @@ def test_a_connection_that_closes_after_a_body_is_not_used_again() -> None:
             return before, connection.idle
 
     thread, port = connected(serve)
-    assert asyncio.run(asyncio.wait_for(use(port), 10)) == (True, False)
+    assert asyncio.run(asyncio.wait_for(use(port), 60)) == (True, False)
 
 
 def test_a_body_that_is_always_there_keeps_nothing_else_waiting() -> None:
