@@ -23,7 +23,7 @@ from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import ContentError, ImagesyncError
 from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform
-from imagesync_cli.values.progress import Progress
+from imagesync_cli.values.progress import Progress, note
 from imagesync_cli.values.reference import Reference, RegistryReference, as_meant, parse_reference
 from imagesync_cli.values.times import parse_time, time_text
 
@@ -164,6 +164,11 @@ class _Update:
         seen = parse_time(pending.first_seen)
         if seen is None:
             raise ContentError(f"the lock's first_seen {pending.first_seen!r} is not a time in UTC")
+        if seen > self.now:  # a clock that is behind must not make it look old once it is right
+            note(
+                f"{pending.digest} was first seen at {pending.first_seen}, says the lock, and that is yet to come: "
+                "check the clock, and if it is right, remove this pending from the lock"
+            )
         return self.now - seen < timedelta(hours=min_age_hours)
 
 

@@ -97,6 +97,8 @@ def pick_tags(source: Reference, rules: TagRules, listed: Sequence[str]) -> list
     lacking = [tag for tag in rules.literals if tag not in listed and not rules.names_all]
     if lacking:
         return NotFound(f"{source.name} has no tag {', '.join(lacking)}", hint="it is named in tags")
+    if not picked and not listed:
+        return NotFound(f"{source.name} has no tags", hint="check its name, and whether the login may read it")
     if not picked:
         # More likely a slip of the pen than what was meant, and it could remove everything.
         return NotFound(

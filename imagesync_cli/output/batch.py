@@ -115,7 +115,8 @@ def failures(report: BatchReport) -> list[str]:
     """What failed and why, and in the line of the first what else the same cause has kept from us."""
     lines = []
     for first, *others in failed_together(report):
-        also = f"; and {len(others)} more: {first_few(each.source for each in others)}" if others else ""
+        names = (each.destination if each.source == first.source else each.source for each in others)
+        also = f"; and {len(others)} more: {first_few(names)}" if others else ""
         lines.append(f"failed: {first.source} to {first.destination}: {first.error}{also}")
     return lines + [
         f"failed: {each.reference}: {each.why}" for each in report.removals if each.outcome == Outcome.FAILED

@@ -138,6 +138,21 @@ def test_a_young_digest_waits(bench: Bench) -> None:
     assert (locked(bench)[name]["digest"], "pending" in locked(bench)[name]) == (new.digest, False)
 
 
+def test_a_digest_of_the_future_says_so(bench: Bench) -> None:
+    """What a clock that was ahead has written would wait for years: the log says what to do, and nothing is hurried."""
+    bench.seed("app", "1")
+    bench.write(bench.entry("app", "1", min_age_hours=24))
+    bench.lock()
+    new, name = bench.seed("app", "1", image("new")), f"{bench.up.host}/app:1"
+    bench.lock()
+    text = bench.lock_file.read_text()
+    bench.lock_file.write_text(text.replace(locked(bench)[name]["pending"]["first_seen"], "2999-01-01T00:00:00Z"))
+    finished = bench.lock()
+    assert f"{new.digest} was first seen at 2999-01-01T00:00:00Z, says the lock" in finished.err
+    assert "check the clock" in finished.err
+    assert locked(bench)[name]["pending"]["first_seen"] == "2999-01-01T00:00:00Z"
+
+
 def test_a_digest_that_moves_on_waits_anew(bench: Bench) -> None:
     """A tag that moves twice has to wait for its last digest, from when that one was seen."""
     bench.seed("app", "1")

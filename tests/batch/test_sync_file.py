@@ -145,6 +145,24 @@ def test_a_disk_that_takes_nothing_is_told_once(bench: Bench) -> None:
     assert "3 failed" in summary
 
 
+def test_one_source_of_two_failures_tells_both_destinations(bench: Bench) -> None:
+    """What is not there for two places names the second place, not the source again."""
+    bench.write({"source": f"{bench.up.host}/a:1", "destination": [f"{bench.down.host}/{name}:1" for name in "bc"]})
+    line, _ = bench.sync().err.splitlines()
+    assert f"failed: {bench.up.host}/a:1 to {bench.down.host}/b:1: " in line
+    assert line.endswith(f"; and 1 more: {bench.down.host}/c:1")
+
+
+def test_a_repository_without_tags_says_what_to_check(bench: Bench) -> None:
+    """No rule is at fault where there is nothing to pick from."""
+    bench.seed("app", "1")
+    bench.up.repository("app").tags.clear()
+    bench.write(bench.entry("app", tags=["*"]))
+    finished = bench.sync()
+    assert finished.code == 3
+    assert f"{bench.up.host}/app has no tags (check its name, and whether the login may read it)" in finished.err
+
+
 def test_a_log_does_not_count_to_nothing() -> None:
     """While tags and repositories are listed, nobody knows how many images there are."""
     assert batch_line(BatchProgress()) == "listing images"
