@@ -22,10 +22,10 @@ from imagesync_cli.delete.readings import AT_ONCE, Readings
 from imagesync_cli.delete.references import Reach, References, read_references
 from imagesync_cli.delete.removal import Removal
 from imagesync_cli.delete.tags import Tags, list_before, read_tags
-from imagesync_cli.delete.tombstone import gone_in_time, look, moved, untag_by_digest
+from imagesync_cli.delete.tombstone import contradiction, gone_in_time, look, moved, untag_by_digest
 from imagesync_cli.delete.wish import Policy, Wish, wish_of
 from imagesync_cli.stores import Access, Side, Store, Stores, Untagged
-from imagesync_cli.values.errors import ImagesyncError, Refused
+from imagesync_cli.values.errors import ImagesyncError, Refused, Unavailable
 from imagesync_cli.values.progress import Progress
 from imagesync_cli.values.reference import Reference
 
@@ -105,7 +105,7 @@ class _Repository:
         try:
             self._listed = await list_before(self._store, self._wishes, limit)
         except ImagesyncError as error:
-            if limit is not None:
+            if limit is not None or (isinstance(error, Unavailable) and error.is_unreachable):
                 raise
             self._unknown = error
 
@@ -134,7 +134,7 @@ class _Repository:
         wish.current, original = await look(self._readings, wish.tag or wish.target)
         if not wish.current:
             if wish.tag in self._listed and await self._store.tagged([wish.tag]):
-                raise moved(self._store, wish.tag)  # put back, or one of several servers has not heard of it
+                raise contradiction(self._store, wish.tag, "a GET")  # or one of several servers has not heard of it
             wish.report.add("tag" if wish.tag else "manifest", wish.tag or wish.target, "absent", "already gone")
             wish.target = wish.expect if wish.tag and self._policy.on_destroy == "delete" else ""
         elif wish.tag:
@@ -165,7 +165,7 @@ class _Repository:
             return
         offer = Untagged.DONE if self._policy.dry_run else await self._store.untag(wish.tag, wish.current)
         if offer is Untagged.ABSENT and await self._store.tagged([wish.tag]):
-            raise moved(self._store, wish.tag)
+            raise contradiction(self._store, wish.tag, "its DELETE")
         if offer in (Untagged.DONE, Untagged.ABSENT):
             self._note_untagged(wish)
         else:

@@ -204,6 +204,14 @@ def moved(store: Store, tag: str) -> Unavailable:
     return Unavailable(f"{store.name}:{tag} was moved while it was being removed", hint="run it again")
 
 
+def contradiction(store: Store, tag: str, said: str) -> Unavailable:
+    """The error for a tag that a HEAD finds, after the registry has said that it is not there."""
+    return Unavailable(
+        f"{store.name}:{tag} is there for a HEAD, and {said} is answered as if it were not",
+        hint="run it again: somebody may have pushed it meanwhile; if that does not help, push it once more before",
+    )
+
+
 async def _must_go(store: Store, digest: str, tags: Collection[str] = ()) -> None:
     if reason := await store.delete_manifest(digest, tags):
         raise Refused(

@@ -157,6 +157,7 @@ class Unavailable(ImagesyncError):
         self.may_pass = may_pass
         self.status = status
         self.is_elsewhere = False  # the host that was asked had sent us on to another one
+        self.is_unreachable = False  # the host has answered nothing yet, so nothing else is to be had from it either
 
     @property
     def is_fault(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.command import imagesync
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Fault, Request, Response
-from tests.embedded_registry.faults import drop_answer, refusal
+from tests.embedded_registry.faults import drop_answer, refusal, reset_before_handling
 from tests.embedded_registry.images import image, index_of
 from tests.embedded_registry.state import Repository
 from tests.referrers.artifacts import about, cosign
@@ -59,8 +59,28 @@ def test_a_tag_that_is_said_to_be_gone(registry: EmbeddedRegistry, repository: R
     registry.fault = lambda request: gone if request.method == "GET" and request.path.endswith("/1") else None
     done = imagesync("delete", f"{registry.host}/{NAME}:1")
     assert (done.code, repository.tags) == (5, {"1": XY.digest}), done
+    assert f"{NAME}:1 is there for a HEAD, and a GET is answered as if it were not" in done.err
     assert "run it again" in done.err
     assert "already gone" not in done.out
+
+
+def test_a_tag_that_is_said_to_be_gone_when_it_is_removed() -> None:
+    """A DELETE that is answered 404 for a tag that is there says so, and not that somebody moved it."""
+    with EmbeddedRegistry() as registry:
+        XY.seed(registry.repository(NAME), "1")
+        registry.fault = to_delete("1", NOT_THERE)
+        done = imagesync("delete", f"{registry.host}/{NAME}:1")
+        assert (done.code, registry.repository(NAME).tags) == (5, {"1": XY.digest}), done
+        assert f"{NAME}:1 is there for a HEAD, and its DELETE is answered as if it were not" in done.err
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_registry_that_never_answers(registry: EmbeddedRegistry, pauses: list[float]) -> None:
+    """It is waited for once: who has not given the list of tags gives nothing else either."""
+    registry.fault = lambda _: reset_before_handling()
+    done = imagesync("delete", f"{registry.host}/{NAME}:1")
+    assert (done.code, len(pauses)) == (5, 4), done
+    assert all(request.path.endswith("/tags/list") for request in registry.requests)
 
 
 def test_a_child_that_stays(registry: EmbeddedRegistry, repository: Repository) -> None:

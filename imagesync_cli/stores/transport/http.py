@@ -83,7 +83,11 @@ class Http(httpx.AsyncBaseTransport):
             _note(request, began, error=error)
             if not isinstance(error, asyncio.TimeoutError):
                 host.patience.heard(answer=False)
-            _raise_ours(error, url, host.hint(error), is_dead=host.patience.is_dead)
+            try:
+                _raise_ours(error, url, host.hint(error), is_dead=host.patience.is_dead)
+            except Unavailable as ours:
+                ours.is_unreachable = not host.patience.answered
+                raise
             raise
         host.patience.heard(answer=True)
         _note(request, began, answer)

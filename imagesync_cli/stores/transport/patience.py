@@ -72,12 +72,12 @@ class Patience:
     """Whether one host has ever answered, and for how long it has been asked in vain."""
 
     def __init__(self) -> None:
-        self._answered = False
+        self.answered = False
         self._asked_at: float | None = None
 
     def wait_s(self, longer_s: float) -> float:
         """How long to wait for the answer to a request that goes out now, and whose answer takes longer than usual."""
-        if self._answered:
+        if self.answered:
             return SILENCE_S + longer_s
         if self._asked_at is None:
             self._asked_at = time.monotonic()
@@ -85,7 +85,7 @@ class Patience:
 
     def heard(self, *, answer: bool) -> None:
         """Take in an answer, or anything else that is not silence, such as a connection that was refused."""
-        self._answered = self._answered or answer
+        self.answered = self.answered or answer
         self._asked_at = None
 
     @property
