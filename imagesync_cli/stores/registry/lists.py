@@ -76,12 +76,12 @@ class Lists:
                 answer = await self._repository.fetch(target, doing=doing, again=False)
             except Unavailable as error:
                 if error.is_elsewhere:  # any web server may be asked to say that there is no such page
-                    raise _NoApi("") from error
+                    raise _NoApi from error
                 raise
             except (Denied, NotFound, Refused) as error:
-                raise _NoApi("") from error
+                raise _NoApi from error
             if not _is_index(answer):
-                raise _NoApi("")  # any web server may answer 200
+                raise _NoApi  # any web server may answer 200
             self._has_listed = True
             return answer
 
@@ -107,6 +107,9 @@ def _is_index(answer: Answer) -> bool:
 
 class _NoApi(NotFound):
     """There is no Referrers API, or none that can be asked here."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no Referrers API")
 
 
 def _told(document: Any) -> dict[str, Descriptor]:
