@@ -64,6 +64,7 @@ _DOCKER_PROXIES = {
     "allProxy": "all_proxy",
     "noProxy": "no_proxy",
 }
+_PROXIES = frozenset(_DOCKER_PROXIES.values())
 _MOST_CONFIG_BYTES = 4 * 1024 * 1024
 _CONFIG_HINT = 'it is JSON such as {"requests_per_second": {"docker.io": 10}, "connections": {"docker.io": 4}}'
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -154,7 +155,7 @@ def read_settings(
         limits=_limits({REQUESTS_PER_SECOND: requests_per_second, CONNECTIONS: connections}, environ),
         job_index=environ.get("JOB_COMPLETION_INDEX", ""),
         # Sorted, so that of HTTP_PROXY and http_proxy the lower-case one counts, as with curl.
-        proxies={name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")}
+        proxies={each.lower(): value for each, value in sorted(environ.items()) if each.lower() in _PROXIES}
         or _docker_proxies(environ),
     )
 

@@ -76,6 +76,8 @@ def test_proxies_of_dockers_configuration(tmp_path: Path, content: str, proxies:
     assert read_settings(environ={"DOCKER_CONFIG": str(tmp_path)}).proxies == proxies
     both = read_settings(environ={"DOCKER_CONFIG": str(tmp_path), "NO_PROXY": "x"})
     assert both.proxies == {"no_proxy": "x"}
+    others = read_settings(environ={"DOCKER_CONFIG": str(tmp_path), "npm_config_https_proxy": "x", "FTP_PROXY": "y"})
+    assert others.proxies == proxies
 
 
 def test_docker_configuration() -> None:
