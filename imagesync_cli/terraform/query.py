@@ -108,9 +108,10 @@ def _rules(rules: dict[str, Any]) -> Rules:
     from imagesync_cli.terraform.rules import Rules
 
     allowed, digest = rules.get("allowed_sources", ["**"]), rules.get("require_digest", False)
-    if set(rules) - {"allowed_sources", "require_digest"} or not isinstance(digest, bool):
+    is_list = isinstance(allowed, list) and all(isinstance(each, str) for each in allowed)
+    if rules.keys() - {"allowed_sources", "require_digest"} or not is_list or not isinstance(digest, bool):
         raise UsageError("rules are allowed_sources and require_digest", hint=_EXAMPLE)
-    return Rules(tuple(map(str, allowed)), digest)
+    return Rules(tuple(allowed), digest)
 
 
 def _completed(image: Any, every: dict[str, Any]) -> Any:

@@ -94,6 +94,8 @@ def test_no_images() -> None:
         ('{"image": "a"}', "the query has the keys image"),
         ('{"images": "{}", "all": "[]"}', "all is not a JSON object"),
         ('{"images": "{}", "brief": "yes"}', 'brief is "true" or "false", not \'yes\''),
+        ('{"images": "{}", "rules": "{\\"allowed_sources\\": null}"}', "rules are allowed_sources and require_digest"),
+        ('{"images": "{}", "rules": "{\\"allowed_sources\\": \\"**\\"}"}', "rules are allowed_sources and"),
         ("[" * 100_000, "the query is not JSON"),
     ],
 )
