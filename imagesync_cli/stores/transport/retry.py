@@ -77,7 +77,10 @@ class Budget:
     async def spend(self, error: Unavailable) -> None:
         """Wait before another attempt, or raise the error: it cannot pass, or was met too often."""
         if self._state is None:
-            self._state = _first_failure()
+            import tenacity
+
+            stop, wait = tenacity.stop_after_attempt(ATTEMPTS), tenacity.wait_random_exponential(0.5, max=30)
+            self._state = tenacity.RetryCallState(tenacity.AsyncRetrying(stop=stop, wait=wait), None, (), {})
         rules = self._state.retry_object
         is_too_long = error.retry_after_s is not None and error.retry_after_s > longest_wait_s.get()
         if not error.may_pass or is_too_long or rules.stop(self._state):
@@ -87,15 +90,6 @@ class Budget:
         wait_s = error.retry_after_s
         await pause(rules.wait(self._state) if wait_s is None else wait_s)
         self._state.prepare_for_next_attempt()
-
-
-def _first_failure() -> tenacity.RetryCallState:
-    import tenacity
-
-    rules = tenacity.AsyncRetrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS), wait=tenacity.wait_random_exponential(0.5, max=30)
-    )
-    return tenacity.RetryCallState(rules, None, (), {})
 
 
 async def pause(seconds: float) -> None:

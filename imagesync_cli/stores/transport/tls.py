@@ -62,7 +62,12 @@ class Tls:
         return files
 
     def _make(self, files: list[Path], *, is_stranger: bool = False) -> ssl.SSLContext:
-        context = _system_context()
+        try:
+            import truststore
+
+            context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        except ImportError:
+            context = ssl.create_default_context()
         # The same on every Python, and as Go's clients have it. Python 3.13 turns both on: a private authority whose
         # basic constraints are not critical, or a certificate without its authority's key identifier, fails only there.
         context.verify_flags = context.verify_flags & ~ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -134,14 +139,6 @@ class Tls:
 
 def _where(host: str, port: int) -> str:
     return bracketed(host) if port == 443 else f"{bracketed(host)}:{port}"
-
-
-def _system_context() -> ssl.SSLContext:
-    try:
-        import truststore
-    except ImportError:
-        return ssl.create_default_context()
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _add_to_system(context: ssl.SSLContext, ssl_cert_file: Path) -> None:

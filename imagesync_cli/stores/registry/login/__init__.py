@@ -73,7 +73,9 @@ class Login:
             raise Denied(f"{self._registry} answers 401{why}")
         await response.aclose()
         self._challenge = challenge = check_realm(challenge, response.request.url)
-        self._learn_name(challenge, scopes)
+        # Gateways that rewrite paths pass on challenges of the registry behind them, which names what it has.
+        if len(scopes) == len(challenge.scopes) == 1 and (name := repository_of(challenge.scopes[0])):
+            self._names[repository_of(scopes[0])] = name
         identity = await self._identity(scopes)
         if challenge.scheme == "basic" and isinstance(identity, Anonymous):
             raise Denied(f"{self._registry} wants a login", hint=identity.advice)
@@ -116,11 +118,6 @@ class Login:
 
     def _known(self, scopes: Scopes) -> Identity | None:
         return self._identities.get(self._account(scopes)) if self._challenge else None
-
-    def _learn_name(self, challenge: Challenge, scopes: Scopes) -> None:
-        """Gateways that rewrite paths pass on challenges of the registry behind them, which names what it has."""
-        if len(scopes) == len(challenge.scopes) == 1 and (name := repository_of(challenge.scopes[0])):
-            self._names[repository_of(scopes[0])] = name
 
     def _named(self, scopes: Scopes) -> Scopes:
         return tuple(under_name(scope, self._names.get(repository_of(scope), "")) for scope in scopes)
