@@ -158,6 +158,8 @@ class Wire(asyncio.Protocol):
     def unsent_bytes(self) -> int:
         """What the other side has not taken yet, as far as this system tells."""
         sock, queued = self._transport.get_extra_info("socket"), 0
+        if sock is None:  # the connection has ended
+            return 0
         with contextlib.suppress(ImportError, OSError, ValueError):  # Linux alone counts what a socket holds like that
             import fcntl
             import termios
