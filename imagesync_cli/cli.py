@@ -37,6 +37,7 @@ _COMMANDS = {
     "logout": "login.log_out",
     "external": "terraform.external",
     "apply": "terraform.apply",
+    "forget": "delete.forget",
 }
 # What other tools call it. A word that is only like a command is asked about and never run: it may mean a delete.
 _ALSO_CALLED = {"copy": "sync", "cp": "sync"}

@@ -18,7 +18,7 @@ from imagesync_cli.values.errors import ImagesyncError
 
 if TYPE_CHECKING:
     from imagesync_cli.delete.delete_report import DeleteReport
-    from imagesync_cli.delete.together import Order
+    from imagesync_cli.delete.together import Collecting, Order, Outcome, Together
     from imagesync_cli.settings import Settings
     from imagesync_cli.stores import Stores
     from imagesync_cli.stores.files.runs.claimed import Claimant
@@ -99,8 +99,7 @@ def command(references: tuple[Reference, ...], claimant: Claimant | None, call: 
     try:
         call.run(references, work, progress, interrupted=results.interrupted_delete)
     finally:
-        call.output.result(results.deleted(reports))
-    sys.exit(next((report.error.exit_code for report in reports if report.error), 0))
+        sys.exit(call.output.result(results.deleted(reports)))
 
 
 # For one entry of a Terraform configuration: what meets in one run is done by one process.
@@ -115,22 +114,28 @@ def _delete_together(
     _check(references, policy)
     settings = call.settings
     shared = click.get_current_context().find_object(Run) or Run(settings.run_folder.as_posix())
+    order = _order(references, claimant, call.as_json, call.quiet, args=shared.args, **policy)
 
     async def work(stores: Stores) -> DeleteReport:
-        from imagesync_cli.delete.together import Together
-        from imagesync_cli.stores.files.runs.claims import Claims
-
-        others = partial(_others, shared, settings)
-        started_within_s = time.monotonic() - shared.began
-        claims, (when, _, where) = Claims(settings.run_folder), settings.run.partition(" ")
-        together = Together(stores, claims, progress, others, started_within_s, run=when, workspace=where)
-        return await together.carry_out(_order(references, claimant, call.as_json, call.quiet, **policy))
+        together = _together(stores, settings, progress, partial(_others, shared, settings), shared.began)
+        return await together.carry_out(order)
 
     try:
         report = call.run(references, work, progress, interrupted=results.interrupted_delete)
     finally:
         shared.leave()
     return call.output.result(results.deleted([report]))
+
+
+def _together(
+    stores: Stores, settings: Settings, progress: Progress, others: Collecting, began: float = 0.0
+) -> Together:
+    from imagesync_cli.delete.together import Together
+    from imagesync_cli.stores.files.runs.claims import Claims
+
+    claims, (when, _, where) = Claims(settings.run_folder), settings.run.partition(" ")
+    started_within_s = time.monotonic() - began if began else 0.0
+    return Together(stores, claims, progress, others, started_within_s, run=when, workspace=where)
 
 
 def _check(references: tuple[Reference, ...], policy: Mapping[str, Any]) -> None:
@@ -141,11 +146,18 @@ def _check(references: tuple[Reference, ...], policy: Mapping[str, Any]) -> None
     check_keep(policy["keep_as"], policy["keep_last"])
 
 
-def _order(references: tuple[Reference, ...], claimant: Claimant, as_json: bool, quiet: bool, **policy: Any) -> Order:
+def _order(
+    references: tuple[Reference, ...],
+    claimant: Claimant,
+    as_json: bool,
+    quiet: bool,
+    args: tuple[str, ...],
+    **policy: Any,
+) -> Order:
     from imagesync_cli.delete.delete import Policy
     from imagesync_cli.delete.together import Order
 
-    return Order(references[0], claimant, Policy(**policy), as_json, quiet)
+    return Order(references[0], claimant, Policy(**policy), as_json, quiet, args)
 
 
 def _others(shared: Run, settings: Settings) -> Iterator[tuple[Order, Callable[[DeleteReport | ImagesyncError], None]]]:
@@ -173,8 +185,8 @@ def _parse(args: tuple[str, ...], settings: Settings) -> Order | None:
     except (click.ClickException, click.exceptions.Exit, ImagesyncError):
         return None
     # Logins come from the environment, which processes of one run share.
-    is_alike = replace(theirs, logins={}) == replace(settings, logins={})
-    return _order(**options) if is_alike else None
+    is_alike = options["claimant"] and replace(theirs, logins={}) == replace(settings, logins={})
+    return _order(**options, args=args) if is_alike else None
 
 
 def _answer(shared: Run, wish: Wish, order: Order, outcome: DeleteReport | ImagesyncError) -> None:
@@ -191,3 +203,36 @@ def _answer(shared: Run, wish: Wish, order: Order, outcome: DeleteReport | Image
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = Output(as_json=order.as_json, quiet=order.quiet).result(results.deleted([outcome]))
     shared.answer(wish, Answer(code, out.getvalue(), err.getvalue()))
+
+
+@click.command("forget", short_help="End a call of a Terraform module whose images are gone.")
+@click.argument("call_id", metavar="CALL")
+@shared_options
+def forget(call_id: str, call: Call) -> None:
+    """Note that a call of a Terraform module has no image any more, and remove what only its entries have kept.
+
+    The modules call this where all images of a call go, after the last one. A destroy reads entries that were edited
+    and not applied as an apply does: a removal keeps what these name, and it is removed now.
+    """
+    from imagesync_cli.stores.files.runs.claims import Claims
+    from imagesync_cli.values.progress import Progress
+
+    settings, progress = call.settings, Progress("deleting")
+    (when, _, where), claims = settings.run.partition(" "), Claims(settings.run_folder)
+    claims.forget(call_id, where)
+    orders = [order for args in claims.doubtful(when, where).take() if (order := _parse(args, settings))]
+    outcomes: list[Outcome] = []
+
+    async def work(stores: Stores) -> None:
+        first, *more = orders
+        come = iter([[(order, outcomes.append) for order in more]])
+        together = _together(stores, settings, progress, lambda: next(come, []))
+        outcomes.append(await together.carry_out(first))
+
+    if orders:
+        call.run([orders[0].reference], work, progress, interrupted=results.interrupted_delete)
+    for outcome in outcomes:
+        if isinstance(outcome, ImagesyncError):
+            raise outcome
+    reports = [outcome for outcome in outcomes if not isinstance(outcome, ImagesyncError)]
+    sys.exit(call.output.result(results.deleted(reports)))

@@ -41,13 +41,14 @@ _STAY_FACTOR = 2
 
 @dataclass(frozen=True)
 class Order:
-    """One reference to remove for one entry of a configuration; ``policy.expect`` is what the entry has put there."""
+    """One reference to remove for an entry, which has put ``policy.expect`` there, as ``args`` have asked."""
 
     reference: Reference
     claimant: Claimant
     policy: Policy
     as_json: bool = False
     quiet: bool = False
+    args: tuple[str, ...] = ()
 
     @cached_property
     def claim(self) -> Claim:
@@ -169,6 +170,7 @@ class Together:
                 kept[order] = report
                 if not order.policy.dry_run:  # of those who share an image, the last one removes it
                     claimed.drop(order.claimant, order.claim)
+        self._claims.doubtful(*self._run).leave(each.args for each in kept if each.args and not each.policy.dry_run)
         in_use = self._in_use(claimed, [order for order in orders if order not in kept])
         successors = frozenset((order.claim.tag, new) for order in orders for new in _successors(claimed, order))
         by_policy: dict[Policy, dict[Order, Reference]] = {}

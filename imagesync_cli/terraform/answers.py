@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imagesync_cli.values.reference import Reference
 
 # What the modules may ask of the command. It grows with them, and a plan refuses a command that has a smaller one.
-PROTOCOL = 1
+PROTOCOL = 2
 
 Described = dict[str, Any]
 _REPEATED = frozenset({"reference", "media_type", "size"})

@@ -23,8 +23,8 @@ resource "terraform_data" "call" {
     # of Terraform that overrides the read need not tell either of the two.
     precondition {
       condition = tonumber(lookup(
-        data.external.source.result, "@protocol", contains(keys(data.external.source.result), "@call") ? "0" : "1"
-      )) >= 1
+        data.external.source.result, "@protocol", contains(keys(data.external.source.result), "@call") ? "0" : "2"
+      )) >= 2
       error_message = "imagesync (${join(" ", var.command)}) is older than these modules. Install the modules' version."
     }
   }

@@ -115,6 +115,19 @@ def test_an_object_is_imported(workspace: Workspace, mirror: EmbeddedRegistry, t
     assert not mirror.state.repositories["m/a"].tags
 
 
+@BOTH_TOOLS
+def test_an_imported_object_is_destroyed(workspace: Workspace, mirror: EmbeddedRegistry, tool: str) -> None:
+    """Until an apply nothing tells which image it is: the image stays, and the log says so."""
+    write(workspace, mirror, x="a")
+    workspace.apply()
+    address = f'module.x.terraform_data.image["a@{image("a").digest}"]'
+    for each in (address, "module.x.terraform_data.copies[0]"):
+        workspace.shell(f"{tool} state rm '{each}' && {tool} import '{each}' any")
+    destroyed = workspace.destroy()
+    assert "kept: imported, and never applied since" in destroyed.text
+    assert is_there(mirror)
+
+
 OLDER = """
 import json, subprocess, sys
 done = subprocess.run([sys.executable, "-m", "imagesync_cli", *sys.argv[1:]], capture_output=True, check=True)

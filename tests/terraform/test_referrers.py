@@ -40,7 +40,7 @@ def test_from_create_to_destroy(
     assert (again.code, "Warning" in again.text) == (0, False)
 
     workspace.destroy()
-    assert workspace.verbs() == ["delete"]
+    assert workspace.verbs() == ["delete", "forget"]
     assert not any(mirror.digest(digest) for one in [*everything, later] for digest in one.manifests)
     assert not any(mirror.digest(tag) for tag in ("1", about(old), about(child(old)), about(old, ".sig")))
 

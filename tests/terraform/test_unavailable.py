@@ -89,7 +89,7 @@ def test_destroy_with_upstream_gone(applied: tuple[Workspace, dict[str, str]], m
     """`terraform destroy` needs no upstream."""
     workspace, _ = applied
     workspace.destroy()
-    assert workspace.verbs() == ["delete"]
+    assert workspace.verbs() == ["delete", "forget"]
     assert mirror.digest("1") is None
 
 

@@ -3,7 +3,8 @@
 The policy is the one that the object remembers. In this order:
 
 1. No command runs for an object that is forgotten, is tainted, or whose block is gone from the configuration.
-2. An entry that is at another place now, or another entry that names the image too, keeps it (runs/claims.py).
+2. An entry that is at another place now, or another entry that names the image too, keeps it (runs/claims.py), unless
+   all images of its call go.
 3. The tag tells which policy counts: another image is there (on_replace), or still this one (on_destroy).
 4. What another entry has in the same repository stays for that one.
 """
@@ -102,7 +103,7 @@ class Outcomes:
         place = stored.place
         if not stored.claimant:
             return None
-        is_read = change.reason != "" or change.call.destination is not UNREAD
+        is_read = change.reason != "" or change.call.ends or change.call.destination is not UNREAD
         now = self._entries.get((change.module, change.key), place if is_read else None)
         if now != place:
             if now is None:
@@ -223,8 +224,8 @@ def _perhaps(plan: Plan) -> Iterator[tuple[Place | None, str]]:
 
 
 def _asked(plan: Plan) -> Iterator[tuple[str, str, Place | None, str]]:
-    """What each entry of each call wants, as it was read: its place and its digest."""
+    """What each entry of each call wants, as it was read: its place and its digest. What ends wants nothing."""
     for call in plan.calls:
-        for key, question in call.destination.asked.items():
+        for key, question in () if call.ends else call.destination.asked.items():
             if isinstance(member(question, "copy"), dict):
                 yield call.module, key, place_of(text(question, "reference")), text(question, "copy", "digest")

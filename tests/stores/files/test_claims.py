@@ -195,6 +195,17 @@ def test_a_copied_state_is_of_its_own_workspace(claims: Claims) -> None:
     assert [claims.read(TUESDAY, "own").as_here(one), claims.file_of("one").exists()] == [here, False]
 
 
+def test_a_call_whose_images_are_gone_relies_on_nothing(claims: Claims) -> None:
+    """Nor on what an edit has added that nobody applied; the same call in another workspace does."""
+    claims.forget("x", "default")  # there is nothing yet
+    claims.claim("x", MONDAY, {"a": the_claim()}, complete=True, workspace="default", is_applied=True)
+    claims.claim("x", MONDAY, {"a": the_claim()}, complete=True, workspace="other", is_applied=True)
+    claims.forget("x", "default")
+    assert others(claims, "y/a") == [f"{call_in('x', 'other')}/a"]
+    claims.forget("x", "other")
+    assert others(claims, "y/a") == []
+
+
 def test_an_apply_whose_copies_fail_leaves_what_was_there(claims: Claims) -> None:
     """The entry goes on with its old image, while others that are not wanted any more are forgotten."""
     newer = the_claim(digest=OTHER_DIGEST)

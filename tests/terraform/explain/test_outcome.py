@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.terraform.explain.plans import HOST, PlanFile, as_input, digest, old_of, stored
+from tests.terraform.explain.plans import HOST, MODULE, PlanFile, as_input, digest, old_of, stored
 
 OTHER = "module.other"
 
@@ -222,11 +222,24 @@ def test_left_out() -> None:
     assert told["images"] == 2
 
 
-def test_what_a_destroy_has_read() -> None:
-    """An entry that was never applied may hold an image that a destroy would take."""
+@pytest.mark.parametrize(
+    ("actions", "before", "outcome"),
+    [
+        ([], {}, "undecided"),
+        (["delete"], {"input": "ID ended by: imagesync forget"}, "deleted"),
+        (["create", "delete"], {"input": "ID ended by: imagesync forget"}, "undecided"),
+        (["delete"], {"input": None}, "undecided"),  # earlier modules ran nothing in the end
+    ],
+)
+def test_what_a_destroy_has_read(actions: list[str], before: dict[str, str], outcome: str) -> None:
+    """An entry that was never applied may hold an image that a destroy would take, unless its whole call goes."""
     plan = removed()
     plan.read("docker://app", "app:1", "old", "old")
-    assert plan.outcome() == "undecided"
+    copies = {"type": "terraform_data", "name": "copies", "module_address": MODULE, "mode": "managed", "index": 0}
+    address = f"{MODULE}.terraform_data.copies[0]"
+    change = {"actions": actions, "before": before}
+    plan.document["resource_changes"].append({"address": address, **copies, "change": change})
+    assert plan.outcome() == outcome
 
 
 def test_a_destroy_after_an_edit_of_the_prefix() -> None:

@@ -36,6 +36,7 @@ from imagesync_cli.stores.files.folder import Place
 from imagesync_cli.stores.files.lock import COPY, REMOVE, at_work, begin, briefly_locked, is_at_work
 from imagesync_cli.stores.files.new_file import replace_file
 from imagesync_cli.stores.files.runs.claimed import CallClaims, Claim, Claimant, Claimed, call_in, check_call
+from imagesync_cli.stores.files.runs.doubtful import Doubtful
 from imagesync_cli.stores.files.runs.seen import Seen
 from imagesync_cli.values.documents import MISREAD, why_misread
 from imagesync_cli.values.errors import ContentError, ImagesyncError
@@ -99,6 +100,13 @@ class Claims:
             had = {key: claim for key, claim in before.placed.items() if key in failed}
             placed = had | {key: claim for key, claim in images.items() if key not in failed}
             self._write(call, replace(before, placed=placed))
+
+    def forget(self, call: str, workspace: str = "") -> None:
+        """Forget a call that has no image any more, with all that it wants: nobody has put that in place."""
+        check_call(call)
+        if self._calls.exists():
+            with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
+                self.file_of(self._here(call, workspace)).unlink(missing_ok=True)
 
     def file_of(self, call: str) -> Path:
         """Where all that a call relies on is noted; what is gone, its user may remove there."""
@@ -166,6 +174,10 @@ class Claims:
             return self._copied.stat().st_mtime_ns
         except OSError:
             return 0
+
+    def doubtful(self, run: str, workspace: str) -> Doubtful:
+        """What this run has left undone until more is known."""
+        return Doubtful(self._run_folder, f"{run} {workspace}")
 
     def seen(self) -> Seen:
         """What plans have seen in the registries, and what is seen from now on."""

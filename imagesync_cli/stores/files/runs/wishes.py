@@ -56,12 +56,14 @@ class Run:
         self.began = time.monotonic()
         self._lead = -1
         self._taken: set[str] = set()
+        self.args: tuple[str, ...] = ()  # of this process
 
     def join(self, args: Sequence[str]) -> Answer | None:
         """Take the lead, or leave a wish and wait for the answer; None for whoever has to do it itself.
 
         That is the leader, a process that cannot be led (nowhere to write), or one whose wish the leader leaves to it.
         """
+        self.args = tuple(args)
         if not self._group:
             return None
         try:
@@ -147,7 +149,7 @@ def _read_if_alive(path: str) -> tuple[str, ...] | None:
         if try_lock(handle):
             _forget(path)
             return None
-        said = _said_by_us(handle)
+        said = said_by_us(handle)
     finally:
         os.close(handle)
     is_command = isinstance(said, list) and all(isinstance(word, str) for word in said)
@@ -161,14 +163,14 @@ def _answer_to(path: str) -> tuple[Answer | None] | None:
     except FileNotFoundError:
         return None
     try:
-        answer = _said_by_us(handle)
+        answer = said_by_us(handle)
     finally:
         os.close(handle)
     is_answer = isinstance(answer, list) and [type(each) for each in answer] == [int, str, str]
     return (Answer(*answer) if is_answer else None,)
 
 
-def _said_by_us(handle: int) -> Any:
+def said_by_us(handle: int) -> Any:
     """What a process of this user has written, None for nothing."""
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():

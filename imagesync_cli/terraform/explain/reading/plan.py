@@ -96,6 +96,7 @@ class Call:
     overwrite: Any = None
     first_planned: set[str] = field(default_factory=set)  # the keys of what earlier modules plan for the first time
     copies: bool = False  # whether the process runs that copies for all entries, whichever objects are in the plan
+    ends: bool = False  # whether all images of the call go, and after them what its entries still name
     orders_removals: bool = False  # whether what keeps the order of copies and removals is in the plan
     source: Reading = UNREAD
     destination: Reading = UNREAD
@@ -193,6 +194,8 @@ class Plan:
             self._call(module).changes.append(image)
         elif name == "terraform_data.copies":
             self._call(module).copies = "create" in items(change, "actions")
+            runs = text(change, "before", "input") and text(resource, "address") not in self._tainted
+            self._call(module).ends = bool(runs) and items(change, "actions") == ["delete"]
 
     def _image_change(self, resource: Document, change: Document) -> ImageChange | None:
         key, _, digest = text(resource, "index").rpartition("@")
