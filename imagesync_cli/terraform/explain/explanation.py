@@ -10,7 +10,10 @@ from imagesync_cli.output.console import counted, size_text
 from imagesync_cli.terraform.explain.changes import KINDS, Change, changes_of
 from imagesync_cli.terraform.explain.concealed import Concealing
 from imagesync_cli.terraform.explain.copied import add_copied
+from imagesync_cli.terraform.explain.outcome import DELETED, UNTAGGED
+from imagesync_cli.terraform.explain.reading.members import text
 from imagesync_cli.terraform.explain.reading.plan import UNREAD, Call, Plan
+from imagesync_cli.terraform.explain.reading.stored import place_of
 from imagesync_cli.terraform.explain.refusals import failures_of
 from imagesync_cli.terraform.explain.sentence import Sentence, say
 
@@ -64,12 +67,13 @@ def explain(plan: Plan) -> Explanation:
     if not plan.is_errored:
         add_copied(plan)
     concealing = Concealing(plan)
-    changes = [concealing.change(change) for change in changes_of(plan)]
+    found = changes_of(plan)
+    changes = [concealing.change(change) for change in found]
     sizes = [change.copy.bytes_to_copy for change in changes if change.after]
     known = [size for size in sizes if size is not None]
     # Those that are there before or after; one that has another object or another entry now counts once.
     images = sum(len(call.wanted) + len(call.left_out) for call in plan.calls) + sum(not each.after for each in changes)
-    notes = list(_notes(plan))
+    notes = [*_notes(plan), *_sourceless(plan, found)]
     if (more := len(notes) - _MOST_NOTES) > 0:
         notes = [*notes[:_MOST_NOTES], say(f"And {counted(more, 'more note')}.")]
     explained = Explanation(
@@ -143,6 +147,18 @@ def _notes(plan: Plan) -> Iterator[Sentence]:
         yield say("The plan does not know the present content of the destinations of {}.", _modules(late))
     for places in _shared(plan):
         yield say("{} and {} name the same destination, but different images.", *places[:2])
+
+
+def _sourceless(plan: Plan, changes: list[Change]) -> Iterator[Sentence]:
+    """What entries copy from and this plan removes: what they have copied stays, and nothing keeps a source."""
+    ends = (old for change in changes for old in change.old if old.outcome.outcome in (DELETED, UNTAGGED))
+    gone = {place for old in ends if (place := place_of(old.destination))}
+    for call in plan.calls:
+        for change in call.wanted:
+            source = text(call.destination.asked.get(change.key), "copy", "source")
+            if place_of(source) in gone:
+                way_out = "give it another source, or later plans miss it"
+                yield say(f"{{}} copies from {{}}, which goes: {way_out}.", change.entry, source)
 
 
 def _modules(calls: list[Call]) -> str:

@@ -260,6 +260,16 @@ def test_a_destroy_that_reads_no_places() -> None:
     assert plan.outcome() == "undecided"
 
 
+@pytest.mark.parametrize(("on_destroy", "is_told"), [("delete", True), ("keep", False)])
+def test_another_entry_copies_from_it(on_destroy: str, is_told: bool) -> None:
+    """A source that goes is named, with whoever copies from it: later plans do not find it."""
+    plan = removed(on_destroy=on_destroy)
+    plan.image("copy", stored("copy:1", "same"), stored("copy:1", "same"), module=OTHER)
+    plan.read("copy", "copy:1", "same", "same", module=OTHER, reference=f"docker://{HOST}/app:1")
+    note = f"copy of {OTHER} copies from docker://{HOST}/app:1, which goes: give it another source, or later plans"
+    assert plan.explained()["notes"] == ([f"{note} miss it."] if is_told else [])
+
+
 def test_left_from_failed_runs() -> None:
     """Of several old objects of one entry, the one that the tag has is followed; the others say why they go."""
     plan = PlanFile()
