@@ -66,9 +66,13 @@ resource "terraform_data" "copies" {
   lifecycle {
     create_before_destroy = true
 
+    # No plan goes round these, whichever images it leaves out.
     precondition {
-      condition     = length(local.and_destinations) == 0
-      error_message = join("\n\n", [for name in keys(local.and_destinations) : local.objections[name]])
+      condition = length(local.and_destinations) == 0 && length(local.refused_in_place) == 0
+      error_message = join("\n\n", concat(
+        [for name in keys(local.and_destinations) : local.objections[name]],
+        [for name in local.refused_in_place : local.refused[name]],
+      ))
     }
   }
 }

@@ -17,6 +17,14 @@ locals {
 
   verified_at = { for name, verified in terraform_data.verified : name => verified.input }
 
+  # What is in place already and refused now. An apply that leaves it out would make `verified` for it all the same.
+  refused_in_place = [
+    for name, digest in local.unverified : name
+    if length(try(local.trusted[name].refused, [])) == 0 || local.refused[name] == "" ? false : (
+      local.present[name].digest == digest
+    )
+  ]
+
   trusted = { for name in keys(local.unverified) : name => jsondecode(data.external.trust[0].result[name]) }
   signed  = { for name in keys(local.entries) : name => try(local.trusted[name].signed, "") }
 }

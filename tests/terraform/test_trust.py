@@ -91,6 +91,26 @@ def test_a_refused_image_that_an_apply_leaves_out(
     assert (mirror.digest("1"), mirror.digest("2")) == (old.digest, None)
 
 
+@BOTH_TOOLS
+def test_an_image_in_place_that_new_rules_refuse(
+    workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, new: Image
+) -> None:
+    """No apply goes round it: after one that did, it would count as verified under these rules."""
+    for image, tag in ((old, "1"), (new, "2")):
+        upstream.push(image, tag)
+    images = {mirror.tagged(tag): upstream.tagged(tag) for tag in ("1", "2")}
+    upstream.push(signature(old.digest, OURS), cosign_tag(old.digest))
+    workspace.write(images)
+    workspace.apply()
+    workspace.write(images, trust=TRUST)
+    why = f'images["{mirror}:2"]: trust: {upstream}@{new.digest}: it has no signature'
+    signed = f'module.mirror.terraform_data.image["{mirror}:1@{old.digest}"]'
+    for more in ([f"-target={signed}"], []):
+        assert why in workspace.run("apply", "-auto-approve", *more).text
+    workspace.destroy()
+    assert (mirror.digest("1"), mirror.digest("2")) == (None, None)
+
+
 def test_a_rule_that_is_known_at_apply_only(
     workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image
 ) -> None:
