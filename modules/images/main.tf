@@ -34,6 +34,8 @@ resource "terraform_data" "image" {
     when = destroy
     interpreter = try(self.input.delete_command, [
       for word in split(" ", try(self.input.delete, split(" removed by: ", self.input)[1])) :
+      # Whose removal this is tells the object's own key: `terraform state mv` may have taken it from its entry.
+      can(regex("^[0-9a-f]{32}/", word)) ? "${substr(word, 0, 33)}${split("@", each.key)[0]}" :
       replace(replace(replace(word, "%0A", "\n"), "%20", " "), "%25", "%")
     ], null)
     command     = try(self.input.destination, split(" ", self.input)[0], "echo kept: imported, and never applied since")

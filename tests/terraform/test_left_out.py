@@ -128,6 +128,22 @@ def test_an_imported_object_is_destroyed(workspace: Workspace, mirror: EmbeddedR
     assert is_there(mirror)
 
 
+@BOTH_TOOLS
+@pytest.mark.parametrize("then", ["apply", "destroy"])
+def test_an_object_under_another_key(workspace: Workspace, mirror: EmbeddedRegistry, tool: str, then: str) -> None:
+    """`state mv` has moved it away from its entry, which gets a new one: the old one does not take the image."""
+    write(workspace, mirror, x="a")
+    workspace.apply()
+    at = f'module.x.terraform_data.image["%s@{image("a").digest}"]'
+    workspace.shell(f"{tool} state mv '{at % 'a'}' '{at % 'b'}'")
+    if then == "apply":
+        assert "kept: tag latest (another image of this configuration has taken it over: a)" in workspace.apply().text
+        assert is_there(mirror)
+        assert workspace.plan().code == 0
+    workspace.destroy()
+    assert not mirror.state.repositories["m/a"].tags
+
+
 OLDER = """
 import json, subprocess, sys
 done = subprocess.run([sys.executable, "-m", "imagesync_cli", *sys.argv[1:]], capture_output=True, check=True)
