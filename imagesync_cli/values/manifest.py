@@ -158,7 +158,7 @@ def schema_1(what: str) -> Refused:
     """The error for an image in Docker's first format; ``what`` names it."""
     return Refused(
         f"{what} is Docker schema 1, which registries no longer accept",
-        hint="push the image again with a current client",
+        hint="push the image again with a current client; the registry's own interface removes it",
     )
 
 

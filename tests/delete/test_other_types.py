@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -165,3 +166,18 @@ def test_what_an_index_lists_and_the_registry_fails_to_give(registry: EmbeddedRe
     done = imagesync("delete", f"{registry.host}/{NAME}:ours")
     assert done.code == 0, done.err
     assert (X.digest in repository.manifests) is not is_blob, done.out
+
+
+@pytest.mark.parametrize("form", ["prettyjws", "json"])
+def test_docker_schema_1(registry: EmbeddedRegistry, form: str) -> None:
+    """A tag on such an image keeps nothing of others, and is not removed: its error says where that can be done."""
+    if registry.manner.needs_accept:
+        registry.manner = replace(registry.manner, needs_accept=False)  # it gives these to everybody
+    repository = registry.repository(NAME)
+    XY.seed(repository, "1")
+    old = repository.add_manifest(f"application/vnd.docker.distribution.manifest.v1+{form}", b"{}", "old")
+    assert imagesync("delete", f"{registry.host}/{NAME}:1").code == 0
+    assert repository.manifests.keys() == {old}
+    done = imagesync("delete", f"{registry.host}/{NAME}:old")
+    assert (done.code, repository.tags) == (7, {"old": old}), done
+    assert "the registry's own interface removes it" in done.err
