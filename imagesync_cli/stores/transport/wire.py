@@ -36,6 +36,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
+        self._below: list[asyncio.Transport] = []  # what TLS writes to
         self._waiting_bytes = 0
         self._paused = False
         self.full = False  # what was written last is not sent yet
@@ -82,6 +83,7 @@ class Wire(asyncio.Protocol):
         if transport is None:
             raise ConnectionResetError("the connection was closed during the TLS handshake")
         transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
+        self._below.append(self._transport)
         self._transport, self._descriptor = transport, -1
 
     @property
@@ -165,7 +167,7 @@ class Wire(asyncio.Protocol):
             import termios
 
             queued = int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-        return queued + self._transport.get_write_buffer_size()
+        return queued + sum(each.get_write_buffer_size() for each in (self._transport, *self._below))
 
     def close(self) -> None:
         """Drop the connection, if there is one, and what came unread; what is unsent is not worth waiting for."""
