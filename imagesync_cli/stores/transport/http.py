@@ -238,15 +238,18 @@ def raw_chunks(response: httpx.Response) -> AsyncIterator[bytes]:
 
 
 def retry_after_s(text: str) -> float | None:
-    """Seconds from a Retry-After header, in seconds or as a date (RFC 9110, section 10.2.3)."""
+    """Seconds from a Retry-After header, in seconds or as a date (RFC 9110, section 10.2.3); None for now.
+
+    Who leaves a second's fraction out says 0: all tries at once would meet the same.
+    """
     if len(text) > _LONGEST_DATE:
         return None
     if text.isascii() and text.isdecimal():
-        return min(float(text), _LONGEST_WAIT_S)
+        return min(float(text), _LONGEST_WAIT_S) or None
     try:
         when = email.utils.parsedate_to_datetime(text)
         # Without a zone it means the same as with GMT; Python would take it for this machine's time.
         seconds = when.replace(tzinfo=when.tzinfo or datetime.timezone.utc).timestamp()
     except (ValueError, OverflowError, TypeError, IndexError):  # the parser raises what happens to it
         return None
-    return min(max(0.0, seconds - time.time()), _LONGEST_WAIT_S)
+    return min(max(0.0, seconds - time.time()), _LONGEST_WAIT_S) or None

@@ -105,6 +105,16 @@ def test_wait_that_the_server_asks_for(copying: Copying) -> None:
     assert copying.pauses == [7.0]
 
 
+def test_a_wait_of_nothing(copying: Copying) -> None:
+    """A server that asks to wait for 0 s is not asked five times in a moment: our own waits are kept."""
+    made = copying.seed(image())
+    copying.source.fault = times(3, manifest("GET"), refusal(429, headers={"Retry-After": "0"}))
+    assert copying.run().code == 0
+    assert copying.arrived(made)
+    assert len(copying.pauses) == 3
+    assert all(copying.pauses)
+
+
 def test_wait_that_is_too_long(copying: Copying) -> None:
     """A server that asks for more than two minutes is not waited for; the message says how long it would be."""
     copying.seed(image())
