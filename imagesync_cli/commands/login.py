@@ -62,13 +62,17 @@ def log_in(registry: str, username: str, password_stdin: bool, call: Call) -> No
 def _password(registry: str) -> Secret:
     from imagesync_cli.values.secret import Secret
 
+    hint = f"imagesync login --username NAME {registry} < FILE"
     if sys.stdin is not None and sys.stdin.isatty():
         text = _typed(f"Password for {registry}: ")
     else:
-        text = sys.stdin.read(_LONGEST_PASSWORD) if sys.stdin is not None else ""
+        try:
+            text = sys.stdin.read(_LONGEST_PASSWORD) if sys.stdin is not None else ""
+        except UnicodeDecodeError:  # not why: that tells a part of it
+            raise UsageError("the password on stdin is not UTF-8", hint=hint) from None
     password = Secret(text.rstrip("\r\n"))
     if not password:
-        raise UsageError("there is no password on stdin", hint=f"imagesync login --username NAME {registry} < FILE")
+        raise UsageError("there is no password on stdin", hint=hint)
     return password
 
 

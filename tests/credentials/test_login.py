@@ -163,12 +163,13 @@ def test_docker_hub_is_called_as_docker_does(tmp_path: Path) -> None:
     ("call", "stdin", "says"),
     [
         (["login", "--username", "ann", "r.example"], "", "there is no password on stdin"),
+        (["login", "--username", "ann", "r.example"], b"\xff\xfe" + CANARY.encode(), "on stdin is not UTF-8"),
         (["login", "--username", "ann", "r.example/team"], CANARY, "it takes a host[:port]"),
         (["login", "--username", "ann", "--password", CANARY, "r.example"], "", "No such option"),
         (["login", "r.example"], CANARY, "Missing option '-u' / '--username'"),
     ],
 )
-def test_wrong_calls(tmp_path: Path, call: list[str], stdin: str, says: str) -> None:
+def test_wrong_calls(tmp_path: Path, call: list[str], stdin: str | bytes, says: str) -> None:
     """A call that is none is told, without what was to be secret in it."""
     done = imagesync(*call, stdin=stdin, environ={"HOME": str(tmp_path)})
     assert done.code == 2
