@@ -82,6 +82,8 @@ def read_query(text: str) -> Query:
             from imagesync_cli.stores.files.runs.claimed import check_call
 
             check_call(asked["call"])
+            if asked.get("trust"):
+                raise UsageError("a call's images are destinations, and trust is asked of sources", hint=_EXAMPLE)
         return Query(
             {key: _image_or_error(_completed(image, every)) for key, image in images.items()},
             compares=False,

@@ -96,6 +96,7 @@ def test_no_images() -> None:
         ('{"images": "{}", "brief": "yes"}', 'brief is "true" or "false", not \'yes\''),
         ('{"images": "{}", "rules": "{\\"allowed_sources\\": null}"}', "rules are allowed_sources and require_digest"),
         ('{"images": "{}", "rules": "{\\"allowed_sources\\": \\"**\\"}"}', "rules are allowed_sources and"),
+        ('{"images": "{}", "call": "c1", "trust": "{}"}', "a call's images are destinations, and trust is asked of"),
         ("[" * 100_000, "the query is not JSON"),
     ],
 )
