@@ -4,7 +4,7 @@
 locals {
   # The digest is in the key, so that a moved source makes a new object and destroys the old one: Terraform skips
   # destroy provisioners when it replaces. The name stands for the destination: it is known when the prefix is not.
-  pinned = { for name, digest in local.digests : "${name}@${digest}" => name }
+  pinned = tomap({ for name, digest in local.digests : "${name}@${digest}" => name })
 
   # How each image is removed. It is one text, whose words have no space in them: of a list or an object, a plan prints
   # each element on a line, twice here. Made here, since each expression in an object costs Terraform more.

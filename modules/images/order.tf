@@ -3,7 +3,7 @@
 # Comes after every image and changes with every key. Without such a dependant Terraform destroys an old image before,
 # or while, the new one is copied; and as a failed copy leaves it undone, the old image then stays.
 resource "terraform_data" "done" {
-  input = md5(join(" ", keys(terraform_data.image)))
+  input = md5(join(" ", keys(local.found_times)))
 
   lifecycle {
     create_before_destroy = true
@@ -17,7 +17,7 @@ resource "terraform_data" "done" {
 
 # What earlier modules had in its place, one for each image. It goes with its image.
 resource "terraform_data" "settled" {
-  for_each = toset([for key, time in local.first_planned : key if !startswith(time, "\"")])
+  for_each = tomap({ for key, time in local.first_planned : key => key if !startswith(time, "\"") })
 
   lifecycle {
     create_before_destroy = true

@@ -4,7 +4,7 @@
 locals {
   # An apply that fails at a consumer leaves an old object beside the new one, and so does -target. Then the object that
   # this plan wants counts, or else the one that was planned last.
-  made = { for key in keys(terraform_data.image) : split("@", key)[0] => key... }
+  made = { for key in keys(local.found_times) : split("@", key)[0] => key... }
   current = {
     for name, keys in local.made : name => contains(keys, "${name}@${lookup(local.digests, name, "")}") ? (
       "${name}@${local.digests[name]}"

@@ -54,6 +54,9 @@ locals {
       }
     ]...
   )
+
+  # For for_each, which Terraform evaluates and goes through for each of the objects again. A map is cheaper there.
+  names = tomap({ for name in keys(local.entries) : name => name })
 }
 
 # Both remember what was picked last: without a list of tags, images would fall out of the plan. The first exists while
@@ -81,9 +84,8 @@ locals {
   # More objects make every other one of a plan cost more. So many rules remember only for use_destination.
   remembers = var.source_unavailable == "use_destination" || length(local.lists) <= 100
 
-  # Terraform evaluates for_each again for each instance, so what it takes is made here.
-  listings = toset(local.remembers ? keys(local.listing) : [])
-  rules    = toset(local.remembers ? keys(local.lists) : [])
+  listings = tomap({ for key in keys(local.listing) : key => key if local.remembers })
+  rules    = tomap({ for key in keys(local.lists) : key => key if local.remembers })
   listing = {
     for key, list in local.lists : key => md5(jsonencode(list.picked))
     if length(try(list.picked, [])) > 0

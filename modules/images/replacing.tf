@@ -58,7 +58,7 @@ locals {
 # Remembers somebody else's image that an entry has found; `own` remembers what its tag had when a digest was planned
 # first. Once images may stay, or may no longer, `own` is replaced: so all is looked at anew, as at another destination.
 resource "terraform_data" "entry" {
-  for_each         = var.overwrite == "ours" ? local.entries : {}
+  for_each         = var.overwrite == "ours" ? local.names : {}
   input            = local.found_now[each.key]
   triggers_replace = "${local.shown_destination[each.key]}${local.may_stay ? " may stay" : ""}"
 

@@ -55,7 +55,7 @@ locals {
 # at. The digest is in no key: an apply that fails at a consumer leaves the old keys in the state, and a source that
 # goes back then would find what was remembered long ago.
 resource "terraform_data" "own" {
-  for_each = local.may_stay || var.overwrite == "ours" ? local.entries : {}
+  for_each = local.may_stay || var.overwrite == "ours" ? local.names : {}
   input = join(" ", [
     plantimestamp(), local.brought[each.key],
     contains(local.not_taken, each.key) ? "" : local.present[each.key].digest,
@@ -82,7 +82,7 @@ moved {
 # Tells which images are taken: those whose object is made in this plan, so that its id is not known yet. Earlier
 # modules left a time in `input`.
 resource "terraform_data" "seen" {
-  for_each         = local.may_stay ? local.entries : {}
+  for_each         = local.may_stay ? local.names : {}
   triggers_replace = local.brought[each.key]
 
   lifecycle {

@@ -32,7 +32,7 @@ locals {
 # Remembers when an image was first planned. Another digest replaces it, and so do another source and other rules: then
 # this is the first time again.
 resource "terraform_data" "verified" {
-  for_each         = local.demands_trust ? local.entries : {}
+  for_each         = local.demands_trust ? local.names : {}
   input            = plantimestamp()
   triggers_replace = "${local.digests[each.key]} ${md5(jsonencode([var.trust, local.shown_source[each.key]]))}"
 
