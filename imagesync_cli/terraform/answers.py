@@ -48,7 +48,8 @@ async def answer(query: Query, stores: Stores, settings: Settings) -> str:
     if query.call:
         claim_found(query, settings.run_folder, {key: each["digest"] for key, each in answers.items()})
         beside = {"@run_folder": settings.run_folder.as_posix()}
-    return json.dumps({key: json.dumps(as_printable(each)) for key, each in answers.items()} | beside)
+    texts = {key: json.dumps(as_printable(each), separators=(",", ":")) for key, each in answers.items()}
+    return json.dumps(texts | beside)
 
 
 async def _answers(query: Query, stores: Stores, deadline_s: float) -> dict[str, Described]:
