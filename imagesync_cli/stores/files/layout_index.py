@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ class Entry:
         """Its name as it stands there, whatever that is; "" for none."""
         return self.annotation(_NAME)
 
-    @property
+    @functools.cached_property
     def name(self) -> Tag | ImageName | None:
         return self.spelled if is_image_name(self.spelled) else None
 
@@ -89,13 +90,18 @@ def read_index(file: Callable[[str], bytes], where: Callable[[str], str]) -> Ind
         _check_layout(file(LAYOUT_FILE), where(LAYOUT_FILE))
     content = file(INDEX_FILE)
     try:
-        # Parsed as an index first: its descriptors must be sound before one of them names a file.
-        parse_manifest(content, OCI_INDEX)
+        return _parsed(content)
     except (ContentError, Refused) as error:
         raise ContentError(
             f"{where(INDEX_FILE)} is not an index: {error.message}",
             hint="imagesync does not replace what it cannot read",
         ) from error
+
+
+@functools.lru_cache(maxsize=1)  # of many images, each looks its own tag up
+def _parsed(content: bytes) -> Index:
+    """Parsed as an index first: its descriptors must be sound before one of them names a file."""
+    parse_manifest(content, OCI_INDEX)
     document = read_document(content)
     entries = (
         Entry(Descriptor(written["mediaType"], parse_digest(written["digest"]), written["size"]), written)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ from imagesync_cli.concurrency import Crowd
 from imagesync_cli.copy.present import Destination, Present
 from imagesync_cli.settings import Settings
 from imagesync_cli.stores import Access, Side, Store, Stores, Written
+from imagesync_cli.stores.files import layout_index
 from imagesync_cli.stores.files.new_archive import NewArchive
+from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Incomplete
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import parse_reference
@@ -112,9 +115,9 @@ def former(archive: Path) -> list[str]:
     return [name for name in opened if name.startswith(str(archive)) and name.endswith("(deleted)")]
 
 
-async def write(stores: Stores, archive: Path, name: str, made: Image) -> None:
+async def write(stores: Stores, archive: Path, name: str, made: Image, *, form: str = "oci-archive") -> None:
     """Write an image by a writer of its own, which then looks what is there."""
-    store = stores.open(parse_reference(f"oci-archive:{archive}:{name}"), Access.WRITE, Side.DESTINATION)
+    store = stores.open(parse_reference(f"{form}:{archive}:{name}"), Access.WRITE, Side.DESTINATION)
     go = asyncio.Event()
     go.set()
     for part in (*(made.manifests[child] for child in made.children), made.root):
@@ -163,6 +166,33 @@ async def among_many(archive: Path) -> int:
 def test_what_is_there_already_takes_no_room(tmp_path: Path) -> None:
     """An image is sent once, however much of other images is read in the archive when it is written."""
     assert asyncio.run(among_many(tmp_path / "images.tar")) == 1
+
+
+@pytest.mark.parametrize("form", ["oci", "oci-archive"])
+def test_an_index_is_read_once_for_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """Each of many images looks its tag up: what it takes does not grow with the number of the others."""
+    parsed_indexes = list[bytes]()
+
+    def noted(content: bytes) -> Any:
+        parsed_indexes.append(content)
+        return read_document(content)
+
+    monkeypatch.setattr(layout_index, "read_document", noted)
+
+    async def looked_up() -> None:
+        stores = Stores(Settings())
+        try:
+            for name in ("a", "b", "c"):
+                await write(stores, tmp_path / "images", name, A, form=form)
+            parsed_indexes.clear()
+            for name in ("a", "b", "c"):
+                place = parse_reference(f"{form}:{tmp_path}/images:{name}")
+                assert (await stores.open(place, Access.WRITE, Side.DESTINATION).head(name)).digest == A.digest
+        finally:
+            await stores.aclose()
+
+    asyncio.run(looked_up())
+    assert len([each for each in parsed_indexes if b"imageLayoutVersion" not in each]) <= 1
 
 
 async def at_once(archive: Path, *, lacking: Image | None = None, cancelled: bool = False) -> list[object]:
