@@ -25,14 +25,14 @@ class Connection:
     """Serves one exchange after another. Failures are OSError, asyncio.TimeoutError and h11.ProtocolError."""
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        self.wire = wire
         self._between = True  # no exchange is under way, and the last one left nothing behind
         self.served = 0
 
     @property
     def idle(self) -> bool:
         """The next exchange may begin."""
-        return self._between and not self._wire.readable
+        return self._between and not self.wire.readable
 
     async def exchange(self, request: httpx.Request, target: bytes) -> Answer:
         """Send the request; gives the answer as soon as its head is there.
@@ -56,18 +56,16 @@ class Connection:
                 early = await self._head(protocol, patience_s)
             if early is None:
                 raise error from None
-        return Answer(
-            self, self._wire, protocol, early or await self._head(protocol, patience_s), request.method, sent=sent
-        )
+        return Answer(self, protocol, early or await self._head(protocol, patience_s), request.method, sent=sent)
 
     def release(self) -> None:
         """Both messages are over and the server keeps the connection."""
         self._between = True
         self.served += 1
-        self._wire.watch()
+        self.wire.watch()
 
     def close(self) -> None:
-        self._wire.close()
+        self.wire.close()
 
     async def _send(self, protocol: h11.Connection, head: bytes, request: httpx.Request) -> h11.Response | None:
         """Send head and body; gives the head of an answer that comes before the body's end."""
@@ -86,19 +84,19 @@ class Connection:
         early = await self._heard(protocol)
         if early is not None:
             return early
-        self._wire.write(data)
-        silence = Silence(self._wire, SILENCE_S) if self._wire.full else None
-        while silence is not None and self._wire.full and early is None:
-            await self._until(silence, self._wire.settle)
-            if self._wire.full:
+        self.wire.write(data)
+        silence = Silence(self.wire, SILENCE_S) if self.wire.full else None
+        while silence is not None and self.wire.full and early is None:
+            await self._until(silence, self.wire.settle)
+            if self.wire.full:
                 early = await self._heard(protocol)
         return early
 
     async def _head(self, protocol: h11.Connection, patience_s: float) -> h11.Response:
         """The head of the answer; interim answers (1xx) may come for ever, and are no news."""
-        silence, head = Silence(self._wire, patience_s), None
+        silence, head = Silence(self.wire, patience_s), None
         while head is None:
-            await self._until(silence, self._wire.news)
+            await self._until(silence, self.wire.news)
             head = await self._heard(protocol)
         return head
 
@@ -108,13 +106,13 @@ class Connection:
         try:
             await happens(left_s)
         except asyncio.TimeoutError:
-            if self._wire.readable:  # it is the connection's own end
+            if self.wire.readable:  # it is the connection's own end
                 raise
 
     async def _heard(self, protocol: h11.Connection) -> h11.Response | None:
         """The head of the answer, as far as it has come; interim answers are passed over."""
-        while self._wire.readable:
-            data = await self._wire.read(SILENCE_S)
+        while self.wire.readable:
+            data = await self.wire.read(SILENCE_S)
             if not data:
                 raise ConnectionResetError("the connection was closed without an answer")
             protocol.receive_data(data)
@@ -128,19 +126,12 @@ class Answer:
     """Status, headers as pairs of bytes, and a body that is still on the wire."""
 
     def __init__(
-        self,
-        connection: Connection,
-        wire: Wire,
-        protocol: h11.Connection,
-        head: h11.Response,
-        method: str,
-        *,
-        sent: bool,
+        self, connection: Connection, protocol: h11.Connection, head: h11.Response, method: str, *, sent: bool
     ) -> None:
         self.status = head.status_code
         self.headers = head.headers.raw_items()
         self._connection = connection
-        self._wire = wire
+        self._wire = connection.wire
         self._protocol = protocol
         fields = dict(iter(head.headers))
         kept = head.http_version == b"1.1" and b"close" not in fields.get(b"connection", b"").lower()
