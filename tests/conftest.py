@@ -31,6 +31,11 @@ def pytest_configure() -> None:
         raise pytest.UsageError(f"required by IMAGESYNC_REQUIRE_PEERS=1 and not on the PATH: {', '.join(missing)}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what may take longest: begun last, one of them would keep one processor busy and all others idle."""
+    items.sort(key=lambda item: max((mark.args[0] for mark in item.iter_markers("timeout")), default=0), reverse=True)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the end which programs were not here, so that their tests were skipped, and what installs them."""
     if names := peers.missing():
