@@ -219,7 +219,7 @@ def forget(call_id: str, call: Call) -> None:
 
     settings, progress = call.settings, Progress("deleting")
     (when, _, where), claims = settings.run.partition(" "), Claims(settings.run_folder)
-    claims.forget(call_id, where)
+    claims.forget(call_id, when, where)
     orders = [order for args in claims.doubtful(when, where).take() if (order := _parse(args, settings))]
     outcomes: list[Outcome] = []
 

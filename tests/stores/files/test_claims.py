@@ -196,14 +196,15 @@ def test_a_copied_state_is_of_its_own_workspace(claims: Claims) -> None:
 
 
 def test_a_call_whose_images_are_gone_relies_on_nothing(claims: Claims) -> None:
-    """Nor on what an edit has added that nobody applied; the same call in another workspace does."""
-    claims.forget("x", "default")  # there is nothing yet
+    """Nor on what an edit has added that nobody applied; in other runs on what it has left in place."""
+    claims.forget("x", MONDAY, "default")  # there is nothing yet
     claims.claim("x", MONDAY, {"a": the_claim()}, complete=True, workspace="default", is_applied=True)
     claims.claim("x", MONDAY, {"a": the_claim()}, complete=True, workspace="other", is_applied=True)
-    claims.forget("x", "default")
-    assert others(claims, "y/a") == [f"{call_in('x', 'other')}/a"]
-    claims.forget("x", "other")
-    assert others(claims, "y/a") == []
+    claims.place("x", {"b": the_claim()}, (), "default")
+    claims.forget("x", TUESDAY, "default")
+    elsewhere = f"{call_in('x', 'other')}/a"
+    assert others(claims, "y/a", run=TUESDAY) == [elsewhere]
+    assert others(claims, "y/a", run=WEDNESDAY) == [elsewhere, "x/b"]
 
 
 def test_an_apply_whose_copies_fail_leaves_what_was_there(claims: Claims) -> None:

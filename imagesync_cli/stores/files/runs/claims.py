@@ -101,12 +101,18 @@ class Claims:
             placed = had | {key: claim for key, claim in images.items() if key not in failed}
             self._write(call, replace(before, placed=placed))
 
-    def forget(self, call: str, workspace: str = "") -> None:
-        """Forget a call that has no image any more, with all that it wants: nobody has put that in place."""
+    def forget(self, call: str, run: str, workspace: str = "") -> None:
+        """Write down that this run takes all images of a call: it wants none, and has none in place in this run.
+
+        What is left in place counts in others: objects that somebody has taken out of this run have it.
+        """
         check_call(call)
         if self._calls.exists():
             with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
-                self.file_of(self._here(call, workspace)).unlink(missing_ok=True)
+                call = self._here(call, workspace)
+                if self.file_of(call).exists():
+                    less = replace(self._read(call), images={}, sources={}, named=frozenset(), whole=run)
+                    self._write(call, less)
 
     def file_of(self, call: str) -> Path:
         """Where all that a call relies on is noted; what is gone, its user may remove there."""
