@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
 from imagesync_cli.copy.old_image import OldImage
 from imagesync_cli.copy.present import Destination
-from imagesync_cli.copy.transfer import Read, Transfers
 from imagesync_cli.look.walk import Place, Walk
-from imagesync_cli.stores import Store, Written
+from imagesync_cli.stores import Store, Written, twice
 from imagesync_cli.values.errors import Incomplete
 from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
@@ -18,9 +20,14 @@ if TYPE_CHECKING:
     from imagesync_cli.copy.repair import Repair
     from imagesync_cli.copy.sync import SyncReport
 
+# Many small blobs at once hide the round trips; a few large ones fill the wire.
+_LARGE_BYTES = 64 * 1024 * 1024
+_LARGE_AT_ONCE = 4
+_SMALL_AT_ONCE = 16
+
 
 class Copy:
-    """One image on its way. Each digest is copied once, however often the image names it."""
+    """One image on its way; ``read_foreign`` gives the bytes of foreign layers, which else are left where they are."""
 
     def __init__(
         self,
@@ -30,16 +37,16 @@ class Copy:
         progress: Progress,
         *,
         fresh: bool,
-        read_foreign: Read | None = None,
+        read_foreign: Callable[[Descriptor], AsyncGenerator[bytes, None]] | None = None,
     ) -> None:
-        """``read_foreign`` gives the bytes of foreign layers; without it they are left where they are."""
         self.here = here
         self._destination = destination
-        self.there = there = destination.store
+        self.there = destination.store
         self.report = report
         self.progress = progress
-        self._transfers = Transfers(here, there, progress, read_foreign)
-        self._takes_foreign = read_foreign is not None
+        self._read_foreign = read_foreign
+        self._small = asyncio.Semaphore(_SMALL_AT_ONCE)
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         # The destination had no such tag: asking it for each child would find nothing.
         self._fresh = fresh
         self.kept: list[Descriptor] = []  # children that the destination had, and that were left as they are
@@ -136,7 +143,7 @@ class Copy:
         return not is_there
 
     async def _blob(self, place: Place) -> None:
-        if place.target.is_foreign and not self._takes_foreign:
+        if place.target.is_foreign and self._read_foreign is None:
             self.report.foreign += 1
         else:
             await self.send(place.target)
@@ -144,7 +151,7 @@ class Copy:
     async def send(self, blob: Descriptor, *, anew: bool = False) -> None:
         """Move a blob unless it is there; ``anew`` although the destination may say that it is."""
         if anew:
-            written = Written.SENT if self.report.dry_run else await self._transfers.transfer(blob, anew=True)
+            written = await self._write_blob(blob, None, anew=True)
         else:
             written = await self._destination.blob(blob, self.here, lambda sibling: self._write_blob(blob, sibling))
         self.report.blobs[written] += 1
@@ -155,12 +162,46 @@ class Copy:
         elif written is Written.MOUNTED:
             self.report.mounted_bytes += blob.size
 
-    async def _write_blob(self, blob: Descriptor, sibling: Store | None) -> Written:
+    async def _write_blob(self, blob: Descriptor, sibling: Store | None, *, anew: bool = False) -> Written:
+        """The same; a ``sibling`` on the destination's registry has it."""
         if not self.report.dry_run:
-            return await self._transfers.transfer(blob, sibling)
-        if await self.there.has_blob(blob):
+            return await self._transfer(blob, sibling, anew=anew)
+        if not anew and await self.there.has_blob(blob):
             return Written.THERE
         return Written.MOUNTED if sibling else Written.SENT
+
+    async def _transfer(self, blob: Descriptor, sibling: Store | None, *, anew: bool) -> Written:
+        """The same, a bounded number at a time; bytes that arrive wrong are fetched once more, then ContentError."""
+        progress, moved_bytes, written = self.progress, 0, None
+        read = self._read_foreign if self._read_foreign and blob.is_foreign else self.here.read_blob
+        progress.total += 1
+        progress.total_bytes += blob.size
+
+        def take_back() -> None:
+            nonlocal moved_bytes
+            progress.moved_bytes -= moved_bytes
+            moved_bytes = 0
+
+        async def content() -> AsyncGenerator[bytes, None]:
+            """The bytes, counted as they pass; a try that begins anew takes back what the last one had counted."""
+            nonlocal moved_bytes
+            take_back()
+            async with contextlib.aclosing(read(blob)) as chunks:
+                async for chunk in chunks:
+                    moved_bytes += len(chunk)
+                    progress.moved_bytes += len(chunk)
+                    yield chunk
+
+        try:
+            async with self._large if blob.size >= _LARGE_BYTES else self._small:
+                written = await twice(lambda: self.there.write_blob(blob, content, sibling or self.here, anew=anew))
+        finally:
+            if written is not Written.SENT:
+                take_back()
+        if written is not Written.SENT:
+            progress.total_bytes -= blob.size
+        progress.done += 1
+        return written
 
     async def put(self, manifest: Manifest, tag: str = "") -> bool:
         """Write a manifest; whether the destination lists it by itself among the referrers of its subject."""
@@ -186,7 +227,7 @@ class Copy:
         if not any(blob.is_foreign for blob in manifest.blobs):
             return ""
         # distribution takes a foreign layer's absence for a fault, too, where it does not allow the layer's URL.
-        wants = "" if self._takes_foreign else "it may want the foreign layers too, which --foreign-layers copies; "
+        wants = "" if self._read_foreign else "it may want the foreign layers too, which --foreign-layers copies; "
         return f"{wants}distribution takes them only from URLs that its option validation.manifests.urls allows"
 
     # What the destination had, or said it had, and has no longer.
@@ -204,5 +245,5 @@ class Copy:
 
     async def _blob_again(self, place: Place) -> None:
         blob = place.target
-        if (self._takes_foreign or not blob.is_foreign) and not await self.there.has_blob(blob):
+        if (self._read_foreign or not blob.is_foreign) and not await self.there.has_blob(blob):
             await self.send(blob, anew=True)

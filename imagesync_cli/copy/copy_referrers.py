@@ -94,7 +94,7 @@ class ReferrersCopy:
                 if present is None:
                     raise
                 # Somebody deleted a referrer and left it in the list; a registry that looks refuses that list for ever.
-                await there.put_manifest(_without(wanted, await _gone(there, present.manifests)), tag)
+                await there.put_manifest(await _without_gone(wanted, present.manifests, there), tag)
         raise Unavailable(f"{there.name}:{tag} is changed faster than it can be read", hint="run it again")
 
     async def _tag(self, referrer: Referrer) -> None:
@@ -145,7 +145,9 @@ def _names_just(model: Manifest, digests: Collection[str]) -> bool:
     return {entry.digest for entry in model.manifests} == digests and len(entries) == len(model.manifests)
 
 
-def _without(index: Manifest, gone: set[str]) -> Manifest:
+async def _without_gone(index: Manifest, listed: Sequence[Descriptor], there: Store) -> Manifest:
+    are_there = await gather(map(there.has_manifest, listed))
+    gone = {entry.digest for entry, is_there in zip(listed, are_there, strict=True) if not is_there}
     document = read_document(index.content)
     entries = document["manifests"]
     document["manifests"] = [e for e in entries if not (isinstance(e, dict) and e.get("digest") in gone)]
@@ -155,10 +157,3 @@ def _without(index: Manifest, gone: set[str]) -> Manifest:
 def _index(document: dict[str, Any], like: Manifest | None) -> Manifest:
     content = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
     return parse_manifest(content, like.media_type if like else OCI_INDEX, sound_only=True)
-
-
-async def _gone(there: Store, entries: Iterable[Descriptor]) -> set[str]:
-    async def gone(entry: Descriptor) -> str:
-        return "" if await there.has_manifest(entry) else entry.digest
-
-    return set(filter(None, await gather(gone(entry) for entry in entries)))

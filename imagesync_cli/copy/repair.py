@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from imagesync_cli.concurrency import gather
 from imagesync_cli.copy.copy import Copy
 from imagesync_cli.look.inspect import Findings, Inspection
@@ -31,8 +33,7 @@ class Repair:
 
     async def images(self, *roots: Descriptor) -> None:
         """Images that the destination has."""
-        if await self._send_again(await self._inspection().images(*roots)):
-            self._check_repaired(await self._inspection().images(*roots))
+        await self._mend(lambda inspection: inspection.images(*roots))
 
     async def below(self, root: Manifest) -> None:
         """What is below an image that has no tag yet.
@@ -40,9 +41,9 @@ class Repair:
         A dry run has put nothing there to look at; it looks at what it would have left as it was.
         """
         if self._copy.report.dry_run:
-            await self._send_again(await self._inspection().images(*self._copy.kept))
-        elif await self._send_again(await self._inspection().below(root)):
-            self._check_repaired(await self._inspection().below(root))
+            await self.images(*self._copy.kept)
+        else:
+            await self._mend(lambda inspection: inspection.below(root))
 
     async def tag(self, tag: str, root: Manifest) -> None:
         """The tag of an image that was written, by a look at it."""
@@ -53,25 +54,25 @@ class Repair:
                 hint="either the request did not get there, or somebody moved the tag; run it again",
             )
 
-    def _inspection(self) -> Inspection:
+    async def _mend(self, look: Callable[[Inspection], Awaitable[Findings]]) -> None:
+        """Send what is lost, and where anything was, look again."""
         copy = self._copy
-        return Inspection(copy.there, copy.progress, read=self._read, origin=copy.here, known=self._known)
 
-    async def _send_again(self, findings: Findings) -> bool:
-        """Send what is lost; gives whether there is reason to look again."""
-        copy = self._copy
+        def inspection() -> Inspection:
+            return Inspection(copy.there, copy.progress, read=self._read, origin=copy.here, known=self._known)
+
+        findings = await look(inspection())
         copy.report.damage += findings.problems
         await gather(copy.send(blob, anew=True) for blob in findings.lost_blobs)
         await gather(copy.put(manifest) for manifest in findings.lost_manifests if not manifest.manifests)
         for index in findings.lost_manifests:
             if index.manifests:
                 await copy.put(index)
-        return bool(findings.problems) and not copy.report.dry_run
-
-    def _check_repaired(self, findings: Findings) -> None:
-        if findings.problems:
-            worst = findings.problems[0]
+        if not findings.problems or copy.report.dry_run:
+            return
+        if still := (await look(inspection())).problems:
+            worst = still[0]
             raise ContentError(
-                f"{self._copy.there.name} is damaged even after it was sent again: {worst} ({worst.why})",
+                f"{copy.there.name} is damaged even after it was sent again: {worst} ({worst.why})",
                 hint="" if worst.kind == "missing" else _KEPT,
             )

@@ -148,7 +148,8 @@ class _Sync:
         if changed:
             replacing, tag = self.options.replacing, self.destination.meant_tag
             await check_replaceable(replacing.overwrite, self.here, self.there, tag, before)
-            report.kept_as = _kept_as(replacing, tag, before)
+            if replacing.keep_as and before:
+                report.kept_as = replacing.keep_as.tag(tag, before, datetime.now(timezone.utc))
         copying = self._copying(report, progress, present)
         may_write = changed or self.options.verify or selection.referrers or selection.foreign_layers
         writes = may_write and not dry_run
@@ -178,14 +179,14 @@ class _Sync:
         await self._check_rules(report, wanted)
         if report.held:
             return
-        root = wanted.root
-        repair = _repair(copy, root, read=options.read) if options.verify else None
-        signed = options.require_signature
-        referrers = await _referrers(copy, root, options.selection, signed=signed) if root else None
-        if self._is_same:
-            referrers = None  # what is attached in a repository is there
+        root, repair = wanted.root, None
+        if options.verify:
+            from imagesync_cli.copy.repair import Repair
+
+            repair = Repair(copy, root, read=options.read)
+        referrers = await self._referrers(copy, root) if root is not None and options.selection.referrers else None
         if not report.changed:
-            await _complete(copy, repair, referrers, foreign_layers=options.selection.foreign_layers)
+            await self._complete(copy, repair, referrers)
         elif root is not None:
             in_place = self._is_same and not wanted.is_new  # a new index is not written unless its children are seen
             tag, keep_as = self.destination.meant_tag, report.kept_as
@@ -204,8 +205,35 @@ class _Sync:
 
             asked = self.stores, minimum_age, self.source, wanted.source_digest
             report.held = await why_not_yet(*asked, is_new=not report.before, signed=report.signed_by)
+            if report.held and not report.before:
+                raise Refused(
+                    f"minimum_age: {report.source}: {report.held}",
+                    hint="minimum_age_new = take takes a new image at any age, and ignore_age_for this digest",
+                )
             if report.held:
-                _hold(report)
+                report.changed, report.digest, report.kept_as = False, report.before, ""
+
+    async def _referrers(self, copy: Copy, root: Manifest) -> ReferrersCopy | None:
+        """What brings what is wanted of all that is attached, None for nothing."""
+        from imagesync_cli.copy.copy_referrers import ReferrersCopy
+        from imagesync_cli.look.referrers import Referrers, require_signature
+
+        types = self.options.selection.referrer_types
+        attached = await Referrers(self.here, keep=True, types=types).all_of(root.descriptor, root)
+        copy.report.referrers = attached.kinds
+        if self.options.require_signature:
+            require_signature(self.here.name, root, attached)
+        # What is attached in a repository is there.
+        return ReferrersCopy(copy, attached) if attached.referrers and not self._is_same else None
+
+    async def _complete(self, copy: Copy, repair: Repair | None, referrers: ReferrersCopy | None) -> None:
+        """What an image that the destination has already may lack, as far as that was asked for."""
+        if repair is not None:
+            await repair.images(Descriptor.of(copy.report.digest))
+        if self.options.selection.foreign_layers:
+            await copy.foreign_layers(copy.report.before)
+        if referrers is not None:
+            await referrers.complete()
 
 
 def _check(source: Reference, destination: Reference, options: SyncOptions) -> None:
@@ -240,51 +268,3 @@ async def _find_wanted(here: Store, source: Reference, selection: Selection, bef
         return Wanted(Descriptor.of(told), told)
     root = await here.manifest(source.wanted)
     return Wanted(root.descriptor, root.digest, root)
-
-
-def _kept_as(replacing: Replacing, tag: str, before: str) -> str:
-    """The tag that keeps what was there, "" for none."""
-    return replacing.keep_as.tag(tag, before, datetime.now(timezone.utc)) if replacing.keep_as and before else ""
-
-
-async def _referrers(copy: Copy, root: Manifest, selection: Selection, *, signed: bool) -> ReferrersCopy | None:
-    """What brings what is wanted of all that is attached, None for nothing; ``signed`` requires a signature."""
-    if not selection.referrers:
-        return None
-    from imagesync_cli.copy.copy_referrers import ReferrersCopy
-    from imagesync_cli.look.referrers import Referrers, require_signature
-
-    attached = await Referrers(copy.here, keep=True, types=selection.referrer_types).all_of(root.descriptor, root)
-    copy.report.referrers = attached.kinds
-    if signed:
-        require_signature(copy.here.name, root, attached)
-    return ReferrersCopy(copy, attached) if attached.referrers else None
-
-
-def _repair(copy: Copy, known: Manifest | None, *, read: bool) -> Repair:
-    from imagesync_cli.copy.repair import Repair
-
-    return Repair(copy, known, read=read)
-
-
-async def _complete(
-    copy: Copy, repair: Repair | None, referrers: ReferrersCopy | None, *, foreign_layers: bool
-) -> None:
-    """What an image that the destination has already may lack, as far as that was asked for."""
-    report = copy.report
-    if repair is not None:
-        await repair.images(Descriptor.of(report.digest))
-    if foreign_layers:
-        await copy.foreign_layers(report.before)
-    if referrers is not None:
-        await referrers.complete()
-
-
-def _hold(report: SyncReport) -> None:
-    """Leave the destination as it is for now; Refused where there is nothing yet."""
-    if not report.before:
-        raise Refused(
-            f"minimum_age: {report.source}: {report.held}",
-            hint="minimum_age_new = take takes a new image at any age, and ignore_age_for this digest",
-        )
-    report.changed, report.digest, report.kept_as = False, report.before, ""
