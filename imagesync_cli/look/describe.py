@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagesync_cli.look.referrer import Referrer
-from imagesync_cli.look.referrers import Referrers, ReferrerSet
+from imagesync_cli.look.referrers import Referrers
 from imagesync_cli.look.selection import read_whole
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Stores
@@ -50,7 +50,7 @@ class Description:
     id: str
     digest: str
     media_type: str
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
     images: list[ImageDescription] = field(default_factory=list)
     referrers: list[Referrer] = field(default_factory=list)
     left_out: bool = False
@@ -72,39 +72,32 @@ async def describe(stores: Stores, reference: Reference, *, whole: bool = True) 
     Unless ``whole`` nobody is asked what is attached, and no config is read but a single image's: an index tells more.
     """
     store = stores.open(reference)
-    return await _Describing(store, reference, whole).run()
+    root = await store.manifest(reference.wanted)
+    made = Description(str(reference), f"{reference.name}@{root.digest}", root.digest, root.media_type)
+    await _Describing(store, made, whole).fill(root)
+    if whole:
+        found = {each.digest: each for each in (await Referrers(store).all_of(root.descriptor, root)).referrers}
+        made.referrers = sorted(found.values(), key=lambda each: each.digest)
+    return made
 
 
 @dataclass
 class _Describing:
     _store: Store
-    _reference: Reference
+    _made: Description
     _whole: bool
     _room_bytes: int = _MOST_KEPT_BYTES
-    _lacks_room: bool = False
     _images: list[tuple[tuple[int, ...], ImageDescription]] = field(default_factory=list)
 
-    async def run(self) -> Description:
-        root = await self._store.manifest(self._reference.wanted)
+    async def fill(self, root: Manifest) -> None:
         place = Place(root.descriptor)
-        annotations = self._annotations(root)
+        self._made.annotations = self._annotations(root)
         async with Walk(self._visit) as self._walk:
             if root.descriptor.is_index:
                 await self._walk.below(root, place)
             else:
                 await self._describe(root, place)
-        attached = await Referrers(self._store).all_of(root.descriptor, root) if self._whole else ReferrerSet()
-        self._images.sort(key=lambda image: image[0])
-        return Description(
-            str(self._reference),
-            f"{self._reference.name}@{root.digest}",
-            root.digest,
-            root.media_type,
-            annotations,
-            [image for _, image in self._images],
-            sorted({each.digest: each for each in attached.referrers}.values(), key=lambda each: each.digest),
-            self._lacks_room,
-        )
+        self._made.images = [image for _, image in sorted(self._images, key=lambda image: image[0])]
 
     async def _visit(self, place: Place) -> None:
         manifest = await self._walk.read(self._store, place)
@@ -132,9 +125,15 @@ class _Describing:
             return {}
         config = manifest.blobs[0]
         if config.size > _LARGEST_CONFIG_BYTES or not self._has_room(config.size):
-            self._lacks_room = True
+            self._made.left_out = True
             return {}
-        return _object(await read_whole(self._store, config), config.digest)
+        try:
+            document = read_document(await read_whole(self._store, config))
+        except ValueError as error:
+            raise ContentError(f"config {config.digest} is not JSON: {error}") from error
+        if not isinstance(document, dict):
+            raise ContentError(f"config {config.digest} is not a JSON object")
+        return document
 
     def _annotations(self, manifest: Manifest) -> Mapping[str, str]:
         annotations = read_document(manifest.content).get("annotations")
@@ -147,17 +146,7 @@ class _Describing:
 
     def _has_room(self, size_bytes: int) -> bool:
         if size_bytes > self._room_bytes:
-            self._lacks_room = True
+            self._made.left_out = True
             return False
         self._room_bytes -= size_bytes
         return True
-
-
-def _object(content: bytes, digest: str) -> Mapping[str, Any]:
-    try:
-        document = read_document(content)
-    except ValueError as error:
-        raise ContentError(f"config {digest} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise ContentError(f"config {digest} is not a JSON object")
-    return document

@@ -99,17 +99,14 @@ class _Examination:
         await self._try("read", self._read)
         await self._try("list", self._list)
         if self._role is not Role.SOURCE:
-            await self._try_to_write()
+            await self._try("push", self._push)
+            if self._exists and "push" not in self._failed:
+                await self._try("mount", self._mount)
+            await self._try("delete", self._delete)
         await self._try("referrers", self._referrers)
         self._diagnosis.steps.extend(self._limit())
         self._diagnosis.steps.insert(login_comes_here, self._login())
         self._diagnosis.exit_code = self._exit_code()
-
-    async def _try_to_write(self) -> None:
-        await self._try("push", self._push)
-        if self._exists and "push" not in self._failed:
-            await self._try("mount", self._mount)
-        await self._try("delete", self._delete)
 
     def _exit_code(self) -> int:
         read, push = self._failed.get("read"), self._failed.get("push")

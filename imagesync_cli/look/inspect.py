@@ -77,7 +77,7 @@ class Inspection:
         # What is lost is held until it is sent; all else is let go of at once.
         most_bytes = MOST_BYTES if self.origin else _MOST_BYTES
         self._walk = Walk(self._manifest, self._blob, most_bytes=most_bytes, asks=self.origin or self.store)
-        self._faults: dict[str, tuple[str, str]] = {}
+        self._faults: dict[str, tuple[str, str]] = {}  # by Place.key, as what is lost
         self._lost: dict[str, Manifest] = {}
 
     async def images(self, *roots: Descriptor) -> Findings:
@@ -104,18 +104,17 @@ class Inspection:
             await below
 
     async def _manifest_at(self, place: Place) -> Manifest | None:
-        digest = place.digest
         try:
             return await self._walk.read(self.store, place)
         except ImagesyncError as error:
             self._walk.check_bytes()
-            self._faults[digest] = _fault(error)
+            self._faults[place.key] = _fault(error)
         if self.origin is None:
             return None
-        is_known = self.known is not None and self.known.digest == digest
+        is_known = self.known is not None and self.known.digest == place.digest
         lost = self.known if is_known else await self._walk.read(self.origin, place)
         if lost is not None:
-            self._lost[digest] = lost
+            self._lost[place.key] = lost
         return lost
 
     async def _blob(self, place: Place) -> None:
@@ -132,7 +131,7 @@ class Inspection:
             elif (size := await self.store.blob_size(blob)) not in (None, blob.size):
                 raise ContentError(f"it has {size} bytes, its descriptor says {blob.size}")
         except ImagesyncError as error:
-            self._faults[blob.digest] = _fault(error)
+            self._faults[place.key] = _fault(error)
         self._progress.done += 1
 
     async def _hash(self, blob: Descriptor) -> None:
@@ -143,21 +142,16 @@ class Inspection:
 
     def _findings(self) -> Findings:
         places = self._walk.places.values()
-        bad = [place for place in places if place.digest in self._faults]
+        bad = [place for place in places if place.key in self._faults]
         bad.sort(key=lambda place: (-len(place.order), place.order))
         blobs = sum(place.is_blob and not place.target.is_foreign for place in places)
         return Findings(
             sum(not place.is_blob for place in places),
             blobs,
-            tuple(self._problem(place) for place in bad),
+            tuple(_problem(place, *self._faults[place.key]) for place in bad),
             tuple(place.target for place in bad if place.is_blob),
-            tuple(self._lost[place.digest] for place in bad if place.digest in self._lost),
+            tuple(self._lost[place.key] for place in bad if place.key in self._lost),
         )
-
-    def _problem(self, place: Place) -> Problem:
-        kind, why = self._faults[place.digest]
-        what = "blob" if place.is_blob else "manifest"
-        return Problem(kind, what, place.digest, place.parent, place.platform, why)
 
 
 async def inspect_within(deadline_s: float, stores: Stores, resolved: Resolved) -> Findings:
@@ -170,6 +164,10 @@ async def inspect_within(deadline_s: float, stores: Stores, resolved: Resolved) 
     said = f"looking at all of {reference}: no end within the time that is left"
     late = Unavailable(said, hint="it has many parts; see IMAGESYNC_TIMEOUT")
     return await within(deadline_s, Inspection(stores.open(reference)).images(*roots), late)
+
+
+def _problem(place: Place, kind: str, why: str) -> Problem:
+    return Problem(kind, "blob" if place.is_blob else "manifest", place.digest, place.parent, place.platform, why)
 
 
 def _fault(error: ImagesyncError) -> tuple[str, str]:

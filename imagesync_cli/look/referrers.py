@@ -65,10 +65,10 @@ class ReferrerSet:
 class Listed:
     """What is said to be attached to one manifest: by the API or a list, and by cosign's tags (tag → digest)."""
 
-    by_api: dict[str, Descriptor] = field(default_factory=dict)
-    by_list: dict[str, Descriptor] = field(default_factory=dict)
-    tagged: dict[str, str] = field(default_factory=dict)
-    list: Manifest | None = None
+    by_api: set[str]
+    by_list: set[str]
+    tagged: dict[str, str]
+    list: Manifest | None
 
 
 @dataclass
@@ -87,6 +87,7 @@ class Referrers:
         self._listing = asyncio.Lock()
         self._tags: dict[str, Tags] | None = None  # digest_tag → the tags that begin with it
         self._unlisted = False  # the tags cannot be listed
+        self._wanted = frozenset(self.types)
         self._seen: dict[str, Referrer | None] = {}
         self._read_bytes = 0
 
@@ -110,8 +111,9 @@ class Referrers:
 
     async def listed(self, digest: str) -> Listed:
         """What is said to be attached to this manifest, without a look at it."""
-        by_api, by_name = await both(self.store.referrers(digest), self._by_name(digest_tag(digest)))
-        return replace(by_name, by_api={entry.digest: entry for entry in by_api})
+        by_api, (kept, tagged) = await both(self.store.referrers(digest), self._by_name(digest_tag(digest)))
+        by_list: set[str] = {entry.digest for entry in kept.manifests} if kept else set()
+        return Listed({entry.digest for entry in by_api}, by_list, tagged, kept)
 
     async def _children(self, target: Descriptor) -> Iterable[Descriptor]:
         index = await self._read(target.digest) if target.is_index else None
@@ -133,13 +135,11 @@ class Referrers:
         referrers = [
             replace(referrer, subject=subject, tag=tag)
             for referrer, tag in read
-            if referrer is not None and (tag or referrer.subject == subject) and self._is_wanted(referrer)
+            if referrer is not None and (tag or referrer.subject == subject)
+            if not self._wanted or not self._wanted.isdisjoint(referrer.types)
         ]
         attached.referrers += referrers
         return [referrer.target for referrer in referrers]
-
-    def _is_wanted(self, referrer: Referrer) -> bool:
-        return not self.types or not set(self.types).isdisjoint(referrer.types)
 
     async def _read(self, digest: str) -> Referrer | None:
         """What this manifest says of itself, read once a run; None where there is none."""
@@ -158,12 +158,9 @@ class Referrers:
         if self._read_bytes > (_MOST_KEPT_BYTES if self.keep else _MOST_BYTES) or len(self._seen) > MAX_DESCRIPTORS:
             raise ContentError(f"what is attached to images of {self.store.name} has too many or too large manifests")
 
-    async def _by_name(self, name: str) -> Listed:
+    async def _by_name(self, name: str) -> tuple[Manifest | None, dict[str, str]]:
         tags = await self._tags_about(name)
-        kept, tagged = await both(self._list(name, tags), self._tagged(tags))
-        return Listed(
-            by_list={entry.digest: entry for entry in kept.manifests} if kept else {}, tagged=tagged, list=kept
-        )
+        return await both(self._list(name, tags), self._tagged(tags))
 
     async def _list(self, name: str, tags: Tags) -> Manifest | None:
         try:
@@ -181,20 +178,17 @@ class Referrers:
         async with self._listing:
             if self._tags is None and not self._unlisted:
                 try:
-                    self._tags = _by_subject(dict(await self.store.tags(sound_only=True)))
+                    names = await self.store.tags(sound_only=True)
                 except (Denied, Refused, NotFound):
                     self._unlisted = True
+                else:
+                    self._tags = {}
+                    for tag in names:
+                        if subject := subject_of_tag(tag):
+                            self._tags.setdefault(subject, {})[tag] = names[tag]
         if self._tags is None:
             return dict.fromkeys([name, *(f"{name}{suffix}" for suffix in _SUFFIXES)])
         return self._tags.get(name, {})
-
-
-def _by_subject(tags: Tags) -> dict[str, Tags]:
-    about: dict[str, Tags] = {}
-    for tag, told in tags.items():
-        if subject := subject_of_tag(tag):
-            about.setdefault(subject, {})[tag] = told
-    return about
 
 
 def require_signature(name: str, root: Manifest, attached: ReferrerSet) -> None:

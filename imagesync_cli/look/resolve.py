@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imagesync_cli.look.selection import Selection, find_wanted
@@ -49,7 +50,8 @@ async def resolve(stores: Stores, questions: Iterable[Asked], deadline_s: float 
     """
     questions = list(questions)
     lookup = _Lookup(stores)
-    asked = {question: asyncio.ensure_future(lookup.in_crowd(*question)) for question in dict.fromkeys(questions)}
+    distinct = ((question, partial(lookup.answer, *question)) for question in dict.fromkeys(questions))
+    asked = {question: asyncio.ensure_future(stores.crowd.run(answer)) for question, answer in distinct}
     if asked:
         await asyncio.wait(asked.values(), timeout=deadline_s)
     late = [task for task in asked.values() if not task.done()]
@@ -66,9 +68,6 @@ class _Lookup:
         self._stores = stores
         self._roots: dict[Reference, asyncio.Task[Manifest]] = {}
         self._referrers: dict[tuple[str, str], Referrers] = {}  # by repository
-
-    async def in_crowd(self, reference: Reference, selection: Selection) -> Answer:
-        return await self._stores.crowd.run(lambda: self.answer(reference, selection))
 
     async def answer(self, reference: Reference, selection: Selection) -> Answer:
         try:

@@ -117,7 +117,10 @@ class Walk:
         among = await self._manifests_among(manifest.blobs) if manifest.descriptor.is_index else frozenset[str]()
         named = _named(manifest, at or Place(manifest.descriptor), among, blobs=self._blob is not None)
         del manifest
-        await self._all([self._named_alike(place) for place in named])
+        places = [self._named_alike(place) for place in named]
+        await self._begin_all(places)
+        while running := [self._running[place.key] for place in places if place.key in self._running]:
+            await self._end_of(running)
 
     async def on(self, at: Place, targets: Iterable[Descriptor]) -> None:
         """Begin to visit manifests that this place leads to by more than its content; ``visit`` waits for them.
@@ -166,8 +169,10 @@ class Walk:
     def _noted(self, place: Place) -> Place:
         """The first such place. Answers come in any order; what is said of them does not depend on it."""
         first = self.places.get(place.key)
-        if first is None:
-            self._check_bounds(place)
+        if first is None and len(self.places) >= MAX_DESCRIPTORS:
+            raise ContentError(f"{self._what} names more than {MAX_DESCRIPTORS} manifests and blobs")
+        if first is None and place.depth > MAX_DEPTH and not place.is_blob:
+            raise ContentError(f"{place.digest} lies more than {MAX_DEPTH} indexes deep")
         if first is None or place.order < first.order:
             first = self.places[place.key] = place
         return first
@@ -178,17 +183,6 @@ class Walk:
         if known is not None and known.parent and known.target.size != place.target.size:
             raise ContentError(f"{place.digest} is named with two sizes: {known.target.size} and {place.target.size}")
         return self._noted(place)
-
-    def _check_bounds(self, place: Place) -> None:
-        if len(self.places) >= MAX_DESCRIPTORS:
-            raise ContentError(f"{self._what} names more than {MAX_DESCRIPTORS} manifests and blobs")
-        if place.depth > MAX_DEPTH and not place.is_blob:
-            raise ContentError(f"{place.digest} lies more than {MAX_DEPTH} indexes deep")
-
-    async def _all(self, places: Collection[Place]) -> None:
-        await self._begin_all(places)
-        while running := [self._running[place.key] for place in places if place.key in self._running]:
-            await self._end_of(running)
 
     async def _begin_all(self, places: Collection[Place]) -> None:
         for place in places:

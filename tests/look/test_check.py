@@ -13,11 +13,12 @@ import pytest
 
 from imagesync_cli.look import walk
 from tests.command import imagesync
+from tests.copy.artifacts import artifact
 from tests.copy.test_requests import SIX, layer, near
 from tests.copy.test_sync import ARTIFACT, FOREIGN, composed, nested
 from tests.embedded_registry import MANNERS, EmbeddedRegistry, Request
 from tests.embedded_registry.faults import Fault, flip_bit, refusal, reset_before_handling
-from tests.embedded_registry.images import SIX_PLATFORMS, Image, compose, describe, index_of
+from tests.embedded_registry.images import OCI_EMPTY, SIX_PLATFORMS, Image, compose, describe, index_of, listing
 from tests.embedded_registry.state import Repository
 
 
@@ -95,6 +96,21 @@ def test_text(source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Reposi
         f"{images[1]}: missing: blob {layer} of linux/arm64, named by {child}: not found (404)\n",
     )
     assert f"imagesync sync --verify {images[0]} {images[1]}" in bad.err
+
+
+def test_a_digest_that_is_a_manifest_and_a_blob(
+    source: EmbeddedRegistry, registry: EmbeddedRegistry, down: Repository
+) -> None:
+    """Where only the blob is missing, that is all that is said: the manifest of the same digest is there."""
+    image = near(1)
+    copy = artifact((OCI_EMPTY, b"{}"), (image.root.media_type, image.root.content))
+    made = listing([(image, {}), (copy, {})])
+    both(source, registry, made)
+    del down.blobs[image.digest]
+    _, report = check(source, registry, "--deep")
+    assert [(problem["what"], problem["digest"]) for problem in report["problems"]] == [("blob", image.digest)]
+    done = imagesync("sync", "--verify", f"{source.host}/up/app:1", f"{registry.host}/team/app:1", "--json")
+    assert (done.code, len(json.loads(done.out)["damage"])) == (0, 1)
 
 
 @pytest.mark.parametrize(

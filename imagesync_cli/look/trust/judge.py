@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imagesync_cli.concurrency import gather
@@ -64,8 +65,14 @@ class Judge:
         self.trust = trust
         self._keys: dict[KeySigner, Key] = {}
         self._keyless: dict[str, Keyless] = {}  # by the trusted_root
+        # What is wrong with a key, or not installed, is told before any registry is asked.
         for signer in {signer for rule in trust.rules for signer in rule.signers}:
-            self._prepare(signer)
+            if isinstance(signer, KeySigner):
+                from imagesync_cli.look.trust.keys import Key
+
+                self._keys[signer] = Key(signer)
+            else:
+                check_installed("sigstore")
 
     async def judge(self, store: Store, source: Reference, wanted: Wanted) -> tuple[SignedBy, ...]:
         """Who has signed it, nobody where no rule names the source and ``default`` accepts it; Refused if not enough.
@@ -154,15 +161,6 @@ class Judge:
             outcome.not_good.append(f"one by {claim.signer} is an attestation {claim.type[:_MOST_CHARACTERS]}")
         return met
 
-    def _prepare(self, signer: Signer) -> None:
-        """What is wrong with a key, or not installed, is told before any registry is asked."""
-        if isinstance(signer, KeySigner):
-            from imagesync_cli.look.trust.keys import Key
-
-            self._keys[signer] = Key(signer)
-        else:
-            check_installed("sigstore")
-
 
 def _is_enough(met: set[tuple[int, Signer]], rule: TrustRule) -> bool:
     enough = all if rule.all else any
@@ -184,18 +182,15 @@ async def verify_images(
 ) -> list[Verification]:
     """Each image against the rule that names it, in their order; one that fails hides no other."""
     judge = Judge(trust)
-    return await gather(
-        stores.crowd.run(lambda reference=reference: _verified(stores, reference, judge, selection))  # type: ignore[misc]
-        for reference in references
-    )
 
+    async def verified(reference: Reference) -> Verification:
+        digest = ""
+        try:
+            store = stores.open(reference)
+            wanted = await find_wanted(store, reference, selection)
+            digest = wanted.descriptor.digest
+            return Verification(str(reference), digest, await judge.judge(store, reference, wanted))
+        except ImagesyncError as error:
+            return Verification(str(reference), digest, error=error.alone())
 
-async def _verified(stores: Stores, reference: Reference, judge: Judge, selection: Selection) -> Verification:
-    digest = ""
-    try:
-        store = stores.open(reference)
-        wanted = await find_wanted(store, reference, selection)
-        digest = wanted.descriptor.digest
-        return Verification(str(reference), digest, await judge.judge(store, reference, wanted))
-    except ImagesyncError as error:
-        return Verification(str(reference), digest, error=error.alone())
+    return await gather(stores.crowd.run(partial(verified, reference)) for reference in references)
