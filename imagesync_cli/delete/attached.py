@@ -85,7 +85,7 @@ class Attached:
                     waiting.append(other)
 
 
-async def search(readings: Readings, tags: Tags, targets: Iterable[str], in_use: Collection[str] = ()) -> Attached:
+async def search(readings: Readings, tags: Tags, targets: Iterable[str], in_use: Collection[str]) -> Attached:
     """All that is attached to the targets or to what is below them. Raises whatever keeps it from knowing.
 
     Tags ``in_use`` are like any other, whatever they are called.
@@ -146,7 +146,7 @@ class _Search:
 class AttachedRemoval:
     """Carries out a plan, once the images themselves are gone."""
 
-    def __init__(self, store: Store, removal: Removal, planned: Attached, references: References) -> None:
+    def __init__(self, store: Store, removal: Removal, references: References, planned: Attached) -> None:
         self._store = store
         self._removal = removal
         self._plan = planned
@@ -154,16 +154,14 @@ class AttachedRemoval:
 
     async def run(self) -> AbstractSet[str]:
         """Remove what is attached to manifests that are gone, and to that in turn; gives what Removal.finish does."""
-        done: set[str] = set()
-        while subjects := [
-            digest for digest in self._plan.attached if self._removal.is_gone(digest) and digest not in done
-        ]:
+        attached, gone, done = self._plan.attached, self._removal.gone, set[str]()
+        while subjects := [digest for digest in attached if digest in gone and digest not in done]:
             done.update(subjects)
             level: dict[str, DeleteReport] = {}
             for subject in subjects:
-                report = self._removal.owner_of(subject)
+                report = self._removal.owners[subject]
                 tags = await self._remove_tags(self._plan.tags.get(subject, {}), report)
-                level.update(dict.fromkeys([*tags.values(), *self._plan.attached[subject]], report))
+                level.update(dict.fromkeys([*tags.values(), *attached[subject]], report))
             await self._removal.take(level, leaves=self._plan.lists.keys())
         names = await self._removal.finish()
         await self._check(names)
@@ -175,7 +173,7 @@ class AttachedRemoval:
             removed = {tag: at for tag, at in self._plan.tags[subject].items() if tag in self._plan.removed & names}
             for tag, target in (await self._store.tagged(removed)).items():
                 if target.digest == removed[tag]:
-                    self._removal.owner_of(subject).fail_tag(self._store.name, tag, target.digest)
+                    self._removal.owners[subject].fail_tag(self._store.name, tag, target.digest)
 
     async def _remove_tags(self, tags: dict[str, str], report: DeleteReport) -> dict[str, str]:
         """Remove tags (with what they point at) whose subject is gone; what stays keeps all that it leads to."""

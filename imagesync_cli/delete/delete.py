@@ -148,7 +148,8 @@ class _Repository:
             wish.target = ""
 
     def _leave_foreign(self, wish: Wish) -> None:
-        wish.report.add_moved(wish.tag, wish.current, wish.expect)
+        wish.report.has_moved = True
+        wish.report.add("tag", wish.tag, "kept", f"it points at {wish.current} now, not at {wish.expect}")
         if why := self._policy.why_kept(wish.tag, wish.current):
             wish.report.add("manifest", wish.target, "kept", why)
             wish.target = ""
@@ -227,8 +228,7 @@ class _Repository:
     async def _references(self, without: set[str], tags: Tags | None = None) -> References | None:
         """Who uses what may go; None where that cannot be known."""
         try:
-            tags = tags or await self._tags(without)
-            return await self._who_uses(tags)
+            return await self._who_uses(tags or await self._tags(without))
         except ImagesyncError as error:
             self._unknown = error
             return None
@@ -287,7 +287,7 @@ class _Repository:
             else:
                 from imagesync_cli.delete.attached import AttachedRemoval
 
-                names = await AttachedRemoval(self._store, self._removal, references.planned, references).run()
+                names = await AttachedRemoval(self._store, self._removal, references, references.planned).run()
             self._seen_gone -= names
 
     def _check_untagged(self, tags: Mapping[str, str]) -> None:

@@ -46,11 +46,6 @@ class DeleteReport:
             hint="either the registry did not remove it, or somebody put it back; run it again",
         )
 
-    def add_moved(self, tag: str, current: str, expected: str) -> None:
-        """Note that the tag stays, as it points at another image now."""
-        self.has_moved = True
-        self.add("tag", tag, "kept", f"it points at {current} now, not at {expected}")
-
     def add_later(self, later: DeleteReport) -> None:
         """Add what a later removal did: what this one has kept may be gone by then."""
         gone = {(item.kind, item.name) for item in later.items if item.outcome == "removed"}

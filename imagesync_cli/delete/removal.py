@@ -44,12 +44,12 @@ class Removal:
         self._readings = readings
         self._dry_run = dry_run
         self._gone_with_tag: set[str] = set()
-        self._gone: set[str] = set()
+        self.gone: set[str] = set()  # what was removed, or was not there to be removed
         self._taken: dict[str, tuple[bytes, str]] = {}
         self._taken_bytes = 0  # since the tags were looked at
         self._is_full = False
         self._untagged: Collection[str] = ()
-        self._owners: dict[str, DeleteReport] = {}
+        self.owners: dict[str, DeleteReport] = {}  # the report of the target that each manifest belongs to
 
     def went(self, manifest: Manifest) -> None:
         """Note a manifest that the registry deleted together with its tag."""
@@ -78,7 +78,7 @@ class Removal:
         inner = {child for several in children for child in several}
         outer = {d: targets[d] for d in targets if d not in inner or d in leaves}
         await self._levels(outer, leaves)
-        await self._levels({d: targets[d] for d in targets if d not in self._owners}, leaves)
+        await self._levels({d: targets[d] for d in targets if d not in self.owners}, leaves)
 
     async def finish(self) -> AbstractSet[str]:
         """Put back what somebody needs by now, and count the rest; gives the tags that there are afterwards."""
@@ -88,14 +88,6 @@ class Removal:
         names = await self._look_again() if changed and not self._dry_run else frozenset[str]()
         self._count()
         return names
-
-    def is_gone(self, digest: str) -> bool:
-        """Whether this was removed, or was not there to be removed."""
-        return digest in self._gone
-
-    def owner_of(self, digest: str) -> DeleteReport:
-        """The report of the target that this belongs to."""
-        return self._owners[digest]
 
     async def keep(self, digest: str, user: str) -> None:
         """Count this manifest, and what it lists, as used after all."""
@@ -117,7 +109,7 @@ class Removal:
             return considered
 
         while level:
-            self._owners.update(level)
+            self.owners.update(level)
             following: dict[str, DeleteReport] = {}
             postponed: dict[str, DeleteReport] = {}
             for (digest, report), each in zip(level.items(), await each_of(AT_ONCE, consider, level), strict=True):
@@ -127,13 +119,12 @@ class Removal:
                 report.error = report.error or each.error
                 report.items += [each.item] if each.item else []
                 if each.is_gone:
-                    self._gone.add(digest)
+                    self.gone.add(digest)
                 if digest not in leaves:
                     following.update(dict.fromkeys(each.children, report))
             if postponed:
                 await self.finish()
-            new = {digest: report for digest, report in following.items() if digest not in self._owners}
-            level = postponed | new
+            level = postponed | {digest: following[digest] for digest in following if digest not in self.owners}
 
     async def _consider(self, digest: str) -> _Considered | None:
         """Take the manifest, or say who uses it; None where its bytes cannot be kept now."""
@@ -156,7 +147,7 @@ class Removal:
         needs_delete = digest not in self._gone_with_tag and not self._dry_run
         reason = await self._store.delete_manifest(digest) if needs_delete else ""
         if reason not in ("", SAID_TO_BE_GONE):
-            self._forget(digest)
+            self._taken.pop(digest, None)
             return _Considered(Item("manifest", digest, "kept", reason))
         return _Considered(Item("manifest", digest, "kept", reason) if reason else removed, children, is_gone=True)
 
@@ -170,9 +161,6 @@ class Removal:
         if manifest.digest not in self._taken:
             self._taken[manifest.digest] = manifest.content, manifest.media_type
             self._taken_bytes += manifest.size
-
-    def _forget(self, digest: str) -> None:
-        self._taken.pop(digest, None)
 
     def _parsed(self, digest: str) -> Manifest | None:
         """What was taken and is remembered."""
@@ -191,7 +179,7 @@ class Removal:
             referrers = await self._readings.referrers(digest)
         except ImagesyncError as error:
             return f"a referrer that cannot be asked for ({error.message})"
-        return next((f"referrer {referrer}" for referrer in referrers if referrer not in self._owners), "")
+        return next((f"referrer {referrer}" for referrer in referrers if referrer not in self.owners), "")
 
     async def _look_again(self) -> AbstractSet[str]:
         """Ask all tags, or where there are many those that did not answer before: what they reach comes back."""
@@ -246,20 +234,16 @@ class Removal:
             self._note_put_back(target.digest, tag)
         planned = self._references.planned
         if planned is not None and target.digest in planned.attached:
-            await self._attach_again(target.digest, tag, planned, seen)
+            for digest in planned.attached.pop(target.digest):
+                if (attached := await self._manifest(digest)) is not None:
+                    await self._put_back(attached.descriptor, tag, seen)
+            await self._tag_again(target.digest, tag, planned)
 
     async def _listed(self, target: Descriptor) -> list[Descriptor]:
         manifest = self._parsed(target.digest)
         if manifest is None and may_list(target):
             manifest = await self._readings.once(target.digest, target.size)
         return [child.bare for child in manifest.manifests] if manifest else []
-
-    async def _attach_again(self, subject: str, tag: str, planned: Attached, seen: set[str]) -> None:
-        """Write again what was taken of what was attached, and the tags that were about the subject."""
-        for digest in planned.attached.pop(subject):
-            if (attached := await self._manifest(digest)) is not None:
-                await self._put_back(attached.descriptor, tag, seen)
-        await self._tag_again(subject, tag, planned)
 
     async def _tag_again(self, subject: str, tag: str, planned: Attached) -> None:
         """Write again the tags that were about this manifest and were removed."""
@@ -269,23 +253,23 @@ class Removal:
             manifest = await self._manifest(lost[about])
             if manifest is not None:
                 await self._store.put_manifest(manifest, about)
-                self._forget(manifest.digest)
-                self._owners[subject].add("tag", about, "put back", f"tag {tag} uses it since")
+                self._taken.pop(manifest.digest, None)
+                self.owners[subject].add("tag", about, "put back", f"tag {tag} uses it since")
 
     def _note_put_back(self, digest: str, tag: str) -> None:
-        self._forget(digest)
-        self._owners[digest].add("manifest", digest, "put back", f"tag {tag} uses it since")
+        self._taken.pop(digest, None)
+        self.owners[digest].add("manifest", digest, "put back", f"tag {tag} uses it since")
 
     def _count(self) -> None:
         """Add what was taken to what comes free, and forget it."""
         freed: dict[int, dict[str, int]] = {}
         for digest in list(self._taken):
             manifest = self._parsed(digest)
-            if manifest is not None and digest in self._gone:
-                sizes = freed.setdefault(id(self._owners[digest]), {})
+            if manifest is not None and digest in self.gone:
+                sizes = freed.setdefault(id(self.owners[digest]), {})
                 sizes[digest] = manifest.size
                 sizes.update({blob.digest: blob.size for blob in manifest.blobs if not blob.is_foreign})
-            if digest in self._owners:
-                self._forget(digest)
-        for report in {id(report): report for report in self._owners.values()}.values():
+            if digest in self.owners:
+                del self._taken[digest]
+        for report in {id(report): report for report in self.owners.values()}.values():
             report.freed_bytes += sum(freed.get(id(report), {}).values())

@@ -56,8 +56,9 @@ def _original(manifest: Manifest) -> tuple[str, bytes]:
     """The original's digest and bytes, told by the bytes of its tombstone; for any other manifest "" and its own."""
     for ours in islice(_OURS.finditer(manifest.content), _MOST_CLAIMS):
         digest = ours[1].decode("ascii")
-        for content in _without(manifest.content, *ours.span()):
-            if is_digest(digest) and _has_digest(content, digest):
+        for content in _without(manifest.content, *ours.span()) if is_digest(digest) else ():
+            with contextlib.suppress(ContentError):
+                check_bytes(content, digest)
                 return digest, content
     return "", manifest.content
 
@@ -68,14 +69,6 @@ def _without(content: bytes, start: int, end: int) -> Iterator[bytes]:
     yield before + after.removeprefix(b",")
     if before.endswith(_OPENED) and after.startswith(_CLOSED):
         yield before.removesuffix(_OPENED) + after.removeprefix(_CLOSED)
-
-
-def _has_digest(content: bytes, digest: str) -> bool:
-    try:
-        check_bytes(content, digest)
-    except ContentError:
-        return False
-    return True
 
 
 def tombstone_of(manifest: Manifest) -> Manifest:
