@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
-from imagesync_cli.batch.prune import check_removals, look_at_removals, prune
+from imagesync_cli.batch.prune import look_at_removals, prune
 from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, Outcome
 from imagesync_cli.batch.shards import Shard, take_share
 from imagesync_cli.batch.waiting import Group, PutOff, expect, in_rounds, reported
@@ -28,13 +28,12 @@ from imagesync_cli.copy.present import Present
 from imagesync_cli.copy.sync import SyncOptions, SyncReport, sync
 from imagesync_cli.delete.kept import remove_old_kept
 from imagesync_cli.look.lockfile import Lock
-from imagesync_cli.look.selection import Selection
 from imagesync_cli.stores import Side, Store, Stores, counting
 from imagesync_cli.stores.places import place_of
 from imagesync_cli.values.errors import ImagesyncError, LimitReached
 from imagesync_cli.values.progress import Progress, note
-from imagesync_cli.values.reference import ArchiveReference, RegistryReference
-from imagesync_cli.values.tags.replacing import Replacing, names_of
+from imagesync_cli.values.reference import ArchiveReference, Reference, RegistryReference
+from imagesync_cli.values.tags.replacing import names_of
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.judge import Judge
@@ -89,8 +88,7 @@ async def sync_batch(
         )
         if options.shard is not None:
             take_share(made, options.shard)
-        check_removals(made, options.max_removals)
-        await look_at_removals(stores, made, any_number=options.max_removals is not None, dry_run=options.how.dry_run)
+        await look_at_removals(stores, made, options.max_removals, dry_run=options.how.dry_run)
         await _Batch(stores, made, options, report, progress, tell).run()
 
 
@@ -130,14 +128,9 @@ class _Batch:
         with contextlib.suppress(_FailedFast):
             self._stop_if_failed()
             await self._copies(results)
-            await prune(
-                self.stores,
-                self.plan,
-                self._failed,
-                self.report.removals,
-                any_number=self.options.max_removals is not None,
-                dry_run=self.options.how.dry_run,
-            )
+            is_limited, dry_run = self.options.max_removals is None, self.options.how.dry_run
+            removed = self.report.removals
+            await prune(self.stores, self.plan, self._failed, removed, is_limited=is_limited, dry_run=dry_run)
 
     async def _copies(self, results: Mapping[str, ImageResult]) -> None:
         async def round_of(groups: Sequence[Group]) -> list[PutOff]:
@@ -223,9 +216,12 @@ class _Batch:
         self._stop_if_failed()
 
     async def _sync(self, image: PlannedImage, progress: Progress, here: Store | None) -> SyncReport:
+        selection = image.selection
+        if self.options.how.require_signature:
+            selection = replace(selection, referrers=True, referrer_types=())
         options = replace(
             self.options.how,
-            selection=self._selection(image),
+            selection=selection,
             judge=self._judges.get(self.options.trust or image.entry.trust),
             replacing=image.entry.replacing or self.options.how.replacing,
             minimum_age=image.minimum_age(self.options.how.minimum_age),
@@ -233,26 +229,21 @@ class _Batch:
         ends = image.source, image.destination
         done = await sync(self.stores, *ends, options, progress=progress, present=self._present, here=here)
         if done.kept_as and not done.dry_run:
-            await self._remove_old_kept(image, options.replacing)
+            await self._remove_old_kept(image.destination, options)
         return done
 
     @functools.cached_property
     def _in_use(self) -> set[tuple[str, str]]:
         return names_of(self.plan.named)
 
-    async def _remove_old_kept(self, image: PlannedImage, replacing: Replacing) -> None:
-        if replacing.keep_last is None:
+    async def _remove_old_kept(self, destination: Reference, options: SyncOptions) -> None:
+        if options.replacing.keep_last is None:
             return
-        if unknown := self.plan.unknown_at(place_of(image.destination)):
-            note(f"keep_last removes nothing of {image.destination}, for an entry may read it: {unknown}")
+        if unknown := self.plan.unknown_at(place_of(destination)):
+            note(f"keep_last removes nothing of {destination}, for an entry may read it: {unknown}")
             return
-        with_referrers = self._selection(image).has_all_referrers
-        await remove_old_kept(self.stores, image.destination, replacing, in_use=self._in_use, referrers=with_referrers)
-
-    def _selection(self, image: PlannedImage) -> Selection:
-        if not self.options.how.require_signature:
-            return image.selection
-        return replace(image.selection, referrers=True, referrer_types=())
+        referrers, in_use = options.selection.has_all_referrers, self._in_use
+        await remove_old_kept(self.stores, destination, options.replacing, in_use=in_use, referrers=referrers)
 
     def _stop_if_failed(self) -> None:
         if self.options.fail_fast and (self._failed or self.plan.unknown):

@@ -219,15 +219,15 @@ class _Reading(Reading):
         if not wanted_tagged:
             if image.digest and not image_tagged:
                 self.wrong(line, f"destination {wanted.name} needs a tag: its source has none to take over")
-            wanted = wanted.at(tag=self._renamed(line, image.meant_tag, given.get("as")))
+            tag = image.meant_tag
+            if template := given.get("as"):
+                tag = self.parsed(lambda: renamed(template, tag), line) or tag
+            wanted = wanted.at(tag=tag)
         elif "as" in own:
             self.wrong(line, f"destination {wanted} names a tag, and so does as: leave one of them out")
         if "prune" in own and given["prune"]:
             self.wrong(line, "prune needs tags: without them nobody knows which others are to stay")
         return self._made(replace(common, destination=wanted), given)
-
-    def _renamed(self, line: int, tag: str, template: str | None) -> str:
-        return (template and self.parsed(lambda: renamed(template, tag), line)) or tag
 
     def _made(self, entry: ImageEntry, given: Mapping[str, Any]) -> ImageEntry:
         """The entry with all that is said of it, whether it is for one image or for several."""

@@ -152,11 +152,20 @@ def _of_all(named: Mapping[Place, Set[str]], places: Sequence[Place]) -> set[str
     return set[str]().union(*(named.get(each, ()) for each in places)) - {""}
 
 
-async def look_at_removals(stores: Stores, plan: Plan, *, any_number: bool, dry_run: bool) -> None:
-    """Note in the plan what each tag that is to go points at; one that leads nowhere is gone."""
+async def look_at_removals(stores: Stores, plan: Plan, most: int | None, *, dry_run: bool) -> None:
+    """Note in the plan what each tag that is to go points at; one that leads nowhere is gone.
+
+    Refused if there are more than ``most``; None is for a number that looks like no mistake.
+    """
+    if most is not None and plan.removal_count > most:
+        going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
+        raise Refused(
+            f"tags to remove: {plan.removal_count}, more than --max-removals {most}: {first_few(going)}",
+            hint="nothing was changed; --dry-run without --max-removals lists all of them",
+        )
 
     async def seen(removals: Removals) -> Removals:
-        if not removals.tags or (removals.are_many and not (any_number or dry_run)):
+        if not removals.tags or (removals.are_many and most is None and not dry_run):
             return removals
         try:
             there = await stores.open(removals.repository, side=Side.DESTINATION).tagged(removals.tags)
@@ -169,49 +178,36 @@ async def look_at_removals(stores: Stores, plan: Plan, *, any_number: bool, dry_
     plan.removals = dict(zip(plan.removals, looked, strict=True))
 
 
-def check_removals(plan: Plan, most: int | None) -> None:
-    """Refused if more tags would go than there may, None for any number."""
-    if most is not None and plan.removal_count > most:
-        going = [f"{removals.repository.at(tag=tag)}" for removals in plan.removals.values() for tag in removals.tags]
-        raise Refused(
-            f"tags to remove: {plan.removal_count}, more than --max-removals {most}: {first_few(going)}",
-            hint="nothing was changed; --dry-run without --max-removals lists all of them",
-        )
-
-
 async def prune(
     stores: Stores,
     plan: Plan,
     failed: Set[ImageEntry],
     results: list[RemovalResult],
     *,
-    any_number: bool,
+    is_limited: bool,
     dry_run: bool,
 ) -> None:
     """Remove what the plan says, but nothing from where an entry has ``failed``; ``results`` has what was done.
 
-    Unless ``any_number`` may go, nothing either from where more than half or more than a few would.
+    Where it ``is_limited``, nothing either from where more than half or more than a few would go.
     """
-
-    def is_stopped(removals: Removals) -> bool:
-        return not any_number and removals.are_many and failed.isdisjoint(removals.entries)
-
-    pruned = [each for each in plan.removals.values() if dry_run or not is_stopped(each)]
-    going = [_Pruning(stores, each, dry_run=dry_run) for each in pruned]
+    every = plan.removals.items()
+    stopped = {at: each for at, each in every if is_limited and each.are_many and failed.isdisjoint(each.entries)}
+    going = [_Pruning(stores, each, dry_run=dry_run) for at, each in every if dry_run or at not in stopped]
     try:
         await gather_few(_PRUNED_AT_ONCE, (each.run(failed) for each in going))
     finally:  # also where it is interrupted: what is gone is told
         results += [result for each in going for result in each.results]
-        results += [_stopped(plan, each) for each in plan.removals.values() if is_stopped(each)]
+        results += [_stopped(each, plan.removal_count) for each in stopped.values()]
 
 
-def _stopped(plan: Plan, removals: Removals) -> RemovalResult:
-    name, count = removals.repository.name, len(removals.tags)
+def _stopped(removals: Removals, total: int) -> RemovalResult:
+    count = len(removals.tags)
     error = Refused(
         f"no tag removed, since {count} of {count + len(removals.wanted)} would go: {first_few(removals.tags)}",
-        hint=f"if that is right, --max-removals {plan.removal_count} allows it",
+        hint=f"if that is right, --max-removals {total} allows it",
     )
-    return RemovalResult(name, Outcome.FAILED, str(error), error.exit_code)
+    return RemovalResult(removals.repository.name, Outcome.FAILED, str(error), error.exit_code)
 
 
 def tags_unknown(removals: Removals, error: ImagesyncError) -> RemovalResult:

@@ -12,7 +12,7 @@ import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from imagesync_cli.batch.plan import PlannedImage
 from imagesync_cli.batch.report import BatchProgress, BatchReport, RegistryPulls
@@ -61,15 +61,11 @@ def _announcement(progress: BatchProgress, limits: Sequence[PullLimit]) -> str:
     whose = "; ".join(limit.allows for limit in limits)
     until_s = max(limit.returns_in_s for limit in limits)
     until = time.strftime("%H:%M:%S", time.localtime(time.time() + until_s))
-    all_s = max(limit.wait_s(_pulls_of(progress, limit.registry)) for limit in limits)
+    # Judged by those that are done; at least one pull each.
+    each = {name: max(1.0, made / max(1, progress.done)) for name, made in progress.pulls.items()}
+    all_s = max(limit.wait_s(math.ceil(progress.waiting * each.get(limit.registry, 1.0))) for limit in limits)
     whole = f"; all of them take about {wait_text(all_s)}" if all_s > until_s else ""
     return f"{progress.waiting} of {progress.total} images wait: {whose} (until {until}){whole}"
-
-
-def _pulls_of(progress: BatchProgress, registry: str) -> int:
-    """How many pulls those that wait need, judged by those that are done; at least one each."""
-    made = progress.pulls.get(registry, 0)
-    return math.ceil(progress.waiting * max(1.0, made / max(1, progress.done)))
 
 
 def expect(
@@ -113,14 +109,6 @@ def _registries(stores: Stores, progress: BatchProgress) -> list[RegistryPulls]:
 def _registry(name: str, progress: BatchProgress, pace: float | None, limit: PullLimit | None) -> RegistryPulls:
     pulls, unread, requests = progress.pulls.get(name, 0), progress.unread[name], progress.to_send[name]
     least_s = math.ceil(requests / pace) if pace else 0
-    read = RegistryPulls(name, pulls, requests=requests, least_s=least_s, unread=unread)
-    if limit is None:
-        return read
-    return replace(
-        read,
-        limit=limit.most,
-        left=limit.left,
-        window_s=limit.window_s,
-        reset_s=limit.returns_in_s,
-        wait_s=limit.wait_s(pulls + unread),
-    )
+    _, most, left, window_s, reset_s, _ = limit or PullLimit(name, 0, 0, 0, 0)
+    wait_s = limit.wait_s(pulls + unread) if limit else 0
+    return RegistryPulls(name, pulls, most, left, window_s, reset_s, wait_s, requests, least_s, unread)

@@ -74,7 +74,10 @@ class Adopted:
         platforms = [each for each in more.get("platforms") or () if self._is_platform(line, source, each)]
         more = {**more, "platforms": platforms}
         entry: Images = {"source": source, "destination": destination, **{k: v for k, v in more.items() if v}}
-        read = read_entry(entry, self._variables(source + destination) if self.has_variables else None)
+        named = re.findall(r"\$\{(\w+)\}", source + destination)
+        # As each may stand in the name of a host.
+        variables = {name: f"{name.lower().replace('_', '-')}.example" for name in named}
+        read = read_entry(entry, variables if self.has_variables else None)
         if isinstance(read, list):
             for problem in read:
                 self.note(line, f"{source} was left out: {problem}")
@@ -92,11 +95,6 @@ class Adopted:
         if is_ruled:
             self._ruled.add(repr(entry))
         return ""
-
-    @staticmethod
-    def _variables(text: str) -> dict[str, str]:
-        """Something for each variable, as it may stand in the name of a host."""
-        return {name: f"{name.lower().replace('_', '-')}.example" for name in re.findall(r"\$\{(\w+)\}", text)}
 
     def _is_platform(self, line: int, source: str, name: str) -> bool:
         try:

@@ -35,8 +35,9 @@ def _walk(top: Section, adopted: Adopted, values: list[Value]) -> None:
             _image(top, value, adopted)
         elif "image" in key.lower():
             _perhaps(key, value, adopted)
-        if key in ("args", "command"):
-            _arguments(value, adopted)
+        for argument in items_of(value) if key in ("args", "command") else ():
+            if said := _IN_ARGUMENT.search(text_of(argument)):
+                adopted.note(argument.line, f"{said[1]}, in {said[0]}, looks like an image and was left out")
         _inside(value, adopted, values)
     parameter = top.text("name")
     if "image" in parameter.lower():
@@ -66,7 +67,11 @@ def _image(owner: Section, node: Node, adopted: Adopted) -> None:
     if "reference" in parts.nodes:
         _named(parts.line, parts.text("reference"), adopted)
     elif "repository" in parts.nodes:
-        _from_parts(parts, adopted)
+        registry, repository, tag, digest = map(parts.text, ("registry", "repository", "tag", "digest"))
+        if tag or digest:
+            _named(parts.line, _joined("/".join(filter(None, (registry, repository))), tag, digest), adopted)
+        else:
+            adopted.note(parts.line, f"{repository}: its tag is the chart's, and was left out")
     elif isinstance(node, Value) and node.kind in ("str", "int", "float"):
         # As the Prometheus operator had it.
         is_base = owner.nodes.get("baseImage") is node
@@ -76,23 +81,8 @@ def _image(owner: Section, node: Node, adopted: Adopted) -> None:
         adopted.note(node.line, "an image that is a list was left out")
 
 
-def _from_parts(parts: Section, adopted: Adopted) -> None:
-    registry, repository, tag, digest = map(parts.text, ("registry", "repository", "tag", "digest"))
-    if not tag and not digest:
-        adopted.note(parts.line, f"{repository}: its tag is the chart's, and was left out")
-        return
-    _named(parts.line, _joined("/".join(filter(None, (registry, repository))), tag, digest), adopted)
-
-
 def _joined(name: str, tag: str, digest: str) -> str:
     return f"{name}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"
-
-
-def _arguments(node: Node, adopted: Adopted) -> None:
-    for argument in items_of(node):
-        value = _IN_ARGUMENT.search(text_of(argument))
-        if value is not None:
-            adopted.note(argument.line, f"{value[1]}, in {value[0]}, looks like an image and was left out")
 
 
 def is_kustomization(top: Section) -> bool:
@@ -112,8 +102,7 @@ def kustomization(top: Section, adopted: Adopted) -> None:
             _named(image.line, _joined(name, tag, digest), adopted)
     for key in ("resources", "bases", "components", "helmCharts"):
         if key in top.nodes:
-            hint = "adopt the output of kustomize build"
-            adopted.note(top.lines[key], f"{key} are not read here: {hint}")
+            adopted.note(top.lines[key], f"{key} are not read here: adopt the output of kustomize build")
 
 
 def compose(top: Section, adopted: Adopted) -> None:

@@ -6,7 +6,6 @@ import re
 
 from imagesync_cli.batch.adopt.adopted import Adopted
 from imagesync_cli.batch.adopt.section import Section, items_of, text_of
-from imagesync_cli.batch.document import Node
 
 _ID = re.compile(r"(.+)@(sha256:[0-9a-f]{64})")
 _TAKEN = {"id", "source", "destination", "source_digest", "digest"}
@@ -23,21 +22,13 @@ def state(top: Section, adopted: Adopted) -> None:
         name = f"{resource.text('type')}.{resource.text('name')}"
         if resource.text("mode") == "data":
             continue
-        attributes = (instance.section("attributes") for instance in resource.sections("instances"))
-        mirrored = list(filter(_is_mirrored, attributes))
+        attributes = [instance.section("attributes") for instance in resource.sections("instances")]
+        mirrored = [image for image in attributes if _ID.fullmatch(image.text("id"))]
+        mirrored = [image for image in mirrored if image.text("source") and image.text("destination")]
         if not mirrored:
             adopted.note(resource.line, f"{name} mirrors no image")
         for image in mirrored:
             adopted.add(image.line, image.text("source"), image.text("destination"))
-            extra = sorted(key for key, value in image.nodes.items() if key not in _TAKEN and _says_something(value))
-            if extra:
+            others = ((key, node) for key, node in image.nodes.items() if key not in _TAKEN)
+            if extra := sorted(key for key, node in others if text_of(node) or Section(node).nodes or items_of(node)):
                 adopted.note(image.line, f"{name}: {', '.join(extra)} left out")
-
-
-def _is_mirrored(attributes: Section) -> bool:
-    named = all(map(attributes.text, ("source", "destination")))
-    return named and _ID.fullmatch(attributes.text("id")) is not None
-
-
-def _says_something(node: Node) -> bool:
-    return bool(text_of(node) or Section(node).nodes or items_of(node))

@@ -54,7 +54,9 @@ def _regsync_step(step: Section, adopted: Adopted) -> None:
     if kind == "image":
         adopted.add(step.line, source, with_tag(target), **more)
         return
-    for tags in _regsync_tag_sets(step):
+    sets = [step.section("tags")] if "tags" in step.nodes else []
+    sets += step.sections("tagSets")  # a tag that any of them picks is copied; without any, every tag is
+    for tags in sets or [Section(None)]:
         rules = _regsync_tags(tags) or ["*"]
         adopted.add(step.line, source + FOLDER if kind == "registry" else source, target, **more, tags=rules)
 
@@ -67,12 +69,6 @@ def _regsync_referrers(step: Section, source: str, adopted: Adopted) -> bool | l
         adopted.note(step.line, f"{source}: referrerFilters was left out: all referrers are copied")
         types = []
     return (types or True) if step.is_true("referrers") else step.is_true("digestTags")
-
-
-def _regsync_tag_sets(step: Section) -> list[Section]:
-    """A tag that any of them picks is copied; without any, every tag is."""
-    sets = [step.section("tags")] if "tags" in step.nodes else []
-    return [*sets, *step.sections("tagSets")] or [Section(None)]
 
 
 def _regsync_tags(tags: Section) -> dict[str, Any]:
