@@ -98,11 +98,20 @@ class RegistryPulls:
 
 
 def _merged_registries(every: Iterable[RegistryPulls]) -> list[RegistryPulls]:
-    """Each registry once: the last one tells what is left."""
+    """Each registry once: the last one tells what is left, and all of them wait for that."""
     by_name: dict[str, RegistryPulls] = {}
     for each in every:
         before = by_name.get(each.registry, RegistryPulls(each.registry, 0))
-        by_name[each.registry] = replace(each, pulls=before.pulls + each.pulls, unread=before.unread + each.unread)
+        pulls, unread = before.pulls + each.pulls, before.unread + each.unread
+        limit = PullLimit(each.registry, each.limit, each.left, each.window_s, each.reset_s)
+        by_name[each.registry] = replace(
+            each,
+            pulls=pulls,
+            wait_s=limit.wait_s(pulls + unread),
+            requests=before.requests + each.requests,
+            least_s=max(before.least_s, each.least_s),
+            unread=unread,
+        )
     return list(by_name.values())
 
 

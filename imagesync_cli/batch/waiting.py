@@ -109,6 +109,6 @@ def _registries(stores: Stores, progress: BatchProgress) -> list[RegistryPulls]:
 def _registry(name: str, progress: BatchProgress, pace: float | None, limit: PullLimit | None) -> RegistryPulls:
     pulls, unread, requests = progress.pulls.get(name, 0), progress.unread[name], progress.to_send[name]
     least_s = math.ceil(requests / pace) if pace else 0
-    _, most, left, window_s, reset_s, _ = limit or PullLimit(name, 0, 0, 0, 0)
-    wait_s = limit.wait_s(pulls + unread) if limit else 0
-    return RegistryPulls(name, pulls, most, left, window_s, reset_s, wait_s, requests, least_s, unread)
+    limit = limit or PullLimit(name, 0, 0, 0, 0)
+    told = limit.most, limit.left, limit.window_s, limit.returns_in_s, limit.wait_s(pulls + unread)
+    return RegistryPulls(name, pulls, *told, requests, least_s, unread)

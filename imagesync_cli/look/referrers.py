@@ -98,7 +98,7 @@ class Referrers:
         """
         attached = ReferrerSet()
         if manifest is not None:
-            self._seen[root.digest] = read_referrer(manifest)
+            self._seen[root.digest] = read_referrer(manifest, keep=self.keep)
 
         async def visit(place: Place) -> None:
             # The root comes alone: its answer tells whether there is an API that can be asked about the others.

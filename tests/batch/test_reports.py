@@ -201,6 +201,21 @@ def test_a_report_by_hand_is_taken(tmp_path: Path) -> None:
     assert imagesync("report", "merge", str(path)).code == 0
 
 
+def test_dry_runs_of_shards_are_summed_up(tmp_path: Path) -> None:
+    """Requests and pulls are those of all shards, and so is the wait; each shard has a pace of its own."""
+    hub = {"registry": "docker.io", "limit": 10, "left": 2, "window_s": 3600, "reset_s": 600}
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, pulls, requests, least_s in zip(paths, (2, 9), (30, 12), (3, 2), strict=True):
+        told = {**hub, "pulls": pulls, "requests": requests, "least_s": least_s, "wait_s": 600 * (pulls > 2)}
+        path.write_text(json.dumps({**_GOOD, "dry_run": True, "registries": [told]}))
+    assert imagesync("report", "merge", *map(str, paths), "--output", str(tmp_path / "all.json")).code == 0
+    (both,) = json.loads((tmp_path / "all.json").read_text())["registries"]
+    assert [both[key] for key in ("pulls", "requests", "least_s", "wait_s")] == [11, 42, 3, 600]
+    assert imagesync("report", "merge", str(paths[1]), "--output", str(tmp_path / "one.json")).code == 0
+    (one,) = json.loads((tmp_path / "one.json").read_text())["registries"]
+    assert [one[key] for key in ("pulls", "requests", "least_s", "wait_s")] == [9, 12, 2, 600]
+
+
 def test_a_termination_is_quick_and_told(bench: Bench) -> None:
     """SIGTERM in the middle ends the run within 2 s; the report tells what was done, and the next run does the rest."""
     stuck, reached, released = 8, threading.Semaphore(0), threading.Event()

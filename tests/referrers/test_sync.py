@@ -18,6 +18,7 @@ from tests.embedded_registry.images import (
     OCI_INDEX,
     OCI_MANIFEST,
     Image,
+    describe,
     image,
     index_of,
     listing,
@@ -446,6 +447,17 @@ def test_a_child_that_is_about_another(source: EmbeddedRegistry, up: Repository)
         assert "with 1 signature" in done.err
         assert entries(registry.repository("team/app"), PLAIN) == [signature.digest]
         assert "is in sync" in sync(source, registry).err
+
+
+def test_an_index_that_is_about_its_own_child(
+    source: EmbeddedRegistry, up: Repository, registry: EmbeddedRegistry, down: Repository
+) -> None:
+    """The image itself may be what is attached to one of its manifests: it is brought like any other referrer."""
+    made = listing([(PLAIN, {})], subject=describe(PLAIN.root.media_type, PLAIN.root.content))
+    made.seed(up, "1")
+    assert json.loads(sync(source, registry, "--json").out)["digest"] == made.digest
+    assert set(down.manifests) >= {made.digest, PLAIN.digest}
+    assert "is in sync" in sync(source, registry).err
 
 
 def test_more_than_memory_has_room_for(
