@@ -23,7 +23,7 @@ from imagesync_cli.batch.report import BatchProgress, BatchReport, ImageResult, 
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.stores import Side, Stores
 from imagesync_cli.stores.files.new_file import replace_file
-from imagesync_cli.stores.files.runs.claimed import Claim, claim_of
+from imagesync_cli.stores.files.runs.claimed import claim_of
 from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.errors import ImagesyncError, first_few
 from imagesync_cli.values.reference import Reference
@@ -57,16 +57,6 @@ class WantedImage:
     in_place: bool
     held: bool = False
 
-    @property
-    def claim(self) -> Claim:
-        """What removals are to leave."""
-        return claim_of(self.entry.destination, self.digest)
-
-    @property
-    def copied(self) -> Claim:
-        """What removals are to leave until this is in place."""
-        return claim_of(self.entry.source, self.entry.selection.digest or self.entry.source.digest)
-
 
 async def apply_images(
     stores: Stores,
@@ -80,9 +70,11 @@ async def apply_images(
 ) -> None:
     """Bring every image to its destination; what failed is in the report."""
     claims, lacking = Claims(call.run_folder), list[ImageEntry]()
-    named = names_of(reference for image in images for reference in (image.entry.source, image.entry.destination))
-    wanted = {image.key: image.claim for image in images}
-    sources = {image.key: image.copied for image in images}
+    entries = {image.key: image.entry for image in images}
+    named = names_of(reference for entry in entries.values() for reference in entry.places)
+    # What removals are to leave: what is to be there, and until it is, what that is copied from.
+    wanted = {image.key: claim_of(image.entry.destination, image.digest) for image in images}
+    sources = {key: claim_of(each.source, each.selection.digest or each.source.digest) for key, each in entries.items()}
     claims.claim(call.id, call.run, wanted, named, sources, complete=True, workspace=call.workspace, is_applied=True)
 
     async def look(image: WantedImage) -> None:
@@ -94,7 +86,7 @@ async def apply_images(
             entry = replace(entry, source=destination.at(tag="", digest=image.digest))
         lacking.append(entry)
 
-    async with claims.copying(image.claim.repository for image in images):
+    async with claims.copying(claim.repository for claim in wanted.values()):
         await gather_few(JOBS, map(look, images))
         await sync_batch(stores, lacking, options, report, progress, tell=tell)
     failed = {each.destination for each in report.images if each.outcome not in (Outcome.COPIED, Outcome.SKIPPED)}

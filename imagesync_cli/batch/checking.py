@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagesync_cli.batch.batch import JOBS
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
 from imagesync_cli.batch.prune import tags_unknown
@@ -28,42 +27,33 @@ if TYPE_CHECKING:
     from imagesync_cli.look.lockfile import Lock
 
 
-@dataclass(frozen=True)
-class CheckOptions:
-    """``jobs`` images are looked at in parallel. ``deep`` looks for all below a digest, ``read`` hashes every blob too.
-
-    With ``locked`` the images are those of the ``lock``.
-    """
-
-    jobs: int = JOBS
-    deep: bool = False
-    read: bool = False
-    lock: Lock | None = None
-    locked: bool = False
-
-
 async def check_batch(
     stores: Stores,
     entries: Sequence[Entry],
-    options: CheckOptions,
     report: BatchReport,
     progress: BatchProgress,
     *,
-    tell: Callable[[ImageResult], None] = lambda _: None,
+    tell: Callable[[ImageResult], None],
+    jobs: int,
+    deep: bool,
+    read: bool,
+    lock: Lock | None,
+    locked: bool,
 ) -> None:
     """Compare all destinations with what the entries say; ``tell`` is called with each image's result as it comes.
 
-    What differs or cannot be asked is in the report. Raises UsageError for entries that contradict each other or the
-    lock.
+    ``jobs`` images are looked at in parallel. ``deep`` looks for all below a digest, ``read`` hashes every blob too.
+    With ``locked`` the images are those of the ``lock``. What differs or cannot be asked is in the report. Raises
+    UsageError for entries that contradict each other or the lock.
     """
     with reported(stores, report, progress):
-        made = await plan(stores, entries, options.lock, locked=options.locked)
+        made = await plan(stores, entries, lock, locked=locked)
         report.images += made.unlisted
         results = made.results()
         report.images += results.values()
         progress.total = len(results)
-        looking = _Looking(stores, options, progress, tell)
-        await gather_few(options.jobs, (looking.look_at(group, results) for group in made.groups))
+        looking = _Looking(stores, deep, read, progress, tell)
+        await gather_few(jobs, (looking.look_at(group, results) for group in made.groups))
         report.removals += _unwanted(made)
 
 
@@ -84,7 +74,8 @@ def _unwanted(made: Plan) -> list[RemovalResult]:
 @dataclass(frozen=True)
 class _Looking:
     stores: Stores
-    options: CheckOptions
+    deep: bool
+    read: bool
     progress: BatchProgress
     tell: Callable[[ImageResult], None]
 
@@ -115,8 +106,8 @@ class _Looking:
             image.source,
             image.destination,
             selection=image.selection,
-            deep=self.options.deep,
-            read=self.options.read,
+            deep=self.deep,
+            read=self.read,
             here=here,
         )
         result.digest, result.before = compared.destination_digest, compared.destination_digest

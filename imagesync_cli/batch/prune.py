@@ -224,11 +224,8 @@ class _Pruning:
         # Where all that comes there comes with its referrers, these are the images' own.
         attached = all(entry.selection.has_all_referrers for entry in removals.entries)
         self._policy = Policy(dry_run=dry_run, on_replace="keep", referrers=attached, in_use=removals.wanted)
-        self.results = _alike(self._named, Outcome.NOT_RUN, _INTERRUPTED)
-
-    @property
-    def _named(self) -> list[Reference]:
-        return [self.removals.repository.at(tag=tag) for tag in self.removals.tags]
+        self._going = [removals.repository.at(tag=tag) for tag in removals.tags]
+        self.results = _alike(self._going, Outcome.NOT_RUN, _INTERRUPTED)
 
     async def run(self, failed: Set[ImageEntry]) -> None:
         """Remove them, unless something that is wanted there has failed."""
@@ -236,12 +233,12 @@ class _Pruning:
             self.results = [tags_unknown(self.removals, self.removals.error)]
         elif not failed.isdisjoint(self.removals.entries):
             why = "not everything that is wanted there could be copied"
-            self.results = _alike(self._named, Outcome.KEPT, why)
+            self.results = _alike(self._going, Outcome.KEPT, why)
         elif self.removals.tags:
             await self._remove()
 
     async def _remove(self) -> None:
-        going, reports, is_whole = self._named, list[DeleteReport](), False
+        going, reports, is_whole = list(self._going), list[DeleteReport](), False
         try:
             if not self._policy.referrers:
                 going += await _companions(self._stores, self.removals)

@@ -108,13 +108,13 @@ def sync_file(
 def check_file(file: Path, call: Call, *, deep: bool, read: bool, **of_file: Any) -> NoReturn:
     """Compare all of it, write the report, and exit with 8 for a difference, else with the first failure's code."""
     from imagesync_cli.batch.batch import JOBS
-    from imagesync_cli.batch.checking import CheckOptions, check_batch
+    from imagesync_cli.batch.checking import check_batch
 
     images = ImageFile(file, **of_file)
     entries = images.entries()
-    lock = images.lock() if images.names_lock else None
-    options = CheckOptions(images.jobs or JOBS, deep, read, lock, images.locked)
-    operation = partial(check_batch, entries=entries, options=options)
+    lock, jobs = images.lock() if images.names_lock else None, images.jobs or JOBS
+    how = partial(check_batch, deep=deep, read=read, lock=lock, locked=images.locked)
+    operation = partial(how, entries=entries, jobs=jobs)
     _run_reporting(images, call, entries, operation, is_check=True)
 
 

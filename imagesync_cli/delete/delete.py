@@ -142,16 +142,13 @@ class _Repository:
             if wish.expect in ("", wish.current, original):
                 await self._release_ours(wish)
             else:
-                self._leave_foreign(wish)
+                wish.report.has_moved = True
+                wish.report.add("tag", wish.tag, "kept", f"it points at {wish.current} now, not at {wish.expect}")
+                if why := self._policy.why_kept(wish.tag, wish.current):
+                    wish.report.add("manifest", wish.target, "kept", why)
+                    wish.target = ""
         if wish.target and self._policy.keep_manifests:
             wish.report.add("manifest", wish.target, "kept", "only the tag was to be removed")
-            wish.target = ""
-
-    def _leave_foreign(self, wish: Wish) -> None:
-        wish.report.has_moved = True
-        wish.report.add("tag", wish.tag, "kept", f"it points at {wish.current} now, not at {wish.expect}")
-        if why := self._policy.why_kept(wish.tag, wish.current):
-            wish.report.add("manifest", wish.target, "kept", why)
             wish.target = ""
 
     async def _release_ours(self, wish: Wish) -> None:

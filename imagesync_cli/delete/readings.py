@@ -50,7 +50,7 @@ class Readings:
         self._store = store
         self._known: dict[str, tuple[bytes, str]] = {}
         self._known_bytes = 0
-        self._read: set[str] = set()
+        self.digests: set[str] = set()  # of all that was read
         self._room = ByteLimit(_HELD_BYTES)
         self.crowd = Crowd()  # of what follows what manifests list
         self._asking = asyncio.Semaphore(_REFERRERS_AT_ONCE)
@@ -58,7 +58,7 @@ class Readings:
 
     def keep(self, manifest: Manifest) -> None:
         """Remember what was read, if it fits."""
-        self._read.add(manifest.digest)
+        self.digests.add(manifest.digest)
         self.an_index = manifest.digest if manifest.descriptor.is_index else self.an_index
         is_new = manifest.digest not in self._known and manifest.size <= _MOST_BYTES_OF_ONE
         if is_new and self._known_bytes + manifest.size <= _MOST_BYTES:
@@ -71,10 +71,6 @@ class Readings:
         if manifest is not None:
             self.keep(manifest)
         return manifest
-
-    def has_read(self, digest: str) -> bool:
-        """Whether the manifest was read before."""
-        return digest in self._read
 
     async def once(self, digest: str, size: int = 0) -> Manifest | None:
         """The same, for what nobody needs again."""

@@ -104,7 +104,7 @@ class Removal:
                 considered = await self._consider(digest)
             except ImagesyncError as error:
                 considered = _Considered(error=error.alone())
-            if considered and not considered.is_gone and self._readings.has_read(digest):
+            if considered and not considered.is_gone and digest in self._readings.digests:
                 await self._references.hold(self._readings, digest, f"index {digest}, which is kept,")
             return considered
 

@@ -41,8 +41,6 @@ class Selection:
 
 
 WHOLE = Selection()
-
-
 NOTHING = Descriptor("", NO_DIGEST, 0)
 
 

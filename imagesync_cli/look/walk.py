@@ -54,11 +54,6 @@ class Place:
         """What is visited once: a digest, as a manifest or as a blob."""
         return f"blob {self.digest}" if self.is_blob else self.digest
 
-    @property
-    def depth(self) -> int:
-        """How many manifests are above it."""
-        return len(self.order) - 1
-
 
 Visit = Callable[[Place], Coroutine[Any, Any, None]]
 
@@ -171,7 +166,7 @@ class Walk:
         first = self.places.get(place.key)
         if first is None and len(self.places) >= MAX_DESCRIPTORS:
             raise ContentError(f"{self._what} names more than {MAX_DESCRIPTORS} manifests and blobs")
-        if first is None and place.depth > MAX_DEPTH and not place.is_blob:
+        if first is None and len(place.order) - 1 > MAX_DEPTH and not place.is_blob:
             raise ContentError(f"{place.digest} lies more than {MAX_DEPTH} indexes deep")
         if first is None or place.order < first.order:
             first = self.places[place.key] = place
