@@ -20,7 +20,7 @@ from imagesync_cli.look.selection import WHOLE
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Stores
 from imagesync_cli.stores.places import place_of
-from imagesync_cli.values.errors import ContentError, ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError
 from imagesync_cli.values.manifest import Manifest
 from imagesync_cli.values.platforms import Platform, read_platform
 from imagesync_cli.values.progress import Progress, note
@@ -133,8 +133,16 @@ class _Update:
         name = as_meant(wanted.source)
         if before is not None and digest == before.digest:
             return await self._kept(wanted, before)
-        pending = self._pending(digest, before)
-        if before is not None and self._is_young(pending, wanted.min_age_hours):
+        pending = Pending(digest, time_text(self.now))
+        if before is not None and before.pending is not None and before.pending.digest == digest:
+            pending = before.pending
+        seen = parse_time(pending.first_seen) or self.now
+        if seen > self.now:  # a clock that is behind must not make it look old once it is right
+            note(
+                f"{pending.digest} was first seen at {pending.first_seen}, says the lock, and that is yet to come: "
+                "check the clock, and if it is right, remove this pending from the lock"
+            )
+        if before is not None and self.now - seen < timedelta(hours=wanted.min_age_hours):
             if pending != before.pending:
                 self.report.changes.append(Change("waiting", name, before.digest, digest))
             return await self._kept(wanted, before, pending)
@@ -153,23 +161,6 @@ class _Update:
         if wanted.mirrors and isinstance(source, RegistryReference):
             store = self.stores.mirrored(source, wanted.mirrors)
         return await self.stores.crowd.run(lambda: _measure(store, digest, wanted, date))
-
-    def _pending(self, digest: str, before: Locked | None) -> Pending:
-        """The new digest with the time at which it was first seen."""
-        if before is not None and before.pending is not None and before.pending.digest == digest:
-            return before.pending
-        return Pending(digest, time_text(self.now))
-
-    def _is_young(self, pending: Pending, min_age_hours: float) -> bool:
-        seen = parse_time(pending.first_seen)
-        if seen is None:
-            raise ContentError(f"the lock's first_seen {pending.first_seen!r} is not a time in UTC")
-        if seen > self.now:  # a clock that is behind must not make it look old once it is right
-            note(
-                f"{pending.digest} was first seen at {pending.first_seen}, says the lock, and that is yet to come: "
-                "check the clock, and if it is right, remove this pending from the lock"
-            )
-        return self.now - seen < timedelta(hours=min_age_hours)
 
 
 async def _measure(store: Store, digest: str, wanted: _Wanted, date: str) -> Locked:

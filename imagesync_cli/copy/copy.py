@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
-from imagesync_cli.copy.old_image import OldImage
 from imagesync_cli.copy.present import Destination
 from imagesync_cli.look.walk import Place, Walk
 from imagesync_cli.stores import Store, Written, twice
@@ -16,8 +15,6 @@ from imagesync_cli.values.manifest import Descriptor, Manifest
 from imagesync_cli.values.progress import Progress
 
 if TYPE_CHECKING:
-    from imagesync_cli.copy.copy_referrers import ReferrersCopy
-    from imagesync_cli.copy.repair import Repair
     from imagesync_cli.copy.sync import SyncReport
 
 # Many small blobs at once hide the round trips; a few large ones fill the wire.
@@ -60,43 +57,6 @@ class Copy:
         """Leave nothing running."""
         await self._walk.__aexit__(*failure)
         await self._again.__aexit__(*failure)
-
-    async def image(
-        self,
-        root: Manifest,
-        tag: str,
-        *,
-        in_place: bool = False,
-        repair: Repair | None = None,
-        referrers: ReferrersCopy | None = None,
-        keep_as: str = "",
-    ) -> None:
-        """Everything below the root, then the root under its tag; ``in_place``, the repository has it all already.
-
-        ``repair`` looks at all that is below the root before the tag is there, and then at the tag. ``referrers``
-        brings what belongs to the image besides, before the tag too, and once more after that: somebody else may have
-        taken what was there.
-        ``keep_as`` is a tag for the image that is replaced, "" for none.
-        """
-        if not in_place:
-            await self.below(root)
-        if repair is not None:
-            await repair.below(root)
-        if referrers is not None:
-            if not self.report.dry_run:  # without its tag: GitLab once took no referrer before its subject
-                await self._put(root)
-            await referrers.complete()
-        old = OldImage(self.there, self.report.before, keep_as)
-        if not self.report.dry_run:
-            await old.keep()
-        await self.put(root, tag)
-        if repair is not None:
-            await repair.tag(tag, root)
-        if not self.report.dry_run:
-            await old.put_back()
-            await self._look_again()
-        if referrers is not None:
-            await referrers.complete()
 
     async def referrer(self, manifest: Manifest) -> bool:
         """A referrer with all that it names; whether the destination lists it by itself."""
@@ -206,10 +166,10 @@ class Copy:
     async def put(self, manifest: Manifest, tag: str = "") -> bool:
         """Write a manifest; whether the destination lists it by itself among the referrers of its subject."""
         self.report.manifests += 1
-        return self.report.dry_run or await self._put(manifest, tag)
+        return self.report.dry_run or await self.write(manifest, tag)
 
-    async def _put(self, manifest: Manifest, tag: str = "") -> bool:
-        """What the destination says it misses is sent again, once."""
+    async def write(self, manifest: Manifest, tag: str = "") -> bool:
+        """The same, not counted. What the destination says it misses is sent again, once."""
         try:
             return await self.there.put_manifest(manifest, tag)
         except Incomplete:
@@ -232,7 +192,7 @@ class Copy:
 
     # What the destination had, or said it had, and has no longer.
 
-    async def _look_again(self) -> None:
+    async def look_again(self) -> None:
         """A delete that ran meanwhile may have taken what was there before and so was not written."""
         async with Walk(self._child_again, self._blob_again, asks=self.here) as self._again:
             await self._again.visit(*self.kept)

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from imagesync_cli.copy.copy import Copy
-from imagesync_cli.copy.old_image import check_replaceable
+from imagesync_cli.copy.old_image import OldImage, check_replaceable
 from imagesync_cli.copy.present import Destination, Present
 from imagesync_cli.look.selection import WHOLE, Selection, Wanted, find_present, find_wanted
 from imagesync_cli.stores import Access, Side, Store, Stores, Written, counting
@@ -188,9 +188,9 @@ class _Sync:
         if not report.changed:
             await self._complete(copy, repair, referrers)
         elif root is not None:
-            in_place = self._is_same and not wanted.is_new  # a new index is not written unless its children are seen
-            tag, keep_as = self.destination.meant_tag, report.kept_as
-            await copy.image(root, tag, in_place=in_place, repair=repair, referrers=referrers, keep_as=keep_as)
+            if not self._is_same or wanted.is_new:  # a new index is not written unless its children are seen
+                await copy.below(root)
+            await self._write(copy, root, repair, referrers)
         if repair is not None and referrers is not None:
             await repair.images(*referrers.roots)
         report.changed |= bool(report.attached or report.damage)
@@ -225,6 +225,26 @@ class _Sync:
             require_signature(self.here.name, root, attached)
         # What is attached in a repository is there.
         return ReferrersCopy(copy, attached) if attached.referrers and not self._is_same else None
+
+    async def _write(self, copy: Copy, root: Manifest, repair: Repair | None, referrers: ReferrersCopy | None) -> None:
+        """The root under its tag, once all that is below it is there, and whole, and what is attached; then a look."""
+        writes, old = not copy.report.dry_run, OldImage(self.there, copy.report.before, copy.report.kept_as)
+        if repair is not None:
+            await repair.below(root)
+        if referrers is not None:
+            if writes:  # without its tag: GitLab once took no referrer before its subject
+                await copy.write(root)
+            await referrers.complete()
+        if writes:
+            await old.keep()
+        await copy.put(root, self.destination.meant_tag)
+        if repair is not None:
+            await repair.tag(self.destination.meant_tag, root)
+        if writes:
+            await old.put_back()
+            await copy.look_again()
+        if referrers is not None:  # somebody else may have taken what was there
+            await referrers.complete()
 
     async def _complete(self, copy: Copy, repair: Repair | None, referrers: ReferrersCopy | None) -> None:
         """What an image that the destination has already may lack, as far as that was asked for."""
