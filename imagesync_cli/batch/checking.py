@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.entry import Entry
 from imagesync_cli.batch.plan import Plan, PlannedImage, plan
@@ -19,12 +18,10 @@ from imagesync_cli.batch.waiting import reported
 from imagesync_cli.concurrency import gather_few
 from imagesync_cli.copy.sync import action_on
 from imagesync_cli.look.check import CheckReport, check
+from imagesync_cli.look.lockfile import Lock
 from imagesync_cli.stores import Store, Stores, counting
 from imagesync_cli.values.errors import Differs, ImagesyncError
 from imagesync_cli.values.reference import Reference, RegistryReference
-
-if TYPE_CHECKING:
-    from imagesync_cli.look.lockfile import Lock
 
 
 async def check_batch(

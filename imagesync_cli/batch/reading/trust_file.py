@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imagesync_cli.batch.document import TRUTH, Fields, Items, Node, Value, read_nodes, why_not_one
 from imagesync_cli.look.trust.reading import read_trust
+from imagesync_cli.look.trust.rules import Trust
 from imagesync_cli.values.errors import UsageError
-
-if TYPE_CHECKING:
-    from imagesync_cli.look.trust.rules import Trust
 
 
 def read_trust_file(path: Path) -> Trust:

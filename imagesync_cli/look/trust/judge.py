@@ -17,16 +17,15 @@ from imagesync_cli.concurrency import gather
 from imagesync_cli.look.selection import Selection, Wanted, find_wanted
 from imagesync_cli.look.trust.extra import check_installed
 from imagesync_cli.look.trust.rules import KeySigner, Signer, Trust, TrustRule
-from imagesync_cli.look.trust.signatures import Budget, Signatures
+from imagesync_cli.look.trust.signatures import Budget, Signature, Signatures
 from imagesync_cli.look.trust.statements import Claim, NotGood, SignedBy
+from imagesync_cli.stores import Store, Stores
 from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
+from imagesync_cli.values.reference import Reference
 
 if TYPE_CHECKING:
     from imagesync_cli.look.trust.keyless import Keyless
     from imagesync_cli.look.trust.keys import Key
-    from imagesync_cli.look.trust.signatures import Signature
-    from imagesync_cli.stores import Store, Stores
-    from imagesync_cli.values.reference import Reference
 
 _MOST_ENTRIES = 100
 _MOST_CHARACTERS = 200

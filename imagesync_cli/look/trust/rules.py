@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from imagesync_cli.look.trust.sources import is_among
-from imagesync_cli.look.trust.statements import SIGNS
-
-if TYPE_CHECKING:
-    from imagesync_cli.look.trust.statements import Claim
-    from imagesync_cli.values.reference import Reference
+from imagesync_cli.look.trust.statements import SIGNS, Claim
+from imagesync_cli.values.reference import Reference
 
 
 @dataclass(frozen=True)
