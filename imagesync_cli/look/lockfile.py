@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,8 @@ class Locked:
     platforms: tuple[str, ...]
     date: str
     selected: dict[str, str] = field(default_factory=dict)
-    pending: Pending | None = None
     first_seen: str = ""
+    pending: Pending | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def _locked(image: Any) -> Locked:
         tuple(map(str, image["platforms"])),
         str(image["date"]),
         {_platforms(names): parse_digest(str(digest)) for names, digest in image.get("selected", {}).items()},
-        _pending(pending) if pending else None,
         str(image.get("first_seen", image["date"])),
+        _pending(pending) if pending else None,
     )
 
 
@@ -142,16 +142,7 @@ def lock_text(lock: Lock) -> str:
 
 
 def _document(locked: Locked) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "digest": locked.digest,
-        "size": locked.size,
-        "platforms": list(locked.platforms),
-        "date": locked.date,
-    }
-    if locked.selected:
-        document["selected"] = dict(sorted(locked.selected.items()))
-    if locked.first_seen not in ("", locked.date):
-        document["first_seen"] = locked.first_seen
-    if locked.pending:
-        document["pending"] = {"digest": locked.pending.digest, "first_seen": locked.pending.first_seen}
-    return document
+    document = {**asdict(locked), "selected": dict(sorted(locked.selected.items()))}
+    document["first_seen"] = "" if locked.first_seen == locked.date else locked.first_seen
+    # The others stand in every lock.
+    return {key: said for key, said in document.items() if said or key not in ("selected", "first_seen", "pending")}
