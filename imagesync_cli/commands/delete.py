@@ -98,8 +98,9 @@ def command(references: tuple[Reference, ...], claimant: Claimant | None, call: 
 
     try:
         call.run(references, work, progress, interrupted=results.interrupted_delete)
-    finally:
-        sys.exit(call.output.result(results.deleted(reports)))
+    finally:  # also what was done until an error or an interruption, which tell the exit code themselves
+        code = call.output.result(results.deleted(reports))
+    sys.exit(code)
 
 
 # For one entry of a Terraform configuration: what meets in one run is done by one process.

@@ -110,7 +110,7 @@ def test_a_list_that_breaks_off_removes_nothing(bench: Bench) -> None:
         return refusal(400) if "last" in request.query else Fault(answer=Response(200, following, first))
 
     bench.up.fault = break_off
-    assert bench.sync().code == 7
+    assert bench.sync().code == 6
     assert set(bench.tags("app")) == set(tags)
 
 
