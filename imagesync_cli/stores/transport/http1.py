@@ -39,7 +39,8 @@ class Connection:
 
         The head may take as long as the extension ``patience_s`` says, SILENCE_S without one.
         """
-        patience_s = request.extensions.get("patience_s", SILENCE_S)
+        has_body = request.headers.get("content-length", "0") != "0"
+        silence_s = request.extensions.get("patience_s", SILENCE_S)
         self._between = False
         protocol = h11.Connection(h11.CLIENT)
         head = protocol.send(h11.Request(method=request.method, target=target, headers=request.headers.raw))
@@ -53,10 +54,11 @@ class Connection:
         except OSError as error:
             # A server that refuses a body may answer and close without reading it.
             with contextlib.suppress(OSError):
-                early = await self._head(protocol, patience_s)
+                early = await self._head(protocol, silence_s)
             if early is None:
                 raise error from None
-        return Answer(self, protocol, early or await self._head(protocol, patience_s), request.method, sent=sent)
+        answer = early or await self._head(protocol, silence_s, self.wire if has_body else None)
+        return Answer(self, protocol, answer, request.method, sent=sent)
 
     def release(self) -> None:
         """Both messages are over and the server keeps the connection."""
@@ -92,9 +94,9 @@ class Connection:
                 early = await self._heard(protocol)
         return early
 
-    async def _head(self, protocol: h11.Connection, patience_s: float) -> h11.Response:
+    async def _head(self, protocol: h11.Connection, silence_s: float, sending: Wire | None = None) -> h11.Response:
         """The head of the answer; interim answers (1xx) may come for ever, and are no news."""
-        silence, head = Silence(self.wire, patience_s), None
+        silence, head = Silence(sending, silence_s), None
         while head is None:
             await self._until(silence, self.wire.news)
             head = await self._heard(protocol)

@@ -45,10 +45,11 @@ class Sending(Protocol):
 class Silence:
     """How long a server may say nothing: so many seconds, and again as many while it takes what it was sent.
 
-    A line that is slow takes minutes for what this machine holds of a body, and no answer can come before.
+    A line that is slow takes minutes for what this machine holds of a body, and no answer can come before. ``sending``
+    is None where there is no body.
     """
 
-    def __init__(self, sending: Sending, most_s: float) -> None:
+    def __init__(self, sending: Sending | None, most_s: float) -> None:
         self._sending = sending
         self._most_s = most_s
         self._begin()
@@ -65,7 +66,8 @@ class Silence:
         return self._most_s
 
     def _begin(self) -> None:
-        self._ends, self._unsent_bytes = time.monotonic() + self._most_s, self._sending.unsent_bytes
+        self._ends = time.monotonic() + self._most_s
+        self._unsent_bytes = self._sending.unsent_bytes if self._sending else 0
 
 
 class Patience:
