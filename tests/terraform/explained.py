@@ -114,7 +114,7 @@ def _untold(changes: list[dict[str, Any]], before: Watched, after: Watched) -> I
         if before.tags.get(place) != after.tags.get(place) and place not in told and not is_of_its_own:
             yield f"{place} went from {before.tags.get(place)} to {after.tags.get(place)}, untold"
     for place, digest in before.tags.items():
-        if not after.has(place, digest) and digest not in digests:
+        if _is_an_images(place) and not after.has(place, digest) and digest not in digests:
             yield f"{digest} has gone from {place}, untold"
 
 

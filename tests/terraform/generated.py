@@ -31,9 +31,14 @@ EDITS = (
     "platforms",
     "policies",
     "kind",
+    "form",
+    "referrers",
     "remove",
     "add",
 )
+
+# How a call says that there is one of it, and how that one is addressed.
+FORMS = {"": ("", ""), "count": ("count = 1", "[0]"), "for_each": ('for_each = toset(["only"])', '["only"]')}
 
 Place = tuple[str, str]  # a repository and a tag
 
@@ -59,6 +64,8 @@ class Call:
     on_replace: str = "delete"
     on_destroy: str = "delete"
     single: bool = False  # modules/image, where there is one entry
+    form: str = ""  # or count, or for_each
+    referrers: bool = False
 
     @property
     def is_single(self) -> bool:
@@ -90,7 +97,8 @@ class Configuration:
     def addresses(self, call: str) -> list[str]:
         """What -target may be given for a call: all of it, or its images alone."""
         inner = ".module.images" if self.calls[call].is_single else ""
-        return [f"module.{call}", f"module.{call}{inner}.terraform_data.image"]
+        instance = FORMS[self.calls[call].form][1]
+        return [f"module.{call}", f"module.{call}{instance}{inner}.terraform_data.image"]
 
     def edit(self, kind: str) -> list[str]:
         """Make one edit; gives the sources that move upstream."""
@@ -111,6 +119,7 @@ class Configuration:
             "explain": "all",
             "on_replace": call.on_replace,
             "on_destroy": call.on_destroy,
+            "referrers": call.referrers,
         }
         keys = {}
         for entry in call.entries:
@@ -130,7 +139,9 @@ class Configuration:
         else:
             options["images"] = keys
         lines = "\n".join(f"  {option} = {json.dumps(value)}" for option, value in options.items())
-        ids = f"{{ one = module.{name}.id }}" if call.is_single else f"module.{name}.ids"
+        lines += f"\n  {FORMS[call.form][0]}"
+        one = f"module.{name}{FORMS[call.form][1]}"
+        ids = f"{{ one = {one}.id }}" if call.is_single else f"{one}.ids"
         consumer = f'resource "terraform_data" "{name}" {{\n  for_each = {ids}\n  input    = each.value\n}}'
         return f'module "{name}" {{\n{lines}\n}}\noutput "{name}" {{\n  value = values({ids})\n}}\n{consumer}'
 
@@ -222,6 +233,14 @@ class Configuration:
             others = [other for other in self.calls.values() if other is not call]
             self.random.choice(others).entries += call.entries[1:]
             del call.entries[1:]
+
+    def _form(self) -> None:
+        call = self._any_call()
+        call.form = self.random.choice([form for form in FORMS if form != call.form])
+
+    def _referrers(self) -> None:
+        call = self._any_call()
+        call.referrers = not call.referrers
 
     def _remove(self) -> None:
         for call, number in self._some(1):

@@ -5,31 +5,36 @@ More seeds: ``pytest -m soak tests/terraform/test_generated.py``; IMAGESYNC_SOAK
 
 from __future__ import annotations
 
+import copy
 import json
 import os
-import select
-import signal
+import random
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.command import imagesync
-from tests.embedded_registry import EmbeddedRegistry, Fault, Request
-from tests.embedded_registry.faults import refusal
-from tests.embedded_registry.images import index
+from tests.embedded_registry import EmbeddedRegistry
+from tests.embedded_registry.images import Image, index, referrer
+from tests.terraform.accidents import Accidents
 from tests.terraform.explained import watch, wrong_consumers, wrong_words
-from tests.terraform.generated import CALLS, EDITS, SOURCES, Configuration, Place
+from tests.terraform.generated import CALLS, EDITS, PLACES, SOURCES, Configuration, Place
 from tests.terraform.workspace import IMAGESYNC, Outcome, Workspace
 
 SEEDS = 40
 EDITS_A_SEED, EDITS_A_SEED_AT_NIGHT = 1, 3
-ACCIDENTS = ("none", "none", "target", "copies fail", "removals fail", "imagesync is killed", "terraform is killed")
-ENDS_WITHIN_S = 30
+ACCIDENTS = (
+    *("none", "none", "target", "replace", "no refresh", "a plan is dropped", "state rm"),
+    *("copies fail", "removals fail", "requests fail", "imagesync is killed", "terraform is killed"),
+)
+
+
+def some_image(choose: random.Random) -> Image:
+    """One of a few, so that repositories share some."""
+    return index(choose.randint(0, 20), platforms=("linux/amd64", "linux/arm64"))
 
 
 class World:
@@ -42,10 +47,11 @@ class World:
         self.source, self.mirror = source, mirror
         self._steps: list[str] = []
         self._workspace = workspace
-        self._processes = workspace.folder / "processes"
+        self._accidents = Accidents(self.random, source, mirror, workspace.folder / "processes")
         self._named = {call: set[Place]() for call in CALLS}  # by each call, since all of them were applied
         self._kinds: list[bool] = []
         self.is_behind = False  # whether consumers may have what an earlier apply has not brought them
+        self._theirs: dict[Place, str] = {}  # what others have pushed beside our tags
         for name in SOURCES:
             self._move(name)
 
@@ -56,6 +62,8 @@ class World:
 
     def edit(self) -> None:
         """Change the configuration in one or two ways, and write it."""
+        repository, made = self.random.choice(PLACES)[0], some_image(self.random)
+        self._theirs[repository, "theirs"] = made.seed(self.mirror.repository(repository), "theirs")
         for kind in self.random.sample(EDITS, self.random.randint(1, 2)):
             self._steps.append(kind)
             for name in self.configuration.edit(kind):
@@ -77,17 +85,26 @@ class World:
         for call in CALLS:
             self._named[call] |= self.configuration.places(call)
         before, broken_before = self._whole(), self._broken(CALLS)
-        if accident in ("none", "target"):
-            outcome = self._apply_as_explained(arguments)
+        if accident == "replace":
+            arguments += [f"-replace={self._some_object()}"]
+        elif accident == "no refresh":
+            arguments += ["-refresh=false"]
+        elif accident == "state rm":
+            self._workspace.succeeding("state", "rm", self._some_object())
+        if accident in ("none", "target", "replace", "no refresh", "a plan is dropped"):
+            outcome = self._apply_as_explained(arguments, drops=accident == "a plan is dropped")
         else:
             workspace = self._workspace.killable() if "killed" in accident else self._workspace
-            with self._accident(accident):
+            with self._accidents.happen(accident):
                 outcome = workspace.run("apply", "-auto-approve", *arguments)
         self._steps.append(f"ended with {outcome.code}")
         is_usual = accident in ("none", "beginning")
         self.is_behind = not is_usual
         lost = {place: before[place] for place in before.keys() - self._whole().keys() - left_out}
         assert lost == {}, f"{self.story}: lost {lost}"
+        theirs = {place for place, digest in self._theirs.items() if not self._is_whole(place[0], digest)}
+        theirs |= {place for place, digest in self._theirs.items() if self._tag(*place) != digest}
+        assert theirs == set(), f"{self.story}: others lost {theirs}"
         if outcome.code == 0:
             # What a run with -target leaves out may still name what an earlier run was killed before it had copied.
             broken = self._broken(calls) | (self._broken(CALLS) - broken_before)
@@ -98,17 +115,31 @@ class World:
             assert sum(map(len, map(self._ids, CALLS))) == sum(map(len, self._named.values())), self.story
 
     def assert_settled(self) -> None:
-        """Everything named is there, and a plan has nothing to do."""
+        """Everything named is there, with what is attached to it, and a plan has nothing to do."""
         named = {place for call in CALLS for place in self.configuration.places(call)}
         assert self._whole().keys() == named, self.story
+        attached = [
+            (entry.place, digest)
+            for call in self.configuration.calls.values()
+            for entry in call.entries
+            if call.referrers and not entry.platforms
+            for digest in self._attached(self._tag(*entry.place))
+            if not self._is_whole(entry.place[0], digest)
+        ]
+        assert attached == [], f"{self.story}: lacks {attached}"
         planned = self._workspace.plan()
         assert planned.code == 0, (self.story, planned.text)
 
-    def _apply_as_explained(self, arguments: list[str]) -> Outcome:
-        """Apply a plan; what `imagesync explain` has said of it is what then happens at the registry, and no more."""
+    def _apply_as_explained(self, arguments: list[str], *, drops: bool) -> Outcome:
+        """Apply a plan; what `imagesync explain` has said of it is what then happens at the registry, and no more.
+
+        ``drops`` if a plan of another configuration, which nobody applies, comes in between.
+        """
         told = self._explained(*arguments)
+        if drops:
+            self._drop_a_plan()
         watched, consumers, sent = watch(self.mirror), self._consumers(), len(self.mirror.requests)
-        with self._accident("none"):
+        with self._accidents.happen("none"):
             outcome = self._workspace.run("apply", *arguments[:1], "plan.bin")
         if outcome.code == 0:
             size_bytes = sum(each.body_size for each in self.mirror.requests[sent:] if "/blobs/" in each.path)
@@ -117,6 +148,8 @@ class World:
                 *wrong_words(told, watched, watch(self.mirror), size_bytes),
                 *wrong_consumers(told, consumers, self._consumers(), all_told=is_all),
             ]
+            if "; if that is gone, remove " in outcome.text:  # what calls that are gone have left, no plan knows
+                wrong = [each for each in wrong if not each.startswith("not {'outcome': 'deleted'")]
             assert wrong == [], f"{self.story}: {wrong}"
         return outcome
 
@@ -127,6 +160,25 @@ class World:
         done = imagesync("explain", "--json", stdin=json.dumps(self._workspace.planned()))
         told: dict[str, Any] = json.loads(done.out)
         return told
+
+    def _drop_a_plan(self) -> None:
+        applied = self.configuration.calls
+        self.configuration.calls = copy.deepcopy(applied)
+        self.configuration.edit(self.random.choice([edit for edit in EDITS if edit not in ("source", "kind", "form")]))
+        self._write()
+        self._workspace.run("plan")
+        self.configuration.calls = applied
+        self._write()
+
+    def _some_object(self) -> str:
+        """The address of an image's object."""
+        images = [each for each in self._state()["resources"] if each["name"] == "image"]
+        addresses = [
+            f"{each['module']}.terraform_data.image[{json.dumps(instance['index_key'])}]"
+            for each in images
+            for instance in each["instances"]
+        ]
+        return self.random.choice(addresses)
 
     def _consumers(self) -> dict[str, str]:
         """What each consumer of an image has."""
@@ -144,12 +196,12 @@ class World:
 
     def _move(self, source: str) -> None:
         """Push another image over this source's tag."""
-        made = index(self.random.randint(0, 20), platforms=("linux/amd64", "linux/arm64"))
+        made = some_image(self.random)
         made.seed(self.source.repository(source), "1")
+        referrer(made).seed(self.source.repository(source))
 
     def _write(self) -> None:
-        noting = f'echo "$$ $PPID" >> {self._processes}; exec "$0" "$@"'
-        command = ["/bin/sh", "-c", noting, *self._workspace.recorded(*IMAGESYNC)]
+        command = [*self._accidents.noting, *self._workspace.recorded(*IMAGESYNC)]
         (self._workspace.folder / "main.tf").write_text(self.configuration.text(command))
         kinds = [call.is_single for call in self.configuration.calls.values()]
         if kinds != self._kinds:
@@ -169,8 +221,15 @@ class World:
         """The tags that the configuration names and that are whole."""
         places = [place for call in CALLS for place in self.configuration.places(call)]
         with self.mirror.state.lock:
-            found = {(name, tag): self.mirror.repository(name).tags.get(tag, "") for name, tag in places}
+            found = {place: self._tag(*place) for place in places}
             return {place: digest for place, digest in found.items() if self._is_whole(place[0], digest)}
+
+    def _attached(self, digest: str) -> list[str]:
+        """What the source has attached to this image."""
+        return [each.digest for name in SOURCES for each in self.source.repository(name).referrers_of(digest)]
+
+    def _tag(self, name: str, tag: str) -> str:
+        return self.mirror.repository(name).tags.get(tag, "")
 
     def _is_whole(self, name: str, digest: str) -> bool:
         repository = self.mirror.repository(name)
@@ -178,55 +237,6 @@ class World:
         if manifest is None or not set(manifest.blobs) <= repository.blobs.keys():
             return False
         return all(self._is_whole(name, child) for child in manifest.children)
-
-    @contextmanager
-    def _accident(self, kind: str) -> Iterator[None]:
-        self._processes.write_text("")
-        number, end = self.random.randint(1, 6), self.random.choice([signal.SIGINT, signal.SIGKILL])
-        unlucky, everything = self.random.choice(SOURCES), self.random.random() < 0.5
-        hooks: dict[str, Callable[[Request], Fault | None]] = {
-            "removals fail": lambda request: refusal(403) if request.method == "DELETE" else None,
-            "imagesync is killed": self._at_write(number, lambda: self._kill(end, imagesync=True)),
-            "terraform is killed": self._at_write(
-                number, lambda: self._kill(end, terraform=True, imagesync=everything)
-            ),
-        }
-        self.mirror.fault = hooks.get(kind)
-        if kind == "copies fail":
-            blobs = f"/v2/{unlucky}/blobs/"
-            self.source.fault = lambda request: refusal(403) if request.path.startswith(blobs) else None
-        yield
-        self.source.fault = self.mirror.fault = None
-        self._wait_for_processes()
-
-    def _at_write(self, number: int, act: Callable[[], None]) -> Callable[[Request], None]:
-        """Act once, at this request of those that write or remove a manifest."""
-        left = iter(range(number))
-        lock = threading.Lock()
-
-        def hook(request: Request) -> None:
-            if request.method in ("PUT", "DELETE") and "/manifests/" in request.path:
-                with lock:
-                    if next(left, None) == number - 1:
-                        act()
-
-        return hook
-
-    def _kill(self, end: signal.Signals, *, terraform: bool = False, imagesync: bool = False) -> None:
-        own, parent = (int(number) for number in self._processes.read_text().split()[-2:])
-        for process in [parent] * terraform + [own] * imagesync:
-            with suppress(ProcessLookupError):
-                os.kill(process, end)
-
-    def _wait_for_processes(self) -> None:
-        """Wait for those that Terraform has left behind."""
-        for line in self._processes.read_text().splitlines():
-            with suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(int(line.split()[0]))
-                try:
-                    select.select([descriptor], [], [], ENDS_WITHIN_S)
-                finally:
-                    os.close(descriptor)
 
 
 def run_seed(seed: int, edits: int, workspace: Workspace) -> None:

@@ -283,7 +283,8 @@ def test_no_wrong_word_of_plans_of_opentofu(seed: int, workspace: Workspace) -> 
 def test_many_seeds(tmp_path: Path, tool: str, tool_environment: dict[str, str]) -> None:
     """The same, for a night."""
     found = {}
-    for seed in range(100, 100 + int(os.environ.get("IMAGESYNC_SOAK_RUNS", "500"))):
+    start = int(os.environ.get("IMAGESYNC_SOAK_SEED", "100"))
+    for seed in range(start, start + int(os.environ.get("IMAGESYNC_SOAK_RUNS", "500"))):
         folder = tmp_path / str(seed)
         folder.mkdir()
         try:

@@ -30,7 +30,6 @@ BOTH_TOOLS = pytest.mark.parametrize("tool", ["terraform", "tofu"], indirect=Tru
 
 _COMMON = dict.fromkeys(("plan", "apply", "destroy"), ("-input=false", "-no-color")) | {
     "test": ("-no-color",),
-    "fmt": (),
 }
 
 
@@ -168,7 +167,7 @@ class Workspace:
             assert prepared.returncode == 0, prepared.stdout + prepared.stderr
             self._initialised = True
         self._leave_the_second()
-        done = self._execute(verb, *_COMMON[verb], *arguments)
+        done = self._execute(verb, *_COMMON.get(verb, ()), *arguments)
         return Outcome(done.returncode, " ".join((done.stdout + done.stderr).split()))
 
     def _leave_the_second(self) -> None:
