@@ -26,7 +26,7 @@ from tests.faults.generated import ARCHIVE, ATTACHED, DOWN, FOLDER, IMAGES, TAGS
 from tests.faults.mirror import lacking
 from tests.faults.seen import Distribution, Down, Embedded, archive, below, layout, original
 
-SEEDS, STEPS, STEPS_AT_NIGHT = 6, 12, 30
+SEEDS, STEPS, STEPS_AT_NIGHT = 4, 12, 30
 PLACES = (*DOWN, FOLDER, ARCHIVE)
 STEPS_OF = (
     *["alone"] * 5,
@@ -255,7 +255,7 @@ def test_nothing_is_lost(kind: str, tmp_path: Path, runners: list[Killable]) -> 
 @pytest.mark.soak
 @pytest.mark.timeout(8 * 3600)
 @pytest.mark.parametrize("kind", ["oci-1.1", "distribution-2.8", "the real distribution 3"])
-def test_many_seeds(kind: str, tmp_path: Path, runners: list[Killable]) -> None:
+def test_many_runs(kind: str, tmp_path: Path, runners: list[Killable]) -> None:
     """The same, for a night."""
     found = {}
     start = int(os.environ.get("IMAGESYNC_SOAK_SEED", "1000"))

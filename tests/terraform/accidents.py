@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.command import imagesync_process
 from tests.embedded_registry import EmbeddedRegistry, Fault, Request
 from tests.embedded_registry.faults import refusal
-from tests.terraform.generated import SOURCES
+from tests.terraform.generated import PLACES, SOURCES
 
 ENDS_WITHIN_S = 30
 
@@ -52,9 +53,21 @@ class Accidents:
         if kind == "copies fail":
             blobs = f"/v2/{unlucky}/blobs/"
             self.source.fault = lambda request: refusal(403) if request.path.startswith(blobs) else None
+        others = threading.Thread(target=self._others_work, args=(random.Random(number),))  # noqa: S311
+        if kind == "others work":
+            others.start()
         yield
+        if kind == "others work":
+            others.join()
         self.source.fault = self.mirror.fault = None
         self._wait_for_processes()
+
+    def _others_work(self, choose: random.Random) -> None:
+        """Somebody else syncs and deletes at the command line, in our repositories, under tags of their own."""
+        for _ in range(4):
+            repository = f"{self.mirror.host}/{choose.choice(PLACES)[0]}:scratch"
+            imagesync_process("sync", f"{self.source.host}/{choose.choice(SOURCES)}:1", repository)
+            imagesync_process("delete", "--referrers", repository)
 
     def _at_write(self, number: int, act: Callable[[], None]) -> Callable[[Request], None]:
         """Act once, at this request of those that write or remove a manifest."""

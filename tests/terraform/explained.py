@@ -109,13 +109,18 @@ def _untold(changes: list[dict[str, Any]], before: Watched, after: Watched) -> I
             if old["outcome"] in ("deleted", "untagged", "undecided", "retagged"):
                 told.add(place_of(old["destination"]))
                 digests.add(old["digest"])
-    for place in before.tags.keys() | after.tags.keys():
+    for place in filter(_is_an_images, before.tags.keys() | after.tags.keys()):
         is_of_its_own = place not in before.tags and after.tags[place] in digests  # what retag has made
         if before.tags.get(place) != after.tags.get(place) and place not in told and not is_of_its_own:
             yield f"{place} went from {before.tags.get(place)} to {after.tags.get(place)}, untold"
     for place, digest in before.tags.items():
         if _is_an_images(place) and not after.has(place, digest) and digest not in digests:
             yield f"{digest} has gone from {place}, untold"
+
+
+def _is_an_images(place: Place) -> bool:
+    """Whether it is none of the tags of what is attached to an image."""
+    return not place[1].startswith("sha256-")
 
 
 def wrong_consumers(
