@@ -47,6 +47,13 @@ class OpenArchive:
             self._opened.append(Tar(self._path))
         return self._opened[-1]
 
+    def now(self) -> Tar | None:
+        """The archive as it is now, None where there is none."""
+        try:
+            return self.tar()
+        except FileNotFoundError:
+            return None
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Keep open what is open."""
@@ -164,7 +171,7 @@ class OciArchive(LayoutFiles):
         """Put our tag, and those of others that lack nothing: what another one lacks, it says when it has the turn."""
         waiting = {each: (each._writer(), *wanted) for each, wanted in self.opened.waiting.items()}
         self._along = [new for new, *_ in waiting.values() if new is not arrived]
-        index, put = self.index(), dict[OciArchive, NewArchive]()
+        before, index, put = self.opened.now(), self.index(), dict[OciArchive, NewArchive]()
         for each, (brought, manifest, tag) in waiting.items():
             try:
                 self._check_complete(manifest, tag)
@@ -181,6 +188,9 @@ class OciArchive(LayoutFiles):
             await self._carry(new, names)
             new.add(LAYOUT_FILE, LAYOUT)
             new.add(INDEX_FILE, bytes(index))
+            if self.opened.now() is not before:
+                message = f"{self.name}: another program has changed it while images were being written"
+                raise Incomplete(message, hint="run it again")
             new.publish()
             self.opened.let_go()
             for other, brought in put.items():

@@ -20,8 +20,9 @@ from imagesync_cli.values.documents import read_document
 from imagesync_cli.values.errors import ContentError, Incomplete
 from imagesync_cli.values.manifest import Descriptor, Manifest, parse_manifest
 from imagesync_cli.values.reference import parse_reference
+from tests.command import imagesync
 from tests.embedded_registry.images import Image, image, index
-from tests.stores.files.tars import blobs, tags, whole
+from tests.stores.files.tars import blobs, layout_members, tags, whole, write_tar
 
 A, B = image("a", layer_size_bytes=5000), image("b", layer_size_bytes=7000)
 
@@ -252,3 +253,28 @@ def test_one_that_is_given_up_keeps_no_other_away(tmp_path: Path) -> None:
     assert isinstance(given_up, asyncio.CancelledError)
     assert others == [None] * 5
     assert set(tags(archive)) == {"there", *(f"t{number}" for number in range(1, 6))}
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_what_another_program_writes_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    """A program that knows no lock of ours replaces the archive while images are written: its tag stays."""
+    archive, take, other = tmp_path / "images.tar", NewArchive.take, image("other")
+    for name, made in (("a", A), ("b", B)):
+        made.write_layout(tmp_path / name, name)
+    assert imagesync("sync", f"oci:{tmp_path}/a:a", f"oci-archive:{archive}:a").code == 0
+    theirs = write_tar(tmp_path / "theirs.tar", layout_members({"other": other})).read_bytes()
+
+    async def after_them(self: NewArchive, *of_member: Any) -> None:
+        monkeypatch.setattr(NewArchive, "take", take)
+        await take(self, *of_member)
+        if not in_place:
+            archive.unlink()
+        archive.write_bytes(theirs)
+
+    monkeypatch.setattr(NewArchive, "take", after_them)
+    finished = imagesync("sync", f"oci:{tmp_path}/b:b", f"oci-archive:{archive}:b")
+    assert finished.code == 0, finished.err
+    assert tags(archive) == {"other": other.digest, "b": B.digest}
+    assert blobs(archive) == whole(B, other)
