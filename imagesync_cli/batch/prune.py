@@ -23,7 +23,7 @@ from imagesync_cli.delete.references import Reach, read_references, tags_apart_f
 from imagesync_cli.delete.tags import read_tags
 from imagesync_cli.look.tags import list_tags
 from imagesync_cli.stores import Access, Side, Stores
-from imagesync_cli.stores.places import may_be_one_registry, place_of
+from imagesync_cli.stores.places import place_of, those_of_one_registry
 from imagesync_cli.values.digest import digest_in_tag, subject_of_tag
 from imagesync_cli.values.errors import ImagesyncError, Refused, first_few
 from imagesync_cli.values.progress import note
@@ -111,8 +111,10 @@ async def plan_removals(stores: Stores, made: Plan, replacing: Replacing, there:
                 return Removals(pruned[place], here, error=unknown)
             if isinstance(listed := there[place], ImagesyncError):
                 return Removals(pruned[place], here, error=listed)
-            if not kept.intersection(listed) <= wanted.get(place, set()):
-                note(f"{pruned[place].name}: what is wanted at {names[1][0]} stays, as that may be the same registry")
+            only_there = kept.intersection(listed) - wanted.get(place, set())
+            for host, path in names[1:]:
+                if not only_there.isdisjoint(wanted.get((host, path), ())):
+                    note(f"{pruned[place].name}: what is wanted at {host} stays, as that may be the same registry")
             others = (tag for tag in listed if tag not in kept and not subject_of_tag(tag))
             keeping = {tag: tuple(old.of for way in ways if way and (old := way.read(tag))) for tag in others}
             unwanted = [tag for tag, of in keeping.items() if kept.isdisjoint(of)]
@@ -139,9 +141,7 @@ async def _alike_places(made: Plan, pruned: Collection[Place]) -> dict[Place, li
     folders = {side.place[0] for each in made.unknown for side in (each.folder.source, each.folder.destination)}
 
     others = {place: sorted((at[place[1]] | folders) - {place[0]}) for place in pruned}
-    pairs = sorted({(host, other) for (host, _), hosts in others.items() for other in hosts})
-    answers = await each_of(_LISTS_AT_ONCE, lambda pair: may_be_one_registry(*pair), pairs)
-    same = {pair for pair, is_one in zip(pairs, answers, strict=True) if is_one}
+    same = await those_of_one_registry({(host, other) for (host, _), hosts in others.items() for other in hosts})
     return {
         (host, path): [(host, path), *((other, path) for other in hosts if (host, other) in same)]
         for (host, path), hosts in others.items()
