@@ -107,21 +107,24 @@ class LayoutFiles:
 
     def _target_of(self, tag: str) -> Descriptor:
         """What the tag is; without one the only entry, or the one named latest. NotFound lists the tags there are."""
-        # What is attached to the images comes when it is named.
-        listed = self.index(must_exist=not self._is_folder).entries
-        entries = [
-            entry
-            for entry in listed
-            if tag or not (subject_of_tag(entry.name) if entry.name else self._subject_of(entry.target.digest))
-        ]
-        tags = [entry.name for entry in entries if entry.name]
-        if tag or "latest" in tags:
-            entries = [entry for entry in entries if entry.name == (tag or "latest")]
-        elif len({entry.target.digest for entry in entries}) != 1:
-            raise Gone(f"{self.name}: which image?" if entries else f"{self.name} has no image", hint=_choices(entries))
+        listed = entries = self.index(must_exist=not self._is_folder).entries
+        wanted = tag
+        if not tag:  # what is attached to the images comes when it is named
+            entries = tuple(entry for entry in listed if not self._is_attached(entry))
+            if any(entry.name == "latest" for entry in entries):
+                wanted = "latest"
+            elif len({entry.target.digest for entry in entries}) != 1:
+                raise Gone(
+                    f"{self.name}: which image?" if entries else f"{self.name} has no image", hint=_choices(entries)
+                )
+        if wanted:
+            entries = tuple(entry for entry in entries if entry.name == wanted)
         if not entries:
             raise Gone(f"{self.name}: no image {tag!r}", hint=_choices(listed))
         return entries[-1].target
+
+    def _is_attached(self, entry: Entry) -> bool:
+        return bool(subject_of_tag(entry.name) if entry.name else self._subject_of(entry.target.digest))
 
     def _subject_of(self, digest: Digest) -> str:
         with passing(), contextlib.suppress(FileNotFoundError, ContentError, Refused):

@@ -98,7 +98,7 @@ def read_index(file: Callable[[str], bytes], where: Callable[[str], str]) -> Ind
         ) from error
 
 
-@functools.lru_cache(maxsize=1)  # of many images, each looks its own tag up
+@functools.lru_cache(maxsize=2)  # of many images, each looks its own tag up where it comes from and where it goes
 def _parsed(content: bytes) -> Index:
     """Parsed as an index first: its descriptors must be sound before one of them names a file."""
     parse_manifest(content, OCI_INDEX)

@@ -169,9 +169,8 @@ def test_what_is_there_already_takes_no_room(tmp_path: Path) -> None:
     assert asyncio.run(among_many(tmp_path / "images.tar")) == 1
 
 
-@pytest.mark.parametrize("form", ["oci", "oci-archive"])
-def test_an_index_is_read_once_for_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    """Each of many images looks its tag up: what it takes does not grow with the number of the others."""
+def test_an_index_is_read_once_for_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of many images looks its tag up on both sides: what it takes does not grow with the number of the others."""
     parsed_indexes = list[bytes]()
 
     def noted(content: bytes) -> Any:
@@ -183,17 +182,19 @@ def test_an_index_is_read_once_for_many_images(tmp_path: Path, monkeypatch: pyte
     async def looked_up() -> None:
         stores = Stores(Settings())
         try:
-            for name in ("a", "b", "c"):
-                await write(stores, tmp_path / "images", name, A, form=form)
+            images = [(form, name) for name in ("a", "b", "c") for form in ("oci", "oci-archive")]
+            for form, name in images:
+                await write(stores, tmp_path / form, name, A if form == "oci" else B, form=form)
             parsed_indexes.clear()
-            for name in ("a", "b", "c"):
-                place = parse_reference(f"{form}:{tmp_path}/images:{name}")
-                assert (await stores.open(place, Access.WRITE, Side.DESTINATION).head(name)).digest == A.digest
+            for form, name in images:
+                place = parse_reference(f"{form}:{tmp_path}/{form}:{name}")
+                head = await stores.open(place, Access.WRITE, Side.DESTINATION).head(name)
+                assert head.digest == (A if form == "oci" else B).digest
         finally:
             await stores.aclose()
 
     asyncio.run(looked_up())
-    assert len([each for each in parsed_indexes if b"imageLayoutVersion" not in each]) <= 1
+    assert len([each for each in parsed_indexes if b"imageLayoutVersion" not in each]) <= 2
 
 
 async def at_once(archive: Path, *, lacking: Image | None = None, cancelled: bool = False) -> list[object]:
