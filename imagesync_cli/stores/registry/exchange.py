@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,8 +156,7 @@ class Exchange:
 
         That is found out once. Who is answered so meanwhile waits for it, and asks anew if it was of use.
         """
-        if not self._offered or self._offering.locked():
-            first = await read_ahead(first)  # it keeps no connection from what is asked now
+        first = await read_ahead(first)  # it keeps no connection from what is asked now
         async with self._offering:
             if not self._offered:
                 answer = await self._offer(call, url, first)
@@ -168,8 +168,11 @@ class Exchange:
         return await self._signed(call, url)
 
     async def _offer(self, call: Call, url: httpx.URL, first: httpx.Response) -> httpx.Response:
-        """What is answered to our login; the ``first`` answer where there is none, or it is of no use."""
-        login = self.login
+        """What is answered to our login; the ``first`` answer where there is none, or it is of no use.
+
+        Until it turns out to be of use, all others are nobody as before: they may be answered without it.
+        """
+        login = copy(self.login)
         try:
             if await login.credential(call.scopes) is None:
                 return first
@@ -177,13 +180,13 @@ class Exchange:
             await ping.aclose()
             login.offer(first if "www-authenticate" in first.headers else ping)
             response = await self._once(call, url, await login.header(call.scopes))
-            if response.status_code != 401:
-                return response
-            await response.aclose()
+            if response.status_code == 401:
+                await response.aclose()
+                return first
         except ImagesyncError:  # nobody has asked for a login: that it is of no use is no error
-            pass
-        login.withdraw()
-        return first
+            return first
+        self._logins[self._origin(self.base)] = login
+        return response
 
     def is_own(self, url: httpx.URL) -> bool:
         """Whether the URL is at the registry itself: scheme, host and port."""

@@ -389,6 +389,43 @@ def test_a_login_that_is_of_no_use(scripted: Scripted) -> None:
     assert scripted.run(work).status_code == 200
 
 
+@pytest.mark.parametrize("challenge", ["", f'Bearer realm="{REGISTRY}/token",service="s"'])
+def test_while_a_login_of_no_use_is_tried(scripted: Scripted, challenge: str) -> None:
+    """A stale login that another request tries after a 404 keeps nobody from what everybody may read meanwhile."""
+    client = scripted.client("registry.example.com")
+
+    async def work() -> int:
+        is_tried, is_read = asyncio.Event(), asyncio.Event()
+
+        async def refuse(request: httpx.Request) -> httpx.Response:
+            if not is_tried.is_set():
+                is_tried.set()
+                await is_read.wait()
+            return httpx.Response(401)
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            if "authorization" in request.headers:
+                return await refuse(request)
+            return httpx.Response(404 if request.url.path.endswith("1") else 200)
+
+        if challenge:
+            scripted.routes.get(url__startswith=f"{REGISTRY}/token").mock(side_effect=refuse)
+        scripted.routes.get(url__regex=f"{REGISTRY}/v2/.*/manifests/.").mock(side_effect=answer)
+        scripted.routes.get(f"{REGISTRY}/v2/").respond(
+            401, headers={"WWW-Authenticate": challenge} if challenge else {}
+        )
+        hidden = client.send("GET", "/v2/app/manifests/1", doing="", scopes=("repository:app:pull",))
+        lacking = asyncio.ensure_future(hidden)
+        await is_tried.wait()
+        response = await client.send("GET", "/v2/open/manifests/2", doing="", scopes=("repository:open:pull",))
+        is_read.set()
+        with pytest.raises(NotFound):
+            await lacking
+        return response.status_code
+
+    assert scripted.run(work) == 200
+
+
 @pytest.mark.parametrize("login", [True, False])
 def test_not_there_for_anybody(scripted: Scripted, login: bool) -> None:
     """What is not there costs one request without a login, and is still not there with one."""

@@ -91,10 +91,6 @@ class Login:
         challenge = parse_challenge(response.headers.get_list("www-authenticate")) or Challenge("basic", "", "", ())
         self._challenge = check_realm(challenge, response.request.url)
 
-    def withdraw(self) -> None:
-        """Be nobody again, until somebody asks."""
-        self._challenge = None
-
     async def credential(self, scopes: Scopes) -> Credential | None:
         """Who we are, for a host's own API beside the registry's (hosts/); None for nobody."""
         identity = await self._identity(scopes)
