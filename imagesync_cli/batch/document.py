@@ -29,6 +29,8 @@ TRUTH = {"true": True, "false": False}
 _HINTS = {
     "mapping values are not allowed": "look at the line before too: a colon takes a space, and a text with ': ' quotes",
     "alphabetic or numeric character": "a text that begins with * or & needs quotes",
+    "cannot start any token": "a text that begins with @, % or ` needs quotes",
+    "unexpected end of stream": "a text in quotes has no end",
     "expected": "look at the line before too: items and keys of one list or mapping begin in the same column",
 }
 _PLAIN = {"str", "int", "float", "bool", "null", "timestamp"}

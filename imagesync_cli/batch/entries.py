@@ -73,7 +73,7 @@ def _node(value: object, *, is_literal: bool) -> Node:
         return Fields(1, fields, (1,) * len(value))
     if isinstance(value, (list, tuple)):
         return Items(1, tuple(_node(item, is_literal=is_literal) for item in value))
-    kind = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "str"
+    kind = type(value).__name__ if isinstance(value, (bool, int, float)) else "str"
     return Value(1, kind, str(value).replace("${", "$${") if is_literal else str(value))
 
 

@@ -72,7 +72,7 @@ def as_modules(adopted: Adopted) -> str:
             adopted.notes.append(f"{entry['source']} left out: {entry['destination']} has variables, modules have none")
             continue
         if verified := sorted(entry.keys() & {"trust", "minimum_age"}):
-            adopted.notes.append(f"{entry['source']} left out: {' and '.join(verified)} apply to a whole module")
+            adopted.notes.append(f"{entry['source']} left out: {' and '.join(verified)}: for a whole module")
             continue
         key = _hcl(entry["destination"] if "tags" in entry else _key(entry))
         if key in images:

@@ -233,7 +233,7 @@ def test_who_must_have_signed_for_flux_mirror(tmp_path: Path, subject: str, matc
     texts = ["https://github.com/org/a", "x-github.com/org-2", "https://githubXcom/org/a", "a@bc", "xa@b", "c@d", "a@b"]
     assert [text for text in texts if signer.matches(text)] == matched.split()
     finished = imagesync("adopt", "--as", "modules", str(flux))
-    assert "minimum_age and trust apply to a whole module" in finished.err
+    assert "minimum_age and trust: for a whole module" in finished.err
     assert "r.example.com" not in finished.out
 
 
@@ -394,6 +394,8 @@ images:
 - {source: r.io/c, destination: m.io/c, as: "{tag}-c"}
 - {source: r.io/d, destination: m.io/d, tags: {include: [1.10, 010], latest: 2}, referrers: true}
 - {source: "r.io/e:1", dest: m.io/e}
+- {source: "r.io/g:1", destination: m.io/g, platforms: [linux/arm64], min_age_hours: 48}
+- {source: "r.io/h:1", destination: m.io/h, min_age_hours: 1.5, keep_last: 3, keep_as: "{tag}-{date}-{digest}"}
 - {source: "r.io/f/**", destination: "${M}/f", tags: ["*"]}
 """
 
@@ -412,9 +414,26 @@ def test_our_own_file(tmp_path: Path) -> None:
         '"m.io/b:1.10" = { source = "r.io/b:1.10" }',
         '"m.io/d" = { source = "r.io/d", platforms = ["linux/amd64"], referrers = true,'
         ' tags = { include = ["1.10", "010"], latest = 2 } }',
+        '"m.io/g:1" = { source = "r.io/g:1", platforms = ["linux/arm64"] }',
+        '"m.io/h:1" = { source = "r.io/h:1", platforms = ["linux/amd64"] }',
     ]
-    for words in ("r.io/a: keep_as left out", "r.io/c left out: as", "'dest' is not known", "r.io/f/** left out"):
+    for words in (
+        "r.io/a: keep_as left out",
+        "r.io/c left out: as",
+        "r.io/g:1: min_age_hours left out",
+        "'dest' is not known",
+        "r.io/f/** left out",
+    ):
         assert words in finished.err
+
+
+def test_one_platform_in_our_own_file(tmp_path: Path) -> None:
+    """A platform that stands there without brackets is one, and not each of its letters."""
+    file = tmp_path / "images.yaml"
+    file.write_text("images: [{source: 'r.io/a:1', destination: m.io/a, platforms: linux/arm64}]")
+    finished = imagesync("adopt", str(file))
+    assert "platforms: [linux/arm64]" in finished.out.replace('"', "")
+    assert "left out" not in finished.err
 
 
 def test_our_own_file_stays_what_it_is(tmp_path: Path) -> None:

@@ -384,6 +384,8 @@ def test_each_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
     [
         ("images:\n- source:a\n  destination: b\n", "a colon takes a space"),
         ("images:\n- source: a\n destination: b\n", "begin in the same column"),
+        ("images:\n- source: 'a\n", "a text in quotes has no end"),
+        ("images:\n- source: @a\n", "begins with @, % or ` needs quotes"),
         ("images:\n- source: a\n  tags: [*]\n", "a text that begins with * or & needs quotes"),
         ("images:\n- source: a\n  tags: [*-rc]\n", "a text that begins with * needs quotes"),
         ("images:\n- {source: a, destination: b\n", "same column"),

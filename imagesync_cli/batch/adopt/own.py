@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from imagesync_cli.batch.adopt.adopted import Adopted, with_tag
@@ -11,7 +10,7 @@ from imagesync_cli.batch.adopt.section import Section, items_of
 from imagesync_cli.batch.document import TRUTH, Fields, Items, Node, Value
 from imagesync_cli.batch.reading.image import FOLDER
 
-_NUMBERS: dict[str, Callable[[str], float]] = {"latest": int, "keep_last": int, "min_age_hours": float}
+_NUMBERS = frozenset({"latest", "keep_last", "min_age_hours"})
 _OF_REPOSITORIES = frozenset({"tags", "prune"})
 _VARIABLE = re.compile(r"\$\{\w+\}")
 
@@ -33,6 +32,8 @@ def own(top: Section, adopted: Adopted) -> None:
         shared = {key: node for key, node in defaults.items() if not (names_image and key in _OF_REPOSITORIES)}
         more = {key: _plain(node, key) for key, node in {**shared, **image.nodes}.items()}
         more = {key: value for key, value in more.items() if key not in ("source", "destination")}
+        if isinstance(platform := more.get("platforms"), str):  # not one by its letters
+            more["platforms"] = [platform]
         for destination in image.texts("destination") or [""]:
             adopted.add(image.line, source, destination, **more)
 
@@ -50,5 +51,5 @@ def _scalar(node: Value, key: str) -> str | bool | float:
     if node.kind == "bool":
         return TRUTH.get(node.text.lower(), node.text)
     if node.kind in ("int", "float") and key in _NUMBERS and re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", node.text):
-        return _NUMBERS[key](node.text)
+        return int(node.text) if node.kind == "int" else float(node.text)
     return node.text
