@@ -195,6 +195,11 @@ class Wire(asyncio.Protocol):
         _wake(self._readable, self._writable)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and self._descriptor >= 0:
+            # It broke as something was sent: what the other side has said before, such as why, is still to be had.
+            with contextlib.suppress(OSError):
+                if said := os.read(self._descriptor, _HIGH_WATER_BYTES):
+                    self._chunks.append(said)
         self._ended = True
         self._error = exc
         _wake(self._readable, self._writable)

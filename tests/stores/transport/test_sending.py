@@ -176,6 +176,27 @@ def test_an_answer_before_the_end(body: bytes | AsyncIterator[bytes]) -> None:
     thread.join()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems may drop what has come before the break")
+def test_an_answer_before_the_connection_breaks() -> None:
+    """A server that refuses a body, and is gone before the next part of it, is heard: it has said why."""
+    gone = threading.Event()
+
+    def serve(client: socket.socket) -> None:
+        client.recv(1)  # what it leaves unread makes the system break the connection
+        client.sendall(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        client.close()
+        gone.set()
+
+    async def body() -> AsyncIterator[bytes]:
+        gone.wait(60)  # the event loop too: it learns of nothing before the next part is sent
+        for _ in range(len(BODY) // HELD + 1):
+            yield bytes(HELD)
+
+    thread, port = connected(serve)
+    assert put(port, body()) == (413, False)
+    thread.join()
+
+
 def test_interim_answers_before_the_end(body: bytes | AsyncIterator[bytes]) -> None:
     """A server may say "100 Continue" unasked, and "102 Processing" in between: the body is sent to its end."""
 
