@@ -221,19 +221,30 @@ def forget(call_id: str, call: Call) -> None:
     settings, progress = call.settings, Progress("deleting")
     (when, _, where), claims = settings.run.partition(" "), Claims(settings.run_folder)
     claims.forget(call_id, when, where)
-    orders = [order for args in claims.doubtful(when, where).take() if (order := _parse(args, settings))]
+    left, claimed = claims.doubtful(when, where).take(), claims.read(when, where)
+    orders = [
+        order
+        for args in left
+        if (order := _parse(args, settings)) and claimed.of(claimed.as_here(order.claimant)) != order.claim
+    ]
     outcomes: list[Outcome] = []
 
     async def work(stores: Stores) -> None:
         first, *more = orders
         come = iter([[(order, outcomes.append) for order in more]])
         together = _together(stores, settings, progress, lambda: next(come, []))
-        outcomes.append(await together.carry_out(first))
+        try:
+            outcomes.append(await together.carry_out(first))
+        except ImagesyncError as error:
+            outcomes.append(error)
 
     if orders:
         call.run([orders[0].reference], work, progress, interrupted=results.interrupted_delete)
-    for outcome in outcomes:
-        if isinstance(outcome, ImagesyncError):
-            raise outcome
     reports = [outcome for outcome in outcomes if not isinstance(outcome, ImagesyncError)]
-    sys.exit(call.output.result(results.deleted(reports)))
+    failed = [outcome for outcome in outcomes if isinstance(outcome, ImagesyncError)]
+    for error in failed + [report.error for report in reports if report.error]:
+        error.hint = "no later run tries it again: remove it with imagesync delete"
+    code = call.output.result(results.deleted(reports))
+    if failed:
+        raise failed[0]
+    sys.exit(code)

@@ -170,7 +170,7 @@ class Together:
                 kept[order] = report
                 if not order.policy.dry_run:  # of those who share an image, the last one removes it
                     claimed.drop(order.claimant, order.claim)
-        self._claims.doubtful(*self._run).leave(each.args for each in kept if each.args and not each.policy.dry_run)
+        self._claims.doubtful(*self._run).leave(one.args for one, its in kept.items() if not (its.dry_run or its.error))
         in_use = self._in_use(claimed, [order for order in orders if order not in kept])
         successors = frozenset((order.claim.tag, new) for order in orders for new in _successors(claimed, order))
         by_policy: dict[Policy, dict[Order, Reference]] = {}

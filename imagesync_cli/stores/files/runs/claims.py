@@ -183,7 +183,7 @@ class Claims:
 
     def doubtful(self, run: str, workspace: str) -> Doubtful:
         """What this run has left undone until more is known."""
-        return Doubtful(self._run_folder, f"{run} {workspace}")
+        return Doubtful(self._run_folder, f"{run} {workspace}" if run else "")
 
     def seen(self) -> Seen:
         """What plans have seen in the registries, and what is seen from now on."""

@@ -2,7 +2,8 @@
 
 A destroy reads the configuration as an apply does, so an entry that was edited, and never applied, keeps its image from
 a removal. Once all images of its call are gone in the same run it keeps nothing, and what was left is looked at again.
-What another run has left counts for nothing: an apply may have taken it over since.
+What another run has left counts for nothing: an apply may have taken it over since. So does what its own entry relies
+on again: two runs may have begun in one second.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Doubtful:
         self._run = run
 
     def leave(self, removals: Iterable[Args]) -> None:
-        """Note these, too."""
-        if more := list(removals):
+        """Note these, too; nothing for a removal of no run, as a person calls it again."""
+        if self._run and (more := [args for args in removals if args]):
             with contextlib.suppress(OSError, ImagesyncError), briefly_locked(Place(f"{self._path}.lock")):
                 self._write([*self._read(), *more])
 
