@@ -42,8 +42,13 @@ async def answer(query: Query, stores: Stores, settings: Settings) -> str:
         from imagesync_cli.stores.files.runs.claims import Claims
         from imagesync_cli.terraform.relied_on import claim_found, claim_wanted
 
-        rivals = await claim_wanted(query, settings.run_folder)
-        query = replace(query, rivals=rivals, seen=Claims(settings.run_folder).seen())
+        begun = time.monotonic()
+        try:
+            rivals = await claim_wanted(query, settings.run_folder, within_s)
+            query = replace(query, rivals=rivals, seen=Claims(settings.run_folder).seen())
+        except Unavailable as late:
+            query = replace(query, asked={**dict.fromkeys(query.sound, late), **query.wrong})
+        within_s = max(within_s - (time.monotonic() - begun), _LEAST_S)
     answers = await _answers(query, stores, within_s)
     if query.call:
         claim_found(query, settings.run_folder, {key: each["digest"] for key, each in answers.items()})
@@ -237,12 +242,12 @@ def _destinations_refused(query: Query, described: dict[str, Described]) -> dict
     refused = {}
     for key, image in query.asked.items():
         answer, sentences = described[key], list[str]()
-        if not isinstance(image, UsageError):
+        if not isinstance(image, ImagesyncError):
             others = [other for other in keys[tag_of(image.reference)] if other != key]
             source = image.intent.source if image.intent else None
             sentences = destination_refusals(image.reference, source, others, query.rivals.get(key, []))
         if answer["kind"] not in ("", "missing"):
-            spelled = "" if isinstance(image, UsageError) else f" {image.reference}"
+            spelled = "" if isinstance(image, ImagesyncError) else f" {image.reference}"
             sentences.append(f"the destination{spelled} is {answer['kind']}: {answer['error']}")
         refused[key] = sentences + answer.get("copy", {}).get("refused", [])
     return refused

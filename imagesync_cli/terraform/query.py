@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from imagesync_cli.look.selection import WHOLE, Selection
 from imagesync_cli.values.documents import why_misread
-from imagesync_cli.values.errors import UsageError
+from imagesync_cli.values.errors import ImagesyncError, UsageError
 from imagesync_cli.values.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagesync_cli.look.estimate import Intent
     from imagesync_cli.look.trust.age import MinimumAge
     from imagesync_cli.stores.files.runs.seen import Seen
@@ -46,9 +48,9 @@ class Image:
 
 @dataclass(frozen=True)
 class Query:
-    """A question: what is asked by key, where one that makes no sense is the error that says so."""
+    """A question: what is asked by key, where one that makes no sense, or has no answer, is the error that says so."""
 
-    asked: dict[str, Image | UsageError]
+    asked: Mapping[str, Image | ImagesyncError]
     compares: bool  # the form with source and destination
     new_call: bool = False  # whether the answer has an ID for a new call of a module
     call: str = ""  # of a module, which relies on what these references are to be; "" for nobody
@@ -67,9 +69,9 @@ class Query:
         return {key: image for key, image in self.asked.items() if isinstance(image, Image)}
 
     @property
-    def wrong(self) -> dict[str, UsageError]:
-        """Why the others make no sense."""
-        return {key: error for key, error in self.asked.items() if isinstance(error, UsageError)}
+    def wrong(self) -> dict[str, ImagesyncError]:
+        """Why the others cannot."""
+        return {key: error for key, error in self.asked.items() if isinstance(error, ImagesyncError)}
 
 
 def read_query(text: str) -> Query:

@@ -9,9 +9,10 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagesync_cli.concurrency import within
 from imagesync_cli.stores.files.runs.claimed import Claim, claim_of
 from imagesync_cli.stores.files.runs.claims import Claims
-from imagesync_cli.values.errors import ImagesyncError
+from imagesync_cli.values.errors import ImagesyncError, Unavailable
 from imagesync_cli.values.manifest import Descriptor
 from imagesync_cli.values.tags.replacing import names_of
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from imagesync_cli.terraform.query import Query
 
 
-async def claim_wanted(query: Query, run_folder: Path) -> dict[str, list[str]]:
-    """Claim what is to be at each destination, and wait for removals there that have begun.
+async def claim_wanted(query: Query, run_folder: Path, deadline_s: float) -> dict[str, list[str]]:
+    """Claim what is to be at each destination, and wait for removals there that have begun: Unavailable after so long.
 
     Gives the entries of other calls that want another image at the same destination, by the keys of ours.
     """
@@ -31,12 +32,19 @@ async def claim_wanted(query: Query, run_folder: Path) -> dict[str, list[str]]:
     intents = {key: image.intent for key, image in query.sound.items() if image.intent}
     named = names_of([each.source for each in intents.values()] + [image.reference for image in query.sound.values()])
     sources = {key: claim_of(each.source, each.selection.digest) for key, each in intents.items()}
-    with contextlib.suppress(ImagesyncError):
+    late = Unavailable(
+        f"a removal from a repository of these images has not ended within {deadline_s:g} s",
+        hint="try again when it has, or see IMAGESYNC_TIMEOUT",
+    )
+    try:
         is_all = len(wanted) == len(query.asked)
         claims.claim(query.call, query.run, wanted, named, sources, complete=is_all, workspace=query.workspace)
-        await claims.wait_for_removals(claim.repository for claim in wanted.values())
+        await within(deadline_s, claims.wait_for_removals(claim.repository for claim in wanted.values()), late)
         return claims.read(query.run, query.workspace).rivals(query.call, query.run, wanted)
-    return {}
+    except ImagesyncError as error:
+        if error is late:  # what it is about to remove is there still
+            raise
+        return {}
 
 
 def _wanted(query: Query) -> dict[str, Claim]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from imagesync_cli.settings import Settings
+from imagesync_cli.stores import Stores
+from imagesync_cli.stores.files.runs.claims import Claims
+from imagesync_cli.stores.places import repository_of
+from imagesync_cli.terraform import answer, read_query
+from imagesync_cli.values.reference import parse_reference
 from tests.command import imagesync
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.images import image
@@ -43,3 +50,27 @@ def test_a_slip_is_told_by_whatever_is_called(words: tuple[str, ...]) -> None:
     assert finished.code == 2
     assert "IMAGESYNC_REQUESTS_PER_SECOND" in finished.err
     assert "HOST=N" in finished.err
+
+
+def test_a_removal_that_goes_on_for_longer_than_a_plan_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The destination is not known then, and nothing is taken for in sync that is about to go; no program fails."""
+    monkeypatch.chdir(tmp_path)
+    place = f"oci:{image().write_layout(tmp_path / 'mirror', '1')}:1"
+    wanted = {"reference": place, "copy": {"source": "registry.invalid/app:1", "digest": image().digest}}
+    query = read_query(
+        json.dumps({"call": "x", "run": "20261102080000", "images": json.dumps({"a": wanted, "b": "?"})})
+    )
+    settings = Settings(external_timeout_s=0.1)
+
+    async def main() -> dict[str, str]:
+        async with Claims(settings.run_folder).removing(repository_of(parse_reference(place))):
+            found: dict[str, str] = json.loads(await answer(query, Stores(settings), settings))
+            return found
+
+    found = asyncio.run(main())
+    late, wrong = (json.loads(found[key]) for key in "ab")
+    assert (late["digest"], late["kind"], wrong["kind"]) == ("", "unreachable", "invalid")
+    assert late["refused"] == [
+        "the destination is unreachable: a removal from a repository of these images has not ended within 0.1 s "
+        "(try again when it has, or see IMAGESYNC_TIMEOUT)"
+    ]
