@@ -45,8 +45,8 @@ class Sending(Protocol):
 class Silence:
     """How long a server may say nothing: so many seconds, and again as many while it takes what it was sent.
 
-    A line that is slow takes minutes for what this machine holds of a body, and no answer can come before. ``sending``
-    is None where there is no body.
+    A line that is slow takes minutes for what this machine holds of a body, and no answer can come before. What any
+    line takes in that time, such as a manifest, is no reason to wait for longer. ``sending`` is None without a body.
     """
 
     def __init__(self, sending: Sending | None, most_s: float) -> None:
@@ -61,7 +61,7 @@ class Silence:
             return left_s
         before = self._unsent_bytes
         self._begin()
-        if before - self._unsent_bytes < max(1, min(before, SLOWEST_BYTES_A_SECOND * self._most_s)):
+        if before - self._unsent_bytes < SLOWEST_BYTES_A_SECOND * self._most_s:
             raise asyncio.TimeoutError(f"nothing moved for {self._most_s:.0f} s")
         return self._most_s
 

@@ -127,6 +127,20 @@ def test_a_line_that_is_too_slow(
     assert line.now < 35
 
 
+def test_no_answer_to_a_small_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that has taken a manifest and says nothing is given up after half a minute, as one without a body is."""
+
+    class Mute(_Line):
+        async def news(self, timeout_s: float) -> None:
+            self._pass(timeout_s)
+            raise asyncio.TimeoutError
+
+    line = Mute(takes=HELD)
+    with pytest.raises(asyncio.TimeoutError, match="nothing moved for 30 s"):
+        send_over(monkeypatch, line, bytes(4096))
+    assert line.now < 35
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system tells")
 @pytest.mark.parametrize("over_tls", [False, True])
 def test_what_the_system_holds(tmp_path: Path, *, over_tls: bool) -> None:
