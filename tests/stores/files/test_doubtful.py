@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagesync_cli.stores.files.runs.doubtful import Doubtful
+from imagesync_cli.stores.files.runs.wishes import said_by_us
 from tests.command import imagesync
 
 ONE, OTHER = ("--digest", "a", "b"), ("c",)
@@ -59,3 +60,13 @@ def test_what_is_no_removal_for_an_entry_removes_nothing(
     Doubtful(folder, "1 default").leave([tuple(removal)])
     done = imagesync("forget", "x", environ={"IMAGESYNC_RUN": "1 default"})
     assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_windows_knows_no_number_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was left is taken there, too."""
+    doubtful = Doubtful(tmp_path, "1 default")
+    doubtful.leave([ONE])
+    monkeypatch.setattr("imagesync_cli.stores.files.runs.wishes.sys.platform", "win32")
+    monkeypatch.delattr("os.getuid")
+    with (tmp_path / "doubtful.json").open("rb") as file:
+        assert said_by_us(file.fileno()) == {"run": "1 default", "removals": [[*ONE]]}
