@@ -221,15 +221,15 @@ def forget(call_id: str, call: Call) -> None:
     settings, progress = call.settings, Progress("deleting")
     (when, _, where), claims = settings.run.partition(" "), Claims(settings.run_folder)
     claims.forget(call_id, when, where)
-    left, claimed = claims.doubtful(when, where).take(), claims.read(when, where)
-    orders = [
-        order
-        for args in left
-        if (order := _parse(args, settings)) and claimed.of(claimed.as_here(order.claimant)) != order.claim
-    ]
     outcomes: list[Outcome] = []
 
     async def work(stores: Stores) -> None:
+        await claims.wait_for_removals([""])  # they have read what was claimed before, and may leave more
+        left, claimed = claims.doubtful(when, where).take(), claims.read(when, where)
+        parsed = [order for args in left if (order := _parse(args, settings))]
+        orders = [each for each in parsed if claimed.of(claimed.as_here(each.claimant)) != each.claim]
+        if not orders:
+            return
         first, *more = orders
         come = iter([[(order, outcomes.append) for order in more]])
         together = _together(stores, settings, progress, lambda: next(come, []))
@@ -238,8 +238,7 @@ def forget(call_id: str, call: Call) -> None:
         except ImagesyncError as error:
             outcomes.append(error)
 
-    if orders:
-        call.run([orders[0].reference], work, progress, interrupted=results.interrupted_delete)
+    call.run([], work, progress, interrupted=results.interrupted_delete)
     reports = [outcome for outcome in outcomes if not isinstance(outcome, ImagesyncError)]
     failed = [outcome for outcome in outcomes if isinstance(outcome, ImagesyncError)]
     for error in failed + [report.error for report in reports if report.error]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from imagesync_cli.stores.files.runs.claimed import Claim, claim_of
 from imagesync_cli.stores.files.runs.claims import Claims
 from imagesync_cli.values.reference import parse_reference
 from tests.command import Finished, imagesync, imagesync_process
+from tests.delete.test_together import until
 from tests.embedded_registry import EmbeddedRegistry
 from tests.embedded_registry.faults import refusal
 from tests.embedded_registry.images import image
@@ -89,3 +92,20 @@ def test_what_it_cannot_remove(registry: EmbeddedRegistry, claims: Claims) -> No
     failed = forget("z")
     assert failed.code == 4
     assert "no later run tries it again: remove it with imagesync delete" in failed.err
+
+
+def test_a_removal_that_goes_on_meanwhile(registry: EmbeddedRegistry, claims: Claims) -> None:
+    """It has read that the call relies on the image, and leaves it once the call has ended."""
+    claims.claim("z", RUN, {"a": claim(registry)}, complete=True, workspace="default")
+    removal = ("--claimant", "x/a", "--digest", IMAGE.digest, f"{registry.host}/app:1")
+
+    async def main(executor: ThreadPoolExecutor) -> Finished:
+        async with claims.removing(claim(registry).repository):
+            ending = executor.submit(imagesync_process, "forget", "z", IMAGESYNC_RUN=f"{RUN} default")
+            until(lambda: ending.done() or not claims.read().tags_in("app", ()))
+            claims.doubtful(RUN, "default").leave([removal])
+        return ending.result()
+
+    with ThreadPoolExecutor(1) as executor:
+        assert "removed: tag 1" in asyncio.run(main(executor)).out
+    assert not registry.repository("app").tags

@@ -200,9 +200,10 @@ def _at_work(folder: Path, doing: str, repository: str) -> contextlib.AbstractCo
     return _held(*new_locked(Place(str(folder / doing)), _prefix(doing, repository)))
 
 
-def at_work(folder: Path, doing: str, repository: str) -> list[Path]:
-    """The files of those who do this now."""
-    return [path for path in sorted(folder.glob(f"{_prefix(doing, repository)}*")) if is_at_work(path)]
+def at_work(folder: Path, doing: str, repository: str = "") -> list[Path]:
+    """The files of those who do this now, in this repository or anywhere."""
+    prefix = _prefix(doing, repository) if repository else f"{doing}-"
+    return [path for path in sorted(folder.glob(f"{prefix}*")) if is_at_work(path)]
 
 
 def is_at_work(path: Path) -> bool:

@@ -143,7 +143,7 @@ class Claims:
                     self._write(call, less)
 
     async def wait_for_removals(self, repositories: Iterable[str]) -> None:
-        """Wait until the removals from these repositories that have begun are over."""
+        """Wait until the removals from these repositories that have begun are over; "" is any repository."""
         begun = [path for repository in set(repositories) for path in at_work(self._doing, REMOVE, repository)]
         for path in begun:
             while is_at_work(path):  # noqa: ASYNC110  (other processes set no events)
