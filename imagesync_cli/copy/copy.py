@@ -123,7 +123,7 @@ class Copy:
             self.report.mounted_bytes += blob.size
 
     async def _write_blob(self, blob: Descriptor, sibling: Store | None, *, anew: bool = False) -> Written:
-        """The same; a ``sibling`` on the destination's registry has it."""
+        """Bring a blob the shortest way; a ``sibling`` on the destination's registry has it."""
         if not self.report.dry_run:
             return await self._transfer(blob, sibling, anew=anew)
         if not anew and await self.there.has_blob(blob):
@@ -131,7 +131,7 @@ class Copy:
         return Written.MOUNTED if sibling else Written.SENT
 
     async def _transfer(self, blob: Descriptor, sibling: Store | None, *, anew: bool) -> Written:
-        """The same, a bounded number at a time; bytes that arrive wrong are fetched once more, then ContentError."""
+        """Move a blob, a bounded number at once; bytes that arrive wrong are fetched once more, then ContentError."""
         progress, moved_bytes, written = self.progress, 0, None
         read = self._read_foreign if self._read_foreign and blob.is_foreign else self.here.read_blob
         progress.total += 1
@@ -169,7 +169,7 @@ class Copy:
         return self.report.dry_run or await self.write(manifest, tag)
 
     async def write(self, manifest: Manifest, tag: str = "") -> bool:
-        """The same, not counted. What the destination says it misses is sent again, once."""
+        """Write a manifest and count it nowhere. What the destination says it misses is sent again, once."""
         try:
             return await self.there.put_manifest(manifest, tag)
         except Incomplete:

@@ -15,13 +15,10 @@ from imagesync_cli.values.secret import redacted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 AGAIN = "Run the same command again: it goes on from there"
 
-
-_answered: list[
-    object
-] = []  # where this run has begun an answer: what it prints for another process is none of its own
+# Where this run has begun an answer; what it prints for another process is none of its own.
+_answered: list[object] = []
 
 
 def begin() -> None:
