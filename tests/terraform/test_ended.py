@@ -40,6 +40,15 @@ def swapped(source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> tuple[list[st
     return [call("x", *NAMES[:2]), call("y", *NAMES[2:])], [call("x", *NAMES[2:]), call("y", *NAMES[:2])]
 
 
+def edited(workspace: Workspace, edit: tuple[list[str], list[str]]) -> list[str]:
+    """Apply what comes before an edit, and leave the edit in main.tf, not applied; gives its calls."""
+    before, after = edit
+    write(workspace, *before)
+    workspace.apply()
+    write(workspace, *after)
+    return after
+
+
 def is_empty(mirror: EmbeddedRegistry) -> bool:
     """Whether there is no tag, and no manifest that one had."""
     repositories = mirror.state.repositories.values()
@@ -53,10 +62,7 @@ def test_a_destroy_right_after_an_edit_removes_the_images(
 ) -> None:
     """A destroy reads the edited entries as an apply does, and these have no object that it could remove."""
     mirror.fault = None
-    before, after = edit(source, mirror)
-    write(workspace, *before)
-    workspace.apply()
-    write(workspace, *after)
+    edited(workspace, edit(source, mirror))
     workspace.with_environment({}).succeeding("destroy", "-auto-approve", f"-parallelism={parallelism}")
     assert is_empty(mirror)
 
@@ -64,10 +70,7 @@ def test_a_destroy_right_after_an_edit_removes_the_images(
 @BOTH_TOOLS
 def test_a_saved_destroy(workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry) -> None:
     """Another plan that nobody applies comes between the plan of a destroy and its apply."""
-    before, after = another_prefix(source, mirror)
-    write(workspace, *before)
-    workspace.apply()
-    write(workspace, *after)
+    after = edited(workspace, another_prefix(source, mirror))
     workspace.succeeding("plan", "-destroy", "-out=saved")
     write(workspace, *RENAMED[0](source, mirror)[1])
     workspace.plan()
@@ -98,10 +101,7 @@ def test_a_destroy_that_is_aimed_at_an_image(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:
     """Its call does not end, so the entry may rely on the image; and what one run has left is not of the next one."""
-    before, after = RENAMED[0](source, mirror)
-    write(workspace, *before)
-    workspace.apply()
-    write(workspace, *after)
+    after = edited(workspace, RENAMED[0](source, mirror))
     address = f'module.x.terraform_data.image["a@{image("a").digest}"]'
     workspace.succeeding("destroy", "-auto-approve", f"-target={address}")
     assert_all_there(mirror)
@@ -118,10 +118,7 @@ def test_images_are_replaced_and_nothing_ends(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:
     """Only the last images of a call end it: not a change of what is copied, and not -replace."""
-    before, after = RENAMED[0](source, mirror)
-    write(workspace, *before)
-    workspace.apply()
-    write(workspace, *after)
+    edited(workspace, RENAMED[0](source, mirror))
     workspace.calls()
     workspace.apply()
     workspace.succeeding("apply", "-auto-approve", "-replace=module.x.terraform_data.copies[0]")
@@ -137,10 +134,7 @@ def test_a_destroy_without_a_folder_of_notes(
     workspace: Workspace, source: EmbeddedRegistry, mirror: EmbeddedRegistry
 ) -> None:
     """Its plan was made elsewhere: nothing is in doubt, and all goes."""
-    before, after = another_prefix(source, mirror)
-    write(workspace, *before)
-    workspace.apply()
-    write(workspace, *after)
+    edited(workspace, another_prefix(source, mirror))
     workspace.succeeding("plan", "-destroy", "-out=saved")
     shutil.rmtree(workspace.folder / ".terraform" / "imagesync")
     workspace.succeeding("apply", "saved")

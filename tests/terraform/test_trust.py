@@ -60,6 +60,13 @@ def test_from_unsigned_to_signed(
     assert mirror.digest("1") is None
 
 
+def push_one_signed(upstream: RemoteRepository, signed: Image, other: Image) -> None:
+    """The signed one is tag 1, the other one is tag 2."""
+    for image, tag in ((signed, "1"), (other, "2")):
+        upstream.push(image, tag)
+    upstream.push(signature(signed.digest, OURS), cosign_tag(signed.digest))
+
+
 @BOTH_TOOLS
 def test_an_image_that_is_there_already(
     workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image
@@ -79,9 +86,7 @@ def test_a_refused_image_that_an_apply_leaves_out(
     workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, new: Image
 ) -> None:
     """It stays refused: an apply of the others does not make it one that was verified."""
-    for image, tag in ((old, "1"), (new, "2")):
-        upstream.push(image, tag)
-    upstream.push(signature(old.digest, OURS), cosign_tag(old.digest))
+    push_one_signed(upstream, old, new)
     workspace.write({mirror.tagged(tag): upstream.tagged(tag) for tag in ("1", "2")}, trust=TRUST)
     why = f"trust: {upstream}@{new.digest}: it has no signature"
     assert why in workspace.plan().text
@@ -96,10 +101,8 @@ def test_an_image_in_place_that_new_rules_refuse(
     workspace: Workspace, upstream: RemoteRepository, mirror: RemoteRepository, old: Image, new: Image
 ) -> None:
     """No apply goes round it: after one that did, it would count as verified under these rules."""
-    for image, tag in ((old, "1"), (new, "2")):
-        upstream.push(image, tag)
+    push_one_signed(upstream, old, new)
     images = {mirror.tagged(tag): upstream.tagged(tag) for tag in ("1", "2")}
-    upstream.push(signature(old.digest, OURS), cosign_tag(old.digest))
     workspace.write(images)
     workspace.apply()
     workspace.write(images, trust=TRUST)

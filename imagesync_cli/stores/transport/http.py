@@ -32,7 +32,7 @@ from imagesync_cli.stores.transport.proxy import proxy_for
 from imagesync_cli.stores.transport.retry import attempt_number
 from imagesync_cli.stores.transport.tally import count
 from imagesync_cli.stores.transport.tls import Tls
-from imagesync_cli.values.errors import ContentError, Unavailable, exhausted
+from imagesync_cli.values.errors import ContentError, Unavailable, UsageError, exhausted
 from imagesync_cli.values.hosts import host_name, known_host
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ class Http(httpx.AsyncBaseTransport):
             _note(request, began, error=error)
             if not isinstance(error, asyncio.TimeoutError):
                 host.patience.heard(answer=False)
-            try:
-                _raise_ours(error, url, host.hint(error), is_dead=host.patience.is_dead)
-            except Unavailable as ours:
-                ours.is_unreachable = not host.patience.answered
+            ours = _as_ours(error, url, host.hint(error), is_dead=host.patience.is_dead)
+            if ours is None:
                 raise
-            raise
+            if isinstance(ours, Unavailable):
+                ours.is_unreachable = not host.patience.answered
+            raise ours from error
         host.patience.heard(answer=True)
         _note(request, began, answer)
         body = _Body(answer, give_back, url)
@@ -169,7 +169,8 @@ class _Body(httpx.AsyncByteStream):
             async for chunk in self._answer:
                 yield chunk
         except Exception as error:
-            _raise_ours(error, self._url)
+            if ours := _as_ours(error, self._url):
+                raise ours from error
             raise
 
     async def aclose(self) -> None:
@@ -181,23 +182,26 @@ class _Body(httpx.AsyncByteStream):
                 self._give_back()
 
 
-def _raise_ours(error: Exception, url: httpx.URL, hint: str = "", *, is_dead: bool = False) -> None:
-    """Raise our error for one of the network's, the most specific class first; return if it is none."""
+def _as_ours(
+    error: Exception, url: httpx.URL, hint: str = "", *, is_dead: bool = False
+) -> Unavailable | UsageError | None:
+    """Our error for one of the network's, the most specific class first; None if it is none."""
     where = url.netloc.decode("ascii")
     if ours := exhausted(error):
-        raise ours from error
+        return ours
     if isinstance(error, (socket.gaierror, UnicodeError)):  # a name may be too long for the DNS
-        raise Unavailable(
+        return Unavailable(
             f"there is no host {host_name(where)}",
             hint="check the name and the DNS",
             may_pass=isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN,
-        ) from error
+        )
     if isinstance(error, asyncio.TimeoutError):
         # Of a host that never answered, how long the last try was says nothing: it is what was left of the time.
         why = " for half a minute" if is_dead else f": {error or 'no connection'}"
-        raise Unavailable(f"{where} did not answer{why}", may_pass=not is_dead) from error
+        return Unavailable(f"{where} did not answer{why}", may_pass=not is_dead)
     if isinstance(error, (OSError, h11.ProtocolError)):
-        raise Unavailable(f"no answer from {where}: {reason(error)}", hint=hint) from error
+        return Unavailable(f"no answer from {where}: {reason(error)}", hint=hint)
+    return None
 
 
 async def read_all(response: httpx.Response, limit_bytes: int = _ANSWER_BYTES, room: ByteLimit | None = None) -> bytes:

@@ -87,11 +87,11 @@ class Connection:
         if early is not None:
             return early
         self.wire.write(data)
-        silence = Silence(self.wire, SILENCE_S) if self.wire.full else None
-        while silence is not None and self.wire.full and early is None:
-            await self._until(silence, self.wire.settle)
-            if self.wire.full:
-                early = await self._heard(protocol)
+        if self.wire.full:
+            silence = Silence(self.wire, SILENCE_S)
+            while self.wire.full and early is None:
+                await self._until(silence, self.wire.settle)
+                early = await self._heard(protocol) if self.wire.full else None
         return early
 
     async def _head(self, protocol: h11.Connection, silence_s: float, sending: Wire | None = None) -> h11.Response:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from imagesync_cli.values.errors import Unavailable
+
+if TYPE_CHECKING:
+    from imagesync_cli.stores.transport.wire import Wire
 
 # The whole head of an answer, and each next part of a body, has this long: a silent server is given up in 35 s.
 SILENCE_S = 30.0
@@ -34,14 +37,6 @@ async def fast_enough(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-class Sending(Protocol):
-    """Where something is on its way to a server."""
-
-    @property
-    def unsent_bytes(self) -> int:
-        """What the server has not taken yet."""
-
-
 class Silence:
     """How long a server may say nothing: so many seconds, and again as many while it takes what it was sent.
 
@@ -49,7 +44,7 @@ class Silence:
     line takes in that time, such as a manifest, is no reason to wait for longer. ``sending`` is None without a body.
     """
 
-    def __init__(self, sending: Sending | None, most_s: float) -> None:
+    def __init__(self, sending: Wire | None, most_s: float) -> None:
         self._sending = sending
         self._most_s = most_s
         self._begin()

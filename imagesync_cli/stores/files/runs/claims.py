@@ -78,23 +78,23 @@ class Claims:
         check_call(call)
         with _in_words():
             self._calls.mkdir(parents=True, exist_ok=True)
-            with briefly_locked(Place(str(self._calls / ".lock"))):
-                call = self._here(call, workspace)
-                before = self._read(call)
-                images = dict(images) if complete else {**before.images, **images}
-                names = {*named} if complete else {*before.named, *named}
-                whole = run if complete else before.whole
-                workspace = workspace or before.workspace
-                applied = run if is_applied else before.applied
-                copied = {**({} if complete else before.sources), **(sources or {})}
-                newest = max(run, before.run)
-                noted = CallClaims(newest, images, frozenset(names), whole, workspace, applied, copied, before.placed)
-                self._write(call, noted)
-                self._take_over(call, run, workspace, {*images.values()} - {*before.images.values()})
+        with self._alone():
+            call = self._here(call, workspace)
+            before = self._read(call)
+            images = dict(images) if complete else {**before.images, **images}
+            names = {*named} if complete else {*before.named, *named}
+            whole = run if complete else before.whole
+            workspace = workspace or before.workspace
+            applied = run if is_applied else before.applied
+            copied = {**({} if complete else before.sources), **(sources or {})}
+            newest = max(run, before.run)
+            noted = CallClaims(newest, images, frozenset(names), whole, workspace, applied, copied, before.placed)
+            self._write(call, noted)
+            self._take_over(call, run, workspace, {*images.values()} - {*before.images.values()})
 
     def place(self, call: str, images: Mapping[str, Claim], failed: Collection[str], workspace: str = "") -> None:
         """Write down that an apply has put these in place, but for entries that failed, which have what they had."""
-        with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
+        with self._alone():
             call = self._here(call, workspace)
             before = self._read(call)
             had = {key: claim for key, claim in before.placed.items() if key in failed}
@@ -107,12 +107,12 @@ class Claims:
         What is left in place counts in others: objects that somebody has taken out of this run have it.
         """
         check_call(call)
-        if self._calls.exists():
-            with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
-                call = self._here(call, workspace)
-                if self.file_of(call).exists():
-                    less = replace(self._read(call), images={}, sources={}, named=frozenset(), whole=run)
-                    self._write(call, less)
+        if not self._calls.exists():
+            return
+        with self._alone():
+            call = self._here(call, workspace)
+            if self.file_of(call).exists():
+                self._write(call, replace(self._read(call), images={}, sources={}, named=frozenset(), whole=run))
 
     def file_of(self, call: str) -> Path:
         """Where all that a call relies on is noted; what is gone, its user may remove there."""
@@ -130,7 +130,7 @@ class Claims:
         for call, given in by_call.items():
             if not self.file_of(call).exists():
                 continue
-            with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
+            with self._alone():
                 noted = self._read(call)
                 images, placed = (
                     {key: each for key, each in those.items() if (key, each) not in given}
@@ -188,6 +188,12 @@ class Claims:
     def seen(self) -> Seen:
         """What plans have seen in the registries, and what is seen from now on."""
         return Seen(self._run_folder, self.copied_at)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else writes down what a call relies on."""
+        with _in_words(), briefly_locked(Place(str(self._calls / ".lock"))):
+            yield
 
     def _here(self, call: str, workspace: str) -> str:
         names = [name for name in (call, call_in(call, workspace)) if self.file_of(name).exists()]
